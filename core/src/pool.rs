@@ -1,0 +1,449 @@
+//! Memory taken once, at construction: a byte pool with size classes and a typed slab.
+//!
+//! In: sizes. Out: handles that are plain numbers (no `Drop`, no borrow), resolved against the pool that
+//! gave them. Owns every variable-length byte of the hot path. A pool that is full says so; the caller
+//! degrades by its documented rule and counts it.
+use alloc::{vec, vec::Vec};
+
+/// Smallest block, bytes. Blocks are powers of two from here up.
+const MIN_SHIFT: u32 = 6;
+/// Number of size classes: 64 B … 8 MiB.
+const CLASSES: usize = 18;
+const NIL: u32 = u32::MAX;
+
+/// The pool has no block of the wanted size left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the memory pool is full")]
+pub struct PoolFull;
+
+/// A region split into power-of-two blocks by the buddy rule.
+///
+/// All memory is reserved in [`BytePool::new`]; untouched pages cost nothing until first use.
+#[derive(Debug)]
+pub struct BytePool {
+    mem: Vec<u8>,
+    /// Per minimal block: next in its free list, valid for the first minimal block of a free block.
+    next: Vec<u32>,
+    prev: Vec<u32>,
+    /// Per minimal block: class + 1 when it starts a free block, 0 otherwise.
+    free_class: Vec<u8>,
+    heads: [u32; CLASSES],
+    in_use: usize,
+    refused: u64,
+}
+
+/// A growable byte buffer inside a [`BytePool`]. Copy it only to move it; free it exactly once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PBuf {
+    /// Offset in minimal blocks.
+    at: u32,
+    len: u32,
+    /// Class + 1; 0 for a buffer that owns nothing.
+    class: u8,
+}
+
+impl BytePool {
+    /// Reserves `bytes` (rounded down to whole minimal blocks) once and for all.
+    pub fn new(bytes: usize) -> Self {
+        let blocks = (bytes >> MIN_SHIFT).min(NIL as usize - 1);
+        let mut pool = BytePool {
+            mem: vec![0; blocks << MIN_SHIFT],
+            next: vec![0; blocks],
+            prev: vec![0; blocks],
+            free_class: vec![0; blocks],
+            heads: [NIL; CLASSES],
+            in_use: 0,
+            refused: 0,
+        };
+        let mut at = 0usize;
+        while at < blocks {
+            let align = if at == 0 { CLASSES - 1 } else { at.trailing_zeros() as usize };
+            let mut class = align.min(CLASSES - 1);
+            while (1usize << class) > blocks - at {
+                class -= 1;
+            }
+            pool.push_free(at as u32, class);
+            at += 1 << class;
+        }
+        pool
+    }
+
+    /// Bytes handed out at the moment, block sizes counted.
+    pub fn in_use(&self) -> usize {
+        self.in_use
+    }
+
+    /// Bytes reserved.
+    pub fn capacity(&self) -> usize {
+        self.mem.len()
+    }
+
+    /// Requests refused since construction because no block was left.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    fn push_free(&mut self, at: u32, class: usize) {
+        let head = self.heads[class];
+        self.next[at as usize] = head;
+        self.prev[at as usize] = NIL;
+        if head != NIL {
+            self.prev[head as usize] = at;
+        }
+        self.heads[class] = at;
+        self.free_class[at as usize] = class as u8 + 1;
+    }
+
+    fn unlink(&mut self, at: u32, class: usize) {
+        let (n, p) = (self.next[at as usize], self.prev[at as usize]);
+        if p == NIL {
+            self.heads[class] = n;
+        } else {
+            self.next[p as usize] = n;
+        }
+        if n != NIL {
+            self.prev[n as usize] = p;
+        }
+        self.free_class[at as usize] = 0;
+    }
+
+    fn take(&mut self, class: usize) -> Result<u32, PoolFull> {
+        let mut from = class;
+        while from < CLASSES && self.heads[from] == NIL {
+            from += 1;
+        }
+        if from >= CLASSES {
+            self.refused += 1;
+            return Err(PoolFull);
+        }
+        let at = self.heads[from];
+        self.unlink(at, from);
+        while from > class {
+            from -= 1;
+            self.push_free(at + (1 << from), from);
+        }
+        self.in_use += 1 << (class as u32 + MIN_SHIFT);
+        Ok(at)
+    }
+
+    fn give(&mut self, at: u32, class: usize) {
+        self.in_use -= 1 << (class as u32 + MIN_SHIFT);
+        let (mut at, mut class) = (at, class);
+        while class + 1 < CLASSES {
+            let buddy = at ^ (1 << class);
+            let free = self.free_class.get(buddy as usize).copied() == Some(class as u8 + 1);
+            if !free {
+                break;
+            }
+            self.unlink(buddy, class);
+            at &= !(1 << class);
+            class += 1;
+        }
+        self.push_free(at, class);
+    }
+}
+
+const fn class_for(bytes: usize) -> usize {
+    if bytes <= 1 << MIN_SHIFT { 0 } else { (usize::BITS - (bytes - 1).leading_zeros() - MIN_SHIFT) as usize }
+}
+
+impl PBuf {
+    /// An empty buffer that owns no block yet.
+    pub const fn new() -> Self {
+        PBuf { at: 0, len: 0, class: 0 }
+    }
+
+    /// A buffer holding a copy of `bytes`.
+    pub fn from_slice(pool: &mut BytePool, bytes: &[u8]) -> Result<Self, PoolFull> {
+        let mut b = PBuf::new();
+        b.extend(pool, bytes)?;
+        Ok(b)
+    }
+
+    pub const fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether a block is held (even if it holds no bytes at the moment).
+    pub const fn is_allocated(&self) -> bool {
+        self.class != 0
+    }
+
+    /// Bytes that fit without another block.
+    pub const fn capacity(&self) -> usize {
+        if self.class == 0 { 0 } else { 1 << (self.class as u32 - 1 + MIN_SHIFT) }
+    }
+
+    const fn start(&self) -> usize {
+        (self.at as usize) << MIN_SHIFT
+    }
+
+    /// The bytes held.
+    pub fn get<'p>(&self, pool: &'p BytePool) -> &'p [u8] {
+        if self.class == 0 {
+            return &[];
+        }
+        pool.mem.get(self.start()..self.start() + self.len()).unwrap_or(&[])
+    }
+
+    /// The bytes held, to change in place.
+    pub fn get_mut<'p>(&self, pool: &'p mut BytePool) -> &'p mut [u8] {
+        if self.class == 0 {
+            return &mut [];
+        }
+        let (s, l) = (self.start(), self.len());
+        pool.mem.get_mut(s..s + l).unwrap_or(&mut [])
+    }
+
+    /// Makes room for `bytes` in all; moves to a larger block when needed.
+    pub fn reserve(&mut self, pool: &mut BytePool, bytes: usize) -> Result<(), PoolFull> {
+        if bytes <= self.capacity() {
+            return Ok(());
+        }
+        let class = class_for(bytes);
+        if class >= CLASSES {
+            pool.refused += 1;
+            return Err(PoolFull);
+        }
+        let at = pool.take(class)?;
+        if self.class != 0 {
+            let from = self.start();
+            pool.mem.copy_within(from..from + self.len(), (at as usize) << MIN_SHIFT);
+            pool.give(self.at, self.class as usize - 1);
+        }
+        self.at = at;
+        self.class = class as u8 + 1;
+        Ok(())
+    }
+
+    /// Appends `bytes`; on `PoolFull` nothing changed.
+    pub fn extend(&mut self, pool: &mut BytePool, bytes: &[u8]) -> Result<(), PoolFull> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.reserve(pool, self.len() + bytes.len())?;
+        let end = self.start() + self.len();
+        pool.mem[end..end + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len() as u32;
+        Ok(())
+    }
+
+    /// Appends one byte.
+    pub fn push(&mut self, pool: &mut BytePool, byte: u8) -> Result<(), PoolFull> {
+        self.extend(pool, &[byte])
+    }
+
+    /// Sets the length to `len`, filling new bytes with zero.
+    pub fn resize(&mut self, pool: &mut BytePool, len: usize) -> Result<(), PoolFull> {
+        self.reserve(pool, len)?;
+        if len > self.len() {
+            let (from, to) = (self.start() + self.len(), self.start() + len);
+            pool.mem[from..to].fill(0);
+        }
+        self.len = len as u32;
+        Ok(())
+    }
+
+    /// Keeps the first `len` bytes.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len as u32);
+    }
+
+    /// Drops the first `n` bytes, moving the rest down.
+    pub fn drain_front(&mut self, pool: &mut BytePool, n: usize) {
+        let n = n.min(self.len());
+        let s = self.start();
+        if n > 0 && n < self.len() {
+            pool.mem.copy_within(s + n..s + self.len(), s);
+        }
+        self.len -= n as u32;
+    }
+
+    /// Gives the block back; the buffer is empty and may be used again.
+    pub fn free(&mut self, pool: &mut BytePool) {
+        if self.class != 0 {
+            pool.give(self.at, self.class as usize - 1);
+        }
+        *self = PBuf::new();
+    }
+}
+
+/// A fixed number of `T`s with a free list. Indices are `u32`; [`Slab::NIL`] names none.
+#[derive(Debug)]
+pub struct Slab<T> {
+    items: Vec<T>,
+    next: Vec<u32>,
+    free: u32,
+    /// Slots handed out at least once: those beyond were never touched, so their pages cost nothing.
+    high: u32,
+    cap: u32,
+    used: u32,
+}
+
+impl<T: Default> Slab<T> {
+    /// The index that names no slot.
+    pub const NIL: u32 = NIL;
+
+    /// Reserves `cap` slots.
+    pub fn new(cap: usize) -> Self {
+        let cap = cap.min(NIL as usize - 1);
+        Slab {
+            items: Vec::with_capacity(cap),
+            next: Vec::with_capacity(cap),
+            free: NIL,
+            high: 0,
+            cap: cap as u32,
+            used: 0,
+        }
+    }
+
+    /// A slot holding `T::default()`, or `None` when all are taken.
+    pub fn alloc(&mut self) -> Option<u32> {
+        let id = if self.free != NIL {
+            let id = self.free;
+            self.free = self.next[id as usize];
+            self.items[id as usize] = T::default();
+            id
+        } else if self.high < self.cap {
+            let id = self.high;
+            self.high += 1;
+            self.items.push(T::default());
+            self.next.push(NIL);
+            id
+        } else {
+            return None;
+        };
+        self.used += 1;
+        Some(id)
+    }
+
+    /// Gives a slot back. The caller has freed what the slot's value owned.
+    pub fn free(&mut self, id: u32) {
+        self.next[id as usize] = self.free;
+        self.free = id;
+        self.used -= 1;
+    }
+
+    pub fn get(&self, id: u32) -> &T {
+        &self.items[id as usize]
+    }
+
+    pub fn get_mut(&mut self, id: u32) -> &mut T {
+        &mut self.items[id as usize]
+    }
+
+    /// Slots handed out now.
+    pub fn used(&self) -> usize {
+        self.used as usize
+    }
+
+    pub fn capacity(&self) -> usize {
+        self.cap as usize
+    }
+}
+
+/// Fixed scratch that a worker lends to whoever must build a buffer for one evaluation.
+#[derive(Debug)]
+pub struct Scratch {
+    buf: Vec<u8>,
+}
+
+impl Scratch {
+    /// Reserves `bytes`.
+    pub fn new(bytes: usize) -> Self {
+        Scratch { buf: Vec::with_capacity(bytes) }
+    }
+
+    pub fn clear(&mut self) {
+        self.buf.clear();
+    }
+
+    pub fn len(&self) -> usize {
+        self.buf.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.buf.is_empty()
+    }
+
+    /// Appends what fits; `false` when something was cut off. Never grows.
+    pub fn extend(&mut self, bytes: &[u8]) -> bool {
+        let room = self.buf.capacity() - self.buf.len();
+        let n = bytes.len().min(room);
+        self.buf.extend_from_slice(&bytes[..n]);
+        n == bytes.len()
+    }
+
+    /// Appends one byte if it fits.
+    pub fn push(&mut self, b: u8) -> bool {
+        self.extend(&[b])
+    }
+
+    pub fn as_slice(&self) -> &[u8] {
+        &self.buf
+    }
+
+    pub fn as_mut_slice(&mut self) -> &mut [u8] {
+        &mut self.buf
+    }
+
+    pub fn truncate(&mut self, n: usize) {
+        self.buf.truncate(n);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn grows_and_gives_everything_back() {
+        let mut p = BytePool::new(1 << 20);
+        let mut b = PBuf::new();
+        for i in 0..1000u32 {
+            b.extend(&mut p, &i.to_le_bytes()).unwrap();
+        }
+        assert_eq!(b.len(), 4000);
+        assert_eq!(&b.get(&p)[396..400], &99u32.to_le_bytes());
+        b.drain_front(&mut p, 396);
+        assert_eq!(&b.get(&p)[..4], &99u32.to_le_bytes());
+        b.free(&mut p);
+        assert_eq!(p.in_use(), 0);
+        let mut all = PBuf::new();
+        all.resize(&mut p, 1 << 20).unwrap();
+        assert_eq!(all.extend(&mut p, b"x"), Err(PoolFull));
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_never_overlap(ops in proptest::collection::vec((0usize..20, 1usize..3000), 1..200)) {
+            let mut p = BytePool::new(64 * 1024);
+            let mut held: Vec<(PBuf, u8, usize)> = Vec::new();
+            for (n, (slot, size)) in ops.into_iter().enumerate() {
+                if slot < held.len() {
+                    let (mut b, v, l) = held.swap_remove(slot);
+                    prop_assert_eq!(b.len(), l);
+                    prop_assert!(b.get(&p).iter().all(|&x| x == v));
+                    b.free(&mut p);
+                } else {
+                    let v = n as u8;
+                    if let Ok(b) = PBuf::from_slice(&mut p, &vec![v; size]) {
+                        held.push((b, v, size));
+                    }
+                }
+            }
+            for (mut b, v, _) in held {
+                prop_assert!(b.get(&p).iter().all(|&x| x == v));
+                b.free(&mut p);
+            }
+            prop_assert_eq!(p.in_use(), 0);
+            let mut all = PBuf::new();
+            prop_assert!(all.resize(&mut p, 64 * 1024).is_ok());
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Everything of Tidegate that touches the world: captures, configuration, outputs, the command.
