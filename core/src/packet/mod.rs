@@ -1,1 +1,322 @@
-//! Placeholder of the station `packet`.
+//! Decoding: a frame goes in, one [`Packet`] per network layer stack comes out, with its 5-tuple, the range of
+//! its payload and the anomalies met on the way. Owns nothing: a packet borrows the frame.
+//!
+//! A tunnel (GRE, IP-in-IP, VXLAN, …) gives a packet of its own for each inner datagram, with
+//! [`Packet::recursion`] counting the levels and [`Packet::tunnel`] naming the carrier.
+
+/// Where a packet's bytes came from; EVE's `pkt_src`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Source {
+    /// The wire or a capture file (`wire/pcap`).
+    #[default]
+    Wire,
+    /// Put together from IP fragments (`defrag`).
+    Defrag,
+    /// Made by the engine when a flow's remaining data is inspected at its end (`stream (flow timeout)`).
+    FlowEnd,
+    /// Taken out of a tunnel; the string names it (`gre tunnel`, `ipv4 tunnel`, `vxlan encapsulation`, …).
+    Tunnel(&'static str),
+}
+
+impl Source {
+    /// The name in EVE's `pkt_src`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Source::Wire => "wire/pcap",
+            Source::Defrag => "defrag",
+            Source::FlowEnd => "stream (flow timeout)",
+            Source::Tunnel(s) => s,
+        }
+    }
+}
+
+/// A range of bytes inside [`Packet::data`]; empty when the layer is absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    pub off: u32,
+    pub len: u32,
+}
+
+impl Span {
+    pub const fn new(off: usize, len: usize) -> Self {
+        Span { off: off as u32, len: len as u32 }
+    }
+    pub const fn is_empty(self) -> bool {
+        self.len == 0
+    }
+    /// The bytes of this range in `data`; empty when it lies outside.
+    pub fn of(self, data: &[u8]) -> &[u8] {
+        data.get(self.off as usize..(self.off as usize).wrapping_add(self.len as usize)).unwrap_or(&[])
+    }
+}
+
+/// The network layer a packet has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum L3 {
+    #[default]
+    None,
+    Arp,
+    Ipv4,
+    Ipv6,
+}
+
+/// The transport layer a packet has. `None` also for fragments other than the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum L4 {
+    #[default]
+    None,
+    Tcp,
+    Udp,
+    Icmpv4,
+    Icmpv6,
+    Sctp,
+    Gre,
+    Esp,
+}
+
+/// An IPv4 (first four bytes) or IPv6 address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash, PartialOrd, Ord)]
+pub struct Addr(pub [u8; 16]);
+
+impl Addr {
+    pub const fn v4(a: [u8; 4]) -> Addr {
+        Addr([a[0], a[1], a[2], a[3], 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    }
+}
+
+/// TCP fields that the stream station and rules need, in host order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpFields {
+    pub seq: u32,
+    pub ack: u32,
+    /// Flag bits as on the wire: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128.
+    pub flags: u8,
+    pub window: u16,
+    pub urgent: u16,
+    /// Options that were present and well formed.
+    pub mss: Option<u16>,
+    pub wscale: Option<u8>,
+    /// (TSval, TSecr)
+    pub timestamp: Option<(u32, u32)>,
+    pub sack_permitted: bool,
+    /// SACK blocks: where they lie in `Packet::data` (8 bytes each).
+    pub sack: Span,
+    /// TCP fast open option present, with the length of its cookie.
+    pub fast_open: Option<u8>,
+}
+
+/// ICMP type and code, and the datagram an error message quotes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IcmpFields {
+    pub kind: u8,
+    pub code: u8,
+    pub id: Option<u16>,
+    pub seq: Option<u16>,
+    /// MTU of an ICMPv6 packet-too-big.
+    pub mtu: Option<u32>,
+    /// The quoted datagram's 5-tuple, as the quoted sender wrote it.
+    pub embedded: Option<Embedded>,
+}
+
+/// The 5-tuple quoted in an ICMP error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Embedded {
+    pub v6: bool,
+    pub src: Addr,
+    pub dst: Addr,
+    pub proto: u8,
+    pub sp: u16,
+    pub dp: u16,
+}
+
+/// Facts of fragmentation for a fragment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FragFields {
+    /// IPv4 identification, or IPv6 fragment identification.
+    pub id: u32,
+    /// Offset of this fragment's data, bytes.
+    pub offset: u32,
+    pub more: bool,
+    /// IPv6: next header of the fragmentable part.
+    pub next: u8,
+    /// Where the fragment's data lies.
+    pub data: Span,
+    /// IPv6: length of the unfragmentable part (base header and extension headers before the fragment header).
+    pub unfrag_len: u32,
+}
+
+/// Checks of checksums, made on demand (see `checksum`): unknown until asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Checksum {
+    #[default]
+    Unchecked,
+    Good,
+    Bad,
+}
+
+/// One network packet, borrowed from its frame.
+#[derive(Clone, Debug)]
+pub struct Packet<'a> {
+    /// This packet's bytes: the whole frame, or for an inner packet what its carrier carried.
+    pub data: &'a [u8],
+    /// Nanoseconds since the Unix epoch.
+    pub ts: u64,
+    /// 1-based number of the frame in its source (EVE `pcap_cnt`).
+    pub index: u64,
+    /// Datalink type of `data` (LINKTYPE_ number: 1 Ethernet, 101 raw IP, 113 Linux cooked, …).
+    pub link: u16,
+    pub source: Source,
+    /// 0 for the outermost packet, one more per tunnel.
+    pub recursion: u8,
+    /// Source and destination MAC where the link has them.
+    pub mac: Option<([u8; 6], [u8; 6])>,
+    /// Ether type of the innermost network layer.
+    pub ether_type: u16,
+    /// VLAN identifiers, outermost first, `vlans` of them.
+    pub vlan: [u16; 3],
+    pub vlans: u8,
+    pub l3: L3,
+    pub l4: L4,
+    pub src: Addr,
+    pub dst: Addr,
+    /// IP protocol number of the transport header (after extension headers).
+    pub proto: u8,
+    pub sp: u16,
+    pub dp: u16,
+    /// IPv4 TTL or IPv6 hop limit.
+    pub ttl: u8,
+    /// IPv4 TOS or IPv6 traffic class.
+    pub tos: u8,
+    /// IPv4 identification.
+    pub ip_id: u16,
+    /// IPv4 flag bits as in the header's top three bits (reserved 4, DF 2, MF 1).
+    pub ip_flags: u8,
+    /// IPv4 fragment offset, bytes.
+    pub ip_frag_off: u16,
+    /// Bit per IPv4 option kind met (index = option number & 31) for `ipopts`.
+    pub ip_opts: u32,
+    /// Header ranges in `data` (`ipv4.hdr`, `ipv6.hdr`, `tcp.hdr`, `udp.hdr`, `icmpv4.hdr`, `icmpv6.hdr`).
+    pub l3_hdr: Span,
+    pub l4_hdr: Span,
+    /// What the transport carries (for packets without one: what the network layer carries).
+    pub payload: Span,
+    pub tcp: TcpFields,
+    pub icmp: IcmpFields,
+    pub frag: Option<FragFields>,
+    pub l3_sum: Checksum,
+    pub l4_sum: Checksum,
+    /// Decode anomalies, Suricata's `decode-event` names.
+    pub events: EventSet,
+    /// Set when the packet is so damaged that flow and stream must not see it.
+    pub invalid: bool,
+    /// VNI of the VXLAN/GENEVE tunnel this inner packet came from.
+    pub vni: Option<u32>,
+    /// RoCEv2 transport headers.
+    pub roce: Option<Roce>,
+}
+
+/// RoCEv2 base transport header and what follows it (InfiniBand Architecture vol. 1, ch. 9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Roce {
+    pub opcode: u8,
+    pub solicited: bool,
+    pub pad: u8,
+    pub pkey: u16,
+    pub dest_qp: u32,
+    pub ack_req: bool,
+    pub psn: u32,
+    /// RETH: virtual address, remote key, DMA length.
+    pub reth: Option<(u64, u32, u32)>,
+    /// AETH: syndrome, message sequence number.
+    pub aeth: Option<(u8, u32)>,
+    /// DETH: queue key, source QP.
+    pub deth: Option<(u32, u32)>,
+    pub immediate: Option<u32>,
+}
+
+impl<'a> Packet<'a> {
+    /// An empty packet over `data`.
+    pub const fn new(data: &'a [u8], link: u16, ts: u64, index: u64) -> Self {
+        const NO: Span = Span { off: 0, len: 0 };
+        Packet {
+            data,
+            ts,
+            index,
+            link,
+            source: Source::Wire,
+            recursion: 0,
+            mac: None,
+            ether_type: 0,
+            vlan: [0; 3],
+            vlans: 0,
+            l3: L3::None,
+            l4: L4::None,
+            src: Addr([0; 16]),
+            dst: Addr([0; 16]),
+            proto: 0,
+            sp: 0,
+            dp: 0,
+            ttl: 0,
+            tos: 0,
+            ip_id: 0,
+            ip_flags: 0,
+            ip_frag_off: 0,
+            ip_opts: 0,
+            l3_hdr: NO,
+            l4_hdr: NO,
+            payload: NO,
+            tcp: TcpFields {
+                seq: 0,
+                ack: 0,
+                flags: 0,
+                window: 0,
+                urgent: 0,
+                mss: None,
+                wscale: None,
+                timestamp: None,
+                sack_permitted: false,
+                sack: NO,
+                fast_open: None,
+            },
+            icmp: IcmpFields { kind: 0, code: 0, id: None, seq: None, mtu: None, embedded: None },
+            frag: None,
+            l3_sum: Checksum::Unchecked,
+            l4_sum: Checksum::Unchecked,
+            events: EventSet([0; 4]),
+            invalid: false,
+            vni: None,
+            roce: None,
+        }
+    }
+
+    pub fn payload(&self) -> &'a [u8] {
+        self.payload.of(self.data)
+    }
+
+    pub const fn is_ipv6(&self) -> bool {
+        matches!(self.l3, L3::Ipv6)
+    }
+
+    pub const fn has_ip(&self) -> bool {
+        matches!(self.l3, L3::Ipv4 | L3::Ipv6)
+    }
+}
+
+/// A set of decode events, one bit per decode event number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventSet(pub [u64; 4]);
+
+impl EventSet {
+    pub const fn is_empty(&self) -> bool {
+        self.0[0] | self.0[1] | self.0[2] | self.0[3] == 0
+    }
+    pub const fn set(&mut self, ev: u8) {
+        self.0[(ev >> 6) as usize] |= 1 << (ev & 63);
+    }
+    pub const fn has(&self, ev: u8) -> bool {
+        self.0[(ev >> 6) as usize] >> (ev & 63) & 1 == 1
+    }
+    pub fn iter(self) -> impl Iterator<Item = u8> {
+        (0..=255u8).filter(move |&e| self.has(e))
+    }
+}
