@@ -1,1 +1,235 @@
-//! Placeholder of the station `sig`.
+//! Many literals searched at once: an immutable [`Database`], the caller's [`Scratch`], a callback.
+//!
+//! In: patterns (bytes, exact or ASCII-caseless, each with the caller's 32-bit id), then any bytes to search.
+//! Out: `(id, end offset)` of every occurrence, or of the first one for each id. Owns nothing but its tables.
+//!
+//! How a scan works. Every pattern gives one *window*: the up to 4 consecutive bytes of it that are least likely
+//! in traffic (`rank`). A filter runs over the input and yields the positions where some window may end; it never
+//! misses one. Each such candidate is looked up in a hash of the windows, whose entries are compared with the
+//! input in full (`verify`). As windows lie anywhere in their pattern, matches are found out of order of their
+//! end; `queue` puts them in order. Filter and hash ignore bit 5 of every byte, which makes ASCII case free and
+//! costs exact patterns nothing, because the comparison is exact.
+//!
+//! Work is bounded for every input: the filter is linear; a candidate costs at most the entries that share its
+//! window.
+mod build;
+mod queue;
+mod rank;
+mod scan;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+use alloc::{boxed::Box, string::String, vec::Vec};
+
+/// The longest pattern, bytes.
+pub const MAX_PATTERN: usize = 4096;
+
+/// Why a pattern was refused. The builder is unchanged and can go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// The empty pattern matches everywhere and is refused.
+    #[error("the pattern is empty")]
+    Empty,
+    /// Longer than [`MAX_PATTERN`] bytes.
+    #[error("the pattern has {len} bytes, more than {MAX_PATTERN}")]
+    TooLong {
+        /// Its length, bytes.
+        len: usize,
+    },
+    /// More than 4 Mi patterns, or more than 1 GiB of them.
+    #[error("too many patterns in one database")]
+    TooMany,
+}
+
+/// Collects patterns for a [`Database`].
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    bytes: Vec<u8>,
+    pats: Vec<Pat>,
+}
+
+/// A pattern as it was added: its bytes are `bytes[at..at + len]`, folded to lower case when caseless.
+#[derive(Clone, Copy, Debug)]
+struct Pat {
+    at: u32,
+    len: u16,
+    caseless: bool,
+    id: u32,
+}
+
+impl Builder {
+    /// No patterns yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Builder::default()
+    }
+
+    /// Adds one pattern of 1 to [`MAX_PATTERN`] bytes. `caseless` ignores the case of ASCII letters. Ids need not
+    /// be unique: all patterns of an id report it, and equal patterns report all their ids.
+    ///
+    /// # Errors
+    /// See [`PatternError`]; the pattern is left out then.
+    pub fn add(&mut self, bytes: &[u8], caseless: bool, id: u32) -> Result<(), PatternError> {
+        if bytes.is_empty() {
+            return Err(PatternError::Empty);
+        }
+        if bytes.len() > MAX_PATTERN {
+            return Err(PatternError::TooLong { len: bytes.len() });
+        }
+        if self.pats.len() >= 1 << 22 || self.bytes.len() + bytes.len() > 1 << 30 {
+            return Err(PatternError::TooMany);
+        }
+        let at = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(bytes);
+        // A pattern without letters is the same either way; exact ones need no mask.
+        let caseless = caseless && bytes.iter().any(u8::is_ascii_alphabetic);
+        if caseless {
+            self.bytes[at as usize..].make_ascii_lowercase();
+        }
+        self.pats.push(Pat { at, len: bytes.len() as u16, caseless, id });
+        Ok(())
+    }
+
+    /// Number of patterns added.
+    pub fn len(&self) -> usize {
+        self.pats.len()
+    }
+
+    /// True when nothing was added.
+    pub fn is_empty(&self) -> bool {
+        self.pats.is_empty()
+    }
+
+    /// Builds the immutable database. The same patterns in the same order give the same database.
+    #[must_use]
+    pub fn build(self) -> Database {
+        build::build(&self)
+    }
+}
+
+/// Literals compiled for searching. Immutable; share it between threads freely.
+pub struct Database {
+    engine: scan::Engine,
+    verify: verify::Verifier,
+    /// Per group of equal patterns: where its ids start in `ids`; one more at the end.
+    group_ids: Box<[u32]>,
+    ids: Box<[IdRef]>,
+    /// Patterns added.
+    patterns: u32,
+    /// Different ids.
+    distinct: u32,
+    /// Matches that may wait in the order queue at one time.
+    pending: u32,
+}
+
+/// A caller's id and its rank among the different ids of the database.
+#[derive(Clone, Copy, Debug)]
+struct IdRef {
+    id: u32,
+    dense: u32,
+}
+
+impl core::fmt::Debug for Database {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&self.describe())
+    }
+}
+
+impl Database {
+    /// True when it has no pattern; scanning it does nothing.
+    pub fn is_empty(&self) -> bool {
+        self.patterns == 0
+    }
+
+    /// Number of patterns it was built from, equal ones counted each.
+    pub fn len(&self) -> usize {
+        self.patterns as usize
+    }
+
+    /// The engine in use, why, and the sizes, in one line for people.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        alloc::format!(
+            "{} patterns, {} different, {} keys; {}; {} bytes",
+            self.patterns,
+            self.group_ids.len().saturating_sub(1),
+            self.verify.keys(),
+            self.engine.describe(),
+            self.memory_bytes()
+        )
+    }
+
+    /// Bytes of memory it holds.
+    pub fn memory_bytes(&self) -> usize {
+        core::mem::size_of::<Self>()
+            + self.engine.memory_bytes()
+            + self.verify.memory_bytes()
+            + core::mem::size_of_val(&*self.group_ids)
+            + core::mem::size_of_val(&*self.ids)
+    }
+
+    /// Grows `scratch` to what scans of this database need. Call it once per database and scratch, off the hot
+    /// path; a scan with a scratch that is too small does it itself, and allocates then.
+    pub fn prepare(&self, scratch: &mut Scratch) {
+        let ids = self.distinct as usize;
+        if scratch.seen.len() < ids {
+            scratch.seen.resize(ids, 0);
+        }
+        scratch.queue.reserve(self.pending as usize);
+    }
+
+    /// Reports every occurrence as `(id, end offset)`, in order of the end offset, until `on_match` says `false`.
+    pub fn scan(&self, hay: &[u8], scratch: &mut Scratch, on_match: impl FnMut(u32, usize) -> bool) {
+        self.scan_all(hay, scratch, on_match);
+    }
+
+    /// Reports each id at most once per call, with the end offset of an occurrence (the first one, for an id that
+    /// has one pattern), in the order they are found, until `on_match` says `false`.
+    pub fn scan_once(&self, hay: &[u8], scratch: &mut Scratch, on_match: impl FnMut(u32, usize) -> bool) {
+        self.scan_each(hay, scratch, on_match);
+    }
+}
+
+/// What a scan writes to; one per thread, good for any number of databases. See [`Database::prepare`].
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    /// Per dense id: the epoch of the call that last reported it.
+    seen: Vec<u32>,
+    epoch: u32,
+    queue: queue::Queue,
+}
+
+impl Scratch {
+    /// An empty scratch.
+    #[must_use]
+    pub fn new() -> Self {
+        Scratch::default()
+    }
+
+    /// A scratch that fits all of `dbs`.
+    #[must_use]
+    pub fn for_databases<'a>(dbs: impl IntoIterator<Item = &'a Database>) -> Self {
+        let mut s = Scratch::new();
+        for db in dbs {
+            db.prepare(&mut s);
+        }
+        s
+    }
+
+    /// Bytes of memory it holds.
+    pub fn memory_bytes(&self) -> usize {
+        self.seen.capacity() * 4 + self.queue.memory_bytes()
+    }
+
+    /// A mark that no earlier call has left in `seen`.
+    fn next_epoch(&mut self) -> u32 {
+        if self.epoch == u32::MAX {
+            self.seen.fill(0);
+            self.epoch = 0;
+        }
+        self.epoch += 1;
+        self.epoch
+    }
+}
