@@ -1,1 +1,217 @@
-//! Placeholder of `event`.
+//! What the engine says: events, borrowed for the length of one call to [`EventSink::event`].
+//!
+//! In: nothing. Out: typed views that outputs (EVE JSON, C callbacks, Arrow) read without copying. The engine
+//! knows no output format; a protocol names its record's fields through [`Fields`], and every output listens.
+
+use crate::Dir;
+use crate::app::{AppProto, FileView, TxView};
+use crate::flow::FlowView;
+use crate::packet::Packet;
+use crate::rules::RuleMeta;
+
+/// Receives a protocol record field by field. Names are Suricata's EVE names.
+///
+/// Objects nest: `begin_object` / `end_object`, `begin_array` / `end_array`; inside an array keys are ignored
+/// (pass `""`).
+pub trait Fields {
+    /// A string of bytes from the wire; the output escapes what is not printable UTF-8 as Suricata does.
+    fn bytes(&mut self, key: &str, value: &[u8]);
+    /// A string.
+    fn str(&mut self, key: &str, value: &str) {
+        self.bytes(key, value.as_bytes());
+    }
+    fn u64(&mut self, key: &str, value: u64);
+    fn i64(&mut self, key: &str, value: i64);
+    fn f64(&mut self, key: &str, value: f64);
+    fn bool(&mut self, key: &str, value: bool);
+    fn begin_object(&mut self, key: &str);
+    fn end_object(&mut self);
+    fn begin_array(&mut self, key: &str);
+    fn end_array(&mut self);
+    /// A formatted string without allocating.
+    fn fmt(&mut self, key: &str, value: core::fmt::Arguments<'_>);
+    /// Lower-case hexadecimal of `value`.
+    fn hex(&mut self, key: &str, value: &[u8]);
+    /// Base64 of `value`.
+    fn base64(&mut self, key: &str, value: &[u8]);
+}
+
+/// What a rule did to the packet and its flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Action {
+    #[default]
+    Alert,
+    Pass,
+    Drop,
+    Reject,
+    RejectSrc,
+    RejectDst,
+    RejectBoth,
+}
+
+impl Action {
+    pub const fn is_drop(self) -> bool {
+        !matches!(self, Action::Alert | Action::Pass)
+    }
+    pub const fn is_reject(self) -> bool {
+        matches!(self, Action::Reject | Action::RejectSrc | Action::RejectDst | Action::RejectBoth)
+    }
+}
+
+/// Why a packet was dropped (EVE `drop.reason`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropReason {
+    Rules,
+    RulesThreshold,
+    FlowDrop,
+    StreamError,
+    StreamMidstream,
+    StreamUrgent,
+    StreamReassembly,
+    AppLayerError,
+    DecodeError,
+    DefragError,
+    DefragMemcap,
+    FlowMemcap,
+    Other,
+}
+
+impl DropReason {
+    pub const fn name(self) -> &'static str {
+        match self {
+            DropReason::Rules => "rules",
+            DropReason::RulesThreshold => "threshold detection_filter",
+            DropReason::FlowDrop => "flow drop",
+            DropReason::StreamError => "stream error",
+            DropReason::StreamMidstream => "stream midstream",
+            DropReason::StreamUrgent => "stream urgent",
+            DropReason::StreamReassembly => "stream reassembly",
+            DropReason::AppLayerError => "applayer error",
+            DropReason::DecodeError => "decode error",
+            DropReason::DefragError => "defrag error",
+            DropReason::DefragMemcap => "defrag memcap",
+            DropReason::FlowMemcap => "flow memcap",
+            DropReason::Other => "unknown",
+        }
+    }
+}
+
+/// The decision for one frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Verdict {
+    #[default]
+    Forward,
+    Drop,
+    /// Drop and answer (RST or ICMP unreachable) towards the named ends.
+    Reject {
+        to_src: bool,
+        to_dst: bool,
+    },
+    /// Forward, and no more of this flow needs inspection.
+    Bypass,
+}
+
+/// A rule matched.
+#[derive(Clone, Copy)]
+pub struct Alert<'a> {
+    pub packet: &'a Packet<'a>,
+    /// Direction of the packet in its flow.
+    pub dir: Dir,
+    pub flow: Option<FlowView<'a>>,
+    pub rule: &'a RuleMeta,
+    /// What is done; differs from the rule's own action where thresholds or IDS mode change it.
+    pub action: Action,
+    /// `true` where EVE says `alert.action: allowed`.
+    pub allowed: bool,
+    /// The transaction it matched in.
+    pub tx: Option<TxView<'a>>,
+    /// Matched in reassembled stream data rather than in the packet's payload (EVE `stream: 1`).
+    pub in_stream: bool,
+    /// The reassembled bytes that were inspected, for `payload` when `in_stream`.
+    pub stream_data: &'a [u8],
+    /// Logged because a `tag` of an earlier alert covers this packet.
+    pub tagged: bool,
+    /// Verdict on the packet so far.
+    pub verdict: Verdict,
+}
+
+/// Kind of an anomaly (EVE `anomaly.type`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnomalyKind {
+    Decode,
+    Stream,
+    AppLayer,
+}
+
+/// Damaged or contradictory traffic.
+#[derive(Clone, Copy)]
+pub struct Anomaly<'a> {
+    pub kind: AnomalyKind,
+    /// Event name without the protocol prefix for app-layer ones (`INVALID_RECORD_TYPE`), Suricata's name
+    /// otherwise (`decoder.ipv4.pkt_too_small`, `stream.3whs_ack_in_wrong_dir`).
+    pub name: &'a str,
+    /// Where it was found for app-layer anomalies: `proto_parser`, `proto_detect`, `parser`.
+    pub layer: &'a str,
+    pub packet: Option<&'a Packet<'a>>,
+    pub dir: Dir,
+    pub flow: Option<FlowView<'a>>,
+    pub app_proto: AppProto,
+    pub tx: Option<TxView<'a>>,
+}
+
+/// A packet was dropped (EVE `drop`).
+#[derive(Clone, Copy)]
+pub struct Dropped<'a> {
+    pub packet: &'a Packet<'a>,
+    pub dir: Dir,
+    pub flow: Option<FlowView<'a>>,
+    pub reason: DropReason,
+    pub verdict: Verdict,
+    pub rule: Option<&'a RuleMeta>,
+    pub action: Action,
+}
+
+/// A protocol transaction is complete (EVE `http`, `dns`, `tls`, …).
+#[derive(Clone, Copy)]
+pub struct TxRecord<'a> {
+    pub packet: &'a Packet<'a>,
+    pub flow: FlowView<'a>,
+    pub tx: TxView<'a>,
+    /// Side of the record for protocols that log requests and responses apart (DNS version 2).
+    pub dir: Dir,
+}
+
+/// A transferred file was seen to its end (EVE `fileinfo`).
+#[derive(Clone, Copy)]
+pub struct FileRecord<'a> {
+    pub packet: &'a Packet<'a>,
+    pub flow: FlowView<'a>,
+    pub tx: Option<TxView<'a>>,
+    pub file: FileView<'a>,
+    pub dir: Dir,
+}
+
+/// Everything an engine says.
+#[derive(Clone, Copy)]
+pub enum Event<'a> {
+    Alert(&'a Alert<'a>),
+    /// A flow ended.
+    Flow(FlowView<'a>),
+    Tx(&'a TxRecord<'a>),
+    File(&'a FileRecord<'a>),
+    Anomaly(&'a Anomaly<'a>),
+    Drop(&'a Dropped<'a>),
+}
+
+/// Takes events as they happen. Called on the hot path: must not block.
+pub trait EventSink {
+    fn event(&mut self, event: Event<'_>);
+}
+
+/// A sink that counts nothing and keeps nothing.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct NoSink;
+
+impl EventSink for NoSink {
+    fn event(&mut self, _event: Event<'_>) {}
+}

@@ -1,1 +1,356 @@
-//! Placeholder of the station `app`.
+//! Application protocols: in-order bytes and datagrams go in, transactions with named buffers come out.
+//!
+//! Each protocol is one file (or folder) that implements [`Parser`] and describes itself in a [`ProtoDef`]; the
+//! only other place that knows it is one line of [`registry::PROTOCOLS`]. A parser owns the states and
+//! transactions of all flows of one engine, in slabs and in the engine's byte pool; the flow keeps a number.
+
+pub mod registry;
+
+use crate::Dir;
+use crate::event::Fields;
+use crate::pool::{BytePool, PBuf, Scratch};
+
+pub use registry::AppProto;
+
+/// Number of a flow's parser state inside its [`Parser`].
+pub type StateId = u32;
+/// Number of a live transaction inside its [`Parser`] (a slab index, reused after the transaction is freed).
+pub type TxIdx = u32;
+
+/// A protocol's description: what the rules, detection and outputs need to know of it.
+#[derive(Debug)]
+pub struct ProtoDef {
+    /// Suricata's name in rules and in EVE `app_proto` (`http`, `dns`, `tls`, …).
+    pub name: &'static str,
+    /// Further names accepted in a rule's header.
+    pub aliases: &'static [&'static str],
+    /// Carriers: [`OVER_TCP`], [`OVER_UDP`].
+    pub over: u8,
+    /// Named buffers that rules can inspect, in the order of their local numbers.
+    pub buffers: &'static [BufferDef],
+    /// Named numbers that rules can compare, in the order of their local numbers.
+    pub ints: &'static [IntDef],
+    /// Events that `app-layer-event:<proto>.<name>` can name, in order of their bit in [`TxCommon::events`]
+    /// (lower case, as in rules).
+    pub events: &'static [&'static str],
+    /// How the protocol is recognised. Empty when it is only reached by a change of protocol.
+    pub recognise: Recognise,
+    /// Makes the parser; `None` for a protocol that is recognised but not parsed.
+    pub parser: Option<fn(&AppConfig) -> alloc::boxed::Box<dyn Parser>>,
+    /// EVE `event_type` of its transaction records (`http`, `dns`, …); empty when none are written.
+    pub record: &'static str,
+}
+
+pub const OVER_TCP: u8 = 1;
+pub const OVER_UDP: u8 = 2;
+
+/// What is known of the bytes that start a protocol.
+#[derive(Debug, Default)]
+pub struct Recognise {
+    /// Literal patterns near the start of the first bytes.
+    pub patterns: &'static [Pattern],
+    /// Probing functions, asked when the ports fit (or always, with an empty port list).
+    pub probes: &'static [Probe],
+}
+
+/// A literal that marks a protocol when it lies inside `offset..depth` of the first bytes of a direction.
+#[derive(Debug)]
+pub struct Pattern {
+    pub bytes: &'static [u8],
+    pub caseless: bool,
+    pub offset: u16,
+    pub depth: u16,
+    pub dir: Dir,
+    /// Carrier it applies to.
+    pub over: u8,
+}
+
+/// What a probing function thinks of the bytes so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Yes,
+    No,
+    /// Too few bytes to say.
+    Unsure,
+    /// It is the protocol, but the bytes travel against the flow's direction (client and server swapped).
+    Reversed,
+}
+
+#[derive(Debug)]
+pub struct Probe {
+    pub over: u8,
+    /// Server ports it is asked for; empty for all.
+    pub ports: &'static [u16],
+    /// Bytes of `dir` in, an opinion out.
+    pub probe: fn(bytes: &[u8], dir: Dir) -> Verdict,
+    /// Whether detection may run this probe for bytes of that direction.
+    pub dirs: u8,
+    /// Fewest bytes worth asking with.
+    pub min_bytes: u16,
+}
+
+/// A named buffer.
+#[derive(Debug)]
+pub struct BufferDef {
+    /// Sticky buffer keyword (`http.uri`). A name may occur in several protocols (`file.data`).
+    pub name: &'static str,
+    /// Further sticky keywords with the same meaning (`dns_query`).
+    pub aliases: &'static [&'static str],
+    /// Old-style content modifiers (`http_uri` after the content it applies to).
+    pub modifiers: &'static [&'static str],
+    /// Directions it exists in: bits [`Dir::bit`].
+    pub dirs: u8,
+    /// Least transaction progress (of its direction) at which it can be read.
+    pub progress: u8,
+    pub kind: BufferKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BufferKind {
+    /// One value a transaction.
+    Single,
+    /// Several values a transaction, asked for by index until the answer is `Absent`; each is inspected apart.
+    Multi,
+    /// Grows while the transaction runs (bodies, file data): a window with its offset in the whole.
+    Streaming,
+}
+
+/// A named number (`dns.opcode`, `tls.cert_chain_len`); `Multi` ones are asked for by index.
+#[derive(Debug)]
+pub struct IntDef {
+    pub name: &'static str,
+    pub aliases: &'static [&'static str],
+    pub dirs: u8,
+    pub progress: u8,
+    pub multi: bool,
+    /// Symbolic values accepted in rules, lower case, with their numbers.
+    pub values: &'static [(&'static str, u64)],
+}
+
+/// Answer to a request for a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Buffer<'a> {
+    /// May still come: ask again when the transaction has progressed.
+    NotYet,
+    /// Will not come (or no further one at this index).
+    Absent,
+    Data {
+        bytes: &'a [u8],
+        /// Offset of `bytes[0]` in the whole value: 0 except for streaming windows.
+        offset: u64,
+        /// Nothing will follow these bytes.
+        end: bool,
+    },
+}
+
+impl<'a> Buffer<'a> {
+    /// A whole, final value.
+    pub const fn whole(bytes: &'a [u8]) -> Self {
+        Buffer::Data { bytes, offset: 0, end: true }
+    }
+}
+
+/// The part of a transaction that every protocol has; kept by the parser, written by detection and logging.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TxCommon {
+    /// Number of the transaction in its flow, from 0.
+    pub id: u64,
+    /// Progress per direction: protocol-defined steps, see [`Parser::complete_progress`].
+    pub progress: [u8; 2],
+    /// App-layer events raised on it (bit per [`ProtoDef::events`]).
+    pub events: u128,
+    /// Of those, the ones already reported as anomalies.
+    pub events_reported: u128,
+    /// Direction in which each side last raised an event (bits of [`Dir::bit`]).
+    pub event_dirs: u8,
+    /// Set by the parser whenever something inspectable changed in that direction; cleared by detection.
+    pub dirty: [bool; 2],
+    /// Owned by detection: state of rules that wait for more of this transaction, per direction.
+    pub detect: [TxDetect; 2],
+    /// Owned by the engine: which records were written (bit per [`Dir::bit`], bit 2: whole).
+    pub logged: u8,
+    /// No inspection wanted (a pass rule, or bypass).
+    pub no_inspect: bool,
+    /// Files that belong to it, see `file`: first and last file number of the flow, per direction; `u32::MAX` none.
+    pub files: [u32; 2],
+    /// Packet time when it was created, ns.
+    pub created: u64,
+}
+
+/// Detection's memory of a transaction in one direction.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TxDetect {
+    /// Progress inspected so far (value + 1; 0: never looked).
+    pub seen: u8,
+    /// Rules to evaluate again when more arrives, and rules that matched already: `u32`s.
+    pub pending: PBuf,
+    pub done: PBuf,
+    /// Streaming buffers: bytes of the first one already scanned by the prefilter.
+    pub scanned: u64,
+    /// Buffers whose single value the prefilter has scanned (bit per local number below 64).
+    pub scanned_bufs: u64,
+}
+
+impl TxDetect {
+    /// Gives back what detection kept. Parsers call [`TxCommon::release`].
+    pub fn release(&mut self, pool: &mut BytePool) {
+        self.pending.free(pool);
+        self.done.free(pool);
+    }
+}
+
+impl TxCommon {
+    /// A fresh transaction.
+    pub fn new(id: u64, created: u64) -> Self {
+        TxCommon { id, created, files: [u32::MAX; 2], dirty: [true; 2], ..TxCommon::default() }
+    }
+
+    /// Raises event number `ev` of the protocol in direction `dir`.
+    pub fn raise(&mut self, ev: u8, dir: Dir) {
+        self.events |= 1u128 << ev;
+        self.event_dirs |= dir.bit();
+        self.dirty[dir.ix()] = true;
+    }
+
+    /// Gives back everything detection kept on it; call when the transaction is freed.
+    pub fn release(&mut self, pool: &mut BytePool) {
+        self.detect[0].release(pool);
+        self.detect[1].release(pool);
+    }
+}
+
+/// Bytes given to a parser.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    pub dir: Dir,
+    /// What has not been consumed yet, in order. Empty with `gap` or `eof`.
+    pub data: &'a [u8],
+    /// That many bytes are missing before `data` (they never arrived, or the depth was reached).
+    pub gap: u32,
+    /// Nothing follows in this direction.
+    pub eof: bool,
+    /// A datagram (UDP): complete in itself.
+    pub datagram: bool,
+}
+
+/// What a parser did with its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// That many bytes are done with; the rest is given again together with what follows. `need` is the least
+    /// total of unconsumed bytes worth calling again with (0: any).
+    Consumed { bytes: usize, need: usize },
+    /// Not this protocol, or beyond repair: the parser is not called again for this flow.
+    Failed,
+    /// The protocol changes after `bytes` (CONNECT, STARTTLS, upgrade); `to` is the expected next one, if known.
+    Change { bytes: usize, to: Option<AppProto> },
+    /// Everything that follows in the flow is opaque (encrypted): no more parsing, and no payload inspection.
+    Opaque { bytes: usize },
+}
+
+/// Which buffers the loaded rules ask for, so that parsers keep no others. Local numbers of the protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted(pub u128);
+
+impl Wanted {
+    pub const ALL: Wanted = Wanted(u128::MAX);
+    pub const fn has(self, local: u8) -> bool {
+        self.0 >> (local & 127) & 1 == 1
+    }
+}
+
+/// What a parser may use while it works.
+pub struct AppCx<'a> {
+    pub pool: &'a mut BytePool,
+    pub files: &'a mut file::Files,
+    pub scratch: &'a mut Scratch,
+    pub cfg: &'a AppConfig,
+    /// Packet time, ns.
+    pub now: u64,
+    /// Buffers that loaded rules read, of this protocol.
+    pub wanted: Wanted,
+    /// 5-tuple ports of the flow, client and server.
+    pub ports: [u16; 2],
+}
+
+/// One protocol in one engine.
+pub trait Parser: Send {
+    /// A state for a new flow, or `None` when the pool is full.
+    fn open(&mut self, cx: &mut AppCx<'_>) -> Option<StateId>;
+    /// The flow ended: gives back the state, its transactions and all they hold.
+    fn close(&mut self, st: StateId, cx: &mut AppCx<'_>);
+    /// Reads bytes.
+    fn parse(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome;
+
+    /// Live transactions: lowest live number and one past the highest ever created.
+    fn tx_bounds(&self, st: StateId) -> (u64, u64);
+    /// Slab index of transaction number `id`, if it is live.
+    fn tx(&self, st: StateId, id: u64) -> Option<TxIdx>;
+    fn common(&self, tx: TxIdx) -> &TxCommon;
+    fn common_mut(&mut self, tx: TxIdx) -> &mut TxCommon;
+    /// Progress at which a transaction is complete in that direction.
+    fn complete_progress(&self, dir: Dir) -> u8;
+    /// Detection and logging are done with it: gives it back.
+    fn free_tx(&mut self, st: StateId, id: u64, cx: &mut AppCx<'_>);
+
+    /// A named buffer by local number; `index` counts the values of a `Multi` buffer. Built into `scratch` if it
+    /// is not stored as it is.
+    fn buffer<'a>(
+        &'a self,
+        st: StateId,
+        tx: TxIdx,
+        local: u8,
+        dir: Dir,
+        index: u32,
+        pool: &'a BytePool,
+        scratch: &'a mut Scratch,
+    ) -> Buffer<'a>;
+    /// A named number by local number.
+    fn int(&self, st: StateId, tx: TxIdx, local: u8, dir: Dir, index: u32, pool: &BytePool) -> Option<u64>;
+    /// Writes the record's fields (the contents of the EVE object named after the protocol).
+    fn log(&self, view: &TxView<'_>, dir: Dir, out: &mut dyn Fields);
+    /// Whether a record is due: `Some(dir)` bits of what to write now. Default: once, when both sides are complete.
+    fn log_due(&self, tx: TxIdx) -> u8 {
+        let c = self.common(tx);
+        let whole = c.progress[0] >= self.complete_progress(Dir::ToServer)
+            && c.progress[1] >= self.complete_progress(Dir::ToClient);
+        if whole { LOG_WHOLE } else { 0 }
+    }
+    /// Numbers and values that depend on rule keywords of this protocol only (`ssl_state`, `http.start`…) can be
+    /// expressed as buffers and ints; nothing else is asked of a parser.
+    fn name(&self) -> &'static str;
+}
+
+/// `log_due` bits: a record for the request side, the response side, or one for the whole transaction.
+pub const LOG_REQUEST: u8 = 1;
+pub const LOG_RESPONSE: u8 = 2;
+pub const LOG_WHOLE: u8 = 4;
+
+/// A transaction as outputs see it.
+#[derive(Clone, Copy)]
+pub struct TxView<'a> {
+    pub proto: AppProto,
+    pub parser: &'a dyn Parser,
+    pub state: StateId,
+    pub tx: TxIdx,
+    pub pool: &'a BytePool,
+    pub files: &'a file::Files,
+}
+
+impl<'a> TxView<'a> {
+    pub fn common(&self) -> &'a TxCommon {
+        self.parser.common(self.tx)
+    }
+    /// Writes the protocol's fields.
+    pub fn log(&self, dir: Dir, out: &mut dyn Fields) {
+        self.parser.log(self, dir, out);
+    }
+    /// The name of the record (`http`, `dns`, …).
+    pub fn record(&self) -> &'static str {
+        self.proto.def().record
+    }
+}
+
+pub mod config;
+pub mod file;
+pub use config::AppConfig;
+pub use file::FileView;

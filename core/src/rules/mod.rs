@@ -1,1 +1,4 @@
-//! Placeholder of the station `rules`.
+//! Rules: text goes in, an immutable rule set comes out.
+
+pub mod ir;
+pub use ir::RuleMeta;

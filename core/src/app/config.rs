@@ -1,0 +1,87 @@
+//! Settings of the protocol parsers: plain data, filled by the dataplane from its configuration.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Settings of all protocols. Sizes are bytes.
+#[derive(Clone, Debug)]
+pub struct AppConfig {
+    pub http: HttpConfig,
+    /// Names of protocols that are switched off (`app-layer.protocols.NAME.enabled: no`).
+    pub disabled: Vec<String>,
+    /// Names of protocols that are recognised but not parsed (`enabled: detection-only`).
+    pub detection_only: Vec<String>,
+    /// Extra detection ports: (protocol, over tcp, ports).
+    pub ports: Vec<(String, bool, Vec<u16>)>,
+    /// Compute JA3 / JA4 even when no rule asks.
+    pub tls_ja3: bool,
+    pub tls_ja4: bool,
+    /// What follows a TLS handshake: `false` = inspect on ("full"), `true` = no payload inspection.
+    pub tls_bypass: bool,
+    /// Hashes wanted for every file.
+    pub file_md5: bool,
+    pub file_sha1: bool,
+    pub file_sha256: bool,
+    /// Bytes of a file kept in the window that `file.data` sees.
+    pub file_window: usize,
+    /// States per protocol reserved at construction.
+    pub max_states: usize,
+    /// Live transactions per protocol reserved at construction.
+    pub max_txs: usize,
+    pub max_files: usize,
+}
+
+/// `app-layer.protocols.http.libhtp.default-config`.
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    pub request_body_limit: usize,
+    pub response_body_limit: usize,
+    pub request_min_inspect: usize,
+    pub request_inspect_window: usize,
+    pub response_min_inspect: usize,
+    pub response_inspect_window: usize,
+    pub double_decode_path: bool,
+    pub double_decode_query: bool,
+    pub decompress_layers: u8,
+    pub lzma_enabled: bool,
+    pub max_tx: usize,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        HttpConfig {
+            request_body_limit: 100 << 10,
+            response_body_limit: 100 << 10,
+            request_min_inspect: 32 << 10,
+            request_inspect_window: 4 << 10,
+            response_min_inspect: 40 << 10,
+            response_inspect_window: 16 << 10,
+            double_decode_path: false,
+            double_decode_query: false,
+            decompress_layers: 2,
+            lzma_enabled: true,
+            max_tx: 512,
+        }
+    }
+}
+
+impl Default for AppConfig {
+    fn default() -> Self {
+        AppConfig {
+            http: HttpConfig::default(),
+            disabled: Vec::new(),
+            detection_only: Vec::new(),
+            ports: Vec::new(),
+            tls_ja3: false,
+            tls_ja4: false,
+            tls_bypass: true,
+            file_md5: false,
+            file_sha1: false,
+            file_sha256: false,
+            file_window: 64 << 10,
+            max_states: 16 << 10,
+            max_txs: 64 << 10,
+            max_files: 16 << 10,
+        }
+    }
+}
