@@ -1,13 +1,482 @@
 //! Files carried by protocols: bytes of a body or transfer go in, a named file with size, state, hashes and a
 //! window of its data comes out. Owns the files of all flows of one engine.
+//!
+//! The files of a transaction are a chain per direction whose head is [`TxCommon::files`](super::TxCommon); the
+//! parser opens, feeds, closes and (with the transaction) frees them, the engine reads them, and marks what it
+//! has logged and stored.
+
+use super::AppConfig;
+use crate::Dir;
+use crate::pool::{BytePool, PBuf, Slab};
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+/// Names no file.
+pub const NO_FILE: u32 = u32::MAX;
+/// Longest file name kept, bytes (as Suricata's limit of a file name).
+pub const MAX_NAME: usize = 4096;
+
+/// Where a file stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum FileState {
+    /// More bytes may come.
+    #[default]
+    Open,
+    /// Seen to its end.
+    Closed,
+    /// Ended early, or a limit was reached, or bytes are missing.
+    Truncated,
+    /// Abandoned because memory ran out.
+    Error,
+}
+
+impl FileState {
+    /// EVE `fileinfo.state`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            FileState::Open => "UNKNOWN",
+            FileState::Closed => "CLOSED",
+            FileState::Truncated => "TRUNCATED",
+            FileState::Error => "ERROR",
+        }
+    }
+}
+
+/// One file.
+#[derive(Debug)]
+pub struct File {
+    name: PBuf,
+    /// Last bytes of the data, at most the configured window.
+    window: PBuf,
+    size: u64,
+    /// Offset of the window's first byte in the file.
+    window_at: u64,
+    window_max: u32,
+    state: FileState,
+    gaps: bool,
+    dir: Dir,
+    next: u32,
+    hashes: u32,
+    tx_id: u64,
+    /// `Content-Range`: first and last byte of the whole that this file is (EVE `start`, `end`).
+    range: Option<(u64, u64)>,
+    /// Number given when the file is stored (EVE `file_id`).
+    pub store_id: u32,
+    /// A rule or the configuration wants its bytes kept.
+    pub store: bool,
+    /// Its bytes are on disk (EVE `stored`).
+    pub stored: bool,
+    /// The engine has written its `fileinfo` record.
+    pub logged: bool,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        File {
+            name: PBuf::new(),
+            window: PBuf::new(),
+            size: 0,
+            window_at: 0,
+            window_max: 0,
+            state: FileState::Open,
+            gaps: false,
+            dir: Dir::ToServer,
+            next: NO_FILE,
+            hashes: NO_FILE,
+            tx_id: 0,
+            range: None,
+            store_id: 0,
+            store: false,
+            stored: false,
+            logged: false,
+        }
+    }
+}
+
+/// Running and, once the file is closed, final digests.
+#[derive(Debug, Default)]
+struct Hashes {
+    md5: Md5,
+    sha1: Sha1,
+    sha256: Sha256,
+    md5_out: [u8; 16],
+    sha1_out: [u8; 20],
+    sha256_out: [u8; 32],
+    done: bool,
+}
+
+/// What a parser knows of a file when it starts.
+#[derive(Clone, Copy, Debug)]
+pub struct NewFile<'a> {
+    /// Name as it goes to rules and records; cut at [`MAX_NAME`].
+    pub name: &'a [u8],
+    pub dir: Dir,
+    pub tx_id: u64,
+    /// Keep a window of the data; `false` when the parser serves `file.data` from its own buffer.
+    pub window: bool,
+    /// First and last byte of the whole, for a part of a file.
+    pub range: Option<(u64, u64)>,
+}
 
 /// All files of one engine.
-#[derive(Debug, Default)]
-pub struct Files {}
+#[derive(Debug)]
+pub struct Files {
+    slab: Slab<File>,
+    hashes: Slab<Hashes>,
+    window: usize,
+    md5: bool,
+    sha1: bool,
+    sha256: bool,
+    refused: u64,
+}
 
-/// A file as outputs see it.
+impl Default for Files {
+    fn default() -> Self {
+        Files::new(&AppConfig::default())
+    }
+}
+
+impl Files {
+    /// Reserves `cfg.max_files` files, and as many hash contexts when hashes are wanted.
+    pub fn new(cfg: &AppConfig) -> Self {
+        let hashing = cfg.file_md5 || cfg.file_sha1 || cfg.file_sha256;
+        Files {
+            slab: Slab::new(cfg.max_files),
+            hashes: Slab::new(if hashing { cfg.max_files } else { 0 }),
+            window: cfg.file_window,
+            md5: cfg.file_md5,
+            sha1: cfg.file_sha1,
+            sha256: cfg.file_sha256,
+            refused: 0,
+        }
+    }
+
+    /// Opens a file and appends it to the chain that starts at `*head`. `None` when no slot is left (counted).
+    pub fn open(&mut self, pool: &mut BytePool, head: &mut u32, new: NewFile<'_>) -> Option<u32> {
+        let Some(id) = self.slab.alloc() else {
+            self.refused += 1;
+            return None;
+        };
+        let hashes =
+            if self.hashes.capacity() > 0 { self.hashes.alloc().unwrap_or(NO_FILE) } else { NO_FILE };
+        let window_max = if new.window { self.window as u32 } else { 0 };
+        let f = self.slab.get_mut(id);
+        f.hashes = hashes;
+        f.dir = new.dir;
+        f.tx_id = new.tx_id;
+        f.range = new.range;
+        f.window_max = window_max;
+        let name = new.name.get(..MAX_NAME).unwrap_or(new.name);
+        if f.name.extend(pool, name).is_err() {
+            f.state = FileState::Error;
+        }
+        if *head == NO_FILE {
+            *head = id;
+        } else {
+            let mut at = *head;
+            while self.slab.get(at).next != NO_FILE {
+                at = self.slab.get(at).next;
+            }
+            self.slab.get_mut(at).next = id;
+        }
+        Some(id)
+    }
+
+    /// Appends data to an open file.
+    ///
+    /// The window drops its older half whenever it is full, at offsets that depend on the file alone and not on
+    /// how the data was cut.
+    pub fn append(&mut self, pool: &mut BytePool, id: u32, data: &[u8]) {
+        let f = self.slab.get_mut(id);
+        if f.state != FileState::Open {
+            return;
+        }
+        f.size += data.len() as u64;
+        let max = f.window_max as usize;
+        let mut rest = data;
+        while max > 1 && !rest.is_empty() {
+            if f.window.len() >= max {
+                let half = max / 2;
+                f.window.drain_front(pool, half);
+                f.window_at += half as u64;
+            }
+            let n = rest.len().min(max - f.window.len());
+            if f.window.extend(pool, &rest[..n]).is_err() {
+                f.state = FileState::Error;
+                break;
+            }
+            rest = &rest[n..];
+        }
+        if f.hashes != NO_FILE && !f.gaps {
+            let h = self.hashes.get_mut(f.hashes);
+            if self.md5 {
+                h.md5.update(data);
+            }
+            if self.sha1 {
+                h.sha1.update(data);
+            }
+            if self.sha256 {
+                h.sha256.update(data);
+            }
+        }
+    }
+
+    /// `bytes` of the file never arrived: they count for its size, there are no hashes any more, and it will
+    /// end as truncated.
+    pub fn gap(&mut self, pool: &mut BytePool, id: u32, bytes: u64) {
+        let f = self.slab.get_mut(id);
+        if f.state != FileState::Open {
+            return;
+        }
+        f.size += bytes;
+        f.gaps = true;
+        f.window_at = f.size;
+        f.window.free(pool);
+    }
+
+    /// Ends a file: whole (`truncated == false`) or cut short. Hashes exist only for whole files.
+    pub fn close(&mut self, id: u32, truncated: bool) {
+        let f = self.slab.get_mut(id);
+        if f.state != FileState::Open {
+            return;
+        }
+        f.state = if truncated || f.gaps { FileState::Truncated } else { FileState::Closed };
+        if f.hashes != NO_FILE && f.state == FileState::Closed {
+            let h = self.hashes.get_mut(f.hashes);
+            h.md5_out = h.md5.finalize_reset().into();
+            h.sha1_out = h.sha1.finalize_reset().into();
+            h.sha256_out = h.sha256.finalize_reset().into();
+            h.done = true;
+        }
+    }
+
+    /// Gives back every file of a chain; the head becomes [`NO_FILE`].
+    pub fn free_chain(&mut self, pool: &mut BytePool, head: &mut u32) {
+        let mut at = *head;
+        while at != NO_FILE {
+            let f = self.slab.get_mut(at);
+            let (next, hashes) = (f.next, f.hashes);
+            f.name.free(pool);
+            f.window.free(pool);
+            if hashes != NO_FILE {
+                self.hashes.free(hashes);
+            }
+            self.slab.free(at);
+            at = next;
+        }
+        *head = NO_FILE;
+    }
+
+    /// The files of a chain, first to last.
+    pub fn chain(&self, head: u32) -> impl Iterator<Item = u32> + '_ {
+        let mut at = head;
+        core::iter::from_fn(move || {
+            if at == NO_FILE {
+                return None;
+            }
+            let id = at;
+            at = self.slab.get(id).next;
+            Some(id)
+        })
+    }
+
+    /// The file with that number.
+    pub fn view(&self, id: u32) -> FileView<'_> {
+        FileView { files: self, id }
+    }
+
+    /// To set `store`, `stored`, `store_id` and `logged`.
+    pub fn get_mut(&mut self, id: u32) -> &mut File {
+        self.slab.get_mut(id)
+    }
+
+    /// Files open or not yet freed.
+    pub fn used(&self) -> usize {
+        self.slab.used()
+    }
+
+    /// Files that could not be tracked since construction.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+}
+
+/// A file as outputs and rules see it.
 #[derive(Clone, Copy, Debug)]
 pub struct FileView<'a> {
     pub files: &'a Files,
     pub id: u32,
+}
+
+impl<'a> FileView<'a> {
+    /// The file itself, for the engine's marks.
+    pub fn file(&self) -> &'a File {
+        self.files.slab.get(self.id)
+    }
+
+    pub fn name(&self, pool: &'a BytePool) -> &'a [u8] {
+        self.file().name.get(pool)
+    }
+
+    /// Bytes after the last dot of the name, empty without one (`fileext`).
+    pub fn ext(&self, pool: &'a BytePool) -> &'a [u8] {
+        let name = self.name(pool);
+        memchr::memrchr(b'.', name).and_then(|i| name.get(i + 1..)).unwrap_or(&[])
+    }
+
+    /// Bytes of the file so far, missing ones included.
+    pub fn size(&self) -> u64 {
+        self.file().size
+    }
+
+    pub fn state(&self) -> FileState {
+        self.file().state
+    }
+
+    /// Nothing more will be appended.
+    pub fn ended(&self) -> bool {
+        self.file().state != FileState::Open
+    }
+
+    pub fn gaps(&self) -> bool {
+        self.file().gaps
+    }
+
+    pub fn dir(&self) -> Dir {
+        self.file().dir
+    }
+
+    pub fn tx_id(&self) -> u64 {
+        self.file().tx_id
+    }
+
+    /// First and last byte of the whole that this file is.
+    pub fn range(&self) -> Option<(u64, u64)> {
+        self.file().range
+    }
+
+    /// Window of the data and the offset of its first byte; empty when the parser keeps the data itself.
+    pub fn data(&self, pool: &'a BytePool) -> (&'a [u8], u64) {
+        (self.file().window.get(pool), self.file().window_at)
+    }
+
+    fn hashes(&self) -> Option<&'a Hashes> {
+        let h = self.file().hashes;
+        if h == NO_FILE {
+            return None;
+        }
+        Some(self.files.hashes.get(h)).filter(|h| h.done)
+    }
+
+    /// MD5 of a whole, ended file, when configured.
+    pub fn md5(&self) -> Option<&'a [u8; 16]> {
+        self.hashes().filter(|_| self.files.md5).map(|h| &h.md5_out)
+    }
+
+    /// SHA-1, likewise.
+    pub fn sha1(&self) -> Option<&'a [u8; 20]> {
+        self.hashes().filter(|_| self.files.sha1).map(|h| &h.sha1_out)
+    }
+
+    /// SHA-256, likewise.
+    pub fn sha256(&self) -> Option<&'a [u8; 32]> {
+        self.hashes().filter(|_| self.files.sha256).map(|h| &h.sha256_out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    fn cfg() -> AppConfig {
+        AppConfig {
+            file_md5: true,
+            file_sha1: true,
+            file_sha256: true,
+            file_window: 64,
+            max_files: 8,
+            ..AppConfig::default()
+        }
+    }
+
+    const NEW: NewFile<'_> =
+        NewFile { name: b"a.tar.gz", dir: Dir::ToClient, tx_id: 3, window: true, range: None };
+
+    #[test]
+    fn a_whole_file() {
+        let (mut p, mut fs, mut head) = (BytePool::new(1 << 16), Files::new(&cfg()), NO_FILE);
+        let id = fs.open(&mut p, &mut head, NEW).unwrap();
+        fs.append(&mut p, id, b"ab");
+        fs.append(&mut p, id, b"c");
+        assert_eq!(fs.view(id).md5(), None);
+        fs.close(id, false);
+        let v = fs.view(id);
+        assert_eq!(
+            (v.name(&p), v.ext(&p), v.size(), v.state().name()),
+            (&b"a.tar.gz"[..], &b"gz"[..], 3, "CLOSED")
+        );
+        assert_eq!(v.md5().unwrap()[..4], [0x90, 0x01, 0x50, 0x98]);
+        assert_eq!(v.sha1().unwrap()[..4], [0xa9, 0x99, 0x3e, 0x36]);
+        assert_eq!(v.sha256().unwrap()[..4], [0xba, 0x78, 0x16, 0xbf]);
+        assert_eq!(v.data(&p), (&b"abc"[..], 0));
+        fs.free_chain(&mut p, &mut head);
+        assert_eq!((p.in_use(), fs.used(), fs.hashes.used()), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_gap_truncates_and_spoils_the_hashes() {
+        let (mut p, mut fs, mut head) = (BytePool::new(1 << 16), Files::new(&cfg()), NO_FILE);
+        let id = fs.open(&mut p, &mut head, NEW).unwrap();
+        fs.append(&mut p, id, b"ab");
+        fs.gap(&mut p, id, 10);
+        fs.append(&mut p, id, b"cd");
+        fs.close(id, false);
+        let v = fs.view(id);
+        assert_eq!((v.size(), v.state(), v.gaps(), v.md5()), (14, FileState::Truncated, true, None));
+        assert_eq!(v.data(&p), (&b"cd"[..], 12));
+    }
+
+    #[test]
+    fn chains_keep_their_order_and_the_slab_its_bound() {
+        let (mut p, mut fs, mut head) = (BytePool::new(1 << 16), Files::new(&cfg()), NO_FILE);
+        let ids: Vec<u32> = (0..8).map(|_| fs.open(&mut p, &mut head, NEW).unwrap()).collect();
+        assert_eq!(fs.open(&mut p, &mut head, NEW), None);
+        assert_eq!(fs.refused(), 1);
+        assert_eq!(fs.chain(head).collect::<Vec<_>>(), ids);
+        fs.free_chain(&mut p, &mut head);
+        assert_eq!((p.in_use(), fs.used()), (0, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn the_window_does_not_depend_on_the_cuts(data in proptest::collection::vec(any::<u8>(), 0..600),
+                                                 cuts in proptest::collection::vec(1usize..90, 0..40)) {
+            let mut p = BytePool::new(1 << 16);
+            let mut fs = Files::new(&cfg());
+            let (mut h1, mut h2) = (NO_FILE, NO_FILE);
+            let one = fs.open(&mut p, &mut h1, NEW).unwrap();
+            let two = fs.open(&mut p, &mut h2, NEW).unwrap();
+            fs.append(&mut p, one, &data);
+            let mut rest = &data[..];
+            for c in cuts {
+                let (a, b) = rest.split_at(c.min(rest.len()));
+                fs.append(&mut p, two, a);
+                rest = b;
+            }
+            fs.append(&mut p, two, rest);
+            fs.close(one, false);
+            fs.close(two, false);
+            let (a, b) = (fs.view(one), fs.view(two));
+            prop_assert_eq!(a.data(&p), b.data(&p));
+            prop_assert_eq!((a.size(), a.md5(), a.sha256()), (b.size(), b.md5(), b.sha256()));
+            let (w, at) = a.data(&p);
+            prop_assert_eq!(w, &data[at as usize..]);
+            fs.free_chain(&mut p, &mut h1);
+            fs.free_chain(&mut p, &mut h2);
+            prop_assert_eq!(p.in_use(), 0);
+        }
+    }
 }

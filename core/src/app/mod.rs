@@ -171,7 +171,8 @@ pub struct TxCommon {
     pub logged: u8,
     /// No inspection wanted (a pass rule, or bypass).
     pub no_inspect: bool,
-    /// Files that belong to it, see `file`: first and last file number of the flow, per direction; `u32::MAX` none.
+    /// Files that belong to it: head of a chain in [`file::Files`] per direction ([`file::Files::chain`]);
+    /// [`file::NO_FILE`] for none.
     pub files: [u32; 2],
     /// Packet time when it was created, ns.
     pub created: u64,
