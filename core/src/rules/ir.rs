@@ -3,6 +3,7 @@
 //! Source of all meanings: the Suricata 8 rule keyword pages.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::app::AppProto;
@@ -20,11 +21,20 @@ pub struct Rule {
     /// Conditions on the packet alone.
     pub packet: Vec<PacketMatch>,
     pub flow: FlowMatch,
+    /// Application protocols it can match in, worked out from the header and from its keywords (all of them are
+    /// possible when empty). `http` in the header gives HTTP/1 and HTTP/2, `http.stat_code` in a `tcp` rule too.
+    pub protos: Vec<AppProto>,
+    /// Conditions on the files of the transaction, all on the same file.
+    pub files: Vec<FileMatch>,
     /// Conditions on state kept between packets, in order.
     pub state: Vec<StateMatch>,
     /// What happens when everything matched, in order.
     pub post: Vec<Post>,
     pub threshold: Option<Threshold>,
+    /// `rate_filter` of the threshold file.
+    pub rate_filter: Option<Threshold>,
+    /// `suppress` lines of the threshold file that name this rule.
+    pub suppress: Vec<Threshold>,
     /// `detection_filter` beside `threshold` is not allowed; it is `threshold` with its own kind.
     pub noalert: bool,
     /// Number of byte_extract / byte_math variables the rule uses.
@@ -68,10 +78,11 @@ pub enum Target {
 #[derive(Debug, Clone)]
 pub struct Header {
     pub proto: ProtoSpec,
-    pub src: AddrSet,
-    pub sp: PortSet,
-    pub dst: AddrSet,
-    pub dp: PortSet,
+    /// Shared between rules that write the same list.
+    pub src: Arc<AddrSet>,
+    pub sp: Arc<PortSet>,
+    pub dst: Arc<AddrSet>,
+    pub dp: Arc<PortSet>,
     pub direction: Direction,
     /// Rule hook (`tcp:flow_start`, `tls:client_hello_done`): the part after the colon.
     pub hook: Option<String>,
@@ -434,6 +445,8 @@ pub enum IntTest {
         negated: bool,
     },
     OneOf(Vec<u64>),
+    /// Any of these inclusive ranges.
+    Ranges(Vec<(u64, u64)>),
 }
 
 impl IntTest {
@@ -449,6 +462,7 @@ impl IntTest {
             IntTest::NotBetween(a, b) => !(v > *a && v < *b),
             IntTest::Mask { mask, value, negated } => ((v & mask) == *value) != *negated,
             IntTest::OneOf(vs) => vs.contains(&v),
+            IntTest::Ranges(rs) => rs.iter().any(|r| r.0 <= v && v <= r.1),
         }
     }
 }
@@ -545,6 +559,16 @@ pub enum PacketMatch {
     },
     FragOffset(IntTest),
     SameIp,
+    /// `l3_proto` / header word `ipv4`, `ipv6`.
+    L3 {
+        v6: bool,
+    },
+    /// `rpc`: ONC RPC call of program, version, procedure (`None`: any).
+    Rpc {
+        program: u32,
+        version: Option<u32>,
+        procedure: Option<u32>,
+    },
     Csum {
         of: Csum,
         valid: bool,
@@ -683,7 +707,8 @@ pub enum StateMatch {
         set: bool,
     },
     AppProtocol {
-        proto: AppProto,
+        /// Any of these (`http` means several).
+        protos: Vec<AppProto>,
         negated: bool,
         mode: AppProtoMode,
     },
@@ -694,6 +719,14 @@ pub enum StateMatch {
     },
     /// `app-layer-event:applayer_…`: detection-level events.
     AppLayerEvent(u8),
+    /// `dcerpc.iface` / `dce_iface`: interface UUID (wire order of its text), version, any fragment.
+    DceIface {
+        uuid: [u8; 16],
+        version: Option<IntTest>,
+        any_frag: bool,
+    },
+    /// `ftpbounce`: the PORT command names another host than the client.
+    FtpBounce,
     /// `app-layer-state`: progress of the transaction.
     AppState {
         test: IntTest,
@@ -775,10 +808,35 @@ pub enum Post {
     },
     Tag(Tag),
     Bypass,
-    FileStore,
+    FileStore {
+        /// Directions whose files are kept ([`crate::Dir::bit`]s); 0: that of the matching packet.
+        dirs: u8,
+        scope: FileScope,
+    },
     /// `config:` settings of a transaction or flow (subsystem, type, scope text as written).
     Config(String),
     Replace(Vec<u8>),
+}
+
+/// How much `filestore` keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileScope {
+    File,
+    Tx,
+    Flow,
+}
+
+/// A condition on a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileMatch {
+    /// `filesize`, bytes.
+    Size(IntTest),
+    /// `filemd5`, `filesha1`, `filesha256`: sorted digests of 16, 20 or 32 bytes, one after the other.
+    Hash {
+        len: u8,
+        negated: bool,
+        digests: Arc<Vec<u8>>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -839,6 +897,8 @@ pub struct Dataset {
     pub save: Option<String>,
     pub memcap: u64,
     pub hashsize: u32,
+    /// `context_key` of a JSON dataset: name under which the alert shows the entry's context.
+    pub context: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
