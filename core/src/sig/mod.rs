@@ -15,6 +15,7 @@
 mod build;
 mod queue;
 mod rank;
+pub mod regex;
 mod scan;
 mod verify;
 
