@@ -178,10 +178,10 @@ impl Regex {
         if from > hay.len() || hay.len() - from < self.min_len || hay.len() >= u32::MAX as usize - 1 {
             return Outcome::NoMatch;
         }
-        if let (Some(lit), false) = (&self.required, self.required_is_start) {
-            if lit.find(hay, from).is_none() {
-                return Outcome::NoMatch;
-            }
+        if let (Some(lit), false) = (&self.required, self.required_is_start)
+            && lit.find(hay, from).is_none()
+        {
+            return Outcome::NoMatch;
         }
         let linear = self.prog.regular && self.prog.state_count as usize <= cache.pike.states();
         let mut steps =

@@ -660,7 +660,7 @@ impl Parser<'_> {
                 let minus = self.eat(b"-");
                 let group = if self.peek().is_some_and(|c| c.is_ascii_digit()) {
                     let n = self.number();
-                    if minus { (self.groups + 1).checked_sub(n).unwrap_or(0) } else { n }
+                    if minus { (self.groups + 1).saturating_sub(n) } else { n }
                 } else if braced && !minus {
                     let n = self.named_ref(b'}')?;
                     return Ok(Esc::Node(self.backref(n)));
@@ -731,11 +731,13 @@ impl Parser<'_> {
                 break;
             }
             first = false;
-            if !quoted && c == b'[' && matches!(self.pat.get(self.at + 1), Some(b':' | b'.' | b'=')) {
-                if let Some(s) = self.posix()? {
-                    set.union(&s);
-                    continue;
-                }
+            if !quoted
+                && c == b'['
+                && matches!(self.pat.get(self.at + 1), Some(b':' | b'.' | b'='))
+                && let Some(s) = self.posix()?
+            {
+                set.union(&s);
+                continue;
             }
             let lo = match self.class_item(quoted)? {
                 Esc::Byte(b) => b,

@@ -379,19 +379,19 @@ fn join_literals(p: &mut Prog) {
     let mut map = Vec::with_capacity(p.insts.len() + 1);
     let mut out: Vec<Inst> = Vec::with_capacity(p.insts.len());
     for (i, inst) in p.insts.iter().enumerate() {
-        if let (Inst::Lit { at, len, fold }, false) = (*inst, target[i]) {
-            if let Some(Inst::Lit { at: a, len: l, fold: f }) = out.last_mut() {
-                // A string without letters may join either kind.
-                let neutral = |at: u32, len: u32| {
-                    p.lits[at as usize..(at + len) as usize].iter().all(|b| !b.is_ascii_alphabetic())
-                };
-                let joins = *f == fold || (fold && neutral(*a, *l)) || (*f && neutral(at, len));
-                if *a + *l == at && joins {
-                    *f |= fold;
-                    *l += len;
-                    map.push(out.len() as u32 - 1);
-                    continue;
-                }
+        if let (Inst::Lit { at, len, fold }, false) = (*inst, target[i])
+            && let Some(Inst::Lit { at: a, len: l, fold: f }) = out.last_mut()
+        {
+            // A string without letters may join either kind.
+            let neutral = |at: u32, len: u32| {
+                p.lits[at as usize..(at + len) as usize].iter().all(|b| !b.is_ascii_alphabetic())
+            };
+            let joins = *f == fold || (fold && neutral(*a, *l)) || (*f && neutral(at, len));
+            if *a + *l == at && joins {
+                *f |= fold;
+                *l += len;
+                map.push(out.len() as u32 - 1);
+                continue;
             }
         }
         map.push(out.len() as u32);
