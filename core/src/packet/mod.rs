@@ -2,7 +2,37 @@
 //! its payload and the anomalies met on the way. Owns nothing: a packet borrows the frame.
 //!
 //! A tunnel (GRE, IP-in-IP, VXLAN, …) gives a packet of its own for each inner datagram, with
-//! [`Packet::recursion`] counting the levels and [`Packet::tunnel`] naming the carrier.
+//! [`Packet::recursion`] counting the levels and [`Packet::source`] naming the carrier.
+//!
+//! One file per layer; each takes the packet and the range of its header, fills in what it finds and calls
+//! the next. [`Decoder`] is the entry.
+
+pub mod checksum;
+mod decoder;
+mod erspan;
+pub mod events;
+mod geneve;
+mod gre;
+mod gtp;
+mod icmp;
+mod ipv4;
+mod ipv6;
+mod link;
+mod mpls;
+mod nsh;
+mod ppp;
+mod roce;
+mod sctp;
+mod tcp;
+mod teredo;
+#[cfg(test)]
+mod tests;
+mod udp;
+mod vlan;
+mod vxlan;
+
+pub use decoder::{DecodeConfig, Decoder, MAX_PER_FRAME, PacketBuf, Ports};
+pub use roce::opcode_name as roce_opcode_name;
 
 /// Where a packet's bytes came from; EVE's `pkt_src`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -143,6 +173,9 @@ pub struct FragFields {
     pub data: Span,
     /// IPv6: length of the unfragmentable part (base header and extension headers before the fragment header).
     pub unfrag_len: u32,
+    /// Offset from the network header of the byte that names the fragmentable part's protocol: the IPv4
+    /// protocol field, or the next header field that names the fragment header.
+    pub nh_off: u32,
 }
 
 /// Checks of checksums, made on demand (see `checksum`): unknown until asked.
@@ -207,8 +240,13 @@ pub struct Packet<'a> {
     pub l4_sum: Checksum,
     /// Decode anomalies, Suricata's `decode-event` names.
     pub events: EventSet,
-    /// Set when the packet is so damaged that flow and stream must not see it.
+    /// Set when a fault makes the packet one that Suricata counts as invalid.
     pub invalid: bool,
+    /// The packet belongs to a flow: its network and transport headers could be used. Damaged packets,
+    /// fragments, ARP and unknown transports do not.
+    pub wants_flow: bool,
+    /// An inner packet was taken out of this one: rules look at its headers, not at its payload.
+    pub carrier: bool,
     /// VNI of the VXLAN/GENEVE tunnel this inner packet came from.
     pub vni: Option<u32>,
     /// RoCEv2 transport headers.
@@ -232,6 +270,8 @@ pub struct Roce {
     /// DETH: queue key, source QP.
     pub deth: Option<(u32, u32)>,
     pub immediate: Option<u32>,
+    /// What the transport carries, without padding and the invariant CRC.
+    pub data: Span,
 }
 
 impl<'a> Packet<'a> {
@@ -284,6 +324,8 @@ impl<'a> Packet<'a> {
             l4_sum: Checksum::Unchecked,
             events: EventSet([0; 4]),
             invalid: false,
+            wants_flow: false,
+            carrier: false,
             vni: None,
             roce: None,
         }
@@ -291,6 +333,26 @@ impl<'a> Packet<'a> {
 
     pub fn payload(&self) -> &'a [u8] {
         self.payload.of(self.data)
+    }
+
+    /// The first `N` bytes of the range `off..end` of `data`, if it has so many.
+    #[inline]
+    fn head<const N: usize>(&self, off: usize, end: usize) -> Option<&'a [u8; N]> {
+        self.data.get(off..end)?.first_chunk()
+    }
+
+    /// Notes an anomaly that leaves the packet usable.
+    #[cold]
+    fn note(&mut self, event: u8) {
+        self.events.set(event);
+    }
+
+    /// Notes a fault that makes the packet invalid. Always `false`, for callers that then give up.
+    #[cold]
+    fn bad(&mut self, event: u8) -> bool {
+        self.events.set(event);
+        self.invalid = true;
+        false
     }
 
     pub const fn is_ipv6(&self) -> bool {

@@ -1,0 +1,256 @@
+//! Link layers (Ethernet, Linux cooked, null, raw IP, HDLC), the dispatch on ether types, and ARP.
+//!
+//! In: a packet and the range of a link header. Out: the layers above it, filled in by their own files.
+
+use super::decoder::Cx;
+use super::{L3, Packet, Span, events as ev, ipv4, ipv6, mpls, nsh, ppp, vlan};
+
+pub(super) const ETHERNET: u16 = 1;
+pub(super) const PPP: u16 = 9;
+pub(super) const RAW: u16 = 101;
+
+const ET_IP: u16 = 0x0800;
+const ET_ARP: u16 = 0x0806;
+const ET_IPV6: u16 = 0x86dd;
+
+/// The kinds of frames, by LINKTYPE_ number.
+#[derive(Clone, Copy)]
+enum Link {
+    Ethernet,
+    Ppp,
+    Raw,
+    Ipv4,
+    Ipv6,
+    Null,
+    Loop,
+    Hdlc,
+    Cooked,
+    Cooked2,
+}
+
+const fn kind(link: u16) -> Option<Link> {
+    Some(match link {
+        0 => Link::Null,
+        1 => Link::Ethernet,
+        9 | 50 => Link::Ppp,
+        12 | 14 | 101 | 778 => Link::Raw,
+        104 => Link::Hdlc,
+        108 => Link::Loop,
+        113 => Link::Cooked,
+        228 => Link::Ipv4,
+        229 => Link::Ipv6,
+        276 => Link::Cooked2,
+        _ => return None,
+    })
+}
+
+pub(super) const fn known(link: u16) -> bool {
+    kind(link).is_some()
+}
+
+/// Decodes a frame by its link type; an unknown one leaves the packet without layers.
+#[inline]
+pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>) {
+    let end = p.data.len();
+    if p.link == ETHERNET {
+        ethernet(cx, p, 0, end);
+        return;
+    }
+    match kind(p.link) {
+        Some(Link::Ethernet) => ethernet(cx, p, 0, end),
+        Some(Link::Ppp) => ppp::decode(cx, p, 0, end),
+        Some(Link::Raw) => raw(cx, p, end),
+        Some(Link::Ipv4) => ipv4::decode(cx, p, 0, end.min(0xffff)),
+        Some(Link::Ipv6) => ipv6::decode(cx, p, 0, end.min(0xffff)),
+        Some(Link::Null) => null(cx, p, end, false),
+        Some(Link::Loop) => null(cx, p, end, true),
+        Some(Link::Hdlc) => hdlc(cx, p, end),
+        Some(Link::Cooked) => cooked(cx, p, end),
+        Some(Link::Cooked2) => cooked2(cx, p, end),
+        None => false,
+    };
+}
+
+/// Ethernet II.
+#[inline]
+pub(super) fn ethernet(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
+    let Some(h) = p.head::<14>(off, end) else {
+        return p.bad(ev::ETHERNET_PKT_TOO_SMALL);
+    };
+    if !cx.layer(p) {
+        return false;
+    }
+    let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1] = *h;
+    p.mac = Some(([s0, s1, s2, s3, s4, s5], [d0, d1, d2, d3, d4, d5]));
+    network(cx, p, u16::from_be_bytes([t0, t1]), off + 14, end);
+    true
+}
+
+/// What follows an ether type; `false` when the type is unknown.
+#[inline]
+pub(super) fn network(cx: &mut Cx<'_>, p: &mut Packet<'_>, ether: u16, off: usize, end: usize) -> bool {
+    p.ether_type = ether;
+    match ether {
+        ET_IP => {
+            ipv4::decode(cx, p, off, end.min(off + 0xffff));
+        }
+        ET_IPV6 => {
+            ipv6::decode(cx, p, off, end.min(off + 0xffff));
+        }
+        _ => return other(cx, p, ether, off, end),
+    }
+    true
+}
+
+fn other(cx: &mut Cx<'_>, p: &mut Packet<'_>, ether: u16, off: usize, end: usize) -> bool {
+    match ether {
+        ET_ARP => {
+            arp(cx, p, off, end);
+        }
+        0x8100 | 0x88a8 | 0x9100 => {
+            if p.vlans >= 3 {
+                p.note(ev::VLAN_TOO_MANY_LAYERS);
+            } else {
+                vlan::decode(cx, p, off, end);
+            }
+        }
+        0x88e7 => {
+            vlan::backbone(cx, p, off, end);
+        }
+        0x8926 if cx.cfg.vntag => {
+            vlan::vntag(cx, p, off, end);
+        }
+        0x893f => {
+            vlan::etag(cx, p, off, end);
+        }
+        0x8847 | 0x8848 => {
+            mpls::decode(cx, p, off, end);
+        }
+        0x8863 => {
+            ppp::pppoe_discovery(cx, p, off, end);
+        }
+        0x8864 => {
+            ppp::pppoe_session(cx, p, off, end);
+        }
+        // Cisco fabric path: two bytes more, then an Ethernet frame.
+        0x8903 => {
+            if end.saturating_sub(off) < 16 {
+                p.bad(ev::DCE_PKT_TOO_SMALL);
+            } else {
+                ethernet(cx, p, off + 2, end);
+            }
+        }
+        0x894f => {
+            nsh::decode(cx, p, off, end);
+        }
+        _ => {
+            p.note(ev::ETHERNET_UNKNOWN_ETHERTYPE);
+            return false;
+        }
+    }
+    true
+}
+
+/// ARP for IPv4 over Ethernet (RFC 826); the header stays in `l3_hdr`.
+pub(super) fn arp(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
+    let Some(h) = p.head::<8>(off, end) else {
+        return p.bad(ev::ARP_PKT_TOO_SMALL);
+    };
+    if !cx.layer(p) {
+        return false;
+    }
+    let [h0, h1, p0, p1, hlen, plen, o0, o1] = *h;
+    let event = if u16::from_be_bytes([h0, h1]) != 1 {
+        ev::ARP_UNSUPPORTED_HARDWARE
+    } else if u16::from_be_bytes([p0, p1]) != ET_IP {
+        ev::ARP_UNSUPPORTED_PROTOCOL
+    } else if end - off < 28 {
+        ev::ARP_INVALID_PKT
+    } else if hlen != 6 {
+        ev::ARP_INVALID_HARDWARE_SIZE
+    } else if plen != 4 {
+        ev::ARP_INVALID_PROTOCOL_SIZE
+    } else if !matches!(u16::from_be_bytes([o0, o1]), 1..=4) {
+        ev::ARP_UNSUPPORTED_OPCODE
+    } else {
+        p.l3 = L3::Arp;
+        p.l3_hdr = Span::new(off, 28);
+        return true;
+    };
+    p.bad(event)
+}
+
+fn raw(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize) -> bool {
+    let end = end.min(0xffff);
+    if end < 20 {
+        return p.bad(ev::IPV4_PKT_TOO_SMALL);
+    }
+    match p.data.first().map(|b| b >> 4) {
+        Some(4) => {
+            p.ether_type = ET_IP;
+            ipv4::decode(cx, p, 0, end)
+        }
+        Some(6) => {
+            p.ether_type = ET_IPV6;
+            ipv6::decode(cx, p, 0, end)
+        }
+        _ => {
+            p.note(ev::IPRAW_INVALID_IP_VERSION);
+            true
+        }
+    }
+}
+
+/// BSD loopback: the address family in the byte order of whoever captured (or the network's for `Loop`).
+fn null(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize, network_order: bool) -> bool {
+    let Some(h) = p.head::<4>(0, end) else {
+        return p.bad(ev::LTNULL_PKT_TOO_SMALL);
+    };
+    let little = u32::from_le_bytes(*h);
+    let family = if network_order || little > 0xffff { u32::from_be_bytes(*h) } else { little };
+    let end = end.min(4 + 0xffff);
+    match family {
+        2 => {
+            p.ether_type = ET_IP;
+            ipv4::decode(cx, p, 4, end)
+        }
+        // AF_INET6 of Linux, the BSDs and macOS.
+        10 | 24 | 28 | 30 => {
+            p.ether_type = ET_IPV6;
+            ipv6::decode(cx, p, 4, end)
+        }
+        _ => {
+            p.note(ev::LTNULL_UNSUPPORTED_TYPE);
+            true
+        }
+    }
+}
+
+fn hdlc(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize) -> bool {
+    let Some(&[_, _, t0, t1]) = p.head::<4>(0, end) else {
+        return p.bad(ev::CHDLC_PKT_TOO_SMALL);
+    };
+    if !cx.layer(p) {
+        return false;
+    }
+    network(cx, p, u16::from_be_bytes([t0, t1]), 4, end);
+    true
+}
+
+fn cooked(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize) -> bool {
+    let Some(h) = p.head::<16>(0, end) else {
+        return p.bad(ev::SLL_PKT_TOO_SMALL);
+    };
+    let ether = u16::from_be_bytes([h[14], h[15]]);
+    network(cx, p, ether, 16, end);
+    true
+}
+
+fn cooked2(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize) -> bool {
+    let Some(h) = p.head::<20>(0, end) else {
+        return p.bad(ev::SLL2_PKT_TOO_SMALL);
+    };
+    let ether = u16::from_be_bytes([h[0], h[1]]);
+    network(cx, p, ether, 20, end);
+    true
+}
