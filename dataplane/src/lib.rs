@@ -1,1 +1,4 @@
 //! Everything of Tidegate that touches the world: captures, configuration, outputs, the command.
+#![forbid(unsafe_code)]
+
+pub mod config;

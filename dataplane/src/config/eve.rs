@@ -1,0 +1,407 @@
+//! Settings of the outputs: the `outputs` list goes in, one [`EveSettings`] per `eve-log` and the settings of
+//! the line logs come out.
+
+use super::yaml::{ConfigError, Node};
+
+/// All outputs asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Outputs {
+    pub eve: Vec<EveSettings>,
+    /// `fast.log`: file name, when enabled.
+    pub fast: Option<String>,
+    /// `stats.log`: file name, when enabled.
+    pub stats_log: Option<String>,
+    /// `file-store`, when enabled.
+    pub file_store: Option<FileStore>,
+}
+
+#[derive(Clone, Debug)]
+pub struct FileStore {
+    /// Folder below the log folder.
+    pub dir: String,
+    /// Store every file, not only those that a `filestore` rule names.
+    pub force: bool,
+    /// Bytes of a stream searched for files; 0: no limit.
+    pub stream_depth: Option<u64>,
+    pub write_fileinfo: bool,
+}
+
+/// One `eve-log`.
+#[derive(Clone, Debug)]
+pub struct EveSettings {
+    pub filename: String,
+    /// Flowbits, flowints and variables under `metadata`.
+    pub metadata: bool,
+    pub ethernet: bool,
+    pub community_id: bool,
+    pub community_id_seed: u16,
+    /// `pcap_filename` in every event; `None`: only when a folder of captures is read.
+    pub pcap_file: Option<bool>,
+    pub sensor_name: Option<String>,
+    pub xff: Option<Xff>,
+    pub alert: Option<AlertSettings>,
+    pub anomaly: Option<AnomalySettings>,
+    pub drop: Option<DropSettings>,
+    pub files: Option<FilesSettings>,
+    pub stats: Option<StatsSettings>,
+    pub flow: Option<FlowSettings>,
+    pub netflow: bool,
+    /// Protocol records wanted, by name (`http`, `dns`, …) with their settings.
+    pub records: Vec<(String, RecordSettings)>,
+}
+
+/// `xff`: the client's address as a proxy tells it.
+#[derive(Clone, Debug)]
+pub struct Xff {
+    pub header: String,
+    /// Replace the address in the event, rather than adding a field `xff`.
+    pub overwrite: bool,
+    /// Deployment `forward`: the first address of the header counts, not the last.
+    pub forward: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct AlertSettings {
+    pub payload: bool,
+    pub payload_printable: bool,
+    pub payload_length: bool,
+    /// Most bytes of stream data in `payload`.
+    pub payload_buffer: usize,
+    pub packet: bool,
+    pub http_body: bool,
+    pub http_body_printable: bool,
+    /// The protocol's record.
+    pub app_layer: bool,
+    /// The object `flow`.
+    pub flow: bool,
+    /// `metadata` of the rule.
+    pub rule_metadata: bool,
+    /// `rule`: its text.
+    pub rule_text: bool,
+    pub reference: bool,
+    pub verdict: bool,
+    pub tagged_packets: bool,
+    pub xff: Option<Xff>,
+}
+
+impl Default for AlertSettings {
+    fn default() -> Self {
+        AlertSettings {
+            payload: false,
+            payload_printable: false,
+            payload_length: false,
+            payload_buffer: 4096,
+            packet: false,
+            http_body: false,
+            http_body_printable: false,
+            app_layer: true,
+            flow: true,
+            rule_metadata: true,
+            rule_text: false,
+            reference: false,
+            verdict: false,
+            tagged_packets: true,
+            xff: None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct AnomalySettings {
+    pub decode: bool,
+    pub stream: bool,
+    pub applayer: bool,
+    /// First bytes of the packet in `packet`.
+    pub packethdr: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct DropSettings {
+    /// Attach the alert that caused the drop.
+    pub alerts: bool,
+    /// Every packet of a dropped flow, not only the first of each direction.
+    pub all_flows: bool,
+    pub verdict: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct FilesSettings {
+    pub force_magic: bool,
+    pub md5: bool,
+    pub sha1: bool,
+    pub sha256: bool,
+    pub xff: Option<Xff>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct StatsSettings {
+    pub totals: bool,
+    /// Also counters that are zero.
+    pub null_values: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FlowSettings {
+    pub exception_policy: bool,
+}
+
+/// Settings of a protocol record that the parsers' loggers heed.
+#[derive(Clone, Debug, Default)]
+pub struct RecordSettings {
+    pub extended: bool,
+    /// Names of extra fields (`custom`).
+    pub custom: Vec<String>,
+    /// `http: dump-all-headers: both|request|response`.
+    pub dump_headers: [bool; 2],
+    /// `dns`: requests, responses.
+    pub requests: bool,
+    pub responses: bool,
+    /// `dns`: record types wanted; empty is all.
+    pub dns_types: Vec<String>,
+    /// `dns`: `detailed` and `grouped`.
+    pub dns_formats: [bool; 2],
+    /// `dns: version`.
+    pub version: Option<u8>,
+    /// `mqtt: string-log-limit`.
+    pub string_limit: Option<usize>,
+    pub xff: Option<Xff>,
+}
+
+impl Outputs {
+    /// Reads `outputs` of `root`.
+    pub fn read(root: &Node) -> Result<Outputs, ConfigError> {
+        let mut out = Outputs::default();
+        let Some(list) = root.child("outputs") else { return Ok(out) };
+        for (name, n) in list.named_items() {
+            // As in Suricata, an output without `enabled` is on only when it is the event log.
+            let on = n.flag("enabled");
+            match name {
+                "eve-log" if on != Some(false) => out.eve.push(EveSettings::read(n)?),
+                "fast" if on == Some(true) => {
+                    out.fast = Some(n.text("filename").unwrap_or("fast.log").to_string());
+                    n.child("append");
+                }
+                "stats" if on == Some(true) => {
+                    out.stats_log = Some(n.text("filename").unwrap_or("stats.log").to_string());
+                    n.accept();
+                }
+                "file-store" if on == Some(true) => {
+                    n.child("version");
+                    n.child("max-open-files");
+                    out.file_store = Some(FileStore {
+                        dir: n.text("dir").unwrap_or("filestore").to_string(),
+                        force: n.flag("force-filestore").unwrap_or(false),
+                        stream_depth: n.size("stream-depth")?,
+                        write_fileinfo: n.flag("write-fileinfo").unwrap_or(false),
+                    });
+                }
+                // Switched off: nothing in it matters, so nothing in it is worth telling.
+                _ if on == Some(false) => n.accept(),
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+fn xff(n: &Node) -> Option<Xff> {
+    let x = n.child("xff")?;
+    if !x.flag("enabled").unwrap_or(false) {
+        x.accept();
+        return None;
+    }
+    Some(Xff {
+        header: x.text("header").unwrap_or("X-Forwarded-For").to_string(),
+        overwrite: x.text("mode").is_some_and(|m| m.eq_ignore_ascii_case("overwrite")),
+        forward: x.text("deployment").is_some_and(|m| m.eq_ignore_ascii_case("forward")),
+    })
+}
+
+impl EveSettings {
+    /// An event log with no event types.
+    pub fn empty(filename: &str) -> Self {
+        EveSettings {
+            filename: filename.to_string(),
+            metadata: true,
+            ethernet: false,
+            community_id: false,
+            community_id_seed: 0,
+            pcap_file: None,
+            sensor_name: None,
+            xff: None,
+            alert: None,
+            anomaly: None,
+            drop: None,
+            files: None,
+            stats: None,
+            flow: None,
+            netflow: false,
+            records: Vec::new(),
+        }
+    }
+
+    fn read(n: &Node) -> Result<EveSettings, ConfigError> {
+        let mut e = EveSettings::empty(n.text("filename").unwrap_or("eve.json"));
+        if let Some(kind) = n.text("filetype")
+            && !matches!(kind, "regular" | "file")
+        {
+            return Err(ConfigError::Value {
+                key: "eve-log.filetype".into(),
+                what: format!("`{kind}` is not supported; this program writes regular files"),
+            });
+        }
+        e.metadata = n.flag("metadata").unwrap_or(true);
+        e.ethernet = n.flag("ethernet").unwrap_or(false);
+        e.community_id = n.flag("community-id").unwrap_or(false);
+        e.community_id_seed = n.number("community-id-seed")?.unwrap_or(0);
+        e.pcap_file = n.flag("pcap-file");
+        e.sensor_name = n.text("sensor-name").map(str::to_string);
+        e.xff = xff(n);
+        let Some(types) = n.child("types") else { return Ok(e) };
+        for (name, t) in types.named_items() {
+            if t.flag("enabled") == Some(false) {
+                t.accept();
+                continue;
+            }
+            match name {
+                "alert" => e.alert = Some(AlertSettings::read(t)?),
+                "anomaly" => e.anomaly = Some(AnomalySettings::read(t)),
+                "drop" => {
+                    e.drop = Some(DropSettings {
+                        alerts: t.flag("alerts").unwrap_or(false),
+                        all_flows: t.text("flows").is_some_and(|f| f.eq_ignore_ascii_case("all")),
+                        verdict: t.flag("verdict").unwrap_or(false),
+                    });
+                }
+                "files" => e.files = Some(FilesSettings::read(t)),
+                "stats" => {
+                    t.child("threads");
+                    t.child("deltas");
+                    e.stats = Some(StatsSettings {
+                        totals: t.flag("totals").unwrap_or(true),
+                        null_values: t.flag("null-values").unwrap_or(true),
+                    });
+                }
+                "flow" => {
+                    e.flow =
+                        Some(FlowSettings { exception_policy: t.flag("exception-policy").unwrap_or(false) });
+                }
+                "netflow" => e.netflow = true,
+                _ => e.records.push((name.to_string(), RecordSettings::read(t)?)),
+            }
+        }
+        Ok(e)
+    }
+
+    /// Settings of the record called `name`, if it is wanted.
+    pub fn record(&self, name: &str) -> Option<&RecordSettings> {
+        self.records.iter().find(|(n, _)| n == name).map(|(_, r)| r)
+    }
+}
+
+impl AlertSettings {
+    fn read(t: &Node) -> Result<Self, ConfigError> {
+        let mut a = AlertSettings::default();
+        // `metadata: no` switches all three groups; single ones are set below it.
+        if let Some(m) = t.child("metadata") {
+            if let Some(on) = m.val.as_deref().and_then(super::yaml::truth) {
+                (a.app_layer, a.flow, a.rule_metadata) = (on, on, on);
+            }
+            let set = |key, to: &mut bool| {
+                if let Some(v) = m.flag(key) {
+                    *to = v;
+                }
+            };
+            set("app-layer", &mut a.app_layer);
+            set("flow", &mut a.flow);
+            if let Some(r) = m.child("rule") {
+                if let Some(v) = r.flag("metadata") {
+                    a.rule_metadata = v;
+                }
+                a.rule_text = r.flag("raw").unwrap_or(false);
+                a.reference = r.flag("reference").unwrap_or(false);
+            }
+        }
+        // Names of old configurations.
+        for (key, to) in [("flow", &mut a.flow), ("app-layer", &mut a.app_layer)] {
+            if let Some(v) = t.flag(key) {
+                *to = v;
+            }
+        }
+        for old in ["http", "tls", "ssh", "smtp", "dnp3", "reference"] {
+            t.child(old);
+        }
+        a.payload = t.flag("payload").unwrap_or(false);
+        a.payload_printable = t.flag("payload-printable").unwrap_or(false);
+        a.payload_length = t.flag("payload-length").unwrap_or(false);
+        a.payload_buffer = t.size("payload-buffer-size")?.map_or(4096, |n| n.min(1 << 20) as usize);
+        a.packet = t.flag("packet").unwrap_or(false);
+        a.http_body = t.flag("http-body").unwrap_or(false);
+        a.http_body_printable = t.flag("http-body-printable").unwrap_or(false);
+        a.verdict = t.flag("verdict").unwrap_or(false);
+        a.tagged_packets = t.flag("tagged-packets").unwrap_or(true);
+        a.xff = xff(t);
+        Ok(a)
+    }
+}
+
+impl AnomalySettings {
+    fn read(t: &Node) -> Self {
+        AnomalySettings {
+            decode: t.flag("types.decode").unwrap_or(false),
+            stream: t.flag("types.stream").unwrap_or(false),
+            applayer: t.flag("types.applayer").unwrap_or(true),
+            packethdr: t.flag("packethdr").unwrap_or(false),
+        }
+    }
+}
+
+impl FilesSettings {
+    fn read(t: &Node) -> Self {
+        let mut f = FilesSettings {
+            force_magic: t.flag("force-magic").unwrap_or(false),
+            xff: xff(t),
+            ..Self::default()
+        };
+        if let Some(list) = t.child("force-hash") {
+            for (name, _) in list.named_items() {
+                match name.to_ascii_lowercase().as_str() {
+                    "md5" => f.md5 = true,
+                    "sha1" => f.sha1 = true,
+                    "sha256" => f.sha256 = true,
+                    _ => {}
+                }
+            }
+        }
+        f.md5 |= t.flag("force-md5").unwrap_or(false);
+        f
+    }
+}
+
+impl RecordSettings {
+    fn read(t: &Node) -> Result<Self, ConfigError> {
+        let list = |key: &str| -> Vec<String> {
+            t.child(key)
+                .map(|l| l.named_items().map(|(n, _)| n.to_ascii_lowercase()).collect())
+                .unwrap_or_default()
+        };
+        let dump = t.text("dump-all-headers").unwrap_or("");
+        let formats = list("formats");
+        Ok(RecordSettings {
+            extended: t.flag("extended").unwrap_or(false),
+            custom: list("custom"),
+            dump_headers: [matches!(dump, "both" | "request"), matches!(dump, "both" | "response")],
+            requests: t.flag("requests").or(t.flag("query")).unwrap_or(true),
+            responses: t.flag("responses").or(t.flag("answer")).unwrap_or(true),
+            dns_types: list("types"),
+            dns_formats: if formats.is_empty() {
+                [true, true]
+            } else {
+                ["detailed", "grouped"].map(|f| formats.iter().any(|x| x == f))
+            },
+            version: t.number("version")?,
+            string_limit: t.size("string-log-limit")?.map(|n| n as usize),
+            xff: xff(t),
+        })
+    }
+}

@@ -1,0 +1,226 @@
+//! Configuration: Suricata's YAML, `--set` assignments and built-in defaults go in; [`Settings`] come out, with
+//! the list of settings that this program does not know.
+
+pub mod eve;
+mod hosts;
+mod read;
+pub mod yaml;
+
+use std::path::{Path, PathBuf};
+
+use tidegate_core::app::AppConfig;
+
+pub use eve::{AlertSettings, EveSettings, Outputs};
+pub use hosts::HostPolicies;
+pub use yaml::{ConfigError, Node};
+
+/// The configuration that holds without `-c`.
+const DEFAULT: &str = include_str!("default.yaml");
+
+/// Everything the program was told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// (name, expression) as written: `HOME_NET`, `[10.0.0.0/8,!10.1.0.0/16]`.
+    pub address_groups: Vec<(String, String)>,
+    pub port_groups: Vec<(String, String)>,
+    pub stream: Stream,
+    pub defrag: Defrag,
+    pub host_os: HostPolicies,
+    pub flow: Flow,
+    pub decoder: Decoder,
+    pub app: AppConfig,
+    pub outputs: Outputs,
+    /// The capture's checksums are not to be trusted (`pcap-file.checksum-checks`): `Some(false)` = do not check.
+    pub pcap_checksums: ChecksumMode,
+    pub classification_file: Option<PathBuf>,
+    pub reference_config_file: Option<PathBuf>,
+    pub threshold_file: Option<PathBuf>,
+    pub default_rule_path: Option<PathBuf>,
+    pub rule_files: Vec<String>,
+    pub reputation: Reputation,
+    pub datasets: Datasets,
+    pub exception: ExceptionPolicies,
+    /// Most alerts of one packet.
+    pub packet_alert_max: u16,
+    pub default_log_dir: Option<PathBuf>,
+    /// `stats.enabled`; `stats.decoder-events`.
+    pub stats: bool,
+    pub stats_decoder_events: bool,
+    /// `ignore-unknown-requirements`-like leniency: unknown `requires` keywords skip the rule silently.
+    pub ignore_unknown_requirements: bool,
+    /// `detect.guess-applayer-tx`.
+    pub guess_applayer_tx: bool,
+    /// Settings in the files that nothing reads.
+    pub ignored: Vec<String>,
+}
+
+/// What to do about checksums of a capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ChecksumMode {
+    #[default]
+    Auto,
+    Yes,
+    No,
+}
+
+/// `stream`.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    pub midstream: bool,
+    pub async_oneside: bool,
+    /// `None`: auto (inline when packets can be dropped).
+    pub inline: Option<bool>,
+    pub checksum_validation: bool,
+    pub bypass: bool,
+    /// Bytes reassembled per direction; 0: no limit.
+    pub depth: u64,
+    pub memcap: u64,
+    pub reassembly_memcap: u64,
+    pub max_synack_queued: u32,
+    pub drop_invalid: bool,
+    pub urgent: Urgent,
+    /// Bytes of out-of-band data handled before `urgent.oob-limit-policy` applies.
+    pub urgent_oob_limit: u32,
+    pub urgent_limit_policy: Urgent,
+    pub toserver_chunk_size: u32,
+    pub toclient_chunk_size: u32,
+    pub raw: bool,
+}
+
+/// What becomes of TCP urgent data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgent {
+    Oob,
+    Inline,
+    Drop,
+    Gap,
+}
+
+/// `defrag`.
+#[derive(Clone, Debug)]
+pub struct Defrag {
+    pub memcap: u64,
+    pub max_frags: u32,
+    pub trackers: u32,
+    pub timeout_s: u32,
+}
+
+/// `flow` and `flow-timeouts`, seconds.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    pub memcap: u64,
+    pub prealloc: u32,
+    pub use_vlan: bool,
+    pub use_livedev: bool,
+    pub default: Timeouts,
+    pub tcp: Timeouts,
+    pub udp: Timeouts,
+    pub icmp: Timeouts,
+}
+
+/// Seconds without a packet after which a flow ends, by state; the last two when memory is short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    pub new: u32,
+    pub established: u32,
+    pub closed: u32,
+    pub bypassed: u32,
+    pub emergency_new: u32,
+    pub emergency_established: u32,
+    pub emergency_closed: u32,
+    pub emergency_bypassed: u32,
+}
+
+/// `decoder`.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    /// Ports; empty when switched off.
+    pub teredo: Vec<u16>,
+    pub vxlan: Vec<u16>,
+    pub geneve: Vec<u16>,
+    pub vntag: bool,
+    pub esp: bool,
+    /// Most layers below the network layer, tunnels included.
+    pub max_layers: u32,
+    /// Link an inner packet's flow to its carrier's.
+    pub track_parent_flow: bool,
+}
+
+/// `reputation-categories-file`, `reputation-files`.
+#[derive(Clone, Debug, Default)]
+pub struct Reputation {
+    pub categories: Option<PathBuf>,
+    pub files: Vec<PathBuf>,
+}
+
+/// `datasets`.
+#[derive(Clone, Debug, Default)]
+pub struct Datasets {
+    pub memcap: Option<u64>,
+    pub hashsize: Option<u32>,
+    pub sets: Vec<DatasetFile>,
+    /// Rules may write files (`datasets.rules.allow-write`), or name absolute paths.
+    pub allow_write: bool,
+    pub allow_absolute: bool,
+}
+
+/// One set defined in the configuration.
+#[derive(Clone, Debug)]
+pub struct DatasetFile {
+    pub name: String,
+    pub kind: String,
+    pub load: Option<PathBuf>,
+    pub state: Option<PathBuf>,
+}
+
+/// What happens to traffic that cannot be handled properly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Exception {
+    #[default]
+    Ignore,
+    PassPacket,
+    PassFlow,
+    DropPacket,
+    DropFlow,
+    Reject,
+    RejectBoth,
+    Bypass,
+}
+
+/// Exception policies by cause; `auto` and the master switch already applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct ExceptionPolicies {
+    /// `exception-policy` itself, as given: `None` is absent, `Some(None)` is `auto`.
+    pub master: Option<Option<Exception>>,
+    pub midstream: Exception,
+    pub stream_memcap: Exception,
+    pub stream_reassembly_memcap: Exception,
+    pub flow_memcap: Exception,
+    pub defrag_memcap: Exception,
+    pub app_error: Exception,
+}
+
+/// What the command line adds.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides<'a> {
+    /// `NAME=VALUE`, in order.
+    pub set: &'a [String],
+    /// Packets can be dropped (`--simulate-ips`).
+    pub ips: bool,
+}
+
+impl Settings {
+    /// Reads `config`, or the built-in defaults, and applies `--set`.
+    pub fn load(config: Option<&Path>, over: &Overrides<'_>) -> Result<Settings, ConfigError> {
+        let (mut root, dir) = match config {
+            Some(path) => (Node::load(path)?, path.parent().unwrap_or(Path::new("."))),
+            None => {
+                (Node::parse(DEFAULT, Path::new("built-in configuration"), Path::new("."))?, Path::new("."))
+            }
+        };
+        for s in over.set {
+            root.set(s)?;
+        }
+        read::settings(&root, dir, over.ips)
+    }
+}

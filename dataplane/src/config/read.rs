@@ -1,0 +1,511 @@
+//! Reads [`Settings`] out of a configuration tree.
+
+use std::path::{Path, PathBuf};
+
+use tidegate_core::app::AppConfig;
+use tidegate_core::stream::policy::OsPolicy;
+
+use super::yaml::{ConfigError, Node, truth};
+use super::{
+    ChecksumMode, DatasetFile, Datasets, Decoder, Defrag, Exception, ExceptionPolicies, Flow, HostPolicies,
+    Outputs, Reputation, Settings, Stream, Timeouts, Urgent,
+};
+
+fn bad(key: &str, what: impl Into<String>) -> ConfigError {
+    ConfigError::Value { key: key.into(), what: what.into() }
+}
+
+/// Reads everything; relative file names are taken from `dir` when they exist there.
+pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, ConfigError> {
+    let path = |key: &str| root.text(key).map(|f| beside(dir, f));
+    let groups = |key: &str| -> Vec<(String, String)> {
+        root.at(key).map_or_else(Vec::new, |n| {
+            n.children
+                .iter()
+                .map(|c| (c.key.clone(), root.text(&format!("{key}.{}", c.key)).unwrap_or("").to_string()))
+                .collect()
+        })
+    };
+    let outputs = Outputs::read(root)?;
+    let exception = exception(root, ips)?;
+    let port_groups = groups("vars.port-groups");
+    let decoder = decoder(root, &port_groups)?;
+    let mut s = Settings {
+        address_groups: groups("vars.address-groups"),
+        port_groups,
+        stream: stream(root)?,
+        defrag: Defrag {
+            memcap: root.size("defrag.memcap")?.unwrap_or(32 << 20),
+            max_frags: root.number("defrag.max-frags")?.unwrap_or(65_535),
+            trackers: root.number("defrag.trackers")?.unwrap_or(65_535),
+            timeout_s: root.number("defrag.timeout")?.unwrap_or(60),
+        },
+        host_os: host_os(root)?,
+        flow: flow(root)?,
+        decoder,
+        app: app(root, &outputs)?,
+        outputs,
+        pcap_checksums: match root.text("pcap-file.checksum-checks") {
+            None => ChecksumMode::Auto,
+            Some(t) => match truth(t) {
+                Some(true) => ChecksumMode::Yes,
+                Some(false) => ChecksumMode::No,
+                None => ChecksumMode::Auto,
+            },
+        },
+        classification_file: path("classification-file"),
+        reference_config_file: path("reference-config-file"),
+        threshold_file: path("threshold-file"),
+        default_rule_path: root.text("default-rule-path").map(PathBuf::from),
+        rule_files: items(root, "rule-files"),
+        reputation: Reputation {
+            categories: path("reputation-categories-file"),
+            files: {
+                let base = root
+                    .text("default-reputation-path")
+                    .map_or_else(|| dir.to_path_buf(), |d| beside(dir, d));
+                items(root, "reputation-files").iter().map(|f| beside(&base, f)).collect()
+            },
+        },
+        datasets: datasets(root, dir)?,
+        exception,
+        packet_alert_max: root.number("packet-alert-max")?.unwrap_or(15),
+        default_log_dir: root.text("default-log-dir").map(PathBuf::from),
+        stats: root.flag("stats.enabled").unwrap_or(true),
+        stats_decoder_events: root.flag("stats.decoder-events").unwrap_or(true),
+        ignore_unknown_requirements: root.flag("ignore-unknown-requirements").unwrap_or(false),
+        guess_applayer_tx: root.flag("detect.guess-applayer-tx").unwrap_or(false),
+        ignored: Vec::new(),
+    };
+    // Known and without meaning here: one engine, one thread, and no statistics timer.
+    for key in
+        ["stats.interval", "defrag.prealloc", "defrag.hash-size", "flow.hash-size", "runmode", "action-order"]
+    {
+        if let Some(n) = root.at(key) {
+            n.accept();
+        }
+    }
+    s.ignored = root.unread();
+    Ok(s)
+}
+
+/// `file` as written, or inside `dir` when it is only found there.
+fn beside(dir: &Path, file: &str) -> PathBuf {
+    let p = PathBuf::from(file);
+    if p.is_absolute() || p.exists() || !dir.join(&p).exists() { p } else { dir.join(p) }
+}
+
+fn items(root: &Node, key: &str) -> Vec<String> {
+    root.at(key).map_or_else(Vec::new, |n| n.named_items().map(|(name, _)| name.to_string()).collect())
+}
+
+fn urgent(root: &Node, key: &str, default: Urgent) -> Result<Urgent, ConfigError> {
+    match root.text(key) {
+        None => Ok(default),
+        Some("oob") => Ok(Urgent::Oob),
+        Some("inline") => Ok(Urgent::Inline),
+        Some("drop") => Ok(Urgent::Drop),
+        Some("gap") => Ok(Urgent::Gap),
+        Some(other) => Err(bad(key, format!("`{other}` is none of oob, inline, drop, gap"))),
+    }
+}
+
+fn stream(root: &Node) -> Result<Stream, ConfigError> {
+    let inline = root.text("stream.inline").and_then(truth);
+    Ok(Stream {
+        midstream: root.flag("stream.midstream").unwrap_or(false),
+        async_oneside: root.flag("stream.async-oneside").unwrap_or(false),
+        inline,
+        checksum_validation: root.flag("stream.checksum-validation").unwrap_or(true),
+        bypass: root.flag("stream.bypass").unwrap_or(false),
+        depth: root.size("stream.reassembly.depth")?.unwrap_or(0),
+        memcap: root.size("stream.memcap")?.unwrap_or(64 << 20),
+        reassembly_memcap: root.size("stream.reassembly.memcap")?.unwrap_or(256 << 20),
+        max_synack_queued: root.number("stream.max-synack-queued")?.unwrap_or(5),
+        drop_invalid: root.flag("stream.drop-invalid").unwrap_or(true),
+        urgent: urgent(root, "stream.reassembly.urgent.policy", Urgent::Oob)?,
+        urgent_oob_limit: root.number("stream.reassembly.urgent.oob-limit")?.unwrap_or(1),
+        urgent_limit_policy: urgent(root, "stream.reassembly.urgent.oob-limit-policy", Urgent::Drop)?,
+        toserver_chunk_size: root.size("stream.reassembly.toserver-chunk-size")?.unwrap_or(2560) as u32,
+        toclient_chunk_size: root.size("stream.reassembly.toclient-chunk-size")?.unwrap_or(2560) as u32,
+        raw: root.flag("stream.reassembly.raw").unwrap_or(true),
+    })
+}
+
+fn host_os(root: &Node) -> Result<HostPolicies, ConfigError> {
+    let mut h = HostPolicies::default();
+    let Some(n) = root.child("host-os-policy") else { return Ok(h) };
+    n.accept();
+    for p in &n.children {
+        let policy = OsPolicy::from_name(&p.key)
+            .ok_or_else(|| bad("host-os-policy", format!("`{}` is not a policy", p.key)))?;
+        for net in p.children.iter().filter_map(|c| c.val.as_deref()) {
+            if !h.add(net, policy) {
+                return Err(bad("host-os-policy", format!("`{net}` is not a network")));
+            }
+        }
+    }
+    Ok(h)
+}
+
+fn flow(root: &Node) -> Result<Flow, ConfigError> {
+    let timeouts = |name: &str, d: Timeouts| -> Result<Timeouts, ConfigError> {
+        let get = |key: &str, default: u32| -> Result<u32, ConfigError> {
+            Ok(root.number(&format!("flow-timeouts.{name}.{key}"))?.unwrap_or(default))
+        };
+        Ok(Timeouts {
+            new: get("new", d.new)?,
+            established: get("established", d.established)?,
+            closed: get("closed", d.closed)?,
+            bypassed: get("bypassed", d.bypassed)?,
+            emergency_new: get("emergency-new", d.emergency_new)?,
+            emergency_established: get("emergency-established", d.emergency_established)?,
+            emergency_closed: get("emergency-closed", d.emergency_closed)?,
+            emergency_bypassed: get("emergency-bypassed", d.emergency_bypassed)?,
+        })
+    };
+    let short = |new, established, closed, e_new, e_established, e_closed| Timeouts {
+        new,
+        established,
+        closed,
+        bypassed: 100,
+        emergency_new: e_new,
+        emergency_established: e_established,
+        emergency_closed: e_closed,
+        emergency_bypassed: 50,
+    };
+    Ok(Flow {
+        memcap: root.size("flow.memcap")?.unwrap_or(128 << 20),
+        prealloc: root.number("flow.prealloc")?.unwrap_or(10_000),
+        use_vlan: root.flag("vlan.use-for-tracking").unwrap_or(true),
+        use_livedev: root.flag("livedev.use-for-tracking").unwrap_or(true),
+        default: timeouts("default", short(30, 300, 0, 10, 100, 0))?,
+        tcp: timeouts("tcp", short(60, 3600, 120, 10, 300, 20))?,
+        udp: timeouts("udp", short(30, 300, 0, 10, 100, 0))?,
+        icmp: timeouts("icmp", short(30, 300, 0, 10, 100, 0))?,
+    })
+}
+
+fn decoder(root: &Node, groups: &[(String, String)]) -> Result<Decoder, ConfigError> {
+    let tunnel = |name: &str, default: &[u16], on: bool| -> Result<Vec<u16>, ConfigError> {
+        let enabled = root.flag(&format!("decoder.{name}.enabled")).unwrap_or(on);
+        let key = format!("decoder.{name}.ports");
+        let ports = match root.text(&key) {
+            None => default.to_vec(),
+            Some(t) => ports(t, groups).ok_or_else(|| bad(&key, format!("`{t}` is not a list of ports")))?,
+        };
+        Ok(if enabled { ports } else { Vec::new() })
+    };
+    Ok(Decoder {
+        teredo: tunnel("teredo", &[3544], true)?,
+        vxlan: tunnel("vxlan", &[4789], true)?,
+        geneve: tunnel("geneve", &[6081], true)?,
+        vntag: root.flag("decoder.vntag.enabled").unwrap_or(false),
+        esp: true,
+        max_layers: root.number("decoder.max-layers")?.unwrap_or(16),
+        track_parent_flow: ["ipv4.ipip", "ipv6.ipip-ipv4", "ipv6.ipip-ipv6"].iter().any(|t| {
+            root.at(&format!("decoder.{t}.enabled"));
+            root.flag(&format!("decoder.{t}.track-parent-flow")).unwrap_or(false)
+        }),
+    })
+}
+
+/// Ports of `80`, `[80, 81]`, `8080:8090`, `$HTTP_PORTS`, `80,81`; `None` when it is something else.
+pub(super) fn ports(text: &str, groups: &[(String, String)]) -> Option<Vec<u16>> {
+    let mut out = Vec::new();
+    ports_into(text, groups, 0, &mut out)?;
+    Some(out)
+}
+
+fn ports_into(text: &str, groups: &[(String, String)], depth: u8, out: &mut Vec<u16>) -> Option<()> {
+    for word in text.split([',', ' ', '[', ']']).map(str::trim).filter(|w| !w.is_empty()) {
+        if let Some(name) = word.strip_prefix('$') {
+            let (_, value) = groups.iter().find(|(n, _)| n == name)?;
+            if depth > 8 {
+                return None;
+            }
+            ports_into(value, groups, depth + 1, out)?;
+        } else if let Some((a, b)) = word.split_once([':', '-']) {
+            out.extend(a.parse::<u16>().ok()?..=b.parse::<u16>().ok()?);
+        } else {
+            out.push(word.parse().ok()?);
+        }
+    }
+    Some(())
+}
+
+fn app(root: &Node, outputs: &Outputs) -> Result<AppConfig, ConfigError> {
+    let mut a = AppConfig::default();
+    if let Some(list) = root.at("app-layer.protocols") {
+        for p in &list.children {
+            let key = format!("app-layer.protocols.{}", p.key);
+            let Some(n) = root.at(&key) else { continue };
+            protocol(&mut a, &p.key, n, &key)?;
+            for (carrier, tcp) in [("tcp", true), ("udp", false)] {
+                if let Some(c) = n.child(carrier) {
+                    if c.flag("enabled") == Some(false) {
+                        a.disabled.push(format!("{}:{carrier}", p.key));
+                    }
+                    detection_ports(&mut a, &p.key, Some(tcp), c, &key)?;
+                }
+            }
+        }
+    }
+    let size = |key: &str, to: &mut usize| -> Result<(), ConfigError> {
+        if let Some(n) = root.size(&format!("app-layer.protocols.http.libhtp.default-config.{key}"))? {
+            // 0 means without a limit.
+            *to = if n == 0 { usize::MAX } else { n as usize };
+        }
+        Ok(())
+    };
+    size("request-body-limit", &mut a.http.request_body_limit)?;
+    size("response-body-limit", &mut a.http.response_body_limit)?;
+    size("request-body-minimal-inspect-size", &mut a.http.request_min_inspect)?;
+    size("request-body-inspect-window", &mut a.http.request_inspect_window)?;
+    size("response-body-minimal-inspect-size", &mut a.http.response_min_inspect)?;
+    size("response-body-inspect-window", &mut a.http.response_inspect_window)?;
+    size("max-tx", &mut a.http.max_tx)?;
+    let htp = |key: &str| format!("app-layer.protocols.http.libhtp.default-config.{key}");
+    a.http.double_decode_path = root.flag(&htp("double-decode-path")).unwrap_or(a.http.double_decode_path);
+    a.http.double_decode_query = root.flag(&htp("double-decode-query")).unwrap_or(a.http.double_decode_query);
+    a.http.lzma_enabled = root.flag(&htp("lzma-enabled")).unwrap_or(a.http.lzma_enabled);
+    if let Some(n) = root.number(&htp("response-body-decompress-layer-limit"))? {
+        a.http.decompress_layers = n;
+    }
+    // One personality and one body mode exist here; both names are known.
+    root.at(&htp("personality"));
+    root.at(&htp("http-body-inline"));
+
+    for f in outputs.eve.iter().filter_map(|e| e.files.as_ref()) {
+        a.file_md5 |= f.md5;
+        a.file_sha1 |= f.sha1;
+        a.file_sha256 |= f.sha256;
+    }
+    a.file_sha256 |= outputs.file_store.is_some();
+    Ok(a)
+}
+
+fn protocol(a: &mut AppConfig, name: &str, n: &Node, key: &str) -> Result<(), ConfigError> {
+    match n.text("enabled") {
+        None => {}
+        Some("detection-only") => a.detection_only.push(name.to_string()),
+        Some(t) => match truth(t) {
+            Some(true) => {}
+            Some(false) => a.disabled.push(name.to_string()),
+            None => {
+                return Err(bad(
+                    &format!("{key}.enabled"),
+                    format!("`{t}` is none of yes, no, detection-only"),
+                ));
+            }
+        },
+    }
+    detection_ports(a, name, None, n, key)?;
+    if name == "tls" {
+        // `auto` (and nothing) lets the rules decide.
+        a.tls_ja3 = n.flag("ja3-fingerprints").unwrap_or(a.tls_ja3);
+        a.tls_ja4 = n.flag("ja4-fingerprints").unwrap_or(a.tls_ja4);
+        match n.text("encryption-handling").or(n.text("encrypt-handling")) {
+            Some("full") => a.tls_bypass = false,
+            Some("bypass" | "track-only" | "default") | None => {}
+            Some(t) => return Err(bad(key, format!("encryption-handling `{t}` is not known"))),
+        }
+    }
+    Ok(())
+}
+
+fn detection_ports(
+    a: &mut AppConfig,
+    name: &str,
+    tcp: Option<bool>,
+    n: &Node,
+    key: &str,
+) -> Result<(), ConfigError> {
+    n.at("detection-ports.sp");
+    let Some(t) = n.text("detection-ports.dp") else { return Ok(()) };
+    let list =
+        ports(t, &[]).ok_or_else(|| bad(key, format!("detection-ports `{t}` is not a list of ports")))?;
+    for over in [true, false] {
+        if tcp.is_none_or(|t| t == over) {
+            a.ports.push((name.to_string(), over, list.clone()));
+        }
+    }
+    Ok(())
+}
+
+fn datasets(root: &Node, dir: &Path) -> Result<Datasets, ConfigError> {
+    let mut d = Datasets {
+        memcap: root.size("datasets.defaults.memcap")?,
+        hashsize: root.number("datasets.defaults.hashsize")?,
+        sets: Vec::new(),
+        allow_write: root.flag("datasets.rules.allow-write").unwrap_or(true),
+        allow_absolute: root.flag("datasets.rules.allow-absolute-filenames").unwrap_or(false),
+    };
+    let Some(n) = root.child("datasets") else { return Ok(d) };
+    for (name, set) in n.named_items().filter(|(name, _)| !matches!(*name, "defaults" | "rules" | "limits")) {
+        let Some(kind) = set.text("type") else { continue };
+        d.sets.push(DatasetFile {
+            name: name.to_string(),
+            kind: kind.to_string(),
+            load: set.text("load").map(|f| beside(dir, f)),
+            state: set.text("state").map(|f| beside(dir, f)),
+        });
+    }
+    Ok(d)
+}
+
+fn exception_name(key: &str, text: &str) -> Result<Option<Exception>, ConfigError> {
+    Ok(Some(match text.to_ascii_lowercase().as_str() {
+        "ignore" => Exception::Ignore,
+        "pass-packet" => Exception::PassPacket,
+        "pass-flow" => Exception::PassFlow,
+        "drop-packet" => Exception::DropPacket,
+        "drop-flow" => Exception::DropFlow,
+        "reject" => Exception::Reject,
+        "reject-both" => Exception::RejectBoth,
+        "bypass" => Exception::Bypass,
+        "auto" => return Ok(None),
+        _ => return Err(bad(key, format!("`{text}` is not an exception policy"))),
+    }))
+}
+
+/// The master policy fills what is not set; `auto` drops the flow when packets can be dropped. Dropping is
+/// ignored otherwise, and a midstream flow cannot be ruled on when midstream pick-up makes it normal.
+fn exception(root: &Node, ips: bool) -> Result<ExceptionPolicies, ConfigError> {
+    let auto = if ips { Exception::DropFlow } else { Exception::Ignore };
+    let ids = |p: Exception| match p {
+        Exception::DropFlow | Exception::DropPacket if !ips => Exception::Ignore,
+        p => p,
+    };
+    let master = match root.text("exception-policy") {
+        None => None,
+        Some(t) => Some(exception_name("exception-policy", t)?),
+    };
+    // Without any setting nothing is dropped on behalf of the engine: the master is `auto` in IPS mode.
+    let fill = ids(master.map_or(auto, |m| m.unwrap_or(auto)));
+    let get = |key: &str| -> Result<Option<Exception>, ConfigError> {
+        match root.text(key) {
+            None => Ok(None),
+            Some(t) => Ok(Some(exception_name(key, t)?.unwrap_or(auto))),
+        }
+    };
+    let midstream_on = root.flag("stream.midstream").unwrap_or(false);
+    let midstream = match get("stream.midstream-policy")? {
+        Some(p) => ids(p),
+        None if midstream_on => Exception::Ignore,
+        // Passing or rejecting packets one by one says nothing of a flow.
+        None => match fill {
+            Exception::DropPacket | Exception::PassPacket => Exception::Ignore,
+            p => p,
+        },
+    };
+    let packet_only = |p: Exception| match p {
+        Exception::DropFlow => Exception::DropPacket,
+        Exception::PassFlow => Exception::PassPacket,
+        p => p,
+    };
+    Ok(ExceptionPolicies {
+        master,
+        midstream,
+        stream_memcap: get("stream.memcap-policy")?.map_or(fill, ids),
+        stream_reassembly_memcap: get("stream.reassembly.memcap-policy")?.map_or(fill, ids),
+        flow_memcap: packet_only(get("flow.memcap-policy")?.map_or(fill, ids)),
+        defrag_memcap: packet_only(get("defrag.memcap-policy")?.map_or(fill, ids)),
+        app_error: get("app-layer.error-policy")?.map_or(fill, ids),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Overrides;
+
+    fn read(text: &str) -> Settings {
+        settings(&Node::parse(text, Path::new("t"), Path::new(".")).unwrap(), Path::new("."), false).unwrap()
+    }
+
+    #[test]
+    fn the_built_in_configuration_is_understood_whole() {
+        let s = Settings::load(None, &Overrides::default()).unwrap();
+        assert_eq!(s.ignored, Vec::<String>::new());
+        assert_eq!(s.outputs.eve.len(), 1);
+        let e = &s.outputs.eve[0];
+        assert!(e.alert.is_some() && e.flow.is_some() && e.stats.is_some() && e.files.is_some());
+        assert!(e.record("http").unwrap().extended && e.record("tls").unwrap().extended);
+        assert!(e.record("frame").is_none());
+        assert_eq!(s.stream.depth, 1 << 20);
+        assert!(s.app.disabled.iter().any(|d| d == "pgsql"));
+        assert!(s.app.detection_only.iter().any(|d| d == "imap"));
+        assert_eq!(s.address_groups.iter().find(|g| g.0 == "EXTERNAL_NET").unwrap().1, "!$HOME_NET");
+        assert_eq!((s.decoder.vxlan, s.flow.tcp.established), (vec![4789], 3600));
+    }
+
+    #[test]
+    fn overrides_win() {
+        let set =
+            ["stream.midstream=true".into(), "outputs.1.eve-log.types.2.anomaly.types.stream=yes".into()];
+        let s = Settings::load(None, &Overrides { set: &set, ips: false }).unwrap();
+        assert!(s.stream.midstream);
+        let a = s.outputs.eve[0].anomaly.unwrap();
+        assert!(a.stream && a.applayer && !a.decode);
+    }
+
+    #[test]
+    fn settings_of_a_suricata_file() {
+        let s = read(
+            "stream: {inline: auto, midstream: yes, reassembly: {depth: 2mb, urgent: {policy: drop}}}\n\
+             host-os-policy:\n  windows: [0.0.0.0/0]\n  linux: [10.0.0.0/8]\n\
+             flow-timeouts: {tcp: {new: 7, emergency-new: 3}}\nvlan: {use-for-tracking: false}\n\
+             threading: {cpu: 1}\n\
+             app-layer: {protocols: {tls: {ja3-fingerprints: yes, detection-ports: {dp: \"443, 8443\"}}}}\n\
+             outputs:\n  - eve-log: {types: [alert, {files: {force-hash: [md5, sha256]}}]}\n  - fast: {enabled: yes}\n",
+        );
+        assert_eq!((s.stream.inline, s.stream.depth, s.stream.urgent), (None, 2 << 20, Urgent::Drop));
+        assert_eq!(s.host_os.of("10.0.0.1".parse().unwrap()), OsPolicy::Linux);
+        assert_eq!((s.flow.tcp.new, s.flow.tcp.emergency_new, s.flow.tcp.closed), (7, 3, 120));
+        assert!(!s.flow.use_vlan && s.app.tls_ja3 && s.app.file_md5 && s.app.file_sha256);
+        assert_eq!(
+            s.app.ports,
+            [("tls".to_string(), true, vec![443, 8443]), ("tls".to_string(), false, vec![443, 8443])]
+        );
+        assert_eq!(s.outputs.fast.as_deref(), Some("fast.log"));
+        assert_eq!(s.ignored, ["threading"]);
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_their_key() {
+        for (text, key) in [
+            ("stream: {reassembly: {depth: lots}}", "stream.reassembly.depth"),
+            ("host-os-policy: {beos: [1.2.3.4]}", "host-os-policy"),
+            ("exception-policy: maybe", "exception-policy"),
+            ("flow-timeouts: {tcp: {new: soon}}", "flow-timeouts.tcp.new"),
+        ] {
+            let tree = Node::parse(text, Path::new("t"), Path::new(".")).unwrap();
+            let e = settings(&tree, Path::new("."), false).unwrap_err();
+            assert!(e.to_string().starts_with(key), "{e}");
+        }
+    }
+
+    #[test]
+    fn exception_policies_follow_the_master() {
+        let p = |text: &str, ips: bool| {
+            exception(&Node::parse(text, Path::new("t"), Path::new(".")).unwrap(), ips).unwrap()
+        };
+        assert_eq!(p("a: b", false), ExceptionPolicies::default());
+        assert_eq!(p("a: b", true).midstream, Exception::DropFlow);
+        assert_eq!(p("stream: {midstream: yes}", true).midstream, Exception::Ignore);
+        assert_eq!(p("exception-policy: ignore", true).app_error, Exception::Ignore);
+        assert_eq!(p("exception-policy: reject", true).stream_memcap, Exception::Reject);
+        assert_eq!(p("app-layer: {error-policy: drop-flow}", false).app_error, Exception::Ignore);
+        assert_eq!(p("app-layer: {error-policy: pass-flow}", false).app_error, Exception::PassFlow);
+    }
+
+    #[test]
+    fn port_lists() {
+        let g = [("A".to_string(), "[1,2]".to_string()), ("LOOP".to_string(), "$LOOP".to_string())];
+        assert_eq!(ports("$A, 9", &g), Some(vec![1, 2, 9]));
+        assert_eq!(ports("5:7", &g), Some(vec![5, 6, 7]));
+        assert_eq!(ports("$LOOP", &g), None);
+        assert_eq!(ports("http", &g), None);
+    }
+}

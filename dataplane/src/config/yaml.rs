@@ -1,0 +1,417 @@
+//! The configuration tree: YAML text goes in, [`Node`]s with text values come out.
+//!
+//! The files are YAML 1.1 as IDS users write them: every scalar is text here (`yes`, `80` and `"80"` are what
+//! they look like), `include:` pulls in further files, and a key given again replaces the earlier one. Every
+//! node remembers whether somebody read it, so that what nobody reads can be told to the user.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use saphyr_parser::{Event, Parser};
+
+/// One key of a mapping, or one item of a sequence (then `key` is its number).
+#[derive(Clone, Debug, Default)]
+pub struct Node {
+    pub key: String,
+    /// Text of a scalar; `None` for mappings, sequences and empty values.
+    pub val: Option<String>,
+    pub children: Vec<Node>,
+    /// The children are items of a sequence.
+    pub seq: bool,
+    used: Cell<bool>,
+}
+
+/// Why a configuration could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{path}: {source}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{path}:{line}:{col}: {what}")]
+    Syntax { path: PathBuf, line: usize, col: usize, what: String },
+    #[error("{path}: included files nest deeper than {max} levels")]
+    TooDeep { path: PathBuf, max: usize },
+    #[error("{key}: {what}")]
+    Value { key: String, what: String },
+    #[error("--set {0}: expected NAME=VALUE")]
+    Set(String),
+}
+
+/// Deepest nesting of includes and of nodes.
+const MAX_INCLUDES: usize = 16;
+const MAX_DEPTH: usize = 128;
+
+impl Node {
+    fn named(key: impl Into<String>) -> Self {
+        Node { key: key.into(), ..Node::default() }
+    }
+
+    /// Reads a file and everything it includes.
+    pub fn load(path: &Path) -> Result<Node, ConfigError> {
+        let mut root = Node::default();
+        root.load_into(path, 0)?;
+        Ok(root)
+    }
+
+    /// Reads text; included files are looked for in `dir`.
+    pub fn parse(text: &str, name: &Path, dir: &Path) -> Result<Node, ConfigError> {
+        let mut root = Node::default();
+        root.parse_into(text, name, dir, 0)?;
+        Ok(root)
+    }
+
+    fn load_into(&mut self, path: &Path, level: usize) -> Result<(), ConfigError> {
+        if level > MAX_INCLUDES {
+            return Err(ConfigError::TooDeep { path: path.into(), max: MAX_INCLUDES });
+        }
+        let bytes = std::fs::read(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        let text = String::from_utf8_lossy(&bytes);
+        let dir = path.parent().unwrap_or(Path::new("."));
+        self.parse_into(&text, path, dir, level)
+    }
+
+    fn parse_into(&mut self, text: &str, name: &Path, dir: &Path, level: usize) -> Result<(), ConfigError> {
+        let syntax = |line, col, what: &str| ConfigError::Syntax {
+            path: name.into(),
+            line,
+            col,
+            what: what.to_string(),
+        };
+        let mut build = Build { stack: Vec::new(), anchors: HashMap::new(), done: None };
+        for ev in Parser::new_from_str(text) {
+            let (ev, span) = ev.map_err(|e| syntax(e.marker().line(), e.marker().col() + 1, e.info()))?;
+            build.event(ev).map_err(|what| syntax(span.start.line(), span.start.col() + 1, what))?;
+            if build.done.is_some() {
+                break;
+            }
+        }
+        let Some(doc) = build.done else { return Ok(()) };
+        if doc.seq || (doc.val.is_some() && doc.children.is_empty()) {
+            return Err(syntax(1, 1, "expected a mapping of settings"));
+        }
+        self.merge(doc, name, dir, level)
+    }
+
+    /// Puts the children of `from` into `self`, following includes where they stand.
+    fn merge(&mut self, from: Node, name: &Path, dir: &Path, level: usize) -> Result<(), ConfigError> {
+        for mut child in from.children {
+            if child.key == "include" {
+                let files: Vec<String> = match child.val.take() {
+                    Some(v) => vec![v],
+                    None => child.children.into_iter().filter_map(|c| c.val).collect(),
+                };
+                for f in files {
+                    self.load_into(&dir.join(f), level + 1)?;
+                }
+                continue;
+            }
+            let mut made = Node { val: child.val.take(), seq: child.seq, ..Node::named(child.key.clone()) };
+            made.merge(child, name, dir, level)?;
+            match self.children.iter_mut().find(|c| c.key == made.key) {
+                Some(old) => *old = made,
+                None => self.children.push(made),
+            }
+        }
+        Ok(())
+    }
+
+    /// `--set a.b.1.c=value`: makes the path where it does not exist.
+    pub fn set(&mut self, assignment: &str) -> Result<(), ConfigError> {
+        let (path, value) =
+            assignment.split_once('=').ok_or_else(|| ConfigError::Set(assignment.to_string()))?;
+        let (path, value) = (path.trim(), value.trim());
+        if path.is_empty() {
+            return Err(ConfigError::Set(assignment.to_string()));
+        }
+        let mut node = self;
+        for key in path.split('.') {
+            let at = match node.children.iter().position(|c| c.key == key) {
+                Some(at) => at,
+                None => {
+                    // A list item written as a bare word (`- alert`) gets the settings below that word.
+                    if let Some(word) = node.val.take_if(|w| w == key) {
+                        node.children.push(Node::named(word));
+                    } else {
+                        node.children.push(Node::named(key));
+                    }
+                    node.children.len() - 1
+                }
+            };
+            node = &mut node.children[at];
+        }
+        node.val = Some(value.to_string());
+        node.children.clear();
+        Ok(())
+    }
+
+    /// The child called `key`.
+    pub fn child(&self, key: &str) -> Option<&Node> {
+        let c = self.children.iter().find(|c| c.key == key)?;
+        c.used.set(true);
+        Some(c)
+    }
+
+    /// The node at a dotted path.
+    pub fn at(&self, path: &str) -> Option<&Node> {
+        let mut n = self;
+        for key in path.split('.') {
+            n = n.child(key)?;
+        }
+        Some(n)
+    }
+
+    /// Text at a dotted path.
+    pub fn text(&self, path: &str) -> Option<&str> {
+        self.at(path).and_then(|n| n.val.as_deref())
+    }
+
+    /// `true`/`false` at a dotted path; `None` when absent or neither.
+    pub fn flag(&self, path: &str) -> Option<bool> {
+        self.text(path).and_then(truth)
+    }
+
+    /// A number at a dotted path.
+    pub fn number<T: std::str::FromStr>(&self, path: &str) -> Result<Option<T>, ConfigError> {
+        match self.text(path) {
+            None => Ok(None),
+            Some(t) => t.trim().parse().map(Some).map_err(|_| ConfigError::Value {
+                key: path.to_string(),
+                what: format!("`{t}` is not a number in range"),
+            }),
+        }
+    }
+
+    /// A size in bytes (`65536`, `64kb`, `1 MiB`) at a dotted path.
+    pub fn size(&self, path: &str) -> Result<Option<u64>, ConfigError> {
+        match self.text(path) {
+            None => Ok(None),
+            Some(t) => size(t).map(Some).ok_or_else(|| ConfigError::Value {
+                key: path.to_string(),
+                what: format!("`{t}` is not a size (a number, then nothing, kb, mb, gb, KiB, MiB or GiB)"),
+            }),
+        }
+    }
+
+    /// Items of a sequence as (name, settings): `- alert` and `- alert: {…}` both give `alert`.
+    pub fn named_items(&self) -> impl Iterator<Item = (&str, &Node)> {
+        self.children.iter().flat_map(|item| {
+            item.used.set(true);
+            let bare = item.children.is_empty().then_some(item).filter(|i| i.val.is_some());
+            let below = item.children.iter().inspect(|c| c.used.set(true)).map(|c| (c.key.as_str(), c));
+            bare.map(|i| (i.val.as_deref().unwrap_or(""), i)).into_iter().chain(below)
+        })
+    }
+
+    /// Marks it and everything below as read.
+    pub fn accept(&self) {
+        self.used.set(true);
+        self.children.iter().for_each(Node::accept);
+    }
+
+    /// Paths of the topmost nodes that nobody read.
+    pub fn unread(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        for c in &self.children {
+            c.collect_unread("", &mut out);
+        }
+        out.dedup();
+        out
+    }
+
+    fn collect_unread(&self, above: &str, out: &mut Vec<String>) {
+        let path = if above.is_empty() { self.key.clone() } else { format!("{above}.{}", self.key) };
+        if !self.used.get() {
+            out.push(path);
+            return;
+        }
+        for c in &self.children {
+            c.collect_unread(&path, out);
+        }
+    }
+}
+
+/// Builds one document from parser events.
+struct Build {
+    /// Open mappings and sequences: node, anchor, key waiting for its value.
+    stack: Vec<(Node, usize, Option<String>)>,
+    anchors: HashMap<usize, Node>,
+    done: Option<Node>,
+}
+
+impl Build {
+    fn event(&mut self, ev: Event<'_>) -> Result<(), &'static str> {
+        match ev {
+            Event::Scalar(text, style, anchor, _) => {
+                let plain = style == saphyr_parser::ScalarStyle::Plain;
+                let val =
+                    if plain && (text.is_empty() || text == "~") { None } else { Some(text.into_owned()) };
+                if let Some((node, _, key @ None)) = self.stack.last_mut()
+                    && !node.seq
+                {
+                    *key = Some(val.unwrap_or_default());
+                    return Ok(());
+                }
+                self.value(Node { val, ..Node::default() }, anchor)
+            }
+            Event::SequenceStart(anchor, _) | Event::MappingStart(anchor, _) => {
+                if self.stack.len() >= MAX_DEPTH {
+                    return Err("nested too deeply");
+                }
+                let seq = matches!(ev, Event::SequenceStart(..));
+                self.stack.push((Node { seq, ..Node::default() }, anchor, None));
+                Ok(())
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Some((node, anchor, _)) = self.stack.pop() else { return Err("unbalanced end") };
+                self.value(node, anchor)
+            }
+            Event::Alias(id) => {
+                let node = self.anchors.get(&id).cloned().unwrap_or_default();
+                self.value(node, 0)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn value(&mut self, mut node: Node, anchor: usize) -> Result<(), &'static str> {
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        match self.stack.last_mut() {
+            None => self.done = Some(node),
+            Some((parent, _, key)) => {
+                node.key = if parent.seq {
+                    parent.children.len().to_string()
+                } else {
+                    key.take().ok_or("a mapping used as a key")?
+                };
+                parent.children.push(node);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The YAML 1.1 spellings of truth; `None` for anything else.
+pub fn truth(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "yes" | "true" | "on" | "enabled" => Some(true),
+        "0" | "no" | "false" | "off" | "disabled" => Some(false),
+        _ => None,
+    }
+}
+
+/// Bytes of `65536`, `100 KiB`, `1mb`, `1.5gb`.
+pub fn size(text: &str) -> Option<u64> {
+    let t = text.trim();
+    let end = t.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(t.len());
+    let (digits, unit) = t.split_at(end);
+    let unit: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" => 1,
+        "kb" | "kib" => 1 << 10,
+        "mb" | "mib" => 1 << 20,
+        "gb" | "gib" => 1 << 30,
+        _ => return None,
+    };
+    if let Ok(n) = digits.parse::<u64>() {
+        return n.checked_mul(unit);
+    }
+    let n = digits.parse::<f64>().ok()? * unit as f64;
+    (n < 9e18).then_some(n as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(text: &str) -> Node {
+        Node::parse(text, Path::new("t.yaml"), Path::new(".")).unwrap()
+    }
+
+    #[test]
+    fn yaml_1_1_scalars_stay_text() {
+        let t = tree("%YAML 1.1\n---\na:\n  b: yes\n  c: 0x10\n  d: \"80\"\n  e:\n  f: ~\nlist: [x, y]\n");
+        assert_eq!(t.flag("a.b"), Some(true));
+        assert_eq!(t.text("a.c"), Some("0x10"));
+        assert_eq!(t.number::<u16>("a.d").unwrap(), Some(80));
+        assert_eq!(t.text("a.e"), None);
+        assert!(t.at("a.f").is_some());
+        assert_eq!(t.text("list.1"), Some("y"));
+    }
+
+    #[test]
+    fn list_items_with_and_without_settings() {
+        let t =
+            tree("types:\n  - alert\n  - http: {extended: yes}\n  - dns:\n  - tls:\n      extended: no\n");
+        let names: Vec<_> = t.at("types").unwrap().named_items().map(|(n, _)| n).collect();
+        assert_eq!(names, ["alert", "http", "dns", "tls"]);
+    }
+
+    #[test]
+    fn set_reaches_into_lists_and_makes_paths() {
+        let mut t = tree(
+            "outputs:\n  - fast: {enabled: no}\n  - eve-log:\n      types:\n        - alert\n        - anomaly\n",
+        );
+        t.set("outputs.1.eve-log.types.1.anomaly.types.stream=yes").unwrap();
+        t.set("stream.reassembly.depth = 1MB").unwrap();
+        t.set("outputs.0.fast.enabled=yes").unwrap();
+        assert_eq!(t.flag("outputs.1.eve-log.types.1.anomaly.types.stream"), Some(true));
+        assert_eq!(t.size("stream.reassembly.depth").unwrap(), Some(1 << 20));
+        assert_eq!(t.flag("outputs.0.fast.enabled"), Some(true));
+        assert_eq!(t.at("outputs.1.eve-log.types").unwrap().named_items().count(), 2);
+        assert!(t.set("novalue").is_err());
+    }
+
+    #[test]
+    fn a_key_given_again_replaces_the_earlier_one() {
+        let t = tree("a: {x: 1, y: 2}\na: {x: 3}\n");
+        assert_eq!(t.text("a.x"), Some("3"));
+        assert_eq!(t.text("a.y"), None);
+    }
+
+    #[test]
+    fn anchors_repeat_a_value() {
+        let t = tree("a: &n [1, 2]\nb: *n\n");
+        assert_eq!(t.text("b.1"), Some("2"));
+    }
+
+    #[test]
+    fn sizes() {
+        for (t, n) in [("1", 1), ("100 KiB", 102_400), ("1mb", 1 << 20), ("1.5kb", 1536), (" 2GB ", 2 << 30)]
+        {
+            assert_eq!(size(t), Some(n), "{t}");
+        }
+        for t in ["", "x", "1 parsec", "-1", "99999999999999999999gb"] {
+            assert_eq!(size(t), None, "{t}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_reads_is_listed_once_at_the_top() {
+        let t = tree("a: {x: 1, y: {p: 1, q: 2}}\nb: [1, 2]\n");
+        t.text("a.x");
+        assert_eq!(t.unread(), ["a.y", "b"]);
+    }
+
+    #[test]
+    fn errors_name_the_place() {
+        let e = Node::parse("a: [1\nb: }\n", Path::new("bad.yaml"), Path::new(".")).unwrap_err();
+        assert!(e.to_string().starts_with("bad.yaml:"), "{e}");
+        assert!(Node::parse("- a\n", Path::new("bad.yaml"), Path::new(".")).is_err());
+    }
+
+    #[test]
+    fn includes_are_followed_and_loops_end() {
+        let dir = std::env::temp_dir().join(format!("tidegate-yaml-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("a.yaml"), "x: 1\ninclude: b.yaml\nz: 3\nw:\n  include: c.yaml\n").unwrap();
+        std::fs::write(dir.join("b.yaml"), "x: 2\ny: 2\nz: 2\n").unwrap();
+        std::fs::write(dir.join("c.yaml"), "in: c\n").unwrap();
+        let t = Node::load(&dir.join("a.yaml")).unwrap();
+        assert_eq!((t.text("x"), t.text("y"), t.text("z")), (Some("2"), Some("2"), Some("3")));
+        assert_eq!(t.text("w.in"), Some("c"));
+        std::fs::write(dir.join("b.yaml"), "include: b.yaml\n").unwrap();
+        assert!(matches!(Node::load(&dir.join("a.yaml")), Err(ConfigError::TooDeep { .. })));
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+}
