@@ -1,0 +1,287 @@
+//! Capture files: classic pcap and pcapng, from a path, a directory or standard input.
+//!
+//! In: bytes, read by large blocks. Out: [`Batch`]es of [`Frame`]s that are slices of the block; then, once,
+//! the fault that ended a damaged or truncated capture, with its byte offset. Owns the block buffer, which
+//! grows only for a record larger than it.
+
+mod pcap;
+mod pcapng;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Bytes read at a time.
+const BLOCK: usize = 1 << 20;
+/// Most bytes one record or block may claim; more is taken as damage.
+const MAX_RECORD: usize = 32 << 20;
+
+/// One captured frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'b> {
+    pub data: &'b [u8],
+    /// LINKTYPE_ number.
+    pub link: u16,
+    /// Nanoseconds since the Unix epoch.
+    pub ts_ns: u64,
+    /// 1-based number in the file.
+    pub index: u64,
+    /// Length on the wire, bytes; `data` may be shorter.
+    pub wire_len: u32,
+}
+
+/// Why a capture could not be opened or read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    #[error("{}: {source}", path.display())]
+    Open { path: PathBuf, source: io::Error },
+    #[error("not a pcap or pcapng capture (it begins with {0:02x?})")]
+    NotACapture([u8; 4]),
+    #[error("the capture has no bytes")]
+    Empty,
+    #[error("truncated in the record at byte {offset}")]
+    Truncated { offset: u64 },
+    #[error("damaged at byte {offset}: {what}")]
+    Damaged { offset: u64, what: &'static str },
+    #[error("reading at byte {offset}: {source}")]
+    Io { offset: u64, source: io::Error },
+}
+
+/// Where a frame lies in the block buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Meta {
+    at: usize,
+    len: usize,
+    link: u16,
+    ts_ns: u64,
+    wire_len: u32,
+}
+
+/// What the bytes at the reading position are.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    /// A record of `size` bytes with a frame (positions relative to the record).
+    Frame {
+        size: usize,
+        meta: Meta,
+    },
+    /// A record of `size` bytes without one.
+    Skip {
+        size: usize,
+    },
+    /// At least so many bytes are needed to tell.
+    Need(usize),
+    Damaged(&'static str),
+}
+
+#[derive(Debug)]
+enum Format {
+    Pcap(pcap::Pcap),
+    PcapNg(pcapng::PcapNg),
+}
+
+/// An open capture.
+pub struct Capture {
+    source: Box<dyn Read + Send>,
+    buf: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Offset in the file of `buf[0]`.
+    base: u64,
+    eof: bool,
+    format: Format,
+    frames: u64,
+    metas: Vec<Meta>,
+    fault: Option<CaptureError>,
+    done: bool,
+}
+
+/// Frames that lie in the capture's buffer until it is read again.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'b> {
+    buf: &'b [u8],
+    metas: &'b [Meta],
+    first: u64,
+}
+
+impl<'b> Batch<'b> {
+    pub fn len(&self) -> usize {
+        self.metas.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.metas.is_empty()
+    }
+
+    /// The frame at `i`, from 0.
+    pub fn get(&self, i: usize) -> Option<Frame<'b>> {
+        let m = self.metas.get(i)?;
+        Some(Frame {
+            data: self.buf.get(m.at..m.at + m.len).unwrap_or(&[]),
+            link: m.link,
+            ts_ns: m.ts_ns,
+            index: self.first + i as u64,
+            wire_len: m.wire_len,
+        })
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Frame<'b>> + '_ {
+        (0..self.len()).filter_map(|i| self.get(i))
+    }
+}
+
+impl Capture {
+    /// Opens a file; `-` is standard input.
+    pub fn open(path: &Path) -> Result<Capture, CaptureError> {
+        if path == Path::new("-") {
+            return Capture::from_reader(Box::new(io::stdin()));
+        }
+        let file = File::open(path).map_err(|source| CaptureError::Open { path: path.to_owned(), source })?;
+        Capture::from_reader(Box::new(file))
+    }
+
+    /// Reads a capture from any source of bytes.
+    pub fn from_reader(source: Box<dyn Read + Send>) -> Result<Capture, CaptureError> {
+        let mut c = Capture {
+            source,
+            buf: vec![0; BLOCK],
+            start: 0,
+            end: 0,
+            base: 0,
+            eof: false,
+            format: Format::PcapNg(pcapng::PcapNg::new()),
+            frames: 0,
+            metas: Vec::new(),
+            fault: None,
+            done: false,
+        };
+        c.fill(pcap::HEADER)?;
+        let head = &c.buf[..c.end];
+        let Some(&magic) = head.first_chunk::<4>() else {
+            return Err(if head.is_empty() {
+                CaptureError::Empty
+            } else {
+                CaptureError::Truncated { offset: 0 }
+            });
+        };
+        if pcapng::is_section(magic) {
+            return Ok(c);
+        }
+        if !pcap::is_magic(magic) {
+            return Err(CaptureError::NotACapture(magic));
+        }
+        let (format, header) = pcap::Pcap::new(head).ok_or(CaptureError::Truncated { offset: 0 })?;
+        c.format = Format::Pcap(format);
+        c.start = header;
+        Ok(c)
+    }
+
+    /// Frames given so far.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Bytes of the file consumed so far.
+    pub fn offset(&self) -> u64 {
+        self.base + self.start as u64
+    }
+
+    /// The next frames, at most `max` of them (fewer at the end of a block). `None` at the end. A fault is
+    /// returned once, after the frames before it.
+    pub fn next_batch(&mut self, max: usize) -> Result<Option<Batch<'_>>, CaptureError> {
+        self.metas.clear();
+        while self.metas.is_empty() && !self.done && max > 0 {
+            if let Err(fault) = self.parse(max) {
+                self.fault = Some(fault);
+                self.done = true;
+            }
+        }
+        if self.metas.is_empty() {
+            return self.fault.take().map_or(Ok(None), Err);
+        }
+        let first = self.frames + 1;
+        self.frames += self.metas.len() as u64;
+        Ok(Some(Batch { buf: &self.buf, metas: &self.metas, first }))
+    }
+
+    /// Parses records that lie whole in the buffer; fills the buffer when there is none.
+    fn parse(&mut self, max: usize) -> Result<(), CaptureError> {
+        loop {
+            let rest = &self.buf[self.start..self.end];
+            let step = match &mut self.format {
+                Format::Pcap(f) => f.step(rest),
+                Format::PcapNg(f) => f.step(rest),
+            };
+            match step {
+                Step::Frame { size, meta } => {
+                    self.metas.push(Meta { at: self.start + meta.at, ..meta });
+                    self.start += size;
+                    if self.metas.len() >= max {
+                        return Ok(());
+                    }
+                }
+                Step::Skip { size } => self.start += size,
+                // Reading on would move the frames that were found.
+                Step::Need(_) if !self.metas.is_empty() => return Ok(()),
+                Step::Need(_) if self.eof && self.start == self.end => {
+                    self.done = true;
+                    return Ok(());
+                }
+                Step::Need(_) if self.eof => return Err(CaptureError::Truncated { offset: self.offset() }),
+                Step::Need(bytes) => self.fill(bytes)?,
+                Step::Damaged(what) => return Err(CaptureError::Damaged { offset: self.offset(), what }),
+            }
+        }
+    }
+
+    /// Moves the rest to the front and reads until it has `bytes` (or the source ends).
+    fn fill(&mut self, bytes: usize) -> Result<(), CaptureError> {
+        self.buf.copy_within(self.start..self.end, 0);
+        self.base += self.start as u64;
+        self.end -= self.start;
+        self.start = 0;
+        if bytes > self.buf.len() {
+            self.buf.resize(bytes.next_multiple_of(BLOCK), 0);
+        }
+        while self.end < bytes.max(1) && !self.eof {
+            match self.source.read(&mut self.buf[self.end..]) {
+                Ok(0) => self.eof = true,
+                Ok(n) => self.end += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => {
+                    return Err(CaptureError::Io { offset: self.base + self.end as u64, source });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Capture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Capture")
+            .field("format", &self.format)
+            .field("frames", &self.frames)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The captures that a path names: itself, or the regular files of a directory in order of name.
+pub fn list(path: &Path) -> Result<Vec<PathBuf>, CaptureError> {
+    let fail = |source| CaptureError::Open { path: path.to_owned(), source };
+    if path == Path::new("-") || !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(fail)? {
+        let file = entry.map_err(fail)?.path();
+        if file.is_file() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests;
