@@ -3,16 +3,23 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// Protocols that Suricata leaves off unless the configuration names them.
+pub const OFF_BY_DEFAULT: &[&str] = &["modbus", "dnp3"];
+
 /// Settings of all protocols. Sizes are bytes.
 #[derive(Clone, Debug)]
 pub struct AppConfig {
     pub http: HttpConfig,
-    /// Names of protocols that are switched off (`app-layer.protocols.NAME.enabled: no`).
+    /// Names of protocols that are switched off (`app-layer.protocols.NAME.enabled: no`). Those that are off unless
+    /// the configuration switches them on are in the default value; `enabled: yes` takes the name out.
     pub disabled: Vec<String>,
     /// Names of protocols that are recognised but not parsed (`enabled: detection-only`).
     pub detection_only: Vec<String>,
-    /// Extra detection ports: (protocol, over tcp, ports).
+    /// Detection ports that replace a protocol's own: (protocol, over tcp, ports).
     pub ports: Vec<(String, bool, Vec<u16>)>,
+    /// Streams may be picked up in their middle (`stream.midstream`): detection then tries the patterns of the
+    /// other direction too, and may find that client and server are swapped.
+    pub midstream: bool,
     /// Compute JA3 / JA4 even when no rule asks.
     pub tls_ja3: bool,
     pub tls_ja4: bool,
@@ -69,9 +76,10 @@ impl Default for AppConfig {
     fn default() -> Self {
         AppConfig {
             http: HttpConfig::default(),
-            disabled: Vec::new(),
+            disabled: OFF_BY_DEFAULT.iter().map(|n| String::from(*n)).collect(),
             detection_only: Vec::new(),
             ports: Vec::new(),
+            midstream: false,
             tls_ja3: false,
             tls_ja4: false,
             tls_bypass: true,

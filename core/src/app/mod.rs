@@ -4,6 +4,9 @@
 //! only other place that knows it is one line of [`registry::PROTOCOLS`]. A parser owns the states and
 //! transactions of all flows of one engine, in slabs and in the engine's byte pool; the flow keeps a number.
 
+pub mod expect;
+pub mod layer;
+pub mod recognise;
 pub mod registry;
 
 use crate::Dir;
@@ -51,6 +54,17 @@ pub struct Recognise {
     pub patterns: &'static [Pattern],
     /// Probing functions, asked when the ports fit (or always, with an empty port list).
     pub probes: &'static [Probe],
+    /// Second opinion on a pattern that was seen: bytes, their direction and the ports of client and server in,
+    /// an opinion out. `None`: the pattern is proof enough.
+    pub confirm: Option<fn(bytes: &[u8], dir: Dir, ports: [u16; 2]) -> Verdict>,
+    /// Directions in which the first bytes of a TCP flow must travel (bits of [`Dir::bit`]); 0: any. A flow
+    /// whose first bytes go the other way is given up with `APPLAYER_WRONG_DIRECTION_FIRST_DATA`.
+    pub first: u8,
+}
+
+impl Recognise {
+    /// Nothing known: the protocol is only reached by a change of protocol.
+    pub const NONE: Recognise = Recognise { patterns: &[], probes: &[], confirm: None, first: 0 };
 }
 
 /// A literal that marks a protocol when it lies inside `offset..depth` of the first bytes of a direction.
@@ -316,6 +330,14 @@ pub trait Parser: Send {
             && c.progress[1] >= self.complete_progress(Dir::ToClient);
         if whole { LOG_WHOLE } else { 0 }
     }
+    /// A flow that the input parsed last announces (asked after every `parse`; answered once).
+    fn announced(&mut self) -> Option<expect::Announce> {
+        None
+    }
+    /// The flow of the fresh state `st` was announced: `what` the announcement carries, by flow number `from`.
+    fn expected(&mut self, st: StateId, what: PBuf, from: u64, cx: &mut AppCx<'_>) {
+        let _ = (st, what, from, cx);
+    }
     /// Numbers and values that depend on rule keywords of this protocol only (`ssl_state`, `http.start`…) can be
     /// expressed as buffers and ints; nothing else is asked of a parser.
     fn name(&self) -> &'static str;
@@ -355,3 +377,4 @@ pub mod config;
 pub mod file;
 pub use config::AppConfig;
 pub use file::FileView;
+pub use layer::{AppLayer, Fed, FlowApp, FlowFacts};

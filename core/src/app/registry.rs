@@ -56,7 +56,7 @@ static NONE: ProtoDef = ProtoDef {
     buffers: &[],
     ints: &[],
     events: &[],
-    recognise: super::Recognise { patterns: &[], probes: &[] },
+    recognise: super::Recognise::NONE,
     parser: None,
     record: "",
 };

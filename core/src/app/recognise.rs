@@ -1,0 +1,297 @@
+//! Recognition of protocols by content: the first bytes of a direction go in, a protocol comes out.
+//!
+//! Two ways, as in Suricata's protocol detection: literal patterns at the start of the bytes (confirmed by a
+//! function where a protocol has one), then probing functions of the protocols registered for the flow's ports
+//! and of the protocol already found in the other direction. Owns tables built once from
+//! [`PROTOCOLS`](super::registry::PROTOCOLS) and the configuration; the state of a flow is its [`Progress`].
+
+use alloc::vec::Vec;
+
+use super::registry::PROTOCOLS;
+use super::{AppConfig, AppProto, OVER_TCP, OVER_UDP, Pattern, Probe, Verdict};
+use crate::Dir;
+
+/// Bytes after which a probing function that still cannot say is taken to have said no.
+const PROBE_DEPTH: usize = 16;
+
+/// What detection has tried so far, per direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Probing functions that said no: bit per slot of the recogniser's probe table.
+    no: [u64; 2],
+    /// The patterns cannot match any more, or did.
+    pub patterns_done: [bool; 2],
+    /// No probing function is left.
+    pub probes_done: [bool; 2],
+}
+
+impl Progress {
+    /// With the directions exchanged.
+    #[must_use]
+    pub fn swapped(mut self) -> Self {
+        self.no.swap(0, 1);
+        self.patterns_done.swap(0, 1);
+        self.probes_done.swap(0, 1);
+        self
+    }
+
+    /// Nothing that follows in this direction can change the answer.
+    pub fn done(&self, dir: Dir) -> bool {
+        self.patterns_done[dir.ix()] && self.probes_done[dir.ix()]
+    }
+}
+
+/// A protocol was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub proto: AppProto,
+    /// The bytes travel against the flow's direction.
+    pub reversed: bool,
+}
+
+#[derive(Debug)]
+struct Literal {
+    proto: AppProto,
+    pattern: &'static Pattern,
+}
+
+/// Patterns of one carrier and direction.
+#[derive(Debug, Default)]
+struct Literals {
+    list: Vec<Literal>,
+    /// Largest depth of the list: with that many bytes and no match there will be none.
+    depth: usize,
+}
+
+#[derive(Debug)]
+struct Slot {
+    proto: AppProto,
+    probe: &'static Probe,
+    ports: Vec<u16>,
+}
+
+/// The tables.
+#[derive(Debug)]
+pub struct Recogniser {
+    /// `[carrier][direction]`; carrier 0 TCP, 1 UDP.
+    literals: [[Literals; 2]; 2],
+    slots: [Vec<Slot>; 2],
+    midstream: bool,
+}
+
+impl Recogniser {
+    /// Builds the tables for the protocols that `cfg` leaves on.
+    pub fn new(cfg: &AppConfig) -> Self {
+        let mut r =
+            Recogniser { literals: Default::default(), slots: Default::default(), midstream: cfg.midstream };
+        for (i, def) in PROTOCOLS.iter().enumerate() {
+            if cfg.disabled.iter().any(|n| n == def.name) {
+                continue;
+            }
+            let proto = AppProto(i as u8 + AppProto::FIRST);
+            for pattern in def.recognise.patterns {
+                for (c, over) in [OVER_TCP, OVER_UDP].into_iter().enumerate() {
+                    if pattern.over & over != 0 {
+                        let l = &mut r.literals[c][pattern.dir.ix()];
+                        l.depth = l.depth.max(usize::from(pattern.depth));
+                        l.list.push(Literal { proto, pattern });
+                    }
+                }
+            }
+            for probe in def.recognise.probes {
+                for (c, over) in [OVER_TCP, OVER_UDP].into_iter().enumerate() {
+                    if probe.over & over == 0 || r.slots[c].len() >= 64 {
+                        continue;
+                    }
+                    let own =
+                        cfg.ports.iter().find(|(n, tcp, _)| n == def.name && *tcp == (over == OVER_TCP));
+                    let ports = own.map_or_else(|| probe.ports.to_vec(), |(_, _, p)| p.clone());
+                    r.slots[c].push(Slot { proto, probe, ports });
+                }
+            }
+        }
+        r
+    }
+
+    /// Looks at the first bytes of `dir`. `other` is what was found in the other direction, `ports` those of
+    /// client and server. Remembers in `progress` what need not be tried again.
+    pub fn look(
+        &self,
+        over: u8,
+        bytes: &[u8],
+        dir: Dir,
+        ports: [u16; 2],
+        other: AppProto,
+        progress: &mut Progress,
+    ) -> Option<Found> {
+        let c = usize::from(over != OVER_TCP);
+        let mut by_pattern = None;
+        if !progress.patterns_done[dir.ix()] {
+            by_pattern = self.look_patterns(c, bytes, dir, ports, progress);
+            if let Some(found) = by_pattern {
+                // The other side gave up on its ports, which it may try again with this answer.
+                let o = dir.flip().ix();
+                if progress.probes_done[o] && other == AppProto::UNKNOWN {
+                    progress.probes_done[o] = false;
+                    progress.no[o] = 0;
+                }
+                // Two bytes are all that names DCERPC over UDP: a probe by port is worth more.
+                if !(c == 1 && found.proto.name() == "dcerpc") {
+                    return by_pattern;
+                }
+            }
+        }
+        if !progress.probes_done[dir.ix()] {
+            if let Some(found) = self.look_probes(c, bytes, dir, ports, other, progress) {
+                return Some(found);
+            }
+        }
+        by_pattern
+    }
+
+    fn look_patterns(
+        &self,
+        c: usize,
+        bytes: &[u8],
+        dir: Dir,
+        ports: [u16; 2],
+        progress: &mut Progress,
+    ) -> Option<Found> {
+        let (found, exhausted) = self.literals[c][dir.ix()].find(bytes, dir, ports);
+        if found.is_some() {
+            progress.patterns_done[dir.ix()] = true;
+            return found;
+        }
+        if !self.midstream {
+            progress.patterns_done[dir.ix()] = exhausted;
+            return None;
+        }
+        let (found, other_exhausted) = self.literals[c][dir.flip().ix()].find(bytes, dir, ports);
+        progress.patterns_done[dir.ix()] = found.is_some() || (exhausted && other_exhausted);
+        found
+    }
+
+    fn look_probes(
+        &self,
+        c: usize,
+        bytes: &[u8],
+        dir: Dir,
+        ports: [u16; 2],
+        other: AppProto,
+        progress: &mut Progress,
+    ) -> Option<Found> {
+        let slots = &self.slots[c];
+        let mut asked = 0u64;
+        // First the protocol of the other direction, then those of the server's port.
+        for pass in 0..2 {
+            for (i, slot) in slots.iter().enumerate() {
+                let wanted = if pass == 0 { slot.proto == other } else { slot.fits(ports[1]) };
+                if !wanted || asked >> i & 1 == 1 {
+                    continue;
+                }
+                asked |= 1 << i;
+                if let Some(f) = slot.ask(i, bytes, dir, &mut progress.no[dir.ix()]) {
+                    return Some(f);
+                }
+            }
+        }
+        let mut needed = 0u64;
+        for (i, slot) in slots.iter().enumerate() {
+            if slot.fits(ports[1]) || slot.fits_client(ports[0]) {
+                needed |= 1 << i;
+            }
+        }
+        if asked != 0 && needed & !progress.no[dir.ix()] == 0 {
+            progress.probes_done[dir.ix()] = true;
+        }
+        let mut again = 0u64;
+        if self.midstream {
+            // The flow may have been picked up the wrong way round: ask those of the client's port as well.
+            let mut scratch = 0u64;
+            for (i, slot) in slots.iter().enumerate() {
+                if slot.fits(ports[0]) && asked >> i & 1 == 0 {
+                    again |= 1 << i;
+                    if let Some(f) = slot.ask(i, bytes, dir, &mut scratch) {
+                        return Some(f);
+                    }
+                }
+            }
+        }
+        if asked | again == 0 {
+            progress.probes_done[dir.ix()] = true;
+        }
+        None
+    }
+}
+
+impl Slot {
+    fn fits(&self, port: u16) -> bool {
+        self.ports.is_empty() || self.ports.contains(&port)
+    }
+
+    fn fits_client(&self, port: u16) -> bool {
+        self.ports.contains(&port)
+    }
+
+    fn ask(&self, bit: usize, bytes: &[u8], dir: Dir, no: &mut u64) -> Option<Found> {
+        if bytes.len() < usize::from(self.probe.min_bytes) || *no >> bit & 1 == 1 {
+            return None;
+        }
+        // A probe that cannot judge this direction never says no to it: the answer must come from the other.
+        let verdict =
+            if self.probe.dirs & dir.bit() == 0 { Verdict::Unsure } else { (self.probe.probe)(bytes, dir) };
+        match verdict {
+            Verdict::Yes => Some(Found { proto: self.proto, reversed: false }),
+            Verdict::Reversed => Some(Found { proto: self.proto, reversed: true }),
+            Verdict::No => {
+                *no |= 1 << bit;
+                None
+            }
+            Verdict::Unsure => {
+                if bytes.len() > PROBE_DEPTH {
+                    *no |= 1 << bit;
+                }
+                None
+            }
+        }
+    }
+}
+
+impl Literals {
+    /// The first pattern that lies in its window and is confirmed; and whether more bytes cannot change a `None`.
+    fn find(&self, bytes: &[u8], dir: Dir, ports: [u16; 2]) -> (Option<Found>, bool) {
+        let mut waits = false;
+        for l in &self.list {
+            if !l.seen(bytes) {
+                continue;
+            }
+            let reversed = l.pattern.dir != dir;
+            match l.proto.def().recognise.confirm {
+                None => return (Some(Found { proto: l.proto, reversed }), true),
+                Some(confirm) => match confirm(bytes, dir, ports) {
+                    Verdict::Yes => return (Some(Found { proto: l.proto, reversed: false }), true),
+                    Verdict::Reversed => return (Some(Found { proto: l.proto, reversed: true }), true),
+                    Verdict::Unsure => waits = true,
+                    Verdict::No => {}
+                },
+            }
+        }
+        (None, bytes.len() >= self.depth && !waits)
+    }
+}
+
+impl Literal {
+    fn seen(&self, bytes: &[u8]) -> bool {
+        let p = self.pattern;
+        let (from, to) = (usize::from(p.offset), usize::from(p.depth));
+        let Some(window) = bytes.get(from..to) else { return false };
+        if p.bytes.is_empty() || window.len() < p.bytes.len() {
+            return false;
+        }
+        if p.caseless {
+            window.windows(p.bytes.len()).any(|w| w.eq_ignore_ascii_case(p.bytes))
+        } else {
+            window.windows(p.bytes.len()).any(|w| w == p.bytes)
+        }
+    }
+}
