@@ -2,6 +2,7 @@
 use super::{
     Builder, Database, IdRef, Pat, rank,
     scan::Engine,
+    simd::Level,
     verify::{Entry, MASKED, Verifier, hash, word_of},
 };
 use alloc::{vec, vec::Vec};
@@ -49,7 +50,7 @@ fn choose(pat: &[u8], crowd: &mut Crowd) -> usize {
     best.1
 }
 
-pub(super) fn build(b: &Builder) -> Database {
+pub(super) fn build(b: &Builder, level: Level) -> Database {
     let bytes = |p: &Pat| &b.bytes[p.at as usize..p.at as usize + usize::from(p.len)];
     let mut order: Vec<u32> = (0..b.pats.len() as u32).collect();
     order.sort_by(|&x, &y| {
@@ -118,7 +119,7 @@ pub(super) fn build(b: &Builder) -> Database {
         _ => None,
     };
     let verify = Verifier::new(windows, arena);
-    let engine = Engine::choose(&verify, single);
+    let engine = Engine::choose(&verify, single, level);
     Database {
         engine,
         verify,

@@ -17,6 +17,7 @@ mod queue;
 mod rank;
 pub mod regex;
 mod scan;
+mod simd;
 mod verify;
 
 #[cfg(test)]
@@ -106,7 +107,7 @@ impl Builder {
     /// Builds the immutable database. The same patterns in the same order give the same database.
     #[must_use]
     pub fn build(self) -> Database {
-        build::build(&self)
+        build::build(&self, simd::Level::best())
     }
 }
 

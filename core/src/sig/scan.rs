@@ -2,9 +2,10 @@
 use super::{
     Database, Scratch,
     queue::Queue,
+    simd::{HEAD, Level, WORDS, gram::Gram, teddy::Teddy, words},
     verify::{Verifier, hash, key_of},
 };
-use alloc::{boxed::Box, string::String, vec};
+use alloc::{boxed::Box, string::String, vec, vec::Vec};
 
 /// How candidates are found.
 pub(super) enum Engine {
@@ -14,7 +15,16 @@ pub(super) enum Engine {
     Single(memchr::memmem::Finder<'static>),
     /// Byte by byte, on any machine: the oracle of the others.
     Scalar(Scalar),
+    /// All windows in buckets.
+    Buckets(Teddy, Level),
+    /// Windows of four bytes hashed, shorter ones (if there are) in buckets.
+    Grams(Gram, Option<Teddy>, Level),
 }
+
+/// Windows go into buckets while fewer than this share of positions is expected to pass them in vain.
+const BUCKETS_PASS: f32 = 1.0 / 100.0;
+/// More windows than this are hashed whatever their buckets would let pass.
+const BUCKETS_MOST: usize = 400;
 
 /// A bitmap over the last byte of windows, then one over the hash of each width.
 #[derive(Debug)]
@@ -71,12 +81,31 @@ impl Scalar {
 }
 
 impl Engine {
-    pub(super) fn choose(v: &Verifier, single: Option<&[u8]>) -> Engine {
-        match single {
-            _ if v.keys() == 0 => Engine::Empty,
-            Some(p) => Engine::Single(memchr::memmem::Finder::new(p).into_owned()),
-            None => Engine::Scalar(Scalar::new(v)),
+    pub(super) fn choose(v: &Verifier, single: Option<&[u8]>, level: Level) -> Engine {
+        if v.keys() == 0 {
+            return Engine::Empty;
         }
+        if level == Level::Scalar {
+            return match single {
+                Some(p) => Engine::Single(memchr::memmem::Finder::new(p).into_owned()),
+                None => Engine::Scalar(Scalar::new(v)),
+            };
+        }
+        let keys: Vec<(u32, u32)> = v.all_keys().collect();
+        let short: Vec<(u32, u32)> = keys.iter().copied().filter(|k| k.0 < 4).collect();
+        let long = keys.len() - short.len();
+        if long == 0 {
+            return Engine::Buckets(Teddy::new(&keys, level), level);
+        }
+        if long <= BUCKETS_MOST {
+            let t = Teddy::new(&keys, level);
+            // What windows of less than four bytes let pass does not depend on where the others go.
+            if long <= 8 || t.long_expect < BUCKETS_PASS {
+                return Engine::Buckets(t, level);
+            }
+        }
+        let grams = Gram::new(keys.iter().filter(|k| k.0 == 4).map(|k| k.1), long, level);
+        Engine::Grams(grams, (!short.is_empty()).then(|| Teddy::new(&short, level)), level)
     }
 
     pub(super) fn describe(&self) -> String {
@@ -86,6 +115,20 @@ impl Engine {
                 alloc::format!("single: memmem, one exact pattern of {} bytes", f.needle().len())
             }
             Engine::Scalar(_) => "scalar: last byte and hashed windows".into(),
+            Engine::Buckets(t, l) => {
+                let ppm = (t.expect * 1e6) as u32;
+                alloc::format!(
+                    "buckets: {} on {}, {ppm} ppm of positions expected to pass",
+                    t.buckets(),
+                    l.name()
+                )
+            }
+            Engine::Grams(g, t, l) => alloc::format!(
+                "grams: windows of 4 bytes in a bitmap of {} bytes, {} buckets for shorter ones, on {}",
+                g.memory_bytes(),
+                t.as_ref().map_or(0, Teddy::buckets),
+                l.name()
+            ),
         }
     }
 
@@ -96,17 +139,69 @@ impl Engine {
             Engine::Scalar(s) => {
                 256 + s.bits.iter().map(|(b, _)| core::mem::size_of_val(&**b)).sum::<usize>()
             }
+            Engine::Buckets(t, _) => t.memory_bytes(),
+            Engine::Grams(g, t, _) => g.memory_bytes() + t.as_ref().map_or(0, Teddy::memory_bytes),
         }
     }
 }
 
 impl Database {
-    /// Calls `candidate(end)` for window ends in ascending order until it says `false`. `Single` never gets here.
+    /// Calls `candidate(end, widths)` for window ends in ascending order until it says `false`. `Single` never gets
+    /// here.
     #[inline(always)]
-    fn candidates(&self, hay: &[u8], candidate: impl FnMut(usize) -> bool) {
+    fn candidates(&self, hay: &[u8], mut candidate: impl FnMut(usize, u32) -> bool) {
+        let used = self.verify.used();
+        let short = used & 0b111;
         match &self.engine {
             Engine::Empty | Engine::Single(_) => {}
-            Engine::Scalar(s) => s.run(hay, candidate),
+            Engine::Scalar(s) => s.run(hay, |end| candidate(end, used)),
+            Engine::Buckets(t, _) => {
+                if short != 0 && !(1..=hay.len().min(HEAD)).all(|end| candidate(end, short)) {
+                    return;
+                }
+                let mut masks = [0u64; WORDS];
+                let mut first = 0;
+                while first < words(hay.len()) {
+                    let n = t.fill(hay, first, &mut masks);
+                    for (i, &m) in masks.iter().enumerate().take(n) {
+                        let mut m = m;
+                        while m != 0 {
+                            let end = HEAD + 64 * (first + i) + m.trailing_zeros() as usize + 1;
+                            m &= m - 1;
+                            if !candidate(end, used) {
+                                return;
+                            }
+                        }
+                    }
+                    first += n.max(1);
+                }
+            }
+            Engine::Grams(g, t, _) => {
+                if short != 0 && !(1..=hay.len().min(HEAD)).all(|end| candidate(end, short)) {
+                    return;
+                }
+                let mut masks = [0u64; WORDS];
+                let mut shorts = [0u64; WORDS];
+                let mut first = 0;
+                while first < words(hay.len()) {
+                    let n = g.fill(hay, first, &mut masks);
+                    if let Some(t) = t {
+                        t.fill(hay, first, &mut shorts);
+                    }
+                    for (i, (&l, &s)) in masks.iter().zip(&shorts).enumerate().take(n) {
+                        let mut m = l | s;
+                        while m != 0 {
+                            let at = m.trailing_zeros();
+                            m &= m - 1;
+                            let widths = (l >> at & 1) as u32 * 8 | (s >> at & 1) as u32 * short;
+                            if !candidate(HEAD + 64 * (first + i) + at as usize + 1, widths) {
+                                return;
+                            }
+                        }
+                    }
+                    first += n.max(1);
+                }
+            }
         }
     }
 
@@ -135,8 +230,8 @@ impl Database {
             return;
         }
         if self.pending == 0 {
-            self.candidates(hay, |end| {
-                self.verify.candidate(hay, end, |g, at| self.emit(g, at, &mut on_match))
+            self.candidates(hay, |end, w| {
+                self.verify.candidate(hay, end, w, |g, at| self.emit(g, at, &mut on_match))
             });
             return;
         }
@@ -144,13 +239,13 @@ impl Database {
         queue.reserve(self.pending as usize);
         queue.clear();
         let mut go = true;
-        self.candidates(hay, |end| {
+        self.candidates(hay, |end, w| {
             // What a candidate gives ends at it or later, so all that ends by here is in order now.
             while let Some((at, g)) = queue.pop(end) {
                 go = go && self.emit(g, at, &mut on_match);
             }
             go = go
-                && self.verify.candidate(hay, end, |g, at| {
+                && self.verify.candidate(hay, end, w, |g, at| {
                     if at == end {
                         self.emit(g, at, &mut on_match)
                     } else {
@@ -184,8 +279,8 @@ impl Database {
         let epoch = scratch.next_epoch();
         let Some(seen) = scratch.seen.get_mut(..ids) else { return };
         let mut left = ids;
-        self.candidates(hay, |end| {
-            self.verify.candidate(hay, end, |g, at| {
+        self.candidates(hay, |end, w| {
+            self.verify.candidate(hay, end, w, |g, at| {
                 let g = g as usize;
                 let (Some(&a), Some(&b)) = (self.group_ids.get(g), self.group_ids.get(g + 1)) else {
                     return true;

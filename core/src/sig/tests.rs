@@ -18,12 +18,13 @@ fn oracle(pats: Pats<'_>, hay: &[u8]) -> BTreeSet<(usize, u32)> {
     out
 }
 
-fn database(pats: Pats<'_>) -> Database {
+/// One database for each instruction set of this machine.
+fn databases(pats: Pats<'_>) -> Vec<Database> {
     let mut b = Builder::new();
     for &(p, c, id) in pats {
         b.add(p, c, id).unwrap();
     }
-    b.build()
+    simd::Level::available().map(|l| build::build(&b, l)).collect()
 }
 
 fn check(pats: Pats<'_>, db: &Database, hay: &[u8], scratch: &mut Scratch) {
@@ -88,13 +89,14 @@ const CASES: &[(Pats<'static>, &[u8])] = &[
 fn cases_at_all_alignments() {
     let mut scratch = Scratch::new();
     for (pats, hay) in CASES {
-        let db = database(pats);
-        for pad in 0..130 {
-            let mut h = vec![b'-'; pad];
-            h.extend_from_slice(hay);
-            check(pats, &db, &h, &mut scratch);
-            h.extend_from_slice(&[b'-'; 70]);
-            check(pats, &db, &h, &mut scratch);
+        for db in databases(pats) {
+            for pad in 0..130 {
+                let mut h = vec![b'-'; pad];
+                h.extend_from_slice(hay);
+                check(pats, &db, &h, &mut scratch);
+                h.extend_from_slice(&[b'-'; 70]);
+                check(pats, &db, &h, &mut scratch);
+            }
         }
     }
 }
@@ -123,9 +125,10 @@ fn pattern(alphabet: &'static [u8], max: usize) -> impl Strategy<Value = (Vec<u8
 
 fn run(pats: &[(Vec<u8>, bool, u32)], hay: &[u8]) {
     let pats: Vec<(&[u8], bool, u32)> = pats.iter().map(|(p, c, i)| (&p[..], *c, *i)).collect();
-    let db = database(&pats);
-    let mut scratch = Scratch::for_databases([&db]);
-    check(&pats, &db, hay, &mut scratch);
+    for db in databases(&pats) {
+        let mut scratch = Scratch::for_databases([&db]);
+        check(&pats, &db, hay, &mut scratch);
+    }
 }
 
 proptest! {

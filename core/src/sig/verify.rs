@@ -6,10 +6,13 @@
 use super::rank::FOLD;
 use alloc::{boxed::Box, vec, vec::Vec};
 
+/// Multiplier of [`hash`].
+pub(super) const MUL: u32 = 0x9E37_79B1;
+
 /// Spreads a key; tables take its top bits.
 #[inline(always)]
 pub(super) fn hash(key: u32) -> u32 {
-    key.wrapping_mul(0x9E37_79B1)
+    key.wrapping_mul(MUL)
 }
 
 /// The folded window of `w` bytes that ends at `end`, in the top bytes of a little-endian word with zeros below.
@@ -225,12 +228,23 @@ impl Verifier {
             + self.arena.len()
     }
 
-    /// Calls `hit(group, end of the match)` for every match whose window ends at `end`; stops when it says `false`
-    /// and says so.
+    /// Bit `w - 1` for each window width in use.
+    pub(super) fn used(&self) -> u32 {
+        self.used
+    }
+
+    /// Calls `hit(group, end of the match)` for every match whose window has a width of `widths` (a mask like
+    /// [`Verifier::used`], a subset of it) and ends at `end`; stops when it says `false` and says so.
     #[inline(always)]
-    pub(super) fn candidate(&self, hay: &[u8], end: usize, mut hit: impl FnMut(u32, usize) -> bool) -> bool {
+    pub(super) fn candidate(
+        &self,
+        hay: &[u8],
+        end: usize,
+        widths: u32,
+        mut hit: impl FnMut(u32, usize) -> bool,
+    ) -> bool {
         let word = word_before(hay, end);
-        let mut used = self.used;
+        let mut used = widths;
         while used != 0 {
             let i = used.trailing_zeros();
             used &= used - 1;

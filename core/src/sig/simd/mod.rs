@@ -1,0 +1,147 @@
+//! The vector filters: where may a window end?
+//!
+//! In: a database's windows at build; then the input. Out: one bit per position, in words of 64. Two filters, both
+//! written once over [`vector::Vector`] and instantiated per instruction set: [`teddy`] (few windows, tables in
+//! registers) and [`gram`] (many windows, a bitmap over their hash). All `unsafe` of the matcher is in this folder.
+//!
+//! Geometry, shared by both: bit `i` of word `b` says that a window may end at `HEAD + 64 * b + i + 1`, where
+//! `HEAD` is 3, so that every window lies inside the input and no block needs bytes before it. The three ends
+//! before that concern windows of 1 to 3 bytes only; the drive tries those without a filter. The last block of an
+//! input is moved down to end with it and its word shifted; an input shorter than one block is copied to a padded
+//! one, or loaded under a mask where the machine can.
+#![allow(unsafe_code)]
+
+pub(super) mod gram;
+pub(super) mod teddy;
+mod vector;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+#[cfg(target_arch = "aarch64")]
+mod neon;
+
+/// Ends without a filter.
+pub(super) const HEAD: usize = 3;
+/// Words filled by one call.
+pub(super) const WORDS: usize = 16;
+/// Bytes one block reads.
+const BLOCK: usize = 64 + HEAD;
+
+/// An instruction set that has instances here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(dead_code)] // Each machine constructs its own.
+pub(super) enum Level {
+    /// No vectors: the byte-by-byte engine.
+    Scalar,
+    Ssse3,
+    Avx2,
+    /// AVX-512 F, BW and VBMI.
+    Avx512,
+    Neon,
+}
+
+impl Level {
+    /// The best of this machine.
+    pub(super) fn best() -> Level {
+        Level::available().last().unwrap_or(Level::Scalar)
+    }
+
+    /// All of this machine, weakest first.
+    pub(super) fn available() -> impl Iterator<Item = Level> {
+        [Level::Scalar, Level::Ssse3, Level::Avx2, Level::Avx512, Level::Neon]
+            .into_iter()
+            .filter(|l| l.is_here())
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn is_here(self) -> bool {
+        #[cfg(feature = "std")]
+        macro_rules! has { ($($f:tt),*) => { $(std::is_x86_feature_detected!($f))&&* } }
+        #[cfg(not(feature = "std"))]
+        macro_rules! has { ($($f:tt),*) => { $(cfg!(target_feature = $f))&&* } }
+        match self {
+            Level::Scalar => true,
+            Level::Ssse3 => has!("ssse3"),
+            Level::Avx2 => has!("avx2"),
+            Level::Avx512 => has!("avx512f", "avx512bw", "avx512vbmi"),
+            Level::Neon => false,
+        }
+    }
+
+    #[cfg(target_arch = "aarch64")]
+    fn is_here(self) -> bool {
+        // NEON is part of the aarch64 baseline.
+        matches!(self, Level::Scalar | Level::Neon)
+    }
+
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    fn is_here(self) -> bool {
+        self == Level::Scalar
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Level::Scalar => "scalar",
+            Level::Ssse3 => "SSSE3",
+            Level::Avx2 => "AVX2",
+            Level::Avx512 => "AVX-512 VBMI",
+            Level::Neon => "NEON",
+        }
+    }
+}
+
+/// Number of words that describe an input of `len` bytes.
+pub(super) fn words(len: usize) -> usize {
+    len.saturating_sub(HEAD).div_ceil(64)
+}
+
+/// One block of a filter: its word for the `BLOCK` bytes at `p`.
+///
+/// # Safety
+/// Both need the instruction set of the instance. `full`: `BLOCK` bytes at `p` are readable. `part`: `n` bytes are;
+/// the bits of ends beyond them are anything.
+trait Filter {
+    unsafe fn full(&self, p: *const u8) -> u64;
+    unsafe fn part(&self, p: *const u8, n: usize) -> u64;
+}
+
+/// Fills `masks` with the words `first..` of `hay`, as many as there are and fit; returns how many.
+///
+/// # Safety
+/// The instruction set of the instance of `F` is there.
+#[inline(always)]
+unsafe fn fill<F: Filter>(f: &F, hay: &[u8], first: usize, masks: &mut [u64; WORDS]) -> usize {
+    let total = words(hay.len());
+    if first >= total {
+        return 0;
+    }
+    let n = (total - first).min(WORDS);
+    if hay.len() < BLOCK {
+        // SAFETY: `hay.len()` bytes are readable at its start; the instruction set is the caller's promise.
+        let word = unsafe { f.part(hay.as_ptr(), hay.len()) };
+        // `total` was 1 or more, so `hay.len()` exceeds `HEAD`, and there are at most 63 ends.
+        masks[0] = word & ((1u64 << (hay.len() - HEAD)) - 1);
+        return 1;
+    }
+    for (i, m) in masks.iter_mut().enumerate().take(n) {
+        let at = 64 * (first + i);
+        let start = at.min(hay.len() - BLOCK);
+        // SAFETY: `start + BLOCK <= hay.len()`; the instruction set is the caller's promise.
+        let word = unsafe { f.full(hay.as_ptr().add(start)) };
+        // `start < at` only for the last block, which has at least one new end: the shift is below 64.
+        *m = word >> (at - start);
+    }
+    n
+}
+
+/// Copies `n < BLOCK` bytes at `p` to the start of a zeroed block.
+///
+/// # Safety
+/// `n` bytes at `p` are readable.
+#[inline(always)]
+unsafe fn padded(p: *const u8, n: usize) -> [u8; BLOCK] {
+    let mut b = [0u8; BLOCK];
+    // SAFETY: `n` bytes at `p` are readable by the caller's promise, and `b` has room for `BLOCK`.
+    unsafe { core::ptr::copy_nonoverlapping(p, b.as_mut_ptr(), n.min(BLOCK)) };
+    b
+}
