@@ -34,6 +34,11 @@ pub trait Fields {
     fn hex(&mut self, key: &str, value: &[u8]);
     /// Base64 of `value`.
     fn base64(&mut self, key: &str, value: &[u8]);
+    /// Whether the output asks for an optional part of the record: `extended`, `custom.NAME` (a header or field
+    /// by its lower-case name), `dump-all-headers.request` / `.response`.
+    fn wants(&self, option: &str) -> bool {
+        option == "extended"
+    }
 }
 
 /// What a rule did to the packet and its flow.
