@@ -116,6 +116,44 @@ pub enum Verdict {
     Bypass,
 }
 
+/// What the engine knows of a flow beyond its packets.
+#[derive(Clone, Copy, Default)]
+pub struct FlowExtra<'a> {
+    /// The protocol in force, those found in either direction, the one before a change, the one expected next.
+    pub app: AppProto,
+    pub app_by_dir: [AppProto; 2],
+    pub app_orig: AppProto,
+    pub app_expected: AppProto,
+    /// Transactions created so far (EVE `flow.tx_cnt`).
+    pub tx_count: u64,
+    /// Flow of the tunnel that carried it (EVE `parent_id`).
+    pub parent: Option<u64>,
+    /// Flowbits, flowints and flow variables, when there are any.
+    pub vars: Option<&'a dyn FlowVars>,
+}
+
+impl core::fmt::Debug for FlowExtra<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("FlowExtra").field("app", &self.app).finish_non_exhaustive()
+    }
+}
+
+/// Gives out what rules have noted on a flow.
+pub trait FlowVars {
+    /// Calls `f` with each of them.
+    fn each(&self, f: &mut dyn FnMut(FlowVar<'_>));
+}
+
+/// A note on a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowVar<'a> {
+    Bit(&'a str),
+    Int(&'a str, u32),
+    Var(&'a [u8], &'a [u8]),
+    /// A packet variable.
+    PktVar(&'a [u8], &'a [u8]),
+}
+
 /// A rule matched.
 #[derive(Clone, Copy)]
 pub struct Alert<'a> {
