@@ -1,0 +1,577 @@
+//! The flow table: hash, buckets of tags, the flows' arrays.
+
+use alloc::{vec, vec::Vec};
+
+use super::hash::Sip13;
+use super::key::{Kind, key_of};
+use super::wheel::Wheel;
+use super::{Cold, EndReason, FlowConfig, FlowIx, FlowView, Group, Hot, Key, State, flag, probe};
+use crate::Dir;
+use crate::packet::Packet;
+use crate::stream::Streams;
+
+const NIL: u32 = u32::MAX;
+const SEC: u64 = 1_000_000_000;
+/// Slots of a bucket; the sixteenth tag counts the keys that found it full and went on.
+const WAYS: usize = 15;
+const WAY_MASK: u16 = (1 << WAYS) - 1;
+const EMPTY: u8 = 0;
+/// Buckets looked at for one key: the bound of any lookup.
+const PROBES: usize = 4;
+
+/// Answer of [`FlowTable::lookup_or_insert`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The packet's flow, and its direction in it.
+    Flow { ix: FlowIx, dir: Dir, new: bool },
+    /// Packets of this kind have no flow.
+    NotTracked,
+    /// No room, even by the emergency rule: counted in [`Counters::refused`].
+    Full,
+    /// The flow found has ended ([`EndReason`] is set: timed out, ports reused, or given up to make room).
+    /// Finish it, [`FlowTable::remove`] it and ask again.
+    Ended(FlowIx),
+}
+
+/// What a packet's flow key is, computed once per packet.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hashed {
+    pub(super) key: Key,
+    hash: u64,
+    kind: Kind,
+}
+
+impl Hashed {
+    /// Whether packets of this kind have a flow.
+    pub fn is_tracked(&self) -> bool {
+        self.kind != Kind::None
+    }
+}
+
+/// Counts since construction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub total: u64,
+    pub tcp: u64,
+    pub udp: u64,
+    pub icmpv4: u64,
+    pub icmpv6: u64,
+    pub tcp_reuse: u64,
+    /// Packets without a flow because the table was full.
+    pub refused: u64,
+    /// Flows given up to make room.
+    pub evicted: u64,
+    /// Most buckets looked at in one lookup.
+    pub longest_probe: u64,
+    /// Most flows alive at once.
+    pub peak: u64,
+}
+
+#[repr(C, align(16))]
+#[derive(Clone, Copy)]
+struct Tags([u8; 16]);
+
+#[repr(C, align(64))]
+#[derive(Clone, Copy)]
+struct Slots([u32; 16]);
+
+/// The flow table.
+///
+/// # When it is full
+///
+/// With every flow taken, or the 60 slots of a key's four buckets, a victim is given up: the flow of the key's
+/// own buckets with the oldest packet, closed and new ones before established ones. It ends with reason
+/// `forced` and is counted in [`Counters::evicted`]. While more than 90 % are taken, the `emergency` timeouts
+/// apply.
+pub struct FlowTable {
+    cfg: FlowConfig,
+    sip: Sip13,
+    tags: Vec<Tags>,
+    slots: Vec<Slots>,
+    mask: u64,
+    hot: Vec<Hot>,
+    keys: Vec<Key>,
+    cold: Vec<Cold>,
+    /// Next free number, [`LIVE`] for a live one.
+    free_next: Vec<u32>,
+    free: u32,
+    high: u32,
+    live: u32,
+    wheel: Wheel,
+    /// Where [`FlowTable::victim`] looks next beyond a key's own buckets.
+    hand: u32,
+    counters: Counters,
+}
+
+const LIVE: u32 = NIL - 1;
+
+impl FlowTable {
+    /// Takes all memory for `cfg.max_flows` flows.
+    pub fn new(cfg: FlowConfig) -> Self {
+        let n = cfg.max_flows.clamp(1, (NIL - 2) as usize);
+        // Buckets at half load when every flow is taken.
+        let buckets = (n * 2).div_ceil(WAYS).next_power_of_two();
+        FlowTable {
+            sip: Sip13::new(cfg.seed),
+            tags: vec![Tags([0; 16]); buckets],
+            slots: vec![Slots([0; 16]); buckets],
+            mask: buckets as u64 - 1,
+            hot: Vec::with_capacity(n),
+            keys: Vec::with_capacity(n),
+            cold: Vec::with_capacity(n),
+            free_next: Vec::with_capacity(n),
+            free: NIL,
+            high: 0,
+            live: 0,
+            wheel: Wheel::new(n),
+            hand: 0,
+            counters: Counters::default(),
+            cfg: FlowConfig { max_flows: n, ..cfg },
+        }
+    }
+
+    pub fn config(&self) -> &FlowConfig {
+        &self.cfg
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Live flows.
+    pub fn len(&self) -> usize {
+        self.live as usize
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.live == 0
+    }
+
+    /// Bytes one flow takes, its share of the buckets included.
+    pub const fn bytes_per_flow() -> usize {
+        size_of::<Hot>() + size_of::<Key>() + size_of::<Cold>() + 4 + 10 + 2 * (1 + 4)
+    }
+
+    /// The key of `pkt` and its hash: the first stage over a burst.
+    pub fn hash(&self, pkt: &Packet<'_>) -> Hashed {
+        let (key, kind) = key_of(pkt);
+        if kind == Kind::None {
+            return Hashed::default();
+        }
+        Hashed { key, hash: self.hash_key(&key, kind), kind }
+    }
+
+    fn hash_key(&self, key: &Key, kind: Kind) -> u64 {
+        let word = |b: &[u8; 16], i: usize| {
+            let mut w = [0u8; 8];
+            w.copy_from_slice(&b[i..i + 8]);
+            u64::from_le_bytes(w)
+        };
+        let (sp, dp) = key.cmp_ports();
+        let swap = kind != Kind::OneWay && (key.dst, dp) < (key.src, sp);
+        let (a, b, pa, pb) =
+            if swap { (&key.dst.0, &key.src.0, dp, sp) } else { (&key.src.0, &key.dst.0, sp, dp) };
+        let vlan = if self.cfg.vlan_tracking { key.vlan } else { [0; 3] };
+        let rec = if self.cfg.recursion_tracking { key.recursion } else { 0 };
+        let w1 = u64::from(pa)
+            | u64::from(pb) << 16
+            | u64::from(key.proto) << 32
+            | u64::from(rec) << 40
+            | u64::from(vlan[2]) << 48;
+        let w2 = u64::from(vlan[0]) | u64::from(vlan[1]) << 16 | u64::from(key.v6) << 32;
+        if key.v6 {
+            self.sip.words(&[word(a, 0), word(a, 8), word(b, 0), word(b, 8), w1, w2])
+        } else {
+            self.sip.words(&[word(a, 0) | word(b, 0) << 32, w1, w2])
+        }
+    }
+
+    /// Asks for the bucket of a hashed packet: the second stage.
+    pub fn prefetch(&self, h: &Hashed) {
+        let b = (h.hash & self.mask) as usize;
+        if let (Some(t), Some(s)) = (self.tags.get(b), self.slots.get(b)) {
+            probe::prefetch(t);
+            probe::prefetch(s);
+        }
+    }
+
+    /// Asks for the lines of the flow that the bucket most likely names: the third stage.
+    pub fn prefetch_flow(&self, h: &Hashed) {
+        let b = (h.hash & self.mask) as usize;
+        let m = probe::matches(&self.tags[b].0, tag_of(h.hash)) & WAY_MASK;
+        if m != 0 {
+            let ix = self.slots[b].0[m.trailing_zeros() as usize] as usize;
+            if let (Some(k), Some(f)) = (self.keys.get(ix), self.hot.get(ix)) {
+                probe::prefetch(k);
+                probe::prefetch(f);
+            }
+        }
+    }
+
+    /// Finds or makes the flow of `pkt`. `streams` tells whether a SYN opens a new connection on old ports.
+    ///
+    /// The answer [`Found::Ended`] leaves that flow in the table: the caller finishes and removes it, then asks
+    /// again. That happens at most a few times for one packet.
+    pub fn lookup_or_insert(&mut self, pkt: &Packet<'_>, h: &Hashed, streams: &Streams) -> Found {
+        if h.kind == Kind::None {
+            return Found::NotTracked;
+        }
+        if let Some((_, _, ix)) = self.find(h) {
+            if self.timed_out(ix, pkt.ts) {
+                self.cold[ix as usize].end = EndReason::Timeout;
+                return Found::Ended(FlowIx(ix));
+            }
+            let f = &self.hot[ix as usize];
+            if f.proto == 6
+                && h.kind == Kind::Plain
+                && streams.is_reuse(f.tcp, pkt, self.direction(ix, pkt, h))
+            {
+                self.counters.tcp_reuse += 1;
+                self.cold[ix as usize].end = EndReason::TcpReuse;
+                return Found::Ended(FlowIx(ix));
+            }
+            return Found::Flow { ix: FlowIx(ix), dir: self.direction(ix, pkt, h), new: false };
+        }
+        if matches!(h.kind, Kind::Quoted | Kind::NoNew) {
+            return Found::NotTracked;
+        }
+        match self.insert(pkt, h) {
+            Ok(ix) => Found::Flow { ix: FlowIx(ix), dir: Dir::ToServer, new: true },
+            Err(Some(victim)) => {
+                self.counters.evicted += 1;
+                self.cold[victim as usize].end = EndReason::Forced;
+                Found::Ended(FlowIx(victim))
+            }
+            Err(None) => {
+                self.counters.refused += 1;
+                Found::Full
+            }
+        }
+    }
+
+    fn find(&mut self, h: &Hashed) -> Option<(usize, usize, u32)> {
+        let tag = tag_of(h.hash);
+        for p in 0..PROBES {
+            let b = ((h.hash.wrapping_add(p as u64)) & self.mask) as usize;
+            let mut m = probe::matches(&self.tags[b].0, tag) & WAY_MASK;
+            while m != 0 {
+                let way = m.trailing_zeros() as usize;
+                m &= m - 1;
+                let ix = self.slots[b].0[way];
+                if self.hot[ix as usize].hash == h.hash as u32 && self.same(ix, h) {
+                    self.counters.longest_probe = self.counters.longest_probe.max(p as u64 + 1);
+                    return Some((b, way, ix));
+                }
+            }
+            // A bucket that sent nothing on ends the search.
+            if self.tags[b].0[WAYS] == 0 {
+                break;
+            }
+        }
+        None
+    }
+
+    fn same(&self, ix: u32, h: &Hashed) -> bool {
+        let f = &self.keys[ix as usize];
+        let k = &h.key;
+        if f.proto != k.proto
+            || f.v6 != k.v6
+            || (self.cfg.vlan_tracking && f.vlan != k.vlan)
+            || (self.cfg.recursion_tracking && f.recursion != k.recursion)
+        {
+            return false;
+        }
+        let (fs, fd) = f.cmp_ports();
+        let (ks, kd) = k.cmp_ports();
+        (f.src == k.src && f.dst == k.dst && fs == ks && fd == kd)
+            || (h.kind != Kind::OneWay && f.src == k.dst && f.dst == k.src && fs == kd && fd == ks)
+    }
+
+    /// Which way a packet of flow `ix` goes. An ICMP error is judged by its own ports (it has none) and its own
+    /// sender, as Suricata does.
+    fn direction(&self, ix: u32, pkt: &Packet<'_>, h: &Hashed) -> Dir {
+        let f = &self.keys[ix as usize];
+        let k = &h.key;
+        let to_server = match (h.kind, k.proto) {
+            (Kind::OneWay, _) => true,
+            (Kind::Quoted, _) => f.src == pkt.src,
+            (_, 6 | 17 | 132) if k.sp != k.dp => f.sp == k.sp,
+            _ => f.src == k.src,
+        };
+        if to_server { Dir::ToServer } else { Dir::ToClient }
+    }
+
+    fn insert(&mut self, pkt: &Packet<'_>, h: &Hashed) -> Result<u32, Option<u32>> {
+        let mut home = None;
+        for p in 0..PROBES {
+            let b = (h.hash.wrapping_add(p as u64) & self.mask) as usize;
+            let m = probe::matches(&self.tags[b].0, EMPTY) & WAY_MASK;
+            if m != 0 {
+                home = Some((p, b, m.trailing_zeros() as usize));
+                break;
+            }
+        }
+        let Some((passed, b, way)) = home else { return Err(self.victim(h)) };
+        let Some(ix) = self.take() else { return Err(self.victim(h)) };
+        for p in 0..passed {
+            let over = (h.hash.wrapping_add(p as u64) & self.mask) as usize;
+            self.tags[over].0[WAYS] = self.tags[over].0[WAYS].saturating_add(1);
+        }
+        self.counters.longest_probe = self.counters.longest_probe.max(passed as u64 + 1);
+        self.tags[b].0[way] = tag_of(h.hash);
+        self.slots[b].0[way] = ix;
+
+        self.counters.total += 1;
+        match h.key.proto {
+            6 => self.counters.tcp += 1,
+            17 => self.counters.udp += 1,
+            1 => self.counters.icmpv4 += 1,
+            58 => self.counters.icmpv6 += 1,
+            _ => {}
+        }
+        self.live += 1;
+        self.counters.peak = self.counters.peak.max(u64::from(self.live));
+        let id = self.sip.words(&[h.hash, pkt.ts, self.counters.total]) >> 1;
+        let timeout = self.timeout_for(Group::of(h.key.proto), State::New);
+        let i = ix as usize;
+        self.keys[i] = h.key;
+        self.hot[i] = Hot { last: pkt.ts, hash: h.hash as u32, timeout, proto: h.key.proto, ..Hot::EMPTY };
+        self.cold[i] = Cold { id, start: pkt.ts, first_index: pkt.index, hash: h.hash, ..Cold::default() };
+        self.wheel.arm(ix, deadline(pkt.ts, timeout).div_ceil(SEC), pkt.ts / SEC);
+        Ok(ix)
+    }
+
+    fn take(&mut self) -> Option<u32> {
+        let ix = if self.free != NIL {
+            let ix = self.free;
+            self.free = self.free_next[ix as usize];
+            ix
+        } else if (self.high as usize) < self.cfg.max_flows {
+            let ix = self.high;
+            self.high += 1;
+            self.hot.push(Hot::EMPTY);
+            self.keys.push(Key::default());
+            self.cold.push(Cold::default());
+            self.free_next.push(NIL);
+            self.wheel.reset(ix);
+            ix
+        } else {
+            return None;
+        };
+        self.free_next[ix as usize] = LIVE;
+        Some(ix)
+    }
+
+    /// The flow given up for a new one: the oldest of the key's own buckets, or of a few others when those are
+    /// empty; established ones last.
+    fn victim(&mut self, h: &Hashed) -> Option<u32> {
+        let mut best: Option<(bool, u64, u32)> = None;
+        let mut look = |t: &Self, ix: u32| {
+            let f = &t.hot[ix as usize];
+            let rank = (f.state == State::Established, f.last, ix);
+            if best.is_none_or(|b| rank < b) {
+                best = Some(rank);
+            }
+        };
+        for p in 0..PROBES {
+            let b = (h.hash.wrapping_add(p as u64) & self.mask) as usize;
+            let mut m = !probe::matches(&self.tags[b].0, EMPTY) & WAY_MASK;
+            while m != 0 {
+                look(self, self.slots[b].0[m.trailing_zeros() as usize]);
+                m &= m - 1;
+            }
+        }
+        for _ in 0..WAYS {
+            self.hand = if self.hand + 1 < self.high { self.hand + 1 } else { 0 };
+            if self.free_next.get(self.hand as usize) == Some(&LIVE) {
+                look(self, self.hand);
+            }
+        }
+        best.map(|b| b.2)
+    }
+
+    fn timeout_for(&self, group: Group, state: State) -> u32 {
+        let of = |t: &super::Timeouts| match state {
+            State::New => t.new,
+            State::Established => t.established,
+            State::Closed => t.closed,
+            State::Bypassed => t.bypassed,
+        };
+        of(&self.cfg.timeouts[group as usize])
+    }
+
+    fn crowded(&self) -> bool {
+        u64::from(self.live) * 10 > self.cfg.max_flows as u64 * 9
+    }
+
+    fn timed_out(&self, ix: u32, now: u64) -> bool {
+        let f = &self.hot[ix as usize];
+        let mut timeout = f.timeout;
+        if self.crowded() {
+            let t = &self.cfg.emergency[Group::of(f.proto) as usize];
+            timeout = timeout.min(match f.state {
+                State::New => t.new,
+                State::Established => t.established,
+                State::Closed => t.closed,
+                State::Bypassed => t.bypassed,
+            });
+        }
+        now >= deadline(f.last, timeout)
+    }
+
+    /// Counts `pkt` to its flow and lets the time and the "seen" flags follow. Non-TCP flows are established once
+    /// both sides were heard. Returns whether the flow counts as established for this packet (TCP: by its state
+    /// before the packet).
+    pub fn update(&mut self, ix: FlowIx, pkt: &Packet<'_>, dir: Dir) -> bool {
+        let f = &mut self.hot[ix.0 as usize];
+        let d = dir.ix();
+        if pkt.ts > f.last {
+            f.last = pkt.ts;
+        }
+        f.pkts[d] = f.pkts[d].saturating_add(1);
+        f.bytes[d] = f.bytes[d].saturating_add(pkt.data.len() as u64);
+        let seen = if dir == Dir::ToServer { flag::TO_SERVER_SEEN } else { flag::TO_CLIENT_SEEN };
+        if f.flags & seen == 0 && !super::key::is_icmpv4_error(pkt) {
+            f.flags |= seen;
+        }
+        if pkt.has_ip() {
+            f.ttl_min[d] = if f.ttl_min[d] == 0 { pkt.ttl } else { f.ttl_min[d].min(pkt.ttl) };
+            f.ttl_max[d] = f.ttl_max[d].max(pkt.ttl);
+        }
+        let first = f.pkts[d] == 1;
+        let both = flag::TO_SERVER_SEEN | flag::TO_CLIENT_SEEN;
+        let rise = f.proto != 6 && f.state == State::New && f.flags & both == both;
+        if first {
+            self.cold[ix.0 as usize].mac[d] = pkt.mac;
+        }
+        if rise {
+            self.set_state(ix, State::Established);
+        }
+        self.hot[ix.0 as usize].state == State::Established
+    }
+
+    /// Changes a flow's state, and with it the time after which it ends.
+    pub fn set_state(&mut self, ix: FlowIx, state: State) {
+        let f = self.hot[ix.0 as usize];
+        if f.state == state || f.state == State::Bypassed {
+            return;
+        }
+        let timeout = self.timeout_for(Group::of(f.proto), state);
+        let f = &mut self.hot[ix.0 as usize];
+        let sooner = timeout < f.timeout;
+        f.state = state;
+        f.timeout = timeout;
+        let last = f.last;
+        if sooner {
+            self.wheel.arm(ix.0, deadline(last, timeout).div_ceil(SEC), last / SEC);
+        }
+    }
+
+    /// Exchanges client and server: the first packet turned out to come from the server.
+    pub fn swap(&mut self, ix: FlowIx) {
+        let i = ix.0 as usize;
+        let k = &mut self.keys[i];
+        core::mem::swap(&mut k.src, &mut k.dst);
+        core::mem::swap(&mut k.sp, &mut k.dp);
+        let f = &mut self.hot[i];
+        f.bytes.swap(0, 1);
+        f.pkts.swap(0, 1);
+        f.tcp_flags.swap(0, 1);
+        f.ttl_min.swap(0, 1);
+        f.ttl_max.swap(0, 1);
+        let (s, c) = (f.flags & flag::TO_SERVER_SEEN, f.flags & flag::TO_CLIENT_SEEN);
+        f.flags = f.flags & !(flag::TO_SERVER_SEEN | flag::TO_CLIENT_SEEN) | s << 1 | c >> 1;
+        f.flags ^= flag::SWAPPED;
+        self.cold[i].mac.swap(0, 1);
+    }
+
+    /// The next flow that is idle beyond its timeout at packet time `now`, its [`EndReason`] set. It stays in the
+    /// table until [`FlowTable::remove`]; call again until `None`.
+    pub fn next_expired(&mut self, now: u64) -> Option<FlowIx> {
+        while let Some(ix) = self.wheel.due(now / SEC) {
+            let f = &self.hot[ix as usize];
+            let at = deadline(f.last, f.timeout);
+            if now >= at || self.timed_out(ix, now) {
+                self.cold[ix as usize].end = EndReason::Timeout;
+                return Some(FlowIx(ix));
+            }
+            self.wheel.arm(ix, at.div_ceil(SEC), now / SEC);
+        }
+        None
+    }
+
+    /// Any live flow at or after number `from`: for the end of capture
+    /// (`let mut at = 0; while let Some(ix) = table.next_live(at) { …; table.remove(ix); at = ix.0 + 1 }`).
+    pub fn next_live(&self, from: u32) -> Option<FlowIx> {
+        (from..self.high).find(|&i| self.free_next[i as usize] == LIVE).map(FlowIx)
+    }
+
+    /// All live flows, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = FlowIx> + '_ {
+        (0..self.high).filter(|&i| self.free_next[i as usize] == LIVE).map(FlowIx)
+    }
+
+    /// Takes a flow out. Its session and application state must have been given back before.
+    pub fn remove(&mut self, ix: FlowIx) {
+        let i = ix.0 as usize;
+        if self.free_next.get(i) != Some(&LIVE) {
+            return;
+        }
+        let hash = self.cold[i].hash;
+        let tag = tag_of(hash);
+        'search: for p in 0..PROBES {
+            let b = (hash.wrapping_add(p as u64) & self.mask) as usize;
+            let mut m = probe::matches(&self.tags[b].0, tag) & WAY_MASK;
+            while m != 0 {
+                let way = m.trailing_zeros() as usize;
+                m &= m - 1;
+                if self.slots[b].0[way] == ix.0 {
+                    self.tags[b].0[way] = EMPTY;
+                    for q in 0..p {
+                        let over = (hash.wrapping_add(q as u64) & self.mask) as usize;
+                        // A count that reached its ceiling is no longer exact and stays.
+                        if self.tags[over].0[WAYS] != u8::MAX {
+                            self.tags[over].0[WAYS] -= 1;
+                        }
+                    }
+                    break 'search;
+                }
+            }
+        }
+        self.wheel.disarm(ix.0);
+        self.free_next[i] = self.free;
+        self.free = ix.0;
+        self.live -= 1;
+    }
+
+    pub fn key(&self, ix: FlowIx) -> &Key {
+        &self.keys[ix.0 as usize]
+    }
+    pub fn hot(&self, ix: FlowIx) -> &Hot {
+        &self.hot[ix.0 as usize]
+    }
+    pub fn hot_mut(&mut self, ix: FlowIx) -> &mut Hot {
+        &mut self.hot[ix.0 as usize]
+    }
+    pub fn cold(&self, ix: FlowIx) -> &Cold {
+        &self.cold[ix.0 as usize]
+    }
+    pub fn cold_mut(&mut self, ix: FlowIx) -> &mut Cold {
+        &mut self.cold[ix.0 as usize]
+    }
+
+    /// The flow as outputs see it.
+    pub fn view<'a>(&'a self, ix: FlowIx, streams: &'a Streams) -> FlowView<'a> {
+        let hot = self.hot(ix);
+        FlowView { key: self.key(ix), hot, cold: self.cold(ix), tcp: streams.session(hot.tcp) }
+    }
+}
+
+fn deadline(last: u64, timeout: u32) -> u64 {
+    last.saturating_add(u64::from(timeout) * SEC)
+}
+
+/// The tag of a hash: its top byte, never [`EMPTY`].
+fn tag_of(hash: u64) -> u8 {
+    ((hash >> 56) as u8).max(1)
+}

@@ -1,0 +1,170 @@
+//! Deadlines: flow numbers and times go in, due flows come out. Owns one link pair per flow.
+//!
+//! A hierarchical wheel of one-second ticks. A flow's packets do not move it: when its slot comes up and the
+//! caller finds the deadline later, it is put back. Only an earlier deadline must be told at once.
+
+use alloc::{vec, vec::Vec};
+
+const NIL: u32 = u32::MAX;
+const BITS: u32 = 8;
+const SLOTS: usize = 1 << BITS;
+const LEVELS: usize = 3;
+/// Farthest deadline kept exactly enough; a later one comes up early and is put back.
+const FAR: u64 = (1 << (BITS * LEVELS as u32)) - (1 << (BITS * (LEVELS as u32 - 1))) - 1;
+
+/// The wheel. Times are seconds.
+#[derive(Debug)]
+pub(crate) struct Wheel {
+    heads: Vec<u32>,
+    /// Per flow: next, previous, slot (NIL: in none).
+    next: Vec<u32>,
+    prev: Vec<u32>,
+    slot: Vec<u16>,
+    /// Non-empty slots, one bit each.
+    busy: [[u64; SLOTS / 64]; LEVELS],
+    /// The second that comes up next; everything before was handed out.
+    at: u64,
+    armed: usize,
+}
+
+const NONE: u16 = u16::MAX;
+
+impl Wheel {
+    pub(crate) fn new(flows: usize) -> Self {
+        Wheel {
+            heads: vec![NIL; SLOTS * LEVELS],
+            next: vec![0; flows],
+            prev: vec![0; flows],
+            slot: vec![0; flows],
+            busy: [[0; SLOTS / 64]; LEVELS],
+            at: 0,
+            armed: 0,
+        }
+    }
+
+    /// Makes a never used number known to be in no slot.
+    pub(crate) fn reset(&mut self, ix: u32) {
+        self.slot[ix as usize] = NONE;
+    }
+
+    /// Puts `ix` where it comes up at second `when`, or at once when that has passed. `now` is where an empty
+    /// wheel starts.
+    pub(crate) fn arm(&mut self, ix: u32, when: u64, now: u64) {
+        self.disarm(ix);
+        if self.armed == 0 {
+            self.at = now;
+        }
+        let when = when.max(self.at);
+        let ahead = (when - self.at).min(FAR);
+        let when = self.at + ahead;
+        let mut level = 0;
+        while level + 1 < LEVELS
+            && (when >> (BITS * level as u32)) - (self.at >> (BITS * level as u32)) >= SLOTS as u64
+        {
+            level += 1;
+        }
+        let pos = (when >> (BITS * level as u32)) as usize & (SLOTS - 1);
+        let slot = level * SLOTS + pos;
+        let head = self.heads[slot];
+        self.next[ix as usize] = head;
+        self.prev[ix as usize] = NIL;
+        if head != NIL {
+            self.prev[head as usize] = ix;
+        }
+        self.heads[slot] = ix;
+        self.slot[ix as usize] = slot as u16;
+        self.busy[level][pos / 64] |= 1 << (pos % 64);
+        self.armed += 1;
+    }
+
+    /// Takes `ix` out.
+    pub(crate) fn disarm(&mut self, ix: u32) {
+        let slot = self.slot[ix as usize];
+        if slot == NONE {
+            return;
+        }
+        let (n, p) = (self.next[ix as usize], self.prev[ix as usize]);
+        if p == NIL {
+            self.heads[slot as usize] = n;
+            if n == NIL {
+                let (level, pos) = (slot as usize / SLOTS, slot as usize % SLOTS);
+                self.busy[level][pos / 64] &= !(1 << (pos % 64));
+            }
+        } else {
+            self.next[p as usize] = n;
+        }
+        if n != NIL {
+            self.prev[n as usize] = p;
+        }
+        self.slot[ix as usize] = NONE;
+        self.armed -= 1;
+    }
+
+    /// The next flow whose slot lies at or before second `now`, taken out; the caller looks at its true deadline
+    /// and arms it again if that is later.
+    pub(crate) fn due(&mut self, now: u64) -> Option<u32> {
+        loop {
+            if self.armed == 0 {
+                self.at = self.at.max(now);
+                return None;
+            }
+            let pos = self.at as usize & (SLOTS - 1);
+            let head = self.heads[pos];
+            if head != NIL && self.at <= now {
+                self.disarm(head);
+                return Some(head);
+            }
+            if self.at >= now {
+                return None;
+            }
+            self.advance(now);
+        }
+    }
+
+    /// Moves to the next second that has something to do, at most to `now`.
+    fn advance(&mut self, now: u64) {
+        let pos = self.at as usize & (SLOTS - 1);
+        // The next busy slot of this round, or the start of the next round.
+        let step = match next_bit(&self.busy[0], pos + 1) {
+            Some(b) => (b - pos) as u64,
+            None => (SLOTS - pos) as u64,
+        };
+        self.at = (self.at + step).min(now);
+        if self.at & (SLOTS as u64 - 1) == 0 {
+            self.cascade();
+        }
+    }
+
+    /// At the start of a round: spreads what the coarser levels hold for it.
+    fn cascade(&mut self) {
+        for level in 1..LEVELS {
+            let unit = self.at >> (BITS * level as u32);
+            let pos = unit as usize & (SLOTS - 1);
+            // Detach the whole slot, then arm each again with the finest time known: the slot's start.
+            while self.heads[level * SLOTS + pos] != NIL {
+                let ix = self.heads[level * SLOTS + pos];
+                self.disarm(ix);
+                let at = self.at;
+                self.arm(ix, at, at);
+            }
+            if pos != 0 {
+                break;
+            }
+        }
+    }
+}
+
+/// The first set bit at or after `from`.
+fn next_bit(words: &[u64; SLOTS / 64], from: usize) -> Option<usize> {
+    let mut w = from / 64;
+    let mut mask = !0u64 << (from % 64);
+    while w < words.len() {
+        let bits = words[w] & mask;
+        if bits != 0 {
+            return Some(w * 64 + bits.trailing_zeros() as usize);
+        }
+        w += 1;
+        mask = !0;
+    }
+    None
+}
