@@ -54,9 +54,8 @@ pub struct Recognise {
     pub patterns: &'static [Pattern],
     /// Probing functions, asked when the ports fit (or always, with an empty port list).
     pub probes: &'static [Probe],
-    /// Second opinion on a pattern that was seen: bytes, their direction and the ports of client and server in,
-    /// an opinion out. `None`: the pattern is proof enough.
-    pub confirm: Option<fn(bytes: &[u8], dir: Dir, ports: [u16; 2]) -> Verdict>,
+    /// Second opinion on a pattern that was seen. `None`: the pattern is proof enough.
+    pub confirm: Option<fn(bytes: &[u8], seen: &Seen) -> Verdict>,
     /// Directions in which the first bytes of a TCP flow must travel (bits of [`Dir::bit`]); 0: any. A flow
     /// whose first bytes go the other way is given up with `APPLAYER_WRONG_DIRECTION_FIRST_DATA`.
     pub first: u8,
@@ -79,6 +78,18 @@ pub struct Pattern {
     pub over: u8,
 }
 
+/// What is known beside the bytes when a pattern is confirmed.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// Direction of the bytes.
+    pub dir: Dir,
+    /// Ports of client and server.
+    pub ports: [u16; 2],
+    /// What was found in the other direction.
+    pub other: AppProto,
+    pub pattern: &'static Pattern,
+}
+
 /// What a probing function thinks of the bytes so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -86,6 +97,8 @@ pub enum Verdict {
     No,
     /// Too few bytes to say.
     Unsure,
+    /// It looks so, but only counts when the other direction was found to be it.
+    Likely,
     /// It is the protocol, but the bytes travel against the flow's direction (client and server swapped).
     Reversed,
 }

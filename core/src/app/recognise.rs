@@ -8,7 +8,7 @@
 use alloc::vec::Vec;
 
 use super::registry::PROTOCOLS;
-use super::{AppConfig, AppProto, OVER_TCP, OVER_UDP, Pattern, Probe, Verdict};
+use super::{AppConfig, AppProto, OVER_TCP, OVER_UDP, Pattern, Probe, Seen, Verdict};
 use crate::Dir;
 
 /// Bytes after which a probing function that still cannot say is taken to have said no.
@@ -127,7 +127,7 @@ impl Recogniser {
         let c = usize::from(over != OVER_TCP);
         let mut by_pattern = None;
         if !progress.patterns_done[dir.ix()] {
-            by_pattern = self.look_patterns(c, bytes, dir, ports, progress);
+            by_pattern = self.look_patterns(c, bytes, dir, ports, other, progress);
             if let Some(found) = by_pattern {
                 // The other side gave up on its ports, which it may try again with this answer.
                 let o = dir.flip().ix();
@@ -155,9 +155,10 @@ impl Recogniser {
         bytes: &[u8],
         dir: Dir,
         ports: [u16; 2],
+        other: AppProto,
         progress: &mut Progress,
     ) -> Option<Found> {
-        let (found, exhausted) = self.literals[c][dir.ix()].find(bytes, dir, ports);
+        let (found, exhausted) = self.literals[c][dir.ix()].find(bytes, dir, ports, other);
         if found.is_some() {
             progress.patterns_done[dir.ix()] = true;
             return found;
@@ -166,7 +167,7 @@ impl Recogniser {
             progress.patterns_done[dir.ix()] = exhausted;
             return None;
         }
-        let (found, other_exhausted) = self.literals[c][dir.flip().ix()].find(bytes, dir, ports);
+        let (found, other_exhausted) = self.literals[c][dir.flip().ix()].find(bytes, dir, ports, other);
         progress.patterns_done[dir.ix()] = found.is_some() || (exhausted && other_exhausted);
         found
     }
@@ -190,7 +191,7 @@ impl Recogniser {
                     continue;
                 }
                 asked |= 1 << i;
-                if let Some(f) = slot.ask(i, bytes, dir, &mut progress.no[dir.ix()]) {
+                if let Some(f) = slot.ask(i, bytes, dir, other, &mut progress.no[dir.ix()]) {
                     return Some(f);
                 }
             }
@@ -211,7 +212,7 @@ impl Recogniser {
             for (i, slot) in slots.iter().enumerate() {
                 if slot.fits(ports[0]) && asked >> i & 1 == 0 {
                     again |= 1 << i;
-                    if let Some(f) = slot.ask(i, bytes, dir, &mut scratch) {
+                    if let Some(f) = slot.ask(i, bytes, dir, other, &mut scratch) {
                         return Some(f);
                     }
                 }
@@ -233,7 +234,7 @@ impl Slot {
         self.ports.contains(&port)
     }
 
-    fn ask(&self, bit: usize, bytes: &[u8], dir: Dir, no: &mut u64) -> Option<Found> {
+    fn ask(&self, bit: usize, bytes: &[u8], dir: Dir, other: AppProto, no: &mut u64) -> Option<Found> {
         if bytes.len() < usize::from(self.probe.min_bytes) || *no >> bit & 1 == 1 {
             return None;
         }
@@ -247,7 +248,8 @@ impl Slot {
                 *no |= 1 << bit;
                 None
             }
-            Verdict::Unsure => {
+            Verdict::Likely if other == self.proto => Some(Found { proto: self.proto, reversed: false }),
+            Verdict::Unsure | Verdict::Likely => {
                 if bytes.len() > PROBE_DEPTH {
                     *no |= 1 << bit;
                 }
@@ -259,7 +261,7 @@ impl Slot {
 
 impl Literals {
     /// The first pattern that lies in its window and is confirmed; and whether more bytes cannot change a `None`.
-    fn find(&self, bytes: &[u8], dir: Dir, ports: [u16; 2]) -> (Option<Found>, bool) {
+    fn find(&self, bytes: &[u8], dir: Dir, ports: [u16; 2], other: AppProto) -> (Option<Found>, bool) {
         let mut waits = false;
         for l in &self.list {
             if !l.seen(bytes) {
@@ -268,11 +270,14 @@ impl Literals {
             let reversed = l.pattern.dir != dir;
             match l.proto.def().recognise.confirm {
                 None => return (Some(Found { proto: l.proto, reversed }), true),
-                Some(confirm) => match confirm(bytes, dir, ports) {
+                Some(confirm) => match confirm(bytes, &Seen { dir, ports, other, pattern: l.pattern }) {
                     Verdict::Yes => return (Some(Found { proto: l.proto, reversed: false }), true),
                     Verdict::Reversed => return (Some(Found { proto: l.proto, reversed: true }), true),
+                    Verdict::Likely if other == l.proto => {
+                        return (Some(Found { proto: l.proto, reversed: false }), true);
+                    }
                     Verdict::Unsure => waits = true,
-                    Verdict::No => {}
+                    Verdict::No | Verdict::Likely => {}
                 },
             }
         }
