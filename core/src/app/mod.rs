@@ -6,6 +6,7 @@
 
 pub mod expect;
 pub mod layer;
+pub mod plain;
 pub mod recognise;
 pub mod registry;
 

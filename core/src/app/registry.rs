@@ -1,9 +1,40 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
-use super::ProtoDef;
+use super::{ProtoDef, plain};
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
-pub static PROTOCOLS: &[&ProtoDef] = &[];
+pub static PROTOCOLS: &[&ProtoDef] = &[
+    &plain::HTTP2,
+    &plain::FTP,
+    &plain::FTP_DATA,
+    &plain::SMTP,
+    &plain::SSH,
+    &plain::IMAP,
+    &plain::POP3,
+    &plain::SMB,
+    &plain::DCERPC,
+    &plain::NFS,
+    &plain::KRB5,
+    &plain::DHCP,
+    &plain::NTP,
+    &plain::SNMP,
+    &plain::SIP,
+    &plain::RDP,
+    &plain::RFB,
+    &plain::MQTT,
+    &plain::IKE,
+    &plain::TFTP,
+    &plain::TELNET,
+    &plain::LDAP,
+    &plain::PGSQL,
+    &plain::BITTORRENT_DHT,
+    &plain::QUIC,
+    &plain::WEBSOCKET,
+    &plain::DOH2,
+    &plain::MODBUS,
+    &plain::DNP3,
+    &plain::ENIP,
+];
 
 /// A protocol: its position in [`PROTOCOLS`] plus [`AppProto::FIRST`], or one of the special values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

@@ -1,0 +1,290 @@
+//! Beginnings of protocols over TCP.
+
+use super::{be16, be32, ber, def, is, le16, start, start_nocase, yes_if};
+use crate::Dir;
+use crate::Dir::{ToClient, ToServer};
+use crate::app::{OVER_TCP, OVER_UDP, Pattern, Probe, ProtoDef, Recognise, Seen, Verdict};
+
+const BOTH: u8 = 3;
+
+const fn probe(ports: &'static [u16], f: fn(&[u8], Dir) -> Verdict) -> Probe {
+    Probe { over: OVER_TCP, ports, probe: f, dirs: BOTH, min_bytes: 0 }
+}
+
+/// HTTP/2 with prior knowledge (RFC 9113 3.4).
+pub static HTTP2: ProtoDef = def(
+    "http2",
+    OVER_TCP,
+    Recognise {
+        patterns: &[start_nocase(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", ToServer, OVER_TCP)],
+        ..Recognise::NONE
+    },
+);
+
+/// IMAP (RFC 9051).
+pub static IMAP: ProtoDef = def(
+    "imap",
+    OVER_TCP,
+    Recognise {
+        patterns: &[
+            start_nocase(b"* OK ", ToClient, OVER_TCP),
+            start_nocase(b"* NO ", ToClient, OVER_TCP),
+            start_nocase(b"* BAD ", ToClient, OVER_TCP),
+            start_nocase(b"* LIST ", ToClient, OVER_TCP),
+            start_nocase(b"* ESEARCH ", ToClient, OVER_TCP),
+            start_nocase(b"* STATUS ", ToClient, OVER_TCP),
+            start_nocase(b"* FLAGS ", ToClient, OVER_TCP),
+            Pattern {
+                bytes: b" CAPABILITY",
+                caseless: true,
+                offset: 0,
+                depth: 17,
+                dir: ToServer,
+                over: OVER_TCP,
+            },
+        ],
+        confirm: Some(confirm_imap),
+        ..Recognise::NONE
+    },
+);
+
+/// `USER CAPABILITY` may be FTP as well.
+fn confirm_imap(bytes: &[u8], seen: &Seen) -> Verdict {
+    let user = bytes.get(..5).is_some_and(|b| b.eq_ignore_ascii_case(b"USER "));
+    yes_if(seen.pattern.dir == ToClient || !user)
+}
+
+/// POP3 (RFC 1939).
+pub static POP3: ProtoDef = def(
+    "pop3",
+    OVER_TCP,
+    Recognise {
+        patterns: &[
+            start(b"+OK ", ToClient, OVER_TCP),
+            start(b"-ERR ", ToClient, OVER_TCP),
+            start_nocase(b"USER ", ToServer, OVER_TCP),
+        ],
+        confirm: Some(confirm_pop3),
+        ..Recognise::NONE
+    },
+);
+
+/// A client's `USER` is also how FTP begins: the server decides.
+fn confirm_pop3(_: &[u8], seen: &Seen) -> Verdict {
+    yes_if(seen.pattern.dir == ToClient || is(seen.other, "pop3"))
+}
+
+/// RDP (X.224 in TPKT, MS-RDPBCGR 2.2.1).
+pub static RDP: ProtoDef =
+    def("rdp", OVER_TCP, Recognise { probes: &[probe(&[3389], probe_rdp)], ..Recognise::NONE });
+
+fn probe_rdp(b: &[u8], _: Dir) -> Verdict {
+    match b {
+        [] => Verdict::Unsure,
+        [3, 0, ..] => match be16(b, 2) {
+            Some(n) => yes_if(n >= 7 && b.len() >= 7),
+            None => Verdict::Unsure,
+        },
+        _ => Verdict::No,
+    }
+}
+
+/// RFB (RFC 6143).
+pub static RFB: ProtoDef = def(
+    "rfb",
+    OVER_TCP,
+    Recognise {
+        probes: &[probe(&[5900, 5901, 5902, 5903, 5904, 5905, 5906, 5907, 5908, 5909], probe_rfb)],
+        ..Recognise::NONE
+    },
+);
+
+fn probe_rfb(b: &[u8], _: Dir) -> Verdict {
+    let n = b.len().min(4);
+    if b.get(..n) != b"RFB ".get(..n) {
+        return Verdict::No;
+    }
+    if b.len() < 12 { Verdict::Unsure } else { yes_if(b.get(7) == Some(&b'.') && b.get(11) == Some(&b'\n')) }
+}
+
+/// MQTT 3.1, 3.1.1 and 5.
+pub static MQTT: ProtoDef =
+    def("mqtt", OVER_TCP, Recognise { probes: &[probe(&[1883], probe_mqtt)], ..Recognise::NONE });
+
+fn probe_mqtt(b: &[u8], _: Dir) -> Verdict {
+    let Some(&first) = b.first() else { return Verdict::Unsure };
+    if first >> 4 == 0 || first >> 1 & 3 == 3 {
+        return Verdict::No;
+    }
+    for i in 1..5 {
+        match b.get(i) {
+            None => return Verdict::Unsure,
+            Some(x) if x & 0x80 == 0 => return Verdict::Yes,
+            Some(_) => {}
+        }
+    }
+    Verdict::No
+}
+
+/// Telnet (RFC 854): recognised by its option negotiation.
+pub static TELNET: ProtoDef =
+    def("telnet", OVER_TCP, Recognise { probes: &[probe(&[23], probe_telnet)], ..Recognise::NONE });
+
+fn probe_telnet(b: &[u8], _: Dir) -> Verdict {
+    match b {
+        [] | [0xff] => Verdict::Unsure,
+        [0xff, c, ..] => yes_if(*c >= 0xf0),
+        _ => Verdict::No,
+    }
+}
+
+/// LDAP (RFC 4511) and CLDAP.
+pub static LDAP: ProtoDef = def(
+    "ldap",
+    OVER_TCP | OVER_UDP,
+    Recognise {
+        probes: &[
+            probe(&[389, 3268], probe_ldap),
+            Probe { over: OVER_UDP, ports: &[389, 3268], probe: probe_ldap, dirs: BOTH, min_bytes: 0 },
+        ],
+        ..Recognise::NONE
+    },
+);
+
+fn probe_ldap(b: &[u8], _: Dir) -> Verdict {
+    match b.first() {
+        None => return Verdict::Unsure,
+        Some(0x30) => {}
+        Some(_) => return Verdict::No,
+    }
+    let Some((_, _, at)) = ber(b) else { return if b.len() < 6 { Verdict::Unsure } else { Verdict::No } };
+    // messageID INTEGER, then a protocolOp with an APPLICATION tag.
+    match (b.get(at), b.get(at + 1)) {
+        (Some(2), Some(&n)) if (1..=4).contains(&n) => match b.get(at + 2 + usize::from(n)) {
+            Some(op) => yes_if(op & 0xc0 == 0x40 && op & 0x1f <= 25),
+            None => Verdict::Unsure,
+        },
+        (Some(_), Some(_)) => Verdict::No,
+        _ => Verdict::Unsure,
+    }
+}
+
+/// PostgreSQL frontend/backend protocol 3.
+pub static PGSQL: ProtoDef =
+    def("pgsql", OVER_TCP, Recognise { probes: &[probe(&[5432], probe_pgsql)], ..Recognise::NONE });
+
+fn probe_pgsql(b: &[u8], dir: Dir) -> Verdict {
+    if b.is_empty() {
+        return Verdict::Unsure;
+    }
+    match dir {
+        ToServer => {
+            if let (Some(len), Some(code)) = (be32(b, 0), be32(b, 4)) {
+                // SSLRequest, GSSENCRequest, CancelRequest, StartupMessage of version 3.
+                if matches!(code, 80_877_103 | 80_877_104 | 80_877_102) {
+                    return yes_if(len == 8 || len == 16);
+                }
+                if code >> 16 == 3 && (9..=10_000).contains(&len) {
+                    return Verdict::Yes;
+                }
+            } else if b.len() < 5 {
+                return Verdict::Unsure;
+            }
+            let known = matches!(
+                b.first(),
+                Some(b'p' | b'Q' | b'X' | b'P' | b'B' | b'E' | b'D' | b'S' | b'C' | b'd' | b'c' | b'f')
+            );
+            yes_if(known && be32(b, 1).is_some_and(|n| (4..=1 << 20).contains(&n)))
+        }
+        ToClient => {
+            if matches!(b, [b'S' | b'N' | b'G']) {
+                return Verdict::Yes;
+            }
+            if b.len() < 5 {
+                return Verdict::Unsure;
+            }
+            let known = matches!(
+                b.first(),
+                Some(
+                    b'R' | b'E'
+                        | b'K'
+                        | b'S'
+                        | b'Z'
+                        | b'T'
+                        | b'D'
+                        | b'C'
+                        | b'A'
+                        | b'N'
+                        | b'1'
+                        | b'2'
+                        | b'3'
+                        | b'n'
+                        | b'G'
+                        | b'H'
+                        | b'd'
+                        | b'c'
+                )
+            );
+            yes_if(known && be32(b, 1).is_some_and(|n| (4..=1 << 20).contains(&n)))
+        }
+    }
+}
+
+/// Modbus/TCP.
+pub static MODBUS: ProtoDef = def(
+    "modbus",
+    OVER_TCP,
+    Recognise {
+        probes: &[Probe { over: OVER_TCP, ports: &[502], probe: probe_modbus, dirs: BOTH, min_bytes: 8 }],
+        first: 1,
+        ..Recognise::NONE
+    },
+);
+
+fn probe_modbus(b: &[u8], _: Dir) -> Verdict {
+    match (be16(b, 2), be16(b, 4)) {
+        (Some(0), Some(len)) => yes_if((2..=254).contains(&len)),
+        (Some(_), Some(_)) => Verdict::No,
+        _ => Verdict::Unsure,
+    }
+}
+
+/// DNP3 (IEEE 1815) link frames.
+pub static DNP3: ProtoDef = def(
+    "dnp3",
+    OVER_TCP,
+    Recognise {
+        probes: &[Probe { over: OVER_TCP, ports: &[20000], probe: probe_dnp3, dirs: BOTH, min_bytes: 10 }],
+        ..Recognise::NONE
+    },
+);
+
+fn probe_dnp3(b: &[u8], _: Dir) -> Verdict {
+    match b {
+        [0x05, 0x64, len, ..] => yes_if(*len >= 5),
+        [] | [0x05] | [0x05, 0x64] => Verdict::Unsure,
+        _ => Verdict::No,
+    }
+}
+
+/// EtherNet/IP encapsulation.
+pub static ENIP: ProtoDef = def(
+    "enip",
+    OVER_TCP | OVER_UDP,
+    Recognise {
+        probes: &[
+            probe(&[44818], probe_enip),
+            Probe { over: OVER_UDP, ports: &[44818], probe: probe_enip, dirs: BOTH, min_bytes: 0 },
+        ],
+        ..Recognise::NONE
+    },
+);
+
+fn probe_enip(b: &[u8], _: Dir) -> Verdict {
+    let (Some(cmd), Some(status), true) = (le16(b, 0), super::le32(b, 8), b.len() >= 24) else {
+        return Verdict::Unsure;
+    };
+    let known = matches!(cmd, 0 | 4 | 0x63 | 0x64 | 0x65 | 0x66 | 0x6f | 0x70 | 0x72 | 0x73);
+    let sound = matches!(status, 0..=3 | 0x64 | 0x65 | 0x69);
+    yes_if(known && sound && be32(b, 20) == Some(0))
+}

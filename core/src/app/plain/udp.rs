@@ -1,0 +1,114 @@
+//! Beginnings of protocols over UDP.
+
+use super::{be16, be32, ber, def, start, yes_if};
+use crate::Dir;
+use crate::Dir::{ToClient, ToServer};
+use crate::app::{OVER_UDP, Probe, ProtoDef, Recognise, Verdict};
+
+const BOTH: u8 = 3;
+
+const fn probe(ports: &'static [u16], f: fn(&[u8], Dir) -> Verdict) -> Probe {
+    Probe { over: OVER_UDP, ports, probe: f, dirs: BOTH, min_bytes: 0 }
+}
+
+/// NTP (RFC 5905).
+pub static NTP: ProtoDef =
+    def("ntp", OVER_UDP, Recognise { probes: &[probe(&[123], probe_ntp)], ..Recognise::NONE });
+
+fn probe_ntp(b: &[u8], _: Dir) -> Verdict {
+    let Some(&first) = b.first() else { return Verdict::Unsure };
+    let version = first >> 3 & 7;
+    match version {
+        3 | 4 => yes_if(b.len() >= 48),
+        _ => Verdict::No,
+    }
+}
+
+/// DHCP (RFC 2131) with its magic cookie.
+pub static DHCP: ProtoDef =
+    def("dhcp", OVER_UDP, Recognise { probes: &[probe(&[67, 68], probe_dhcp)], ..Recognise::NONE });
+
+fn probe_dhcp(b: &[u8], _: Dir) -> Verdict {
+    if b.len() < 240 {
+        return Verdict::Unsure;
+    }
+    yes_if(be32(b, 236) == Some(0x6382_5363) && matches!(b.first(), Some(1 | 2)))
+}
+
+/// SNMP (RFC 3416, RFC 3412).
+pub static SNMP: ProtoDef =
+    def("snmp", OVER_UDP, Recognise { probes: &[probe(&[161, 162], probe_snmp)], ..Recognise::NONE });
+
+fn probe_snmp(b: &[u8], _: Dir) -> Verdict {
+    if b.len() < 4 {
+        return Verdict::Unsure;
+    }
+    let Some((0x30, _, at)) = ber(b) else { return Verdict::No };
+    match b.get(at..at + 3) {
+        Some([2, 1, v]) => yes_if(*v <= 3 && *v != 2),
+        _ => Verdict::No,
+    }
+}
+
+/// IKE (RFC 2408, RFC 7296).
+pub static IKE: ProtoDef =
+    def("ike", OVER_UDP, Recognise { probes: &[probe(&[500, 4500], probe_ike)], ..Recognise::NONE });
+
+fn probe_ike(b: &[u8], dir: Dir) -> Verdict {
+    if b.len() < 28 {
+        return Verdict::No;
+    }
+    let (Some(version), Some(kind), Some(len)) = (b.get(17), b.get(18), be32(b, 24)) else {
+        return Verdict::No;
+    };
+    let is = match (version >> 4, version & 15) {
+        (1, _) => true,
+        (2, 0) => (34..=37).contains(kind) && len as usize == b.len(),
+        _ => false,
+    };
+    if !is {
+        return Verdict::No;
+    }
+    let opening = b.get(8..16) == Some(&[0; 8]);
+    if opening && dir == ToClient { Verdict::Reversed } else { Verdict::Yes }
+}
+
+/// TFTP (RFC 1350).
+pub static TFTP: ProtoDef =
+    def("tftp", OVER_UDP, Recognise { probes: &[probe(&[69], probe_tftp)], ..Recognise::NONE });
+
+fn probe_tftp(b: &[u8], _: Dir) -> Verdict {
+    if b.len() < 4 { Verdict::Unsure } else { yes_if(matches!(be16(b, 0), Some(1..=5))) }
+}
+
+/// BitTorrent's distributed hash table (BEP 5).
+pub static BITTORRENT_DHT: ProtoDef = def(
+    "bittorrent-dht",
+    OVER_UDP,
+    Recognise {
+        patterns: &[
+            start(b"d1:ad2:id20:", ToServer, OVER_UDP),
+            start(b"d1:ad2:id20:", ToClient, OVER_UDP),
+            start(b"d1:rd2:id20:", ToServer, OVER_UDP),
+            start(b"d1:rd2:id20:", ToClient, OVER_UDP),
+            start(b"d2:ip", ToServer, OVER_UDP),
+            start(b"d2:ip", ToClient, OVER_UDP),
+            start(b"d1:el", ToServer, OVER_UDP),
+            start(b"d1:el", ToClient, OVER_UDP),
+        ],
+        ..Recognise::NONE
+    },
+);
+
+/// QUIC (RFC 9000) and Google's versions before it.
+pub static QUIC: ProtoDef =
+    def("quic", OVER_UDP, Recognise { probes: &[probe(&[443, 80], probe_quic)], ..Recognise::NONE });
+
+fn probe_quic(b: &[u8], _: Dir) -> Verdict {
+    let Some(&first) = b.first() else { return Verdict::Unsure };
+    if first & 0x80 == 0 {
+        return Verdict::No;
+    }
+    let (Some(version), Some(&dlen)) = (be32(b, 1), b.get(5)) else { return Verdict::No };
+    yes_if(version != 0 && usize::from(dlen) <= 20 && b.len() > 7 + usize::from(dlen))
+}
