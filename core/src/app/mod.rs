@@ -214,9 +214,9 @@ pub struct TxDetect {
     /// Rules to evaluate again when more arrives, and rules that matched already: `u32`s.
     pub pending: PBuf,
     pub done: PBuf,
-    /// Streaming buffers: bytes of the first one already scanned by the prefilter.
-    pub scanned: u64,
-    /// Buffers whose single value the prefilter has scanned (bit per local number below 64).
+    /// Streaming buffers: bytes already scanned by the prefilter, for the first four of the direction.
+    pub scanned: [u32; 4],
+    /// Buffers whose single value the prefilter has scanned (bit per buffer of the rule group, below 64).
     pub scanned_bufs: u64,
 }
 

@@ -1,1 +1,58 @@
-//! Placeholder of the station `detect`.
+//! Detection: packets, reassembled bytes and transactions go in with the rule set; alerts and changed flow
+//! state come out. Owns a worker's scratch, thresholds and host bits; the rule set is shared and immutable.
+//!
+//! How a packet is decided, cheapest first:
+//! 1. protocol, direction and port select a precomputed group ([`ruleset::PortGroup`]) without looking at a byte;
+//! 2. one multi-pattern scan of each of the group's buffers gives the rules whose fast pattern occurs;
+//! 3. only those, and the few rules without a pattern, are evaluated: header, flow state, then the lists of
+//!    conditions ([`inspect`]);
+//! 4. what matched is put in order, thresholds and pass rules are applied, and alerts leave ([`queue`]).
+
+pub mod compile;
+pub mod inspect;
+pub mod mpm;
+pub mod packet;
+pub mod queue;
+pub mod ruleset;
+pub mod run;
+pub mod state;
+pub mod threshold;
+
+use crate::pool::{BytePool, PBuf};
+
+pub use ruleset::RuleSet;
+pub use run::{Detector, FlowCx, PacketCx};
+
+/// What detection keeps of a flow.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FlowDetect {
+    /// Set flowbits: sorted `u16` numbers.
+    pub bits: PBuf,
+    /// flowint variables: (`u16` number, `u32` value) records.
+    pub ints: PBuf,
+    /// flowvar values: (`u16` number, `u16` length, bytes) records.
+    pub vars: PBuf,
+    /// `tag` sessions: see [`state::Tags`].
+    pub tag: state::FlowTag,
+    /// Rules without stream or transaction conditions were asked (bit per direction).
+    pub ip_only: u8,
+    /// Rules on the application protocol alone were asked (bit per direction).
+    pub proto_only: u8,
+    /// A pass rule matched: no more detection on this flow.
+    pub pass: bool,
+    /// A drop rule matched: every further packet is dropped.
+    pub drop: bool,
+    /// Raw stream rules whose fast pattern occurred but that wait for more bytes, per direction: `u32`s.
+    pub waiting: [PBuf; 2],
+}
+
+impl FlowDetect {
+    /// Gives everything back; call once, at the flow's end.
+    pub fn release(&mut self, pool: &mut BytePool) {
+        self.bits.free(pool);
+        self.ints.free(pool);
+        self.vars.free(pool);
+        self.waiting[0].free(pool);
+        self.waiting[1].free(pool);
+    }
+}

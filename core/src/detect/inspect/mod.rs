@@ -1,0 +1,370 @@
+//! One list of conditions against one buffer.
+//!
+//! In: the compiled [`Step`]s of a list and the bytes of its buffer. Out: whether they all hold. Owns nothing;
+//! variables, decoded data and regex memory belong to the worker and come in through [`Inspector`].
+//!
+//! Conditions run left to right with a cursor, the end of the last match. When a later condition is relative
+//! to a content or regex and fails, the search goes on behind that match, as in Suricata; the number of tries
+//! a rule may make on a buffer is bounded (`inspection-recursion-limit`), so no rule is superlinear.
+
+pub mod base64;
+pub mod bytes;
+pub mod needle;
+pub mod transform;
+
+use alloc::vec::Vec;
+
+use crate::pool::Scratch;
+use crate::rules::ir::{
+    Base64Mode, ByteExtract, ByteJump, ByteMath, ByteTest, Capture, Cmp, IntTest, Num,
+};
+use crate::sig::regex::{Cache, Outcome, Regex};
+use bytes::Context;
+use needle::Needle;
+
+/// Tries a list may make on one buffer; Suricata's default for `detect.inspection-recursion-limit`.
+pub const TRIES: u32 = 3000;
+
+/// A compiled condition.
+#[derive(Debug)]
+pub enum Step {
+    Content(ContentStep),
+    Pcre(PcreStep),
+    IsDataAt { at: Num, relative: bool, negated: bool },
+    ByteTest(ByteTest),
+    ByteJump(ByteJump),
+    ByteExtract(ByteExtract),
+    ByteMath(ByteMath),
+    Size(IntTest),
+    Base64 { bytes: Option<u32>, offset: u32, relative: bool, mode: Base64Mode },
+    Dataset { set: u16, op: crate::rules::ir::DatasetOp },
+    Datarep { set: u16, cmp: Cmp, value: u16 },
+    Entropy { bytes: u32, offset: i32, cmp: Cmp, value: f64 },
+    Asn1(crate::rules::ir::Asn1),
+}
+
+#[derive(Debug)]
+pub struct ContentStep {
+    pub needle: Needle,
+    pub negated: bool,
+    pub offset: Option<Num>,
+    pub depth: Option<Num>,
+    pub distance: Option<Num>,
+    pub within: Option<Num>,
+    pub endswith: bool,
+    /// The next condition starts at this match's end.
+    pub relative_next: bool,
+}
+
+#[derive(Debug)]
+pub struct PcreStep {
+    pub regex: Regex,
+    pub negated: bool,
+    pub relative: bool,
+    pub relative_next: bool,
+    pub captures: Vec<(u8, Capture)>,
+}
+
+/// The bytes a list is run on.
+#[derive(Clone, Copy, Debug)]
+pub struct Bytes<'a> {
+    pub buf: &'a [u8],
+    /// Offset of `buf[0]` in the whole value (stream or body).
+    pub offset: u64,
+    /// Nothing follows.
+    pub end: bool,
+}
+
+impl<'a> Bytes<'a> {
+    pub const fn whole(buf: &'a [u8]) -> Self {
+        Bytes { buf, offset: 0, end: true }
+    }
+}
+
+/// Where datasets are asked; see `rules`.
+pub trait Sets {
+    fn dataset(&mut self, set: u16, op: crate::rules::ir::DatasetOp, value: &[u8]) -> bool;
+    fn reputation(&mut self, set: u16, value: &[u8]) -> Option<u16>;
+}
+
+/// The worker's memory while one rule is evaluated.
+pub struct Inspector<'a> {
+    pub vars: &'a mut [u64; 16],
+    pub base64: &'a mut Scratch,
+    /// Set when `base64_decode` ran and produced something.
+    pub base64_ready: &'a mut bool,
+    pub regex: &'a mut Cache,
+    pub sets: &'a mut dyn Sets,
+    pub dce_little: bool,
+    /// Tries left.
+    pub tries: u32,
+    /// Counts regexes that met their step limit.
+    pub limits_hit: &'a mut u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum R {
+    Match,
+    NoMatch,
+    /// No other position of an earlier match can help.
+    Stop,
+}
+
+impl Inspector<'_> {
+    /// Whether all `steps` hold on `b`.
+    pub fn run(&mut self, steps: &[Step], b: Bytes<'_>) -> bool {
+        self.tries = TRIES;
+        self.from(steps, b, 0) == R::Match
+    }
+
+    fn num(&self, n: Num) -> i64 {
+        match n {
+            Num::Const(v) => v,
+            Num::Var(i) => self.vars.get(i as usize).copied().unwrap_or(0) as i64,
+        }
+    }
+
+    fn from(&mut self, steps: &[Step], b: Bytes<'_>, mut cursor: usize) -> R {
+        let len = b.buf.len();
+        for (i, step) in steps.iter().enumerate() {
+            if self.tries == 0 {
+                return R::Stop;
+            }
+            self.tries -= 1;
+            let cx = Context { buf: b.buf, cursor, dce_little: self.dce_little };
+            match step {
+                Step::Content(c) => {
+                    let mut from = None;
+                    loop {
+                        match self.content(c, b, cursor, from) {
+                            Some(end) if !c.negated => {
+                                if !c.relative_next {
+                                    cursor = end;
+                                    break;
+                                }
+                                let r = self.from(&steps[i + 1..], b, end);
+                                if r != R::NoMatch {
+                                    return r;
+                                }
+                                if self.tries == 0 {
+                                    return R::Stop;
+                                }
+                                self.tries -= 1;
+                                from = Some(end - c.needle.len() + 1);
+                            }
+                            Some(_) => return R::NoMatch,
+                            None if c.negated => break,
+                            None => return if from.is_some() { R::NoMatch } else { self.miss(c) },
+                        }
+                    }
+                }
+                Step::Pcre(p) => {
+                    let mut from = if p.relative { cursor.min(len) } else { 0 };
+                    let mut caps = [usize::MAX; 20];
+                    loop {
+                        let found = match p.regex.find_at(b.buf, from, self.regex, &mut caps) {
+                            Outcome::Match(s, e) => Some((s, e)),
+                            Outcome::NoMatch => None,
+                            Outcome::LimitHit => {
+                                *self.limits_hit += 1;
+                                None
+                            }
+                        };
+                        match found {
+                            Some((s, e)) if !p.negated => {
+                                if !p.relative_next {
+                                    cursor = e;
+                                    break;
+                                }
+                                let r = self.from(&steps[i + 1..], b, e);
+                                if r != R::NoMatch {
+                                    return r;
+                                }
+                                if self.tries == 0 {
+                                    return R::Stop;
+                                }
+                                self.tries -= 1;
+                                from = if e > s { e } else { e + 1 };
+                                if from > len {
+                                    return R::NoMatch;
+                                }
+                            }
+                            Some(_) => return R::NoMatch,
+                            None if p.negated => break,
+                            None => return R::NoMatch,
+                        }
+                    }
+                }
+                Step::IsDataAt { at, relative, negated } => {
+                    let at = self.num(*at);
+                    let has = if *relative {
+                        (cursor as i64).saturating_add(at) <= len as i64
+                    } else {
+                        at < len as i64
+                    };
+                    if has == *negated {
+                        return R::NoMatch;
+                    }
+                }
+                Step::ByteTest(t) => {
+                    if !bytes::byte_test(t, &cx, &self.vars[..]) {
+                        return R::NoMatch;
+                    }
+                }
+                Step::ByteJump(j) => match bytes::byte_jump(j, &cx, &self.vars[..]) {
+                    Some(to) => cursor = to,
+                    None => return R::NoMatch,
+                },
+                Step::ByteExtract(e) => match bytes::byte_extract(e, &cx) {
+                    Some((v, to)) => {
+                        self.set_var(e.var, v);
+                        cursor = to;
+                    }
+                    None => return R::NoMatch,
+                },
+                Step::ByteMath(m) => match bytes::byte_math(m, &cx, &self.vars[..]) {
+                    Some((v, to)) => {
+                        self.set_var(m.var, v);
+                        cursor = to;
+                    }
+                    None => return R::NoMatch,
+                },
+                Step::Size(t) => {
+                    if !size(t, b) {
+                        return R::Stop;
+                    }
+                }
+                Step::Base64 { bytes, offset, relative, mode } => {
+                    let base = if *relative { cursor } else { 0 };
+                    let from = base.saturating_add(*offset as usize);
+                    let Some(data) = b.buf.get(from..).filter(|d| !d.is_empty()) else { return R::NoMatch };
+                    let data = &data[..bytes.map_or(data.len(), |n| (n as usize).min(data.len()))];
+                    self.base64.clear();
+                    let ok = base64::decode(data, *mode, self.base64);
+                    if !ok || self.base64.is_empty() {
+                        return R::NoMatch;
+                    }
+                    *self.base64_ready = true;
+                }
+                Step::Dataset { set, op } => {
+                    if !self.sets.dataset(*set, *op, b.buf) {
+                        return R::NoMatch;
+                    }
+                }
+                Step::Datarep { set, cmp, value } => {
+                    let ok = self
+                        .sets
+                        .reputation(*set, b.buf)
+                        .is_some_and(|v| bytes::compare(*cmp, u64::from(v), u64::from(*value)));
+                    if !ok {
+                        return R::NoMatch;
+                    }
+                }
+                Step::Entropy { bytes, offset, cmp, value } => {
+                    let from = usize::try_from(*offset).unwrap_or(0);
+                    let Some(data) = b.buf.get(from..).filter(|d| !d.is_empty()) else { return R::NoMatch };
+                    let n = if *bytes == 0 { data.len() } else { (*bytes as usize).min(data.len()) };
+                    let e = transform::entropy(&data[..n]);
+                    let ok = match cmp {
+                        Cmp::Eq => (e - value).abs() < 1e-9,
+                        Cmp::Ne => (e - value).abs() >= 1e-9,
+                        Cmp::Lt => e < *value,
+                        Cmp::Le => e <= *value,
+                        Cmp::Gt => e > *value,
+                        Cmp::Ge => e >= *value,
+                        Cmp::And | Cmp::Or => false,
+                    };
+                    if !ok {
+                        return R::NoMatch;
+                    }
+                }
+                Step::Asn1(a) => {
+                    if !transform::asn1(a, b.buf, cursor) {
+                        return R::NoMatch;
+                    }
+                }
+            }
+        }
+        R::Match
+    }
+
+    fn set_var(&mut self, var: u8, v: u64) {
+        if let Some(slot) = self.vars.get_mut(var as usize) {
+            *slot = v;
+        }
+    }
+
+    /// What a content that was not found at all means: a content that is not placed relative to an earlier
+    /// match will not be found after another try of that match either.
+    fn miss(&self, c: &ContentStep) -> R {
+        if c.distance.is_none() && c.within.is_none() { R::Stop } else { R::NoMatch }
+    }
+
+    /// End of the first match of `c` at or after `from` inside the range that its modifiers allow.
+    fn content(&self, c: &ContentStep, b: Bytes<'_>, cursor: usize, from: Option<usize>) -> Option<usize> {
+        let len = b.buf.len() as i64;
+        let n = c.needle.len();
+        let (mut lo, mut hi) = (0i64, len);
+        if c.distance.is_some() || c.within.is_some() {
+            let distance = c.distance.map_or(0, |d| self.num(d));
+            lo = (cursor as i64).saturating_add(distance).max(0);
+            if let Some(w) = c.within {
+                hi = hi.min((cursor as i64).saturating_add(self.num(w)).saturating_add(distance));
+            }
+            if let Some(o) = c.offset {
+                lo = lo.max(self.num(o));
+            }
+            if let Some(d) = c.depth {
+                hi = hi.min(self.num(d).saturating_add(c.offset.map_or(0, |o| self.num(o))));
+            }
+        } else {
+            let offset = c.offset.map_or(0, |o| self.num(o));
+            let skipped = i64::try_from(b.offset).unwrap_or(i64::MAX);
+            if let Some(d) = c.depth {
+                hi = hi.min(offset.saturating_add(self.num(d)).saturating_sub(skipped));
+            }
+            lo = offset.saturating_sub(skipped).max(0);
+        }
+        if let Some(f) = from {
+            lo = lo.max(f as i64);
+        }
+        if c.endswith {
+            if !b.end || hi < len || (n as i64) > len {
+                return None;
+            }
+            lo = lo.max(len - n as i64);
+        }
+        if lo > hi || hi <= 0 {
+            return None;
+        }
+        let zone = b.buf.get(lo as usize..hi as usize)?;
+        c.needle.find(zone).map(|p| lo as usize + p + n)
+    }
+}
+
+/// Tests a size; on a value that may still grow only what cannot change any more holds.
+fn size(t: &IntTest, b: Bytes<'_>) -> bool {
+    let n = b.offset + b.buf.len() as u64;
+    if b.end {
+        return t.test(n);
+    }
+    match t {
+        IntTest::Gt(v) => n > *v,
+        IntTest::Ge(v) => n >= *v,
+        IntTest::Ne(v) => n > *v,
+        _ => false,
+    }
+}
+
+/// Sets nothing, knows nothing: for rule sets without datasets.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct NoSets;
+
+impl Sets for NoSets {
+    fn dataset(&mut self, _set: u16, op: crate::rules::ir::DatasetOp, _value: &[u8]) -> bool {
+        op == crate::rules::ir::DatasetOp::IsNotSet
+    }
+    fn reputation(&mut self, _set: u16, _value: &[u8]) -> Option<u16> {
+        None
+    }
+}

@@ -1,0 +1,112 @@
+//! What matched on one packet, until it is put in order: matches go in, decisions come out.
+//!
+//! Order is that of the rule set (pass before drop before alert); thresholds, suppression and rate filters are
+//! asked in that order too, a pass rule ends the list, and no more than `packet-alert-max` alerts leave.
+
+use alloc::vec::Vec;
+
+use super::ruleset::{RuleSet, SigIx};
+use super::threshold::{Fate, Thresholds};
+use crate::app::TxIdx;
+use crate::event::Action;
+use crate::packet::Packet;
+
+/// A rule that matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit {
+    pub sig: SigIx,
+    /// Slab index and number of the transaction.
+    pub tx: Option<(TxIdx, u64)>,
+    pub in_stream: bool,
+}
+
+/// A match after thresholds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    pub hit: Hit,
+    pub action: Action,
+    /// Write an alert (otherwise only act).
+    pub alert: bool,
+}
+
+/// The matches of the packet at hand.
+#[derive(Debug)]
+pub struct Queue {
+    hits: Vec<Hit>,
+    /// Matches that found no room.
+    pub overflow: u64,
+    /// Most alerts of one packet.
+    max: usize,
+}
+
+/// Room for matches of one packet before ordering.
+const ROOM: usize = 512;
+
+impl Queue {
+    pub fn new(max: usize) -> Self {
+        Queue { hits: Vec::with_capacity(ROOM), overflow: 0, max }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.hits.is_empty()
+    }
+
+    pub fn push(&mut self, hit: Hit) {
+        if self.hits.len() < ROOM {
+            self.hits.push(hit);
+        } else {
+            self.overflow += 1;
+        }
+    }
+
+    /// Calls `out` with each decision in order and empties the queue.
+    pub fn settle(
+        &mut self,
+        rules: &RuleSet,
+        thresholds: &mut Thresholds,
+        pkt: &Packet<'_>,
+        flow: u64,
+        mut out: impl FnMut(Decision),
+    ) {
+        if self.hits.is_empty() {
+            return;
+        }
+        self.hits.sort_unstable_by_key(|h| (h.sig, h.tx.map_or(0, |t| t.1 + 1)));
+        self.hits.dedup();
+        let mut alerts = 0;
+        for &hit in &self.hits {
+            let Some(sig) = rules.sigs.get(hit.sig as usize) else { continue };
+            let mut d = Decision { hit, action: sig.action, alert: !sig.noalert };
+            let mut fate = Fate::Alert;
+            for s in &sig.suppress {
+                if thresholds.count(s, hit.sig, 0, pkt, flow) == Fate::Silent {
+                    fate = Fate::Silent;
+                }
+            }
+            if let (Some(t), Fate::Alert) = (&sig.threshold, fate) {
+                fate = thresholds.count(t, hit.sig, 1, pkt, flow);
+            }
+            if let (Some(t), Fate::Alert) = (&sig.rate_filter, fate) {
+                fate = thresholds.count(t, hit.sig, 2, pkt, flow);
+            }
+            match fate {
+                Fate::Alert => {}
+                Fate::Silent => d.alert = false,
+                Fate::Nothing => continue,
+                Fate::Changed(a) => d.action = a,
+            }
+            if d.alert && d.action != Action::Pass {
+                if alerts == self.max {
+                    self.overflow += 1;
+                    continue;
+                }
+                alerts += 1;
+            }
+            out(d);
+            if d.action == Action::Pass {
+                break;
+            }
+        }
+        self.hits.clear();
+    }
+}

@@ -1,0 +1,337 @@
+//! The immutable form of a rule set: rules in evaluation order, grouped by what selects them.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::inspect::Step;
+use super::inspect::transform::XForm;
+use super::mpm::Mpm;
+use crate::app::{AppProto, BufferKind, Wanted};
+use crate::event::Action;
+use crate::rules::ir;
+
+/// Number of a rule in [`RuleSet::sigs`]: also its place in the evaluation order.
+pub type SigIx = u32;
+
+/// A compiled rule set. Build with [`RuleSet::compile`](super::compile); share behind an `Arc`.
+#[derive(Debug, Default)]
+pub struct RuleSet {
+    pub(crate) sigs: Vec<Sig>,
+    pub(crate) metas: Vec<ir::RuleMeta>,
+    /// Distinct (buffer, transforms) pairs that are not payload.
+    pub(crate) bufs: Vec<BufKey>,
+    pub(crate) tcp: [PortGroups; 2],
+    pub(crate) udp: [PortGroups; 2],
+    /// Everything else that has an IP header: ICMP, SCTP, GRE, …
+    pub(crate) other: [PortGroup; 2],
+    /// Asked for every packet, also damaged ones (`pkthdr`, decode events).
+    pub(crate) pkthdr: Vec<SigIx>,
+    /// Asked for packets with decode or stream events only.
+    pub(crate) on_event: Vec<SigIx>,
+    /// Asked once a flow and direction: addresses and ports only.
+    pub(crate) ip_only: Vec<SigIx>,
+    /// Per protocol (index of the registry) and direction.
+    pub(crate) tx: Vec<[TxGroup; 2]>,
+    pub(crate) wanted: Vec<Wanted>,
+    pub(crate) names: Names,
+    pub(crate) datasets: Vec<ir::Dataset>,
+    pub(crate) datareps: Vec<ir::Datarep>,
+    pub(crate) refused: Vec<CompileError>,
+    /// Any rule looks at raw bytes of TCP streams, per direction.
+    pub(crate) raw_wanted: [bool; 2],
+}
+
+/// A rule that parsed but cannot be compiled (its regex is wrong, …).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompileError {
+    pub file: u32,
+    pub line: u32,
+    pub sid: u32,
+    pub reason: String,
+}
+
+/// Names of variables, by number.
+#[derive(Debug, Default)]
+pub struct Names {
+    pub flowbits: Vec<String>,
+    pub flowints: Vec<String>,
+    pub flowvars: Vec<String>,
+    pub xbits: Vec<String>,
+}
+
+/// A named buffer with the transforms a list puts on it.
+#[derive(Debug)]
+pub struct BufKey {
+    pub buffer: ir::BufferRef,
+    pub transforms: Vec<ir::Transform>,
+    pub xforms: Vec<XForm>,
+    /// Per protocol of the registry: local number in the protocol, or `NONE`.
+    pub local: Vec<u8>,
+}
+
+/// "This protocol has no such buffer."
+pub const NONE: u8 = u8::MAX;
+
+/// What the header's protocol word asks of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProtoTest {
+    Any,
+    Number(u8),
+    /// ICMPv4 or ICMPv6.
+    Icmp,
+}
+
+/// Where payload conditions look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Payload {
+    /// Single packets.
+    pub packet: bool,
+    /// Reassembled stream.
+    pub stream: bool,
+}
+
+/// A compiled rule.
+#[derive(Debug)]
+pub struct Sig {
+    pub action: Action,
+    pub noalert: bool,
+    /// 4, 6 or 0 for both.
+    pub ip: u8,
+    pub proto: ProtoTest,
+    pub pkthdr: bool,
+    /// `None`: any.
+    pub src: Option<Arc<ir::AddrSet>>,
+    pub dst: Option<Arc<ir::AddrSet>>,
+    pub sp: Option<Arc<ir::PortSet>>,
+    pub dp: Option<Arc<ir::PortSet>>,
+    pub bidir: bool,
+    /// Directions it may match in, as bits.
+    pub dirs: u8,
+    pub flow: ir::FlowMatch,
+    /// Bit per application protocol of the registry; 0: not asked.
+    pub apps: u64,
+    pub packet: Vec<ir::PacketMatch>,
+    pub state: Vec<CState>,
+    pub post: Vec<CPost>,
+    pub payload: Payload,
+    /// Conditions on payload.
+    pub payload_list: Option<List>,
+    /// Conditions on headers and named buffers (`base64_data` lists follow the list that decodes).
+    pub lists: Vec<List>,
+    pub ints: Vec<CInt>,
+    pub files: Vec<ir::FileMatch>,
+    pub threshold: Option<ir::Threshold>,
+    pub rate_filter: Option<ir::Threshold>,
+    pub suppress: Vec<ir::Threshold>,
+    /// Evaluated on transactions.
+    pub is_tx: bool,
+    /// What the prefilter looks for, for people.
+    pub fast: Option<Fast>,
+    /// Packets with a dsize outside this range cannot match (inclusive).
+    pub dsize: Option<ir::IntTest>,
+    pub hook: Option<Hook>,
+}
+
+/// Rule hooks that change when a rule is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// `tcp:flow_start` and the like: the first packet of a flow.
+    FlowStart,
+    /// `proto:state`: at that progress of the transaction, in that direction.
+    Progress(crate::Dir, u8),
+    /// Hooks that mean the ordinary evaluation.
+    All,
+}
+
+/// The fast pattern chosen for a rule.
+#[derive(Debug, Clone)]
+pub struct Fast {
+    pub buffer: String,
+    pub bytes: Vec<u8>,
+    pub nocase: bool,
+}
+
+/// Conditions on one buffer.
+#[derive(Debug)]
+pub struct List {
+    pub source: Source,
+    pub steps: Vec<Step>,
+    pub absent: Option<ir::Absent>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    Payload,
+    /// Index of [`RuleSet::bufs`].
+    App(u32),
+    Header(ir::PacketHeader, u32),
+    Base64(u32),
+}
+
+/// A protocol number to test, with its local number per protocol (or [`NONE`]).
+#[derive(Debug)]
+pub struct CInt {
+    pub local: Vec<u8>,
+    pub test: ir::IntTest,
+    pub index: ir::IntIndex,
+}
+
+/// [`ir::StateMatch`] with names resolved.
+#[derive(Debug)]
+pub enum CState {
+    BitsAnySet(Vec<u16>),
+    BitsNoneSet(Vec<u16>),
+    Int { var: u16, cmp: ir::Cmp, value: CValue },
+    IntIsSet { var: u16, set: bool },
+    Xbit { bit: u16, track: ir::Track, set: bool },
+    AppProtocol { protos: Vec<AppProto>, negated: bool, mode: ir::AppProtoMode },
+    AppEvent { proto: AppProto, event: u8 },
+    AppLayerEvent(u8),
+    AppState { test: ir::IntTest, dir: crate::Dir },
+    FlowVar { var: u16, value: Vec<u8>, negated: bool },
+    DceIface { uuid: [u8; 16], version: Option<ir::IntTest>, any_frag: bool },
+    FtpBounce,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum CValue {
+    Const(u32),
+    Var(u16),
+}
+
+/// [`ir::Post`] with names resolved.
+#[derive(Debug)]
+pub enum CPost {
+    BitsSet(Vec<u16>),
+    BitsUnset(Vec<u16>),
+    BitsToggle(Vec<u16>),
+    IntSet(u16, CValue),
+    IntAdd(u16, CValue),
+    IntSub(u16, CValue),
+    Xbit { bit: u16, track: ir::Track, op: ir::BitOp, expire: u32 },
+    Tag(ir::Tag),
+    Bypass,
+    FileStore,
+}
+
+/// All groups of one transport in one direction.
+#[derive(Debug, Default)]
+pub struct PortGroups {
+    /// Port → group; empty when there is no rule at all.
+    pub table: Vec<u16>,
+    pub groups: Vec<PortGroup>,
+}
+
+impl PortGroups {
+    /// The group of a port.
+    #[inline]
+    pub fn get(&self, port: u16) -> Option<&PortGroup> {
+        let g = *self.table.get(port as usize)?;
+        self.groups.get(g as usize)
+    }
+}
+
+/// Rules that a packet of that transport, direction and port may meet.
+#[derive(Debug, Default)]
+pub struct PortGroup {
+    pub packet: Option<Mpm>,
+    pub stream: Option<Mpm>,
+    /// Rules without a fast pattern.
+    pub always: Vec<SigIx>,
+    /// Rules without a fast pattern that read the stream.
+    pub always_stream: Vec<SigIx>,
+}
+
+/// Rules on the transactions of one protocol in one direction.
+#[derive(Debug, Default)]
+pub struct TxGroup {
+    pub bufs: Vec<TxBuf>,
+    /// Rules without a fast pattern.
+    pub always: Vec<SigIx>,
+    /// Rules that need an event of the transaction.
+    pub on_event: Vec<SigIx>,
+}
+
+impl TxGroup {
+    pub fn is_empty(&self) -> bool {
+        self.bufs.is_empty() && self.always.is_empty() && self.on_event.is_empty()
+    }
+}
+
+/// A buffer with a prefilter.
+#[derive(Debug)]
+pub struct TxBuf {
+    pub key: u32,
+    pub local: u8,
+    pub progress: u8,
+    pub kind: BufferKind,
+    pub mpm: Mpm,
+}
+
+impl RuleSet {
+    /// Number of rules.
+    pub fn len(&self) -> usize {
+        self.sigs.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.sigs.is_empty()
+    }
+
+    pub fn meta(&self, sig: SigIx) -> Option<&ir::RuleMeta> {
+        self.metas.get(sig as usize)
+    }
+
+    /// Rules that parsed but were refused here.
+    pub fn refused(&self) -> &[CompileError] {
+        &self.refused
+    }
+
+    /// Buffers that rules read, per protocol.
+    pub fn wanted(&self) -> &[Wanted] {
+        &self.wanted
+    }
+
+    /// Every rule with the fast pattern chosen for it.
+    pub fn fast_patterns(&self) -> impl Iterator<Item = (&ir::RuleMeta, Option<&Fast>)> {
+        self.metas.iter().zip(self.sigs.iter().map(|s| s.fast.as_ref()))
+    }
+
+    pub(crate) fn mpms(&self) -> impl Iterator<Item = &Mpm> {
+        let ports = self.tcp.iter().chain(self.udp.iter()).flat_map(|g| g.groups.iter());
+        ports
+            .chain(self.other.iter())
+            .flat_map(|g| g.packet.iter().chain(g.stream.iter()))
+            .chain(self.tx.iter().flatten().flat_map(|g| g.bufs.iter().map(|b| &b.mpm)))
+    }
+
+    /// Figures for people: groups, patterns, bytes.
+    pub fn stats(&self) -> Stats {
+        let mut s = Stats { rules: self.sigs.len(), ..Stats::default() };
+        for m in self.mpms() {
+            s.databases += 1;
+            s.patterns += m.patterns();
+            s.bytes += m.memory_bytes();
+        }
+        s.port_groups = self.tcp.iter().chain(self.udp.iter()).map(|g| g.groups.len()).sum();
+        s.tx_groups = self.tx.iter().flatten().filter(|g| !g.is_empty()).count();
+        s.ip_only = self.ip_only.len();
+        s.without_pattern = self.sigs.iter().filter(|s| s.fast.is_none()).count();
+        s
+    }
+}
+
+/// What a rule set is made of.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Stats {
+    pub rules: usize,
+    pub port_groups: usize,
+    pub tx_groups: usize,
+    pub databases: usize,
+    pub patterns: usize,
+    /// Bytes of the pattern databases.
+    pub bytes: usize,
+    pub ip_only: usize,
+    pub without_pattern: usize,
+}

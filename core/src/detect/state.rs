@@ -1,0 +1,281 @@
+//! State that rules keep between packets: flowbits, flowints, flowvars in the flow; xbits, hostbits and tags in
+//! the worker.
+//!
+//! In: numbers of variables. Out: their values. Owns the worker's table of host state, of fixed size: when a
+//! slot's neighbourhood is full the entry that expires first makes room.
+
+use alloc::vec::Vec;
+
+use super::FlowDetect;
+use crate::packet::Addr;
+use crate::pool::{BytePool, PBuf};
+use crate::rules::ir::{BitOp, Cmp, Track};
+
+/// Longest flowvar value kept, bytes.
+const MAX_VAR: usize = 256;
+/// Most variables of a kind kept for one flow.
+const MAX_VARS: usize = 1024;
+
+fn position(buf: &[u8], bit: u16) -> Option<usize> {
+    buf.chunks_exact(2).position(|c| c == bit.to_le_bytes())
+}
+
+/// Whether a flowbit is set.
+pub fn bit(flow: &FlowDetect, pool: &BytePool, bit: u16) -> bool {
+    position(flow.bits.get(pool), bit).is_some()
+}
+
+/// Sets, clears or toggles a flowbit. A full pool leaves it as it was.
+pub fn change_bit(flow: &mut FlowDetect, pool: &mut BytePool, bit: u16, op: BitOp) {
+    let at = position(flow.bits.get(pool), bit);
+    match (at, op) {
+        (None, BitOp::Set | BitOp::Toggle) if flow.bits.len() < MAX_VARS * 2 => {
+            let _full = flow.bits.extend(pool, &bit.to_le_bytes());
+        }
+        (Some(i), BitOp::Unset | BitOp::Toggle) => {
+            let n = flow.bits.len();
+            let b = flow.bits.get_mut(pool);
+            b.copy_within(n - 2..n, i * 2);
+            flow.bits.truncate(n - 2);
+        }
+        _ => {}
+    }
+}
+
+/// The value of a flowint.
+pub fn int(flow: &FlowDetect, pool: &BytePool, var: u16) -> Option<u32> {
+    flow.ints
+        .get(pool)
+        .chunks_exact(6)
+        .find(|c| c[..2] == var.to_le_bytes())
+        .map(|c| u32::from_le_bytes([c[2], c[3], c[4], c[5]]))
+}
+
+/// Sets a flowint.
+pub fn set_int(flow: &mut FlowDetect, pool: &mut BytePool, var: u16, value: u32) {
+    if let Some(c) = flow.ints.get_mut(pool).chunks_exact_mut(6).find(|c| c[..2] == var.to_le_bytes()) {
+        c[2..].copy_from_slice(&value.to_le_bytes());
+        return;
+    }
+    if flow.ints.len() >= MAX_VARS * 6 {
+        return;
+    }
+    let mut rec = [0u8; 6];
+    rec[..2].copy_from_slice(&var.to_le_bytes());
+    rec[2..].copy_from_slice(&value.to_le_bytes());
+    let _full = flow.ints.extend(pool, &rec);
+}
+
+/// Compares as `flowint` does.
+pub fn compare(cmp: Cmp, a: u32, b: u32) -> bool {
+    super::inspect::bytes::compare(cmp, u64::from(a), u64::from(b))
+}
+
+/// The value of a flowvar.
+pub fn var<'p>(flow: &FlowDetect, pool: &'p BytePool, var: u16) -> Option<&'p [u8]> {
+    let mut b = flow.vars.get(pool);
+    while let Some((head, rest)) = b.split_at_checked(4) {
+        let n = usize::from(u16::from_le_bytes([head[2], head[3]]));
+        let (value, next) = rest.split_at_checked(n)?;
+        if head[..2] == var.to_le_bytes() {
+            return Some(value);
+        }
+        b = next;
+    }
+    None
+}
+
+/// Sets a flowvar to at most 256 bytes of `value`; an older value of the same name is hidden by the newer.
+pub fn set_var(flow: &mut FlowDetect, pool: &mut BytePool, name: u16, value: &[u8]) {
+    let value = &value[..value.len().min(MAX_VAR)];
+    if var(flow, pool, name) == Some(value) || flow.vars.len() > 16 * MAX_VAR {
+        return;
+    }
+    let mut fresh = PBuf::new();
+    let old = flow.vars;
+    let mut head = [0u8; 4];
+    head[..2].copy_from_slice(&name.to_le_bytes());
+    head[2..].copy_from_slice(&(value.len() as u16).to_le_bytes());
+    let n = 4 + value.len() + old.len();
+    if fresh.resize(pool, n).is_err() {
+        return;
+    }
+    // The new record goes first so that lookups find it before an older one.
+    let mut tail = [0u8; 64];
+    let mut at = 0;
+    fresh.get_mut(pool)[..4].copy_from_slice(&head);
+    fresh.get_mut(pool)[4..4 + value.len()].copy_from_slice(value);
+    while at < old.len() {
+        let k = (old.len() - at).min(tail.len());
+        tail[..k].copy_from_slice(&old.get(pool)[at..at + k]);
+        let to = 4 + value.len() + at;
+        fresh.get_mut(pool)[to..to + k].copy_from_slice(&tail[..k]);
+        at += k;
+    }
+    flow.vars.free(pool);
+    flow.vars = fresh;
+}
+
+/// What host state is kept for: two addresses (the second zero unless a pair is tracked) and a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct HostKey {
+    pub what: u32,
+    pub a: Addr,
+    pub b: Addr,
+}
+
+impl HostKey {
+    /// The key for `track` on a packet from `src` to `dst`; pairs are symmetric.
+    pub fn new(what: u32, track: Track, src: Addr, dst: Addr) -> Self {
+        let zero = Addr::default();
+        let (a, b) = match track {
+            Track::Src => (src, zero),
+            Track::Dst => (dst, zero),
+            Track::Pair | Track::Flow | Track::Tx if src <= dst => (src, dst),
+            Track::Pair | Track::Flow | Track::Tx => (dst, src),
+            Track::Rule => (zero, zero),
+        };
+        HostKey { what, a, b }
+    }
+}
+
+/// A table of fixed size from [`HostKey`] to `T`, with expiry.
+#[derive(Debug)]
+pub struct HostTable<T> {
+    slots: Vec<Slot<T>>,
+    mask: usize,
+    seed: u64,
+    /// Entries pushed out before their time.
+    pub evicted: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot<T> {
+    key: HostKey,
+    used: bool,
+    expire: u64,
+    value: T,
+}
+
+/// Slots looked at for one key.
+const PROBES: usize = 16;
+
+impl<T: Copy + Default> HostTable<T> {
+    /// `slots` is rounded up to a power of two.
+    pub fn new(slots: usize, seed: u64) -> Self {
+        let n = slots.max(PROBES).next_power_of_two();
+        HostTable { slots: alloc::vec![Slot::default(); n], mask: n - 1, seed, evicted: 0 }
+    }
+
+    fn start(&self, k: &HostKey) -> usize {
+        let mut h = self.seed ^ u64::from(k.what).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        for c in k.a.0.chunks_exact(8).chain(k.b.0.chunks_exact(8)) {
+            let v = u64::from_le_bytes([c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]]);
+            let m = u128::from(h ^ v) * 0xd6e8_feb8_6659_fd93_a076_1d64_78bd_642f_u128.rotate_left(64);
+            h = (m as u64) ^ (m >> 64) as u64 ^ v.rotate_left(23);
+        }
+        h as usize
+    }
+
+    /// The live value of a key.
+    pub fn get(&mut self, k: &HostKey, now: u64) -> Option<&mut T> {
+        let s = self.start(k);
+        let mask = self.mask;
+        let i = (0..PROBES).map(|i| (s.wrapping_add(i)) & mask).find(|&i| {
+            let e = &self.slots[i];
+            e.used && e.expire > now && e.key == *k
+        })?;
+        Some(&mut self.slots[i].value)
+    }
+
+    /// Sets the value of a key until `expire`.
+    pub fn set(&mut self, k: HostKey, value: T, expire: u64, now: u64) {
+        let s = self.start(&k);
+        let mut best: Option<usize> = None;
+        for i in (0..PROBES).map(|i| (s.wrapping_add(i)) & self.mask) {
+            let e = &self.slots[i];
+            if e.used && e.key == k {
+                best = Some(i);
+                break;
+            }
+            let free = |e: &Slot<T>| !e.used || e.expire <= now;
+            best = match best {
+                Some(b) if free(&self.slots[b]) => Some(b),
+                Some(b) if !free(e) && self.slots[b].expire <= e.expire => Some(b),
+                _ => Some(i),
+            };
+        }
+        if let Some(i) = best {
+            let e = &mut self.slots[i];
+            self.evicted += u64::from(e.used && e.expire > now && e.key != k);
+            *e = Slot { key: k, used: true, expire, value };
+        }
+    }
+
+    /// Forgets a key.
+    pub fn remove(&mut self, k: &HostKey) {
+        let s = self.start(k);
+        for i in (0..PROBES).map(|i| (s.wrapping_add(i)) & self.mask) {
+            if self.slots[i].used && self.slots[i].key == *k {
+                self.slots[i].used = false;
+            }
+        }
+    }
+}
+
+/// A tag on a flow: packets that follow an alert are logged too.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FlowTag {
+    pub active: bool,
+    /// Counted in packets, seconds (as an end time, ns) or bytes.
+    pub metric: TagMetric,
+    pub left: u64,
+    /// Rule that set it.
+    pub sig: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TagMetric {
+    #[default]
+    Packets,
+    Until,
+    Bytes,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_ints_and_vars() {
+        let mut pool = BytePool::new(1 << 16);
+        let mut f = FlowDetect::default();
+        for b in [3u16, 7, 300] {
+            change_bit(&mut f, &mut pool, b, BitOp::Set);
+        }
+        change_bit(&mut f, &mut pool, 3, BitOp::Toggle);
+        assert!(!bit(&f, &pool, 3) && bit(&f, &pool, 7) && bit(&f, &pool, 300));
+        set_int(&mut f, &mut pool, 1, 5);
+        set_int(&mut f, &mut pool, 1, 6);
+        assert_eq!((int(&f, &pool, 1), int(&f, &pool, 2)), (Some(6), None));
+        set_var(&mut f, &mut pool, 9, b"one");
+        set_var(&mut f, &mut pool, 8, &[7; 200]);
+        set_var(&mut f, &mut pool, 9, b"two");
+        assert_eq!(var(&f, &pool, 9), Some(&b"two"[..]));
+        assert_eq!(var(&f, &pool, 8), Some(&[7u8; 200][..]));
+        f.release(&mut pool);
+        assert_eq!(pool.in_use(), 0);
+    }
+
+    #[test]
+    fn host_state_expires_and_never_grows() {
+        let mut t: HostTable<u32> = HostTable::new(64, 1);
+        for i in 0..10_000u32 {
+            let k = HostKey::new(i, Track::Src, Addr::v4(i.to_be_bytes()), Addr::default());
+            t.set(k, i, 100, 1);
+            assert_eq!(t.get(&k, 1).copied(), Some(i));
+            assert_eq!(t.get(&k, 100), None);
+        }
+        assert!(t.evicted > 0);
+    }
+}

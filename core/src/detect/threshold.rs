@@ -1,0 +1,189 @@
+//! `threshold`, `detection_filter`, `rate_filter` and `suppress`: a match goes in, what becomes of it comes out.
+//!
+//! Meanings: Suricata 8 "Thresholding Keywords" and "Global Thresholds". Owns a table of fixed size.
+
+use super::state::{HostKey, HostTable};
+use crate::event::Action;
+use crate::packet::Packet;
+use crate::rules::ir::{AddrSet, Threshold, ThresholdKind, Track};
+
+/// What becomes of a match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Alert and act.
+    Alert,
+    /// Act (drop…) without an alert.
+    Silent,
+    /// As if it had not matched.
+    Nothing,
+    /// Alert, with this action instead of the rule's own.
+    Changed(Action),
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    start: u64,
+    count: u32,
+    /// `backoff`: count at which the next alert is due. `rate_filter`: end of the changed action, ns.
+    next: u64,
+}
+
+/// Counters of all thresholds of one worker.
+#[derive(Debug)]
+pub struct Thresholds {
+    table: HostTable<Entry>,
+}
+
+const SEC: u64 = 1_000_000_000;
+
+impl Thresholds {
+    pub fn new(slots: usize, seed: u64) -> Self {
+        Thresholds { table: HostTable::new(slots, seed) }
+    }
+
+    /// Counts a match of rule number `rule` and says what becomes of it. `flow` identifies the flow for
+    /// `track by_flow`; `slot` tells several thresholds of one rule apart.
+    pub fn count(&mut self, t: &Threshold, rule: u32, slot: u32, pkt: &Packet<'_>, flow: u64) -> Fate {
+        if t.kind == ThresholdKind::Suppress {
+            return if suppressed(t, pkt) { Fate::Silent } else { Fate::Alert };
+        }
+        let mut key = HostKey::new(rule << 2 | slot, t.track, pkt.src, pkt.dst);
+        if t.track == Track::Flow {
+            key.a.0[..8].copy_from_slice(&flow.to_le_bytes());
+            key.a.0[8..].fill(0xff);
+            key.b = key.a;
+        }
+        let now = pkt.ts;
+        let window = u64::from(t.seconds) * SEC;
+        // Backoff has no window; what it counted stays until the table needs the place.
+        let keep = match t.kind {
+            ThresholdKind::Backoff => u64::MAX - now,
+            ThresholdKind::RateFilter => window.max(u64::from(t.timeout) * SEC) + SEC,
+            _ => window + SEC,
+        };
+        let mut e = self.table.get(&key, now).copied().unwrap_or(Entry { start: now, count: 0, next: 0 });
+        let fresh = e.count == 0 && e.next == 0;
+        let inside = now.saturating_sub(e.start) <= window;
+        if !inside && t.kind != ThresholdKind::Backoff {
+            e.start = now;
+            e.count = 0;
+        }
+        e.count = e.count.saturating_add(1);
+        let fate = match t.kind {
+            ThresholdKind::Limit => {
+                if e.count <= t.count {
+                    Fate::Alert
+                } else {
+                    Fate::Silent
+                }
+            }
+            ThresholdKind::Threshold => {
+                if e.count >= t.count {
+                    e.count = 0;
+                    e.start = now;
+                    Fate::Alert
+                } else {
+                    Fate::Nothing
+                }
+            }
+            ThresholdKind::Both => match e.count.cmp(&t.count) {
+                core::cmp::Ordering::Equal => Fate::Alert,
+                core::cmp::Ordering::Greater => Fate::Silent,
+                core::cmp::Ordering::Less => Fate::Nothing,
+            },
+            ThresholdKind::DetectionFilter => {
+                if e.count > t.count {
+                    Fate::Alert
+                } else {
+                    Fate::Nothing
+                }
+            }
+            ThresholdKind::Backoff => {
+                if fresh {
+                    e.next = u64::from(t.count);
+                }
+                if u64::from(e.count) == e.next {
+                    e.next = e.next.saturating_mul(u64::from(t.multiplier.max(1)));
+                    Fate::Alert
+                } else {
+                    Fate::Silent
+                }
+            }
+            ThresholdKind::RateFilter => {
+                let changed = t.new_action.unwrap_or_default();
+                if e.next != 0 && (t.timeout == 0 || now < e.next) {
+                    Fate::Changed(changed)
+                } else {
+                    e.next = 0;
+                    if e.count > t.count {
+                        e.next = now + u64::from(t.timeout) * SEC;
+                        Fate::Changed(changed)
+                    } else {
+                        Fate::Alert
+                    }
+                }
+            }
+            ThresholdKind::Suppress => Fate::Alert,
+        };
+        self.table.set(key, e, now.saturating_add(keep), now);
+        fate
+    }
+}
+
+/// Whether a packet's addresses are those that a `suppress` names.
+fn suppressed(t: &Threshold, pkt: &Packet<'_>) -> bool {
+    let Some(set) = &t.addrs else { return true };
+    let has = |set: &AddrSet, a: &crate::packet::Addr| {
+        if pkt.is_ipv6() {
+            set.has_v6(u128::from_be_bytes(a.0))
+        } else {
+            set.has_v4(u32::from_be_bytes([a.0[0], a.0[1], a.0[2], a.0[3]]))
+        }
+    };
+    match t.track {
+        Track::Src => has(set, &pkt.src),
+        Track::Dst => has(set, &pkt.dst),
+        _ => has(set, &pkt.src) || has(set, &pkt.dst),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(kind: ThresholdKind, count: u32, seconds: u32, times: &[u64]) -> alloc::vec::Vec<Fate> {
+        let t = Threshold {
+            kind,
+            track: Track::Src,
+            count,
+            seconds,
+            multiplier: 10,
+            new_action: Some(Action::Drop),
+            timeout: 5,
+            addrs: None,
+        };
+        let mut table = Thresholds::new(1024, 7);
+        times
+            .iter()
+            .map(|s| table.count(&t, 1, 0, &Packet::new(&[], 1, s * SEC, 1), 0))
+            .collect()
+    }
+
+    #[test]
+    fn each_kind_over_time() {
+        use Fate::*;
+        assert_eq!(run(ThresholdKind::Limit, 1, 10, &[0, 1, 2, 20]), [Alert, Silent, Silent, Alert]);
+        assert_eq!(run(ThresholdKind::Threshold, 2, 10, &[0, 1, 2, 3]), [Nothing, Alert, Nothing, Alert]);
+        assert_eq!(run(ThresholdKind::Both, 2, 10, &[0, 1, 2, 30]), [Nothing, Alert, Silent, Nothing]);
+        assert_eq!(
+            run(ThresholdKind::DetectionFilter, 2, 10, &[0, 1, 2, 3]),
+            [Nothing, Nothing, Alert, Alert]
+        );
+        assert_eq!(
+            run(ThresholdKind::RateFilter, 1, 10, &[0, 1, 2, 30]),
+            [Alert, Changed(Action::Drop), Changed(Action::Drop), Alert]
+        );
+        let b = run(ThresholdKind::Backoff, 1, 0, &(0..10).collect::<alloc::vec::Vec<_>>());
+        assert_eq!(b.iter().filter(|f| **f == Alert).count(), 2);
+    }
+}
