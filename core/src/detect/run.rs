@@ -597,8 +597,10 @@ impl Detector {
             }
             let key = &rules.bufs[b.key as usize];
             let mut index = 0;
+            let Bench { build, xf, regex, inflater, .. } = &mut self.bench;
             loop {
-                let got = parser.buffer(st, tx, b.local, dir, index, pool, &mut self.bench.build);
+                build.clear();
+                let got = parser.buffer(st, tx, b.local, dir, index, pool, build);
                 let Buffer::Data { bytes, offset, end } = got else {
                     if got == Buffer::Absent || complete {
                         det.scanned_bufs |= if b.kind == BufferKind::Multi && !complete { 0 } else { flag };
@@ -613,10 +615,8 @@ impl Detector {
                     }
                 };
                 if !key.xforms.is_empty() {
-                    let Bench { xf, regex, inflater, .. } = &mut self.bench;
-                    let ok = transformed(&key.xforms, bytes, xf, regex, inflater);
-                    if let Some(which) = ok {
-                        b.mpm.scan(self.bench.xf[which].as_slice(), 0, &mut self.scratch, note);
+                    if let Some(which) = transformed(&key.xforms, bytes, xf, regex, inflater) {
+                        b.mpm.scan(xf[which].as_slice(), 0, &mut self.scratch, note);
                     }
                 } else if b.kind == BufferKind::Streaming && nth < 4 {
                     let known = u64::from(det.scanned[nth]);

@@ -304,7 +304,8 @@ impl Inspector<'_> {
     fn content(&self, c: &ContentStep, b: Bytes<'_>, cursor: usize, from: Option<usize>) -> Option<usize> {
         let len = b.buf.len() as i64;
         let n = c.needle.len();
-        let (mut lo, mut hi) = (0i64, len);
+        let mut lo;
+        let mut hi = len;
         if c.distance.is_some() || c.within.is_some() {
             let distance = c.distance.map_or(0, |d| self.num(d));
             lo = (cursor as i64).saturating_add(distance).max(0);
