@@ -1,5 +1,5 @@
 //! Everything of Tidegate that touches the world: captures, configuration, outputs, the command.
 #![forbid(unsafe_code)]
 
-pub mod config;
 pub mod capture;
+pub mod config;

@@ -233,6 +233,13 @@ impl AppLayer {
         Some((self.parsers.get_mut(app.owner.index()?)?.as_deref_mut()?, st))
     }
 
+    /// As [`AppLayer::parser_mut`], with the files beside it.
+    pub fn parts(&mut self, app: &FlowApp) -> Option<(&mut (dyn Parser + 'static), StateId, &Files)> {
+        let st = app.state()?;
+        let parser = self.parsers.get_mut(app.owner.index()?)?.as_deref_mut()?;
+        Some((parser, st, &self.files))
+    }
+
     /// Protocol of the flow's transactions.
     pub fn owner(&self, app: &FlowApp) -> AppProto {
         if app.state == 0 { app.proto } else { app.owner }

@@ -114,7 +114,10 @@ fn int_def(proto: usize, name: &str) -> Option<(u8, &'static IntDef)> {
 
 /// Directions in which any protocol of `apps` has the buffer or number.
 fn dirs_of(apps: u64, f: impl Fn(usize) -> Option<u8>) -> u8 {
-    (0..PROTOCOLS.len().min(64)).filter(|p| apps == 0 || apps >> p & 1 == 1).filter_map(f).fold(0, |a, d| a | d)
+    (0..PROTOCOLS.len().min(64))
+        .filter(|p| apps == 0 || apps >> p & 1 == 1)
+        .filter_map(f)
+        .fold(0, |a, d| a | d)
 }
 
 impl Compiler {
@@ -136,8 +139,7 @@ impl Compiler {
         for t in transforms {
             xforms.push(match t {
                 ir::Transform::PcreXform(p) => XForm::Regex(
-                    Regex::compile(p.as_bytes(), Flags::default())
-                        .map_err(|e| format!("pcrexform: {e}"))?,
+                    Regex::compile(p.as_bytes(), Flags::default()).map_err(|e| format!("pcrexform: {e}"))?,
                 ),
                 t => XForm::Plain(t.clone()),
             });
@@ -172,8 +174,7 @@ impl Compiler {
         let pick = self.pick(&r)?;
         for l in &r.lists {
             // The prefilter has seen it already; Suricata does not look for it again either.
-            let only =
-                if matches!(pick, Pick::None) { None } else { l.matches.iter().position(is_only) };
+            let only = if matches!(pick, Pick::None) { None } else { l.matches.iter().position(is_only) };
             let steps = self.steps(&l.matches, only)?;
             let source = match &l.buffer {
                 BufferRef::Payload if l.transforms.is_empty() => Source::Payload,
@@ -618,9 +619,11 @@ impl Compiler {
                         .or_insert_with(|| (local, def.progress, def.kind, MpmBuilder::default()))
                         .3
                         .add(bytes, *nocase, Wanted { sig: ix, lo: *lo, hi: *hi });
-                } else if sig.state.iter().any(|s| {
-                    matches!(s, CState::AppEvent { proto, .. } if proto.index() == Some(p))
-                }) {
+                } else if sig
+                    .state
+                    .iter()
+                    .any(|s| matches!(s, CState::AppEvent { proto, .. } if proto.index() == Some(p)))
+                {
                     g.on_event.push(ix);
                 } else if !sig.state.iter().any(|s| matches!(s, CState::AppEvent { .. })) {
                     g.always.push(ix);
@@ -754,7 +757,15 @@ fn strength(b: &[u8]) -> u32 {
     let mut seen = [false; 256];
     let mut s = 0;
     for &c in b {
-        let rare = if c.is_ascii_alphabetic() { 3 } else if c.is_ascii_graphic() { 4 } else if c == 0 || c == 0xff { 2 } else { 5 };
+        let rare = if c.is_ascii_alphabetic() {
+            3
+        } else if c.is_ascii_graphic() {
+            4
+        } else if c == 0 || c == 0xff {
+            2
+        } else {
+            5
+        };
         s += if seen[c as usize] { 1 } else { rare };
         seen[c as usize] = true;
     }

@@ -5,6 +5,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::FlowDetect;
 use super::inspect::transform::{self, Inflater};
 use super::inspect::{Bytes, Inspector, NoSets, Sets};
 use super::packet as packet_match;
@@ -14,12 +15,13 @@ use super::ruleset::{
 };
 use super::state::{self, FlowTag, HostKey, HostTable, TagMetric};
 use super::threshold::Thresholds;
-use super::FlowDetect;
 use crate::app::{AppProto, Buffer, BufferKind, Parser, StateId, TxDetect, TxIdx, file};
 use crate::event::Action;
 use crate::packet::{EventSet, L3, L4, Packet, Source as PacketSource};
 use crate::pool::{BytePool, PBuf, Scratch};
-use crate::rules::ir::{self, AddrSet, AppProtoMode, FlowNumber, IntIndex, PacketHeader, Side, TagMetric as IrTag};
+use crate::rules::ir::{
+    self, AddrSet, AppProtoMode, FlowNumber, IntIndex, PacketHeader, Side, TagMetric as IrTag,
+};
 use crate::sig;
 use crate::sig::regex::Cache;
 use crate::{Dir, app};
@@ -309,9 +311,7 @@ impl Detector {
             self.bench.begin();
             let ok = self.bench.state(&mut self.hosts, &sig.state, cx, flow.as_deref_mut(), pool)
                 && self.bench.header_lists(rules, sig, cx)
-                && sig.payload_list.as_ref().is_none_or(|l| {
-                    self.bench.run(rules, l, Bytes::whole(payload))
-                })
+                && sig.payload_list.as_ref().is_none_or(|l| self.bench.run(rules, l, Bytes::whole(payload)))
                 && self.bench.base64_lists(rules, sig);
             self.counters.evaluated += 1;
             if ok {
@@ -373,7 +373,10 @@ impl Detector {
             for c in list.get(pool).chunks_exact(8) {
                 let s = u32::from_le_bytes([c[0], c[1], c[2], c[3]]);
                 let end = u64::from(u32::from_le_bytes([c[4], c[5], c[6], c[7]]));
-                if end > raw.offset && (s as usize) < self.seen.len() && self.stream_cands.len() < self.seen.len() {
+                if end > raw.offset
+                    && (s as usize) < self.seen.len()
+                    && self.stream_cands.len() < self.seen.len()
+                {
                     self.stream_cands.push((s, end));
                 }
             }
@@ -443,7 +446,9 @@ impl Detector {
         for p in &sig.post {
             match p {
                 CPost::BitsSet(b) => b.iter().for_each(|b| state::change_bit(d, pool, *b, ir::BitOp::Set)),
-                CPost::BitsUnset(b) => b.iter().for_each(|b| state::change_bit(d, pool, *b, ir::BitOp::Unset)),
+                CPost::BitsUnset(b) => {
+                    b.iter().for_each(|b| state::change_bit(d, pool, *b, ir::BitOp::Unset))
+                }
                 CPost::BitsToggle(b) => {
                     b.iter().for_each(|b| state::change_bit(d, pool, *b, ir::BitOp::Toggle));
                 }
@@ -462,8 +467,12 @@ impl Detector {
                 CPost::Tag(t) if t.host.is_none() => {
                     let n = u64::from(t.count);
                     d.tag = match t.metric {
-                        IrTag::Packets => FlowTag { active: true, metric: TagMetric::Packets, left: n, sig: hit.sig },
-                        IrTag::Bytes => FlowTag { active: true, metric: TagMetric::Bytes, left: n, sig: hit.sig },
+                        IrTag::Packets => {
+                            FlowTag { active: true, metric: TagMetric::Packets, left: n, sig: hit.sig }
+                        }
+                        IrTag::Bytes => {
+                            FlowTag { active: true, metric: TagMetric::Bytes, left: n, sig: hit.sig }
+                        }
                         IrTag::Seconds => FlowTag {
                             active: true,
                             metric: TagMetric::Until,
@@ -558,7 +567,13 @@ impl Detector {
                 match self.bench.transaction(&rules, sig, cx, &view, pool) {
                     Answer::Yes => {
                         let _full = det.done.extend(pool, &s.to_le_bytes());
-                        self.matched(sig, Hit { sig: s, tx: Some((tx, id)), in_stream: true }, cx, Some(flow), pool);
+                        self.matched(
+                            sig,
+                            Hit { sig: s, tx: Some((tx, id)), in_stream: true },
+                            cx,
+                            Some(flow),
+                            pool,
+                        );
                     }
                     Answer::Wait if self.waiting.len() < self.waiting.capacity() => self.waiting.push(s),
                     _ => {}
@@ -833,9 +848,7 @@ impl Bench {
                     _ => false,
                 }
             }),
-            CState::IntIsSet { var, set } => {
-                d.is_some_and(|d| state::int(d, pool, *var).is_some() == *set)
-            }
+            CState::IntIsSet { var, set } => d.is_some_and(|d| state::int(d, pool, *var).is_some() == *set),
             CState::Xbit { bit, track, set } => {
                 let k = HostKey::new(u32::from(*bit), *track, cx.pkt.src, cx.pkt.dst);
                 hosts.get(&k, cx.pkt.ts).is_some() == *set
@@ -917,7 +930,11 @@ impl Bench {
                     Answer::Wait
                 }
                 Source::Base64(key) => {
-                    if self.base64_list(rules, key, l) { Answer::Yes } else { Answer::No }
+                    if self.base64_list(rules, key, l) {
+                        Answer::Yes
+                    } else {
+                        Answer::No
+                    }
                 }
                 Source::Header(..) | Source::Payload => Answer::Yes,
             };

@@ -163,10 +163,7 @@ mod tests {
             addrs: None,
         };
         let mut table = Thresholds::new(1024, 7);
-        times
-            .iter()
-            .map(|s| table.count(&t, 1, 0, &Packet::new(&[], 1, s * SEC, 1), 0))
-            .collect()
+        times.iter().map(|s| table.count(&t, 1, 0, &Packet::new(&[], 1, s * SEC, 1), 0)).collect()
     }
 
     #[test]

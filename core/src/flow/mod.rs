@@ -188,6 +188,8 @@ pub struct FlowView<'a> {
     pub cold: &'a Cold,
     /// The TCP session, for `tcp` flows that have one.
     pub tcp: Option<&'a crate::stream::Session>,
+    /// What the stations behind the table know of it; filled in by the engine.
+    pub extra: crate::event::FlowExtra<'a>,
 }
 
 impl<'a> FlowView<'a> {

@@ -563,7 +563,13 @@ impl FlowTable {
     /// The flow as outputs see it.
     pub fn view<'a>(&'a self, ix: FlowIx, streams: &'a Streams) -> FlowView<'a> {
         let hot = self.hot(ix);
-        FlowView { key: self.key(ix), hot, cold: self.cold(ix), tcp: streams.session(hot.tcp) }
+        FlowView {
+            key: self.key(ix),
+            hot,
+            cold: self.cold(ix),
+            tcp: streams.session(hot.tcp),
+            extra: crate::event::FlowExtra::default(),
+        }
     }
 }
 

@@ -832,11 +832,7 @@ pub enum FileMatch {
     /// `filesize`, bytes.
     Size(IntTest),
     /// `filemd5`, `filesha1`, `filesha256`: sorted digests of 16, 20 or 32 bytes, one after the other.
-    Hash {
-        len: u8,
-        negated: bool,
-        digests: Arc<Vec<u8>>,
-    },
+    Hash { len: u8, negated: bool, digests: Arc<Vec<u8>> },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

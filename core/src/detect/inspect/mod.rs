@@ -15,9 +15,7 @@ pub mod transform;
 use alloc::vec::Vec;
 
 use crate::pool::Scratch;
-use crate::rules::ir::{
-    Base64Mode, ByteExtract, ByteJump, ByteMath, ByteTest, Capture, Cmp, IntTest, Num,
-};
+use crate::rules::ir::{Base64Mode, ByteExtract, ByteJump, ByteMath, ByteTest, Capture, Cmp, IntTest, Num};
 use crate::sig::regex::{Cache, Outcome, Regex};
 use bytes::Context;
 use needle::Needle;
