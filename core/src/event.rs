@@ -158,6 +158,8 @@ pub enum FlowVar<'a> {
 #[derive(Clone, Copy)]
 pub struct Alert<'a> {
     pub packet: &'a Packet<'a>,
+    /// For a packet out of a tunnel: the outermost packet of its frame (EVE `tunnel`).
+    pub root: Option<&'a Packet<'a>>,
     /// Direction of the packet in its flow.
     pub dir: Dir,
     pub flow: Option<FlowView<'a>>,
@@ -231,6 +233,8 @@ pub struct FileRecord<'a> {
     pub flow: FlowView<'a>,
     pub tx: Option<TxView<'a>>,
     pub file: FileView<'a>,
+    /// Where the file's name and data lie.
+    pub pool: &'a crate::pool::BytePool,
     pub dir: Dir,
 }
 

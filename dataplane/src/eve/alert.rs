@@ -1,0 +1,304 @@
+//! `alert` records: a rule matched. Also `packet` records, for packets that a tag covers.
+
+use tidegate_core::Dir;
+use tidegate_core::app::{Buffer, TxView};
+use tidegate_core::event::{Action, Alert, Verdict};
+use tidegate_core::packet::Packet;
+use tidegate_core::pool::Scratch;
+use tidegate_core::rules::RuleMeta;
+use tidegate_core::rules::ir::Target;
+
+use super::header::{About, Ends};
+use super::json::Json;
+use super::{Output, file, flow, names, tx};
+use crate::config::eve::{AlertSettings, Xff};
+
+impl Output {
+    pub(super) fn alert(&mut self, a: &Alert<'_>, ips: bool) {
+        let Some(s) = self.settings.alert.clone() else { return };
+        let about = About { packet: Some(a.packet), flow: a.flow.as_ref(), dir: a.dir };
+        let ends = Ends::of_packet(a.packet);
+        if a.tagged {
+            if s.tagged_packets {
+                self.header("packet", a.packet.ts, about, &ends);
+                self.options(about);
+                packet(&mut self.json, a.packet, usize::MAX);
+                self.end();
+            }
+            return;
+        }
+        let xff = s.xff.as_ref().or(self.settings.xff.as_ref()).cloned();
+        let mut scratch = Scratch::new(if xff.is_some() { 8 << 10 } else { 0 });
+        let client = xff.as_ref().and_then(|x| a.tx.as_ref().and_then(|t| forwarded_for(t, x, &mut scratch)));
+        let overwrite = xff.as_ref().is_some_and(|x| x.overwrite);
+        let proxied = client.as_deref().filter(|_| overwrite).map(|ip| (a.dir == Dir::ToServer, ip));
+        self.header_from("alert", a.packet.ts, about, &ends, proxied);
+        self.options(about);
+        let j = &mut self.json;
+        if let Some(t) = &a.tx {
+            j.uint("tx_id", t.common().id);
+        }
+        let extra = client.as_deref().filter(|_| !overwrite);
+        object(j, a.rule, a.allowed, &ends, &s, extra);
+        if let Some(root) = a.root {
+            tunnel(j, a.packet, root);
+        }
+        if let Some(t) = &a.tx {
+            if s.app_layer {
+                tx::object(j, t, a.dir, self.settings.record(t.record()));
+                if s.http_body || s.http_body_printable {
+                    bodies(j, t, &s);
+                }
+            }
+            if s.rule_metadata {
+                files(j, t, a.dir);
+            }
+        }
+        if let Some(f) = &a.flow {
+            flow::app_proto(j, f);
+            j.word("direction", if a.dir == Dir::ToServer { "to_server" } else { "to_client" });
+            if s.flow {
+                j.open("flow");
+                flow::counters(j, f);
+                let e = Ends::of_flow(f, Dir::ToServer);
+                j.addr("src_ip", &e.src, e.v6);
+                j.addr("dest_ip", &e.dst, e.v6);
+                if e.has_ports() {
+                    j.uint("src_port", u64::from(e.sp));
+                    j.uint("dest_port", u64::from(e.dp));
+                }
+                j.close();
+            }
+        }
+        payload(j, a, &s);
+        if s.packet {
+            packet(j, a.packet, usize::MAX);
+        }
+        if s.verdict {
+            verdict(j, a.verdict, a.action, a.packet, ips);
+        }
+        self.end();
+    }
+}
+
+/// The `alert` object.
+pub(super) fn object(
+    j: &mut Json,
+    r: &RuleMeta,
+    allowed: bool,
+    ends: &Ends,
+    s: &AlertSettings,
+    xff: Option<&[u8]>,
+) {
+    j.open("alert");
+    j.word("action", if allowed { "allowed" } else { "blocked" });
+    j.uint("gid", u64::from(r.gid));
+    j.uint("signature_id", u64::from(r.sid));
+    j.uint("rev", u64::from(r.rev));
+    j.string("signature", r.msg.as_bytes());
+    j.string("category", r.category.as_bytes());
+    j.uint("severity", u64::from(r.priority));
+    if let Some(t) = r.target {
+        let (source, target) = match t {
+            Target::Dest => (*ends, ends.flip()),
+            Target::Src => (ends.flip(), *ends),
+        };
+        for (key, e) in [("source", source), ("target", target)] {
+            j.open(key);
+            j.addr("ip", &e.src, e.v6);
+            if e.has_ports() {
+                j.uint("port", u64::from(e.sp));
+            }
+            j.close();
+        }
+    }
+    if s.reference && !r.references.is_empty() {
+        j.open_list("references");
+        for (prefix, rest) in &r.references {
+            j.key("");
+            let url = [prefix.as_bytes(), rest.as_bytes()].concat();
+            j.quoted(&url);
+        }
+        j.close_list();
+    }
+    if s.rule_metadata && !r.metadata.is_empty() {
+        metadata(j, r);
+    }
+    if s.rule_text {
+        j.string("rule", r.text.as_bytes());
+    }
+    if let Some(ip) = xff {
+        j.string("xff", ip);
+    }
+    j.close();
+}
+
+/// `metadata`: each key once, with the list of its values.
+fn metadata(j: &mut Json, r: &RuleMeta) {
+    j.open("metadata");
+    for (i, (key, _)) in r.metadata.iter().enumerate() {
+        if r.metadata.iter().take(i).any(|(k, _)| k == key) {
+            continue;
+        }
+        j.wire_key(key.as_bytes());
+        j.buf.push(b'[');
+        for (_, v) in r.metadata.iter().filter(|(k, _)| k == key) {
+            j.string("", v.as_bytes());
+        }
+        j.close_list();
+    }
+    j.close();
+}
+
+/// The outermost packet of the frame that carried an inner packet.
+fn tunnel(j: &mut Json, p: &Packet<'_>, root: &Packet<'_>) {
+    let e = Ends::of_packet(root);
+    j.open("tunnel");
+    j.addr("src_ip", &e.src, e.v6);
+    j.uint("src_port", u64::from(e.sp));
+    j.addr("dest_ip", &e.dst, e.v6);
+    j.uint("dest_port", u64::from(e.dp));
+    super::header::proto(j, e.proto);
+    j.uint("depth", u64::from(p.recursion));
+    if root.index != 0 {
+        j.uint("pcap_cnt", root.index);
+    }
+    j.word("pkt_src", root.source.name());
+    j.close();
+}
+
+/// Files of the transaction in the packet's direction.
+fn files(j: &mut Json, t: &TxView<'_>, dir: Dir) {
+    let mut any = false;
+    for id in t.files.chain(t.common().files[dir.ix()]) {
+        if !any {
+            j.open_list("files");
+            any = true;
+        }
+        j.open("");
+        file::fields(j, &t.files.view(id), t.pool);
+        j.close();
+    }
+    if any {
+        j.close_list();
+    }
+}
+
+/// `payload`, `payload_printable`, `payload_length`, `stream`.
+fn payload(j: &mut Json, a: &Alert<'_>, s: &AlertSettings) {
+    if !(s.payload || s.payload_printable || s.payload_length) {
+        return;
+    }
+    let stream = a.in_stream && a.packet.proto == 6;
+    let mut data = a.packet.payload();
+    if stream && !a.stream_data.is_empty() {
+        data = &a.stream_data[..a.stream_data.len().min(s.payload_buffer)];
+    }
+    if !data.is_empty() {
+        if s.payload_length {
+            j.uint("payload_length", data.len() as u64);
+        }
+        if s.payload {
+            j.base64("payload", data);
+        }
+        if s.payload_printable {
+            j.printable("payload_printable", data);
+        }
+    } else {
+        if s.payload {
+            j.word("payload", "");
+        }
+        if s.payload_printable {
+            j.word("payload_printable", "");
+        }
+    }
+    j.uint("stream", u64::from(stream));
+}
+
+/// `packet` and `packet_info`.
+pub(super) fn packet(j: &mut Json, p: &Packet<'_>, most: usize) {
+    j.base64("packet", &p.data[..p.data.len().min(most)]);
+    let (number, name) = names::link(p.link);
+    j.open("packet_info");
+    j.uint("linktype", u64::from(number));
+    if !name.is_empty() {
+        j.word("linktype_name", name);
+    }
+    j.close();
+}
+
+/// `verdict`: what becomes of the packet.
+pub(super) fn verdict(j: &mut Json, v: Verdict, action: Action, p: &Packet<'_>, ips: bool) {
+    j.open("verdict");
+    match v {
+        Verdict::Reject { to_src, to_dst } => {
+            j.word("action", if ips { "drop" } else { "alert" });
+            let target = match (to_src, to_dst) {
+                (true, true) => "both",
+                (true, false) => "to_client",
+                (false, _) => "to_server",
+            };
+            j.word("reject-target", target);
+            j.open_list("reject");
+            match p.proto {
+                6 => j.word("", "tcp-reset"),
+                1 | 17 | 58 => j.word("", "icmp-prohib"),
+                _ => {}
+            }
+            j.close_list();
+        }
+        Verdict::Drop if ips => j.word("action", "drop"),
+        _ if action == Action::Pass => j.word("action", "pass"),
+        _ => j.word("action", "alert"),
+    }
+    j.close();
+}
+
+/// Bytes of a named single or streaming buffer of a transaction.
+fn buffer<'a>(t: &TxView<'a>, name: &str, dir: Dir, scratch: &'a mut Scratch) -> Option<&'a [u8]> {
+    let local = t.proto.def().buffers.iter().position(|b| b.name == name)?;
+    match t.parser.buffer(t.state, t.tx, u8::try_from(local).ok()?, dir, 0, t.pool, scratch) {
+        Buffer::Data { bytes, .. } => Some(bytes),
+        _ => None,
+    }
+}
+
+/// HTTP bodies inside the record's object, which was the last thing written.
+fn bodies(j: &mut Json, t: &TxView<'_>, s: &AlertSettings) {
+    if t.record() != "http" || j.buf.pop() != Some(b'}') {
+        return;
+    }
+    for (name, dir) in [("request", Dir::ToServer), ("response", Dir::ToClient)] {
+        let mut scratch = Scratch::new(64 << 10);
+        let Some(body) = buffer(t, &format!("http.{name}_body"), dir, &mut scratch).filter(|b| !b.is_empty())
+        else {
+            continue;
+        };
+        if s.http_body {
+            j.base64(&format!("http_{name}_body"), body);
+        }
+        if s.http_body_printable {
+            j.printable(&format!("http_{name}_body_printable"), body);
+        }
+    }
+    j.buf.push(b'}');
+}
+
+/// The client's address out of a proxy's header, when it is one.
+pub(super) fn forwarded_for(t: &TxView<'_>, x: &Xff, scratch: &mut Scratch) -> Option<Vec<u8>> {
+    let headers = buffer(t, "http.header.raw", Dir::ToServer, scratch)?;
+    let line = headers.split(|&b| b == b'\n').find_map(|l| {
+        let (name, value) = l.split_at_checked(x.header.len())?;
+        (name.eq_ignore_ascii_case(x.header.as_bytes())).then(|| value.strip_prefix(b":")).flatten()
+    })?;
+    let mut list = line.split(|&b| b == b',');
+    let one = if x.forward { list.next() } else { list.next_back() }?;
+    let text = std::str::from_utf8(one).ok()?.trim();
+    let ip = |t: &str| t.parse::<std::net::IpAddr>().is_ok();
+    let bare = match text.strip_prefix('[').and_then(|t| t.split_once(']')) {
+        Some((v6, _)) => v6,
+        None if ip(text) => text,
+        None => text.rsplit_once(':').map_or(text, |(host, _)| host),
+    };
+    ip(bare).then(|| bare.as_bytes().to_vec())
+}

@@ -1,0 +1,64 @@
+//! `anomaly` records: damaged or contradictory traffic.
+
+use tidegate_core::Dir;
+use tidegate_core::event::{Anomaly, AnomalyKind};
+
+use super::header::{About, Ends};
+use super::{Output, alert};
+
+/// Bytes of the packet that `packethdr` shows.
+const HEADER_BYTES: usize = 32;
+
+impl Output {
+    pub(super) fn anomaly(&mut self, a: &Anomaly<'_>) {
+        let Some(s) = self.settings.anomaly else { return };
+        let wanted = match a.kind {
+            AnomalyKind::Decode => s.decode,
+            AnomalyKind::Stream => s.stream,
+            AnomalyKind::AppLayer => s.applayer,
+        };
+        if !wanted {
+            return;
+        }
+        let about = About { packet: a.packet, flow: a.flow.as_ref(), dir: a.dir };
+        let (ts, ends) = match (a.packet, &a.flow) {
+            (Some(p), _) => (p.ts, Ends::of_packet(p)),
+            (None, Some(f)) => (f.last(), Ends::of_flow(f, Dir::ToServer)),
+            (None, None) => return,
+        };
+        self.header("anomaly", ts, about, &ends);
+        self.options(about);
+        let j = &mut self.json;
+        if let Some(t) = &a.tx {
+            j.uint("tx_id", t.common().id);
+        }
+        j.open("anomaly");
+        match a.kind {
+            AnomalyKind::Decode => {
+                j.word("type", "decode");
+                j.word("event", a.name);
+            }
+            AnomalyKind::Stream => {
+                j.word("type", "stream");
+                j.word("event", a.name);
+            }
+            AnomalyKind::AppLayer => {
+                j.word("app_proto", a.app_proto.name());
+                j.word("type", "applayer");
+                j.key("event");
+                j.buf.push(b'"');
+                j.buf.extend(a.name.bytes().map(|b| b.to_ascii_uppercase()));
+                j.buf.push(b'"');
+                j.word("layer", a.layer);
+            }
+        }
+        j.close();
+        if s.packethdr
+            && a.kind != AnomalyKind::AppLayer
+            && let Some(p) = a.packet
+        {
+            alert::packet(j, p, HEADER_BYTES);
+        }
+        self.end();
+    }
+}

@@ -1,0 +1,89 @@
+//! `fast.log`: one line per alert, for people.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+
+use tidegate_core::event::Alert;
+
+use super::json::Json;
+use super::names;
+
+/// The file, buffered.
+#[derive(Debug)]
+pub struct FastLog {
+    file: BufWriter<File>,
+    text: Json,
+    failed: Option<std::io::Error>,
+}
+
+impl FastLog {
+    pub fn new(file: File) -> Self {
+        FastLog { file: BufWriter::new(file), text: Json::with_capacity(1024), failed: None }
+    }
+
+    /// `06/13/2016-14:49:22.123456  [**] [1:1:1] msg [**] [Classification: c] [Priority: 3] {TCP} a:1 -> b:2`
+    pub fn alert(&mut self, a: &Alert<'_>) {
+        if a.tagged {
+            return;
+        }
+        let (date, _) = self.text.clock.second(a.packet.ts / 1_000_000_000);
+        let date = std::str::from_utf8(&date).unwrap_or("");
+        let r = a.rule;
+        let t = &mut self.text;
+        t.buf.clear();
+        let class = if r.category.is_empty() { "(null)" } else { r.category.as_str() };
+        let mark = match (a.allowed, a.action.is_drop()) {
+            (false, _) => "[Drop] ",
+            (true, true) => "[wDrop] ",
+            (true, false) => "",
+        };
+        // Writing to a Vec cannot fail.
+        let _ = write!(
+            t.buf,
+            "{}/{}/{}-{}.{:06}  {mark}[**] [{}:{}:{}] {} [**] [Classification: {class}] [Priority: {}] ",
+            &date[5..7],
+            &date[8..10],
+            &date[0..4],
+            &date[11..],
+            a.packet.ts % 1_000_000_000 / 1000,
+            r.gid,
+            r.sid,
+            r.rev,
+            r.msg,
+            r.priority
+        );
+        let p = a.packet;
+        match names::protocol(p.proto) {
+            Some(name) => {
+                let _ = write!(t.buf, "{{{name}}} ");
+            }
+            None => {
+                let _ = write!(t.buf, "{{PROTO:{:03}}} ", p.proto);
+            }
+        }
+        let (sp, dp) = match p.proto {
+            1 | 58 => (u16::from(p.icmp.kind), u16::from(p.icmp.code)),
+            _ => (p.sp, p.dp),
+        };
+        for (i, (addr, port)) in [(p.src, sp), (p.dst, dp)].into_iter().enumerate() {
+            let from = t.buf.len();
+            // Written with quotes, which go again.
+            t.addr("", &addr, p.is_ipv6());
+            t.buf.pop();
+            let quote = t.buf[from..].iter().position(|&b| b == b'"').map_or(from, |q| from + q);
+            t.buf.drain(from..=quote);
+            let _ = write!(t.buf, ":{port}{}", if i == 0 { " -> " } else { "\n" });
+        }
+        if let Err(e) = self.file.write_all(&t.buf) {
+            self.failed.get_or_insert(e);
+        }
+    }
+
+    /// Writes everything out; the first error that ever happened, if any.
+    pub fn flush(&mut self) -> std::io::Result<()> {
+        match self.failed.take() {
+            Some(e) => Err(e),
+            None => self.file.flush(),
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! EVE JSON: engine events go in, one JSON object a line comes out, with Suricata's field names, types and order.
+//!
+//! [`EveSink`] is the [`EventSink`] of the command. Events are written straight into a buffer per output file;
+//! the buffer goes to the file when it is full and at the end. One file here per kind of event.
+
+mod alert;
+mod anomaly;
+mod community;
+mod drop;
+mod fast;
+mod fields;
+mod file;
+mod flow;
+mod header;
+mod json;
+mod names;
+mod stats;
+mod time;
+mod tx;
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use tidegate_core::event::{Event, EventSink};
+
+use crate::config::{EveSettings, Outputs};
+pub use json::Json;
+pub use stats::Stats;
+
+/// Bytes collected before they are written to the file.
+const FLUSH_AT: usize = 256 << 10;
+
+/// One event file.
+#[derive(Debug)]
+struct Output {
+    settings: EveSettings,
+    json: Json,
+    file: File,
+    path: PathBuf,
+    /// What every event of this capture ends with: `,"pcap_filename":"…"`.
+    tail: Vec<u8>,
+}
+
+/// Writes engine events to the files that the configuration names.
+#[derive(Debug)]
+pub struct EveSink {
+    outputs: Vec<Output>,
+    fast: Option<fast::FastLog>,
+    /// Packets can be dropped: `drop` means drop.
+    ips: bool,
+    /// Flows whose drop was logged, per direction (direct-mapped by flow id).
+    drops_seen: Vec<[u64; 2]>,
+    /// Events written per kind, for the summary.
+    pub counts: Counts,
+    error: Option<(PathBuf, std::io::Error)>,
+}
+
+/// Events that were given to the sink.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub alerts: u64,
+    pub flows: u64,
+    pub records: u64,
+    pub files: u64,
+    pub anomalies: u64,
+    pub drops: u64,
+}
+
+/// An output file could not be made or written.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {source}")]
+pub struct OutputError {
+    pub path: PathBuf,
+    pub source: std::io::Error,
+}
+
+impl EveSink {
+    /// Opens (and empties) the files of `outputs` in `dir`.
+    pub fn create(outputs: &Outputs, dir: &Path, ips: bool) -> Result<EveSink, OutputError> {
+        let open = |name: &str| -> Result<(File, PathBuf), OutputError> {
+            let path = dir.join(name);
+            let file = File::create(&path).map_err(|source| OutputError { path: path.clone(), source })?;
+            Ok((file, path))
+        };
+        let mut outs: Vec<Output> = Vec::new();
+        for settings in &outputs.eve {
+            let (file, path) = open(&settings.filename)?;
+            outs.push(Output {
+                settings: settings.clone(),
+                json: Json::with_capacity(FLUSH_AT + (128 << 10)),
+                file,
+                path,
+                tail: Vec::new(),
+            });
+        }
+        let fast = match &outputs.fast {
+            None => None,
+            Some(name) => Some(fast::FastLog::new(open(name)?.0)),
+        };
+        let any_drop = outs.iter().any(|o| o.settings.drop.is_some());
+        Ok(EveSink {
+            outputs: outs,
+            fast,
+            ips,
+            drops_seen: vec![[0; 2]; if any_drop { 4096 } else { 0 }],
+            counts: Counts::default(),
+            error: None,
+        })
+    }
+
+    /// Names the capture that is read from now on. `folder`: it is one of several.
+    pub fn capture(&mut self, name: &Path, folder: bool) {
+        for o in &mut self.outputs {
+            o.tail.clear();
+            if o.settings.pcap_file.unwrap_or(folder) {
+                let mut j = Json::default();
+                j.quoted(name.to_string_lossy().as_bytes());
+                o.tail.extend_from_slice(b",\"pcap_filename\":");
+                o.tail.extend_from_slice(&j.buf);
+            }
+        }
+    }
+
+    /// Writes the statistics of a run to the outputs that want them.
+    pub fn stats(&mut self, stats: &Stats<'_>) {
+        for o in &mut self.outputs {
+            if let Some(s) = o.settings.stats.filter(|s| s.totals) {
+                stats::write(&mut o.json, stats, s.null_values);
+                o.end();
+            }
+        }
+    }
+
+    /// Writes everything out; the first error that ever happened, if any.
+    pub fn finish(&mut self) -> Result<(), OutputError> {
+        for o in &mut self.outputs {
+            if let Err(e) = o.flush() {
+                self.error.get_or_insert((o.path.clone(), e));
+            }
+        }
+        if let Some(f) = &mut self.fast
+            && let Err(e) = f.flush()
+        {
+            self.error.get_or_insert((PathBuf::from("fast.log"), e));
+        }
+        match self.error.take() {
+            None => Ok(()),
+            Some((path, source)) => Err(OutputError { path, source }),
+        }
+    }
+
+    /// A dropped flow is told once per direction unless all its packets are wanted.
+    fn first_drop(&mut self, flow: u64, dir: usize) -> bool {
+        let slots = self.drops_seen.len();
+        if slots == 0 {
+            return true;
+        }
+        let slot = &mut self.drops_seen[(flow.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize % slots];
+        let seen = std::mem::replace(&mut slot[dir], flow) == flow;
+        !seen
+    }
+}
+
+impl Output {
+    /// Ends the line of the event just written.
+    fn end(&mut self) {
+        self.json.buf.extend_from_slice(&self.tail);
+        self.json.buf.extend_from_slice(b"}\n");
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let r = self.file.write_all(&self.json.buf);
+        self.json.buf.clear();
+        r
+    }
+}
+
+impl EventSink for EveSink {
+    fn event(&mut self, event: Event<'_>) {
+        let c = &mut self.counts;
+        let mut wanted_drop = true;
+        match event {
+            Event::Alert(_) => c.alerts += 1,
+            Event::Flow(_) => c.flows += 1,
+            Event::Tx(_) => c.records += 1,
+            Event::File(_) => c.files += 1,
+            Event::Anomaly(_) => c.anomalies += 1,
+            Event::Drop(d) => {
+                c.drops += 1;
+                if let Some(f) =
+                    d.flow.as_ref().filter(|_| d.reason == tidegate_core::event::DropReason::FlowDrop)
+                {
+                    wanted_drop = self.first_drop(f.id(), d.dir.ix());
+                }
+            }
+        }
+        if let (Some(fast), Event::Alert(a)) = (&mut self.fast, event) {
+            fast.alert(a);
+        }
+        for o in &mut self.outputs {
+            let before = o.json.buf.len();
+            match event {
+                Event::Alert(a) => o.alert(a, self.ips),
+                Event::Flow(f) => o.flow(&f),
+                Event::Tx(t) => o.tx(t),
+                Event::File(f) => o.file(f),
+                Event::Anomaly(a) => o.anomaly(a),
+                Event::Drop(d) => o.drop(d, self.ips, wanted_drop),
+            }
+            if o.json.buf.len() != before
+                && o.json.buf.len() >= FLUSH_AT
+                && let Err(e) = o.flush()
+            {
+                self.error.get_or_insert((o.path.clone(), e));
+            }
+        }
+    }
+}
