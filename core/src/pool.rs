@@ -83,6 +83,15 @@ impl BytePool {
         self.refused
     }
 
+    /// Copies `len` bytes of `src` from `from` into `dst` at `to`; what lies outside either is left out.
+    pub fn copy_between(&mut self, src: &PBuf, from: usize, dst: &PBuf, to: usize, len: usize) {
+        let len = len.min(src.len().saturating_sub(from)).min(dst.len().saturating_sub(to));
+        if len > 0 {
+            let at = src.start() + from;
+            self.mem.copy_within(at..at + len, dst.start() + to);
+        }
+    }
+
     fn push_free(&mut self, at: u32, class: usize) {
         let head = self.heads[class];
         self.next[at as usize] = head;
@@ -400,6 +409,19 @@ impl Scratch {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn copies_between_buffers_stay_inside() {
+        let mut p = BytePool::new(1 << 12);
+        let a = PBuf::from_slice(&mut p, b"abcdef").unwrap();
+        let b = PBuf::from_slice(&mut p, b"......").unwrap();
+        p.copy_between(&a, 2, &b, 1, 2);
+        assert_eq!(b.get(&p), b".cd...");
+        p.copy_between(&a, 4, &b, 5, 100);
+        p.copy_between(&a, 9, &b, 0, 1);
+        p.copy_between(&a, 0, &b, 9, 1);
+        assert_eq!((a.get(&p), b.get(&p)), (&b"abcdef"[..], &b".cd..e"[..]));
+    }
 
     #[test]
     fn grows_and_gives_everything_back() {

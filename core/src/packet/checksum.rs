@@ -31,6 +31,11 @@ pub fn internet(bytes: &[u8]) -> u16 {
     !fold(sum(bytes, 0))
 }
 
+/// Whether an IPv4 header's checksum is right.
+pub fn header_is_good(header: &[u8]) -> bool {
+    fold(sum(header, 0)) == 0xffff
+}
+
 const fn verdict(good: bool) -> Checksum {
     if good { Checksum::Good } else { Checksum::Bad }
 }
@@ -40,7 +45,7 @@ pub fn verify_l3(p: &Packet<'_>) -> Checksum {
     if p.l3_sum != Checksum::Unchecked || p.l3 != L3::Ipv4 {
         return p.l3_sum;
     }
-    verdict(fold(sum(p.l3_hdr.of(p.data), 0)) == 0xffff)
+    verdict(header_is_good(p.l3_hdr.of(p.data)))
 }
 
 /// Checks the checksum of TCP, UDP or ICMP with its pseudo header. A UDP checksum of zero over IPv4 is none

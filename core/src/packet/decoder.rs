@@ -6,7 +6,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Checksum, Packet, Source, erspan, events as ev, ipv4, ipv6, link, ppp, vlan};
+use super::{Packet, Source, erspan, events as ev, ipv4, ipv6, link, ppp, vlan};
 
 /// Most packets one frame can give: itself and seven levels of tunnels.
 pub const MAX_PER_FRAME: usize = 8;
@@ -237,10 +237,18 @@ impl Decoder {
     /// Appends the packet of a reassembled IP datagram (and what it carries); returns how many, 0 when its
     /// header is damaged.
     ///
-    /// `parent` is the fragment that completed it: time, number, VLANs and tunnel depth are taken from it.
-    pub fn decode_ip<'a>(&self, datagram: &'a [u8], parent: &Packet<'_>, out: &mut PacketBuf<'a>) -> usize {
+    /// `datagram` begins with a link header of type `link`; its IP header is at `l3_off`. `parent` is the
+    /// fragment that completed it: time, number, VLANs and tunnel depth are taken from it.
+    pub fn decode_ip<'a>(
+        &self,
+        datagram: &'a [u8],
+        l3_off: usize,
+        link: u16,
+        parent: &Packet<'_>,
+        out: &mut PacketBuf<'a>,
+    ) -> usize {
         let first = out.len();
-        let mut p = Packet::new(datagram, link::RAW, parent.ts, parent.index);
+        let mut p = Packet::new(datagram, link, parent.ts, parent.index);
         p.source = Source::Defrag;
         p.recursion = parent.recursion;
         p.mac = parent.mac;
@@ -248,17 +256,15 @@ impl Decoder {
         p.vlan = parent.vlan;
         p.vlans = parent.vlans;
         p.vni = parent.vni;
-        // The sender's checksum covers the header before it was put together.
-        p.l3_sum = Checksum::Good;
         if !out.push(p) {
             return 0;
         }
         let mut cx = Cx { cfg: &self.cfg, layers: 0, inner: None };
         let Some(p) = out.pkts.last_mut() else { return 0 };
         let end = datagram.len();
-        let good = match datagram.first().map(|b| b >> 4) {
-            Some(4) => ipv4::decode(&mut cx, p, 0, end),
-            Some(6) => ipv6::decode(&mut cx, p, 0, end),
+        let good = match datagram.get(l3_off).map(|b| b >> 4) {
+            Some(4) => ipv4::decode(&mut cx, p, l3_off, end),
+            Some(6) => ipv6::decode(&mut cx, p, l3_off, end),
             _ => false,
         };
         if !good {

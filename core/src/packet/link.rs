@@ -7,7 +7,8 @@ use super::{L3, Packet, Span, events as ev, ipv4, ipv6, mpls, nsh, ppp, vlan};
 
 pub(super) const ETHERNET: u16 = 1;
 pub(super) const PPP: u16 = 9;
-pub(super) const RAW: u16 = 101;
+/// Raw IP: the number that Suricata gives packets out of tunnels.
+pub(super) const RAW: u16 = 12;
 
 const ET_IP: u16 = 0x0800;
 const ET_ARP: u16 = 0x0806;

@@ -3,6 +3,7 @@
 //! In: decoded packets. Out: complete datagrams and ordered data with gaps marked. Owns the fragment and
 //! segment pools.
 pub mod config;
+pub mod defrag;
 pub mod events;
 pub mod policy;
 mod session;

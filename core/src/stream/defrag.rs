@@ -1,0 +1,703 @@
+//! IP defragmentation (RFC 791, 3.2; RFC 8200, 4.5).
+//!
+//! In: packets whose `frag` is set, with the overlap policy of their destination. Out: complete datagrams, as
+//! bytes that begin with the first fragment's link header and can be decoded like a frame from the network
+//! header on. Owns the trackers, the fragments and their bytes: all fixed at construction. When trackers run
+//! out the one that waited longest is given up; when fragments or bytes run out the fragment is ignored with
+//! an event. Time is that of the packets.
+
+mod overlap;
+#[cfg(test)]
+mod tests;
+
+use alloc::{vec, vec::Vec};
+
+use self::overlap::{Extent, Outcome, Rule};
+use super::policy::OsPolicy;
+use crate::packet::{Addr, EventSet, Packet, checksum, events as ev};
+use crate::pool::{BytePool, PBuf, Slab};
+
+/// No slot of a slab.
+const NIL: u32 = u32::MAX;
+/// Most fragments of one datagram: what 64 KiB hold in pieces of eight bytes.
+const MAX_PER_DATAGRAM: u32 = 8192;
+/// Largest IP datagram.
+const MAX_DATAGRAM: u32 = 65_535;
+
+/// Sizes and times (Suricata's `defrag:` section).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefragConfig {
+    /// Datagrams in reassembly at once (`trackers`).
+    pub trackers: usize,
+    /// Fragments held at once (`max-frags`).
+    pub max_frags: usize,
+    /// Bytes for fragments and reassembled datagrams (`memcap`).
+    pub memory: usize,
+    /// How long a datagram may stay incomplete, from its last fragment (`timeout`), nanoseconds.
+    pub timeout_ns: u64,
+    /// Secret that keys the hash of trackers.
+    pub seed: u64,
+}
+
+impl Default for DefragConfig {
+    fn default() -> Self {
+        DefragConfig {
+            trackers: 65_535,
+            max_frags: 65_535,
+            memory: 32 << 20,
+            timeout_ns: 60_000_000_000,
+            seed: 0,
+        }
+    }
+}
+
+/// What happened since construction (EVE `stats.defrag`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DefragStats {
+    pub ipv4_fragments: u64,
+    pub ipv4_reassembled: u64,
+    pub ipv6_fragments: u64,
+    pub ipv6_reassembled: u64,
+    /// Trackers given up before their time because all were taken.
+    pub max_trackers_reached: u64,
+    /// Fragments ignored for want of a slot or of bytes.
+    pub max_frags_reached: u64,
+    /// Trackers whose time was over when the same identification came again.
+    pub soft_reuse: u64,
+    /// Trackers whose time ran out.
+    pub timeouts: u64,
+}
+
+/// A reassembled datagram; its bytes are read with [`Defrag::datagram`] until it is given back with
+/// [`Defrag::release`].
+#[derive(Debug)]
+#[must_use = "give it back with Defrag::release"]
+pub struct Datagram {
+    buf: PBuf,
+    l3_off: u32,
+    link: u16,
+}
+
+impl Datagram {
+    /// Offset of the IP header: before it lies the first fragment's link header.
+    pub const fn l3_off(&self) -> usize {
+        self.l3_off as usize
+    }
+
+    /// LINKTYPE_ number of the first fragment.
+    pub const fn link(&self) -> u16 {
+        self.link
+    }
+}
+
+/// What the fragments of one datagram have in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Key {
+    src: Addr,
+    dst: Addr,
+    id: u32,
+    /// IPv4: the protocol. IPv6 fragments may differ in it, so it is the fragment header's own number.
+    proto: u8,
+    v6: bool,
+    recursion: u8,
+    vlan: [u16; 3],
+}
+
+impl Key {
+    fn of(p: &Packet<'_>, id: u32) -> Key {
+        Key {
+            src: p.src,
+            dst: p.dst,
+            id,
+            proto: p.proto,
+            v6: p.is_ipv6(),
+            recursion: p.recursion,
+            vlan: p.vlan,
+        }
+    }
+
+    fn hash(&self, seed: u64) -> u64 {
+        let word = |b: &[u8; 16], at: usize| {
+            b.get(at..).and_then(|b| b.first_chunk::<8>()).map_or(0, |b| u64::from_le_bytes(*b))
+        };
+        let rest = u64::from(self.id) << 32
+            | u64::from(self.proto) << 24
+            | u64::from(self.recursion) << 16
+            | u64::from(self.vlan[0] ^ self.vlan[1].rotate_left(4) ^ self.vlan[2].rotate_left(8));
+        let words =
+            [word(&self.src.0, 0), word(&self.src.0, 8), word(&self.dst.0, 0), word(&self.dst.0, 8), rest];
+        // Each word enters through a multiplication of 64 by 64 bits keyed by the secret and folded.
+        words.iter().fold(seed ^ 0x9e37_79b9_7f4a_7c15, |h, w| {
+            let m = u128::from(h ^ w) * u128::from(seed.rotate_left(23) | 1 ^ 0xd6e8_feb8_6659_fd93);
+            (m as u64 ^ (m >> 64) as u64).wrapping_add(0x2545_f491_4f6c_dd1d)
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Tracker {
+    key: Key,
+    hash: u64,
+    rule: Rule,
+    /// Head and tail of the fragments, in order of offset.
+    first: u32,
+    last: u32,
+    count: u32,
+    /// Bytes held, overlaps counted twice.
+    held: u32,
+    /// Where the fragment that reaches furthest ends.
+    top: u32,
+    seen_last: bool,
+    /// Time of the last fragment.
+    ts: u64,
+    /// The next tracker of the same bucket.
+    chain: u32,
+    /// Neighbours in the order of `ts`.
+    older: u32,
+    newer: u32,
+}
+
+impl Default for Tracker {
+    fn default() -> Self {
+        Tracker {
+            key: Key::default(),
+            hash: 0,
+            rule: Rule::Bsd,
+            first: NIL,
+            last: NIL,
+            count: 0,
+            held: 0,
+            top: 0,
+            seen_last: false,
+            ts: 0,
+            chain: NIL,
+            older: NIL,
+            newer: NIL,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Frag {
+    x: Extent,
+    /// More fragments follow it.
+    more: bool,
+    next: u32,
+    /// For the first fragment of a datagram the headers before its data, then the data.
+    bytes: PBuf,
+    head: u32,
+    l3_off: u32,
+    l3_len: u32,
+    nh_off: u32,
+    nh: u8,
+    link: u16,
+}
+
+impl Default for Frag {
+    fn default() -> Self {
+        Frag {
+            x: Extent::default(),
+            more: false,
+            next: NIL,
+            bytes: PBuf::new(),
+            head: 0,
+            l3_off: 0,
+            l3_len: 0,
+            nh_off: 0,
+            nh: 0,
+            link: 0,
+        }
+    }
+}
+
+/// The defragmenter of one worker.
+#[derive(Debug)]
+pub struct Defrag {
+    trackers: Slab<Tracker>,
+    frags: Slab<Frag>,
+    bytes: BytePool,
+    buckets: Vec<u32>,
+    oldest: u32,
+    newest: u32,
+    timeout_ns: u64,
+    seed: u64,
+    stats: DefragStats,
+}
+
+impl Defrag {
+    /// Takes all memory at once.
+    pub fn new(cfg: &DefragConfig) -> Self {
+        let trackers = cfg.trackers.max(1);
+        Defrag {
+            trackers: Slab::new(trackers),
+            frags: Slab::new(cfg.max_frags.max(1)),
+            bytes: BytePool::new(cfg.memory),
+            buckets: vec![NIL; trackers.next_power_of_two()],
+            oldest: NIL,
+            newest: NIL,
+            timeout_ns: cfg.timeout_ns,
+            seed: cfg.seed,
+            stats: DefragStats::default(),
+        }
+    }
+
+    pub fn stats(&self) -> DefragStats {
+        self.stats
+    }
+
+    /// Bytes held at the moment.
+    pub fn in_use(&self) -> usize {
+        self.bytes.in_use()
+    }
+
+    /// Datagrams in reassembly at the moment.
+    pub fn active(&self) -> usize {
+        self.trackers.used()
+    }
+
+    /// Takes a fragment; gives the datagram that it completes. Anomalies are set in `events`, which the caller
+    /// merges into the packet's. A packet that is no fragment changes nothing.
+    pub fn insert(&mut self, pkt: &Packet<'_>, policy: OsPolicy, events: &mut EventSet) -> Option<Datagram> {
+        let frag = pkt.frag?;
+        let v6 = pkt.is_ipv6();
+        if v6 {
+            self.stats.ipv6_fragments += 1;
+        } else {
+            self.stats.ipv4_fragments += 1;
+        }
+        let id = self.tracker(Key::of(pkt, frag.id), Rule::of(policy), pkt.ts);
+        let new = Extent { off: frag.offset, len: frag.data.len, ..Extent::default() };
+        // Suricata counts the smallest header for IPv4 and none for IPv6.
+        let header = if v6 { 0 } else { 20 };
+        if header + new.end() > MAX_DATAGRAM {
+            events.set(if v6 { ev::IPV6_FRAG_PKT_TOO_LARGE } else { ev::IPV4_FRAG_PKT_TOO_LARGE });
+            self.drop_if_empty(id);
+            return None;
+        }
+        self.touch(id, pkt.ts);
+        let (new, overlap) = self.place(id, new);
+        if overlap {
+            events.set(if v6 { ev::IPV6_FRAG_OVERLAP } else { ev::IPV4_FRAG_OVERLAP });
+        }
+        let Some(new) = new else {
+            self.drop_if_empty(id);
+            return None;
+        };
+        if !self.hold(id, new, pkt) {
+            self.stats.max_frags_reached += 1;
+            events.set(if v6 { ev::IPV6_FRAG_IGNORED } else { ev::IPV4_FRAG_IGNORED });
+            self.drop_if_empty(id);
+            return None;
+        }
+        let t = self.trackers.get_mut(id);
+        t.seen_last |= !frag.more;
+        if !t.seen_last || !self.complete(id) {
+            return None;
+        }
+        let whole = self.assemble(id);
+        self.remove(id);
+        if whole.is_some() {
+            if v6 {
+                self.stats.ipv6_reassembled += 1;
+            } else {
+                self.stats.ipv4_reassembled += 1;
+            }
+        }
+        whole
+    }
+
+    /// The bytes of a datagram: link header of its first fragment, then the IP datagram.
+    pub fn datagram(&self, d: &Datagram) -> &[u8] {
+        d.buf.get(&self.bytes)
+    }
+
+    /// Gives a datagram's bytes back.
+    pub fn release(&mut self, mut d: Datagram) {
+        d.buf.free(&mut self.bytes);
+    }
+
+    /// Gives up the datagrams that waited too long at `now`.
+    pub fn tick(&mut self, now: u64) {
+        while self.oldest != NIL {
+            let id = self.oldest;
+            if !self.expired(id, now) {
+                return;
+            }
+            self.stats.timeouts += 1;
+            self.remove(id);
+        }
+    }
+
+    fn expired(&self, id: u32, now: u64) -> bool {
+        self.trackers.get(id).ts.saturating_add(self.timeout_ns) < now
+    }
+
+    fn bucket(&self, hash: u64) -> usize {
+        hash as usize & (self.buckets.len() - 1)
+    }
+
+    /// The tracker of `key`: one that waits, or a new one.
+    fn tracker(&mut self, key: Key, rule: Rule, now: u64) -> u32 {
+        let hash = key.hash(self.seed);
+        let mut id = self.buckets[self.bucket(hash)];
+        while id != NIL {
+            let t = self.trackers.get(id);
+            if t.hash == hash && t.key == key {
+                if !self.expired(id, now) {
+                    return id;
+                }
+                self.stats.soft_reuse += 1;
+                self.remove(id);
+                break;
+            }
+            id = t.chain;
+        }
+        let id = match self.trackers.alloc() {
+            Some(id) => id,
+            None => {
+                self.stats.max_trackers_reached += 1;
+                self.remove(self.oldest);
+                // One was just given back.
+                match self.trackers.alloc() {
+                    Some(id) => id,
+                    None => return self.oldest,
+                }
+            }
+        };
+        let bucket = self.bucket(hash);
+        let chain = core::mem::replace(&mut self.buckets[bucket], id);
+        let older = core::mem::replace(&mut self.newest, id);
+        if older == NIL {
+            self.oldest = id;
+        } else {
+            self.trackers.get_mut(older).newer = id;
+        }
+        *self.trackers.get_mut(id) = Tracker { key, hash, rule, ts: now, chain, older, ..Tracker::default() };
+        id
+    }
+
+    /// Makes `id` the newest.
+    fn touch(&mut self, id: u32, now: u64) {
+        self.trackers.get_mut(id).ts = now;
+        if self.newest == id {
+            return;
+        }
+        self.unlink(id);
+        let older = core::mem::replace(&mut self.newest, id);
+        if older == NIL {
+            self.oldest = id;
+        } else {
+            self.trackers.get_mut(older).newer = id;
+        }
+        let t = self.trackers.get_mut(id);
+        t.older = older;
+        t.newer = NIL;
+    }
+
+    /// Takes `id` out of the order of times.
+    fn unlink(&mut self, id: u32) {
+        let t = self.trackers.get(id);
+        let (older, newer) = (t.older, t.newer);
+        if older == NIL {
+            self.oldest = newer;
+        } else {
+            self.trackers.get_mut(older).newer = newer;
+        }
+        if newer == NIL {
+            self.newest = older;
+        } else {
+            self.trackers.get_mut(newer).older = older;
+        }
+    }
+
+    fn drop_if_empty(&mut self, id: u32) {
+        if self.trackers.get(id).first == NIL {
+            self.remove(id);
+        }
+    }
+
+    /// Gives a tracker and its fragments back.
+    fn remove(&mut self, id: u32) {
+        let t = self.trackers.get(id);
+        let (hash, chain, mut frag) = (t.hash, t.chain, t.first);
+        while frag != NIL {
+            let next = self.frags.get(frag).next;
+            self.free_frag(frag);
+            frag = next;
+        }
+        let bucket = self.bucket(hash);
+        let mut at = self.buckets[bucket];
+        if at == id {
+            self.buckets[bucket] = chain;
+        } else {
+            while at != NIL {
+                let next = self.trackers.get(at).chain;
+                if next == id {
+                    self.trackers.get_mut(at).chain = chain;
+                    break;
+                }
+                at = next;
+            }
+        }
+        self.unlink(id);
+        self.trackers.free(id);
+    }
+
+    fn free_frag(&mut self, frag: u32) {
+        self.frags.get_mut(frag).bytes.free(&mut self.bytes);
+        self.frags.free(frag);
+    }
+
+    /// Compares a new fragment with those held, trimming either; `None` when nothing of it is wanted. Also
+    /// says whether it overlapped one.
+    fn place(&mut self, id: u32, mut new: Extent) -> (Option<Extent>, bool) {
+        let t = self.trackers.get(id);
+        if new.off >= t.top && t.first != NIL {
+            return (Some(new).filter(|n| n.len > 0), false);
+        }
+        let rule = t.rule;
+        // The comparison begins with the last fragment that begins before the new one.
+        let (mut before_old, mut old) = (NIL, t.first);
+        let mut at = old;
+        let mut behind = NIL;
+        while at != NIL {
+            let f = self.frags.get(at);
+            if f.x.off >= new.off {
+                break;
+            }
+            (before_old, old) = (behind, at);
+            behind = at;
+            at = f.next;
+        }
+        if at == NIL {
+            // Nothing begins at or after it: all are compared.
+            (before_old, old) = (NIL, self.trackers.get(id).first);
+        }
+        let mut overlap = false;
+        while old != NIL {
+            let f = self.frags.get(old);
+            let (mut x, after) = (f.x, f.next);
+            if !x.skip {
+                overlap |= new.overlaps(&x);
+                let mut y = (after != NIL).then(|| self.frags.get(after).x);
+                let outcome = overlap::decide(rule, &mut new, &mut x, y.as_mut());
+                self.frags.get_mut(old).x = x;
+                if let Some(y) = y {
+                    self.frags.get_mut(after).x = y;
+                }
+                match outcome {
+                    Outcome::Next => {}
+                    Outcome::Drop => return (None, overlap),
+                    Outcome::Settled => {
+                        if x.skip || x.trim >= x.len {
+                            self.take_out(id, before_old, old);
+                        }
+                        break;
+                    }
+                }
+            }
+            before_old = old;
+            old = after;
+        }
+        (Some(new).filter(|n| n.trim < n.len), overlap)
+    }
+
+    /// Removes the fragment `frag`, which follows `before`.
+    fn take_out(&mut self, id: u32, before: u32, frag: u32) {
+        let f = self.frags.get(frag);
+        let (next, len) = (f.next, f.x.len);
+        let t = self.trackers.get_mut(id);
+        if t.first == frag {
+            t.first = next;
+        }
+        if t.last == frag {
+            t.last = before;
+        }
+        t.count -= 1;
+        t.held -= len;
+        if before != NIL {
+            self.frags.get_mut(before).next = next;
+        }
+        self.free_frag(frag);
+    }
+
+    /// Copies a fragment in, behind those that begin no later; `false` when there is no room for it.
+    fn hold(&mut self, id: u32, new: Extent, pkt: &Packet<'_>) -> bool {
+        let Some(f) = pkt.frag else { return false };
+        if self.trackers.get(id).count >= MAX_PER_DATAGRAM {
+            return false;
+        }
+        let Some(slot) = self.frags.alloc() else { return false };
+        let x = Extent { off: new.off + new.trim, len: new.len - new.trim, ..Extent::default() };
+        let l3_off = pkt.l3_hdr.off;
+        let data_at = f.data.off as usize;
+        let is_first = x.off == 0;
+        let head = if is_first { (l3_off + f.unfrag_len) as usize } else { 0 };
+        let from = data_at + new.trim as usize;
+        let parts = (pkt.data.get(..head), pkt.data.get(from..from + x.len as usize));
+        let mut bytes = PBuf::new();
+        let copied = match parts {
+            (Some(h), Some(d)) => {
+                bytes.reserve(&mut self.bytes, h.len() + d.len()).is_ok()
+                    && bytes.extend(&mut self.bytes, h).is_ok()
+                    && bytes.extend(&mut self.bytes, d).is_ok()
+            }
+            _ => false,
+        };
+        if !copied {
+            bytes.free(&mut self.bytes);
+            self.frags.free(slot);
+            return false;
+        }
+        let t = self.trackers.get(id);
+        let tail_fits = t.last != NIL && self.frags.get(t.last).x.off <= x.off;
+        let mut before = if tail_fits { t.last } else { NIL };
+        if !tail_fits {
+            let mut at = t.first;
+            while at != NIL && self.frags.get(at).x.off <= x.off {
+                before = at;
+                at = self.frags.get(at).next;
+            }
+        }
+        let next = if before == NIL { t.first } else { self.frags.get(before).next };
+        *self.frags.get_mut(slot) = Frag {
+            x,
+            more: f.more,
+            next,
+            bytes,
+            head: head as u32,
+            l3_off,
+            l3_len: pkt.l3_hdr.len,
+            nh_off: f.nh_off,
+            nh: f.next,
+            link: pkt.link,
+        };
+        if before != NIL {
+            self.frags.get_mut(before).next = slot;
+        }
+        let t = self.trackers.get_mut(id);
+        if before == NIL {
+            t.first = slot;
+        }
+        if next == NIL {
+            t.last = slot;
+        }
+        t.count += 1;
+        t.held += x.len;
+        t.top = t.top.max(x.end());
+        true
+    }
+
+    /// Whether the fragments lie without a hole from the start.
+    fn complete(&self, id: u32) -> bool {
+        let t = self.trackers.get(id);
+        // Cheap and nearly always decisive: too few bytes to fill the range.
+        if t.held < t.top {
+            return false;
+        }
+        let (mut end, mut at) = (0, t.first);
+        while at != NIL {
+            let f = self.frags.get(at);
+            if !f.x.skip {
+                if f.x.off > end {
+                    return false;
+                }
+                end = end.max(f.x.end());
+            }
+            at = f.next;
+        }
+        t.first != NIL
+    }
+
+    /// Copies the fragments together; `None` when the bytes do not fit.
+    fn assemble(&mut self, id: u32) -> Option<Datagram> {
+        let t = self.trackers.get(id);
+        let (first, top, v6) = (t.first, t.top, t.key.v6);
+        let head_of = self.headers(first)?;
+        let h = self.frags.get(head_of);
+        let (head, l3_off, l3_len, nh_off, nh, link) =
+            (h.head as usize, h.l3_off as usize, h.l3_len as usize, h.nh_off as usize, h.nh, h.link);
+        let mut buf = PBuf::new();
+        if buf.resize(&mut self.bytes, head + top as usize).is_err() {
+            buf.free(&mut self.bytes);
+            return None;
+        }
+        self.bytes_into(&buf, 0, head_of, 0, head);
+        let mut len = 0u32;
+        let mut at = first;
+        let mut ended_at: Option<u32> = None;
+        while at != NIL {
+            let f = self.frags.get(at);
+            let (x, more, next, skip_head) = (f.x, f.more, f.next, f.head as usize);
+            // Data behind the last fragment's beginning is not part of the datagram; at the same place it is.
+            if ended_at.is_some_and(|off| x.off > off) {
+                break;
+            }
+            if !x.skip && x.trim < x.len {
+                let keep = x.len - x.trim;
+                let to = head + (x.off + x.trim) as usize;
+                self.bytes_into(&buf, to, at, skip_head + x.trim as usize, keep as usize);
+                len = if x.off == 0 { x.len } else { len.max(x.end()) };
+                ended_at = (!more).then_some(x.off);
+            }
+            at = next;
+        }
+        buf.truncate(head + len as usize);
+        let total = (head - l3_off) as u32 + len;
+        let fits = if v6 { total - 40 } else { total } <= MAX_DATAGRAM;
+        let patched = fits
+            && buf
+                .get_mut(&mut self.bytes)
+                .get_mut(l3_off..)
+                .and_then(|ip| if v6 { patch_v6(ip, total, nh_off, nh) } else { patch_v4(ip, total, l3_len) })
+                .is_some();
+        if !patched {
+            buf.free(&mut self.bytes);
+            return None;
+        }
+        Some(Datagram { buf, l3_off: l3_off as u32, link })
+    }
+
+    /// The fragment whose headers the datagram gets: of those at offset 0 the last in order.
+    fn headers(&self, first: u32) -> Option<u32> {
+        let (mut at, mut found) = (first, None);
+        while at != NIL {
+            let f = self.frags.get(at);
+            if f.x.off > 0 {
+                break;
+            }
+            if !f.x.skip && f.x.trim < f.x.len {
+                found = Some(at);
+            }
+            at = f.next;
+        }
+        found
+    }
+
+    /// Copies `len` bytes of a fragment's bytes from `from` into `buf` at `to`.
+    fn bytes_into(&mut self, buf: &PBuf, to: usize, frag: u32, from: usize, len: usize) {
+        let src = self.frags.get(frag).bytes;
+        self.bytes.copy_between(&src, from, buf, to, len);
+    }
+}
+
+/// Length, fragment fields and checksum of an IPv4 header; the checksum keeps being as right or wrong as it was.
+fn patch_v4(ip: &mut [u8], total: u32, hlen: usize) -> Option<()> {
+    let header = ip.get_mut(..hlen.max(20))?;
+    let good = checksum::header_is_good(header);
+    header.get_mut(2..4)?.copy_from_slice(&(total as u16).to_be_bytes());
+    header.get_mut(6..8)?.copy_from_slice(&[0, 0]);
+    if good {
+        header.get_mut(10..12)?.copy_from_slice(&[0, 0]);
+        let sum = checksum::internet(header);
+        header.get_mut(10..12)?.copy_from_slice(&sum.to_be_bytes());
+    }
+    Some(())
+}
+
+/// Length of an IPv6 header, and the protocol where the fragment header was named.
+fn patch_v6(ip: &mut [u8], total: u32, nh_off: usize, nh: u8) -> Option<()> {
+    ip.get_mut(4..6)?.copy_from_slice(&(total.checked_sub(40)? as u16).to_be_bytes());
+    *ip.get_mut(nh_off)? = nh;
+    Some(())
+}

@@ -1,0 +1,279 @@
+//! Fragments in any order, overlaps under every policy, limits and times.
+use super::*;
+use crate::packet::{Decoder, L4, PacketBuf, Source, events};
+use proptest::prelude::*;
+
+const SECOND: u64 = 1_000_000_000;
+
+fn small() -> DefragConfig {
+    DefragConfig { trackers: 4, max_frags: 64, memory: 1 << 20, ..DefragConfig::default() }
+}
+
+/// A raw IPv4 fragment.
+fn frag4(id: u16, off: usize, more: bool, data: &[u8]) -> Vec<u8> {
+    let mut h = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+    h[2..4].copy_from_slice(&(20 + data.len() as u16).to_be_bytes());
+    h[4..6].copy_from_slice(&id.to_be_bytes());
+    h[6..8].copy_from_slice(&(off as u16 / 8 | if more { 0x2000 } else { 0 }).to_be_bytes());
+    let sum = checksum::internet(&h);
+    h[10..12].copy_from_slice(&sum.to_be_bytes());
+    h.extend(data);
+    h
+}
+
+/// A raw IPv6 fragment behind a hop-by-hop header when `hop`.
+fn frag6(id: u32, off: usize, more: bool, next: u8, hop: bool, data: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    if hop {
+        body.extend([44, 0, 5, 2, 0, 0, 0, 0]);
+    }
+    body.extend([next, 0]);
+    body.extend((off as u16 & 0xfff8 | u16::from(more)).to_be_bytes());
+    body.extend(id.to_be_bytes());
+    body.extend(data);
+    let mut h = vec![0x60, 0, 0, 0];
+    h.extend((body.len() as u16).to_be_bytes());
+    h.extend([if hop { 0 } else { 44 }, 64]);
+    h.extend([0xfe; 16]);
+    h.extend([0xfd; 16]);
+    h.extend(body);
+    h
+}
+
+/// Feeds one frame; the datagram's IP bytes when it completes one, and the names of the anomalies.
+fn feed(d: &mut Defrag, frame: &[u8], ts: u64, policy: OsPolicy) -> (Option<Vec<u8>>, Vec<&'static str>) {
+    let mut out = PacketBuf::new(8);
+    Decoder::default().decode(frame, 101, ts, 1, &mut out);
+    let mut set = EventSet::default();
+    let whole = d.insert(&out[0], policy, &mut set).map(|g| {
+        let bytes = d.datagram(&g)[g.l3_off()..].to_vec();
+        d.release(g);
+        bytes
+    });
+    (whole, set.iter().map(events::name).collect())
+}
+
+fn udp(body: &[u8]) -> Vec<u8> {
+    let mut u = vec![0, 9, 0, 10];
+    u.extend((8 + body.len() as u16).to_be_bytes());
+    u.extend([0, 0]);
+    u.extend(body);
+    u
+}
+
+#[test]
+fn two_fragments_give_a_decodable_datagram() {
+    let data = udp(b"hello fragments!");
+    let mut d = Defrag::new(&small());
+    let (a, b) = (frag4(7, 0, true, &data[..16]), frag4(7, 16, false, &data[16..]));
+    assert_eq!(feed(&mut d, &a, 0, OsPolicy::Bsd), (None, vec![]));
+    let mut out = PacketBuf::new(8);
+    Decoder::default().decode(&b, 101, 5, 2, &mut out);
+    let mut set = EventSet::default();
+    let g = d.insert(&out[0], OsPolicy::Bsd, &mut set).unwrap();
+    let mut whole = PacketBuf::new(8);
+    assert_eq!(Decoder::default().decode_ip(d.datagram(&g), g.l3_off(), g.link(), &out[0], &mut whole), 1);
+    let p = &whole[0];
+    assert_eq!((p.l4, p.sp, p.dp, p.source), (L4::Udp, 9, 10, Source::Defrag));
+    assert_eq!((p.ts, p.index, p.link, p.payload()), (5, 2, 101, &b"hello fragments!"[..]));
+    assert_eq!(checksum::verify_l3(p), crate::packet::Checksum::Good);
+    d.release(g);
+    assert_eq!((d.in_use(), d.active()), (0, 0));
+    assert_eq!((d.stats().ipv4_fragments, d.stats().ipv4_reassembled), (2, 1));
+}
+
+#[test]
+fn link_header_of_the_first_fragment_is_kept() {
+    let data = udp(b"12345678abcd");
+    let mut d = Defrag::new(&small());
+    let mut last = None;
+    for (off, more, part) in [(8, false, &data[8..]), (0, true, &data[..8])] {
+        let frame = [&[0x21][..], &frag4(1, off, more, part)].concat();
+        let mut out = PacketBuf::new(8);
+        Decoder::default().decode(&frame, 9, 0, 1, &mut out);
+        last = d.insert(&out[0], OsPolicy::Bsd, &mut EventSet::default());
+    }
+    let g = last.unwrap();
+    assert_eq!((g.l3_off(), g.link()), (1, 9));
+    assert_eq!(d.datagram(&g)[..2], [0x21, 0x45]);
+    d.release(g);
+}
+
+#[test]
+fn ipv6_keeps_extension_headers_and_names_the_payload() {
+    for hop in [false, true] {
+        let data = udp(b"six of them");
+        let mut d = Defrag::new(&small());
+        assert_eq!(feed(&mut d, &frag6(3, 16, false, 99, hop, &data[16..]), 0, OsPolicy::Bsd).0, None);
+        let (whole, names) = feed(&mut d, &frag6(3, 0, true, 17, hop, &data[..16]), 0, OsPolicy::Bsd);
+        assert!(names.is_empty());
+        let whole = whole.unwrap();
+        let extra = if hop { 8 } else { 0 };
+        assert_eq!(whole.len(), 40 + extra + data.len());
+        assert_eq!(usize::from(u16::from_be_bytes([whole[4], whole[5]])), extra + data.len());
+        assert_eq!(
+            if hop { (whole[6], whole[40]) } else { (whole[6], 17) },
+            if hop { (0, 17) } else { (17, 17) }
+        );
+        assert_eq!(whole[40 + extra..], data[..]);
+    }
+}
+
+/// What each policy makes of the pieces of Novak's "Target-Based Fragmentation Reassembly" picture.
+#[test]
+fn overlap_policies() {
+    // (offset, length) in units of eight bytes, in order of arrival, each filled with its number.
+    let pieces = [(0, 3), (4, 2), (6, 3), (1, 4), (6, 3), (9, 3)];
+    let shape = |policy| {
+        let mut d = Defrag::new(&small());
+        let mut whole = None;
+        for (i, &(off, len)) in pieces.iter().enumerate() {
+            let more = i + 1 < pieces.len();
+            let data = vec![b'1' + i as u8; len * 8];
+            whole = feed(&mut d, &frag4(1, off * 8, more, &data), 0, policy).0.or(whole);
+        }
+        let whole = whole.unwrap();
+        whole[20..].chunks(8).map(|c| c[0] as char).collect::<alloc::string::String>()
+    };
+    assert_eq!(shape(OsPolicy::First), "111422333666");
+    assert_eq!(shape(OsPolicy::Windows), "111422333666");
+    assert_eq!(shape(OsPolicy::Bsd), "111442333666");
+    assert_eq!(shape(OsPolicy::Linux), "111442555666");
+    assert_eq!(shape(OsPolicy::Last), "144442555666");
+}
+
+#[test]
+fn overlap_is_an_event() {
+    let mut d = Defrag::new(&small());
+    assert!(feed(&mut d, &frag4(1, 0, true, &[1; 16]), 0, OsPolicy::Bsd).1.is_empty());
+    assert_eq!(feed(&mut d, &frag4(1, 8, true, &[2; 16]), 0, OsPolicy::Bsd).1, ["ipv4.frag_overlap"]);
+    assert_eq!(feed(&mut d, &frag4(1, 0, true, &[1; 16]), 0, OsPolicy::Bsd).1, ["ipv4.frag_overlap"]);
+    let (whole, _) = feed(&mut d, &frag4(1, 24, false, &[3; 1]), 0, OsPolicy::Bsd);
+    assert_eq!(whole.unwrap()[20..], [&[1; 16][..], &[2; 8], &[3]].concat());
+}
+
+#[test]
+fn a_datagram_beyond_64k_is_refused() {
+    let mut d = Defrag::new(&small());
+    let (_, names) = feed(&mut d, &frag4(1, 65_528, false, &[0; 8]), 0, OsPolicy::Bsd);
+    assert_eq!(names, ["ipv4.frag_pkt_too_large"]);
+    let (_, names) = feed(&mut d, &frag6(1, 65_528, false, 17, false, &[0; 8]), 0, OsPolicy::Bsd);
+    assert_eq!(names, ["ipv6.frag_pkt_too_large"]);
+    assert_eq!((d.active(), d.in_use()), (0, 0));
+}
+
+#[test]
+fn times_run_out() {
+    let mut d = Defrag::new(&small());
+    let data = [5u8; 16];
+    feed(&mut d, &frag4(1, 0, true, &data[..8]), 0, OsPolicy::Bsd);
+    d.tick(60 * SECOND);
+    assert_eq!(d.active(), 1);
+    d.tick(61 * SECOND);
+    assert_eq!((d.active(), d.in_use(), d.stats().timeouts), (0, 0, 1));
+    feed(&mut d, &frag4(1, 0, true, &data[..8]), 0, OsPolicy::Bsd);
+    // Without a tick: the identification is used again.
+    assert_eq!(feed(&mut d, &frag4(1, 8, false, &data[8..]), 99 * SECOND, OsPolicy::Bsd).0, None);
+    assert_eq!((d.active(), d.stats().soft_reuse), (1, 1));
+}
+
+#[test]
+fn full_pools_degrade_and_count() {
+    let mut d = Defrag::new(&small());
+    for id in 0..6 {
+        feed(&mut d, &frag4(id, 0, true, &[0; 8]), u64::from(id), OsPolicy::Bsd);
+    }
+    assert_eq!((d.active(), d.stats().max_trackers_reached), (4, 2));
+    let mut d = Defrag::new(&DefragConfig { max_frags: 2, ..small() });
+    feed(&mut d, &frag4(1, 0, true, &[0; 8]), 0, OsPolicy::Bsd);
+    feed(&mut d, &frag4(1, 8, true, &[0; 8]), 0, OsPolicy::Bsd);
+    assert_eq!(feed(&mut d, &frag4(1, 16, false, &[0; 8]), 0, OsPolicy::Bsd).1, ["ipv4.frag_ignored"]);
+    let mut d = Defrag::new(&DefragConfig { memory: 64, ..small() });
+    assert_eq!(feed(&mut d, &frag4(1, 0, true, &[0; 80]), 0, OsPolicy::Bsd).1, ["ipv4.frag_ignored"]);
+    assert_eq!((d.active(), d.in_use()), (0, 0));
+}
+
+#[test]
+fn different_datagrams_do_not_mix() {
+    let mut d = Defrag::new(&small());
+    feed(&mut d, &frag4(1, 0, true, &[1; 8]), 0, OsPolicy::Bsd);
+    assert_eq!(feed(&mut d, &frag4(2, 8, false, &[2; 8]), 0, OsPolicy::Bsd).0, None);
+    assert_eq!(feed(&mut d, &frag6(1, 8, false, 17, false, &[3; 8]), 0, OsPolicy::Bsd).0, None);
+    assert_eq!(d.active(), 3);
+}
+
+const POLICIES: [OsPolicy; 7] = [
+    OsPolicy::Bsd,
+    OsPolicy::BsdRight,
+    OsPolicy::Linux,
+    OsPolicy::Windows,
+    OsPolicy::Solaris,
+    OsPolicy::First,
+    OsPolicy::Last,
+];
+
+proptest! {
+    /// Any order, with repeats, under any policy: the datagram comes out whole as soon as all pieces are there.
+    #[test]
+    fn any_order_gives_the_datagram(
+        body in proptest::collection::vec(any::<u8>(), 1..1500),
+        cuts in proptest::collection::btree_set(1usize..180, 0..12),
+        order in proptest::collection::vec(any::<u32>(), 14),
+        repeats in proptest::collection::vec(any::<proptest::sample::Index>(), 0..5),
+        policy in 0..POLICIES.len(),
+        v6: bool,
+        hop: bool,
+    ) {
+        let data = udp(&body);
+        let mut at: Vec<usize> = cuts.into_iter().map(|c| c * 8).filter(|&c| c < data.len()).collect();
+        at.insert(0, 0);
+        at.push(data.len());
+        let mut pieces: Vec<(usize, usize)> = at.windows(2).map(|w| (w[0], w[1])).collect();
+        prop_assume!(pieces.len() > 1);
+        for r in repeats {
+            pieces.push(pieces[r.index(pieces.len())]);
+        }
+        let mut keyed: Vec<_> = pieces.into_iter().enumerate().map(|(i, p)| (order[i % 14].rotate_left(i as u32), p)).collect();
+        keyed.sort();
+        let mut d = Defrag::new(&small());
+        let mut have = alloc::collections::BTreeSet::new();
+        for (_, (from, to)) in keyed {
+            let more = to != data.len();
+            let part = &data[from..to];
+            let frame = if v6 { frag6(4, from, more, 17, hop, part) } else { frag4(4, from, more, part) };
+            let (whole, _) = feed(&mut d, &frame, 0, POLICIES[policy]);
+            have.insert(from);
+            prop_assert_eq!(whole.is_some(), have.len() == at.len() - 1);
+            if let Some(w) = whole {
+                prop_assert_eq!(&w[w.len() - data.len()..], &data[..]);
+                have.clear();
+            }
+        }
+        d.tick(1000 * SECOND);
+        prop_assert_eq!((d.in_use(), d.active()), (0, 0));
+    }
+
+    /// Arbitrary fragments: no panic, nothing leaks, and with one content for every byte the datagram has it.
+    #[test]
+    fn any_fragments(
+        frags in proptest::collection::vec((0u16..3, 0usize..40, any::<bool>(), 0usize..90, any::<bool>()), 1..80),
+        policy in 0..POLICIES.len(),
+    ) {
+        let content: Vec<u8> = (0..1000u32).map(|i| (i * 7 + i / 251) as u8).collect();
+        let mut d = Defrag::new(&small());
+        for (i, (id, off, more, len, v6)) in frags.into_iter().enumerate() {
+            let part = &content[off * 8..off * 8 + len];
+            let frame = if v6 {
+                frag6(id.into(), off * 8, more, 17, false, part)
+            } else {
+                frag4(id, off * 8, more, part)
+            };
+            if let (Some(w), _) = feed(&mut d, &frame, i as u64 * SECOND, POLICIES[policy]) {
+                let header = if w[0] >> 4 == 6 { 40 } else { 20 };
+                prop_assert_eq!(&w[header..], &content[..w.len() - header]);
+            }
+        }
+        d.tick(10_000 * SECOND);
+        prop_assert_eq!((d.in_use(), d.active()), (0, 0));
+    }
+}
