@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn numbers_and_names_agree() {
-        assert!(COUNT <= 256);
+        const { assert!(COUNT <= 256) };
         for i in 0..COUNT as u8 {
             assert_eq!(number(name(i)), Some(i), "{}", name(i));
         }

@@ -14,7 +14,7 @@ fn frag4(id: u16, off: usize, more: bool, data: &[u8]) -> Vec<u8> {
     let mut h = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
     h[2..4].copy_from_slice(&(20 + data.len() as u16).to_be_bytes());
     h[4..6].copy_from_slice(&id.to_be_bytes());
-    h[6..8].copy_from_slice(&(off as u16 / 8 | if more { 0x2000 } else { 0 }).to_be_bytes());
+    h[6..8].copy_from_slice(&((off as u16 / 8) | if more { 0x2000 } else { 0 }).to_be_bytes());
     let sum = checksum::internet(&h);
     h[10..12].copy_from_slice(&sum.to_be_bytes());
     h.extend(data);
@@ -28,7 +28,7 @@ fn frag6(id: u32, off: usize, more: bool, next: u8, hop: bool, data: &[u8]) -> V
         body.extend([44, 0, 5, 2, 0, 0, 0, 0]);
     }
     body.extend([next, 0]);
-    body.extend((off as u16 & 0xfff8 | u16::from(more)).to_be_bytes());
+    body.extend(((off as u16 & 0xfff8) | u16::from(more)).to_be_bytes());
     body.extend(id.to_be_bytes());
     body.extend(data);
     let mut h = vec![0x60, 0, 0, 0];
