@@ -4,3 +4,4 @@
 pub mod capture;
 pub mod config;
 pub mod eve;
+pub mod filter;
