@@ -10,6 +10,7 @@ pub const OFF_BY_DEFAULT: &[&str] = &["modbus", "dnp3"];
 #[derive(Clone, Debug)]
 pub struct AppConfig {
     pub http: HttpConfig,
+    pub dns: DnsConfig,
     /// Names of protocols that are switched off (`app-layer.protocols.NAME.enabled: no`). Those that are off unless
     /// the configuration switches them on are in the default value; `enabled: yes` takes the name out.
     pub disabled: Vec<String>,
@@ -36,6 +37,34 @@ pub struct AppConfig {
     /// Live transactions per protocol reserved at construction.
     pub max_txs: usize,
     pub max_files: usize,
+}
+
+/// What DNS records hold (`outputs.eve-log.types.dns`).
+#[derive(Clone, Debug)]
+pub struct DnsConfig {
+    /// Record format: 3 (Suricata 8) or 2.
+    pub version: u8,
+    /// Records of requests, and of responses.
+    pub requests: bool,
+    pub responses: bool,
+    /// `formats`: answers in detail, answers grouped by kind.
+    pub detailed: bool,
+    pub grouped: bool,
+    /// Only these record kinds (`types`); `None`: all.
+    pub kinds: Option<Vec<u16>>,
+}
+
+impl DnsConfig {
+    /// Whether records of that kind of question are wanted.
+    pub fn wants(&self, kind: u16) -> bool {
+        self.kinds.as_ref().is_none_or(|k| k.contains(&kind))
+    }
+}
+
+impl Default for DnsConfig {
+    fn default() -> Self {
+        DnsConfig { version: 3, requests: true, responses: true, detailed: true, grouped: true, kinds: None }
+    }
 }
 
 /// `app-layer.protocols.http.libhtp.default-config`.
@@ -76,6 +105,7 @@ impl Default for AppConfig {
     fn default() -> Self {
         AppConfig {
             http: HttpConfig::default(),
+            dns: DnsConfig::default(),
             disabled: OFF_BY_DEFAULT.iter().map(|n| String::from(*n)).collect(),
             detection_only: Vec::new(),
             ports: Vec::new(),

@@ -4,11 +4,13 @@
 //! only other place that knows it is one line of [`registry::PROTOCOLS`]. A parser owns the states and
 //! transactions of all flows of one engine, in slabs and in the engine's byte pool; the flow keeps a number.
 
+pub mod dns;
 pub mod expect;
 pub mod layer;
 pub mod plain;
 pub mod recognise;
 pub mod registry;
+pub mod txs;
 
 use crate::Dir;
 use crate::event::Fields;

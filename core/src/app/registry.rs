@@ -1,9 +1,11 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
-use super::{ProtoDef, plain};
+use super::{ProtoDef, dns, plain};
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
 pub static PROTOCOLS: &[&ProtoDef] = &[
+    &dns::DNS,
+    &dns::MDNS,
     &plain::HTTP2,
     &plain::FTP,
     &plain::FTP_DATA,

@@ -1,0 +1,577 @@
+//! DNS over UDP and TCP (RFC 1035) and multicast DNS (RFC 6762).
+//!
+//! In: datagrams, or the byte stream with its length prefixes. Out: one transaction a message (a request and its
+//! response are two, as in Suricata 8), with names, kinds and codes as buffers and numbers. Each transaction keeps
+//! the message and the offsets of its records; names are expanded when they are asked for.
+
+pub mod log;
+pub mod message;
+
+use alloc::boxed::Box;
+
+use self::message::{Header, Record};
+use super::plain::yes_if;
+use super::txs::{TxList, Txs};
+use super::{
+    AppConfig, AppCx, Buffer, BufferDef, BufferKind, Input, IntDef, LOG_WHOLE, OVER_TCP, OVER_UDP, Outcome,
+    Parser, Probe, ProtoDef, Recognise, StateId, TxCommon, TxIdx, TxView, Verdict, config::DnsConfig,
+};
+use crate::Dir;
+use crate::event::Fields;
+use crate::pool::{BytePool, PBuf, Scratch, Slab};
+
+const BOTH: u8 = 3;
+const TO_SERVER: u8 = 1;
+const TO_CLIENT: u8 = 2;
+
+/// `dns`.
+pub static DNS: ProtoDef = ProtoDef {
+    name: "dns",
+    aliases: &[],
+    over: OVER_TCP | OVER_UDP,
+    buffers: BUFFERS,
+    ints: INTS,
+    events: EVENTS,
+    recognise: Recognise {
+        patterns: &[],
+        probes: &[
+            Probe { over: OVER_UDP, ports: &[53], probe: probe_udp, dirs: BOTH, min_bytes: 12 },
+            Probe { over: OVER_TCP, ports: &[53], probe: probe_tcp, dirs: BOTH, min_bytes: 14 },
+        ],
+        confirm: None,
+        first: 0,
+    },
+    parser: Some(make_dns),
+    record: "dns",
+};
+
+/// `mdns`: requests and responses travel in either direction.
+pub static MDNS: ProtoDef = ProtoDef {
+    name: "mdns",
+    aliases: &[],
+    over: OVER_UDP,
+    buffers: MDNS_BUFFERS,
+    ints: &[],
+    events: EVENTS,
+    recognise: Recognise {
+        patterns: &[],
+        probes: &[Probe { over: OVER_UDP, ports: &[5353], probe: probe_mdns, dirs: BOTH, min_bytes: 12 }],
+        confirm: None,
+        first: 0,
+    },
+    parser: Some(make_mdns),
+    record: "mdns",
+};
+
+const fn names(name: &'static str, aliases: &'static [&'static str], dirs: u8) -> BufferDef {
+    BufferDef { name, aliases, modifiers: &[], dirs, progress: 1, kind: BufferKind::Multi }
+}
+
+const QUERY: u8 = 0;
+const QUERIES: u8 = 1;
+const ANSWERS: u8 = 2;
+const AUTHORITIES: u8 = 3;
+const ADDITIONALS: u8 = 4;
+const RESPONSE: u8 = 5;
+
+static BUFFERS: &[BufferDef] = &[
+    names("dns.query", &["dns_query"], TO_SERVER),
+    names("dns.queries.rrname", &["dns.query.name"], BOTH),
+    names("dns.answers.rrname", &["dns.answer.name"], BOTH),
+    names("dns.authorities.rrname", &[], TO_CLIENT),
+    names("dns.additionals.rrname", &[], TO_CLIENT),
+    names("dns.response.rrname", &[], TO_CLIENT),
+];
+
+static MDNS_BUFFERS: &[BufferDef] = &[
+    names("mdns.query", &[], BOTH),
+    names("mdns.queries.rrname", &[], BOTH),
+    names("mdns.answers.rrname", &[], BOTH),
+    names("mdns.authorities.rrname", &[], BOTH),
+    names("mdns.additionals.rrname", &[], BOTH),
+    names("mdns.response.rrname", &[], BOTH),
+];
+
+const OPCODE: u8 = 0;
+const RCODE: u8 = 1;
+
+static INTS: &[IntDef] = &[
+    IntDef { name: "dns.opcode", aliases: &[], dirs: BOTH, progress: 1, multi: false, values: &[] },
+    IntDef { name: "dns.rcode", aliases: &[], dirs: BOTH, progress: 1, multi: false, values: RCODE_VALUES },
+    IntDef { name: "dns.rrtype", aliases: &[], dirs: BOTH, progress: 1, multi: true, values: KIND_VALUES },
+];
+
+static RCODE_VALUES: &[(&str, u64)] = &[
+    ("noerror", 0),
+    ("formerr", 1),
+    ("servfail", 2),
+    ("nxdomain", 3),
+    ("notimp", 4),
+    ("refused", 5),
+    ("yxdomain", 6),
+    ("yxrrset", 7),
+    ("nxrrset", 8),
+    ("notauth", 9),
+    ("notzone", 10),
+    ("badvers", 16),
+    ("badsig", 16),
+    ("badkey", 17),
+    ("badtime", 18),
+    ("badmode", 19),
+    ("badname", 20),
+    ("badalg", 21),
+    ("badtrunc", 22),
+];
+
+static KIND_VALUES: &[(&str, u64)] = &[
+    ("a", 1),
+    ("ns", 2),
+    ("md", 3),
+    ("mf", 4),
+    ("cname", 5),
+    ("soa", 6),
+    ("mb", 7),
+    ("mg", 8),
+    ("mr", 9),
+    ("null", 10),
+    ("wks", 11),
+    ("ptr", 12),
+    ("hinfo", 13),
+    ("minfo", 14),
+    ("mx", 15),
+    ("txt", 16),
+    ("rp", 17),
+    ("afsdb", 18),
+    ("sig", 24),
+    ("key", 25),
+    ("aaaa", 28),
+    ("loc", 29),
+    ("srv", 33),
+    ("naptr", 35),
+    ("cert", 37),
+    ("dname", 39),
+    ("opt", 41),
+    ("ds", 43),
+    ("sshfp", 44),
+    ("ipseckey", 45),
+    ("rrsig", 46),
+    ("nsec", 47),
+    ("dnskey", 48),
+    ("nsec3", 50),
+    ("nsec3param", 51),
+    ("tlsa", 52),
+    ("svcb", 64),
+    ("https", 65),
+    ("spf", 99),
+    ("tkey", 249),
+    ("tsig", 250),
+    ("ixfr", 251),
+    ("axfr", 252),
+    ("any", 255),
+    ("uri", 256),
+    ("caa", 257),
+];
+
+const EV_MALFORMED: u8 = 0;
+const EV_NOT_REQUEST: u8 = 1;
+const EV_NOT_RESPONSE: u8 = 2;
+const EV_Z: u8 = 3;
+const EV_OPCODE: u8 = 4;
+const EV_NAME_TOO_LONG: u8 = 5;
+const EV_LOOP: u8 = 6;
+const EV_LABELS: u8 = 7;
+const EV_ADDITIONALS: u8 = 8;
+const EV_AUTHORITIES: u8 = 9;
+
+static EVENTS: &[&str] = &[
+    "malformed_data",
+    "not_request",
+    "not_response",
+    "z_flag_set",
+    "invalid_opcode",
+    "name_too_long",
+    "infinite_loop",
+    "too_many_labels",
+    "invalid_additionals",
+    "invalid_authorities",
+];
+
+/// `None`: not DNS. `Some(true)`: a request.
+fn judge(msg: &[u8], whole: usize) -> Option<bool> {
+    let msg = msg.get(..whole).unwrap_or(msg);
+    let header = Header::read(msg)?;
+    if !header.plausible(whole) {
+        return None;
+    }
+    if msg.len() == whole {
+        message::check(msg, |_| {})?;
+    }
+    Some(header.is_request())
+}
+
+fn directed(is_request: bool, dir: Dir) -> Verdict {
+    if is_request == (dir == Dir::ToServer) { Verdict::Yes } else { Verdict::Reversed }
+}
+
+fn probe_udp(b: &[u8], dir: Dir) -> Verdict {
+    judge(b, b.len()).map_or(Verdict::No, |is_request| directed(is_request, dir))
+}
+
+fn probe_mdns(b: &[u8], _: Dir) -> Verdict {
+    yes_if(judge(b, b.len()).is_some())
+}
+
+fn probe_tcp(b: &[u8], dir: Dir) -> Verdict {
+    let Some(len) = message::be16(b, 0) else { return Verdict::Unsure };
+    match judge(b.get(2..).unwrap_or(&[]), usize::from(len)) {
+        Some(is_request) => directed(is_request, dir),
+        None => Verdict::No,
+    }
+}
+
+/// One message.
+#[derive(Debug, Default)]
+pub struct Message {
+    /// The message, then the offset of each record as two bytes.
+    store: PBuf,
+    len: u32,
+    found: [u16; 4],
+    header: Header,
+    /// It is logged and inspected as a response.
+    response: bool,
+    /// It asks for a kind that records are wanted of.
+    wanted: bool,
+    dir: Dir,
+}
+
+impl Message {
+    fn raw<'a>(&self, pool: &'a BytePool) -> &'a [u8] {
+        self.store.get(pool).get(..self.len as usize).unwrap_or(&[])
+    }
+
+    /// Offset of record `i` of `section` (0 questions … 3 additionals).
+    fn at(&self, section: usize, i: u32, pool: &BytePool) -> Option<usize> {
+        let n = u32::from(*self.found.get(section)?);
+        if i >= n {
+            return None;
+        }
+        let before: u32 = self.found.iter().take(section).map(|c| u32::from(*c)).sum();
+        let slot = self.len as usize + 2 * (before + i) as usize;
+        let o = self.store.get(pool).get(slot..slot + 2)?;
+        Some(usize::from(u16::from_le_bytes([o[0], o[1]])))
+    }
+
+    /// Record `i` of a section after the first.
+    fn record(&self, section: usize, i: u32, pool: &BytePool) -> Option<Record> {
+        Record::read(self.raw(pool), self.at(section, i, pool)?)
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    txs: TxList,
+    /// Bytes were lost: the next that look like a message begin one.
+    lost: [bool; 2],
+}
+
+/// The parser of `dns` and of `mdns`.
+pub struct Dns {
+    states: Slab<State>,
+    txs: Txs<Message>,
+    cfg: DnsConfig,
+    multicast: bool,
+}
+
+fn make_dns(cfg: &AppConfig) -> Box<dyn Parser> {
+    Box::new(Dns::new(cfg, false))
+}
+
+fn make_mdns(cfg: &AppConfig) -> Box<dyn Parser> {
+    Box::new(Dns::new(cfg, true))
+}
+
+/// Why a message gave no transaction.
+#[derive(Debug, PartialEq, Eq)]
+enum Bad {
+    Header,
+    Body,
+    NotRequest,
+    Full,
+}
+
+impl Dns {
+    fn new(cfg: &AppConfig, multicast: bool) -> Self {
+        Dns { states: Slab::new(cfg.max_states), txs: Txs::new(cfg.max_txs), cfg: cfg.dns.clone(), multicast }
+    }
+
+    /// Reads one whole message.
+    fn message(&mut self, st: StateId, msg: &[u8], dir: Dir, cx: &mut AppCx<'_>) -> Result<(), Bad> {
+        let header = Header::read(msg).filter(|h| h.plausible(msg.len())).ok_or(Bad::Header)?;
+        cx.scratch.clear();
+        let scratch = &mut *cx.scratch;
+        let checked = message::check(msg, |at| {
+            scratch.extend(&(at as u16).to_le_bytes());
+        })
+        .ok_or(Bad::Body)?;
+        if dir == Dir::ToServer && !self.multicast && !header.is_request() {
+            return Err(Bad::NotRequest);
+        }
+        let list = &mut self.states.get_mut(st).txs;
+        let tx = self.txs.open(list, cx.now).ok_or(Bad::Full)?;
+        let t = self.txs.get_mut(tx);
+        let own = &mut t.own;
+        own.response = if self.multicast { !header.is_request() } else { dir == Dir::ToClient };
+        own.dir = dir;
+        own.header = header;
+        own.len = msg.len() as u32;
+        let kept =
+            own.store.extend(cx.pool, msg).and_then(|()| own.store.extend(cx.pool, cx.scratch.as_slice()));
+        if kept.is_ok() {
+            own.found = checked.found;
+        } else {
+            own.store.free(cx.pool);
+            own.len = 0;
+        }
+        own.wanted = self.cfg.kinds.is_none()
+            || (0..u32::from(checked.found[0])).any(|i| {
+                let at = usize::from(message::le16(cx.scratch.as_slice(), 2 * i as usize));
+                message::question_kind(msg, at).is_some_and(|k| self.cfg.wants(k))
+            });
+        let c = &mut t.common;
+        c.progress = [1; 2];
+        // The message exists in its own direction only.
+        c.dirty[dir.flip().ix()] = false;
+        let events = [
+            (checked.bad_additionals, EV_ADDITIONALS),
+            (checked.bad_authorities, EV_AUTHORITIES),
+            (dir == Dir::ToClient && header.is_request() && !self.multicast, EV_NOT_RESPONSE),
+            (header.flags & 0x40 != 0, EV_Z),
+            (header.opcode() >= 7, EV_OPCODE),
+            (checked.names & message::TRUNCATED != 0, EV_NAME_TOO_LONG),
+            (checked.names & message::LOOPS != 0, EV_LOOP),
+            (checked.names & message::LABELS != 0, EV_LABELS),
+        ];
+        for (is, ev) in events {
+            if is {
+                c.raise(ev, dir);
+            }
+        }
+        Ok(())
+    }
+
+    /// A damaged message is noted on the youngest transaction.
+    fn note(&mut self, st: StateId, bad: &Bad, dir: Dir) {
+        let ev = match bad {
+            Bad::Body => EV_MALFORMED,
+            Bad::NotRequest => EV_NOT_REQUEST,
+            Bad::Header | Bad::Full => return,
+        };
+        if let Some(tx) = self.states.get(st).txs.last() {
+            self.txs.get_mut(tx).common.raise(ev, dir);
+        }
+    }
+
+    fn stream(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
+        let d = input.dir.ix();
+        if input.gap > 0 {
+            self.states.get_mut(st).lost[d] = true;
+        }
+        if self.states.get(st).lost[d] && !input.data.is_empty() {
+            match probe_tcp(input.data, input.dir) {
+                Verdict::No => return Outcome::Consumed { bytes: input.data.len(), need: 0 },
+                _ => self.states.get_mut(st).lost[d] = false,
+            }
+        }
+        let mut at = 0;
+        while let Some(len) = message::be16(input.data, at) {
+            let len = usize::from(len);
+            let Some(msg) = input.data.get(at + 2..at + 2 + len) else {
+                return Outcome::Consumed { bytes: at, need: len + 2 };
+            };
+            if len > 0 {
+                if let Err(bad) = self.message(st, msg, input.dir, cx) {
+                    self.note(st, &bad, input.dir);
+                    if bad != Bad::Full {
+                        return Outcome::Failed;
+                    }
+                }
+            }
+            at += 2 + len;
+        }
+        Outcome::Consumed { bytes: at, need: 2 }
+    }
+
+    fn name_at<'a>(msg: &[u8], at: usize, scratch: &'a mut Scratch) -> Buffer<'a> {
+        scratch.clear();
+        message::name(msg, at, |p| {
+            scratch.extend(p);
+        });
+        if scratch.is_empty() { Buffer::Absent } else { Buffer::whole(scratch.as_slice()) }
+    }
+
+    /// Whether a record of this transaction is wanted (`outputs.eve-log.types.dns`).
+    fn wants_record(&self, m: &Message) -> bool {
+        let cfg = &self.cfg;
+        if self.multicast {
+            return true;
+        }
+        if if m.response { !cfg.responses } else { !cfg.requests } {
+            return false;
+        }
+        m.wanted
+    }
+}
+
+impl Parser for Dns {
+    fn open(&mut self, _: &mut AppCx<'_>) -> Option<StateId> {
+        self.states.alloc()
+    }
+
+    fn close(&mut self, st: StateId, cx: &mut AppCx<'_>) {
+        while let Some(first) = self.states.get(st).txs.first() {
+            let id = self.txs.get(first).common.id;
+            self.free_tx(st, id, cx);
+        }
+        self.states.free(st);
+    }
+
+    fn parse(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
+        if !input.datagram {
+            return self.stream(st, input, cx);
+        }
+        if let Err(bad) = self.message(st, input.data, input.dir, cx) {
+            self.note(st, &bad, input.dir);
+        }
+        Outcome::Consumed { bytes: input.data.len(), need: 0 }
+    }
+
+    fn tx_bounds(&self, st: StateId) -> (u64, u64) {
+        self.txs.bounds(&self.states.get(st).txs)
+    }
+
+    fn tx(&self, st: StateId, id: u64) -> Option<TxIdx> {
+        self.txs.find(&self.states.get(st).txs, id)
+    }
+
+    fn common(&self, tx: TxIdx) -> &TxCommon {
+        &self.txs.get(tx).common
+    }
+
+    fn common_mut(&mut self, tx: TxIdx) -> &mut TxCommon {
+        &mut self.txs.get_mut(tx).common
+    }
+
+    fn complete_progress(&self, _: Dir) -> u8 {
+        1
+    }
+
+    fn free_tx(&mut self, st: StateId, id: u64, cx: &mut AppCx<'_>) {
+        if let Some(mut m) = self.txs.remove(&mut self.states.get_mut(st).txs, id, cx.pool) {
+            m.store.free(cx.pool);
+        }
+    }
+
+    fn buffer<'a>(
+        &'a self,
+        _: StateId,
+        tx: TxIdx,
+        local: u8,
+        dir: Dir,
+        index: u32,
+        pool: &'a BytePool,
+        scratch: &'a mut Scratch,
+    ) -> Buffer<'a> {
+        let m = &self.txs.get(tx).own;
+        if m.dir != dir {
+            return Buffer::Absent;
+        }
+        let msg = m.raw(pool);
+        let section = match local {
+            QUERY | QUERIES => 0,
+            ANSWERS => 1,
+            AUTHORITIES => 2,
+            ADDITIONALS => 3,
+            RESPONSE => return self.any_name(m, index, pool, scratch),
+            _ => return Buffer::Absent,
+        };
+        match m.at(section, index, pool) {
+            Some(at) => Self::name_at(msg, at, scratch),
+            None => Buffer::Absent,
+        }
+    }
+
+    fn int(&self, _: StateId, tx: TxIdx, local: u8, dir: Dir, index: u32, pool: &BytePool) -> Option<u64> {
+        let m = &self.txs.get(tx).own;
+        if m.dir != dir {
+            return None;
+        }
+        match local {
+            OPCODE => (index == 0).then_some(u64::from(m.header.opcode())),
+            RCODE => (index == 0).then_some(u64::from(m.header.flags & 15)),
+            _ => {
+                let mut i = index;
+                for section in 0..4 {
+                    let n = u32::from(m.found[section]);
+                    if i < n {
+                        let kind = if section == 0 {
+                            message::question_kind(m.raw(pool), m.at(0, i, pool)?)
+                        } else {
+                            m.record(section, i, pool).map(|r| r.kind)
+                        };
+                        return kind.map(u64::from);
+                    }
+                    i -= n;
+                }
+                None
+            }
+        }
+    }
+
+    fn log(&self, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {
+        let t = self.txs.get(view.tx);
+        log::write(&t.own, t.common.id, &self.cfg, self.multicast, view.pool, out);
+    }
+
+    fn log_due(&self, tx: TxIdx) -> u8 {
+        if self.wants_record(&self.txs.get(tx).own) { LOG_WHOLE } else { 0 }
+    }
+
+    fn name(&self) -> &'static str {
+        if self.multicast { "mdns" } else { "dns" }
+    }
+}
+
+impl Dns {
+    /// `dns.response.rrname`: every name in a response, of records and in their data.
+    fn any_name<'a>(&self, m: &Message, index: u32, pool: &BytePool, scratch: &'a mut Scratch) -> Buffer<'a> {
+        let msg = m.raw(pool);
+        let mut i = index;
+        for section in 0..4 {
+            let step = if section == 0 { 1 } else { 2 };
+            let n = u32::from(m.found[section]) * step;
+            if i >= n {
+                i -= n;
+                continue;
+            }
+            let Some(at) = m.at(section, i / step, pool) else { return Buffer::Absent };
+            if step == 1 || i % 2 == 0 {
+                scratch.clear();
+                message::name(msg, at, |p| {
+                    scratch.extend(p);
+                });
+                return Buffer::whole(scratch.as_slice());
+            }
+            scratch.clear();
+            if let Some(at) = m.record(section, i / 2, pool).and_then(|r| r.name_at()) {
+                message::name(msg, at, |p| {
+                    scratch.extend(p);
+                });
+            }
+            return Buffer::whole(scratch.as_slice());
+        }
+        Buffer::Absent
+    }
+}
+
+#[cfg(test)]
+mod tests;
