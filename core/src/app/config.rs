@@ -39,18 +39,10 @@ pub struct AppConfig {
     pub max_files: usize,
 }
 
-/// What DNS records hold (`outputs.eve-log.types.dns`).
-#[derive(Clone, Debug)]
+/// Which DNS messages get a record (`outputs.eve-log.types.dns`).
+#[derive(Clone, Debug, Default)]
 pub struct DnsConfig {
-    /// Record format: 3 (Suricata 8) or 2.
-    pub version: u8,
-    /// Records of requests, and of responses.
-    pub requests: bool,
-    pub responses: bool,
-    /// `formats`: answers in detail, answers grouped by kind.
-    pub detailed: bool,
-    pub grouped: bool,
-    /// Only these record kinds (`types`); `None`: all.
+    /// Only messages that ask for one of these record kinds (`types`); `None`: all.
     pub kinds: Option<Vec<u16>>,
 }
 
@@ -58,12 +50,6 @@ impl DnsConfig {
     /// Whether records of that kind of question are wanted.
     pub fn wants(&self, kind: u16) -> bool {
         self.kinds.as_ref().is_none_or(|k| k.contains(&kind))
-    }
-}
-
-impl Default for DnsConfig {
-    fn default() -> Self {
-        DnsConfig { version: 3, requests: true, responses: true, detailed: true, grouped: true, kinds: None }
     }
 }
 

@@ -60,10 +60,10 @@ fn rcode(out: &mut dyn Fields, flags: u16) {
     out.str("rcode", name);
 }
 
-/// Writes the record of one message. `cfg.version` 2 has `type` `query`/`answer` and the first question at the top.
+/// Writes the record of one message. Version 2 (when the output asks for it) has `type` `query`/`answer` and the first question at the top.
 pub fn write(m: &Message, id: u64, cfg: &DnsConfig, multicast: bool, pool: &BytePool, out: &mut dyn Fields) {
-    if cfg.version == 2 && !multicast {
-        return write_v2(m, id, cfg, pool, out);
+    if out.wants("version.2") && !multicast {
+        return write_v2(m, id, pool, out);
     }
     out.u64("version", 3);
     out.str("type", if m.response { "response" } else { "request" });
@@ -73,12 +73,12 @@ pub fn write(m: &Message, id: u64, cfg: &DnsConfig, multicast: bool, pool: &Byte
     out.u64("opcode", u64::from(m.header.opcode()));
     rcode(out, m.header.flags);
     questions(m, cfg, pool, out);
-    answers(m, cfg, pool, out);
+    answers(m, pool, out);
     section(m, 2, "authorities", pool, out);
     section(m, 3, "additionals", pool, out);
 }
 
-fn write_v2(m: &Message, id: u64, cfg: &DnsConfig, pool: &BytePool, out: &mut dyn Fields) {
+fn write_v2(m: &Message, id: u64, pool: &BytePool, out: &mut dyn Fields) {
     let msg = m.raw(pool);
     let first = m.at(0, 0, pool);
     let question = |out: &mut dyn Fields| {
@@ -109,7 +109,7 @@ fn write_v2(m: &Message, id: u64, cfg: &DnsConfig, pool: &BytePool, out: &mut dy
     out.u64("opcode", u64::from(m.header.opcode()));
     question(out);
     rcode(out, m.header.flags);
-    answers(m, cfg, pool, out);
+    answers(m, pool, out);
     section(m, 2, "authorities", pool, out);
     section(m, 3, "additionals", pool, out);
 }
@@ -150,15 +150,16 @@ fn questions(m: &Message, cfg: &DnsConfig, pool: &BytePool, out: &mut dyn Fields
     out.end_array();
 }
 
-fn answers(m: &Message, cfg: &DnsConfig, pool: &BytePool, out: &mut dyn Fields) {
+fn answers(m: &Message, pool: &BytePool, out: &mut dyn Fields) {
     let n = u32::from(m.found[1]);
     if n == 0 {
         return;
     }
-    if cfg.detailed {
+    let (detailed, grouped_too) = (out.wants("formats.detailed"), out.wants("formats.grouped"));
+    if detailed || !grouped_too {
         section(m, 1, "answers", pool, out);
     }
-    if !cfg.grouped {
+    if detailed && !grouped_too {
         return;
     }
     let msg = m.raw(pool);

@@ -13,8 +13,9 @@ use self::message::{Header, Record};
 use super::plain::yes_if;
 use super::txs::{TxList, Txs};
 use super::{
-    AppConfig, AppCx, Buffer, BufferDef, BufferKind, Input, IntDef, LOG_WHOLE, OVER_TCP, OVER_UDP, Outcome,
-    Parser, Probe, ProtoDef, Recognise, StateId, TxCommon, TxIdx, TxView, Verdict, config::DnsConfig,
+    AppConfig, AppCx, Buffer, BufferDef, BufferKind, Input, IntDef, LOG_REQUEST, LOG_RESPONSE, OVER_TCP,
+    OVER_UDP, Outcome, Parser, Probe, ProtoDef, Recognise, StateId, TxCommon, TxIdx, TxView, Verdict,
+    config::DnsConfig,
 };
 use crate::Dir;
 use crate::event::Fields;
@@ -408,18 +409,6 @@ impl Dns {
         });
         if scratch.is_empty() { Buffer::Absent } else { Buffer::whole(scratch.as_slice()) }
     }
-
-    /// Whether a record of this transaction is wanted (`outputs.eve-log.types.dns`).
-    fn wants_record(&self, m: &Message) -> bool {
-        let cfg = &self.cfg;
-        if self.multicast {
-            return true;
-        }
-        if if m.response { !cfg.responses } else { !cfg.requests } {
-            return false;
-        }
-        m.wanted
-    }
 }
 
 impl Parser for Dns {
@@ -533,7 +522,12 @@ impl Parser for Dns {
     }
 
     fn log_due(&self, tx: TxIdx) -> u8 {
-        if self.wants_record(&self.txs.get(tx).own) { LOG_WHOLE } else { 0 }
+        let m = &self.txs.get(tx).own;
+        match (m.wanted, m.response) {
+            (false, _) => 0,
+            (true, false) => LOG_REQUEST,
+            (true, true) => LOG_RESPONSE,
+        }
     }
 
     fn name(&self) -> &'static str {
