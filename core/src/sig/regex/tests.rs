@@ -125,7 +125,9 @@ fn agrees_with_python() {
 }
 
 /// Pattern, flags, text, span: what only PCRE has, by its manual.
-const PCRE: &[(&[u8], &str, &[u8], Option<(usize, usize)>)] = &[
+type Span = (&'static [u8], &'static str, &'static [u8], Option<(usize, usize)>);
+
+const PCRE: &[Span] = &[
     (b"\\h+\\H", "", b"a \t\xa0b", Some((1, 5))),
     (b"\\v", "", b"a\x0bb", Some((1, 2))),
     (b"a\\Rb", "", b"a\r\nb", Some((0, 4))),
