@@ -10,6 +10,7 @@ pub mod layer;
 pub mod plain;
 pub mod recognise;
 pub mod registry;
+pub mod tls;
 pub mod txs;
 
 use crate::Dir;

@@ -1,11 +1,12 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
-use super::{ProtoDef, dns, plain};
+use super::{ProtoDef, dns, plain, tls};
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
 pub static PROTOCOLS: &[&ProtoDef] = &[
     &dns::DNS,
     &dns::MDNS,
+    &tls::TLS,
     &plain::HTTP2,
     &plain::FTP,
     &plain::FTP_DATA,

@@ -1,0 +1,646 @@
+//! TLS and SSL over TCP: versions, names, certificates and fingerprints of a session, until it is encrypted.
+//!
+//! In: in-order bytes of both sides. Out: one transaction a session, with the buffers of `tls.*`, `ja3*` and
+//! `ja4.hash`, and the EVE `tls` record. Owns the sessions' states; their texts lie in the engine's pool.
+//!
+//! Source of names and meanings: Suricata's "TLS/SSL keywords", "JA3/JA4 keywords" and "Eve JSON, TLS".
+
+mod hello;
+mod record;
+mod state;
+#[cfg(test)]
+mod tests;
+mod x509;
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::*;
+use crate::pool::Slab;
+use record::Step;
+use state::*;
+
+/// App-layer events, by their bit.
+pub mod events {
+    /// Names as in `app-layer-event:tls.NAME`, in order of their bit.
+    pub const NAMES: &[&str] = &[
+        "invalid_sslv2_header",
+        "invalid_tls_header",
+        "invalid_record_version",
+        "invalid_record_type",
+        "invalid_record_length",
+        "invalid_handshake_message",
+        "heartbeat_message",
+        "invalid_heartbeat_message",
+        "overflow_heartbeat_message",
+        "dataleak_heartbeat_mismatch",
+        "handshake_invalid_length",
+        "multiple_sni_extensions",
+        "invalid_sni_type",
+        "invalid_sni_length",
+        "too_many_records_in_packet",
+        "invalid_alert_message",
+        "invalid_certificate",
+        "certificate_invalid_length",
+        "certificate_invalid_version",
+        "certificate_invalid_serial",
+        "certificate_invalid_algorithmidentifier",
+        "certificate_invalid_x509name",
+        "certificate_invalid_date",
+        "certificate_invalid_extensions",
+        "certificate_invalid_der",
+        "certificate_invalid_subject",
+        "certificate_invalid_issuer",
+        "certificate_invalid_validity",
+        "error_message_encountered",
+        "invalid_ssl_record",
+        "too_many_subject_alternative_names",
+    ];
+    pub const INVALID_SSLV2_HEADER: u8 = 0;
+    pub const INVALID_RECORD_VERSION: u8 = 2;
+    pub const INVALID_RECORD_TYPE: u8 = 3;
+    pub const INVALID_RECORD_LENGTH: u8 = 4;
+    pub const INVALID_HANDSHAKE_MESSAGE: u8 = 5;
+    pub const INVALID_HEARTBEAT_MESSAGE: u8 = 7;
+    pub const OVERFLOW_HEARTBEAT_MESSAGE: u8 = 8;
+    pub const DATALEAK_HEARTBEAT_MISMATCH: u8 = 9;
+    pub const HANDSHAKE_INVALID_LENGTH: u8 = 10;
+    pub const MULTIPLE_SNI_EXTENSIONS: u8 = 11;
+    pub const INVALID_SNI_TYPE: u8 = 12;
+    pub const INVALID_SNI_LENGTH: u8 = 13;
+    pub const INVALID_ALERT_MESSAGE: u8 = 15;
+    pub const INVALID_CERTIFICATE: u8 = 16;
+    pub const CERTIFICATE_INVALID_LENGTH: u8 = 17;
+    pub const CERTIFICATE_INVALID_VERSION: u8 = 18;
+    pub const CERTIFICATE_INVALID_SERIAL: u8 = 19;
+    pub const CERTIFICATE_INVALID_ALGORITHMIDENTIFIER: u8 = 20;
+    pub const CERTIFICATE_INVALID_X509NAME: u8 = 21;
+    pub const CERTIFICATE_INVALID_DATE: u8 = 22;
+    pub const CERTIFICATE_INVALID_EXTENSIONS: u8 = 23;
+    pub const CERTIFICATE_INVALID_DER: u8 = 24;
+    pub const ERROR_MESSAGE_ENCOUNTERED: u8 = 28;
+    pub const INVALID_SSL_RECORD: u8 = 29;
+    pub const TOO_MANY_SUBJECT_ALTERNATIVE_NAMES: u8 = 30;
+}
+
+const TS: u8 = Dir::ToServer.bit();
+const TC: u8 = Dir::ToClient.bit();
+
+// Local numbers of the buffers.
+const B_SNI: u8 = 0;
+const B_SUBJECT: u8 = 1;
+const B_ISSUER: u8 = 2;
+const B_SERIAL: u8 = 3;
+const B_FINGERPRINT: u8 = 4;
+const B_CERTS: u8 = 5;
+const B_ALT_NAMES: u8 = 6;
+const B_ALPN: u8 = 7;
+const B_RANDOM: u8 = 8;
+const B_RANDOM_TIME: u8 = 9;
+const B_RANDOM_BYTES: u8 = 10;
+const B_JA3_HASH: u8 = 11;
+const B_JA3: u8 = 12;
+const B_JA3S_HASH: u8 = 13;
+const B_JA3S: u8 = 14;
+const B_JA4: u8 = 15;
+
+const fn single(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    dirs: u8,
+    progress: u8,
+    kind: BufferKind,
+) -> BufferDef {
+    BufferDef { name, aliases, modifiers: &[], dirs, progress, kind }
+}
+
+static BUFFERS: &[BufferDef] = &[
+    single("tls.sni", &["tls_sni"], TS, HELLO, BufferKind::Single),
+    single("tls.cert_subject", &["tls_cert_subject"], TS | TC, CERT, BufferKind::Single),
+    single("tls.cert_issuer", &["tls_cert_issuer"], TS | TC, CERT, BufferKind::Single),
+    single("tls.cert_serial", &["tls_cert_serial"], TS | TC, CERT, BufferKind::Single),
+    single("tls.cert_fingerprint", &["tls_cert_fingerprint"], TS | TC, CERT, BufferKind::Single),
+    single("tls.certs", &["tls_certs"], TS | TC, CERT, BufferKind::Multi),
+    single("tls.subjectaltname", &[], TC, CERT, BufferKind::Multi),
+    single("tls.alpn", &[], TS | TC, HELLO, BufferKind::Multi),
+    single("tls.random", &[], TS | TC, HELLO, BufferKind::Single),
+    single("tls.random_time", &[], TS | TC, HELLO, BufferKind::Single),
+    single("tls.random_bytes", &[], TS | TC, HELLO, BufferKind::Single),
+    single("ja3.hash", &["ja3_hash"], TS, HELLO, BufferKind::Single),
+    single("ja3.string", &["ja3_string"], TS, HELLO, BufferKind::Single),
+    single("ja3s.hash", &["ja3s_hash"], TC, HELLO, BufferKind::Single),
+    single("ja3s.string", &["ja3s_string"], TC, HELLO, BufferKind::Single),
+    single("ja4.hash", &["ja4_hash"], TS, HELLO, BufferKind::Single),
+];
+
+static INTS: &[IntDef] = &[
+    IntDef {
+        name: "tls.cert_chain_len",
+        aliases: &[],
+        dirs: TC,
+        progress: CERT,
+        multi: false,
+        values: &[],
+    },
+    IntDef {
+        name: "ssl_version",
+        aliases: &[],
+        dirs: TS | TC,
+        progress: 0,
+        multi: false,
+        values: &[
+            ("sslv2", 2),
+            ("sslv3", 0x300),
+            ("tls1.0", 0x301),
+            ("tls1.1", 0x302),
+            ("tls1.2", 0x303),
+            ("tls1.3", 0x304),
+        ],
+    },
+    IntDef {
+        name: "tls.version",
+        aliases: &[],
+        dirs: TS | TC,
+        progress: 0,
+        multi: false,
+        values: &[("1.0", 0x301), ("1.1", 0x302), ("1.2", 0x303), ("1.3", 0x304)],
+    },
+    // Every state reached so far is a value of its own.
+    IntDef {
+        name: "ssl_state",
+        aliases: &[],
+        dirs: TS | TC,
+        progress: 0,
+        multi: true,
+        values: &[
+            ("unknown", 0),
+            ("client_hello", 1),
+            ("server_hello", 2),
+            ("client_keyx", 3),
+            ("server_keyx", 4),
+        ],
+    },
+    // Seconds since the epoch, as two's complement.
+    IntDef {
+        name: "tls_cert_notbefore",
+        aliases: &[],
+        dirs: TC,
+        progress: CERT,
+        multi: false,
+        values: &[],
+    },
+    IntDef { name: "tls_cert_notafter", aliases: &[], dirs: TC, progress: CERT, multi: false, values: &[] },
+];
+
+const fn start(bytes: &'static [u8], dir: Dir) -> Pattern {
+    Pattern { bytes, caseless: false, offset: 0, depth: bytes.len() as u16, dir, over: OVER_TCP }
+}
+
+/// The protocol's description.
+pub static TLS: ProtoDef = ProtoDef {
+    name: "tls",
+    aliases: &["ssl"],
+    over: OVER_TCP,
+    buffers: BUFFERS,
+    ints: INTS,
+    events: events::NAMES,
+    recognise: Recognise {
+        patterns: &[
+            // An SSLv2 hello for SSLv2 itself, behind its two bytes of length.
+            Pattern {
+                bytes: &[1, 0, 2],
+                caseless: false,
+                offset: 2,
+                depth: 5,
+                dir: Dir::ToServer,
+                over: OVER_TCP,
+            },
+            start(&[1, 3, 0], Dir::ToServer),
+            start(&[1, 3, 1], Dir::ToServer),
+            start(&[1, 3, 2], Dir::ToServer),
+            start(&[1, 3, 3], Dir::ToServer),
+            start(&[22, 3, 0], Dir::ToServer),
+            start(&[22, 3, 1], Dir::ToServer),
+            start(&[22, 3, 2], Dir::ToServer),
+            start(&[22, 3, 3], Dir::ToServer),
+            start(&[21, 3, 0], Dir::ToClient),
+            start(&[21, 3, 1], Dir::ToClient),
+            start(&[21, 3, 2], Dir::ToClient),
+            start(&[21, 3, 3], Dir::ToClient),
+            start(&[22, 3, 0], Dir::ToClient),
+            start(&[22, 3, 1], Dir::ToClient),
+            start(&[22, 3, 2], Dir::ToClient),
+            start(&[22, 3, 3], Dir::ToClient),
+            start(&[23, 3, 0], Dir::ToClient),
+            start(&[23, 3, 1], Dir::ToClient),
+            start(&[23, 3, 2], Dir::ToClient),
+            start(&[23, 3, 3], Dir::ToClient),
+        ],
+        probes: &[Probe { over: OVER_TCP, ports: &[443], probe: probe_v2, dirs: TS, min_bytes: 3 }],
+        confirm: Some(confirm),
+        first: TS,
+    },
+    parser: Some(make),
+    record: "tls",
+};
+
+/// Whether bytes are an SSLv2 hello.
+fn probe_v2(bytes: &[u8], _dir: Dir) -> Verdict {
+    match bytes {
+        [len, _, kind, ..] if len & 0x80 != 0 && *kind == 1 => Verdict::Yes,
+        [_, _, _, ..] => Verdict::No,
+        _ => Verdict::Unsure,
+    }
+}
+
+/// The pattern inside the bytes needs an SSLv2 header before it; those at the start are proof enough.
+fn confirm(bytes: &[u8], seen: &Seen) -> Verdict {
+    if seen.pattern.offset == 0 { Verdict::Yes } else { probe_v2(bytes, seen.dir) }
+}
+
+fn make(cfg: &AppConfig) -> Box<dyn Parser> {
+    Box::new(Tls::new(cfg))
+}
+
+/// What the parts of the parser work with.
+struct Cx<'a> {
+    pool: &'a mut BytePool,
+    scratch: &'a mut Scratch,
+    /// Room for one handshake message.
+    message: &'a mut Vec<u8>,
+    ja3: bool,
+    ja4: bool,
+    /// Keep the certificates themselves.
+    certs: bool,
+}
+
+/// The sessions of one engine.
+#[derive(Debug)]
+pub struct Tls {
+    states: Slab<State>,
+    message: Vec<u8>,
+}
+
+impl Tls {
+    /// Takes room for `cfg.max_states` sessions.
+    pub fn new(cfg: &AppConfig) -> Self {
+        Tls { states: Slab::new(cfg.max_states), message: Vec::with_capacity(MAX_MESSAGE) }
+    }
+
+    fn lend<'p>(&'p self, st: StateId, local: u8, dir: Dir, index: u32, pool: &'p BytePool) -> Option<&'p [u8]> {
+        let s = self.states.get(st);
+        let side = s.side(dir);
+        let get = |span| side.get(pool, span);
+        let listed = |span, width| get(span).and_then(|l| entry(l, width, index));
+        match local {
+            B_SNI => get(side.sni),
+            B_SUBJECT => get(side.subject),
+            B_ISSUER => get(side.issuer),
+            B_SERIAL => get(side.serial),
+            B_FINGERPRINT => get(side.fingerprint),
+            B_CERTS => listed(side.certs, 3),
+            B_ALT_NAMES => listed(side.alt_names, 2),
+            B_ALPN => listed(side.alpns, 1),
+            B_RANDOM => get(side.random),
+            B_RANDOM_TIME => get(side.random).and_then(|r| r.get(..4)),
+            B_RANDOM_BYTES => get(side.random).and_then(|r| r.get(4..)),
+            B_JA3_HASH | B_JA3S_HASH => get(side.ja3_hash),
+            B_JA3 | B_JA3S => get(side.ja3),
+            B_JA4 => get(side.ja4),
+            _ => None,
+        }
+    }
+}
+
+/// After a whole input: a side whose certificate is known has done its handshake, and so has the other, unless
+/// the server asked for a certificate of the client's.
+fn settle(s: &mut State) {
+    let asked = s.flags & CLIENT_CERT_ASKED != 0;
+    if s.sides[if asked { 0 } else { 1 }].has_cert() {
+        s.advance_both(HANDSHAKE);
+    }
+}
+
+impl Parser for Tls {
+    fn open(&mut self, cx: &mut AppCx<'_>) -> Option<StateId> {
+        let st = self.states.alloc()?;
+        self.states.get_mut(st).common = TxCommon::new(0, cx.now);
+        Some(st)
+    }
+
+    fn close(&mut self, st: StateId, cx: &mut AppCx<'_>) {
+        let s = self.states.get_mut(st);
+        s.common.release(cx.pool);
+        s.sides.iter_mut().for_each(|side| side.free(cx.pool));
+        self.states.free(st);
+    }
+
+    fn parse(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
+        let s = self.states.get_mut(st);
+        let (dir, data) = (input.dir, input.data);
+        let wants = |b| cx.wanted.has(b);
+        let mut tcx = Cx {
+            ja3: cx.cfg.tls_ja3 || [B_JA3, B_JA3_HASH, B_JA3S, B_JA3S_HASH].into_iter().any(wants),
+            ja4: cx.cfg.tls_ja4 || wants(B_JA4),
+            certs: wants(B_CERTS),
+            pool: &mut *cx.pool,
+            scratch: &mut *cx.scratch,
+            message: &mut self.message,
+        };
+        if input.gap > 0 {
+            // Only what would have been passed over may be missing.
+            let side = &mut s.sides[dir.ix()];
+            if input.gap > side.skip {
+                s.advance_both(FINISHED);
+                return Outcome::Failed;
+            }
+            side.skip -= input.gap;
+        }
+        let (mut at, mut need) = (0, 0);
+        while at < data.len() {
+            let left = &mut s.sides[dir.ix()].skip;
+            if *left > 0 {
+                let n = (*left as usize).min(data.len() - at);
+                *left -= n as u32;
+                at += n;
+                continue;
+            }
+            match record::step(s, dir, &data[at..], &mut tcx) {
+                Step::Took(n) => at += n,
+                Step::Need(n) => {
+                    need = n;
+                    break;
+                }
+                Step::Failed => {
+                    s.advance_both(FINISHED);
+                    return Outcome::Failed;
+                }
+            }
+        }
+        s.common.dirty = [true; 2];
+        settle(s);
+        if input.eof {
+            s.advance(dir, FINISHED);
+        }
+        let through = s.common.progress.iter().all(|p| *p >= HANDSHAKE);
+        if cx.cfg.tls_bypass && through && s.flags & APP_DATA != 0 {
+            s.advance_both(FINISHED);
+            return Outcome::Opaque { bytes: data.len() };
+        }
+        Outcome::Consumed { bytes: at, need }
+    }
+
+    fn tx_bounds(&self, st: StateId) -> (u64, u64) {
+        (u64::from(self.states.get(st).done), 1)
+    }
+
+    fn tx(&self, st: StateId, id: u64) -> Option<TxIdx> {
+        (id == 0 && !self.states.get(st).done).then_some(st)
+    }
+
+    fn common(&self, tx: TxIdx) -> &TxCommon {
+        &self.states.get(tx).common
+    }
+
+    fn common_mut(&mut self, tx: TxIdx) -> &mut TxCommon {
+        &mut self.states.get_mut(tx).common
+    }
+
+    fn complete_progress(&self, _dir: Dir) -> u8 {
+        FINISHED
+    }
+
+    fn free_tx(&mut self, st: StateId, id: u64, cx: &mut AppCx<'_>) {
+        let s = self.states.get_mut(st);
+        if id == 0 && !s.done {
+            s.done = true;
+            s.common.release(cx.pool);
+            s.sides.iter_mut().for_each(|side| side.store.free(cx.pool));
+        }
+    }
+
+    fn buffer<'a>(
+        &'a self,
+        st: StateId,
+        tx: TxIdx,
+        local: u8,
+        dir: Dir,
+        index: u32,
+        pool: &'a BytePool,
+        _scratch: &'a mut Scratch,
+    ) -> Buffer<'a> {
+        let (due, multi) = match BUFFERS.get(usize::from(local)) {
+            Some(b) => (b.progress, b.kind == BufferKind::Multi),
+            None => return Buffer::Absent,
+        };
+        match self.lend(st, local, dir, index, pool) {
+            Some(bytes) if multi || index == 0 => Buffer::whole(bytes),
+            None if self.common(tx).progress[dir.ix()] < due => Buffer::NotYet,
+            _ => Buffer::Absent,
+        }
+    }
+
+    fn int(&self, st: StateId, _tx: TxIdx, local: u8, dir: Dir, index: u32, _pool: &BytePool) -> Option<u64> {
+        let s = self.states.get(st);
+        let side = s.side(dir);
+        if local == 3 {
+            let reached = (0..4u64).filter(|i| s.flags >> i & 1 == 1).map(|i| i + 1);
+            return match reached.clone().nth(index as usize) {
+                None if index == 0 => Some(0),
+                v => v,
+            };
+        }
+        if index > 0 {
+            return None;
+        }
+        match local {
+            0 => (side.chain_len > 0).then_some(u64::from(side.chain_len)),
+            1 | 2 => match side.version {
+                0 => None,
+                // Drafts count as what they became.
+                v if v >> 8 == 0x7f => Some(0x304),
+                v => Some(u64::from(v)),
+            },
+            4 => side.has_cert().then_some(side.not_before as u64),
+            5 => side.has_cert().then_some(side.not_after as u64),
+            _ => None,
+        }
+    }
+
+    fn log(&self, view: &TxView<'_>, _dir: Dir, out: &mut dyn Fields) {
+        log(self.states.get(view.tx), view.pool, out);
+    }
+
+    fn log_due(&self, tx: TxIdx) -> u8 {
+        let s = self.states.get(tx);
+        let through = s.common.progress.iter().all(|p| *p >= HANDSHAKE);
+        let worth = s.sides[1].has_cert() || s.flags & (RESUMED | WITHOUT_CERT) != 0;
+        if through && worth { LOG_WHOLE } else { 0 }
+    }
+
+    fn name(&self) -> &'static str {
+        "tls"
+    }
+}
+
+/// EVE name of a version.
+fn version_name(v: u16) -> Option<&'static str> {
+    Some(match v {
+        0 => "UNDETERMINED",
+        2 => "SSLv2",
+        0x300 => "SSLv3",
+        0x301 => "TLSv1",
+        0x302 => "TLS 1.1",
+        0x303 => "TLS 1.2",
+        0x304 => "TLS 1.3",
+        0x7f01 => "TLS 1.3 draft-<16",
+        _ => return None,
+    })
+}
+
+fn time_field(out: &mut dyn Fields, key: &str, t: i64) {
+    let (y, mo, d, h, mi, s) = x509::civil(t);
+    out.fmt(key, format_args!("{y:04}-{mo:02}-{d:02}T{h:02}:{mi:02}:{s:02}"));
+}
+
+/// The optional fields of `custom` lists.
+const CUSTOM: &[&str] = &[
+    "custom.subject",
+    "custom.issuer",
+    "custom.subjectaltname",
+    "custom.session_resumed",
+    "custom.serial",
+    "custom.fingerprint",
+    "custom.sni",
+    "custom.version",
+    "custom.not_before",
+    "custom.not_after",
+    "custom.certificate",
+    "custom.chain",
+    "custom.ja3",
+    "custom.ja3s",
+    "custom.ja4",
+    "custom.client",
+    "custom.client_certificate",
+    "custom.client_chain",
+    "custom.client_alpns",
+    "custom.server_alpns",
+];
+
+/// Writes the EVE record. `basic` fields are always there, others with `extended: yes`; a `custom` list replaces
+/// both.
+fn log(s: &State, pool: &BytePool, out: &mut dyn Fields) {
+    let custom = CUSTOM.iter().any(|o| out.wants(o));
+    let extended = out.wants("extended");
+    let on = |out: &dyn Fields, basic: bool, option: &str| {
+        if custom { out.wants(option) } else { basic || extended }
+    };
+    let optional = |out: &dyn Fields, option: &str| custom && out.wants(option);
+    let (client, server) = (&s.sides[0], &s.sides[1]);
+    let text = |out: &mut dyn Fields, key: &str, side: &Side, span: Span| {
+        if let Some(v) = side.get(pool, span) {
+            out.bytes(key, v);
+        }
+    };
+    if on(out, true, "custom.subject") {
+        text(out, "subject", server, server.subject);
+    }
+    if on(out, true, "custom.issuer") {
+        text(out, "issuerdn", server, server.issuer);
+    }
+    if on(out, true, "custom.subjectaltname") {
+        list(out, "subjectaltname", server.get(pool, server.alt_names), 2);
+    }
+    let resumed = s.flags & RESUMED != 0 && s.flags & SERVER_HELLO != 0;
+    if on(out, true, "custom.session_resumed") && resumed && !server.has_cert() && s.flags & WITHOUT_CERT == 0 {
+        out.bool("session_resumed", true);
+    }
+    if on(out, false, "custom.serial") {
+        text(out, "serial", server, server.serial);
+    }
+    if on(out, false, "custom.fingerprint") {
+        text(out, "fingerprint", server, server.fingerprint);
+    }
+    if on(out, false, "custom.sni") {
+        text(out, "sni", client, client.sni);
+    }
+    if on(out, false, "custom.version") {
+        log_version(server.version, out);
+    }
+    if server.has_cert() {
+        if on(out, false, "custom.not_before") {
+            time_field(out, "notbefore", server.not_before);
+        }
+        if on(out, false, "custom.not_after") {
+            time_field(out, "notafter", server.not_after);
+        }
+    }
+    let (one, all) = (optional(out, "custom.certificate"), optional(out, "custom.chain"));
+    log_chain(server, pool, out, one, all);
+    for (key, side, option) in [("ja3", client, "custom.ja3"), ("ja3s", server, "custom.ja3s")] {
+        if on(out, false, option) && side.ja3_hash.is_set() {
+            out.begin_object(key);
+            text(out, "hash", side, side.ja3_hash);
+            text(out, "string", side, side.ja3);
+            out.end_object();
+        }
+    }
+    if on(out, false, "custom.ja4") {
+        text(out, "ja4", client, client.ja4);
+    }
+    if client.has_cert() && on(out, false, "custom.client") {
+        let (one, all) = (optional(out, "custom.client_certificate"), optional(out, "custom.client_chain"));
+        log_client(client, pool, out, one, all);
+    }
+    if on(out, false, "custom.client_alpns") {
+        list(out, "client_alpns", client.get(pool, client.alpns), 1);
+    }
+    if on(out, false, "custom.server_alpns") {
+        list(out, "server_alpns", server.get(pool, server.alpns), 1);
+    }
+}
+
+/// The client's own certificate.
+fn log_client(c: &Side, pool: &BytePool, out: &mut dyn Fields, certificate: bool, chain: bool) {
+    out.begin_object("client");
+    for (key, span) in
+        [("subject", c.subject), ("issuerdn", c.issuer), ("fingerprint", c.fingerprint), ("serial", c.serial)]
+    {
+        if let Some(v) = c.get(pool, span) {
+            out.bytes(key, v);
+        }
+    }
+    time_field(out, "notbefore", c.not_before);
+    time_field(out, "notafter", c.not_after);
+    log_chain(c, pool, out, certificate, chain);
+    out.end_object();
+}
+
+fn log_chain(side: &Side, pool: &BytePool, out: &mut dyn Fields, certificate: bool, chain: bool) {
+    let Some(certs) = side.get(pool, side.certs) else { return };
+    let mut all = Entries { list: certs, width: 3 };
+    if certificate && let Some(first) = all.clone().next() {
+        out.base64("certificate", first);
+    }
+    if chain {
+        out.begin_array("chain");
+        all.by_ref().for_each(|c| out.base64("", c));
+        out.end_array();
+    }
+}
+
+fn log_version(v: u16, out: &mut dyn Fields) {
+    match (v >> 8, version_name(v)) {
+        (_, Some(name)) => out.str("version", name),
+        (0x7f, None) => out.fmt("version", format_args!("TLS 1.3 draft-{}", v & 0xff)),
+        (0xfb, None) => out.fmt("version", format_args!("TLS 1.3 draft-{}-fb", v & 0xff)),
+        _ => out.fmt("version", format_args!("0x{v:04x}")),
+    }
+}
+
+fn list(out: &mut dyn Fields, key: &str, list: Option<&[u8]>, width: usize) {
+    let Some(list) = list else { return };
+    out.begin_array(key);
+    Entries { list, width }.for_each(|e| out.bytes("", e));
+    out.end_array();
+}

@@ -1,0 +1,190 @@
+//! What is remembered of one TLS session: a few numbers per side, and texts in one growing store per side.
+
+use super::super::TxCommon;
+use crate::Dir;
+use crate::pool::{BytePool, PBuf, Scratch};
+
+/// Bytes of a side's [`Side::store`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    at: u32,
+    /// Length + 1; 0: never set.
+    len: u32,
+}
+
+impl Span {
+    pub fn is_set(self) -> bool {
+        self.len > 0
+    }
+}
+
+/// Largest handshake message put together from fragments; larger ones are passed over.
+pub const MAX_MESSAGE: usize = 128 << 10;
+
+/// One side of the session.
+#[derive(Debug, Default)]
+pub struct Side {
+    /// Version spoken: of the records until a hello, then of the hello. 0: unknown.
+    pub version: u16,
+    /// Bytes of an opaque record that are still to come.
+    pub skip: u32,
+    /// A handshake message in fragments: its type, its length, what came of it.
+    pub hs_type: u8,
+    pub hs_len: u32,
+    pub hs_got: u32,
+    pub hs_open: bool,
+    /// Part of it could not be kept: it is passed over.
+    pub hs_lost: bool,
+    pub hs: PBuf,
+    /// Keeps the texts below.
+    pub store: PBuf,
+    pub sni: Span,
+    pub random: Span,
+    pub session_id: Span,
+    /// Protocol names, each behind its length (one byte).
+    pub alpns: Span,
+    pub ja3: Span,
+    /// 32 hexadecimal digits.
+    pub ja3_hash: Span,
+    pub ja4: Span,
+    pub subject: Span,
+    pub issuer: Span,
+    pub serial: Span,
+    pub fingerprint: Span,
+    /// Names, each behind its length (two bytes).
+    pub alt_names: Span,
+    /// The certificates as on the wire, each behind its length (three bytes).
+    pub certs: Span,
+    pub chain_len: u32,
+    pub not_before: i64,
+    pub not_after: i64,
+    /// A hello was read to its end: fingerprints are not computed again.
+    pub fingerprinted: bool,
+}
+
+impl Side {
+    /// Keeps `bytes`; nothing is kept when the pool is full.
+    pub fn put(&mut self, pool: &mut BytePool, bytes: &[u8]) -> Span {
+        let at = self.store.len() as u32;
+        match self.store.extend(pool, bytes) {
+            Ok(()) => Span { at, len: bytes.len() as u32 + 1 },
+            Err(_) => Span::default(),
+        }
+    }
+
+    /// Keeps what was written to `scratch`.
+    pub fn put_scratch(&mut self, pool: &mut BytePool, scratch: &Scratch) -> Span {
+        self.put(pool, scratch.as_slice())
+    }
+
+    /// The bytes of a span, when it was set.
+    pub fn get<'p>(&self, pool: &'p BytePool, s: Span) -> Option<&'p [u8]> {
+        let len = s.len.checked_sub(1)? as usize;
+        self.store.get(pool).get(s.at as usize..s.at as usize + len)
+    }
+
+    /// Adds a fragment to the open message.
+    pub fn add_fragment(&mut self, pool: &mut BytePool, bytes: &[u8]) {
+        self.hs_got += bytes.len() as u32;
+        let fits = self.hs.len() + bytes.len() <= MAX_MESSAGE;
+        if self.hs_lost || !fits || self.hs.extend(pool, bytes).is_err() {
+            self.hs_lost = true;
+            self.hs.free(pool);
+        }
+    }
+
+    /// A certificate of this side was read.
+    pub fn has_cert(&self) -> bool {
+        self.subject.is_set() && self.issuer.is_set()
+    }
+
+    pub fn free(&mut self, pool: &mut BytePool) {
+        self.hs.free(pool);
+        self.store.free(pool);
+    }
+}
+
+/// Entry `index` of a list whose entries stand behind lengths of `width` bytes.
+pub fn entry(list: &[u8], width: usize, index: u32) -> Option<&[u8]> {
+    let mut it = Entries { list, width };
+    it.nth(index as usize)
+}
+
+/// Walks a list of length-prefixed entries; stops at one that is cut short.
+#[derive(Clone)]
+pub struct Entries<'a> {
+    pub list: &'a [u8],
+    pub width: usize,
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let head = self.list.get(..self.width)?;
+        let len = head.iter().fold(0usize, |v, &b| v << 8 | b as usize);
+        let body = self.list.get(self.width..self.width + len)?;
+        self.list = &self.list[self.width + len..];
+        Some(body)
+    }
+}
+
+// Bits of `State::flags`.
+pub const CLIENT_HELLO: u32 = 1;
+pub const SERVER_HELLO: u32 = 1 << 1;
+pub const CLIENT_KEYX: u32 = 1 << 2;
+pub const SERVER_KEYX: u32 = 1 << 3;
+pub const CHANGE_CIPHER: u32 = 1 << 4;
+/// Change cipher spec of one side: bit by direction (5, 6).
+pub const CHANGE_CIPHER_SIDE: u32 = 1 << 5;
+/// A session ticket or the server's echo of the session id: maybe resumed.
+pub const RESUMED: u32 = 1 << 7;
+/// TLS 1.3: certificates are not visible, a record is due without.
+pub const WITHOUT_CERT: u32 = 1 << 8;
+pub const EARLY_DATA: u32 = 1 << 9;
+pub const CLIENT_VERSIONS: u32 = 1 << 10;
+pub const CLIENT_CERT_ASKED: u32 = 1 << 11;
+/// A heartbeat is on its way, sent by the side of the bit (12, 13).
+pub const HEARTBEAT: u32 = 1 << 12;
+pub const APP_DATA: u32 = 1 << 14;
+pub const V2_CLIENT: u32 = 1 << 15;
+pub const V2_SERVER: u32 = 1 << 16;
+
+// Progress of each side (Suricata's `tls:client_…` and `tls:server_…` states).
+pub const HELLO: u8 = 1;
+pub const CERT: u8 = 2;
+pub const HANDSHAKE: u8 = 3;
+pub const FINISHED: u8 = 4;
+
+/// One session: the flow's state and its only transaction.
+#[derive(Debug, Default)]
+pub struct State {
+    pub common: TxCommon,
+    pub sides: [Side; 2],
+    pub flags: u32,
+    /// Length of the last encrypted heartbeat request.
+    pub heartbeat_len: u16,
+    /// The transaction was given back.
+    pub done: bool,
+}
+
+impl State {
+    pub fn side(&self, dir: Dir) -> &Side {
+        &self.sides[dir.ix()]
+    }
+
+    /// Moves a side on; never back.
+    pub fn advance(&mut self, dir: Dir, to: u8) {
+        let p = &mut self.common.progress[dir.ix()];
+        if *p < to {
+            *p = to;
+            self.common.dirty[dir.ix()] = true;
+        }
+    }
+
+    pub fn advance_both(&mut self, to: u8) {
+        for d in Dir::BOTH {
+            self.advance(d, to);
+        }
+    }
+}
