@@ -83,7 +83,8 @@ fn hello(s: &mut State, dir: Dir, body: &[u8], cx: &mut Cx<'_>) -> Option<()> {
     if !client && (version == 0x0304 || version >> 8 == 0x7f) {
         s.flags |= WITHOUT_CERT;
     }
-    s.sides[i].version = if (0x7f01..0x7f10).contains(&version) || version == 0x0304 { 0x7f01 } else { version };
+    s.sides[i].version =
+        if (0x7f01..0x7f10).contains(&version) || version == 0x0304 { 0x7f01 } else { version };
     let random = r.take(32)?;
     if !s.sides[i].random.is_set() {
         s.sides[i].random = s.sides[i].put(cx.pool, random);

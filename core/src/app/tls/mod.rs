@@ -134,14 +134,7 @@ static BUFFERS: &[BufferDef] = &[
 ];
 
 static INTS: &[IntDef] = &[
-    IntDef {
-        name: "tls.cert_chain_len",
-        aliases: &[],
-        dirs: TC,
-        progress: CERT,
-        multi: false,
-        values: &[],
-    },
+    IntDef { name: "tls.cert_chain_len", aliases: &[], dirs: TC, progress: CERT, multi: false, values: &[] },
     IntDef {
         name: "ssl_version",
         aliases: &[],
@@ -181,14 +174,7 @@ static INTS: &[IntDef] = &[
         ],
     },
     // Seconds since the epoch, as two's complement.
-    IntDef {
-        name: "tls_cert_notbefore",
-        aliases: &[],
-        dirs: TC,
-        progress: CERT,
-        multi: false,
-        values: &[],
-    },
+    IntDef { name: "tls_cert_notbefore", aliases: &[], dirs: TC, progress: CERT, multi: false, values: &[] },
     IntDef { name: "tls_cert_notafter", aliases: &[], dirs: TC, progress: CERT, multi: false, values: &[] },
 ];
 
@@ -287,7 +273,14 @@ impl Tls {
         Tls { states: Slab::new(cfg.max_states), message: Vec::with_capacity(MAX_MESSAGE) }
     }
 
-    fn lend<'p>(&'p self, st: StateId, local: u8, dir: Dir, index: u32, pool: &'p BytePool) -> Option<&'p [u8]> {
+    fn lend<'p>(
+        &'p self,
+        st: StateId,
+        local: u8,
+        dir: Dir,
+        index: u32,
+        pool: &'p BytePool,
+    ) -> Option<&'p [u8]> {
         let s = self.states.get(st);
         let side = s.side(dir);
         let get = |span| side.get(pool, span);
@@ -552,7 +545,8 @@ fn log(s: &State, pool: &BytePool, out: &mut dyn Fields) {
         list(out, "subjectaltname", server.get(pool, server.alt_names), 2);
     }
     let resumed = s.flags & RESUMED != 0 && s.flags & SERVER_HELLO != 0;
-    if on(out, true, "custom.session_resumed") && resumed && !server.has_cert() && s.flags & WITHOUT_CERT == 0 {
+    if on(out, true, "custom.session_resumed") && resumed && !server.has_cert() && s.flags & WITHOUT_CERT == 0
+    {
         out.bool("session_resumed", true);
     }
     if on(out, false, "custom.serial") {

@@ -350,7 +350,9 @@ fn heartbeat(s: &mut State, dir: Dir, body: &[u8]) -> bool {
 /// SSLv2: a length of two bytes (or three, with padding), then a message type.
 fn sslv2(s: &mut State, dir: Dir, data: &[u8]) -> Step {
     let lengths = if data[0] & 0x80 != 0 { 2 } else { 3 };
-    let (Some(&second), Some(&kind)) = (data.get(1), data.get(lengths)) else { return Step::Need(lengths + 1) };
+    let (Some(&second), Some(&kind)) = (data.get(1), data.get(lengths)) else {
+        return Step::Need(lengths + 1);
+    };
     let mask = if lengths == 2 { 0x7f } else { 0x3f };
     let len = usize::from(u16::from_be_bytes([data[0] & mask, second]));
     if len == 0 {

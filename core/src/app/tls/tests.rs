@@ -139,23 +139,16 @@ fn client_hello(ciphers: &[u16], exts: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn server_hello(id: &[u8], cipher: u16, exts: &[Vec<u8>]) -> Vec<u8> {
-    let body = [
-        &[3, 3][..],
-        &[7; 32],
-        &[id.len() as u8],
-        id,
-        &cipher.to_be_bytes(),
-        &[0],
-        &vec16(&exts.concat()),
-    ];
+    let body =
+        [&[3, 3][..], &[7; 32], &[id.len() as u8], id, &cipher.to_be_bytes(), &[0], &vec16(&exts.concat())];
     message(2, &body.concat())
 }
 
 /// The example of JA4's technical details: Chrome's hello, `t13d1516h2_8daaf6152771_e5627efa2ab1`.
 fn chrome() -> Vec<u8> {
     let ciphers = [
-        0x0a0a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014, 0x009c,
-        0x009d, 0x002f, 0x0035,
+        0x0a0a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014,
+        0x009c, 0x009d, 0x002f, 0x0035,
     ];
     let algorithms = [0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601];
     let exts = [
@@ -209,10 +202,7 @@ fn ja3_of_a_hello_without_extensions() {
     let ciphers = [4, 5, 10, 9, 100, 98, 3, 6, 19, 18, 99];
     let body = [&[3, 1][..], &[0; 32], &[0], &vec16(&words(&ciphers)), &[1, 0]].concat();
     assert!(b.feed(st, Dir::ToServer, &record(22, 0x0301, &message(1, &body)), 7));
-    assert_eq!(
-        b.buffer(st, "ja3.string", Dir::ToServer, 0).unwrap(),
-        b"769,4-5-10-9-100-98-3-6-19-18-99,,,"
-    );
+    assert_eq!(b.buffer(st, "ja3.string", Dir::ToServer, 0).unwrap(), b"769,4-5-10-9-100-98-3-6-19-18-99,,,");
     assert_eq!(b.buffer(st, "ja3.hash", Dir::ToServer, 0).unwrap(), b"de350869b8c85de67a350c8d186f11e6");
 }
 
@@ -276,7 +266,10 @@ fn certificate_of_a_server() {
     assert!(b.feed(st, Dir::ToServer, &record(22, 0x0301, &chrome()), 1000));
     assert!(b.feed(st, Dir::ToClient, &server_flight(), 1000));
     let mut get = |n, i| b.buffer(st, n, Dir::ToClient, i).map(|v| String::from_utf8_lossy(&v).into_owned());
-    assert_eq!(get("tls.cert_subject", 0).unwrap(), "CN=host\0x, Email=a@b, 1.2.3.1000=odd".replace("1.2.3.1000", "1.2.3.1000"));
+    assert_eq!(
+        get("tls.cert_subject", 0).unwrap(),
+        "CN=host\0x, Email=a@b, 1.2.3.1000=odd".replace("1.2.3.1000", "1.2.3.1000")
+    );
     assert_eq!(get("tls.cert_issuer", 0).unwrap(), "C=US, O=A, B");
     assert_eq!(get("tls.cert_serial", 0).unwrap(), "00:97:E6");
     assert_eq!(get("tls.cert_fingerprint", 0).unwrap().len(), 59);
@@ -349,8 +342,10 @@ fn tls13_is_due_without_a_certificate_and_then_opaque() {
 fn sslv2_hello_then_tls() {
     let mut b = Bench::new();
     let st = b.open();
-    let v2 = unhex("80 2e 01 03 01 00 15 00 00 00 10 00 00 16 00 00 13 00 00 0a 00 00 66 00 00 05 00 00 04 00 00 09
-        01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 10");
+    let v2 = unhex(
+        "80 2e 01 03 01 00 15 00 00 00 10 00 00 16 00 00 13 00 00 0a 00 00 66 00 00 05 00 00 04 00 00 09
+        01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 10",
+    );
     assert!(b.feed(st, Dir::ToServer, &v2, 3));
     assert!(b.feed(st, Dir::ToClient, &server_flight(), 100));
     assert_eq!(b.tls.common(st).events, 0);

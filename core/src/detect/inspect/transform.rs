@@ -287,7 +287,7 @@ mod tests {
     fn run(t: Transform, input: &[u8]) -> alloc::vec::Vec<u8> {
         let mut out = Scratch::new(256);
         let mut inf = Inflater::new(256);
-        apply(&XForm::Plain(t), input, &mut out, &mut Cache::new(), &mut inf);
+        apply(&XForm::Plain(t), input, &mut out, &mut Cache::default(), &mut inf);
         out.as_slice().to_vec()
     }
 
