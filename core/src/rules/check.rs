@@ -1,0 +1,108 @@
+//! The last look at a rule: conditions that only the whole of it can break.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::build::Builder;
+use super::ir::*;
+use super::keyword::buffer::upper;
+use super::refuse::{Fault, RefusalKind, Res, bad, conflict, context};
+use crate::Dir;
+use crate::app::{OVER_TCP, OVER_UDP};
+
+/// Turns what was read into a rule.
+pub fn finish(mut b: Builder<'_, '_>) -> Res<Rule> {
+    if !b.sid_seen {
+        return Err(Fault::new(RefusalKind::Syntax, "the rule has no sid"));
+    }
+    if b.pending.is_some() {
+        return context("the last sticky buffer has no condition");
+    }
+    for l in &b.lists {
+        list(l.m.absent, &l.m)?;
+    }
+    carriers(&mut b)?;
+    directions(&mut b)?;
+    let mut r = b.rule;
+    r.protos = b.protos.unwrap_or_default();
+    r.vars = b.vars.len() as u8;
+    // A payload list can be left empty when an old modifier took its only content away.
+    r.lists =
+        b.lists.into_iter().map(|l| l.m).filter(|m| !m.matches.is_empty() || m.absent.is_some()).collect();
+    if r.prefilter && r.packet.is_empty() && r.ints.is_empty() && r.flow.counters.is_empty() {
+        return context("prefilter has no keyword to work on");
+    }
+    Ok(r)
+}
+
+/// One buffer's conditions among themselves.
+fn list(absent: Option<Absent>, m: &BufferMatch) -> Res {
+    if absent == Some(Absent::Only) && !m.matches.is_empty() {
+        return conflict("an absent buffer can have no condition");
+    }
+    if absent == Some(Absent::OrElse) && m.matches.is_empty() {
+        return conflict("absent: or_else needs a condition after it");
+    }
+    let most = m.matches.iter().filter_map(|x| match x {
+        Match::Size(t) => upper(t),
+        _ => None,
+    });
+    let Some(most) = most.min() else { return Ok(()) };
+    // Transforms do not change that: the size is that of what conditions see.
+    for x in &m.matches {
+        if let Match::Content(c) = x
+            && !c.negated
+        {
+            let first = match c.offset {
+                Some(Num::Const(o)) => o as u64,
+                _ => 0,
+            };
+            if first.saturating_add(c.bytes.len() as u64) > most {
+                return bad(format!(
+                    "a content needs {} bytes, the size allows {most}",
+                    first + c.bytes.len() as u64
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The header's transport and the protocols that keywords ask for.
+fn carriers(b: &mut Builder<'_, '_>) -> Res {
+    let over = match b.rule.header.proto {
+        ProtoSpec::Tcp | ProtoSpec::TcpStream | ProtoSpec::TcpPkt => OVER_TCP,
+        ProtoSpec::Udp => OVER_UDP,
+        ProtoSpec::Ip | ProtoSpec::Ipv4 | ProtoSpec::Ipv6 | ProtoSpec::App(_) => return Ok(()),
+        _ => 0,
+    };
+    let Some(protos) = &mut b.protos else { return Ok(()) };
+    protos.retain(|p| p.def().over & over != 0);
+    if protos.is_empty() {
+        return conflict("a keyword is about a protocol that the header's transport does not carry");
+    }
+    Ok(())
+}
+
+/// Directions that buffers leave possible. A rule about both sides of a transaction is one with `=>`.
+fn directions(b: &mut Builder<'_, '_>) -> Res {
+    if b.rule.header.direction == Direction::Transaction {
+        return Ok(());
+    }
+    let both = Dir::ToServer.bit() | Dir::ToClient.bit();
+    let only: Vec<u8> = b.lists.iter().map(|l| l.dirs).filter(|d| *d != 0 && *d != both).collect();
+    let mut mask = only.iter().fold(both, |a, d| a & d);
+    for dir in Dir::BOTH {
+        if b.only_dirs[dir.ix()] {
+            mask &= dir.bit();
+        }
+    }
+    if mask == 0 {
+        return conflict("keywords of the request and of the response in one rule; use => for such a rule");
+    }
+    if mask != both {
+        // As Suricata: the buffers win over a contradicting `flow`.
+        b.rule.flow.dirs = mask;
+    }
+    Ok(())
+}

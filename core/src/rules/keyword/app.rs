@@ -1,0 +1,319 @@
+//! Numbers of protocols, and keywords about the application protocol itself.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::{Arg, Keyword, parts};
+use crate::app::AppProto;
+use crate::rules::build::Builder;
+use crate::rules::header::protos_named;
+use crate::rules::index::IntInfo;
+use crate::rules::ir::{AppInt, AppProtoMode, IntIndex, IntTest, StateMatch};
+use crate::rules::refuse::{Fault, RefusalKind, Res, bad, conflict, unsupported};
+use crate::rules::{names, num};
+
+pub static KEYWORDS: &[Keyword] = &[
+    Keyword::new("app-layer-protocol", app_layer_protocol),
+    Keyword::new("app-layer-state", app_layer_state),
+    Keyword::new("ssl_version", ssl_version),
+    Keyword::new("ssl_state", ssl_state),
+    Keyword::new("tls.version", tls_version).quotable(),
+    Keyword::new("dcerpc.iface", dce_iface).aliases(&["dce_iface"]),
+    Keyword::new("dcerpc.opnum", dce_opnum).aliases(&["dce_opnum"]),
+    Keyword::flag("ftpbounce", ftpbounce),
+];
+
+/// A number of a protocol: a test with symbolic values, bits by name, and which of several values is meant.
+pub fn int(b: &mut Builder<'_, '_>, info: &IntInfo, a: &Arg<'_>) -> Res {
+    b.require_protos(&info.protos(), info.name)?;
+    let t = a.text()?;
+    let symbolic = info.defs.iter().any(|d| !d.1.values.is_empty());
+    if symbolic && let Some(test) = bits(info, t) {
+        b.rule.ints.push(AppInt { name: info.name, test, index: IntIndex::Any });
+        return Ok(());
+    }
+    let (t, index) = match t.rsplit_once(',') {
+        Some((t, i)) => (t, int_index(i.trim())?),
+        None => (t, IntIndex::Any),
+    };
+    let (t, index) = match t.trim().strip_prefix("count ") {
+        Some(r) => (r, IntIndex::Count),
+        None => (t.trim(), index),
+    };
+    let test = match symbol(info, t) {
+        Some(test) => test,
+        None => match num::int_test(t, u64::MAX) {
+            Ok(test) => test,
+            Err(_) if symbolic => return bad(format!("\"{t}\" is neither a number nor a known value")),
+            Err(f) => return Err(f),
+        },
+    };
+    b.rule.ints.push(AppInt { name: info.name, test, index });
+    Ok(())
+}
+
+/// `name` or `!name`.
+fn symbol(info: &IntInfo, t: &str) -> Option<IntTest> {
+    if let Some(v) = info.value(t) {
+        return Some(IntTest::Eq(v));
+    }
+    let t = t.strip_prefix('!').map(|t| t.strip_prefix('=').unwrap_or(t).trim())?;
+    info.value(t).map(IntTest::Ne)
+}
+
+/// `a,!b` over bits: numbers whose name ends in `flags` take lists of names, each of which must be set or clear.
+fn bits(info: &IntInfo, t: &str) -> Option<IntTest> {
+    let several = t.contains(',');
+    if !several && !info.name.ends_with("flags") {
+        return None;
+    }
+    let (mut mask, mut value) = (0u64, 0u64);
+    for p in parts(t) {
+        let (neg, n) = match p.strip_prefix('!') {
+            Some(n) => (true, n.trim()),
+            None => (false, p.strip_prefix('=').unwrap_or(p)),
+        };
+        let bit = info.value(n)?;
+        mask |= bit;
+        if !neg {
+            value |= bit;
+        }
+    }
+    Some(IntTest::Mask { mask, value, negated: false })
+}
+
+fn int_index(t: &str) -> Res<IntIndex> {
+    Ok(match t {
+        "any" => IntIndex::Any,
+        "all1" => IntIndex::All,
+        "all" => IntIndex::AllOrNone,
+        n => match num::int(n)? {
+            v if (-65535..=65535).contains(&v) => IntIndex::Nth(v as i32),
+            v => return bad(format!("{v} is out of range")),
+        },
+    })
+}
+
+fn app_layer_protocol(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    let t = a.text()?;
+    let (negated, t) = match t.strip_prefix('!') {
+        Some(r) => (true, r.trim()),
+        None => (false, t),
+    };
+    let mut p = parts(t);
+    let name = p.next().unwrap_or("").to_ascii_lowercase();
+    let mode = match p.next() {
+        None => AppProtoMode::Either,
+        Some("final") => AppProtoMode::Final,
+        Some("original") => AppProtoMode::Original,
+        Some("either") => AppProtoMode::Either,
+        Some("to_server" | "toserver") => AppProtoMode::ToServer,
+        Some("to_client" | "toclient") => AppProtoMode::ToClient,
+        Some("both") => AppProtoMode::Both,
+        Some(m) => return bad(format!("\"{m}\" is not a mode of app-layer-protocol")),
+    };
+    let protos = match name.as_str() {
+        "failed" => [AppProto::FAILED].to_vec(),
+        "unknown" => [AppProto::UNKNOWN].to_vec(),
+        n => protos_named(n),
+    };
+    if protos.is_empty() {
+        return Err(Fault::new(RefusalKind::Protocol, format!("protocol \"{name}\" is not known")));
+    }
+    if matches!(b.rule.header.proto, crate::rules::ir::ProtoSpec::App(_)) {
+        return conflict("the header names a protocol already");
+    }
+    for s in &b.rule.state {
+        if let StateMatch::AppProtocol { negated: n, .. } = s
+            && (!*n || !negated)
+        {
+            return conflict("several app-layer-protocol must all be negated");
+        }
+    }
+    b.rule.state.push(StateMatch::AppProtocol { protos, negated, mode });
+    Ok(())
+}
+
+fn app_layer_state(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    let t = a.text()?;
+    let split = t.bytes().position(|c| c.is_ascii_alphabetic()).unwrap_or(t.len());
+    let (op, name) = t.split_at(split);
+    let protos = b.protos.clone().unwrap_or_default();
+    let found = protos.iter().find_map(|p| names::state(*p, name).map(|s| (*p, s)));
+    let Some((_, (dir, v))) = found else {
+        return bad(format!("\"{name}\" is not a state of the rule's protocol"));
+    };
+    let v = u64::from(v);
+    let test = match op.trim() {
+        "" | "=" => IntTest::Eq(v),
+        "<" => IntTest::Lt(v),
+        "<=" => IntTest::Le(v),
+        ">" => IntTest::Gt(v),
+        ">=" => IntTest::Ge(v),
+        "!" => IntTest::Ne(v),
+        _ => return bad(format!("\"{op}\" is not an operator")),
+    };
+    b.only_dirs[dir.ix()] = true;
+    b.rule.state.push(StateMatch::AppState { test, dir });
+    Ok(())
+}
+
+/// Versions by the names rules use, as on the wire.
+const VERSIONS: &[(&str, u64)] = &[
+    ("sslv2", 0x0002),
+    ("sslv3", 0x0300),
+    ("tls1.0", 0x0301),
+    ("tls1.1", 0x0302),
+    ("tls1.2", 0x0303),
+    ("tls1.3", 0x0304),
+];
+
+/// The number of TLS that both keywords about versions test.
+fn tls_int<'b>(b: &mut Builder<'b, '_>, names: &[&str]) -> Res<&'b IntInfo> {
+    let index = b.index;
+    let Some(info) = names.iter().find_map(|n| index.int(n)) else { return unsupported("tls") };
+    b.require_protos(&info.protos(), "tls")?;
+    Ok(info)
+}
+
+fn ssl_version(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    let info = tls_int(b, &["ssl_version", "tls.version"])?;
+    let (mut yes, mut no) = (Vec::new(), Vec::new());
+    for p in parts(a.text()?) {
+        let (neg, n) = match p.strip_prefix('!') {
+            Some(n) => (true, n.trim()),
+            None => (false, p),
+        };
+        let found = VERSIONS.iter().find(|v| v.0.eq_ignore_ascii_case(n));
+        let Some(v) = found else { return bad(format!("\"{n}\" is not a version")) };
+        let list = if neg { &mut no } else { &mut yes };
+        if list.contains(&v.1) {
+            return conflict(format!("\"{n}\" occurs twice"));
+        }
+        list.push(v.1);
+    }
+    // A list of only negative versions means all the others of the table.
+    let test = if yes.is_empty() {
+        IntTest::OneOf(VERSIONS.iter().map(|v| v.1).filter(|v| !no.contains(v)).collect())
+    } else {
+        yes.retain(|v| !no.contains(v));
+        IntTest::OneOf(yes)
+    };
+    b.rule.ints.push(AppInt { name: info.name, test, index: IntIndex::Any });
+    Ok(())
+}
+
+fn tls_version(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    let info = tls_int(b, &["tls.version", "ssl_version"])?;
+    let t = a.text()?;
+    let v = match t {
+        "1.0" => 0x0301,
+        "1.1" => 0x0302,
+        "1.2" => 0x0303,
+        "1.3" => 0x0304,
+        h if h.starts_with("0x") => num::uint_to(h, 65535)?,
+        _ => return bad(format!("\"{t}\" is not a version of TLS")),
+    };
+    b.rule.ints.push(AppInt { name: info.name, test: IntTest::Eq(v), index: IntIndex::Any });
+    Ok(())
+}
+
+/// States as bits of the number `ssl_state`.
+const SSL_STATES: &[(&str, u64)] =
+    &[("client_hello", 1), ("server_hello", 2), ("client_keyx", 4), ("server_keyx", 8), ("unknown", 16)];
+
+fn ssl_state(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    let info = tls_int(b, &["ssl_state"])?;
+    let (mut any, mut none) = (0, 0);
+    for p in a.text()?.split(['|', ',']).map(str::trim) {
+        let (neg, n) = match p.strip_prefix('!') {
+            Some(n) => (true, n.trim()),
+            None => (false, p),
+        };
+        let Some(s) = SSL_STATES.iter().find(|s| s.0 == n) else {
+            return bad(format!("\"{n}\" is not a state of TLS"));
+        };
+        if neg {
+            none |= s.1;
+        } else {
+            any |= s.1;
+        }
+    }
+    let mut push = |mask: u64, negated: bool| {
+        if mask != 0 {
+            let test = IntTest::Mask { mask, value: 0, negated };
+            b.rule.ints.push(AppInt { name: info.name, test, index: IntIndex::Any });
+        }
+    };
+    push(any, true);
+    push(none, false);
+    Ok(())
+}
+
+fn dcerpc(b: &mut Builder<'_, '_>) -> Res {
+    let protos = protos_named("dcerpc");
+    if protos.is_empty() {
+        return unsupported("dcerpc");
+    }
+    b.require_protos(&protos, "dcerpc")
+}
+
+fn dce_iface(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    dcerpc(b)?;
+    let mut p = parts(a.text()?);
+    let text = p.next().unwrap_or("");
+    let (mut uuid, mut n, mut half) = ([0u8; 16], 0, None::<u32>);
+    let groups: Vec<usize> = text.split('-').map(str::len).collect();
+    if groups != [8, 4, 4, 4, 12] {
+        return bad(format!("\"{text}\" is not a UUID"));
+    }
+    for c in text.chars().filter(|c| *c != '-') {
+        let Some(d) = c.to_digit(16) else { return bad(format!("\"{text}\" is not a UUID")) };
+        match half.take() {
+            None => half = Some(d),
+            Some(h) => {
+                if let Some(slot) = uuid.get_mut(n) {
+                    *slot = (h << 4 | d) as u8;
+                }
+                n += 1;
+            }
+        }
+    }
+    let (mut version, mut any_frag) = (None, false);
+    for w in p {
+        if w == "any_frag" {
+            any_frag = true;
+        } else {
+            version = Some(num::int_test(w, 65535)?);
+        }
+    }
+    b.rule.state.push(StateMatch::DceIface { uuid, version, any_frag });
+    Ok(())
+}
+
+fn dce_opnum(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    let index = b.index;
+    let Some(info) = index.int("dcerpc.opnum") else { return unsupported("dcerpc.opnum") };
+    b.require_protos(&info.protos(), info.name)?;
+    let mut ranges = Vec::new();
+    for p in parts(a.text()?) {
+        let (lo, hi) = p.split_once('-').unwrap_or((p, p));
+        let (lo, hi) = (num::uint_to(lo, 65535)?, num::uint_to(hi, 65535)?);
+        if lo > hi {
+            return bad(format!("\"{p}\" is not a range"));
+        }
+        ranges.push((lo, hi));
+    }
+    b.rule.ints.push(AppInt { name: info.name, test: IntTest::Ranges(ranges), index: IntIndex::Any });
+    Ok(())
+}
+
+fn ftpbounce(b: &mut Builder<'_, '_>, _: &Arg<'_>) -> Res {
+    let protos = protos_named("ftp");
+    if protos.is_empty() {
+        return unsupported("ftp");
+    }
+    b.require_protos(&protos, "ftpbounce")?;
+    b.rule.state.push(StateMatch::FtpBounce);
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! Anomalies as conditions: `decode-event`, `stream-event`, `app-layer-event`.
+
+use alloc::format;
+
+use super::{Arg, Keyword};
+use crate::app::AppProto;
+use crate::rules::build::Builder;
+use crate::rules::ir::{PacketMatch, StateMatch};
+use crate::rules::names;
+use crate::rules::refuse::{Fault, RefusalKind, Res, bad};
+
+pub static KEYWORDS: &[Keyword] = &[
+    Keyword::new("decode-event", decode_event),
+    Keyword::new("engine-event", decode_event),
+    Keyword::new("stream-event", stream_event),
+    Keyword::new("app-layer-event", app_layer_event),
+];
+
+fn decode_event(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    let t = a.text()?.to_ascii_lowercase();
+    if let Some(s) = t.strip_prefix("stream.") {
+        return push_stream(b, s);
+    }
+    match names::decode_event(t.strip_prefix("decoder.").unwrap_or(&t)) {
+        Some(ev) => b.rule.packet.push(PacketMatch::DecodeEvent(ev)),
+        None => return bad(format!("\"{t}\" is not a decode event")),
+    }
+    Ok(())
+}
+
+fn stream_event(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    let t = a.text()?.to_ascii_lowercase();
+    push_stream(b, t.strip_prefix("stream.").unwrap_or(&t))
+}
+
+fn push_stream(b: &mut Builder<'_, '_>, name: &str) -> Res {
+    match names::stream_event(name) {
+        Some(ev) => b.rule.packet.push(PacketMatch::StreamEvent(ev)),
+        None => return bad(format!("\"{name}\" is not a stream event")),
+    }
+    Ok(())
+}
+
+fn app_layer_event(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    let t = a.text()?.to_ascii_lowercase();
+    let Some((proto, event)) = t.split_once('.') else {
+        return match names::APPLAYER_EVENTS.iter().position(|e| *e == t) {
+            Some(n) => {
+                b.rule.state.push(StateMatch::AppLayerEvent(n as u8));
+                Ok(())
+            }
+            None => bad(format!("\"{t}\" is not an event")),
+        };
+    };
+    let Some(p) = AppProto::by_name(proto) else {
+        return Err(Fault::new(RefusalKind::Protocol, format!("protocol \"{proto}\" is not known")));
+    };
+    let Some(n) = p.def().events.iter().position(|e| *e == event) else {
+        return bad(format!("\"{event}\" is not an event of {proto}"));
+    };
+    b.require_protos(&[p], "the event")?;
+    b.rule.state.push(StateMatch::AppEvent { proto: p, event: n as u8 });
+    Ok(())
+}

@@ -1,0 +1,331 @@
+//! Rule files: bytes in, rules and refusals out. Splits lines, rules and options, and keeps the places for
+//! messages; what an option means is the keyword table's business.
+
+use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::build::Builder;
+use super::check;
+use super::env::Env;
+use super::header;
+use super::index::{Entry, Index};
+use super::ir::Rule;
+use super::keyword::{self, Arg, Value};
+use super::refuse::{Fault, Refusal, RefusalKind, Res};
+
+/// What came out of a source.
+#[derive(Debug, Default)]
+pub struct Parsed {
+    pub rules: Vec<Rule>,
+    pub refused: Vec<Refusal>,
+    /// Rules that were loaded although something about them is odd (an unknown class, …).
+    pub warnings: Vec<Refusal>,
+}
+
+/// Reads the rules of one source. `file` is its number in the caller's list; bytes need not be UTF-8.
+pub fn parse_source(text: &[u8], file: u32, env: &mut Env<'_>) -> Parsed {
+    let index = Index::new();
+    let mut out = Parsed::default();
+    let mut lines = Lines { text, at: 0, number: 0 };
+    while let Some(rule) = lines.next_rule() {
+        one(&rule, file, env, &index, &mut out);
+    }
+    out
+}
+
+/// Applies Suricata's rule on equal `gid` and `sid`: of two, the one with the greater `rev` stays, and of two equal
+/// ones the first. Works over all sources of a rule set; the order of the rules is kept.
+pub fn drop_duplicates(rules: &mut Vec<Rule>, refused: &mut Vec<Refusal>) {
+    let mut best: BTreeMap<(u32, u32), usize> = BTreeMap::new();
+    let mut dead = Vec::new();
+    for (i, r) in rules.iter().enumerate() {
+        match best.get_mut(&(r.meta.gid, r.meta.sid)) {
+            None => {
+                best.insert((r.meta.gid, r.meta.sid), i);
+            }
+            Some(at) => {
+                let newer = rules.get(*at).is_some_and(|o| r.meta.rev > o.meta.rev);
+                dead.push(if newer { core::mem::replace(at, i) } else { i });
+            }
+        }
+    }
+    if dead.is_empty() {
+        return;
+    }
+    dead.sort_unstable();
+    let mut i = 0;
+    rules.retain(|r| {
+        let die = dead.binary_search(&i).is_ok();
+        i += 1;
+        if die {
+            refused.push(Refusal {
+                file: r.meta.file,
+                line: r.meta.line,
+                column: 1,
+                sid: Some(r.meta.sid),
+                keyword: None,
+                kind: RefusalKind::Duplicate,
+                reason: format!("gid {} sid {} occurs more than once", r.meta.gid, r.meta.sid),
+            });
+        }
+        !die
+    });
+}
+
+/// A rule's text with its continuation lines joined.
+struct Text<'t> {
+    bytes: Cow<'t, [u8]>,
+    /// Where each physical line begins in `bytes`, with its number, first line first.
+    starts: Vec<(usize, u32)>,
+}
+
+impl Text<'_> {
+    /// 1-based line and column of an offset.
+    fn place(&self, offset: usize) -> (u32, u32) {
+        let i = self.starts.partition_point(|s| s.0 <= offset).saturating_sub(1);
+        let (start, line) = self.starts.get(i).copied().unwrap_or((0, 0));
+        (line, (offset - start) as u32 + 1)
+    }
+    fn line(&self) -> u32 {
+        self.starts.first().map_or(0, |s| s.1)
+    }
+}
+
+struct Lines<'t> {
+    text: &'t [u8],
+    at: usize,
+    number: u32,
+}
+
+impl<'t> Lines<'t> {
+    fn next_line(&mut self) -> Option<&'t [u8]> {
+        let rest = self.text.get(self.at..).filter(|r| !r.is_empty())?;
+        let len = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        self.at += len + 1;
+        self.number += 1;
+        Some(rest.get(..len).unwrap_or(rest))
+    }
+
+    /// The next rule; comments and empty lines are skipped, lines that end in a backslash joined with the next.
+    fn next_rule(&mut self) -> Option<Text<'t>> {
+        loop {
+            let line = self.next_line()?;
+            if matches!(line.first(), None | Some(b'#' | b' ' | b';' | b'\r')) {
+                continue;
+            }
+            let first = self.number;
+            let trimmed = line.trim_ascii_end();
+            if trimmed.is_empty() {
+                continue;
+            }
+            let Some(part) = trimmed.strip_suffix(b"\\") else {
+                return Some(Text { bytes: Cow::Borrowed(trimmed), starts: [(0, first)].to_vec() });
+            };
+            let mut bytes = part.to_vec();
+            let mut starts = [(0, first)].to_vec();
+            while let Some(next) = self.next_line() {
+                let next = next.trim_ascii_end();
+                starts.push((bytes.len(), self.number));
+                match next.strip_suffix(b"\\") {
+                    Some(part) => bytes.extend_from_slice(part),
+                    None => {
+                        bytes.extend_from_slice(next);
+                        break;
+                    }
+                }
+            }
+            return Some(Text { bytes: Cow::Owned(bytes), starts });
+        }
+    }
+}
+
+/// Text for outputs: UTF-8 as it is, anything else read as Latin-1.
+pub fn to_text(bytes: &[u8]) -> String {
+    match core::str::from_utf8(bytes) {
+        Ok(s) => s.to_string(),
+        Err(_) => bytes.iter().map(|&b| b as char).collect(),
+    }
+}
+
+fn one(text: &Text<'_>, file: u32, env: &mut Env<'_>, index: &Index, out: &mut Parsed) {
+    let bytes: &[u8] = &text.bytes;
+    let mut warnings = Vec::new();
+    match parse(bytes, env, index, &mut warnings) {
+        Ok(mut rule) => {
+            rule.meta.text = to_text(bytes);
+            rule.meta.line = text.line();
+            rule.meta.file = file;
+            let sid = Some(rule.meta.sid);
+            out.rules.push(rule);
+            for reason in warnings {
+                let line = text.line();
+                let kind = RefusalKind::Value;
+                out.warnings.push(Refusal { file, line, column: 1, sid, keyword: None, kind, reason });
+            }
+        }
+        Err(Trouble { offset, keyword, fault, sid }) => {
+            let (line, column) = text.place(offset);
+            let sid = sid.or_else(|| find_sid(bytes));
+            out.refused.push(Refusal {
+                file,
+                line,
+                column,
+                sid,
+                keyword,
+                kind: fault.kind,
+                reason: fault.reason,
+            });
+        }
+    }
+}
+
+/// A fault with its place.
+struct Trouble {
+    offset: usize,
+    keyword: Option<String>,
+    fault: Fault,
+    sid: Option<u32>,
+}
+
+impl Trouble {
+    fn at(offset: usize, fault: Fault) -> Trouble {
+        Trouble { offset, keyword: None, fault, sid: None }
+    }
+}
+
+/// The sid of a rule that could not be read to its end.
+fn find_sid(bytes: &[u8]) -> Option<u32> {
+    let mut rest = bytes;
+    while let Some(at) = memchr::memmem::find(rest, b"sid") {
+        let before = at.checked_sub(1).and_then(|i| rest.get(i)).copied().unwrap_or(b' ');
+        rest = rest.get(at + 3..)?;
+        let after = rest.trim_ascii_start();
+        if matches!(before, b' ' | b';' | b'(' | b'\t')
+            && let Some(v) = after.strip_prefix(b":")
+        {
+            let v = v.trim_ascii_start();
+            let n = v.iter().take_while(|c| c.is_ascii_digit()).count();
+            return core::str::from_utf8(v.get(..n)?).ok()?.parse().ok();
+        }
+    }
+    None
+}
+
+fn parse(
+    bytes: &[u8],
+    env: &mut Env<'_>,
+    index: &Index,
+    warnings: &mut Vec<String>,
+) -> Result<Rule, Trouble> {
+    let syntax = |at: usize, why: &str| Trouble::at(at, Fault::new(RefusalKind::Syntax, why));
+    let open =
+        memchr::memchr(b'(', bytes).ok_or_else(|| syntax(0, "a rule has its options in parentheses"))?;
+    let head = core::str::from_utf8(bytes.get(..open).unwrap_or(&[]))
+        .map_err(|e| syntax(e.valid_up_to(), "the header is not plain text"))?;
+    let end = match bytes.split_last() {
+        Some((b')', rest)) if rest.len() > open => rest.len(),
+        _ => return Err(syntax(bytes.len().saturating_sub(1), "the rule does not end with ')'")),
+    };
+    let (action, header) = header::parse(head, env).map_err(|(at, f)| Trouble::at(at, f))?;
+    let mut b = Builder::new(env, index, action, header);
+    let mut at = open + 1;
+    while let Some(opt) = next_option(bytes, at, end)? {
+        at = opt.next;
+        if let Err(fault) = apply(&mut b, opt.name, opt.value) {
+            let sid = b.sid_seen.then_some(b.rule.meta.sid);
+            return Err(Trouble { offset: opt.start, keyword: Some(to_text(opt.name)), fault, sid });
+        }
+    }
+    *warnings = core::mem::take(&mut b.warnings);
+    let sid = b.sid_seen.then_some(b.rule.meta.sid);
+    check::finish(b).map_err(|fault| Trouble { offset: 0, keyword: None, fault, sid })
+}
+
+struct Opt<'t> {
+    start: usize,
+    name: &'t [u8],
+    value: Option<&'t [u8]>,
+    next: usize,
+}
+
+/// The option that begins at `at`: up to a semicolon that no backslash precedes (quotes do not matter).
+fn next_option(bytes: &[u8], at: usize, end: usize) -> Result<Option<Opt<'_>>, Trouble> {
+    let body = bytes.get(at..end).unwrap_or(&[]);
+    let lead = body.iter().take_while(|c| c.is_ascii_whitespace()).count();
+    let start = at + lead;
+    let body = body.get(lead..).unwrap_or(&[]);
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let mut from = 0;
+    let len = loop {
+        match memchr::memchr(b';', body.get(from..).unwrap_or(&[])) {
+            None => {
+                let fault = Fault::new(RefusalKind::Syntax, "the option has no ';' at its end");
+                return Err(Trouble::at(start, fault));
+            }
+            Some(i) => {
+                let i = from + i;
+                if i > 0 && body.get(i - 1) == Some(&b'\\') {
+                    from = i + 1;
+                } else {
+                    break i;
+                }
+            }
+        }
+    };
+    let text = body.get(..len).unwrap_or(&[]);
+    let (name, value) = match memchr::memchr(b':', text) {
+        Some(c) => (text.get(..c).unwrap_or(&[]), text.get(c + 1..).map(|v| v.trim_ascii())),
+        None => (text, None),
+    };
+    Ok(Some(Opt { start, name: name.trim_ascii_end(), value, next: start + len + 1 }))
+}
+
+/// Finds the keyword, brings its value into shape, and sets it up.
+fn apply(b: &mut Builder<'_, '_>, name: &[u8], value: Option<&[u8]>) -> Res {
+    let unknown = || Fault::new(RefusalKind::UnknownKeyword, "is not a keyword");
+    let word = core::str::from_utf8(name).map_err(|_| unknown())?;
+    let entry = b.index.find(word).ok_or_else(unknown)?;
+    let index = b.index;
+    let (kind, quotes, negation) = match entry {
+        Entry::Keyword(k) => (k.value, k.quotes, k.negation),
+        Entry::Buffer(_) | Entry::Modifier(_) => (Value::None, keyword::Quotes::No, false),
+        Entry::Int(_) => (Value::Needed, keyword::Quotes::No, false),
+    };
+    let wrong = |why: &str| Fault::new(RefusalKind::Value, why);
+    let value = value.filter(|v| !v.is_empty());
+    match kind {
+        Value::Needed if value.is_none() => return Err(wrong("needs a value")),
+        Value::None if value.is_some() => return Err(wrong("takes no value")),
+        _ => {}
+    }
+    let mut arg = Arg { bytes: value.unwrap_or(&[]), given: value.is_some(), negated: false };
+    if negation && let Some(rest) = arg.bytes.strip_prefix(b"!") {
+        arg.negated = true;
+        arg.bytes = rest.trim_ascii_start();
+    }
+    let quoted = arg.bytes.first() == Some(&b'"');
+    match quotes {
+        keyword::Quotes::Needed if !quoted => return Err(wrong("its value must be in double quotes")),
+        keyword::Quotes::No if quoted => return Err(wrong("its value must not be in double quotes")),
+        keyword::Quotes::Needed | keyword::Quotes::May if quoted => {
+            let inner = arg.bytes.get(1..).and_then(|v| v.strip_suffix(b"\""));
+            arg.bytes =
+                inner.ok_or_else(|| wrong("the double quotes are not closed (a missing semicolon?)"))?;
+            if arg.bytes.is_empty() {
+                return Err(wrong("is empty"));
+            }
+        }
+        _ => {}
+    }
+    match entry {
+        Entry::Keyword(k) => (k.setup)(b, &arg),
+        Entry::Buffer(i) => index.buffers.get(i).map_or(Ok(()), |info| b.stick_app(info)),
+        Entry::Modifier(i) => index.buffers.get(i).map_or(Ok(()), |info| b.move_content(info)),
+        Entry::Int(i) => index.ints.get(i).map_or(Ok(()), |info| keyword::app::int(b, info, &arg)),
+    }
+}
