@@ -1,2 +1,15 @@
 //! The `tidegate` command.
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod cmd;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cmd::Cli::parse().command {
+        cmd::Command::Run(args) => cmd::run::main(&args),
+        cmd::Command::Rules(args) => cmd::rules::main(&args),
+    }
+}

@@ -23,6 +23,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use tidegate_core::event::{Event, EventSink};
+use tidegate_core::flow::FlowView;
 
 use crate::config::{EveSettings, Outputs};
 pub use json::Json;
@@ -57,7 +58,7 @@ pub struct EveSink {
 }
 
 /// Events that were given to the sink.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
     pub alerts: u64,
     pub flows: u64,
@@ -65,6 +66,49 @@ pub struct Counts {
     pub files: u64,
     pub anomalies: u64,
     pub drops: u64,
+    /// Ended flows by [`tidegate_core::flow::State`].
+    pub end_state: [u64; 4],
+    /// Ended TCP sessions by state.
+    pub end_tcp: [u64; 11],
+    /// Flows and their transactions by carrier (TCP, UDP) and protocol number.
+    pub app: [[(u64, u64); 128]; 2],
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Counts {
+            alerts: 0,
+            flows: 0,
+            records: 0,
+            files: 0,
+            anomalies: 0,
+            drops: 0,
+            end_state: [0; 4],
+            end_tcp: [0; 11],
+            app: [[(0, 0); 128]; 2],
+        }
+    }
+}
+
+impl Counts {
+    fn flow(&mut self, f: &FlowView<'_>) {
+        self.flows += 1;
+        self.end_state[f.state() as usize & 3] += 1;
+        if let Some(s) = f.tcp
+            && let Some(n) = self.end_tcp.get_mut(s.state() as usize)
+        {
+            *n += 1;
+        }
+        let carrier = match f.key().proto {
+            6 => 0,
+            17 => 1,
+            _ => return,
+        };
+        if let Some(n) = self.app[carrier].get_mut(usize::from(f.extra.app.0)) {
+            n.0 += 1;
+            n.1 += f.extra.tx_count;
+        }
+    }
 }
 
 /// An output file could not be made or written.
@@ -182,7 +226,7 @@ impl EventSink for EveSink {
         let mut wanted_drop = true;
         match event {
             Event::Alert(_) => c.alerts += 1,
-            Event::Flow(_) => c.flows += 1,
+            Event::Flow(f) => c.flow(&f),
             Event::Tx(_) => c.records += 1,
             Event::File(_) => c.files += 1,
             Event::Anomaly(_) => c.anomalies += 1,

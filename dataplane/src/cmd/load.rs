@@ -1,0 +1,159 @@
+//! Loading of rules: files and settings go in, a compiled [`RuleSet`] comes out, with the place and the reason of
+//! every refusal.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tidegate_core::detect::RuleSet;
+use tidegate_core::rules::{
+    Classification, Env, References, Refusal, SetStore, Vars, drop_duplicates, parse_source,
+};
+use tidegate_dataplane::config::Settings;
+use tidegate_dataplane::lists;
+
+/// A rule set with the story of its loading.
+#[derive(Debug)]
+pub struct Loaded {
+    pub set: RuleSet,
+    pub sets: SetStore,
+    pub sources: Vec<PathBuf>,
+    pub loaded: usize,
+    /// Refused rules: reading, checking, compiling.
+    pub refused: Vec<Refused>,
+    /// Left out because the rule itself says it does not apply here (`requires`).
+    pub skipped: usize,
+    pub warnings: Vec<Refused>,
+    pub took: Duration,
+}
+
+/// One refusal, in words.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    pub file: u32,
+    pub line: u32,
+    pub column: u32,
+    pub sid: Option<u32>,
+    /// Short text that equal reasons share.
+    pub kind: String,
+    pub text: String,
+}
+
+impl Loaded {
+    /// `file:line:column: sid: reason`
+    pub fn place(&self, r: &Refused) -> String {
+        let file = self.sources.get(r.file as usize).map_or("?".into(), |p| p.display().to_string());
+        match r.sid {
+            Some(sid) => format!("{file}:{}:{}: sid {sid}: {}", r.line, r.column, r.text),
+            None => format!("{file}:{}:{}: {}", r.line, r.column, r.text),
+        }
+    }
+
+    /// Refusals counted by reason, most frequent first.
+    pub fn by_reason(&self) -> Vec<(String, usize)> {
+        let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+        for r in &self.refused {
+            *count.entry(r.kind.as_str()).or_default() += 1;
+        }
+        let mut list: Vec<_> = count.into_iter().map(|(k, n)| (k.to_string(), n)).collect();
+        list.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        list
+    }
+}
+
+/// The rule files that a path names: itself, or the `*.rules` files of a folder in order of name.
+pub fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut out = Vec::new();
+    for e in std::fs::read_dir(path)? {
+        let p = e?.path();
+        if p.is_file() && p.extension().is_some_and(|x| x == "rules") {
+            out.push(p);
+        }
+    }
+    out.sort();
+    Ok(out)
+}
+
+fn refused(r: &Refusal) -> Refused {
+    let kind = match &r.keyword {
+        Some(k) => format!("{} ({k})", r.kind.name()),
+        None => r.kind.name().to_string(),
+    };
+    let text = match &r.keyword {
+        Some(k) => format!("{k}: {}", r.reason),
+        None => r.reason.clone(),
+    };
+    Refused { file: r.file, line: r.line, column: r.column, sid: r.sid, kind, text }
+}
+
+/// Reads and compiles `paths`. A file that cannot be read is an error; a wrong rule is not.
+pub fn load(paths: &[PathBuf], s: &Settings, data_dir: Option<&Path>) -> Result<Loaded, String> {
+    let start = Instant::now();
+    let vars = Vars {
+        addresses: s.address_groups.iter().cloned().collect(),
+        ports: s.port_groups.iter().cloned().collect(),
+    };
+    let mut sources = Vec::new();
+    for p in paths {
+        sources.extend(files(p).map_err(|e| format!("{}: {e}", p.display()))?);
+    }
+    let classes = read_list(s.classification_file.as_deref(), &sources, "classification.config")?
+        .map_or_else(lists::classification, |t| Classification::parse(&t).0);
+    let references = read_list(s.reference_config_file.as_deref(), &sources, "reference.config")?
+        .map_or_else(lists::references, |t| References::parse(&t).0);
+    let reputation = BTreeMap::new();
+    let mut dirs: Vec<PathBuf> = data_dir.map(Path::to_path_buf).into_iter().collect();
+    dirs.extend(sources.iter().filter_map(|f| f.parent().map(Path::to_path_buf)));
+    dirs.push(PathBuf::from("."));
+    dirs.dedup();
+    let mut loader = |name: &str| -> Result<Vec<u8>, String> {
+        let mut last = format!("{name}: not found");
+        for d in &dirs {
+            match std::fs::read(d.join(name)) {
+                Ok(b) => return Ok(b),
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                Err(e) => last = format!("{name}: {e}"),
+            }
+        }
+        Err(last)
+    };
+    let mut sets = SetStore::default();
+    let mut env = Env::new(&vars, &classes, &references, &reputation, &mut loader, &mut sets);
+    let (mut rules, mut no, mut warn) = (Vec::new(), Vec::new(), Vec::new());
+    for (i, f) in sources.iter().enumerate() {
+        let text = std::fs::read(f).map_err(|e| format!("{}: {e}", f.display()))?;
+        let p = parse_source(&text, i as u32, &mut env);
+        rules.extend(p.rules);
+        no.extend(p.refused);
+        warn.extend(p.warnings);
+    }
+    drop_duplicates(&mut rules, &mut no);
+    let skipped = no.iter().filter(|r| r.kind == tidegate_core::rules::RefusalKind::Requires).count();
+    no.retain(|r| r.kind != tidegate_core::rules::RefusalKind::Requires);
+    let read = rules.len();
+    let set = RuleSet::compile(rules);
+    let mut all: Vec<Refused> = no.iter().map(refused).collect();
+    all.extend(set.refused().iter().map(|e| Refused {
+        file: e.file,
+        line: e.line,
+        column: 1,
+        sid: Some(e.sid),
+        kind: "cannot be compiled".into(),
+        text: e.reason.clone(),
+    }));
+    let loaded = read - set.refused().len();
+    let warnings = warn.iter().map(refused).collect();
+    Ok(Loaded { set, sets, sources, loaded, refused: all, skipped, warnings, took: start.elapsed() })
+}
+
+/// The list named in the configuration, else the one that lies beside the rules.
+fn read_list(named: Option<&Path>, sources: &[PathBuf], beside: &str) -> Result<Option<String>, String> {
+    let read = |p: &Path| std::fs::read(p).map(|b| String::from_utf8_lossy(&b).into_owned());
+    if let Some(p) = named {
+        return read(p).map(Some).map_err(|e| format!("{}: {e}", p.display()));
+    }
+    Ok(sources.first().and_then(|f| read(&f.with_file_name(beside)).ok()))
+}

@@ -1,0 +1,360 @@
+//! `tidegate run`: captures go through one engine; events go to files; a summary goes to the terminal.
+
+use std::collections::HashMap;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use tidegate_core::engine::{Engine, Frame};
+use tidegate_core::event::{Event, EventSink, Verdict};
+use tidegate_core::packet::{Decoder, PacketBuf};
+use tidegate_dataplane::capture::{self, Capture, CaptureError};
+use tidegate_dataplane::config::engine::Mode;
+use tidegate_dataplane::config::{ChecksumMode, Overrides, Settings, yaml};
+use tidegate_dataplane::eve::{EveSink, Stats};
+use tidegate_dataplane::filter::Filter;
+
+use super::load::{self, Loaded};
+use super::{RunArgs, WRONG_INPUT};
+
+/// Refused rules told without `-v`.
+const REFUSALS_SHOWN: usize = 10;
+/// Time between two progress lines.
+const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+
+pub fn main(args: &RunArgs) -> ExitCode {
+    match run(args) {
+        Ok(code) => code,
+        Err(e) => {
+            eprintln!("tidegate: {e}");
+            ExitCode::from(WRONG_INPUT)
+        }
+    }
+}
+
+/// Counts alerts by signature on their way to the files.
+struct Counting {
+    eve: EveSink,
+    alerts: HashMap<(u32, u32), (u64, String)>,
+}
+
+impl EventSink for Counting {
+    fn event(&mut self, event: Event<'_>) {
+        if let Event::Alert(a) = event
+            && !a.tagged
+        {
+            self.alerts
+                .entry((a.rule.gid, a.rule.sid))
+                .or_insert_with(|| (0, a.rule.msg.clone()))
+                .0 += 1;
+        }
+        self.eve.event(event);
+    }
+}
+
+/// What was read.
+#[derive(Default)]
+struct Tally {
+    captures: usize,
+    packets: u64,
+    bytes: u64,
+    filtered: u64,
+}
+
+fn run(args: &RunArgs) -> Result<ExitCode, String> {
+    let over = Overrides { set: &args.set, ips: args.simulate_ips };
+    let config = args.config.as_deref().filter(|c| *c != Path::new("/dev/null"));
+    let settings = Settings::load(config, &over).map_err(|e| e.to_string())?;
+    if !settings.ignored.is_empty() && !args.quiet {
+        eprintln!("ignored settings: {}", settings.ignored.join(", "));
+    }
+    let filter = match args.filter.join(" ") {
+        text if text.trim().is_empty() => None,
+        text => Some(Filter::parse(&text).map_err(|e| e.to_string())?),
+    };
+    let memory = yaml::size(&args.memory).ok_or_else(|| format!("--memory {}: not a size", args.memory))?;
+    let captures = capture::list(&args.read).map_err(|e| e.to_string())?;
+    let folder = args.read.is_dir();
+
+    let loaded = load::load(&rule_files(args, &settings)?, &settings, args.data_dir.as_deref())?;
+    tell_refusals(&loaded, args);
+    if args.init_errors_fatal && !loaded.refused.is_empty() {
+        return Err(format!("{} rules were refused, and --init-errors-fatal is given", loaded.refused.len()));
+    }
+
+    let dir = args
+        .log_dir
+        .clone()
+        .or_else(|| settings.default_log_dir.clone())
+        .unwrap_or_else(|| PathBuf::from("."));
+    std::fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    let eve = EveSink::create(&settings.outputs, &dir, args.simulate_ips).map_err(|e| e.to_string())?;
+    let mut sink = Counting { eve, alerts: HashMap::new() };
+
+    let mode = Mode {
+        ips: args.simulate_ips,
+        ignore_checksums: match args.checksums.as_deref() {
+            Some("none") => true,
+            Some("all") => false,
+            _ => settings.pcap_checksums == ChecksumMode::No,
+        },
+        memory,
+    };
+    let Loaded { set, sets, .. } = loaded;
+    let loaded = Loaded { set: Default::default(), sets: Default::default(), ..loaded };
+    let mut engine = Engine::new(settings.engine(mode), Arc::new(set));
+    let _ = sets;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    // Without a handler an interrupt just ends the program, which is no reason to refuse to run.
+    let _ = ctrlc::set_handler(move || {
+        // The second one does not wait for what is being written.
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+
+    let start = Instant::now();
+    let mut tally = Tally::default();
+    let mut failed = 0;
+    let mut progress = Progress::new(!args.quiet && std::io::stderr().is_terminal());
+    for path in &captures {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        sink.eve.capture(path, folder);
+        match read(path, args.batch, &filter, &mut engine, &mut sink, &mut tally, &mut progress, &stop) {
+            Ok(()) => tally.captures += 1,
+            // What was read before the damage counts.
+            Err(e @ (CaptureError::Truncated { .. } | CaptureError::Damaged { .. })) => {
+                tally.captures += 1;
+                progress.clear();
+                eprintln!("{}: {e}", path.display());
+            }
+            Err(e) => {
+                failed += 1;
+                progress.clear();
+                match e {
+                    CaptureError::Open { .. } => eprintln!("{e}"),
+                    e => eprintln!("{}: {e}", path.display()),
+                }
+            }
+        }
+    }
+    engine.finish(&mut sink);
+    progress.clear();
+    let took = start.elapsed();
+
+    let stats = engine.stats();
+    if settings.stats {
+        let counters = tidegate_dataplane::counters::named(&stats, &sink.eve.counts, args.simulate_ips, settings.stats_decoder_events);
+        sink.eve.stats(&Stats {
+            now: SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)),
+            uptime_s: took.as_secs(),
+            counters: &counters,
+            rules_loaded: loaded.loaded as u64,
+            rules_failed: loaded.refused.len() as u64,
+            rules_skipped: loaded.skipped as u64,
+        });
+    }
+    sink.eve.finish().map_err(|e| e.to_string())?;
+    if !args.quiet {
+        summary(&sink, &tally, &loaded, took, folder || captures.len() > 1);
+    }
+    if stop.load(Ordering::Relaxed) {
+        eprintln!("interrupted; what was read until then is written");
+    }
+    Ok(if failed > 0 && tally.captures == 0 { ExitCode::from(WRONG_INPUT) } else { ExitCode::SUCCESS })
+}
+
+/// `-S` alone, or the configuration's files and `-s`.
+fn rule_files(args: &RunArgs, s: &Settings) -> Result<Vec<PathBuf>, String> {
+    let mut files = Vec::new();
+    if args.only_rules.is_empty() {
+        for f in &s.rule_files {
+            let path = match &s.default_rule_path {
+                Some(dir) if Path::new(f).is_relative() => dir.join(f),
+                _ => PathBuf::from(f),
+            };
+            if path.exists() {
+                files.push(path);
+            } else {
+                eprintln!("{}: no such rule file; it is named in the configuration", path.display());
+            }
+        }
+    }
+    for f in args.only_rules.iter().chain(&args.more_rules) {
+        if !f.exists() {
+            return Err(format!("{}: no such rule file", f.display()));
+        }
+        files.push(f.clone());
+    }
+    Ok(files)
+}
+
+fn tell_refusals(l: &Loaded, args: &RunArgs) {
+    if args.quiet {
+        return;
+    }
+    let most = if args.verbose > 0 { usize::MAX } else { REFUSALS_SHOWN };
+    for r in l.refused.iter().take(most) {
+        eprintln!("refused: {}", l.place(r));
+    }
+    if l.refused.len() > most {
+        eprintln!("refused: {} more; -v shows them, `tidegate rules check` counts them", l.refused.len() - most);
+    }
+    if args.verbose > 1 {
+        for r in &l.warnings {
+            eprintln!("odd: {}", l.place(r));
+        }
+    }
+}
+
+/// Reads one capture through the engine.
+#[allow(clippy::too_many_arguments)]
+fn read(
+    path: &Path,
+    batch: u32,
+    filter: &Option<Filter>,
+    engine: &mut Engine,
+    sink: &mut Counting,
+    tally: &mut Tally,
+    progress: &mut Progress,
+    stop: &AtomicBool,
+) -> Result<(), CaptureError> {
+    let mut capture = Capture::open(path)?;
+    // Packet numbers go on through a folder, as in Suricata.
+    let before = tally.packets + tally.filtered;
+    let mut verdicts = vec![Verdict::Forward; batch as usize];
+    let mut sieve = filter.as_ref().map(|f| (f, Decoder::new(Default::default())));
+    loop {
+        let Some(b) = capture.next_batch(batch as usize)? else { return Ok(()) };
+        let mut frames: Vec<Frame<'_>> = Vec::with_capacity(b.len());
+        for f in b.iter() {
+            let frame = Frame { data: f.data, ts: f.ts_ns, link: f.link, index: before + f.index };
+            if let Some((filter, decoder)) = &mut sieve {
+                let mut packets = PacketBuf::new(tidegate_core::packet::MAX_PER_FRAME);
+                decoder.decode(f.data, f.link, f.ts_ns, f.index, &mut packets);
+                if !packets.iter().next().is_some_and(|p| filter.passes(p)) {
+                    tally.filtered += 1;
+                    continue;
+                }
+            }
+            tally.packets += 1;
+            tally.bytes += f.data.len() as u64;
+            frames.push(frame);
+        }
+        engine.process(&frames, &mut verdicts, sink);
+        progress.tell(tally, path);
+        if stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+    }
+}
+
+/// A line on the terminal that rewrites itself.
+struct Progress {
+    on: bool,
+    last: Instant,
+    start: Instant,
+    shown: bool,
+    calls: u32,
+}
+
+impl Progress {
+    fn new(on: bool) -> Self {
+        Progress { on, last: Instant::now(), start: Instant::now(), shown: false, calls: 0 }
+    }
+
+    fn tell(&mut self, t: &Tally, path: &Path) {
+        self.calls += 1;
+        if !self.on || self.calls % 16 != 0 || self.last.elapsed() < PROGRESS_EVERY {
+            return;
+        }
+        self.last = Instant::now();
+        self.shown = true;
+        let rate = t.packets as f64 / self.start.elapsed().as_secs_f64().max(1e-9);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        eprint!("\r\x1b[K{} packets, {} a second  {name}", grouped(t.packets), grouped(rate as u64));
+        let _ = std::io::stderr().flush();
+    }
+
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.shown) {
+            eprint!("\r\x1b[K");
+        }
+    }
+}
+
+/// `1,234,567`
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+fn summary(sink: &Counting, t: &Tally, l: &Loaded, took: Duration, many: bool) {
+    let c = &sink.eve.counts;
+    let secs = took.as_secs_f64().max(1e-9);
+    let mut out = String::new();
+    let mut line = |name: &str, text: String| out.push_str(&format!("{name:<9}{text}\n"));
+    let from = if many { format!(" from {} captures", t.captures) } else { String::new() };
+    line(
+        "packets",
+        format!(
+            "{}, {} bytes{from} in {secs:.2} s ({} packets/s, {:.2} Gbit/s)",
+            grouped(t.packets),
+            grouped(t.bytes),
+            grouped((t.packets as f64 / secs) as u64),
+            t.bytes as f64 * 8e-9 / secs
+        ),
+    );
+    if t.filtered > 0 {
+        line("filtered", format!("{} packets left out", grouped(t.filtered)));
+    }
+    line("flows", grouped(c.flows));
+    line("records", format!("{} of protocols, {} of files, {} anomalies", grouped(c.records), grouped(c.files), grouped(c.anomalies)));
+    if c.drops > 0 {
+        line("dropped", format!("{} packets", grouped(c.drops)));
+    }
+    line(
+        "rules",
+        format!(
+            "{} loaded in {:.2} s, {} refused, {} skipped",
+            grouped(l.loaded as u64),
+            l.took.as_secs_f64(),
+            grouped(l.refused.len() as u64),
+            grouped(l.skipped as u64)
+        ),
+    );
+    line("alerts", grouped(sink.alerts.values().map(|a| a.0).sum()));
+    let mut by: Vec<_> = sink.alerts.iter().collect();
+    by.sort_by(|a, b| b.1.0.cmp(&a.1.0).then(a.0.cmp(b.0)));
+    for ((_, sid), (n, msg)) in by {
+        out.push_str(&format!("{n:>9}  {sid:<10} {msg}\n"));
+    }
+    // A closed pipe is no error.
+    let _ = std::io::stdout().lock().write_all(out.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn thousands_are_grouped() {
+        for (n, t) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(super::grouped(n), t);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! From [`Settings`] to the engine's own configuration.
+
+use tidegate_core::detect::run::DetectConfig;
+use tidegate_core::engine;
+use tidegate_core::flow::{self, FlowConfig};
+use tidegate_core::packet::{Addr, DecodeConfig, Ports};
+use tidegate_core::stream::{self, ExceptionPolicy, StreamConfig, UrgentPolicy};
+
+use super::{Exception, Settings, Timeouts, Urgent};
+
+/// What the command line decides beyond the settings.
+#[derive(Clone, Copy, Debug)]
+pub struct Mode {
+    /// Verdicts are obeyed.
+    pub ips: bool,
+    /// Wrong checksums are ignored (`-k none`).
+    pub ignore_checksums: bool,
+    /// Bytes for flows, streams and transactions together.
+    pub memory: u64,
+}
+
+/// Bytes that one flow takes in the tables (flow, session, app and detection state), for sizing.
+const BYTES_PER_FLOW: u64 = 1024;
+
+impl Settings {
+    /// The configuration of one engine.
+    pub fn engine(&self, mode: Mode) -> engine::Config {
+        // A quarter of the memory holds flows, a quarter transactions, half of it bytes.
+        let flows = (mode.memory / 4 / BYTES_PER_FLOW).clamp(1024, 4 << 20) as usize;
+        let bytes = (mode.memory / 4) as usize;
+        let inline = self.stream.inline.unwrap_or(mode.ips);
+        let mut app = self.app.clone();
+        app.max_states = app.max_states.min(flows);
+        let mut c = engine::Config {
+            app,
+            memory: engine::Memory { stream: bytes, app: bytes },
+            ips: mode.ips,
+            ..engine::Config::default()
+        };
+        c.decode = DecodeConfig {
+            teredo: Ports::list(&self.decoder.teredo),
+            vxlan: Ports::list(&self.decoder.vxlan),
+            geneve: Ports::list(&self.decoder.geneve),
+            vntag: self.decoder.vntag,
+            max_layers: self.decoder.max_layers.min(255) as u8,
+            ..c.decode
+        };
+        c.flow = FlowConfig {
+            max_flows: flows,
+            vlan_tracking: self.flow.use_vlan,
+            timeouts: [&self.flow.tcp, &self.flow.udp, &self.flow.icmp, &self.flow.default].map(calm),
+            emergency: [&self.flow.tcp, &self.flow.udp, &self.flow.icmp, &self.flow.default].map(hurried),
+            ..c.flow
+        };
+        c.stream = StreamConfig {
+            max_sessions: flows,
+            midstream: self.stream.midstream,
+            midstream_policy: policy(self.exception.midstream),
+            async_oneside: self.stream.async_oneside,
+            inline,
+            checksum_validation: self.stream.checksum_validation && !mode.ignore_checksums,
+            drop_invalid: self.stream.drop_invalid,
+            max_synack_queued: self.stream.max_synack_queued as usize,
+            depth: self.stream.depth,
+            chunk: [self.stream.toserver_chunk_size, self.stream.toclient_chunk_size],
+            urgent: urgent(self.stream.urgent),
+            urgent_limit: self.stream.urgent_oob_limit.min(u32::from(u16::MAX)) as u16,
+            memcap_policy: policy(self.exception.stream_memcap),
+            reassembly_memcap_policy: policy(self.exception.stream_reassembly_memcap),
+            host_os: self
+                .host_os
+                .networks()
+                .iter()
+                .map(|&(v6, net, prefix, os)| (Addr(net.to_be_bytes()), v6, prefix, os))
+                .collect(),
+            ..c.stream
+        };
+        c.defrag = stream::defrag::DefragConfig {
+            memory: self.defrag.memcap.min(mode.memory / 8) as usize,
+            timeout_ns: u64::from(self.defrag.timeout_s) * 1_000_000_000,
+            ..c.defrag
+        };
+        c.detect = DetectConfig { packet_alert_max: usize::from(self.packet_alert_max), ..c.detect };
+        c
+    }
+}
+
+fn calm(t: &Timeouts) -> flow::Timeouts {
+    flow::Timeouts { new: t.new, established: t.established, closed: t.closed, bypassed: t.bypassed }
+}
+
+fn hurried(t: &Timeouts) -> flow::Timeouts {
+    flow::Timeouts {
+        new: t.emergency_new,
+        established: t.emergency_established,
+        closed: t.emergency_closed,
+        bypassed: t.emergency_bypassed,
+    }
+}
+
+fn policy(e: Exception) -> ExceptionPolicy {
+    match e {
+        Exception::Ignore => ExceptionPolicy::Ignore,
+        Exception::PassPacket => ExceptionPolicy::PassPacket,
+        Exception::PassFlow => ExceptionPolicy::PassFlow,
+        Exception::DropPacket => ExceptionPolicy::DropPacket,
+        Exception::DropFlow => ExceptionPolicy::DropFlow,
+        Exception::Reject | Exception::RejectBoth => ExceptionPolicy::Reject,
+        Exception::Bypass => ExceptionPolicy::Bypass,
+    }
+}
+
+fn urgent(u: Urgent) -> UrgentPolicy {
+    match u {
+        Urgent::Oob => UrgentPolicy::Oob,
+        Urgent::Inline => UrgentPolicy::Inline,
+        Urgent::Drop => UrgentPolicy::Drop,
+        Urgent::Gap => UrgentPolicy::Gap,
+    }
+}

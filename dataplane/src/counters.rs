@@ -1,0 +1,147 @@
+//! The engine's counters under the names that Suricata's `stats` records and their readers use.
+
+use tidegate_core::app::registry::PROTOCOLS;
+use tidegate_core::app::{AppProto, OVER_TCP, OVER_UDP};
+use tidegate_core::engine::Stats;
+use tidegate_core::packet::events;
+use tidegate_core::stream;
+
+use crate::eve::Counts;
+
+/// `ips.drop_reason`, by number of [`tidegate_core::event::DropReason`].
+const DROP_REASONS: [&str; 13] = [
+    "rules",
+    "threshold_detection_filter",
+    "flow_drop",
+    "stream_error",
+    "stream_midstream",
+    "stream_urgent",
+    "stream_reassembly",
+    "applayer_error",
+    "decode_error",
+    "defrag_error",
+    "defrag_memcap",
+    "flow_memcap",
+    "default_packet_policy",
+];
+
+const FLOW_STATES: [&str; 4] = ["new", "established", "closed", "local_bypassed"];
+const TCP_STATES: [&str; 11] = [
+    "none",
+    "syn_sent",
+    "syn_recv",
+    "established",
+    "fin_wait1",
+    "fin_wait2",
+    "time_wait",
+    "last_ack",
+    "close_wait",
+    "closing",
+    "closed",
+];
+
+/// All counters by dotted name. `decoder_events`: one for every decode and stream event, too.
+pub fn named(s: &Stats, c: &Counts, ips: bool, decoder_events: bool) -> Vec<(String, u64)> {
+    let mut out: Vec<(String, u64)> = Vec::with_capacity(512);
+    let mut put = |name: &str, n: u64| out.push((name.to_string(), n));
+    for (name, n) in [
+        ("decoder.pkts", s.frames),
+        ("decoder.bytes", s.bytes),
+        ("decoder.invalid", s.invalid),
+        ("decoder.ipv4", s.ipv4),
+        ("decoder.ipv6", s.ipv6),
+        ("decoder.arp", s.arp),
+        ("decoder.tcp", s.tcp),
+        ("decoder.udp", s.udp),
+        ("decoder.sctp", s.sctp),
+        ("decoder.esp", s.esp),
+        ("decoder.icmpv4", s.icmpv4),
+        ("decoder.icmpv6", s.icmpv6),
+        ("decoder.gre", s.gre),
+        ("decoder.vlan", s.vlan),
+        ("decoder.vlan_qinq", s.vlan_qinq),
+        ("decoder.avg_pkt_size", s.bytes.checked_div(s.frames).unwrap_or(0)),
+        ("decoder.max_pkt_size", u64::from(s.max_len)),
+        ("tcp.syn", s.syn),
+        ("tcp.synack", s.synack),
+        ("tcp.rst", s.rst),
+        ("tcp.sessions", s.stream.sessions),
+        ("tcp.midstream_pickups", s.stream.midstream),
+        ("tcp.ssn_memcap_drop", s.stream.session_memcap),
+        ("tcp.segment_memcap_drop", s.stream.reassembly_memcap),
+        ("tcp.reassembly_gap", s.stream.gaps),
+        ("tcp.overlap", s.stream.overlaps),
+        ("tcp.overlap_diff_data", s.stream.overlaps_different),
+        ("tcp.invalid_checksum", s.stream.invalid_checksum),
+        ("flow.total", s.flow.total),
+        ("flow.active", s.flows_active),
+        ("flow.tcp", s.flow.tcp),
+        ("flow.udp", s.flow.udp),
+        ("flow.icmpv4", s.flow.icmpv4),
+        ("flow.icmpv6", s.flow.icmpv6),
+        ("flow.tcp_reuse", s.flow.tcp_reuse),
+        ("flow.memcap", s.flow.refused),
+        ("flow.get_used", s.flow.evicted),
+        ("detect.alert", s.detect.alerts),
+        ("detect.alert_queue_overflow", s.alert_overflow),
+        ("detect.alerts_suppressed", s.detect.suppressed),
+    ] {
+        put(name, n);
+    }
+    for (name, n) in FLOW_STATES.iter().zip(c.end_state) {
+        put(&format!("flow.end.state.{name}"), n);
+    }
+    for (name, n) in TCP_STATES.iter().zip(c.end_tcp) {
+        put(&format!("flow.end.tcp_state.{name}"), n);
+    }
+    if ips {
+        put("ips.accepted", s.accepted);
+        put("ips.blocked", s.blocked);
+        put("ips.rejected", s.rejected);
+        put("ips.replaced", 0);
+        for (name, n) in DROP_REASONS.iter().zip(s.drop_reasons) {
+            put(&format!("ips.drop_reason.{name}"), n);
+        }
+    }
+    if decoder_events {
+        for (i, n) in s.events.iter().enumerate() {
+            let name = events::name(i as u8);
+            // Suricata keeps this one beside the others.
+            if name == "too_many_layers" {
+                put("decoder.too_many_layers", *n);
+            } else if !name.is_empty() {
+                put(&format!("decoder.event.{name}"), *n);
+            }
+        }
+        for (i, n) in s.stream_events.iter().enumerate() {
+            let name = stream::events::name(i as u8);
+            if !name.is_empty() && *n > 0 {
+                put(&format!("stream.{name}"), *n);
+            }
+        }
+    }
+    protocols(c, &mut put);
+    out
+}
+
+/// `app_layer.flow.NAME` and `app_layer.tx.NAME`, with the carrier in the name where there are two.
+fn protocols(c: &Counts, put: &mut dyn FnMut(&str, u64)) {
+    for (i, def) in PROTOCOLS.iter().enumerate() {
+        let at = i + usize::from(AppProto::FIRST);
+        let both = def.over & OVER_TCP != 0 && def.over & OVER_UDP != 0;
+        for (carrier, bit, suffix) in [(0, OVER_TCP, "_tcp"), (1, OVER_UDP, "_udp")] {
+            if def.over & bit == 0 {
+                continue;
+            }
+            let suffix = if both { suffix } else { "" };
+            let (flows, txs) = c.app[carrier].get(at).copied().unwrap_or((0, 0));
+            put(&format!("app_layer.flow.{}{suffix}", def.name), flows);
+            if def.parser.is_some() {
+                put(&format!("app_layer.tx.{}{suffix}", def.name), txs);
+            }
+        }
+    }
+    for (carrier, name) in [(0, "app_layer.flow.failed_tcp"), (1, "app_layer.flow.failed_udp")] {
+        put(name, c.app[carrier][usize::from(AppProto::FAILED.0)].0);
+    }
+}

@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""robustness.py - read every capture there is, in batches of several sizes, and want the same events each time.
+
+    robustness.py [--engine target/debug/tidegate] [--shared ../shared] [--batches 1,7,256] [--jobs 2] [--only TEXT]
+
+Captures are read folder by folder (`-r DIR`: the flows of one capture meet the next one's). For each folder
+the event files of all batch sizes must be equal byte for byte, apart from the `stats` record, whose time is
+the clock's. A panic, a signal, a timeout or a difference is a failure. Meant for a debug build, where
+arithmetic is checked. Standard library only.
+"""
+import argparse, concurrent.futures, hashlib, json, os, subprocess, sys, tempfile
+
+ENDINGS = (".pcap", ".pcapng", ".cap", ".trace", ".pcapng.gz", ".dmp", ".dump")
+
+
+def folders(shared, only):
+    """every folder below that holds captures"""
+    for top in ("captures", "ai-captures", "conformance"):
+        for path, _, files in sorted(os.walk(os.path.join(shared, top))):
+            if any(f.endswith(ENDINGS) for f in files) and only in path:
+                yield path, sorted(os.path.join(path, f) for f in files if f.endswith(ENDINGS))
+
+
+def digest(path):
+    """hash of the events, and how many there are"""
+    h, n = hashlib.sha256(), 0
+    with open(path, "rb") as f:
+        for line in f:
+            if b'"event_type":"stats"' not in line[:120]:
+                h.update(line)
+                n += 1
+                json.loads(line)
+    return h.hexdigest(), n
+
+
+def one(engine, captures, batches, timeout, extra):
+    """-> (fault or None, events)"""
+    seen, events = None, 0
+    for batch in batches:
+        with tempfile.TemporaryDirectory(prefix="tidegate-robust-") as tmp:
+            inputs = os.path.join(tmp, "in")
+            os.mkdir(inputs)
+            for i, c in enumerate(captures):
+                os.symlink(os.path.abspath(c), os.path.join(inputs, f"{i:05}-{os.path.basename(c)}"))
+            cmd = [engine, "run", "-r", inputs, "-l", os.path.join(tmp, "out"), "--batch", str(batch), "-q",
+                   "--set", "outputs.1.eve-log.pcap-file=no", "--memory", "64mb"] + extra
+            try:
+                p = subprocess.run(cmd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=timeout)
+            except subprocess.TimeoutExpired:
+                return f"batch {batch}: timeout after {timeout} s", events
+            if p.returncode not in (0, 1):
+                return f"batch {batch}: exit {p.returncode}: {p.stderr.decode(errors='replace')[-400:]}", events
+            try:
+                got, events = digest(os.path.join(tmp, "out", "eve.json"))
+            except (OSError, ValueError) as e:
+                return f"batch {batch}: {e}", events
+            if seen not in (None, got):
+                return f"batch {batch} differs from batch {batches[0]}", events
+            seen = got
+    return None, events
+
+
+def main():
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--engine", default=os.path.join(here, "target/debug/tidegate"))
+    ap.add_argument("--shared", default=os.path.join(here, "../shared"))
+    ap.add_argument("--batches", default="1,7,256", type=lambda s: [int(x) for x in s.split(",")])
+    ap.add_argument("--rules", help="rules to load; none without")
+    ap.add_argument("--only", default="")
+    ap.add_argument("--jobs", type=int, default=2)
+    ap.add_argument("--timeout", type=float, default=1200, help="seconds per folder and batch size")
+    a = ap.parse_args()
+    extra = ["-S", a.rules] if a.rules else ["-S", "/dev/null"]
+    work = list(folders(a.shared, a.only))
+    if not work:
+        raise SystemExit("no captures found")
+    total = failed = events = 0
+    with concurrent.futures.ThreadPoolExecutor(a.jobs) as pool:
+        jobs = [(f, c, pool.submit(one, a.engine, c, a.batches, a.timeout, extra)) for f, c in work]
+        for folder, captures, job in jobs:
+            fault, n = job.result()
+            total, events = total + len(captures), events + n
+            if fault:
+                failed += 1
+                print(f"FAILED {folder}: {fault}")
+    print(f"{total} captures in {len(work)} folders, {events} events, batches {a.batches}: {failed} folders failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
