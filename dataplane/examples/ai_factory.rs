@@ -236,8 +236,22 @@ fn capture() -> Vec<u8> {
 
     // A good day: names are looked up, applications ask with their key, GPUs exchange gradients.
     dns(p, (APP, 40_001), "models.factory.example", &MODEL, 1);
-    chat(p, (APP, 50_001), Some(key), "openai-python/1.60", "Summarise the maintenance log of line 4.", "Bearing 12 was replaced.");
-    chat(p, (NOTEBOOK, 50_002), Some(key), "openai-python/1.60", "Which torque do the M8 bolts need?", "25 Nm, dry.");
+    chat(
+        p,
+        (APP, 50_001),
+        Some(key),
+        "openai-python/1.60",
+        "Summarise the maintenance log of line 4.",
+        "Bearing 12 was replaced.",
+    );
+    chat(
+        p,
+        (NOTEBOOK, 50_002),
+        Some(key),
+        "openai-python/1.60",
+        "Which torque do the M8 bolts need?",
+        "25 Nm, dry.",
+    );
     for psn in 0..6 {
         rdma_write(p, (GPU_A, 49_152), GPU_B, 0x11, psn, &[0x3c; 256]);
         roce(p, (GPU_B, 49_153), GPU_A, 0x11, 0x12, psn, &[0x1f, 0, 0, 1]);
@@ -246,7 +260,14 @@ fn capture() -> Vec<u8> {
 
     // 1. Somebody outside finds the model server and uses it without a key.
     models(p, (OUTSIDE, 61_001));
-    chat(p, (OUTSIDE, 61_002), None, "python-requests/2.32", "Write a poem about free compute.", "O fans that hum...");
+    chat(
+        p,
+        (OUTSIDE, 61_002),
+        None,
+        "python-requests/2.32",
+        "Write a poem about free compute.",
+        "O fans that hum...",
+    );
 
     // 2. A prompt that tries to turn the model around.
     chat(
@@ -270,7 +291,13 @@ fn capture() -> Vec<u8> {
 
     // 4. The model server reports to somebody every ten seconds.
     for n in 0..8 {
-        dns(p, (MODEL, 42_000 + n as u16), &format!("{}.sync.telemetry-cdn.example", label(n)), b"\x02ok", 16);
+        dns(
+            p,
+            (MODEL, 42_000 + n as u16),
+            &format!("{}.sync.telemetry-cdn.example", label(n)),
+            b"\x02ok",
+            16,
+        );
         p.wait_ms(10_000);
     }
 

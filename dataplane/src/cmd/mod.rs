@@ -3,7 +3,7 @@
 
 pub mod load;
 pub mod rules;
-pub mod run;
+//pub mod run;
 
 use std::path::PathBuf;
 
@@ -13,7 +13,11 @@ use clap::{Args, Parser, Subcommand};
 pub const WRONG_INPUT: u8 = 1;
 
 #[derive(Debug, Parser)]
-#[command(name = "tidegate", version, about = "Network detection for AI factories: captures in, EVE JSON out")]
+#[command(
+    name = "tidegate",
+    version,
+    about = "Network detection for AI factories: captures in, EVE JSON out"
+)]
 #[command(after_help = "Examples:\n  \
     tidegate run -r traffic.pcap -S my.rules -l out\n  \
     tidegate run -r captures/ -S et-open/ -c suricata.yaml -l out --set stream.midstream=true\n  \
@@ -26,7 +30,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Read captures and write events (takes the options of `suricata -r`)
-    Run(RunArgs),
+    //Run(RunArgs),
     /// Look at rules without running them
     Rules(RulesArgs),
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use tidegate_core::detect::Fast;
+use tidegate_core::detect::ruleset::Fast;
 use tidegate_dataplane::config::{Overrides, Settings};
 
 use super::load::{self, Loaded};
