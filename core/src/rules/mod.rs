@@ -27,8 +27,10 @@ mod keyword;
 mod names;
 mod num;
 pub mod refuse;
+pub mod reputation;
 pub mod sets;
 pub mod source;
+pub mod threshold_file;
 
 pub use dataset::{HashSet, LoadedSet, SetStore};
 pub use env::{Classification, Env, References};
@@ -36,5 +38,6 @@ pub use index::Index;
 pub use ir::RuleMeta;
 pub use names::APPLAYER_EVENTS;
 pub use refuse::{Refusal, RefusalKind};
+pub use reputation::{Categories, Reputation};
 pub use sets::Vars;
 pub use source::{Parsed, drop_duplicates, parse_source};

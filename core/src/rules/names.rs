@@ -4,17 +4,8 @@
 use crate::Dir;
 use crate::app::AppProto;
 
-/// Number of a `decode-event`, by Suricata's name (`ipv4.pkt_too_small`, with or without `decoder.`).
-pub fn decode_event(name: &str) -> Option<u8> {
-    let _ = name;
-    None
-}
-
-/// Number of a `stream-event`, by Suricata's name without its `stream.` prefix.
-pub fn stream_event(name: &str) -> Option<u8> {
-    let _ = name;
-    None
-}
+pub use crate::packet::events::number as decode_event;
+pub use crate::stream::events::by_name as stream_event;
 
 /// `app-layer-event:applayer_…`: what protocol detection itself notices, in the order of their numbers.
 pub const APPLAYER_EVENTS: &[&str] = &[
