@@ -25,6 +25,8 @@ mod tests;
 
 use alloc::{boxed::Box, string::String, vec::Vec};
 
+pub use scan::Work;
+
 /// The longest pattern, bytes.
 pub const MAX_PATTERN: usize = 4096;
 
@@ -226,6 +228,7 @@ impl Scratch {
     }
 
     /// A mark that no earlier call has left in `seen`.
+    #[inline]
     fn next_epoch(&mut self) -> u32 {
         if self.epoch == u32::MAX {
             self.seen.fill(0);

@@ -17,6 +17,7 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Makes room for `n` waiting matches. Twice the room, so that moving down is paid for by what left.
+    #[inline]
     pub(super) fn reserve(&mut self, n: usize) {
         if self.buf.len() < 2 * n {
             self.buf = vec![0; 2 * n];
@@ -24,6 +25,7 @@ impl Queue {
         }
     }
 
+    #[inline]
     pub(super) fn clear(&mut self) {
         self.head = 0;
         self.tail = 0;

@@ -145,7 +145,32 @@ impl Engine {
     }
 }
 
+/// What a scan of one input costs, counted rather than timed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Positions that passed the filter, each of them a lookup for every window width it may have.
+    pub candidates: u64,
+    /// Windows compared because their four bytes (or fewer) were there.
+    pub compared: u64,
+    /// Of these, in full rather than by 8 bytes.
+    pub full: u64,
+    /// Matches, equal patterns counted once.
+    pub matches: u64,
+}
+
 impl Database {
+    /// Counts the work of [`Database::scan`] on `hay`, for tests and tuning.
+    #[must_use]
+    pub fn work(&self, hay: &[u8]) -> Work {
+        let mut work = Work::default();
+        self.candidates(hay, |end, widths| {
+            work.candidates += 1;
+            self.verify.count(hay, end, widths, &mut work);
+            true
+        });
+        work
+    }
+
     /// Calls `candidate(end, widths)` for window ends in ascending order until it says `false`. `Single` never gets
     /// here.
     #[inline(always)]
@@ -193,7 +218,7 @@ impl Database {
                         while m != 0 {
                             let at = m.trailing_zeros();
                             m &= m - 1;
-                            let widths = (l >> at & 1) as u32 * 8 | (s >> at & 1) as u32 * short;
+                            let widths = ((l >> at & 1) as u32 * 8) | ((s >> at & 1) as u32 * short);
                             if !candidate(HEAD + 64 * (first + i) + at as usize + 1, widths) {
                                 return;
                             }

@@ -162,6 +162,12 @@ impl Entry {
         self.rest(arena, text).then_some(start + len)
     }
 
+    /// Whether a pattern longer than 8 bytes is compared beyond its first eight.
+    fn head_fits(&self, hay: &[u8], end: usize) -> bool {
+        let at = (end + usize::from(self.head_at)).checked_sub(usize::from(self.pre));
+        at.and_then(|at| load8(hay, at)).is_some_and(|t| t | self.head_mask == self.head)
+    }
+
     /// Compares all of a pattern longer than 8 bytes.
     fn rest(&self, arena: &[u8], text: &[u8]) -> bool {
         let at = self.at as usize;
@@ -229,8 +235,25 @@ impl Verifier {
     }
 
     /// Bit `w - 1` for each window width in use.
+    #[inline]
     pub(super) fn used(&self) -> u32 {
         self.used
+    }
+
+    /// Counts what [`Verifier::candidate`] would do.
+    pub(super) fn count(&self, hay: &[u8], end: usize, widths: u32, work: &mut super::Work) {
+        let word = word_before(hay, end);
+        for w in (1..=4).filter(|w| widths >> (w - 1) & 1 != 0 && end >= *w as usize) {
+            let Some(first) = self.classes[w as usize - 1].find(key_of(word, w)) else { continue };
+            for e in &self.entries[first..] {
+                work.compared += 1;
+                work.matches += u64::from(e.matches(&self.arena, hay, end).is_some());
+                work.full += u64::from(e.len > 8 && e.head_fits(hay, end));
+                if e.flags & LAST != 0 {
+                    break;
+                }
+            }
+        }
     }
 
     /// Calls `hit(group, end of the match)` for every match whose window has a width of `widths` (a mask like

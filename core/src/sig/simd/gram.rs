@@ -1,11 +1,19 @@
-//! Many windows of four bytes: a bitmap over their hash, small enough for the first-level cache.
+//! Many windows of four bytes: a bitmap over their hash, small enough for the first-level caches.
 //!
-//! Vectors fold and hash the four bytes at each of 64 positions; scalar loads fetch the bitmap's bytes (faster than
-//! gathers on the machines measured); vectors test the bit in each.
-use super::super::{rank::FOLD, verify::hash};
+//! Three passes over up to 1024 positions at a time, so that none waits for the stores of the one before: vectors
+//! fold and hash the four bytes at each position into a byte index and a bit number; scalar loads fetch the bytes
+//! (faster than gathers on the machines measured); vectors test the bit in each.
+use super::super::{
+    rank::FOLD,
+    verify::{MUL, hash},
+};
 use super::vector::Vector;
-use super::{BLOCK, Filter, Level, WORDS, fill, padded};
+use super::{BLOCK, HEAD, Level, WORDS, padded, words};
 use alloc::{boxed::Box, vec};
+use core::mem::MaybeUninit;
+
+/// Largest bitmap, as a power of two of bits: a byte index has 16 bits.
+const MOST: u32 = 19;
 
 /// The bitmap: bit `hash >> shift & 7` of byte `hash >> shift >> 3`.
 #[derive(Debug)]
@@ -18,8 +26,8 @@ pub(in super::super) struct Gram {
 impl Gram {
     /// A bitmap of `keys`, the folded four bytes of `n` windows.
     pub(in super::super) fn new(keys: impl Iterator<Item = u32>, n: usize, level: Level) -> Gram {
-        // One bit in 16 set, or fewer, up to 64 KiB.
-        let log = (n * 16).next_power_of_two().trailing_zeros().clamp(10, 19);
+        // One bit in 64 set, or fewer, while that is small; at least 4 KiB, which any cache holds.
+        let log = (n * 64).next_power_of_two().trailing_zeros().clamp(15, MOST);
         let shift = 32 - log;
         let mut bits = vec![0u8; 1 << (log - 3)].into_boxed_slice();
         for k in keys {
@@ -33,124 +41,224 @@ impl Gram {
         self.bits.len()
     }
 
-    /// Fills `masks`; see [`super::fill`].
+    /// Fills `masks` with the words `first..`; see [`super::fill`].
     pub(in super::super) fn fill(&self, hay: &[u8], first: usize, masks: &mut [u64; WORDS]) -> usize {
-        match self.level {
-            // SAFETY: a level is given at build only when the machine has it (`Level::available`).
-            #[cfg(target_arch = "x86_64")]
-            Level::Ssse3 => unsafe { x86::ssse3(self, hay, first, masks) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { x86::avx2(self, hay, first, masks) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { x86::avx512(self, hay, first, masks) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "aarch64")]
-            Level::Neon => unsafe {
-                fill(&Hashed::<core::arch::aarch64::uint8x16_t>::new(self), hay, first, masks)
-            },
-            _ => 0,
+        let total = words(hay.len());
+        if first >= total {
+            return 0;
         }
+        if hay.len() < BLOCK {
+            // SAFETY: `hay.len()` bytes are readable at its start.
+            let block = unsafe { padded(hay.as_ptr(), hay.len()) };
+            self.run(&block, 0, 1, masks);
+            // `total` was 1 or more, so `hay.len()` exceeds `HEAD`, and there are at most 63 ends.
+            masks[0] &= (1u64 << (hay.len() - HEAD)) - 1;
+            return 1;
+        }
+        let n = (total - first).min(WORDS);
+        self.run(hay, first, n, masks);
+        n
     }
-}
 
-/// The instance of one vector type.
-struct Hashed<'a, V> {
-    bits: &'a [u8],
-    shift: u32,
-    of: core::marker::PhantomData<V>,
-}
-
-impl<'a, V: Vector> Hashed<'a, V> {
+    /// The passes for `n <= WORDS` words from `first` of a `hay` of `BLOCK` bytes or more that has so many.
     #[inline(always)]
-    fn new(g: &'a Gram) -> Self {
-        Hashed { bits: &g.bits, shift: g.shift, of: core::marker::PhantomData }
-    }
-}
-
-impl<V: Vector> Filter for Hashed<'_, V> {
-    #[inline(always)]
-    unsafe fn full(&self, p: *const u8) -> u64 {
-        const POWERS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0];
-        /// Indices, 64 of them, for the word at each position.
-        #[repr(align(64))]
-        struct Ix([u32; 64]);
-        #[repr(align(64))]
-        struct Got([u8; 64]);
-        let mut ix = Ix([0; 64]);
-        let mut got = Got([0; 64]);
-        let words = V::BYTES / 4;
-        let mut word = 0;
-        // SAFETY: loads read `V::BYTES` bytes at `part * V::BYTES + k`, `k < 4`, within the `BLOCK` bytes promised;
-        // stores and the last loads stay in `ix` and `got`: the index `(part * 4 + k) * words` is below 64 by
-        // `words * 4 == V::BYTES` and `part < 64 / V::BYTES`. A hash shifted right by `shift` is below
-        // `8 * bits.len()`, which `Gram::new` sized so, so a third of its bits less is below `bits.len()`.
+    fn run(&self, hay: &[u8], first: usize, n: usize, masks: &mut [u64; WORDS]) {
+        assert!(n <= WORDS && hay.len() >= BLOCK && first + n <= words(hay.len()));
+        let mut b = Buffers {
+            at: [MaybeUninit::uninit(); 64 * WORDS],
+            got: [MaybeUninit::uninit(); 64 * WORDS],
+            test: [MaybeUninit::uninit(); 64 * WORDS],
+        };
+        // SAFETY: `n` was checked for `hay` just now; a level is given at build only when the machine has it
+        // (`Level::available`); each pass finds what the one before wrote: `n` blocks of indices below the length
+        // of `bits`, then `n` blocks of bytes and tests.
         unsafe {
-            let (fold, mul) = (V::splat32(FOLD), V::splat32(super::super::verify::MUL));
-            let seven = V::splat32(7);
-            let powers = V::lanes(&POWERS);
-            let mut tests = [V::splat(0); 4];
-            for (part, test) in tests.iter_mut().enumerate().take(64 / V::BYTES) {
-                let mut low = V::splat(0);
-                for k in (0..4).rev() {
-                    let h = V::load(p.add(part * V::BYTES + k)).or(fold).mul32(mul).shr32(self.shift);
-                    h.shr32(3).store(ix.0.as_mut_ptr().add((part * 4 + k) * words).cast());
-                    low = low.shl8().or(h.and(seven));
-                }
-                *test = powers.lookup(low);
-            }
-            for part in 0..64 / V::BYTES {
-                for j in 0..words {
-                    for k in 0..4 {
-                        let i = ix.0[(part * 4 + k) * words + j] as usize;
-                        got.0[part * V::BYTES + 4 * j + k] = *self.bits.get_unchecked(i);
-                    }
-                }
-            }
-            for (part, test) in tests.iter().enumerate().take(64 / V::BYTES) {
-                let g = V::load(got.0.as_ptr().add(part * V::BYTES));
-                word |= g.and(*test).nonzero() << (part * V::BYTES);
-            }
+            self.hash_pass(hay, first, n, &mut b);
+            fetch(&self.bits, &mut b, n);
+            self.test_pass(&b, n, masks);
         }
-        word
+        // The last block was moved down to end with the input.
+        let at = 64 * (first + n - 1);
+        let start = at.min(hay.len() - BLOCK);
+        masks[n - 1] >>= at - start;
     }
 
+    /// # Safety
+    /// As [`hash_words`], and the level is there.
     #[inline(always)]
-    unsafe fn part(&self, p: *const u8, n: usize) -> u64 {
-        // SAFETY: `n` bytes are readable; the copy has `BLOCK`.
-        unsafe { self.full(padded(p, n).as_ptr()) }
+    unsafe fn hash_pass(&self, hay: &[u8], first: usize, n: usize, b: &mut Buffers) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.level {
+                #[cfg(target_arch = "x86_64")]
+                Level::Ssse3 => x86::hash_ssse3(self.shift, hay, first, n, b),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx2 => x86::hash_avx2(self.shift, hay, first, n, b),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx512 => x86::hash_avx512(self.shift, hay, first, n, b),
+                #[cfg(target_arch = "aarch64")]
+                Level::Neon => hash_words::<core::arch::aarch64::uint8x16_t>(self.shift, hay, first, n, b),
+                _ => unreachable!("a bitmap is built for vectors only"),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`test_words`], and the level is there.
+    #[inline(always)]
+    unsafe fn test_pass(&self, b: &Buffers, n: usize, masks: &mut [u64; WORDS]) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.level {
+                #[cfg(target_arch = "x86_64")]
+                Level::Ssse3 => x86::test_ssse3(b, n, masks),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx2 => x86::test_avx2(b, n, masks),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx512 => x86::test_avx512(b, n, masks),
+                #[cfg(target_arch = "aarch64")]
+                Level::Neon => test_words::<core::arch::aarch64::uint8x16_t>(b, n, masks),
+                _ => unreachable!("a bitmap is built for vectors only"),
+            }
+        }
+    }
+}
+
+/// What the passes hand on, by block of 64 positions.
+#[repr(align(64))]
+struct Buffers {
+    /// Byte indices: of positions 4j and 4j + 1 for each j of 16, then of 4j + 2 and 4j + 3.
+    at: [MaybeUninit<u16>; 64 * WORDS],
+    /// The bytes there, by position.
+    got: [MaybeUninit<u8>; 64 * WORDS],
+    /// The bit to test, by position.
+    test: [MaybeUninit<u8>; 64 * WORDS],
+}
+
+/// First pass: indices and bits.
+///
+/// # Safety
+/// The instruction set of `V` is there; `n <= WORDS`; `hay` has `BLOCK` bytes or more and the words
+/// `first..first + n`. Fills `n` blocks of `b.at` and `b.test`.
+#[inline(always)]
+unsafe fn hash_words<V: Vector>(shift: u32, hay: &[u8], first: usize, n: usize, b: &mut Buffers) {
+    const POWERS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0];
+    // SAFETY: a block starts at `hay.len() - BLOCK` at the latest, and its loads read `V::BYTES` bytes at
+    // `part * V::BYTES + k`, `k < 4`, within `BLOCK`. Each part stores a vector of indices
+    // at `V::BYTES * part` of either half of its block's 128 bytes, and one of bits at the same of its 64.
+    unsafe {
+        let (fold, mul, seven) = (V::splat32(FOLD), V::splat32(MUL), V::splat32(7));
+        let powers = V::lanes(&POWERS);
+        for i in 0..n {
+            let p = hay.as_ptr().add((64 * (first + i)).min(hay.len() - BLOCK));
+            for part in 0..64 / V::BYTES {
+                let of = |k: usize| V::load(p.add(part * V::BYTES + k)).or(fold).mul32(mul).shr32(shift);
+                let h = [of(0), of(1), of(2), of(3)];
+                let at = b.at.as_mut_ptr().add(64 * i).cast::<u8>().add(V::BYTES * part);
+                h[0].shr32(3).or(h[1].shr32(3).shl16()).store(at);
+                h[2].shr32(3).or(h[3].shr32(3).shl16()).store(at.add(64));
+                let low = h[0].and(seven).or(h[1].and(seven).shl8());
+                let high = h[2].and(seven).or(h[3].and(seven).shl8());
+                let test = powers.lookup(low.or(high.shl16()));
+                test.store(b.test.as_mut_ptr().add(64 * i + part * V::BYTES).cast());
+            }
+        }
+    }
+}
+
+/// Second pass: the bytes at the indices.
+///
+/// # Safety
+/// `n <= WORDS` blocks of `b.at` are written, every index below `bits.len()`. Fills as many of `b.got`.
+#[inline(never)]
+unsafe fn fetch(bits: &[u8], b: &mut Buffers, n: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let bits = bits.as_ptr();
+        for i in 0..n {
+            let at = b.at.as_ptr().add(64 * i).cast::<u16>();
+            let got = b.got.as_mut_ptr().add(64 * i).cast::<u8>();
+            for j in 0..16 {
+                *got.add(4 * j) = *bits.add(usize::from(*at.add(2 * j)));
+                *got.add(4 * j + 1) = *bits.add(usize::from(*at.add(2 * j + 1)));
+                *got.add(4 * j + 2) = *bits.add(usize::from(*at.add(2 * j + 32)));
+                *got.add(4 * j + 3) = *bits.add(usize::from(*at.add(2 * j + 33)));
+            }
+        }
+    }
+}
+
+/// Third pass: the words.
+///
+/// # Safety
+/// The instruction set of `V` is there; `n <= WORDS` blocks of `b.got` and `b.test` are written.
+#[inline(always)]
+unsafe fn test_words<V: Vector>(b: &Buffers, n: usize, masks: &mut [u64; WORDS]) {
+    for (i, m) in masks.iter_mut().enumerate().take(n) {
+        *m = 0;
+        for part in 0..64 / V::BYTES {
+            let at = 64 * i + part * V::BYTES;
+            // SAFETY: `at + V::BYTES <= 64 * n`, which is written.
+            unsafe {
+                let (g, t) =
+                    (V::load(b.got.as_ptr().add(at).cast()), V::load(b.test.as_ptr().add(at).cast()));
+                *m |= g.and(t).nonzero() << (part * V::BYTES);
+            }
+        }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
+    //! The instances. Each needs the instruction set of its name.
     use super::*;
     use core::arch::x86_64::{__m128i, __m256i, __m512i};
 
     /// # Safety
-    /// SSSE3 is there.
+    /// As [`hash_words`].
     #[target_feature(enable = "ssse3")]
-    pub(super) unsafe fn ssse3(g: &Gram, hay: &[u8], first: usize, masks: &mut [u64; WORDS]) -> usize {
-        // SAFETY: this function has the instruction set.
-        unsafe { fill(&Hashed::<__m128i>::new(g), hay, first, masks) }
+    pub(super) unsafe fn hash_ssse3(shift: u32, hay: &[u8], first: usize, n: usize, b: &mut Buffers) {
+        // SAFETY: this function has the instruction set; the rest is promised.
+        unsafe { hash_words::<__m128i>(shift, hay, first, n, b) }
     }
 
     /// # Safety
-    /// AVX2 is there.
+    /// As [`hash_words`].
     #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn avx2(g: &Gram, hay: &[u8], first: usize, masks: &mut [u64; WORDS]) -> usize {
-        // SAFETY: this function has the instruction set.
-        unsafe { fill(&Hashed::<__m256i>::new(g), hay, first, masks) }
+    pub(super) unsafe fn hash_avx2(shift: u32, hay: &[u8], first: usize, n: usize, b: &mut Buffers) {
+        // SAFETY: this function has the instruction set; the rest is promised.
+        unsafe { hash_words::<__m256i>(shift, hay, first, n, b) }
     }
 
     /// # Safety
-    /// AVX-512 F, BW and VBMI are there.
+    /// As [`hash_words`].
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    pub(super) unsafe fn avx512(g: &Gram, hay: &[u8], first: usize, masks: &mut [u64; WORDS]) -> usize {
-        // SAFETY: this function has the instruction set.
-        unsafe { fill(&Hashed::<__m512i>::new(g), hay, first, masks) }
+    pub(super) unsafe fn hash_avx512(shift: u32, hay: &[u8], first: usize, n: usize, b: &mut Buffers) {
+        // SAFETY: this function has the instruction set; the rest is promised.
+        unsafe { hash_words::<__m512i>(shift, hay, first, n, b) }
     }
 
-    const _: () = assert!(BLOCK == 64 + super::super::HEAD);
+    /// # Safety
+    /// As [`test_words`].
+    #[target_feature(enable = "ssse3")]
+    pub(super) unsafe fn test_ssse3(b: &Buffers, n: usize, masks: &mut [u64; WORDS]) {
+        // SAFETY: this function has the instruction set; the rest is promised.
+        unsafe { test_words::<__m128i>(b, n, masks) }
+    }
+
+    /// # Safety
+    /// As [`test_words`].
+    #[target_feature(enable = "avx2")]
+    pub(super) unsafe fn test_avx2(b: &Buffers, n: usize, masks: &mut [u64; WORDS]) {
+        // SAFETY: this function has the instruction set; the rest is promised.
+        unsafe { test_words::<__m256i>(b, n, masks) }
+    }
+
+    /// # Safety
+    /// As [`test_words`].
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    pub(super) unsafe fn test_avx512(b: &Buffers, n: usize, masks: &mut [u64; WORDS]) {
+        // SAFETY: this function has the instruction set; the rest is promised.
+        unsafe { test_words::<__m512i>(b, n, masks) }
+    }
 }

@@ -91,6 +91,7 @@ impl Level {
 }
 
 /// Number of words that describe an input of `len` bytes.
+#[inline]
 pub(super) fn words(len: usize) -> usize {
     len.saturating_sub(HEAD).div_ceil(64)
 }

@@ -62,6 +62,10 @@ impl Vector for uint8x16_t {
         via!(vreinterpretq_u8_u32(vshlq_n_u32::<8>(vreinterpretq_u32_u8(self))))
     }
     #[inline(always)]
+    unsafe fn shl16(self) -> Self {
+        via!(vreinterpretq_u8_u32(vshlq_n_u32::<16>(vreinterpretq_u32_u8(self))))
+    }
+    #[inline(always)]
     unsafe fn nonzero(self) -> u64 {
         const BIT: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
         via!({

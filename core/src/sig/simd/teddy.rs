@@ -212,9 +212,9 @@ impl<V: Vector, const S: usize, const D: usize> Filter for Nibbles<V, S, D> {
                 for d in 0..D {
                     let v = V::load(p.add(HEAD - d + part * V::BYTES));
                     let (l, h) = (v.and(low), v.high());
-                    for s in 0..S {
+                    for (s, r) in r.iter_mut().enumerate() {
                         let hit = self.lo[s][d].lookup(l).and(self.hi[s][d].lookup(h));
-                        r[s] = if d == 0 { hit } else { r[s].and(hit) };
+                        *r = if d == 0 { hit } else { r.and(hit) };
                     }
                 }
                 let mut any = r[0];

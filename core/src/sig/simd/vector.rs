@@ -20,10 +20,11 @@ pub(super) trait Vector: Copy {
     unsafe fn lookup(self, i: Self) -> Self;
     /// Per byte, its high nibble.
     unsafe fn high(self) -> Self;
-    /// Per 32-bit word: product, shift right by `n`, shift left by 8.
+    /// Per 32-bit word: product, shift right by `n`, shift left by 8 and 16.
     unsafe fn mul32(self, o: Self) -> Self;
     unsafe fn shr32(self, n: u32) -> Self;
     unsafe fn shl8(self) -> Self;
+    unsafe fn shl16(self) -> Self;
     /// One bit per byte that is not zero, the first byte lowest.
     unsafe fn nonzero(self) -> u64;
 }

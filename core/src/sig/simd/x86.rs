@@ -67,6 +67,10 @@ impl Vector for __m128i {
         via!(_mm_slli_epi32::<8>(self))
     }
     #[inline(always)]
+    unsafe fn shl16(self) -> Self {
+        via!(_mm_slli_epi32::<16>(self))
+    }
+    #[inline(always)]
     unsafe fn nonzero(self) -> u64 {
         via!(u64::from(!_mm_movemask_epi8(_mm_cmpeq_epi8(self, _mm_setzero_si128())) as u16))
     }
@@ -123,6 +127,10 @@ impl Vector for __m256i {
         via!(_mm256_slli_epi32::<8>(self))
     }
     #[inline(always)]
+    unsafe fn shl16(self) -> Self {
+        via!(_mm256_slli_epi32::<16>(self))
+    }
+    #[inline(always)]
     unsafe fn nonzero(self) -> u64 {
         via!(u64::from(!_mm256_movemask_epi8(_mm256_cmpeq_epi8(self, _mm256_setzero_si256())) as u32))
     }
@@ -177,6 +185,10 @@ impl Vector for __m512i {
     #[inline(always)]
     unsafe fn shl8(self) -> Self {
         via!(_mm512_slli_epi32::<8>(self))
+    }
+    #[inline(always)]
+    unsafe fn shl16(self) -> Self {
+        via!(_mm512_slli_epi32::<16>(self))
     }
     #[inline(always)]
     unsafe fn nonzero(self) -> u64 {
