@@ -1,9 +1,9 @@
 //! Patterns to tables: equal ones grouped, a window chosen for each, the engine chosen for all.
 use super::{
-    Builder, Database, IdRef, Pat, rank,
+    Builder, Database, IdRef, LAST_ID, Pat, rank,
     scan::Engine,
     simd::Level,
-    verify::{Entry, MASKED, Verifier, hash, word_of},
+    verify::{Entry, MASKED, STRIDED, Verifier, hash, word_of},
 };
 use alloc::{vec, vec::Vec};
 
@@ -32,22 +32,73 @@ fn window_key(bytes: &[u8]) -> u32 {
     word_of(bytes) as u32 | (rank::FOLD >> (8 * (4 - bytes.len().min(4))))
 }
 
-/// Chooses the window of `pat`: returns where it ends.
-fn choose(pat: &[u8], crowd: &mut Crowd) -> usize {
+/// How likely a window is, on a scale that adds up: powers of two of its cost, linear between them.
+fn weight(cost: u32) -> u64 {
+    (8 + u64::from(cost % 8)) << (cost / 8).min(48)
+}
+
+/// Chooses `n` windows of `pat`, one after the other: returns where the first ends. `n` is 1 when `pat` has less
+/// than `3 + n` bytes.
+fn choose(pat: &[u8], n: usize, crowd: &mut Crowd) -> usize {
     let w = pat.len().min(4);
-    let mut best = (u32::MAX, pat.len());
+    let mut best = (u64::MAX, pat.len());
     // From the end, so that of equal ones the shortest tail wins.
-    for end in (w..=pat.len()).rev().take(MAX_TAIL) {
-        let win = &pat[end - w..end];
-        let tail = (pat.len() - end) as u32;
-        let cost = 8 * rank::window_cost(win) + 16 * u32::from(*crowd.slot(window_key(win))) + tail.min(15);
-        if cost < best.0 {
-            best = (cost, end);
+    for end in (w..=pat.len() + 1 - n).rev().take(MAX_TAIL) {
+        let mut sum = 0;
+        for end in end..end + n {
+            let win = &pat[end - w..end];
+            sum += weight(rank::window_cost(win) + 2 * u32::from(*crowd.slot(window_key(win))));
+        }
+        // A long tail costs the order queue a little.
+        sum += sum * (pat.len() - end).min(16) as u64 / 128;
+        if sum < best.0 {
+            best = (sum, end);
         }
     }
-    let n = crowd.slot(window_key(&pat[best.1 - w..best.1]));
-    *n = n.saturating_add(1);
+    for end in best.1..best.1 + n {
+        let c = crowd.slot(window_key(&pat[end - w..end]));
+        *c = c.saturating_add(1);
+    }
     best.1
+}
+
+/// Different patterns, by what matters to [`stride`].
+#[derive(Default)]
+struct Census {
+    all: usize,
+    /// Of 1 to 3, of 4, of 5 and 6 bytes.
+    short: usize,
+    four: usize,
+    middle: usize,
+}
+
+/// Windows that a filter of buckets tells apart well.
+fn few(level: Level) -> usize {
+    if level == Level::Avx512 { 320 } else { 48 }
+}
+
+/// Whether long patterns have hashed windows (0: no, buckets do), and at every how many positions they are looked
+/// for: the fewer the faster, but patterns too short for it go into the buckets, which want to be few.
+fn stride(c: &Census, level: Level) -> usize {
+    let few = few(level);
+    if level == Level::Scalar || c.all <= few || c.all == c.short {
+        return 0;
+    }
+    let fits = |rest: usize| c.short + rest <= few || rest <= few / 8;
+    if fits(c.four + c.middle) {
+        4
+    } else if fits(c.four) {
+        2
+    } else {
+        1
+    }
+}
+
+/// One pattern of a database: of equal ones the first.
+struct Group<'a> {
+    pat: &'a [u8],
+    caseless: bool,
+    ids: u32,
 }
 
 pub(super) fn build(b: &Builder, level: Level) -> Database {
@@ -61,70 +112,89 @@ pub(super) fn build(b: &Builder, level: Level) -> Database {
     ids.sort_unstable();
     ids.dedup();
 
-    let mut crowd = Crowd::new(b.pats.len());
-    let mut arena = Vec::new();
-    let mut windows = Vec::with_capacity(b.pats.len());
-    let mut group_ids = Vec::with_capacity(b.pats.len() + 1);
+    let mut groups: Vec<Group<'_>> = Vec::with_capacity(b.pats.len());
     let mut id_refs: Vec<IdRef> = Vec::with_capacity(b.pats.len());
-    let mut lens = Vec::new();
-    let (mut max_tail, mut sum_tails) = (0usize, 0usize);
-    let mut last: Option<&Pat> = None;
     for &i in &order {
         let p = &b.pats[i as usize];
         let pat = bytes(p);
-        let same = last.is_some_and(|l| (bytes(l), l.caseless) == (pat, p.caseless));
-        // The same pattern with the same id twice is one.
-        if same && last.is_some_and(|l| l.id == p.id) {
-            continue;
+        let same = groups.last().is_some_and(|g| (g.pat, g.caseless) == (pat, p.caseless));
+        match id_refs.last_mut() {
+            // The same pattern with the same id twice is one.
+            Some(l) if same && l.id == p.id => continue,
+            Some(l) if same => l.dense &= !LAST_ID,
+            _ => {}
         }
-        last = Some(p);
-        let dense = ids.partition_point(|&x| x < p.id) as u32;
         if !same {
-            let group = group_ids.len() as u32;
-            group_ids.push(id_refs.len() as u32);
-            let end = choose(pat, &mut crowd);
-            let w = pat.len().min(4);
-            let head_at = if pat.len() > 8 { end.saturating_sub(8).min(pat.len() - 8) } else { 0 };
-            let head_end = pat.len().min(head_at + 8);
-            let mask: Vec<u8> =
-                pat.iter().map(|c| if p.caseless && c.is_ascii_alphabetic() { 0x20 } else { 0 }).collect();
+            groups.push(Group { pat, caseless: p.caseless, ids: id_refs.len() as u32 });
+        }
+        let dense = ids.partition_point(|&x| x < p.id) as u32;
+        id_refs.push(IdRef { id: p.id, dense: dense | LAST_ID });
+    }
+
+    let mut census = Census { all: groups.len(), ..Census::default() };
+    for g in &groups {
+        match g.pat.len() {
+            0..=3 => census.short += 1,
+            4 => census.four += 1,
+            5 | 6 => census.middle += 1,
+            _ => {}
+        }
+    }
+    let stride = stride(&census, level);
+
+    let mut crowd = Crowd::new(groups.len());
+    let mut arena = Vec::new();
+    let mut windows = Vec::with_capacity(groups.len() * stride.max(1));
+    let mut lens = Vec::new();
+    let (mut max_tail, mut sum_tails) = (0usize, 0usize);
+    for g in &groups {
+        let len = g.pat.len();
+        let mask: Vec<u8> =
+            g.pat.iter().map(|c| if g.caseless && c.is_ascii_alphabetic() { 0x20 } else { 0 }).collect();
+        let at = arena.len() as u32;
+        if len > 8 {
+            arena.extend_from_slice(g.pat);
+            if g.caseless {
+                arena.extend_from_slice(&mask);
+            }
+        }
+        let strided = stride > 0 && len >= 3 + stride;
+        let n = if strided { stride } else { 1 };
+        let w = len.min(4);
+        let class = if strided { STRIDED } else { w as u32 - 1 };
+        let first = choose(g.pat, n, &mut crowd);
+        for end in first..first + n {
+            let head_at = if len > 8 { end.saturating_sub(8).min(len - 8) } else { 0 };
+            let head = head_at..len.min(head_at + 8);
             let e = Entry {
-                head: word_of(&pat[head_at..head_end]),
-                head_mask: word_of(&mask[head_at..head_end]),
-                at: arena.len() as u32,
-                group,
-                len: p.len,
+                head: word_of(&g.pat[head.clone()]),
+                head_mask: word_of(&mask[head]),
+                at,
+                ids: g.ids,
+                len: len as u16,
                 pre: end as u16,
                 head_at: head_at as u16,
-                flags: if p.caseless { MASKED } else { 0 },
+                flags: if g.caseless { MASKED } else { 0 },
             };
-            if pat.len() > 8 {
-                arena.extend_from_slice(pat);
-                if p.caseless {
-                    arena.extend_from_slice(&mask);
-                }
-            }
-            windows.push((w as u32, window_key(&pat[end - w..end]), e));
-            max_tail = max_tail.max(pat.len() - end);
-            sum_tails += pat.len() - end + 1;
-            lens.push(p.len);
+            windows.push((class, window_key(&g.pat[end - w..end]), e));
         }
-        id_refs.push(IdRef { id: p.id, dense });
+        max_tail = max_tail.max(len - first);
+        sum_tails += len - first + 1;
+        lens.push(len);
     }
-    group_ids.push(id_refs.len() as u32);
     lens.sort_unstable();
     lens.dedup();
-    let single = match (group_ids.len(), order.first()) {
-        (2, Some(&i)) if !b.pats[i as usize].caseless => Some(bytes(&b.pats[i as usize])),
+    let single = match &groups[..] {
+        [g] if !g.caseless => Some(g.pat),
         _ => None,
     };
     let verify = Verifier::new(windows, arena);
-    let engine = Engine::choose(&verify, single, level);
+    let engine = Engine::choose(&verify, single, level, stride);
     Database {
         engine,
         verify,
-        group_ids: group_ids.into(),
         ids: id_refs.into(),
+        groups: groups.len() as u32,
         patterns: b.pats.len() as u32,
         distinct: ids.len() as u32,
         pending: pending_bound(lens.len(), max_tail, sum_tails) as u32,

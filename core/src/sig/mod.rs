@@ -117,9 +117,10 @@ impl Builder {
 pub struct Database {
     engine: scan::Engine,
     verify: verify::Verifier,
-    /// Per group of equal patterns: where its ids start in `ids`; one more at the end.
-    group_ids: Box<[u32]>,
+    /// The ids of equal patterns are adjacent, the last of them marked.
     ids: Box<[IdRef]>,
+    /// Different patterns.
+    groups: u32,
     /// Patterns added.
     patterns: u32,
     /// Different ids.
@@ -132,8 +133,11 @@ pub struct Database {
 #[derive(Clone, Copy, Debug)]
 struct IdRef {
     id: u32,
+    /// `LAST_ID` set on the last id of a pattern.
     dense: u32,
 }
+
+const LAST_ID: u32 = 1 << 31;
 
 impl core::fmt::Debug for Database {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -158,7 +162,7 @@ impl Database {
         alloc::format!(
             "{} patterns, {} different, {} keys; {}; {} bytes",
             self.patterns,
-            self.group_ids.len().saturating_sub(1),
+            self.groups,
             self.verify.keys(),
             self.engine.describe(),
             self.memory_bytes()
@@ -170,7 +174,6 @@ impl Database {
         core::mem::size_of::<Self>()
             + self.engine.memory_bytes()
             + self.verify.memory_bytes()
-            + core::mem::size_of_val(&*self.group_ids)
             + core::mem::size_of_val(&*self.ids)
     }
 

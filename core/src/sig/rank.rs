@@ -84,3 +84,24 @@ pub(super) fn window_cost(bytes: &[u8]) -> u32 {
     }
     cost + 32 * (4u32.saturating_sub(bytes.len() as u32))
 }
+
+/// Probability of a folded byte (both bytes that fold to it) in traffic.
+pub(super) static LIKELY: [f32; 256] = {
+    const fn of(b: usize) -> f32 {
+        // 2^(eighths / 8) / 256.
+        let mut p = 1.0 / 256.0;
+        let mut i = 0;
+        while i < BYTE[b] {
+            p *= 1.090_507_7;
+            i += 1;
+        }
+        p
+    }
+    let mut t = [0.0; 256];
+    let mut b = 0;
+    while b < 256 {
+        t[b] = of(b) + of(b ^ 0x20);
+        b += 1;
+    }
+    t
+};

@@ -1,9 +1,16 @@
 //! The drive: an engine finds candidates, the verifier says what matches there, two report modes.
 use super::{
-    Database, Scratch,
+    Database, LAST_ID, Scratch,
     queue::Queue,
-    simd::{HEAD, Level, WORDS, gram::Gram, teddy::Teddy, words},
-    verify::{Verifier, hash, key_of},
+    simd::{
+        HEAD, Level, WORDS,
+        gram::Gram,
+        teddy::Teddy,
+        vbmi,
+        vbmi::{Bytes, Pairs},
+        words,
+    },
+    verify::{CLASSES, STRIDED, Verifier, hash, key_of, width},
 };
 use alloc::{boxed::Box, string::String, vec, vec::Vec};
 
@@ -15,43 +22,84 @@ pub(super) enum Engine {
     Single(memchr::memmem::Finder<'static>),
     /// Byte by byte, on any machine: the oracle of the others.
     Scalar(Scalar),
-    /// All windows in buckets.
-    Buckets(Teddy, Level),
-    /// Windows of four bytes hashed, shorter ones (if there are) in buckets.
-    Grams(Gram, Option<Teddy>, Level),
+    /// Vector filters, together for all windows.
+    Vector(Box<[Part]>, Level),
 }
 
-/// Windows go into buckets while fewer than this share of positions is expected to pass them in vain.
-const BUCKETS_PASS: f32 = 1.0 / 100.0;
-/// More windows than this are hashed whatever their buckets would let pass.
-const BUCKETS_MOST: usize = 400;
+/// A filter and the classes of windows it finds the candidates of.
+#[derive(Debug)]
+pub(super) struct Part {
+    filter: Filter,
+    classes: u32,
+}
+
+#[derive(Debug)]
+enum Filter {
+    Buckets(Teddy),
+    Pairs(Pairs),
+    Bytes(Bytes),
+    Hashed(Gram),
+}
+
+/// Parts of an engine, at most: hashed windows, buckets, single bytes.
+const PARTS: usize = 3;
+
+impl Part {
+    fn fill(&self, hay: &[u8], first: usize, masks: &mut [u64; WORDS]) -> usize {
+        match &self.filter {
+            Filter::Buckets(f) => f.fill(hay, first, masks),
+            Filter::Pairs(f) => f.fill(hay, first, masks),
+            Filter::Bytes(f) => f.fill(hay, first, masks),
+            Filter::Hashed(f) => f.fill(hay, first, masks),
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        core::mem::size_of::<Part>()
+            + match &self.filter {
+                Filter::Buckets(f) => f.memory_bytes(),
+                Filter::Pairs(f) => f.memory_bytes(),
+                Filter::Bytes(f) => f.memory_bytes(),
+                Filter::Hashed(f) => f.memory_bytes(),
+            }
+    }
+
+    fn describe(&self) -> String {
+        match &self.filter {
+            Filter::Buckets(f) => f.describe(),
+            Filter::Pairs(f) => f.describe(),
+            Filter::Bytes(_) => "a byte set".into(),
+            Filter::Hashed(f) => f.describe(),
+        }
+    }
+}
 
 /// A bitmap over the last byte of windows, then one over the hash of each width.
 #[derive(Debug)]
 pub(super) struct Scalar {
-    /// Per byte: bit `w - 1` when a window of width `w` may end with it.
+    /// Per byte: bit `c` when a window of class `c` may end with it.
     last: Box<[u8; 256]>,
-    /// Per width: bits by hash, and the shift that gives the bit.
-    bits: [(Box<[u64]>, u32); 4],
+    /// Per class: bits by hash, and the shift that gives the bit.
+    bits: [(Box<[u64]>, u32); CLASSES],
 }
 
 impl Scalar {
     fn new(v: &Verifier) -> Scalar {
         let mut last = Box::new([0u8; 256]);
-        let mut n = [0usize; 4];
-        for (w, _) in v.all_keys() {
-            n[w as usize - 1] += 1;
+        let mut n = [0usize; CLASSES];
+        for (c, _) in v.all_keys() {
+            n[c as usize] += 1;
         }
         let mut bits = n.map(|n| {
             // One bit in 16 set, or fewer.
             let log = (n * 16).next_power_of_two().trailing_zeros().clamp(6, 22);
             (vec![0u64; if n == 0 { 0 } else { 1 << (log - 6) }].into_boxed_slice(), 32 - log)
         });
-        for (w, key) in v.all_keys() {
-            let top = (key >> (8 * (w - 1))) as u8;
-            last[usize::from(top)] |= 1 << (w - 1);
-            last[usize::from(top & !0x20)] |= 1 << (w - 1);
-            let (map, shift) = &mut bits[w as usize - 1];
+        for (c, key) in v.all_keys() {
+            let top = (key >> (8 * (width(c) - 1))) as u8;
+            last[usize::from(top)] |= 1 << c;
+            last[usize::from(top & !0x20)] |= 1 << c;
+            let (map, shift) = &mut bits[c as usize];
             let h = hash(key) >> *shift;
             map[(h >> 6) as usize] |= 1 << (h & 63);
         }
@@ -65,10 +113,10 @@ impl Scalar {
             word = word >> 8 | u32::from(b | 0x20) << 24;
             let mut m = self.last[usize::from(b)];
             while m != 0 {
-                let w = m.trailing_zeros();
+                let c = m.trailing_zeros();
                 m &= m - 1;
-                let (map, shift) = &self.bits[w as usize];
-                let h = hash(key_of(word, w + 1)) >> shift;
+                let (map, shift) = &self.bits[c as usize];
+                let h = hash(key_of(word, width(c))) >> shift;
                 if map.get((h >> 6) as usize).is_some_and(|x| x >> (h & 63) & 1 != 0) {
                     if !candidate(i + 1) {
                         return;
@@ -81,7 +129,9 @@ impl Scalar {
 }
 
 impl Engine {
-    pub(super) fn choose(v: &Verifier, single: Option<&[u8]>, level: Level) -> Engine {
+    /// The engine for the windows of `v`; `single` is the only pattern, if there is one and it is exact; `stride` is
+    /// that of the windows of class `STRIDED`.
+    pub(super) fn choose(v: &Verifier, single: Option<&[u8]>, level: Level, stride: usize) -> Engine {
         if v.keys() == 0 {
             return Engine::Empty;
         }
@@ -91,21 +141,25 @@ impl Engine {
                 None => Engine::Scalar(Scalar::new(v)),
             };
         }
-        let keys: Vec<(u32, u32)> = v.all_keys().collect();
-        let short: Vec<(u32, u32)> = keys.iter().copied().filter(|k| k.0 < 4).collect();
-        let long = keys.len() - short.len();
-        if long == 0 {
-            return Engine::Buckets(Teddy::new(&keys, level), level);
+        let mut parts = Vec::with_capacity(PARTS);
+        let (hashed, few): (Vec<_>, Vec<_>) = v.all_keys().partition(|k| k.0 == STRIDED);
+        if !hashed.is_empty() {
+            let grams = Gram::new(hashed.iter().map(|k| k.1), hashed.len(), stride, level);
+            parts.push(Part { filter: Filter::Hashed(grams), classes: 1 << STRIDED });
         }
-        if long <= BUCKETS_MOST {
-            let t = Teddy::new(&keys, level);
-            // What windows of less than four bytes let pass does not depend on where the others go.
-            if long <= 8 || t.long_expect < BUCKETS_PASS {
-                return Engine::Buckets(t, level);
-            }
+        let (single, few): (Vec<_>, Vec<_>) = few.into_iter().partition(|k| level == vbmi::LEVEL && k.0 == 0);
+        if !single.is_empty() {
+            parts.push(Part { filter: Filter::Bytes(Bytes::new(&single)), classes: 1 });
         }
-        let grams = Gram::new(keys.iter().filter(|k| k.0 == 4).map(|k| k.1), long, level);
-        Engine::Grams(grams, (!short.is_empty()).then(|| Teddy::new(&short, level)), level)
+        if !few.is_empty() {
+            let classes = few.iter().fold(0, |all, k| all | 1 << k.0);
+            let filter = match level == vbmi::LEVEL {
+                true => Filter::Pairs(Pairs::new(&few)),
+                false => Filter::Buckets(Teddy::new(&few, level)),
+            };
+            parts.push(Part { filter, classes });
+        }
+        Engine::Vector(parts.into(), level)
     }
 
     pub(super) fn describe(&self) -> String {
@@ -115,20 +169,10 @@ impl Engine {
                 alloc::format!("single: memmem, one exact pattern of {} bytes", f.needle().len())
             }
             Engine::Scalar(_) => "scalar: last byte and hashed windows".into(),
-            Engine::Buckets(t, l) => {
-                let ppm = (t.expect * 1e6) as u32;
-                alloc::format!(
-                    "buckets: {} on {}, {ppm} ppm of positions expected to pass",
-                    t.buckets(),
-                    l.name()
-                )
+            Engine::Vector(parts, l) => {
+                let parts: Vec<String> = parts.iter().map(Part::describe).collect();
+                alloc::format!("{}: {}", l.name(), parts.join("; "))
             }
-            Engine::Grams(g, t, l) => alloc::format!(
-                "grams: windows of 4 bytes in a bitmap of {} bytes, {} buckets for shorter ones, on {}",
-                g.memory_bytes(),
-                t.as_ref().map_or(0, Teddy::buckets),
-                l.name()
-            ),
         }
     }
 
@@ -139,8 +183,7 @@ impl Engine {
             Engine::Scalar(s) => {
                 256 + s.bits.iter().map(|(b, _)| core::mem::size_of_val(&**b)).sum::<usize>()
             }
-            Engine::Buckets(t, _) => t.memory_bytes(),
-            Engine::Grams(g, t, _) => g.memory_bytes() + t.as_ref().map_or(0, Teddy::memory_bytes),
+            Engine::Vector(parts, _) => parts.iter().map(Part::memory_bytes).sum(),
         }
     }
 }
@@ -171,71 +214,64 @@ impl Database {
         work
     }
 
-    /// Calls `candidate(end, widths)` for window ends in ascending order until it says `false`. `Single` never gets
+    /// Calls `candidate(end, classes)` for window ends in ascending order until it says `false`. `Single` never gets
     /// here.
     #[inline(always)]
     fn candidates(&self, hay: &[u8], mut candidate: impl FnMut(usize, u32) -> bool) {
         let used = self.verify.used();
+        let parts = match &self.engine {
+            Engine::Empty | Engine::Single(_) => return,
+            Engine::Scalar(s) => return s.run(hay, |end| candidate(end, used)),
+            Engine::Vector(parts, _) => &parts[..],
+        };
         let short = used & 0b111;
-        match &self.engine {
-            Engine::Empty | Engine::Single(_) => {}
-            Engine::Scalar(s) => s.run(hay, |end| candidate(end, used)),
-            Engine::Buckets(t, _) => {
-                if short != 0 && !(1..=hay.len().min(HEAD)).all(|end| candidate(end, short)) {
-                    return;
+        if short != 0 && !(1..=hay.len().min(HEAD)).all(|end| candidate(end, short)) {
+            return;
+        }
+        let total = words(hay.len());
+        let mut masks = [[0u64; WORDS]; PARTS];
+        let mut first = 0;
+        while first < total {
+            let mut n = 0;
+            for (p, m) in parts.iter().zip(&mut masks) {
+                n = p.fill(hay, first, m);
+            }
+            for i in 0..n {
+                let mut any = masks[0][i];
+                for m in &masks[1..parts.len().min(PARTS)] {
+                    any |= m[i];
                 }
-                let mut masks = [0u64; WORDS];
-                let mut first = 0;
-                while first < words(hay.len()) {
-                    let n = t.fill(hay, first, &mut masks);
-                    for (i, &m) in masks.iter().enumerate().take(n) {
-                        let mut m = m;
-                        while m != 0 {
-                            let end = HEAD + 64 * (first + i) + m.trailing_zeros() as usize + 1;
-                            m &= m - 1;
-                            if !candidate(end, used) {
-                                return;
-                            }
+                while any != 0 {
+                    let at = any.trailing_zeros();
+                    any &= any - 1;
+                    let mut classes = parts[0].classes;
+                    if parts.len() > 1 {
+                        classes = 0;
+                        for (p, m) in parts.iter().zip(&masks) {
+                            classes |= p.classes & 0u32.wrapping_sub((m[i] >> at & 1) as u32);
                         }
                     }
-                    first += n.max(1);
+                    if !candidate(HEAD + 64 * (first + i) + at as usize + 1, classes) {
+                        return;
+                    }
                 }
             }
-            Engine::Grams(g, t, _) => {
-                if short != 0 && !(1..=hay.len().min(HEAD)).all(|end| candidate(end, short)) {
-                    return;
-                }
-                let mut masks = [0u64; WORDS];
-                let mut shorts = [0u64; WORDS];
-                let mut first = 0;
-                while first < words(hay.len()) {
-                    let n = g.fill(hay, first, &mut masks);
-                    if let Some(t) = t {
-                        t.fill(hay, first, &mut shorts);
-                    }
-                    for (i, (&l, &s)) in masks.iter().zip(&shorts).enumerate().take(n) {
-                        let mut m = l | s;
-                        while m != 0 {
-                            let at = m.trailing_zeros();
-                            m &= m - 1;
-                            let widths = ((l >> at & 1) as u32 * 8) | ((s >> at & 1) as u32 * short);
-                            if !candidate(HEAD + 64 * (first + i) + at as usize + 1, widths) {
-                                return;
-                            }
-                        }
-                    }
-                    first += n.max(1);
-                }
-            }
+            first += n.max(1);
         }
     }
 
-    /// Reports all ids of a group.
+    /// Reports all ids of a pattern.
     #[inline(always)]
-    fn emit(&self, group: u32, end: usize, on_match: &mut impl FnMut(u32, usize) -> bool) -> bool {
-        let g = group as usize;
-        let (Some(&a), Some(&b)) = (self.group_ids.get(g), self.group_ids.get(g + 1)) else { return true };
-        self.ids.get(a as usize..b as usize).unwrap_or_default().iter().all(|r| on_match(r.id, end))
+    fn emit(&self, ids: u32, end: usize, on_match: &mut impl FnMut(u32, usize) -> bool) -> bool {
+        for r in self.ids.get(ids as usize..).unwrap_or_default() {
+            if !on_match(r.id, end) {
+                return false;
+            }
+            if r.dense & LAST_ID != 0 {
+                break;
+            }
+        }
+        true
     }
 
     pub(super) fn scan_all(
@@ -306,18 +342,18 @@ impl Database {
         let mut left = ids;
         self.candidates(hay, |end, w| {
             self.verify.candidate(hay, end, w, |g, at| {
-                let g = g as usize;
-                let (Some(&a), Some(&b)) = (self.group_ids.get(g), self.group_ids.get(g + 1)) else {
-                    return true;
-                };
-                for r in self.ids.get(a as usize..b as usize).unwrap_or_default() {
-                    let Some(s) = seen.get_mut(r.dense as usize) else { continue };
-                    if *s != epoch {
+                for r in self.ids.get(g as usize..).unwrap_or_default() {
+                    if let Some(s) = seen.get_mut((r.dense & !LAST_ID) as usize)
+                        && *s != epoch
+                    {
                         *s = epoch;
                         left -= 1;
                         if !on_match(r.id, at) {
                             return false;
                         }
+                    }
+                    if r.dense & LAST_ID != 0 {
+                        break;
                     }
                 }
                 left != 0

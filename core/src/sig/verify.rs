@@ -1,8 +1,8 @@
 //! From a candidate to its matches: the windows in a hash, and the comparison in full.
 //!
 //! In: the input and the end of a window in it. Out: groups (equal patterns) that match there, and their ends.
-//! Per window width there is one open-addressed table of 8-byte slots; a slot leads to the 32-byte entries of its
-//! key, adjacent, in order of their tails.
+//! Per class of windows there is one open-addressed table of 8-byte slots; a slot leads to the 32-byte entries of
+//! its key, adjacent, in order of their tails.
 use super::rank::FOLD;
 use alloc::{boxed::Box, vec, vec::Vec};
 
@@ -13,6 +13,18 @@ pub(super) const MUL: u32 = 0x9E37_79B1;
 #[inline(always)]
 pub(super) fn hash(key: u32) -> u32 {
     key.wrapping_mul(MUL)
+}
+
+/// Classes of windows: of 1, 2, 3 and 4 bytes looked for at every position, and of 4 bytes looked for at every
+/// second or fourth, of which a pattern has two or four.
+pub(super) const CLASSES: usize = 5;
+/// The class of the last kind.
+pub(super) const STRIDED: u32 = 4;
+
+/// Bytes of a window of class `c`.
+#[inline(always)]
+pub(super) fn width(c: u32) -> u32 {
+    (c + 1).min(4)
 }
 
 /// The folded window of `w` bytes that ends at `end`, in the top bytes of a little-endian word with zeros below.
@@ -45,7 +57,8 @@ pub(super) struct Entry {
     pub head_mask: u64,
     /// Where the pattern is in the arena; its mask follows when `MASKED`.
     pub at: u32,
-    pub group: u32,
+    /// Where the ids of the pattern start.
+    pub ids: u32,
     pub len: u16,
     /// Bytes from the start of the pattern to the end of its window.
     pub pre: u16,
@@ -59,15 +72,17 @@ pub(super) const LAST: u16 = 1;
 /// The pattern is caseless: its mask is in the arena after its bytes.
 pub(super) const MASKED: u16 = 2;
 
+/// A key (never 0: folding sets a bit in every byte) and its first entry; key 0 when free.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     key: u32,
+    /// `MORE` when a key that belongs here or before lies after.
     first: u32,
 }
 
-const FREE: u32 = u32::MAX;
+const MORE: u32 = 1 << 31;
 
-/// The windows of one width.
+/// The windows of one class.
 #[derive(Debug, Default)]
 pub(super) struct Class {
     slots: Box<[Slot]>,
@@ -83,10 +98,11 @@ impl Class {
         }
         let bits = (keys.len() * 2).next_power_of_two().trailing_zeros().max(1);
         let shift = 32 - bits;
-        let mut slots = vec![Slot { key: 0, first: FREE }; 1 << bits].into_boxed_slice();
+        let mut slots = vec![Slot { key: 0, first: 0 }; 1 << bits].into_boxed_slice();
         for &(key, first) in keys {
             let mut i = (hash(key) >> shift) as usize;
-            while slots[i].first != FREE {
+            while slots[i].key != 0 {
+                slots[i].first |= MORE;
                 i = (i + 1) & (slots.len() - 1);
             }
             slots[i] = Slot { key, first };
@@ -97,14 +113,14 @@ impl Class {
     #[inline(always)]
     fn find(&self, key: u32) -> Option<usize> {
         let mut i = (hash(key) >> self.shift) as usize;
-        // The table is at most half full, so a free slot ends the walk.
+        // The table is at most half full, and a free slot has no `MORE`, so the walk ends.
         loop {
             let s = self.slots.get(i)?;
-            if s.first == FREE {
-                return None;
-            }
             if s.key == key {
-                return Some(s.first as usize);
+                return Some((s.first & !MORE) as usize);
+            }
+            if s.first & MORE == 0 {
+                return None;
             }
             i = (i + 1) & (self.slots.len() - 1);
         }
@@ -114,10 +130,11 @@ impl Class {
 /// All windows of a database.
 #[derive(Debug, Default)]
 pub(super) struct Verifier {
-    /// By width, 1 to 4 bytes.
-    classes: [Class; 4],
-    /// Bit `w - 1` for each width in use.
+    classes: [Class; CLASSES],
+    /// Bit `c` for each class in use.
     used: u32,
+    /// By the last byte, less its case: the classes that have a window with it, when there are several.
+    last: Option<Box<[u8; 128]>>,
     entries: Box<[Entry]>,
     arena: Box<[u8]>,
 }
@@ -195,15 +212,15 @@ impl Entry {
 }
 
 impl Verifier {
-    /// `windows`: `(width, key, entry)`. Orders the entries and marks the last of each key.
+    /// `windows`: `(class, key, entry)`. Orders the entries and marks the last of each key.
     pub(super) fn new(mut windows: Vec<(u32, u32, Entry)>, arena: Vec<u8>) -> Verifier {
-        windows.sort_by_key(|(w, key, e)| (*w, *key, e.len - e.pre, e.group));
+        windows.sort_by_key(|(c, key, e)| (*c, *key, e.len - e.pre, e.ids));
         let mut entries: Vec<Entry> = Vec::with_capacity(windows.len());
-        let mut keys: [Vec<(u32, u32)>; 4] = Default::default();
-        for (i, &(w, key, mut e)) in windows.iter().enumerate() {
-            let same = |j: Option<&(u32, u32, Entry)>| j.is_some_and(|o| (o.0, o.1) == (w, key));
+        let mut keys: [Vec<(u32, u32)>; CLASSES] = Default::default();
+        for (i, &(c, key, mut e)) in windows.iter().enumerate() {
+            let same = |j: Option<&(u32, u32, Entry)>| j.is_some_and(|o| (o.0, o.1) == (c, key));
             if i == 0 || !same(windows.get(i - 1)) {
-                keys[w as usize - 1].push((key, i as u32));
+                keys[c as usize].push((key, i as u32));
             }
             if !same(windows.get(i + 1)) {
                 e.flags |= LAST;
@@ -211,8 +228,16 @@ impl Verifier {
             entries.push(e);
         }
         let classes = keys.each_ref().map(|k| Class::new(k));
-        let used = (0..4).filter(|&i| classes[i].keys > 0).map(|i| 1 << i).sum();
-        Verifier { classes, used, entries: entries.into(), arena: arena.into() }
+        let used: u32 = (0..CLASSES).filter(|&i| classes[i].keys > 0).map(|i| 1 << i).sum();
+        let mut last: Option<Box<[u8; 128]>> = None;
+        if used.count_ones() > 1 {
+            let t = last.insert(Box::new([0u8; 128]));
+            for (c, k) in keys.iter().zip(0..).flat_map(|(k, c)| k.iter().map(move |k| (c, k.0))) {
+                let b = (k >> (8 * (width(c) - 1))) as u8;
+                t[usize::from(fold7(b))] |= 1 << c;
+            }
+        }
+        Verifier { classes, used, last, entries: entries.into(), arena: arena.into() }
     }
 
     /// Different windows.
@@ -220,31 +245,31 @@ impl Verifier {
         self.classes.iter().map(|c| c.keys as usize).sum()
     }
 
-    /// All `(width, key)`, in no special order.
+    /// All `(class, key)`, in no special order.
     pub(super) fn all_keys(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
-        self.classes
-            .iter()
-            .zip(1..)
-            .flat_map(|(c, w)| c.slots.iter().filter(|s| s.first != FREE).map(move |s| (w, s.key)))
+        (0..CLASSES).flat_map(move |i| {
+            self.classes[i].slots.iter().filter(|s| s.key != 0).map(move |s| (i as u32, s.key))
+        })
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
         self.classes.iter().map(|c| core::mem::size_of_val(&*c.slots)).sum::<usize>()
             + core::mem::size_of_val(&*self.entries)
             + self.arena.len()
+            + if self.last.is_some() { 128 } else { 0 }
     }
 
-    /// Bit `w - 1` for each window width in use.
+    /// Bit `c` for each class in use.
     #[inline]
     pub(super) fn used(&self) -> u32 {
         self.used
     }
 
     /// Counts what [`Verifier::candidate`] would do.
-    pub(super) fn count(&self, hay: &[u8], end: usize, widths: u32, work: &mut super::Work) {
+    pub(super) fn count(&self, hay: &[u8], end: usize, classes: u32, work: &mut super::Work) {
         let word = word_before(hay, end);
-        for w in (1..=4).filter(|w| widths >> (w - 1) & 1 != 0 && end >= *w as usize) {
-            let Some(first) = self.classes[w as usize - 1].find(key_of(word, w)) else { continue };
+        for c in (0..CLASSES as u32).filter(|&c| classes >> c & 1 != 0 && end >= width(c) as usize) {
+            let Some(first) = self.classes[c as usize].find(key_of(word, width(c))) else { continue };
             for e in &self.entries[first..] {
                 work.compared += 1;
                 work.matches += u64::from(e.matches(&self.arena, hay, end).is_some());
@@ -256,30 +281,34 @@ impl Verifier {
         }
     }
 
-    /// Calls `hit(group, end of the match)` for every match whose window has a width of `widths` (a mask like
-    /// [`Verifier::used`], a subset of it) and ends at `end`; stops when it says `false` and says so.
+    /// Calls `hit(ids, end of the match)` for every match whose window is of one of `classes` (a subset of
+    /// [`Verifier::used`]) and ends at `end`; stops when it says `false` and says so.
     #[inline(always)]
     pub(super) fn candidate(
         &self,
         hay: &[u8],
         end: usize,
-        widths: u32,
+        classes: u32,
         mut hit: impl FnMut(u32, usize) -> bool,
     ) -> bool {
         let word = word_before(hay, end);
-        let mut used = widths;
-        while used != 0 {
-            let i = used.trailing_zeros();
-            used &= used - 1;
-            if end <= i as usize {
+        let mut left = classes;
+        if let Some(last) = &self.last {
+            left &= u32::from(last[usize::from(fold7((word >> 24) as u8))]);
+        }
+        while left != 0 {
+            let c = left.trailing_zeros();
+            left &= left - 1;
+            if end < width(c) as usize {
                 break;
             }
-            let Some(first) = self.classes.get(i as usize).and_then(|c| c.find(key_of(word, i + 1))) else {
+            let Some(first) = self.classes.get(c as usize).and_then(|t| t.find(key_of(word, width(c))))
+            else {
                 continue;
             };
             for e in self.entries.get(first..).unwrap_or_default() {
                 if let Some(at) = e.matches(&self.arena, hay, end)
-                    && !hit(e.group, at)
+                    && !hit(e.ids, at)
                 {
                     return false;
                 }
@@ -290,4 +319,10 @@ impl Verifier {
         }
         true
     }
+}
+
+/// Bit 7 in the place of bit 5: seven bits that tell all bytes apart but for case.
+#[inline(always)]
+pub(super) fn fold7(b: u8) -> u8 {
+    (b & 0x5f) | (b >> 2 & 0x20)
 }

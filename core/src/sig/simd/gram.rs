@@ -1,6 +1,7 @@
 //! Many windows of four bytes: a bitmap over their hash, small enough for the first-level caches.
 //!
-//! Three passes over up to 1024 positions at a time, so that none waits for the stores of the one before: vectors
+//! With a stride of 2 or 4 only every second or fourth position is looked at, and a pattern has as many windows,
+//! one of which lies there. Three passes over up to 1024 positions at a time, so that none waits for the stores of the one before: vectors
 //! fold and hash the four bytes at each position into a byte index and a bit number; scalar loads fetch the bytes
 //! (faster than gathers on the machines measured); vectors test the bit in each.
 use super::super::{
@@ -20,21 +21,32 @@ const MOST: u32 = 19;
 pub(in super::super) struct Gram {
     level: Level,
     shift: u32,
+    /// 1, 2 or 4.
+    stride: u32,
     bits: Box<[u8]>,
 }
 
 impl Gram {
-    /// A bitmap of `keys`, the folded four bytes of `n` windows.
-    pub(in super::super) fn new(keys: impl Iterator<Item = u32>, n: usize, level: Level) -> Gram {
-        // One bit in 64 set, or fewer, while that is small; at least 4 KiB, which any cache holds.
-        let log = (n * 64).next_power_of_two().trailing_zeros().clamp(15, MOST);
+    /// A bitmap of `keys`, the folded four bytes of `n` windows, to be found at every `stride` positions.
+    pub(in super::super) fn new(
+        keys: impl Iterator<Item = u32>,
+        n: usize,
+        stride: usize,
+        level: Level,
+    ) -> Gram {
+        // 16 positions in 1024 pass in vain, or fewer, while that is small; at least 4 KiB, which any cache holds.
+        let log = (n * 64 / stride).next_power_of_two().trailing_zeros().clamp(15, MOST);
         let shift = 32 - log;
         let mut bits = vec![0u8; 1 << (log - 3)].into_boxed_slice();
         for k in keys {
             let h = hash(k) >> shift;
             bits[(h >> 3) as usize] |= 1 << (h & 7);
         }
-        Gram { level, shift, bits }
+        Gram { level, shift, stride: stride as u32, bits }
+    }
+
+    pub(in super::super) fn describe(&self) -> alloc::string::String {
+        alloc::format!("hashed, {} bytes, every {} positions", self.bits.len(), self.stride)
     }
 
     pub(in super::super) fn memory_bytes(&self) -> usize {
@@ -65,22 +77,24 @@ impl Gram {
     fn run(&self, hay: &[u8], first: usize, n: usize, masks: &mut [u64; WORDS]) {
         assert!(n <= WORDS && hay.len() >= BLOCK && first + n <= words(hay.len()));
         let mut b = Buffers {
-            at: [MaybeUninit::uninit(); 64 * WORDS],
-            got: [MaybeUninit::uninit(); 64 * WORDS],
-            test: [MaybeUninit::uninit(); 64 * WORDS],
+            at: [MaybeUninit::uninit(); 32 * WORDS],
+            got: [MaybeUninit::uninit(); 16 * WORDS],
+            test: [MaybeUninit::uninit(); 16 * WORDS],
         };
         // SAFETY: `n` was checked for `hay` just now; a level is given at build only when the machine has it
         // (`Level::available`); each pass finds what the one before wrote: `n` blocks of indices below the length
         // of `bits`, then `n` blocks of bytes and tests.
         unsafe {
             self.hash_pass(hay, first, n, &mut b);
-            fetch(&self.bits, &mut b, n);
+            match self.stride {
+                1 => fetch::<1>(&self.bits, &mut b, n),
+                2 => fetch::<2>(&self.bits, &mut b, n),
+                _ => fetch::<4>(&self.bits, &mut b, n),
+            }
             self.test_pass(&b, n, masks);
         }
-        // The last block was moved down to end with the input.
         let at = 64 * (first + n - 1);
-        let start = at.min(hay.len() - BLOCK);
-        masks[n - 1] >>= at - start;
+        masks[n - 1] >>= at - start(hay, at, self.stride as usize);
     }
 
     /// # Safety
@@ -91,13 +105,13 @@ impl Gram {
         unsafe {
             match self.level {
                 #[cfg(target_arch = "x86_64")]
-                Level::Ssse3 => x86::hash_ssse3(self.shift, hay, first, n, b),
+                Level::Ssse3 => x86::hash_ssse3(self, hay, first, n, b),
                 #[cfg(target_arch = "x86_64")]
-                Level::Avx2 => x86::hash_avx2(self.shift, hay, first, n, b),
+                Level::Avx2 => x86::hash_avx2(self, hay, first, n, b),
                 #[cfg(target_arch = "x86_64")]
-                Level::Avx512 => x86::hash_avx512(self.shift, hay, first, n, b),
+                Level::Avx512 => x86::hash_avx512(self, hay, first, n, b),
                 #[cfg(target_arch = "aarch64")]
-                Level::Neon => hash_words::<core::arch::aarch64::uint8x16_t>(self.shift, hay, first, n, b),
+                Level::Neon => strides::<core::arch::aarch64::uint8x16_t>(self, hay, first, n, b),
                 _ => unreachable!("a bitmap is built for vectors only"),
             }
         }
@@ -124,65 +138,114 @@ impl Gram {
     }
 }
 
-/// What the passes hand on, by block of 64 positions.
+/// Where the block of the words' position `at` is read: there, or for the last block as much before as keeps it in
+/// the input, a multiple of `stride`.
+#[inline(always)]
+fn start(hay: &[u8], at: usize, stride: usize) -> usize {
+    let last = (hay.len() - 4) & !(stride - 1);
+    at.min(last - (64 - stride))
+}
+
+/// What the passes hand on, by block of 64 positions. A word is four positions.
 #[repr(align(64))]
 struct Buffers {
-    /// Byte indices: of positions 4j and 4j + 1 for each j of 16, then of 4j + 2 and 4j + 3.
-    at: [MaybeUninit<u16>; 64 * WORDS],
+    /// Two byte indices each: of the first two positions looked at of each of 16 words, then (with a stride of 1)
+    /// of the others.
+    at: [MaybeUninit<u32>; 32 * WORDS],
     /// The bytes there, by position.
-    got: [MaybeUninit<u8>; 64 * WORDS],
+    got: [MaybeUninit<u32>; 16 * WORDS],
     /// The bit to test, by position.
-    test: [MaybeUninit<u8>; 64 * WORDS],
+    test: [MaybeUninit<u32>; 16 * WORDS],
 }
 
 /// First pass: indices and bits.
 ///
 /// # Safety
 /// The instruction set of `V` is there; `n <= WORDS`; `hay` has `BLOCK` bytes or more and the words
-/// `first..first + n`. Fills `n` blocks of `b.at` and `b.test`.
+/// `first..first + n`; `S` is 1, 2 or 4. Fills `n` blocks of `b.at` and `b.test`.
 #[inline(always)]
-unsafe fn hash_words<V: Vector>(shift: u32, hay: &[u8], first: usize, n: usize, b: &mut Buffers) {
+unsafe fn hash_words<V: Vector, const S: usize>(
+    shift: u32,
+    hay: &[u8],
+    first: usize,
+    n: usize,
+    b: &mut Buffers,
+) {
     const POWERS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0];
-    // SAFETY: a block starts at `hay.len() - BLOCK` at the latest, and its loads read `V::BYTES` bytes at
-    // `part * V::BYTES + k`, `k < 4`, within `BLOCK`. Each part stores a vector of indices
-    // at `V::BYTES * part` of either half of its block's 128 bytes, and one of bits at the same of its 64.
+    // SAFETY: a block's loads read `V::BYTES` bytes at `start + part * V::BYTES + k` for `k = 0, S, .. 4 - S`, so up
+    // to `start + 64 + 4 - S`, and `start <= hay.len() - 4 - 64 + S` by its definition. Each part stores a vector of
+    // indices at `V::BYTES * part` of either half of its block's 128 bytes, and one of bits at the same of its 64.
     unsafe {
         let (fold, mul, seven) = (V::splat32(FOLD), V::splat32(MUL), V::splat32(7));
         let powers = V::lanes(&POWERS);
         for i in 0..n {
-            let p = hay.as_ptr().add((64 * (first + i)).min(hay.len() - BLOCK));
+            let p = hay.as_ptr().add(start(hay, 64 * (first + i), S));
             for part in 0..64 / V::BYTES {
                 let of = |k: usize| V::load(p.add(part * V::BYTES + k)).or(fold).mul32(mul).shr32(shift);
-                let h = [of(0), of(1), of(2), of(3)];
-                let at = b.at.as_mut_ptr().add(64 * i).cast::<u8>().add(V::BYTES * part);
-                h[0].shr32(3).or(h[1].shr32(3).shl16()).store(at);
-                h[2].shr32(3).or(h[3].shr32(3).shl16()).store(at.add(64));
-                let low = h[0].and(seven).or(h[1].and(seven).shl8());
-                let high = h[2].and(seven).or(h[3].and(seven).shl8());
-                let test = powers.lookup(low.or(high.shl16()));
-                test.store(b.test.as_mut_ptr().add(64 * i + part * V::BYTES).cast());
+                let at = b.at.as_mut_ptr().add(32 * i).cast::<u8>().add(V::BYTES * part);
+                let bit = match S {
+                    1 => {
+                        let h = [of(0), of(1), of(2), of(3)];
+                        h[0].shr32(3).or(h[1].shr32(3).shl16()).store(at);
+                        h[2].shr32(3).or(h[3].shr32(3).shl16()).store(at.add(64));
+                        let low = h[0].and(seven).or(h[1].and(seven).shl8());
+                        low.or(h[2].and(seven).or(h[3].and(seven).shl8()).shl16())
+                    }
+                    2 => {
+                        let h = [of(0), of(2)];
+                        h[0].shr32(3).or(h[1].shr32(3).shl16()).store(at);
+                        h[0].and(seven).or(h[1].and(seven).shl16())
+                    }
+                    _ => {
+                        let h = of(0);
+                        h.shr32(3).store(at);
+                        h.and(seven)
+                    }
+                };
+                powers.lookup(bit).store(b.test.as_mut_ptr().add(16 * i).cast::<u8>().add(V::BYTES * part));
             }
         }
     }
 }
 
-/// Second pass: the bytes at the indices.
+/// [`hash_words`] of the right stride.
 ///
 /// # Safety
-/// `n <= WORDS` blocks of `b.at` are written, every index below `bits.len()`. Fills as many of `b.got`.
-#[inline(never)]
-unsafe fn fetch(bits: &[u8], b: &mut Buffers, n: usize) {
+/// As [`hash_words`].
+#[inline(always)]
+unsafe fn strides<V: Vector>(g: &Gram, hay: &[u8], first: usize, n: usize, b: &mut Buffers) {
     // SAFETY: the caller's promise.
     unsafe {
-        let bits = bits.as_ptr();
+        match g.stride {
+            1 => hash_words::<V, 1>(g.shift, hay, first, n, b),
+            2 => hash_words::<V, 2>(g.shift, hay, first, n, b),
+            _ => hash_words::<V, 4>(g.shift, hay, first, n, b),
+        }
+    }
+}
+
+/// Second pass: the bytes at the indices. Kept apart so that it stays scalar: a vectorizer makes it slower.
+///
+/// # Safety
+/// `n <= WORDS` blocks of `b.at` are written for stride `S`, every index below `bits.len()`. Fills as many of `b.got`.
+#[inline(never)]
+unsafe fn fetch<const S: usize>(bits: &[u8], b: &mut Buffers, n: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let of = |i: u32| u32::from(*bits.as_ptr().add(i as usize));
         for i in 0..n {
-            let at = b.at.as_ptr().add(64 * i).cast::<u16>();
-            let got = b.got.as_mut_ptr().add(64 * i).cast::<u8>();
+            let at = b.at.as_ptr().add(32 * i).cast::<u32>();
+            let got = b.got.as_mut_ptr().add(16 * i).cast::<u32>();
             for j in 0..16 {
-                *got.add(4 * j) = *bits.add(usize::from(*at.add(2 * j)));
-                *got.add(4 * j + 1) = *bits.add(usize::from(*at.add(2 * j + 1)));
-                *got.add(4 * j + 2) = *bits.add(usize::from(*at.add(2 * j + 32)));
-                *got.add(4 * j + 3) = *bits.add(usize::from(*at.add(2 * j + 33)));
+                let x = *at.add(j);
+                *got.add(j) = match S {
+                    1 => {
+                        let y = *at.add(16 + j);
+                        of(x & 0xffff) | of(x >> 16) << 8 | of(y & 0xffff) << 16 | of(y >> 16) << 24
+                    }
+                    2 => of(x & 0xffff) | of(x >> 16) << 16,
+                    _ => of(x),
+                };
             }
         }
     }
@@ -198,10 +261,12 @@ unsafe fn test_words<V: Vector>(b: &Buffers, n: usize, masks: &mut [u64; WORDS])
         *m = 0;
         for part in 0..64 / V::BYTES {
             let at = 64 * i + part * V::BYTES;
-            // SAFETY: `at + V::BYTES <= 64 * n`, which is written.
+            // SAFETY: `at + V::BYTES <= 64 * n` bytes, which are written.
             unsafe {
-                let (g, t) =
-                    (V::load(b.got.as_ptr().add(at).cast()), V::load(b.test.as_ptr().add(at).cast()));
+                let (g, t) = (
+                    V::load(b.got.as_ptr().cast::<u8>().add(at)),
+                    V::load(b.test.as_ptr().cast::<u8>().add(at)),
+                );
                 *m |= g.and(t).nonzero() << (part * V::BYTES);
             }
         }
@@ -217,25 +282,25 @@ mod x86 {
     /// # Safety
     /// As [`hash_words`].
     #[target_feature(enable = "ssse3")]
-    pub(super) unsafe fn hash_ssse3(shift: u32, hay: &[u8], first: usize, n: usize, b: &mut Buffers) {
+    pub(super) unsafe fn hash_ssse3(g: &Gram, hay: &[u8], first: usize, n: usize, b: &mut Buffers) {
         // SAFETY: this function has the instruction set; the rest is promised.
-        unsafe { hash_words::<__m128i>(shift, hay, first, n, b) }
+        unsafe { strides::<__m128i>(g, hay, first, n, b) }
     }
 
     /// # Safety
     /// As [`hash_words`].
     #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn hash_avx2(shift: u32, hay: &[u8], first: usize, n: usize, b: &mut Buffers) {
+    pub(super) unsafe fn hash_avx2(g: &Gram, hay: &[u8], first: usize, n: usize, b: &mut Buffers) {
         // SAFETY: this function has the instruction set; the rest is promised.
-        unsafe { hash_words::<__m256i>(shift, hay, first, n, b) }
+        unsafe { strides::<__m256i>(g, hay, first, n, b) }
     }
 
     /// # Safety
     /// As [`hash_words`].
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    pub(super) unsafe fn hash_avx512(shift: u32, hay: &[u8], first: usize, n: usize, b: &mut Buffers) {
+    pub(super) unsafe fn hash_avx512(g: &Gram, hay: &[u8], first: usize, n: usize, b: &mut Buffers) {
         // SAFETY: this function has the instruction set; the rest is promised.
-        unsafe { hash_words::<__m512i>(shift, hay, first, n, b) }
+        unsafe { strides::<__m512i>(g, hay, first, n, b) }
     }
 
     /// # Safety

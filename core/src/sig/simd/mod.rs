@@ -1,10 +1,11 @@
 //! The vector filters: where may a window end?
 //!
-//! In: a database's windows at build; then the input. Out: one bit per position, in words of 64. Two filters, both
-//! written once over [`vector::Vector`] and instantiated per instruction set: [`teddy`] (few windows, tables in
-//! registers) and [`gram`] (many windows, a bitmap over their hash). All `unsafe` of the matcher is in this folder.
+//! In: a database's windows at build; then the input. Out: one bit per position, in words of 64. [`teddy`] (few
+//! windows, tables in registers) and [`gram`] (many windows, a bitmap over their hash) are written once over
+//! [`vector::Vector`] and instantiated per instruction set; [`vbmi`] takes the place of `teddy` where tables of 128
+//! bytes fit registers. All `unsafe` of the matcher is in this folder.
 //!
-//! Geometry, shared by both: bit `i` of word `b` says that a window may end at `HEAD + 64 * b + i + 1`, where
+//! Geometry, shared by all: bit `i` of word `b` says that a window may end at `HEAD + 64 * b + i + 1`, where
 //! `HEAD` is 3, so that every window lies inside the input and no block needs bytes before it. The three ends
 //! before that concern windows of 1 to 3 bytes only; the drive tries those without a filter. The last block of an
 //! input is moved down to end with it and its word shifted; an input shorter than one block is copied to a padded
@@ -13,12 +14,16 @@
 
 pub(super) mod gram;
 pub(super) mod teddy;
+pub(super) mod vbmi;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 #[cfg(target_arch = "aarch64")]
 mod neon;
+
+/// A window as `(class, key)`: see `verify::key_of`.
+pub(super) type Key = (u32, u32);
 
 /// Ends without a filter.
 pub(super) const HEAD: usize = 3;
@@ -35,7 +40,7 @@ pub(super) enum Level {
     Scalar,
     Ssse3,
     Avx2,
-    /// AVX-512 F, BW and VBMI.
+    /// AVX-512 F, BW, VBMI, and GFNI.
     Avx512,
     Neon,
 }
@@ -63,7 +68,7 @@ impl Level {
             Level::Scalar => true,
             Level::Ssse3 => has!("ssse3"),
             Level::Avx2 => has!("avx2"),
-            Level::Avx512 => has!("avx512f", "avx512bw", "avx512vbmi"),
+            Level::Avx512 => has!("avx2", "avx512f", "avx512bw", "avx512vbmi", "gfni"),
             Level::Neon => false,
         }
     }

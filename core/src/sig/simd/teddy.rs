@@ -1,11 +1,12 @@
 //! Few windows: buckets of them, one bit each, and per byte of a window a table from the byte to the buckets that
-//! may have it there. The AND of the tables' answers at four neighbouring bytes leaves the buckets that may match.
+//! may have it there. The AND of the tables' answers at up to four neighbouring bytes leaves the buckets that may
+//! match.
 //!
 //! A byte is looked up by its two nibbles, 16 entries each, so a bucket passes the product of the nibbles of its
-//! windows; AVX-512 VBMI looks it up whole but for the case bit. One set of tables has 8 buckets; two have 16.
-use super::super::rank;
+//! windows. One set of tables has 8 buckets; two have 16.
+use super::super::{rank::LIKELY, verify::width};
 use super::vector::Vector;
-use super::{BLOCK, Filter, HEAD, Level, WORDS, fill, padded};
+use super::{Filter, HEAD, Key, Level, WORDS, fill, padded};
 use alloc::{boxed::Box, vec, vec::Vec};
 
 /// The buckets that take part, by the byte at distance `d` before the end of a window.
@@ -18,92 +19,61 @@ pub(in super::super) struct Teddy {
     depth: u8,
     /// `[set][distance][low, high]`: buckets by nibble.
     nibbles: Box<[[[[u8; 16]; 2]; 4]]>,
-    /// `[set][distance]`: buckets by [`fold7`], where the level has the lookup for it and it pays.
-    whole: Box<[[[u8; 128]; 4]]>,
     /// Share of positions expected to pass, in traffic.
-    pub expect: f32,
-    /// The part of it that is due to buckets with windows of four bytes.
-    pub long_expect: f32,
+    expect: f32,
 }
-
-/// Bit 7 in the place of bit 5: seven bits that tell all bytes apart but for case.
-#[inline]
-pub(super) fn fold7(b: u8) -> u8 {
-    b & 0x5f | b >> 2 & 0x20
-}
-
-/// A window as `(width, key)`: see `verify::key_of`.
-type Key = (u32, u32);
 
 /// Byte of a window at distance `d` before its end, folded; none beyond its width.
-fn byte_at(k: Key, d: u32) -> Option<u8> {
-    (d < k.0).then(|| (k.1 >> (8 * (k.0 - 1 - d))) as u8)
-}
-
-/// Probability of a folded byte in traffic.
-fn likely(b: u8) -> f32 {
-    // 2^(eighths / 8) / 256, by squaring the eighth root of 2; both bytes that fold to it.
-    let of = |b: u8| {
-        let mut p = 1.0 / 256.0;
-        for _ in 0..rank::BYTE[usize::from(b)] {
-            p *= 1.090_507_7;
-        }
-        p
-    };
-    of(b) + of(b ^ 0x20)
+pub(super) fn byte_at(k: Key, d: u32) -> Option<u8> {
+    let w = width(k.0);
+    (d < w).then(|| (k.1 >> (8 * (w - 1 - d))) as u8)
 }
 
 impl Teddy {
     /// Tables for `keys` (not empty).
     pub(in super::super) fn new(keys: &[Key], level: Level) -> Teddy {
-        let mut p = [0f32; 256];
-        for b in 0..=255u8 {
-            p[usize::from(b)] = likely(b);
-        }
         let mut keys = keys.to_vec();
         // Neighbours share their width and last bytes, so buckets of neighbours have few different bytes there.
-        keys.sort_unstable_by_key(|k| (k.0, k.1));
+        keys.sort_unstable_by_key(|k| (width(k.0), k.1));
         let sets = if keys.len() > 8 { 2 } else { 1 };
-        let buckets = split(&keys, 8 * sets, &p);
-        let depth = keys.iter().map(|k| k.0).max().unwrap_or(1);
+        let buckets = split(&keys, 8 * sets);
+        let widest = keys.iter().map(|k| width(k.0)).max().unwrap_or(1);
+        // A byte more costs about as much as a candidate in a hundred positions.
+        let pass_at = |depth| buckets.iter().map(|b| pass(b, depth)).sum::<f32>();
+        let mut depth = 1;
+        while depth < widest && pass_at(depth) - pass_at(depth + 1) > 0.002 {
+            depth += 1;
+        }
         let mut nibbles = vec![[[[0u8; 16]; 2]; 4]; sets].into_boxed_slice();
-        let (mut expect, mut long_expect) = (0.0, 0.0);
-        let whole = level == Level::Avx512 && keys.len() > 8;
-        let mut wholes = vec![[[0u8; 128]; 4]; if whole { sets } else { 0 }].into_boxed_slice();
         for (i, bucket) in buckets.iter().enumerate() {
             let (set, bit) = (i / 8, 1u8 << (i % 8));
-            let share = pass(bucket, &p);
-            expect += share;
-            if bucket.iter().any(|k| k.0 == 4) {
-                long_expect += share;
-            }
-            for d in 0..4 {
+            for d in 0..depth {
+                let [low, high] = &mut nibbles[set][d as usize];
                 for &k in *bucket {
-                    for b in 0..=255u8 {
-                        if byte_at(k, d).is_none_or(|x| x == b | 0x20) {
-                            let t = &mut nibbles[set][d as usize];
-                            t[0][usize::from(b & 15)] |= bit;
-                            t[1][usize::from(b >> 4)] |= bit;
-                            if let Some(t) = wholes.get_mut(set) {
-                                t[d as usize][usize::from(fold7(b))] |= bit;
-                            }
-                        }
+                    if let Some(b) = byte_at(k, d) {
+                        low[usize::from(b & 15)] |= bit;
+                        high[usize::from(b >> 4)] |= bit;
+                        high[usize::from((b & !0x20) >> 4)] |= bit;
+                    } else {
+                        low.iter_mut().chain(high.iter_mut()).for_each(|t| *t |= bit);
                     }
                 }
             }
         }
-        if whole {
-            nibbles = Box::default();
-        }
-        Teddy { level, sets: sets as u8, depth: depth as u8, nibbles, whole: wholes, expect, long_expect }
+        Teddy { level, sets: sets as u8, depth: depth as u8, nibbles, expect: pass_at(depth) }
     }
 
     pub(in super::super) fn memory_bytes(&self) -> usize {
-        core::mem::size_of_val(&*self.nibbles) + core::mem::size_of_val(&*self.whole)
+        core::mem::size_of_val(&*self.nibbles)
     }
 
-    pub(in super::super) fn buckets(&self) -> usize {
-        8 * usize::from(self.sets)
+    pub(in super::super) fn describe(&self) -> alloc::string::String {
+        let ppm = (self.expect * 1e6) as u32;
+        alloc::format!(
+            "{} buckets by nibbles, {} bytes deep, {ppm} ppm expected to pass",
+            8 * self.sets,
+            self.depth
+        )
     }
 
     /// Fills `masks`; see [`super::fill`].
@@ -114,22 +84,22 @@ impl Teddy {
             Level::Ssse3 => unsafe { x86::ssse3(self, hay, first, masks) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { x86::avx2(self, hay, first, masks) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { x86::avx512(self, hay, first, masks) },
+            Level::Avx2 | Level::Avx512 => unsafe { x86::avx2(self, hay, first, masks) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
             Level::Neon => unsafe { nibbles::<core::arch::aarch64::uint8x16_t>(self, hay, first, masks) },
-            _ => 0,
+            _ => unreachable!("buckets are built for vectors only"),
         }
     }
 }
 
-/// Probability that a position passes `bucket`.
-fn pass(bucket: &[Key], p: &[f32; 256]) -> f32 {
+/// Probability that a position passes `bucket`, `depth` bytes looked up.
+fn pass(bucket: &[Key], depth: u32) -> f32 {
+    if bucket.is_empty() {
+        return 0.0;
+    }
     let mut all = 1.0;
-    for d in 0..4 {
+    for d in 0..depth {
         let mut seen = [0u64; 4];
         let mut any = 0.0f32;
         for &k in bucket {
@@ -139,42 +109,40 @@ fn pass(bucket: &[Key], p: &[f32; 256]) -> f32 {
                     let (w, bit) = (usize::from(b >> 6), 1u64 << (b & 63));
                     if seen[w] & bit == 0 {
                         seen[w] |= bit;
-                        any += p[usize::from(b)];
+                        any += LIKELY[usize::from(b)];
                     }
                 }
             }
         }
         all *= any.min(1.0);
     }
-    if bucket.is_empty() { 0.0 } else { all }
+    all
 }
 
 /// Cuts the sorted keys into at most `n` runs with a small sum of [`pass`]: starts from even runs and moves each
 /// border to where it is best between its neighbours.
-fn split<'a>(keys: &'a [Key], n: usize, p: &[f32; 256]) -> Vec<&'a [Key]> {
+fn split(keys: &[Key], n: usize) -> Vec<&[Key]> {
     let n = n.min(keys.len());
     let mut cut: Vec<usize> = (0..=n).map(|i| i * keys.len() / n).collect();
     if keys.len() > n && keys.len() <= 256 {
-        for _ in 0..2 {
-            for i in 1..n {
-                let (a, b) = (cut[i - 1], cut[i + 1]);
-                let step = ((b - a) / 16).max(1);
-                let cost = |m: usize| pass(&keys[a..m], p) + pass(&keys[m..b], p);
-                let mut best = (cost(cut[i]), cut[i]);
-                for m in (a + 1..b).step_by(step) {
-                    let c = cost(m);
-                    if c < best.0 {
-                        best = (c, m);
-                    }
+        for i in 1..n {
+            let (a, b) = (cut[i - 1], cut[i + 1]);
+            let step = ((b - a) / 8).max(1);
+            let cost = |m: usize| pass(&keys[a..m], 4) + pass(&keys[m..b], 4);
+            let mut best = (cost(cut[i]), cut[i]);
+            for m in (a + 1..b).step_by(step) {
+                let c = cost(m);
+                if c < best.0 {
+                    best = (c, m);
                 }
-                cut[i] = best.1;
             }
+            cut[i] = best.1;
         }
     }
     cut.windows(2).map(|w| &keys[w[0]..w[1]]).collect()
 }
 
-/// The nibble instance: `S` sets, `D` bytes deep.
+/// The instance of one vector type: `S` sets, `D` bytes deep.
 struct Nibbles<V, const S: usize, const D: usize> {
     lo: [[V; D]; S],
     hi: [[V; D]; S],
@@ -189,10 +157,10 @@ impl<V: Vector, const S: usize, const D: usize> Nibbles<V, S, D> {
         unsafe {
             let mut lo = [[V::splat(0); D]; S];
             let mut hi = [[V::splat(0); D]; S];
-            for s in 0..S {
-                for d in 0..D {
-                    lo[s][d] = V::lanes(&t.nibbles[s][d][0]);
-                    hi[s][d] = V::lanes(&t.nibbles[s][d][1]);
+            for (s, set) in t.nibbles.iter().enumerate().take(S) {
+                for (d, [low, high]) in set.iter().enumerate().take(D) {
+                    lo[s][d] = V::lanes(low);
+                    hi[s][d] = V::lanes(high);
                 }
             }
             Nibbles { lo, hi }
@@ -234,7 +202,7 @@ impl<V: Vector, const S: usize, const D: usize> Filter for Nibbles<V, S, D> {
     }
 }
 
-/// Runs the nibble instance of the right shape.
+/// Runs the instance of the right shape.
 ///
 /// # Safety
 /// The instruction set of `V` is there.
@@ -257,9 +225,8 @@ unsafe fn nibbles<V: Vector>(t: &Teddy, hay: &[u8], first: usize, masks: &mut [u
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::super::x86::{load_first, lookup128};
     use super::*;
-    use core::arch::x86_64::{__m128i, __m256i, __m512i};
+    use core::arch::x86_64::{__m128i, __m256i};
 
     /// # Safety
     /// SSSE3 is there.
@@ -276,109 +243,4 @@ mod x86 {
         // SAFETY: this function has the instruction set.
         unsafe { nibbles::<__m256i>(t, hay, first, masks) }
     }
-
-    /// # Safety
-    /// AVX-512 F, BW and VBMI are there.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    pub(super) unsafe fn avx512(t: &Teddy, hay: &[u8], first: usize, masks: &mut [u64; WORDS]) -> usize {
-        // SAFETY: this function has the instruction set.
-        unsafe {
-            match (t.whole.is_empty(), t.depth) {
-                (true, 1) => fill(&Masked(Nibbles::<__m512i, 1, 1>::new(t)), hay, first, masks),
-                (true, 2) => fill(&Masked(Nibbles::<__m512i, 1, 2>::new(t)), hay, first, masks),
-                (true, 3) => fill(&Masked(Nibbles::<__m512i, 1, 3>::new(t)), hay, first, masks),
-                (true, _) => fill(&Masked(Nibbles::<__m512i, 1, 4>::new(t)), hay, first, masks),
-                (false, 1) => fill(&Whole::<1>::new(t), hay, first, masks),
-                (false, 2) => fill(&Whole::<2>::new(t), hay, first, masks),
-                (false, 3) => fill(&Whole::<3>::new(t), hay, first, masks),
-                (false, _) => fill(&Whole::<4>::new(t), hay, first, masks),
-            }
-        }
-    }
-
-    /// The nibble instance in 64-byte vectors, with masked loads for a short input.
-    struct Masked<const D: usize>(Nibbles<__m512i, 1, D>);
-
-    impl<const D: usize> Filter for Masked<D> {
-        #[inline(always)]
-        unsafe fn full(&self, p: *const u8) -> u64 {
-            // SAFETY: the same contract.
-            unsafe { self.0.full(p) }
-        }
-
-        #[inline(always)]
-        unsafe fn part(&self, p: *const u8, n: usize) -> u64 {
-            // SAFETY: a load at `off` is masked to the bytes before `n`; `off <= HEAD < n`.
-            unsafe {
-                let low = __m512i::splat(15);
-                let mut r = __m512i::splat(0);
-                for d in 0..D {
-                    let off = HEAD - d;
-                    let v = load_first(p.add(off), n.saturating_sub(off));
-                    let hit = self.0.lo[0][d].lookup(v.and(low)).and(self.0.hi[0][d].lookup(v.high()));
-                    r = if d == 0 { hit } else { r.and(hit) };
-                }
-                r.nonzero()
-            }
-        }
-    }
-
-    /// 16 buckets by whole bytes.
-    struct Whole<const D: usize> {
-        /// `[set][distance][half]`.
-        t: [[[__m512i; 2]; D]; 2],
-    }
-
-    impl<const D: usize> Whole<D> {
-        /// # Safety
-        /// AVX-512 F is there.
-        #[inline(always)]
-        unsafe fn new(t: &Teddy) -> Self {
-            // SAFETY: the loads read the two halves of 128-byte tables.
-            unsafe {
-                let mut r = [[[__m512i::splat(0); 2]; D]; 2];
-                for (s, r) in r.iter_mut().enumerate() {
-                    for (d, r) in r.iter_mut().enumerate() {
-                        let p = t.whole[s][d].as_ptr();
-                        *r = [__m512i::load(p), __m512i::load(p.add(64))];
-                    }
-                }
-                Whole { t: r }
-            }
-        }
-
-        /// # Safety
-        /// `load(off)` gives the 64 bytes at `off`, 0 to `HEAD`; AVX-512 VBMI is there.
-        #[inline(always)]
-        unsafe fn word(&self, load: impl Fn(usize) -> __m512i) -> u64 {
-            // SAFETY: register operations of an instruction set that is there.
-            unsafe {
-                let mut r = [__m512i::splat(0); 2];
-                for d in 0..D {
-                    let v = load(HEAD - d);
-                    for (s, r) in r.iter_mut().enumerate() {
-                        let hit = lookup128(v, self.t[s][d][0], self.t[s][d][1]);
-                        *r = if d == 0 { hit } else { r.and(hit) };
-                    }
-                }
-                r[0].or(r[1]).nonzero()
-            }
-        }
-    }
-
-    impl<const D: usize> Filter for Whole<D> {
-        #[inline(always)]
-        unsafe fn full(&self, p: *const u8) -> u64 {
-            // SAFETY: 64 bytes at `off <= HEAD` are within the `BLOCK` bytes promised.
-            unsafe { self.word(|off| __m512i::load(p.add(off))) }
-        }
-
-        #[inline(always)]
-        unsafe fn part(&self, p: *const u8, n: usize) -> u64 {
-            // SAFETY: a load at `off` is masked to the bytes before `n`; `off <= HEAD < n`.
-            unsafe { self.word(|off| load_first(p.add(off), n.saturating_sub(off))) }
-        }
-    }
-
-    const _: () = assert!(BLOCK == 64 + HEAD);
 }

@@ -1,4 +1,4 @@
-//! x86-64 vectors: SSSE3, AVX2, AVX-512 BW; and the AVX-512 VBMI lookup in 128-byte tables.
+//! x86-64 vectors: SSSE3, AVX2, AVX-512 BW.
 use super::vector::Vector;
 use core::arch::x86_64::*;
 
@@ -193,31 +193,5 @@ impl Vector for __m512i {
     #[inline(always)]
     unsafe fn nonzero(self) -> u64 {
         via!(_mm512_test_epi8_mask(self, self))
-    }
-}
-
-/// The first `n` bytes at `p` and zeros.
-///
-/// # Safety
-/// AVX-512 BW is there and `n.min(64)` bytes at `p` are readable.
-#[inline(always)]
-pub(super) unsafe fn load_first(p: *const u8, n: usize) -> __m512i {
-    let mask = if n >= 64 { u64::MAX } else { (1u64 << n) - 1 };
-    // SAFETY: masked-off bytes are not accessed; the others are readable by the caller's promise.
-    unsafe { _mm512_maskz_loadu_epi8(mask, p.cast()) }
-}
-
-/// Per byte of `v`, the entry of the 128-byte table at `t` for [`super::teddy::fold7`] of it.
-///
-/// # Safety
-/// AVX-512 VBMI is there.
-#[inline(always)]
-pub(super) unsafe fn lookup128(v: __m512i, lo: __m512i, hi: __m512i) -> __m512i {
-    // SAFETY: register operations; the instruction set is the caller's promise.
-    unsafe {
-        // Bit 7 takes the place of bit 5, which is the one that case flips: (v & 0x5f) | (v >> 2 & 0x20).
-        let high = _mm512_srli_epi16::<2>(v);
-        let at = _mm512_ternarylogic_epi32::<0xD8>(v, high, _mm512_set1_epi8(0x20));
-        _mm512_permutex2var_epi8(lo, at, hi)
     }
 }
