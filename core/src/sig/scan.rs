@@ -237,21 +237,30 @@ impl Database {
                 n = p.fill(hay, first, m);
             }
             for i in 0..n {
-                let mut any = masks[0][i];
-                for m in &masks[1..parts.len().min(PARTS)] {
-                    any |= m[i];
+                let passed = masks.iter().take(parts.len()).fold(0, |all, m| all | m[i]);
+                if passed == 0 {
+                    continue;
+                }
+                let end = HEAD + 64 * (first + i) + 1;
+                // By class what is left of the candidates; single bytes are looked for exactly.
+                let mut kept = [0u64; CLASSES];
+                let mut any = 0;
+                for (p, m) in parts.iter().zip(&masks) {
+                    let mut classes = p.classes;
+                    while classes != 0 {
+                        let c = classes.trailing_zeros();
+                        classes &= classes - 1;
+                        let k = if c == 0 { m[i] } else { self.verify.refine(hay, end, c, m[i]) };
+                        kept[c as usize] = k;
+                        any |= k;
+                    }
                 }
                 while any != 0 {
                     let at = any.trailing_zeros();
                     any &= any - 1;
-                    let mut classes = parts[0].classes;
-                    if parts.len() > 1 {
-                        classes = 0;
-                        for (p, m) in parts.iter().zip(&masks) {
-                            classes |= p.classes & 0u32.wrapping_sub((m[i] >> at & 1) as u32);
-                        }
-                    }
-                    if !candidate(HEAD + 64 * (first + i) + at as usize + 1, classes) {
+                    let classes =
+                        kept.iter().zip(0..).fold(0, |all, (k, c)| all | ((k >> at & 1) as u32) << c);
+                    if !candidate(end + at as usize, classes) {
                         return;
                     }
                 }

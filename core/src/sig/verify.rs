@@ -133,8 +133,6 @@ pub(super) struct Verifier {
     classes: [Class; CLASSES],
     /// Bit `c` for each class in use.
     used: u32,
-    /// By the last byte, less its case: the classes that have a window with it, when there are several.
-    last: Option<Box<[u8; 128]>>,
     entries: Box<[Entry]>,
     arena: Box<[u8]>,
 }
@@ -229,15 +227,7 @@ impl Verifier {
         }
         let classes = keys.each_ref().map(|k| Class::new(k));
         let used: u32 = (0..CLASSES).filter(|&i| classes[i].keys > 0).map(|i| 1 << i).sum();
-        let mut last: Option<Box<[u8; 128]>> = None;
-        if used.count_ones() > 1 {
-            let t = last.insert(Box::new([0u8; 128]));
-            for (c, k) in keys.iter().zip(0..).flat_map(|(k, c)| k.iter().map(move |k| (c, k.0))) {
-                let b = (k >> (8 * (width(c) - 1))) as u8;
-                t[usize::from(fold7(b))] |= 1 << c;
-            }
-        }
-        Verifier { classes, used, last, entries: entries.into(), arena: arena.into() }
+        Verifier { classes, used, entries: entries.into(), arena: arena.into() }
     }
 
     /// Different windows.
@@ -256,13 +246,33 @@ impl Verifier {
         self.classes.iter().map(|c| core::mem::size_of_val(&*c.slots)).sum::<usize>()
             + core::mem::size_of_val(&*self.entries)
             + self.arena.len()
-            + if self.last.is_some() { 128 } else { 0 }
     }
 
     /// Bit `c` for each class in use.
     #[inline]
     pub(super) fn used(&self) -> u32 {
         self.used
+    }
+
+    /// Of the candidates `mask` (bit `i`: a window of class `c`, of two bytes or more, may end at `end + i`), those
+    /// whose bytes are likely to be a window of the class: all that are, and few others. Has no branch on the
+    /// outcome, so candidates in vain cost little.
+    #[inline(always)]
+    pub(super) fn refine(&self, hay: &[u8], end: usize, c: u32, mut mask: u64) -> u64 {
+        let Some(class) = self.classes.get(c as usize) else { return 0 };
+        let narrow = 8 * (4 - width(c));
+        let mut kept = 0;
+        while mask != 0 {
+            let at = mask.trailing_zeros();
+            mask &= mask - 1;
+            let Some(word) = hay.get(end + at as usize - 4..).and_then(|h| h.first_chunk::<4>()) else {
+                break;
+            };
+            let key = (u32::from_le_bytes(*word) | FOLD) >> narrow;
+            let Some(s) = class.slots.get((hash(key) >> class.shift) as usize) else { break };
+            kept |= u64::from((s.key == key) | (s.first & MORE != 0)) << at;
+        }
+        kept
     }
 
     /// Counts what [`Verifier::candidate`] would do.
@@ -293,9 +303,6 @@ impl Verifier {
     ) -> bool {
         let word = word_before(hay, end);
         let mut left = classes;
-        if let Some(last) = &self.last {
-            left &= u32::from(last[usize::from(fold7((word >> 24) as u8))]);
-        }
         while left != 0 {
             let c = left.trailing_zeros();
             left &= left - 1;
@@ -319,10 +326,4 @@ impl Verifier {
         }
         true
     }
-}
-
-/// Bit 7 in the place of bit 5: seven bits that tell all bytes apart but for case.
-#[inline(always)]
-pub(super) fn fold7(b: u8) -> u8 {
-    (b & 0x5f) | (b >> 2 & 0x20)
 }

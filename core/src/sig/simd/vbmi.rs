@@ -3,7 +3,7 @@
 //! [`Pairs`] is like [`super::teddy`], but what a table is asked for is a hash of two neighbouring bytes, so a
 //! bucket of n windows passes about (n / 128)³ of all positions, whatever its windows have in common with ordinary
 //! text byte by byte. [`Bytes`] is a set of single bytes.
-use super::super::verify::{fold7, width};
+use super::super::verify::width;
 use super::teddy::byte_at;
 use super::{Key, Level, WORDS};
 use alloc::{boxed::Box, vec};
@@ -89,6 +89,11 @@ impl Pairs {
             unreachable!("pairs are built for AVX-512 only")
         }
     }
+}
+
+/// Bit 7 in the place of bit 5: seven bits that tell all bytes apart but for case.
+fn fold7(b: u8) -> u8 {
+    (b & 0x5f) | (b >> 2 & 0x20)
 }
 
 /// A set of single bytes, but for their case.
