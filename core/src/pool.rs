@@ -272,6 +272,22 @@ impl PBuf {
         self.len -= n as u32;
     }
 
+    /// Moves to a smaller block when at most a quarter of the held one is in use.
+    pub fn shrink(&mut self, pool: &mut BytePool) {
+        let class = class_for(self.len());
+        if self.class == 0 || class + 2 >= self.class as usize {
+            return;
+        }
+        // Half of what is given back always has room for the rest, so this does not fail in practice.
+        if let Ok(at) = pool.take(class) {
+            let from = self.start();
+            pool.mem.copy_within(from..from + self.len(), (at as usize) << MIN_SHIFT);
+            pool.give(self.at, self.class as usize - 1);
+            self.at = at;
+            self.class = class as u8 + 1;
+        }
+    }
+
     /// Gives the block back; the buffer is empty and may be used again.
     pub fn free(&mut self, pool: &mut BytePool) {
         if self.class != 0 {

@@ -236,3 +236,6 @@ impl<'a> FlowView<'a> {
         self.cold.mac[dir.ix()]
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,14 @@
 //! TCP sessions: segments go in, events and in-order bytes come out.
 
-use super::{ExceptionPolicy, StreamConfig, StreamEvents};
+use super::buffer::{Limits, Reassembly, Refused};
+use super::policy::OsPolicy;
+use super::state::{self, Machine, Seg};
+use super::{Ev, ExceptionPolicy, StreamConfig, StreamEvents, UrgentPolicy};
 use crate::Dir;
 use crate::event::DropReason;
 use crate::flow::{FlowIx, FlowTable};
-use crate::packet::Packet;
-use crate::pool::{BytePool, Slab};
+use crate::packet::{Addr, Checksum, Packet};
+use crate::pool::{BytePool, PBuf, Slab};
 
 /// State of a TCP session (EVE `tcp.state`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, PartialOrd, Ord)]
@@ -52,7 +55,8 @@ pub mod outflag {
     pub const REFUSED: u32 = 1 << 1;
     /// The payload (or part of it) was added to the stream (Suricata's "stream add").
     pub const ADDED: u32 = 1 << 2;
-    /// The packet counts as part of an established session.
+    /// The packet counts as part of an established flow (`flow:established`): the session was established before it,
+    /// or it completes the handshake and carries data.
     pub const ESTABLISHED: u32 = 1 << 3;
     /// The session is closed after this packet.
     pub const CLOSED: u32 = 1 << 4;
@@ -71,8 +75,8 @@ pub mod outflag {
     pub const DEPTH: u32 = 1 << 11;
     /// The peer's RST ended the session.
     pub const RESET: u32 = 1 << 12;
-    /// Repeated SYN on a session that was closed: a new one took its place.
-    pub const REUSED: u32 = 1 << 13;
+    /// The session is established, or was (Suricata's "stream est"): stream data may be inspected.
+    pub const STREAM_EST: u32 = 1 << 13;
 }
 
 /// What [`Streams::packet`] found out about one packet.
@@ -90,8 +94,9 @@ pub struct StreamOut {
     pub payload_offset: u64,
     /// In IPS mode: why the packet must be dropped.
     pub drop: Option<DropReason>,
-    /// An exception policy that applies to the packet or its flow.
+    /// An exception policy that applies to the packet or its flow, and the reason if it drops.
     pub exception: ExceptionPolicy,
+    pub exception_reason: Option<DropReason>,
 }
 
 impl StreamOut {
@@ -124,18 +129,134 @@ pub struct RawChunk<'p> {
     pub due: bool,
 }
 
+/// Flags of a session.
+pub(super) mod sf {
+    pub const MIDSTREAM: u16 = 1;
+    pub const MIDSTREAM_EST: u16 = 1 << 1;
+    pub const MIDSTREAM_SYNACK: u16 = 1 << 2;
+    pub const ASYNC: u16 = 1 << 3;
+    pub const TIMESTAMP: u16 = 1 << 4;
+    pub const SACK_OK: u16 = 1 << 5;
+    pub const CLIENT_SACK_OK: u16 = 1 << 6;
+    pub const SERVER_WSCALE: u16 = 1 << 7;
+    pub const FOUR_WAY: u16 = 1 << 8;
+    pub const EVASION: u16 = 1 << 9;
+    pub const FAST_OPEN: u16 = 1 << 10;
+    pub const FAST_OPEN_IGNORED: u16 = 1 << 11;
+    pub const CONFIRMED: u16 = 1 << 12;
+    pub const BY_RST: u16 = 1 << 13;
+    pub const ZWP_SERVER: u16 = 1 << 14;
+    pub const ZWP_CLIENT: u16 = 1 << 15;
+}
+
+/// Flags of a side.
+pub(super) mod df {
+    pub const TIMESTAMP: u16 = 1;
+    pub const ZERO_TIMESTAMP: u16 = 1 << 1;
+    pub const RST_RECEIVED: u16 = 1 << 2;
+    pub const KEEP_ALIVE: u16 = 1 << 3;
+    /// Nothing is buffered any more.
+    pub const STOPPED: u16 = 1 << 4;
+    pub const DEPTH: u16 = 1 << 5;
+    pub const APP_OFF: u16 = 1 << 6;
+    pub const RAW_OFF: u16 = 1 << 7;
+    pub const RAW_NOW: u16 = 1 << 8;
+    pub const GAP: u16 = 1 << 9;
+    pub const OS_KNOWN: u16 = 1 << 10;
+}
+
 /// One TCP session.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Session {
-    state: TcpState,
-    sides: [Side; 2],
+    pub(super) state: TcpState,
+    /// The state before the present one.
+    pub(super) before: TcpState,
+    pub(super) flags: u16,
+    pub(super) sides: [Side; 2],
+    /// SYNs or SYN/ACKs seen during the handshake beside the ones used; see `state`.
+    pub(super) queue: PBuf,
 }
 
-/// What one end sent.
+/// What one end sent, and what its peer said about it.
 #[derive(Clone, Copy, Debug, Default)]
-struct Side {
-    tcp_flags: u8,
-    max_regions: u16,
+pub(super) struct Side {
+    pub(super) isn: u32,
+    pub(super) next_seq: u32,
+    /// Highest acknowledgment by the peer.
+    pub(super) last_ack: u32,
+    /// End of the peer's window.
+    pub(super) next_win: u32,
+    /// The peer's window, scaled.
+    pub(super) window: u32,
+    pub(super) last_ts: u32,
+    /// Seconds of the packet that brought `last_ts`.
+    pub(super) last_pkt_ts: u32,
+    pub(super) flags: u16,
+    pub(super) tcp_flags: u8,
+    pub(super) wscale: u8,
+    /// Policy of the host that receives this side.
+    pub(super) os: OsPolicy,
+    pub(super) sack: state::Sack,
+    /// Sequence number at stream offset `seq_off`: moves along so that 32-bit differences stay small.
+    seq_base: u32,
+    seq_off: u64,
+    /// Urgent bytes taken out of the stream.
+    urgent: u16,
+    /// Stream offset up to which the parser, and raw inspection, are done.
+    app: u64,
+    raw: u64,
+    data: Reassembly,
+}
+
+impl Side {
+    /// Sets the initial sequence number: the stream begins after it.
+    pub(super) fn set_isn(&mut self, isn: u32) {
+        self.isn = isn;
+        self.seq_base = isn.wrapping_add(1);
+        self.seq_off = 0;
+    }
+
+    /// Stream offset of a sequence number; `None` before the stream's start.
+    fn offset(&self, seq: u32) -> Option<u64> {
+        let delta = i64::from(seq.wrapping_sub(self.seq_base) as i32);
+        u64::try_from(self.seq_off as i64 + delta - i64::from(self.urgent)).ok()
+    }
+
+    /// Stream offset of the last acknowledgment.
+    fn acked(&self) -> u64 {
+        self.offset(self.last_ack).unwrap_or(0)
+    }
+
+    /// Sequence number of the first byte that is still kept.
+    pub(super) fn base_seq(&self) -> u32 {
+        let back = self.seq_off as i64 - (self.data.base() + u64::from(self.urgent)) as i64;
+        self.seq_base.wrapping_sub(back as u32)
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.flags & df::STOPPED != 0
+    }
+
+    /// Lets memory go that nobody will read.
+    fn tidy(&mut self, cfg: &StreamConfig, pool: &mut BytePool) {
+        let (app_off, raw_off) = (self.flags & df::APP_OFF != 0, self.flags & df::RAW_OFF != 0);
+        if app_off && raw_off {
+            self.flags |= df::STOPPED;
+            self.data.free(pool);
+            return;
+        }
+        let tail = self.raw.saturating_sub(u64::from(cfg.raw_tail));
+        let keep = match (app_off, raw_off) {
+            (false, false) => self.app.min(tail),
+            (true, _) => tail,
+            (_, true) => self.app,
+        };
+        self.data.release_to(pool, keep);
+        if self.flags & df::DEPTH != 0 && self.app.max(self.raw) >= self.data.right() && self.app >= self.data.right() {
+            self.flags |= df::STOPPED;
+            self.data.free(pool);
+        }
+    }
 }
 
 impl Session {
@@ -149,19 +270,47 @@ impl Session {
     }
     /// Most separate pieces of data held at once in a direction (EVE `tcp.ts_max_regions`, `tcp.tc_max_regions`).
     pub fn max_regions(&self, dir: Dir) -> u16 {
-        self.sides[dir.ix()].max_regions
+        self.sides[dir.ix()].data.max_blocks
     }
     /// Bytes are missing in that direction (EVE `tcp.ts_gap`, `tcp.tc_gap`).
-    pub fn has_gap(&self, _dir: Dir) -> bool {
-        false
+    pub fn has_gap(&self, dir: Dir) -> bool {
+        self.sides[dir.ix()].flags & df::GAP != 0
     }
-    /// Bytes seen in a direction, for `stream_size`.
-    pub fn seen(&self, _dir: Dir) -> u64 {
-        0
+    /// Depth was reached in that direction.
+    pub fn depth_reached(&self, dir: Dir) -> bool {
+        self.sides[dir.ix()].flags & df::DEPTH != 0
     }
-    /// The handshake is complete.
+    /// Sequence numbers used in a direction, for `stream_size` (as Suricata: SYN included, modulo 2^32).
+    pub fn seen(&self, dir: Dir) -> u32 {
+        let s = &self.sides[dir.ix()];
+        s.next_seq.wrapping_sub(s.isn)
+    }
+    /// The handshake is complete (or was, once).
     pub fn is_established(&self) -> bool {
         self.state >= TcpState::Established
+    }
+    /// Picked up after its beginning.
+    pub fn is_midstream(&self) -> bool {
+        self.flags & sf::MIDSTREAM != 0
+    }
+    /// Bytes of the pool's blocks it holds.
+    pub fn held(&self) -> usize {
+        self.sides[0].data.held() + self.sides[1].data.held() + self.queue.capacity()
+    }
+    /// A stream offset up to which a direction's parser is done.
+    pub fn app_progress(&self, dir: Dir) -> u64 {
+        self.sides[dir.ix()].app
+    }
+    /// End of the acknowledged bytes of a direction, as a stream offset.
+    pub fn acked(&self, dir: Dir) -> u64 {
+        self.sides[dir.ix()].acked()
+    }
+    /// Whether bytes of a direction were buffered that some reader has not had yet (acknowledged or not).
+    pub fn has_unread(&self, dir: Dir) -> bool {
+        let s = &self.sides[dir.ix()];
+        !s.is_stopped()
+            && ((s.flags & df::APP_OFF == 0 && s.data.right() > s.app)
+                || (s.flags & df::RAW_OFF == 0 && s.data.right() > s.raw))
     }
 }
 
@@ -176,7 +325,8 @@ pub struct StreamCounters {
     pub overlaps: u64,
     pub overlaps_different: u64,
     pub invalid_checksum: u64,
-    pub no_flow: u64,
+    pub urgent_oob: u64,
+    pub depth_reached: u64,
 }
 
 /// All sessions of one engine. Their bytes lie in a pool that the caller gives to each call; it must always be
@@ -201,18 +351,52 @@ impl Streams {
         self.counters
     }
 
+    /// Live sessions.
+    pub fn len(&self) -> usize {
+        self.sessions.used()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Session number `ix` (`Hot::tcp`).
     pub fn session(&self, ix: u32) -> Option<&Session> {
         if ix == u32::MAX { None } else { Some(self.sessions.get(ix)) }
     }
 
+    fn side_mut(&mut self, ix: u32, dir: Dir) -> Option<&mut Side> {
+        if ix == u32::MAX { None } else { Some(&mut self.sessions.get_mut(ix).sides[dir.ix()]) }
+    }
+
     /// Whether `pkt`, travelling in `dir`, opens a new connection on the ports of session `ix`.
-    pub fn is_reuse(&self, _ix: u32, _pkt: &Packet<'_>, _dir: Dir) -> bool {
-        false
+    pub fn is_reuse(&self, ix: u32, pkt: &Packet<'_>, dir: Dir) -> bool {
+        let flags = pkt.tcp.flags;
+        if flags & (state::RST | state::FIN) != 0 || flags & state::SYN == 0 {
+            return false;
+        }
+        let syn_ack = flags & state::ACK != 0;
+        if syn_ack && !self.cfg.midstream && !self.cfg.async_oneside {
+            return false;
+        }
+        let Some(s) = self.session(ix) else {
+            // A flow without a session began in the middle; a SYN starts afresh, a SYN/ACK belongs to it.
+            return !(syn_ack && dir == Dir::ToClient);
+        };
+        let from_opener = if syn_ack { dir == Dir::ToClient } else { dir == Dir::ToServer };
+        if from_opener {
+            if !syn_ack && s.flags & sf::FAST_OPEN_IGNORED != 0 {
+                return true;
+            }
+            if s.sides[dir.ix()].isn == pkt.tcp.seq {
+                return false;
+            }
+        }
+        s.state >= TcpState::LastAck || s.state == TcpState::None
     }
 
     /// Runs one TCP packet through its flow's session. The flow was already updated for the packet
-    /// ([`FlowTable::update`]).
+    /// ([`FlowTable::update`]), and the packet's checksum was checked if it matters.
     pub fn packet(
         &mut self,
         flows: &mut FlowTable,
@@ -221,43 +405,432 @@ impl Streams {
         dir: Dir,
         pool: &mut BytePool,
     ) -> StreamOut {
-        let _ = (flows, flow, pkt, pool);
-        StreamOut { dir, ..StreamOut::default() }
+        let mut out = StreamOut { dir, ..StreamOut::default() };
+        if self.cfg.checksum_validation && pkt.l4_sum == Checksum::Bad {
+            self.counters.invalid_checksum += 1;
+            out.flags |= outflag::BAD_CHECKSUM;
+            return out;
+        }
+        let t = &pkt.tcp;
+        let hot = flows.hot_mut(flow);
+        hot.tcp_flags[dir.ix()] |= t.flags;
+        let mut ix = hot.tcp;
+        if hot.state == crate::flow::State::Established {
+            out.flags |= outflag::ESTABLISHED;
+        }
+        if t.flags & state::ACK == 0 && t.ack != 0 {
+            out.events.set(Ev::PktBrokenAck);
+        }
+        if t.flags & state::URG != 0 && self.cfg.inline && self.cfg.urgent == UrgentPolicy::Drop {
+            out.drop = Some(DropReason::StreamUrgent);
+            return out;
+        }
+        let payload = pkt.payload();
+        let seg = Seg::new(pkt, dir, payload.len() as u32);
+        let fresh = ix == u32::MAX;
+        if fresh {
+            match state::opens(&self.cfg, &seg, &mut out) {
+                state::Opening::Refused => {
+                    self.refuse(&mut out);
+                    return out;
+                }
+                state::Opening::None => {
+                    out.flags |= outflag::NO_SESSION;
+                    return out;
+                }
+                state::Opening::Session => {}
+            }
+            let Some(new) = self.sessions.alloc() else {
+                self.counters.session_memcap += 1;
+                out.flags |= outflag::NO_MEMORY | outflag::NO_SESSION;
+                out.exception = self.cfg.memcap_policy;
+                out.exception_reason = Some(DropReason::StreamReassembly);
+                return out;
+            };
+            ix = new;
+            flows.hot_mut(flow).tcp = ix;
+            self.counters.sessions += 1;
+            out.flags |= outflag::NEW;
+        }
+        let ssn = self.sessions.get_mut(ix);
+        ssn.sides[dir.ix()].tcp_flags |= t.flags;
+        if ssn.flags & sf::ASYNC != 0 && ssn.sides[0].tcp_flags != 0 && ssn.sides[1].tcp_flags != 0 {
+            ssn.flags &= !sf::ASYNC;
+        }
+        if ssn.state >= TcpState::Established {
+            out.flags |= outflag::ESTABLISHED;
+        }
+        let was = ssn.state;
+        let mut m = Machine { cfg: &self.cfg, ssn, out: &mut out, pool, handled: 0, to: pkt.dst, v6: pkt.is_ipv6() };
+        let ok = if fresh { m.first(&seg) } else { m.next(&seg) };
+        let handled = m.handled;
+        let dir = out.dir;
+        if dir != seg.dir {
+            flows.swap(flow);
+        }
+        let ssn = self.sessions.get_mut(ix);
+        if fresh && ssn.flags & sf::MIDSTREAM != 0 {
+            self.counters.midstream += 1;
+        }
+        if handled != 0 {
+            self.take_data(ix, pkt, dir, payload, handled, pool, &mut out);
+        }
+        let ssn = self.sessions.get_mut(ix);
+        if ssn.state != was {
+            if let Some(state) = state::flow_state(ssn.state) {
+                flows.set_state(flow, state);
+            }
+            if ssn.state == TcpState::Closed {
+                out.flags |= outflag::CLOSED;
+            }
+        }
+        if ssn.state >= TcpState::Established && !fresh {
+            out.flags |= outflag::STREAM_EST;
+        }
+        if ssn.sides[dir.ix()].flags & df::DEPTH != 0 {
+            out.flags |= outflag::DEPTH;
+        }
+        if !ok {
+            self.refuse(&mut out);
+        }
+        out
+    }
+
+    fn refuse(&self, out: &mut StreamOut) {
+        out.flags |= outflag::REFUSED;
+        if self.cfg.inline && self.cfg.drop_invalid {
+            out.drop = Some(DropReason::StreamError);
+        }
+    }
+
+    /// Puts the payload into its direction and notes which directions may be read.
+    #[allow(clippy::too_many_arguments)]
+    fn take_data(
+        &mut self,
+        ix: u32,
+        pkt: &Packet<'_>,
+        dir: Dir,
+        payload: &[u8],
+        handled: u8,
+        pool: &mut BytePool,
+        out: &mut StreamOut,
+    ) {
+        let ssn = self.sessions.get_mut(ix);
+        let t = &pkt.tcp;
+        let (same, opposite) = (dir.bit(), dir.flip().bit());
+        out.update |= if self.cfg.inline || t.flags & state::RST != 0 {
+            same
+        } else if t.flags & state::FIN != 0 && ssn.state > TcpState::TimeWait {
+            if t.flags & state::ACK != 0 { same | opposite } else { same }
+        } else if ssn.state == TcpState::Closed {
+            same | opposite
+        } else {
+            opposite
+        };
+        let syn_data = t.flags & state::SYN != 0;
+        let seq = if syn_data { t.seq.wrapping_add(1) } else { t.seq };
+        let side = &mut ssn.sides[dir.ix()];
+        // The anchor of offsets moves along, well before 2^31 bytes have passed.
+        if seq.wrapping_sub(side.seq_base) > 1 << 29 && seq.wrapping_sub(side.seq_base) < 1 << 30 {
+            side.seq_base = side.seq_base.wrapping_add(1 << 28);
+            side.seq_off += 1 << 28;
+        }
+        out.payload_offset = side.offset(seq).unwrap_or(0);
+        if payload.is_empty() || side.is_stopped() || handled & state::NO_DATA != 0 {
+            return;
+        }
+        let depth_before = side.flags & df::DEPTH;
+        if let Err(why) = self.insert(ix, pkt, dir, seq, payload, pool, out) {
+            match why {
+                Refused::Before => out.events.set(Ev::ReassemblySegmentBeforeBaseSeq),
+                Refused::Memory => {
+                    self.counters.reassembly_memcap += 1;
+                    out.events.set(Ev::ReassemblyInsertMemcap);
+                    out.flags |= outflag::NO_MEMORY;
+                    out.exception = self.cfg.reassembly_memcap_policy;
+                    out.exception_reason = Some(DropReason::StreamReassembly);
+                }
+                Refused::Limit => out.events.set(Ev::ReassemblyInsertLimit),
+            }
+        }
+        if depth_before == 0 && self.sessions.get(ix).sides[dir.ix()].flags & df::DEPTH != 0 {
+            self.counters.depth_reached += 1;
+            out.events.set(Ev::ReassemblyDepthReached);
+            out.update |= same;
+        }
+    }
+
+    /// Adds the payload, less urgent bytes, up to the depth.
+    #[allow(clippy::too_many_arguments)]
+    fn insert(
+        &mut self,
+        ix: u32,
+        pkt: &Packet<'_>,
+        dir: Dir,
+        seq: u32,
+        payload: &[u8],
+        pool: &mut BytePool,
+        out: &mut StreamOut,
+    ) -> Result<(), Refused> {
+        let cfg = &self.cfg;
+        let side = &mut self.sessions.get_mut(ix).sides[dir.ix()];
+        let urgent = usize::from(pkt.tcp.urgent);
+        if pkt.tcp.flags & state::URG != 0 && urgent > 0 && urgent <= payload.len() {
+            let new = side.offset(seq).is_some_and(|o| o + urgent as u64 > side.data.right());
+            let oob = cfg.urgent == UrgentPolicy::Oob && side.urgent < cfg.urgent_limit;
+            if cfg.urgent == UrgentPolicy::Oob && !oob {
+                out.events.set(Ev::ReassemblyUrgentOobLimitReached);
+            }
+            if oob || cfg.urgent == UrgentPolicy::Gap {
+                let (before, after) = (&payload[..urgent - 1], &payload[urgent..]);
+                if !before.is_empty() {
+                    add(cfg, &mut self.counters, side, pkt, seq, before, pool, out)?;
+                }
+                if oob && new {
+                    side.urgent += 1;
+                    self.counters.urgent_oob += 1;
+                }
+                if !after.is_empty() {
+                    add(cfg, &mut self.counters, side, pkt, seq.wrapping_add(urgent as u32), after, pool, out)?;
+                }
+                return Ok(());
+            }
+        }
+        add(cfg, &mut self.counters, side, pkt, seq, payload, pool, out)
     }
 
     /// The bytes in direction `dir` that a parser has not consumed: acknowledged ones (all of them in inline mode
-    /// or with `flush`).
-    pub fn app_ready<'p>(&self, _ix: u32, _dir: Dir, _pool: &'p BytePool, _flush: bool) -> AppChunk<'p> {
-        AppChunk::default()
+    /// or with `flush`). Ask again after [`Streams::app_consume`] until nothing comes.
+    pub fn app_ready<'p>(&self, ix: u32, dir: Dir, pool: &'p BytePool, flush: bool) -> AppChunk<'p> {
+        let Some(ssn) = self.session(ix) else { return AppChunk::default() };
+        let side = &ssn.sides[dir.ix()];
+        if side.flags & (df::APP_OFF | df::STOPPED) != 0 {
+            return AppChunk::default();
+        }
+        let ended = flush || ssn.state == TcpState::Closed;
+        let all = self.cfg.inline || (flush && (ssn.state < TcpState::Closed || ssn.flags & sf::BY_RST != 0));
+        let acked = side.acked();
+        // The acknowledgment of a FIN counts one that is no byte.
+        let fin = u64::from(ssn.state >= TcpState::FinWait1);
+        let limit = if all { u64::MAX } else { acked };
+        let depth = side.flags & df::DEPTH != 0;
+        match side.data.block(pool, side.app) {
+            Some(b) if b.start <= side.app => {
+                let end = b.end.min(limit).max(side.app);
+                let data = side.data.slice(pool, super::buffer::Range { start: side.app, end });
+                let last = end == b.end && !side.data.has_hole() || end == limit;
+                AppChunk { data, gap: 0, eof: (ended || depth) && last }
+            }
+            Some(b) if acked.saturating_sub(fin) > side.app || (flush && self.cfg.inline) => {
+                let end = if all { b.start } else { b.start.min(acked) };
+                AppChunk { data: &[], gap: u32::try_from(end - side.app).unwrap_or(u32::MAX), eof: false }
+            }
+            _ => AppChunk { data: &[], gap: 0, eof: ended },
+        }
     }
 
     /// The parser is done with `n` bytes (data or gap).
-    pub fn app_consume(&mut self, _ix: u32, _dir: Dir, _n: usize, _pool: &mut BytePool) {}
+    pub fn app_consume(&mut self, ix: u32, dir: Dir, n: usize, pool: &mut BytePool) {
+        if ix == u32::MAX || n == 0 {
+            return;
+        }
+        let side = &mut self.sessions.get_mut(ix).sides[dir.ix()];
+        let in_block = side.data.block(pool, side.app).is_some_and(|b| b.start <= side.app);
+        if !in_block {
+            side.flags |= df::GAP;
+            self.counters.gaps += 1;
+        }
+        side.app += n as u64;
+        side.tidy(&self.cfg, pool);
+    }
 
     /// No parser will read that side any more.
-    pub fn app_disable(&mut self, _ix: u32, _dir: Dir, _pool: &mut BytePool) {}
+    pub fn app_disable(&mut self, ix: u32, dir: Dir, pool: &mut BytePool) {
+        self.switch_off(ix, dir, df::APP_OFF, pool);
+    }
 
-    /// The window of bytes for raw inspection in direction `dir`.
-    pub fn raw_ready<'p>(&self, _ix: u32, _dir: Dir, _pool: &'p BytePool, _flush: bool) -> RawChunk<'p> {
-        RawChunk::default()
+    /// No rule will read raw bytes of that side any more.
+    pub fn raw_disable(&mut self, ix: u32, dir: Dir, pool: &mut BytePool) {
+        self.switch_off(ix, dir, df::RAW_OFF, pool);
+    }
+
+    fn switch_off(&mut self, ix: u32, dir: Dir, what: u16, pool: &mut BytePool) {
+        if ix == u32::MAX {
+            return;
+        }
+        let side = &mut self.sessions.get_mut(ix).sides[dir.ix()];
+        side.flags |= what;
+        side.tidy(&self.cfg, pool);
+    }
+
+    /// The window of bytes for raw inspection in direction `dir`: new acknowledged bytes (all of them in inline mode
+    /// or with `flush`) behind the retained tail. Ask again after [`Streams::raw_consume`] while new bytes come:
+    /// holes part windows.
+    pub fn raw_ready<'p>(&self, ix: u32, dir: Dir, pool: &'p BytePool, flush: bool) -> RawChunk<'p> {
+        let Some(ssn) = self.session(ix) else { return RawChunk::default() };
+        let side = &ssn.sides[dir.ix()];
+        if side.flags & (df::RAW_OFF | df::STOPPED) != 0 {
+            return RawChunk::default();
+        }
+        let limit = if flush || self.cfg.inline { u64::MAX } else { side.acked() };
+        let Some(r) = raw_window(side, pool, limit) else { return RawChunk::default() };
+        let tail = u64::from(self.cfg.raw_tail);
+        let start = r.0.saturating_sub(tail).max(r.2);
+        let chunk = u64::from(self.cfg.chunk[dir.ix()]);
+        let due = flush
+            || self.cfg.inline
+            || side.flags & (df::DEPTH | df::RAW_NOW) != 0
+            || ssn.state > TcpState::TimeWait
+            || limit.min(side.data.right()).saturating_sub(side.raw) >= chunk;
+        RawChunk {
+            data: side.data.slice(pool, super::buffer::Range { start, end: r.1 }),
+            start_offset: start,
+            new_from: (r.0 - start) as usize,
+            due,
+        }
     }
 
     /// The window last given was inspected.
-    pub fn raw_consume(&mut self, _ix: u32, _dir: Dir, _pool: &mut BytePool) {}
+    pub fn raw_consume(&mut self, ix: u32, dir: Dir, pool: &mut BytePool, flush: bool) {
+        let (cfg, inline) = (&self.cfg, self.cfg.inline);
+        if ix == u32::MAX {
+            return;
+        }
+        let side = &mut self.sessions.get_mut(ix).sides[dir.ix()];
+        let limit = if flush || inline { u64::MAX } else { side.acked() };
+        if let Some((_, end, _)) = raw_window(side, pool, limit) {
+            side.raw = end;
+            side.tidy(cfg, pool);
+        }
+        side.flags &= !df::RAW_NOW;
+    }
 
-    /// No rule will read raw bytes of that side any more.
-    pub fn raw_disable(&mut self, _ix: u32, _dir: Dir, _pool: &mut BytePool) {}
+    /// Raw bytes up to the parser's progress need no inspection (no rule asked for them).
+    pub fn raw_skip(&mut self, ix: u32, dir: Dir, pool: &mut BytePool) {
+        if ix == u32::MAX {
+            return;
+        }
+        let cfg = &self.cfg;
+        let side = &mut self.sessions.get_mut(ix).sides[dir.ix()];
+        let to = if side.flags & df::APP_OFF != 0 { side.data.right() } else { side.app };
+        side.raw = side.raw.max(to);
+        side.flags &= !df::RAW_NOW;
+        side.tidy(cfg, pool);
+    }
 
     /// Asks that new raw bytes be inspected however few they are (a parser finished a transaction).
-    pub fn raw_trigger(&mut self, _ix: u32, _dir: Dir) {}
+    pub fn raw_trigger(&mut self, ix: u32, dir: Dir) {
+        if let Some(side) = self.side_mut(ix, dir) {
+            side.flags |= df::RAW_NOW;
+        }
+    }
+
+    /// Exchanges client and server of a session, when the parser's recognition turned its flow around
+    /// ([`FlowTable::swap`] is the caller's).
+    pub fn swap(&mut self, ix: u32) {
+        if ix != u32::MAX {
+            self.sessions.get_mut(ix).sides.swap(0, 1);
+        }
+    }
 
     /// Stops all reassembly of a session: bypassed or wholly encrypted.
-    pub fn stop(&mut self, _ix: u32, _pool: &mut BytePool) {}
+    pub fn stop(&mut self, ix: u32, pool: &mut BytePool) {
+        if ix == u32::MAX {
+            return;
+        }
+        for side in &mut self.sessions.get_mut(ix).sides {
+            side.flags |= df::STOPPED | df::APP_OFF | df::RAW_OFF;
+            side.data.free(pool);
+        }
+    }
 
     /// Gives a session and its bytes back. Call before [`FlowTable::remove`].
-    pub fn remove(&mut self, ix: u32, _pool: &mut BytePool) {
-        if ix != u32::MAX {
-            self.sessions.free(ix);
+    pub fn remove(&mut self, ix: u32, pool: &mut BytePool) {
+        if ix == u32::MAX {
+            return;
         }
+        let ssn = self.sessions.get_mut(ix);
+        for side in &mut ssn.sides {
+            side.data.free(pool);
+        }
+        ssn.queue.free(pool);
+        self.sessions.free(ix);
+    }
+}
+
+/// New bytes for raw inspection: their start and end, and the start of the block they lie in.
+fn raw_window(side: &Side, pool: &BytePool, limit: u64) -> Option<(u64, u64, u64)> {
+    let b = side.data.block(pool, side.raw)?;
+    let start = b.start.max(side.raw);
+    let end = b.end.min(limit);
+    (end > start).then_some((start, end, b.start))
+}
+
+/// Adds one piece of payload to a direction.
+#[allow(clippy::too_many_arguments)]
+fn add(
+    cfg: &StreamConfig,
+    counters: &mut StreamCounters,
+    side: &mut Side,
+    pkt: &Packet<'_>,
+    seq: u32,
+    payload: &[u8],
+    pool: &mut BytePool,
+    out: &mut StreamOut,
+) -> Result<(), Refused> {
+    let (at, payload) = match side.offset(seq) {
+        Some(at) => (at, payload),
+        None => {
+            // Starts before the stream does: what reaches into it counts.
+            let skip = side.seq_base.wrapping_sub(seq) as usize;
+            match payload.get(skip..) {
+                Some(rest) if !rest.is_empty() && side.seq_off == 0 => (0, rest),
+                _ => return Err(Refused::Before),
+            }
+        }
+    };
+    let mut data = payload;
+    if cfg.depth > 0 {
+        let room = cfg.depth.saturating_sub(at);
+        if (data.len() as u64) > room {
+            side.flags |= df::DEPTH;
+            data = &data[..room as usize];
+        }
+        if data.is_empty() {
+            return Ok(());
+        }
+    }
+    if side.flags & df::OS_KNOWN == 0 {
+        side.set_os(cfg, &pkt.dst, pkt.is_ipv6());
+    }
+    let settled = if cfg.inline { 0 } else { side.acked() };
+    let limits = Limits {
+        window: cfg.max_window as usize,
+        blocks: cfg.max_regions.max(1).saturating_mul(32),
+        policy: side.os,
+        keep_old: cfg.inline,
+        compare: cfg.check_overlap_different_data,
+    };
+    let added = side.data.add(pool, at, data, settled, &limits)?;
+    out.flags |= outflag::ADDED;
+    if added.overlap {
+        counters.overlaps += 1;
+    }
+    if added.different {
+        counters.overlaps_different += 1;
+        out.events.set(Ev::ReassemblyOverlapDifferentData);
+    }
+    Ok(())
+}
+
+impl Side {
+    /// Looks up the policy of the host that receives this side.
+    pub(super) fn set_os(&mut self, cfg: &StreamConfig, host: &Addr, v6: bool) {
+        self.flags |= df::OS_KNOWN;
+        self.os = match cfg.os_of(host, v6) {
+            OsPolicy::BsdRight => OsPolicy::Bsd,
+            OsPolicy::OldSolaris => OsPolicy::Solaris,
+            p => p,
+        };
     }
 }

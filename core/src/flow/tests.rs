@@ -1,0 +1,216 @@
+//! The table against a hash map, the wheel against a sorted list, and the bound of a flooded lookup.
+
+use std::collections::{BTreeMap, HashMap};
+
+use proptest::prelude::*;
+
+use super::wheel::Wheel;
+use super::*;
+use crate::packet::{Embedded, L3, L4, Packet};
+use crate::stream::{StreamConfig, Streams};
+
+const T0: u64 = 1_700_000_000_000_000_000;
+const S: u64 = 1_000_000_000;
+
+fn streams() -> Streams {
+    Streams::new(StreamConfig { max_sessions: 8, ..StreamConfig::default() })
+}
+
+fn udp(src: u8, sp: u16, dst: u8, dp: u16, ts: u64) -> Packet<'static> {
+    let mut p = Packet::new(b"frame", 101, ts, 1);
+    p.l3 = L3::Ipv4;
+    p.l4 = L4::Udp;
+    p.proto = 17;
+    p.src = Addr::v4([10, 0, 0, src]);
+    p.dst = Addr::v4([10, 0, 0, dst]);
+    (p.sp, p.dp, p.ttl) = (sp, dp, 64);
+    p
+}
+
+fn icmp(src: u8, dst: u8, kind: u8, code: u8) -> Packet<'static> {
+    let mut p = udp(src, 0, dst, 0, T0);
+    (p.l4, p.proto) = (L4::Icmpv4, 1);
+    (p.icmp.kind, p.icmp.code) = (kind, code);
+    p
+}
+
+fn get(t: &mut FlowTable, p: &Packet<'_>) -> Found {
+    let h = t.hash(p);
+    t.lookup_or_insert(p, &h, &streams())
+}
+
+fn flow(t: &mut FlowTable, p: &Packet<'_>) -> (FlowIx, Dir, bool) {
+    match get(t, p) {
+        Found::Flow { ix, dir, new } => {
+            t.update(ix, p, dir);
+            (ix, dir, new)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn table(n: usize) -> FlowTable {
+    FlowTable::new(FlowConfig { max_flows: n, ..FlowConfig::default() })
+}
+
+#[test]
+fn sizes() {
+    assert_eq!(size_of::<Hot>(), 64);
+    assert_eq!(size_of::<Key>(), 64);
+    assert_eq!(align_of::<Hot>(), 64);
+}
+
+#[test]
+fn both_directions_are_one_flow() {
+    let mut t = table(16);
+    let (a, dir, new) = flow(&mut t, &udp(1, 5000, 2, 53, T0));
+    assert_eq!((dir, new), (Dir::ToServer, true));
+    assert_eq!(t.hot(a).state, State::New);
+    let (b, dir, new) = flow(&mut t, &udp(2, 53, 1, 5000, T0 + 1));
+    assert_eq!((b, dir, new), (a, Dir::ToClient, false));
+    assert_eq!(t.hot(a).state, State::Established);
+    assert_eq!((t.hot(a).pkts, t.hot(a).bytes), ([1, 1], [5, 5]));
+    let mut v = udp(1, 5000, 2, 53, T0);
+    (v.vlan, v.vlans) = ([7, 0, 0], 1);
+    assert!(flow(&mut t, &v).2, "another VLAN is another flow");
+    let mut v = udp(1, 5000, 2, 53, T0);
+    v.recursion = 1;
+    assert!(flow(&mut t, &v).2, "so is a tunnel");
+    let (s, streams) = (t.view(a, &streams()).id(), streams());
+    assert_ne!(s, 0);
+    assert_eq!(t.view(a, &streams).ttl(Dir::ToServer), (64, 64));
+}
+
+#[test]
+fn icmp_kinds() {
+    let mut t = table(16);
+    let (a, ..) = flow(&mut t, &icmp(1, 2, 8, 0));
+    let (b, dir, _) = flow(&mut t, &icmp(2, 1, 0, 0));
+    assert_eq!((a, dir), (b, Dir::ToClient));
+    // An error about a datagram belongs to the datagram's flow, seen from its sender.
+    let (u, ..) = flow(&mut t, &udp(1, 5000, 2, 53, T0));
+    let mut e = icmp(2, 1, 3, 3);
+    let (src, dst) = (Addr::v4([10, 0, 0, 1]), Addr::v4([10, 0, 0, 2]));
+    e.icmp.embedded = Some(Embedded { v6: false, src, dst, proto: 17, sp: 5000, dp: 53 });
+    let (f, dir, new) = flow(&mut t, &e);
+    assert_eq!((f, dir, new), (u, Dir::ToClient, false));
+    assert_eq!(t.hot(u).state, State::New, "an error is no answer");
+    assert_eq!(get(&mut t, &icmp(3, 4, 11, 0)), Found::NotTracked);
+    let mut gre = udp(1, 0, 2, 0, T0);
+    (gre.l4, gre.proto) = (L4::Gre, 47);
+    assert_eq!(get(&mut t, &gre), Found::NotTracked);
+}
+
+#[test]
+fn idle_flows_end() {
+    let mut t = table(16);
+    let (a, ..) = flow(&mut t, &udp(1, 5000, 2, 53, T0));
+    assert_eq!(t.next_expired(T0 + 29 * S), None);
+    // Found again too late: the caller ends it and asks again.
+    assert_eq!(get(&mut t, &udp(1, 5000, 2, 53, T0 + 30 * S)), Found::Ended(a));
+    assert_eq!(t.cold(a).end, EndReason::Timeout);
+    t.remove(a);
+    let (b, ..) = flow(&mut t, &udp(1, 5000, 2, 53, T0 + 30 * S));
+    flow(&mut t, &udp(2, 53, 1, 5000, T0 + 31 * S));
+    assert_eq!(t.next_expired(T0 + 300 * S), None);
+    assert_eq!(t.next_expired(T0 + 331 * S), Some(b));
+    t.remove(b);
+    assert!(t.is_empty());
+}
+
+#[test]
+fn swapping_exchanges_everything() {
+    let mut t = table(4);
+    let (a, ..) = flow(&mut t, &udp(1, 5000, 2, 53, T0));
+    t.swap(a);
+    assert_eq!((t.key(a).sp, t.hot(a).pkts), (53, [0, 1]));
+    assert_eq!(t.hot(a).flags & (flag::TO_SERVER_SEEN | flag::TO_CLIENT_SEEN), flag::TO_CLIENT_SEEN);
+    assert_eq!(flow(&mut t, &udp(1, 5000, 2, 53, T0)).1, Dir::ToClient);
+}
+
+#[test]
+fn a_full_table_gives_up_the_oldest() {
+    let mut t = table(8);
+    for i in 0..200u16 {
+        let p = udp(1, i, 2, 53, T0 + u64::from(i));
+        match get(&mut t, &p) {
+            Found::Ended(ix) => {
+                assert_eq!(t.cold(ix).end, EndReason::Forced);
+                t.remove(ix);
+                assert!(flow(&mut t, &p).2);
+            }
+            Found::Flow { ix, dir, .. } => {
+                t.update(ix, &p, dir);
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(t.len() <= 8);
+    }
+    assert_eq!(t.counters().evicted, 192);
+    assert_eq!(t.iter().count(), 8);
+}
+
+#[test]
+fn a_flood_cannot_lengthen_lookups() {
+    let mut t = table(512);
+    for i in 0..40_000u32 {
+        let p = udp((i >> 16) as u8, i as u16, 2, 53, T0);
+        if let Found::Ended(ix) = get(&mut t, &p) {
+            t.remove(ix);
+            flow(&mut t, &p);
+        }
+    }
+    assert!(t.counters().longest_probe <= 4);
+    assert!(t.len() <= 512);
+}
+
+proptest! {
+    #[test]
+    fn equals_a_hash_map(ops in proptest::collection::vec((0u8..4, 0u16..6, 0u8..4, 0u16..6, 0u8..10), 1..400)) {
+        let mut t = table(2048);
+        let mut model: HashMap<((u8, u16), (u8, u16)), (FlowIx, u32)> = HashMap::new();
+        for (src, sp, dst, dp, what) in ops {
+            let (a, b) = ((src, sp), (dst, dp));
+            let key = if a <= b { (a, b) } else { (b, a) };
+            if what == 0 {
+                if let Some((ix, _)) = model.remove(&key) {
+                    t.remove(ix);
+                }
+                continue;
+            }
+            let (ix, _, new) = flow(&mut t, &udp(src, sp, dst, dp, T0));
+            let e = model.entry(key).or_insert((ix, 0));
+            prop_assert_eq!(e.0, ix);
+            prop_assert_eq!(new, e.1 == 0);
+            e.1 += 1;
+            prop_assert_eq!(t.hot(ix).pkts.iter().sum::<u32>(), e.1);
+        }
+        prop_assert_eq!(t.len(), model.len());
+    }
+
+    /// The wheel hands out a flow at or before its time, never after, and an unchanged one exactly once.
+    #[test]
+    fn wheel_equals_a_sorted_list(
+        start in 0u64..2_000_000_000,
+        ops in proptest::collection::vec((0u32..40, 0u64..100_000, 0u64..5000), 1..200),
+    ) {
+        let mut w = Wheel::new(40);
+        (0..40).for_each(|i| w.reset(i));
+        let mut model: BTreeMap<u32, u64> = BTreeMap::new();
+        let mut now = start;
+        for (ix, ahead, step) in ops {
+            w.arm(ix, now + ahead, now);
+            model.insert(ix, now + ahead);
+            now += step;
+            while let Some(ix) = w.due(now) {
+                let when = model[&ix];
+                if when > now {
+                    w.arm(ix, when, now);
+                } else {
+                    model.remove(&ix);
+                }
+            }
+            prop_assert!(model.values().all(|&when| when > now), "{model:?} at {now}");
+        }
+    }
+}
