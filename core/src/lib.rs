@@ -9,6 +9,7 @@ extern crate alloc;
 
 pub mod app;
 pub mod detect;
+pub mod engine;
 pub mod event;
 pub mod flow;
 pub mod packet;

@@ -347,6 +347,11 @@ pub trait Parser: Send {
             && c.progress[1] >= self.complete_progress(Dir::ToClient);
         if whole { LOG_WHOLE } else { 0 }
     }
+    /// As [`Parser::log_due`] for what is left when the flow ends: incomplete transactions are recorded too.
+    fn log_at_end(&self, tx: TxIdx) -> u8 {
+        let _ = tx;
+        LOG_WHOLE
+    }
     /// A flow that the input parsed last announces (asked after every `parse`; answered once).
     fn announced(&mut self) -> Option<expect::Announce> {
         None

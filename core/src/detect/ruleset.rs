@@ -133,6 +133,14 @@ pub struct Sig {
     pub hook: Option<Hook>,
 }
 
+impl Sig {
+    /// Whether its action covers the whole flow although it matched on one packet: rules without conditions on
+    /// bytes.
+    pub(crate) fn flow_scope(&self) -> bool {
+        self.payload_list.is_none() && self.lists.is_empty() && self.packet.is_empty()
+    }
+}
+
 /// Rule hooks that change when a rule is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hook {

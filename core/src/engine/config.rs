@@ -1,0 +1,36 @@
+//! Settings of an engine: what each station needs, and how much memory it may take.
+
+use crate::app::AppConfig;
+use crate::detect::run::DetectConfig;
+use crate::flow::FlowConfig;
+use crate::packet::DecodeConfig;
+use crate::stream::StreamConfig;
+
+/// Settings of one engine. The memory it takes at construction is what these sizes add up to.
+#[derive(Debug, Default)]
+pub struct Config {
+    pub decode: DecodeConfig,
+    pub flow: FlowConfig,
+    pub stream: StreamConfig,
+    pub defrag: crate::stream::defrag::DefragConfig,
+    pub app: AppConfig,
+    pub detect: DetectConfig,
+    pub memory: Memory,
+    /// Verdicts are obeyed (inline, or simulated): drop rules block, drop records are written.
+    pub ips: bool,
+}
+
+/// Bytes of the two variable-size pools.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    /// Reassembled bytes (`stream.reassembly.memcap`).
+    pub stream: usize,
+    /// What parsers, files and flow variables hold.
+    pub app: usize,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Memory { stream: 128 << 20, app: 128 << 20 }
+    }
+}

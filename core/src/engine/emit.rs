@@ -1,0 +1,280 @@
+//! From decisions to events and verdicts.
+
+use super::Engine;
+use crate::Dir;
+use crate::app::{TxIdx, TxView};
+use crate::detect::ruleset::Names;
+use crate::detect::FlowDetect;
+use crate::event::{
+    Action, Alert, Anomaly, AnomalyKind, DropReason, Dropped, Event, EventSink, FlowExtra, FlowVar, FlowVars,
+    Verdict,
+};
+use crate::flow::{FlowIx, FlowView, flag};
+use crate::packet::Packet;
+use crate::pool::BytePool;
+
+/// What rules noted on a flow, readable by name.
+struct Notes<'a> {
+    detect: &'a FlowDetect,
+    names: &'a Names,
+    pool: &'a BytePool,
+}
+
+impl FlowVars for Notes<'_> {
+    fn each(&self, f: &mut dyn FnMut(FlowVar<'_>)) {
+        for c in self.detect.bits.get(self.pool).chunks_exact(2) {
+            if let Some(n) = self.names.flowbits.get(usize::from(u16::from_le_bytes([c[0], c[1]]))) {
+                f(FlowVar::Bit(n));
+            }
+        }
+        for c in self.detect.ints.get(self.pool).chunks_exact(6) {
+            if let Some(n) = self.names.flowints.get(usize::from(u16::from_le_bytes([c[0], c[1]]))) {
+                f(FlowVar::Int(n, u32::from_le_bytes([c[2], c[3], c[4], c[5]])));
+            }
+        }
+        let mut b = self.detect.vars.get(self.pool);
+        while let Some((head, rest)) = b.split_at_checked(4) {
+            let n = usize::from(u16::from_le_bytes([head[2], head[3]]));
+            let Some((value, next)) = rest.split_at_checked(n) else { return };
+            if let Some(n) = self.names.flowvars.get(usize::from(u16::from_le_bytes([head[0], head[1]]))) {
+                f(FlowVar::Var(n.as_bytes(), value));
+            }
+            b = next;
+        }
+    }
+}
+
+/// A flow's view with its notes, which borrow each other.
+pub(super) struct FullView<'a> {
+    view: FlowView<'a>,
+    notes: Option<Notes<'a>>,
+}
+
+impl FullView<'_> {
+    /// Lends the complete view.
+    pub(super) fn with(&self, f: impl FnOnce(FlowView<'_>)) {
+        let mut v = self.view;
+        let notes = self.notes.as_ref();
+        v.extra.vars = notes.map(|n| n as &dyn FlowVars);
+        f(v);
+    }
+}
+
+impl Engine {
+    pub(super) fn view(&self, ix: FlowIx) -> FullView<'_> {
+        let mut view = self.flows.view(ix, &self.streams);
+        let mut notes = None;
+        if let Some(st) = self.state.get(ix.0 as usize) {
+            let live = self.app.parser(&st.app).map_or(0, |(p, s)| p.tx_bounds(s).1);
+            view.extra = FlowExtra {
+                app: st.app.proto,
+                app_by_dir: [st.app.proto_ts, st.app.proto_tc],
+                app_orig: st.app.proto_orig,
+                app_expected: st.app.proto_expected,
+                tx_count: live.max(u64::from(st.txs)),
+                parent: None,
+                vars: None,
+            };
+            let d = &st.detect;
+            if !(d.bits.is_empty() && d.ints.is_empty() && d.vars.is_empty()) {
+                notes = Some(Notes { detect: d, names: &self.detect.rules().names, pool: &self.app_pool });
+            }
+        }
+        FullView { view, notes }
+    }
+
+    pub(super) fn tx_view(&self, ix: FlowIx, tx: TxIdx) -> Option<TxView<'_>> {
+        let app = &self.state.get(ix.0 as usize)?.app;
+        let (parser, state) = self.app.parser(app)?;
+        Some(TxView {
+            proto: self.app.owner(app),
+            parser,
+            state,
+            tx,
+            pool: &self.app_pool,
+            files: self.app.files(),
+        })
+    }
+
+    /// Puts the packet's matches in order, reports them and says what becomes of the packet.
+    pub(super) fn settle(
+        &mut self,
+        pkt: &Packet<'_>,
+        dir: Dir,
+        ix: Option<FlowIx>,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
+        let tagged = match ix {
+            Some(ix) => self.state.get_mut(ix.0 as usize).and_then(|s| {
+                if s.detect.tag.active { self.detect.tagged(&mut s.detect, pkt) } else { None }
+            }),
+            None => None,
+        };
+        if self.detect.queue.is_empty() && tagged.is_none() {
+            return Verdict::Forward;
+        }
+        let rules = self.detect.rules().clone();
+        let flow_id = ix.map_or(0, |ix| self.flows.cold(ix).id);
+        self.decisions.clear();
+        let decisions = &mut self.decisions;
+        self.detect.queue.settle(&rules, &mut self.detect.thresholds, pkt, flow_id, |d| {
+            if decisions.len() < decisions.capacity() {
+                decisions.push(d);
+            }
+        });
+        let mut verdict = Verdict::Forward;
+        let mut dropping = None;
+        for i in 0..self.decisions.len() {
+            let d = self.decisions[i];
+            let Some(meta) = rules.meta(d.hit.sig) else { continue };
+            let sig = &rules.sigs[d.hit.sig as usize];
+            let whole_flow = d.hit.in_stream || d.hit.tx.is_some() || sig.flow_scope();
+            if d.action == Action::Pass {
+                if let (Some(ix), true) = (ix, whole_flow) {
+                    self.flows.hot_mut(ix).flags |= flag::PASS | flag::NO_PAYLOAD_INSPECT;
+                }
+                break;
+            }
+            if d.action.is_drop() {
+                let v = match d.action {
+                    Action::Drop => Verdict::Drop,
+                    Action::RejectDst => Verdict::Reject { to_src: false, to_dst: true },
+                    Action::RejectBoth => Verdict::Reject { to_src: true, to_dst: true },
+                    _ => Verdict::Reject { to_src: true, to_dst: false },
+                };
+                if self.ips || d.action.is_reject() {
+                    verdict = super::stronger(verdict, v);
+                }
+                if self.ips {
+                    dropping.get_or_insert((d.hit.sig, d.action));
+                    if let (Some(ix), true) = (ix, whole_flow) {
+                        self.flows.hot_mut(ix).flags |= flag::DROP;
+                    }
+                }
+            }
+            if !d.alert {
+                self.stats.suppressed += 1;
+                continue;
+            }
+            self.stats.alerts += 1;
+            if let Some(ix) = ix {
+                self.flows.hot_mut(ix).flags |= flag::ALERTED;
+            }
+            let tx = match (ix, d.hit.tx) {
+                (Some(ix), Some((tx, _))) => self.tx_view(ix, tx),
+                _ => None,
+            };
+            let stream_data = match ix {
+                Some(ix) if d.hit.in_stream || tx.is_some() => {
+                    self.streams.payload(self.flows.hot(ix).tcp, dir, &self.stream_pool)
+                }
+                _ => &[],
+            };
+            let mut alert = Alert {
+                packet: pkt,
+                dir,
+                flow: None,
+                rule: meta,
+                action: d.action,
+                allowed: !(d.action.is_reject() || (self.ips && d.action == Action::Drop)),
+                tx,
+                in_stream: d.hit.in_stream,
+                stream_data,
+                tagged: false,
+                verdict,
+            };
+            match ix {
+                Some(ix) => self.view(ix).with(|flow| {
+                    let mut a = Alert { flow: Some(flow), ..alert };
+                    a.verdict = verdict;
+                    sink.event(Event::Alert(&a));
+                }),
+                None => {
+                    alert.verdict = verdict;
+                    sink.event(Event::Alert(&alert));
+                }
+            }
+        }
+        if let Some(sig) = tagged
+            && self.decisions.is_empty()
+            && let (Some(meta), Some(ix)) = (rules.meta(sig), ix)
+        {
+            self.view(ix).with(|flow| {
+                sink.event(Event::Alert(&Alert {
+                    packet: pkt,
+                    dir,
+                    flow: Some(flow),
+                    rule: meta,
+                    action: Action::Alert,
+                    allowed: true,
+                    tx: None,
+                    in_stream: false,
+                    stream_data: &[],
+                    tagged: true,
+                    verdict,
+                }));
+            });
+        }
+        if self.ips
+            && let Some((sig, action)) = dropping
+        {
+            self.stats.drop_reasons[DropReason::Rules as usize] += 1;
+            let rule = rules.meta(sig);
+            let rec = Dropped { packet: pkt, dir, flow: None, reason: DropReason::Rules, verdict, rule, action };
+            self.emit_drop(rec, ix, sink);
+        }
+        verdict
+    }
+
+    fn emit_drop(&self, rec: Dropped<'_>, ix: Option<FlowIx>, sink: &mut dyn EventSink) {
+        match ix {
+            Some(ix) => self.view(ix).with(|flow| sink.event(Event::Drop(&Dropped { flow: Some(flow), ..rec }))),
+            None => sink.event(Event::Drop(&rec)),
+        }
+    }
+
+    /// A packet is dropped for a reason that is no rule.
+    pub(super) fn dropped(
+        &mut self,
+        pkt: &Packet<'_>,
+        dir: Dir,
+        ix: FlowIx,
+        reason: DropReason,
+        verdict: Verdict,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
+        if !self.ips {
+            return Verdict::Forward;
+        }
+        self.stats.drop_reasons[reason as usize & 15] += 1;
+        let rec = Dropped { packet: pkt, dir, flow: None, reason, verdict, rule: None, action: Action::Drop };
+        self.emit_drop(rec, Some(ix), sink);
+        verdict
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn anomaly(
+        &self,
+        kind: AnomalyKind,
+        name: &str,
+        layer: &str,
+        packet: Option<&Packet<'_>>,
+        dir: Dir,
+        ix: Option<FlowIx>,
+        tx: Option<TxIdx>,
+        sink: &mut dyn EventSink,
+    ) {
+        let Some(ix) = ix else {
+            let app_proto = crate::app::AppProto::UNKNOWN;
+            let a = Anomaly { kind, name, layer, packet, dir, flow: None, app_proto, tx: None };
+            sink.event(Event::Anomaly(&a));
+            return;
+        };
+        let app_proto = self.state.get(ix.0 as usize).map_or_else(Default::default, |s| self.app.owner(&s.app));
+        let tx = tx.and_then(|t| self.tx_view(ix, t));
+        self.view(ix).with(|flow| {
+            let a = Anomaly { kind, name, layer, packet, dir, flow: Some(flow), app_proto, tx };
+            sink.event(Event::Anomaly(&a));
+        });
+    }
+}

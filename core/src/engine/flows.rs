@@ -1,0 +1,86 @@
+//! The end of a flow: what is still held is inspected, reported and given back.
+
+use super::Engine;
+use super::packet::Seen;
+use crate::Dir;
+use crate::event::{Event, EventSink, Verdict};
+use crate::flow::{FlowIx, State, flag};
+use crate::packet::{L3, L4, Packet, Source, link};
+
+/// Whether a verdict keeps the frame from going on.
+pub(super) const fn gone(v: &Verdict) -> bool {
+    matches!(v, Verdict::Drop | Verdict::Reject { .. })
+}
+
+impl Engine {
+    /// A packet without bytes that stands for a direction of a flow at its end.
+    fn stand_in(&self, ix: FlowIx, dir: Dir) -> Packet<'static> {
+        let k = self.flows.key(ix);
+        let mut p = Packet::new(&[], link::RAW, self.flows.hot(ix).last, 0);
+        p.source = Source::FlowEnd;
+        p.l3 = if k.v6 { L3::Ipv6 } else { L3::Ipv4 };
+        p.l4 = match k.proto {
+            6 => L4::Tcp,
+            17 => L4::Udp,
+            _ => L4::None,
+        };
+        p.proto = k.proto;
+        p.recursion = k.recursion;
+        p.vlan = k.vlan;
+        p.vlans = k.vlans;
+        (p.src, p.dst, p.sp, p.dp) = match dir {
+            Dir::ToServer => (k.src, k.dst, k.sp, k.dp),
+            Dir::ToClient => (k.dst, k.src, k.dp, k.sp),
+        };
+        p
+    }
+
+    /// Finishes a flow: the rest of its streams goes to the parsers and the rules, its transactions, files and its own
+    /// record go to the sink, its memory goes back.
+    pub(super) fn end_flow(&mut self, ix: FlowIx, sink: &mut dyn EventSink) {
+        if self.state.len() > ix.0 as usize {
+            self.flush(ix, sink);
+        }
+        let view = self.view(ix);
+        view.with(|flow| sink.event(Event::Flow(flow)));
+        let facts = self.facts(ix, 0);
+        let now = self.flows.hot(ix).last;
+        if let Some(st) = self.state.get_mut(ix.0 as usize) {
+            self.app.end(&mut st.app, &facts, &mut self.app_pool, now);
+            st.detect.release(&mut self.app_pool);
+        }
+        let tcp = self.flows.hot(ix).tcp;
+        if tcp != u32::MAX {
+            self.streams.remove(tcp, &mut self.stream_pool);
+        }
+        self.flows.remove(ix);
+    }
+
+    fn flush(&mut self, ix: FlowIx, sink: &mut dyn EventSink) {
+        let hot = *self.flows.hot(ix);
+        let has_app = self.app.parser(&self.state[ix.0 as usize].app).is_some();
+        if hot.tcp == u32::MAX && !has_app {
+            return;
+        }
+        let live = hot.state != State::Bypassed && hot.flags & flag::DROP == 0;
+        let established = self.streams.session(hot.tcp).is_none_or(|s| s.is_established());
+        let mut seen = Seen { established, pseudo: true, in_stream: true, ..Seen::default() };
+        if live {
+            for d in Dir::BOTH {
+                if hot.tcp != u32::MAX {
+                    let p = self.stand_in(ix, d);
+                    self.feed_tcp(ix, d, true, &p, d, &mut seen, sink);
+                }
+            }
+            for d in Dir::BOTH {
+                let p = self.stand_in(ix, d);
+                if hot.flags & flag::PASS == 0 {
+                    self.inspect(ix, &p, d, &seen, true, sink);
+                    self.settle(&p, d, Some(ix), sink);
+                }
+            }
+        }
+        let p = self.stand_in(ix, Dir::ToServer);
+        self.transactions(ix, &p, Dir::ToServer, true, sink);
+    }
+}

@@ -1,0 +1,273 @@
+//! The engine: frames in; events to a sink and one verdict a frame out. One per core, sharing nothing.
+//!
+//! Owns one of every station and the memory between them, all taken in [`Engine::new`]. A burst is decoded as a
+//! whole and its flow buckets are prefetched before the first of its packets is looked at; then each packet goes
+//! flow → stream → app → detect. Time comes with the packets and from [`Engine::tick`].
+//!
+//! # When things happen
+//!
+//! As in Suricata: bytes of a direction reach parsers when the peer acknowledged them (inline: at once), rules of a
+//! direction run on packets of that direction, and what is left at a flow's end is inspected on packets that the
+//! engine makes up.
+
+mod config;
+mod emit;
+mod flows;
+mod packet;
+mod stats;
+mod transactions;
+
+pub use config::{Config, Memory};
+pub use stats::Stats;
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::app::{AppLayer, FlowApp};
+use crate::detect::queue::Decision;
+use crate::detect::{Detector, FlowDetect, RuleSet};
+use crate::event::{EventSink, Verdict};
+use crate::flow::{FlowTable, Hashed};
+use crate::packet::{Decoder, Packet, PacketBuf};
+use crate::pool::BytePool;
+use crate::stream::Streams;
+use crate::stream::defrag::Defrag;
+
+/// Most frames decoded ahead of the first packet's inspection.
+pub const BURST: usize = 32;
+
+/// Largest reassembled datagram with its link header, bytes.
+const WHOLE: usize = (64 << 10) + 256;
+
+/// A frame as the caller has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    pub data: &'a [u8],
+    /// Nanoseconds since the Unix epoch.
+    pub ts: u64,
+    /// LINKTYPE_ number.
+    pub link: u16,
+    /// 1-based number in its source (EVE `pcap_cnt`).
+    pub index: u64,
+}
+
+/// What the engine keeps of a flow beside the table's own record.
+#[derive(Clone, Copy, Debug, Default)]
+struct FlowState {
+    app: FlowApp,
+    detect: FlowDetect,
+    /// Least bytes worth feeding again, per direction.
+    need: [u32; 2],
+    /// Lowest transaction that is not done, to start from.
+    marks: u8,
+    /// Detection-level events already reported.
+    app_events: u8,
+    txs: u32,
+}
+
+/// One worker's engine.
+pub struct Engine {
+    decoder: Decoder,
+    defrag: Defrag,
+    flows: FlowTable,
+    streams: Streams,
+    app: AppLayer,
+    detect: Detector,
+    stream_pool: BytePool,
+    app_pool: BytePool,
+    state: Vec<FlowState>,
+    max_flows: usize,
+    packets: PacketBuf<'static>,
+    hashes: Vec<Hashed>,
+    /// For each packet of the burst: its frame in the burst.
+    frame_of: Vec<u16>,
+    decisions: Vec<Decision>,
+    /// Reassembled datagrams and their packets, one place per nesting level.
+    whole: [Vec<u8>; 2],
+    inner: [PacketBuf<'static>; 2],
+    /// Packet time of the last expiry run.
+    last_tick: u64,
+    now: u64,
+    ips: bool,
+    raw_wanted: [bool; 2],
+    stats: Stats,
+}
+
+impl Engine {
+    /// Takes all memory at once.
+    pub fn new(cfg: Config, rules: Arc<RuleSet>) -> Self {
+        let max_flows = cfg.flow.max_flows;
+        let mut app = AppLayer::new(cfg.app);
+        app.set_wanted(rules.wanted());
+        Engine {
+            decoder: Decoder::new(cfg.decode),
+            defrag: Defrag::new(&cfg.defrag),
+            flows: FlowTable::new(cfg.flow),
+            streams: Streams::new(cfg.stream),
+            app,
+            raw_wanted: rules.raw_wanted,
+            detect: Detector::new(&cfg.detect, rules),
+            stream_pool: BytePool::new(cfg.memory.stream),
+            app_pool: BytePool::new(cfg.memory.app),
+            state: Vec::with_capacity(max_flows),
+            max_flows,
+            packets: PacketBuf::new(BURST * crate::packet::MAX_PER_FRAME),
+            hashes: Vec::with_capacity(BURST * crate::packet::MAX_PER_FRAME),
+            frame_of: Vec::with_capacity(BURST * crate::packet::MAX_PER_FRAME),
+            decisions: Vec::with_capacity(512),
+            whole: [Vec::with_capacity(WHOLE), Vec::with_capacity(WHOLE)],
+            inner: [0, 1].map(|_| PacketBuf::new(crate::packet::MAX_PER_FRAME)),
+            last_tick: 0,
+            now: 0,
+            ips: cfg.ips,
+            stats: Stats::default(),
+        }
+    }
+
+    /// Where datasets are kept; before the first packet.
+    pub fn set_sets(&mut self, sets: alloc::boxed::Box<dyn crate::detect::inspect::Sets + Send>) {
+        self.detect.set_sets(sets);
+    }
+
+    /// Inspects `frames`. `verdicts[i]` is the decision for `frames[i]`; frames beyond the shorter of the two are
+    /// left alone. Never allocates, never blocks.
+    pub fn process(&mut self, frames: &[Frame<'_>], verdicts: &mut [Verdict], sink: &mut dyn EventSink) {
+        for (f, v) in frames.chunks(BURST).zip(verdicts.chunks_mut(BURST)) {
+            self.burst(f, v, sink);
+        }
+    }
+
+    fn burst(&mut self, frames: &[Frame<'_>], verdicts: &mut [Verdict], sink: &mut dyn EventSink) {
+        let mut packets = core::mem::replace(&mut self.packets, PacketBuf::new(0)).recycle();
+        self.frame_of.clear();
+        for (i, f) in frames.iter().enumerate() {
+            self.stats.frames += 1;
+            self.stats.bytes += f.data.len() as u64;
+            self.stats.max_len = self.stats.max_len.max(f.data.len() as u32);
+            let n = self.decoder.decode(f.data, f.link, f.ts, f.index, &mut packets);
+            self.frame_of.resize(self.frame_of.len() + n, i as u16);
+        }
+        self.hashes.clear();
+        for p in packets.iter() {
+            let h = self.flows.hash(p);
+            self.flows.prefetch(&h);
+            self.hashes.push(h);
+        }
+        for v in verdicts.iter_mut() {
+            *v = Verdict::Forward;
+        }
+        // Inner packets come before their carriers, frame by frame.
+        let mut at = 0;
+        while at < packets.len() {
+            let frame = self.frame_of[at];
+            let mut end = at + 1;
+            while end < packets.len() && self.frame_of[end] == frame {
+                end += 1;
+            }
+            if let Some(h) = self.hashes.get(end) {
+                self.flows.prefetch_flow(h);
+            }
+            let mut verdict = Verdict::Forward;
+            for i in (at..end).rev() {
+                let h = self.hashes[i];
+                verdict = stronger(verdict, self.packet(&packets[i], &h, sink, 0));
+            }
+            self.count_verdict(verdict);
+            if let Some(v) = verdicts.get_mut(frame as usize) {
+                *v = verdict;
+            }
+            at = end;
+        }
+        self.packets = packets.recycle();
+    }
+
+    fn count_verdict(&mut self, v: Verdict) {
+        match v {
+            Verdict::Forward => self.stats.accepted += 1,
+            Verdict::Drop => self.stats.blocked += 1,
+            Verdict::Reject { .. } => {
+                self.stats.blocked += 1;
+                self.stats.rejected += 1;
+            }
+            Verdict::Bypass => {
+                self.stats.accepted += 1;
+                self.stats.bypassed += 1;
+            }
+        }
+    }
+
+    /// Takes another rule set between two batches; flows go on. Allocates.
+    pub fn swap_rules(&mut self, rules: Arc<RuleSet>) {
+        self.app.set_wanted(rules.wanted());
+        self.raw_wanted = rules.raw_wanted;
+        self.detect.swap(rules);
+    }
+
+    /// Lets time pass without packets: flows and fragments that are idle too long end.
+    pub fn tick(&mut self, now: u64, sink: &mut dyn EventSink) {
+        self.now = self.now.max(now);
+        self.last_tick = self.now;
+        self.defrag.tick(self.now);
+        while let Some(ix) = self.flows.next_expired(self.now) {
+            self.end_flow(ix, sink);
+        }
+    }
+
+    /// The source of packets ended: every flow is finished and reported.
+    pub fn finish(&mut self, sink: &mut dyn EventSink) {
+        let mut at = 0;
+        while let Some(ix) = self.flows.next_live(at) {
+            self.flows.cold_mut(ix).end = crate::flow::EndReason::Shutdown;
+            self.end_flow(ix, sink);
+            at = ix.0 + 1;
+        }
+    }
+
+    /// Counters since construction.
+    pub fn stats(&self) -> Stats {
+        let mut s = self.stats;
+        s.flow = self.flows.counters();
+        s.flows_active = self.flows.len() as u64;
+        s.stream = self.streams.counters();
+        s.detect = self.detect.counters;
+        s.alert_overflow = self.detect.queue.overflow;
+        s.pools = [&self.stream_pool, &self.app_pool].map(|p| (p.in_use() as u64, p.capacity() as u64));
+        s.pool_refused = [self.stream_pool.refused(), self.app_pool.refused()];
+        s
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> &Arc<RuleSet> {
+        self.detect.rules()
+    }
+
+    fn state_of(&mut self, ix: crate::flow::FlowIx) -> &mut FlowState {
+        let i = ix.0 as usize;
+        // Flow numbers are handed out from 0 up, so this grows by one into reserved memory.
+        while self.state.len() <= i && self.state.len() < self.max_flows {
+            self.state.push(FlowState::default());
+        }
+        &mut self.state[i]
+    }
+
+    /// Packet time moves on: expiry runs when the second changes.
+    fn advance(&mut self, pkt: &Packet<'_>, sink: &mut dyn EventSink) {
+        if pkt.ts > self.now {
+            self.now = pkt.ts;
+        }
+        if self.now / 1_000_000_000 != self.last_tick / 1_000_000_000 {
+            self.tick(self.now, sink);
+        }
+    }
+}
+
+/// The more severe of two verdicts.
+fn stronger(a: Verdict, b: Verdict) -> Verdict {
+    let rank = |v: &Verdict| match v {
+        Verdict::Forward => 0,
+        Verdict::Bypass => 1,
+        Verdict::Drop => 2,
+        Verdict::Reject { .. } => 3,
+    };
+    if rank(&b) > rank(&a) { b } else { a }
+}

@@ -1,0 +1,536 @@
+//! One packet through the stations: flow, stream, application, detection, verdict.
+
+use super::Engine;
+use super::flows::gone;
+use crate::Dir;
+use crate::app::{FlowFacts, Input, OVER_TCP, OVER_UDP};
+use crate::detect::run::Raw;
+use crate::detect::{FlowCx, PacketCx};
+use crate::event::{AnomalyKind, DropReason, EventSink, Verdict};
+use crate::flow::{FlowIx, Found, Hashed, State, flag};
+use crate::packet::{EventSet, L4, Packet, PacketBuf};
+use crate::stream::{ExceptionPolicy, StreamOut, outflag};
+
+/// Bits of `Hot::flags` that are the engine's: end of data was told to the parser, per direction.
+pub(super) const EOF_TOLD: u32 = 1 << flag::ENGINE_SHIFT;
+/// Raw reassembly was switched off because no rule reads it.
+const RAW_SET: u32 = 1 << (flag::ENGINE_SHIFT + 2);
+/// Detection on the protocol alone was done, per direction.
+pub(super) const PROTO_KNOWN: u32 = 1 << (flag::ENGINE_SHIFT + 3);
+
+/// Deepest nesting of fragments inside reassembled datagrams.
+const MAX_DEPTH: u8 = 2;
+/// Rounds of feeding one direction for one packet; each round consumes something, so this only bounds hostile
+/// ping-pong between directions.
+const MAX_ROUNDS: u32 = 4096;
+
+/// What the stations before detection found out about a packet.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Seen {
+    pub established: bool,
+    pub first: bool,
+    pub in_stream: bool,
+    pub pseudo: bool,
+    pub stream_events: EventSet,
+    pub app_events: u8,
+    pub proto_decided: bool,
+}
+
+impl Engine {
+    /// Runs one decoded packet and says what becomes of it.
+    pub(super) fn packet(
+        &mut self,
+        pkt: &Packet<'_>,
+        hashed: &Hashed,
+        sink: &mut dyn EventSink,
+        depth: u8,
+    ) -> Verdict {
+        self.stats.packet(pkt);
+        self.advance(pkt, sink);
+        if !pkt.events.is_empty() {
+            self.decode_anomalies(pkt, sink);
+        }
+        if pkt.frag.is_some() && !pkt.invalid {
+            return self.fragment(pkt, sink, depth);
+        }
+        if !pkt.has_ip() || pkt.invalid || !hashed.is_tracked() {
+            return self.without_flow(pkt, sink);
+        }
+        let (ix, dir, new) = loop {
+            match self.flows.lookup_or_insert(pkt, hashed, &self.streams) {
+                Found::Flow { ix, dir, new } => break (ix, dir, new),
+                Found::Ended(ix) => self.end_flow(ix, sink),
+                Found::NotTracked | Found::Full => return self.without_flow(pkt, sink),
+            }
+        };
+        if new {
+            *self.state_of(ix) = super::FlowState::default();
+        }
+        let established = self.flows.update(ix, pkt, dir);
+        self.with_flow(ix, pkt, dir, Seen { established, first: new, ..Seen::default() }, sink)
+    }
+
+    fn without_flow(&mut self, pkt: &Packet<'_>, sink: &mut dyn EventSink) -> Verdict {
+        if self.detect.rules().is_empty() {
+            return Verdict::Forward;
+        }
+        let cx = PacketCx {
+            pkt,
+            dir: Dir::ToServer,
+            has_flow: false,
+            pseudo: false,
+            established: false,
+            first: false,
+            in_stream: false,
+            no_payload: false,
+            stream_events: EventSet::default(),
+            app_events: 0,
+            stream_size: None,
+            raw: None,
+            flow_id: 0,
+            proto_decided: false,
+        };
+        self.detect.packet(&cx, None, &mut self.app_pool);
+        self.settle(pkt, Dir::ToServer, None, sink)
+    }
+
+    /// A fragment: it is inspected as it is, and may complete a datagram, which then is a packet of its own.
+    fn fragment(&mut self, pkt: &Packet<'_>, sink: &mut dyn EventSink, depth: u8) -> Verdict {
+        let mut events = EventSet::default();
+        let policy = self.streams.config().os_of(&pkt.dst, pkt.is_ipv6());
+        let done = if depth < MAX_DEPTH { self.defrag.insert(pkt, policy, &mut events) } else { None };
+        let verdict = if events.is_empty() {
+            self.without_flow(pkt, sink)
+        } else {
+            let mut marked = pkt.clone();
+            marked.events = events;
+            self.stats.packets -= 1;
+            self.decode_anomalies(&marked, sink);
+            for e in events.iter() {
+                self.stats.events[usize::from(e)] += 1;
+            }
+            self.stats.packets += 1;
+            for (a, b) in marked.events.0.iter_mut().zip(pkt.events.0) {
+                *a |= b;
+            }
+            self.without_flow(&marked, sink)
+        };
+        let Some(d) = done else { return verdict };
+        let mut bytes = core::mem::take(&mut self.whole[usize::from(depth)]);
+        bytes.clear();
+        let from = self.defrag.datagram(&d);
+        let fits = from.len() <= bytes.capacity();
+        if fits {
+            bytes.extend_from_slice(from);
+        }
+        let l3_off = d.l3_off();
+        self.defrag.release(d);
+        let mut worst = verdict;
+        if fits {
+            let mut buf =
+                core::mem::replace(&mut self.inner[usize::from(depth)], PacketBuf::new(0)).recycle();
+            self.decoder.decode_ip(bytes.get(l3_off..).unwrap_or(&[]), pkt, &mut buf);
+            for p in buf.iter().rev() {
+                let h = self.flows.hash(p);
+                worst = super::stronger(worst, self.packet(p, &h, sink, depth + 1));
+            }
+            self.inner[usize::from(depth)] = buf.recycle();
+        }
+        self.whole[usize::from(depth)] = bytes;
+        worst
+    }
+
+    fn decode_anomalies(&mut self, pkt: &Packet<'_>, sink: &mut dyn EventSink) {
+        for e in pkt.events.iter() {
+            let name = crate::packet::events::name(e);
+            self.anomaly(AnomalyKind::Decode, name, "", Some(pkt), Dir::ToServer, None, None, sink);
+        }
+    }
+
+    /// The packet's flow is known: stream, application layer, detection.
+    pub(super) fn with_flow(
+        &mut self,
+        ix: FlowIx,
+        pkt: &Packet<'_>,
+        mut dir: Dir,
+        mut seen: Seen,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
+        let flags = self.flows.hot(ix).flags;
+        if flags & flag::DROP != 0 {
+            return self.dropped(pkt, dir, ix, DropReason::FlowDrop, Verdict::Drop, sink);
+        }
+        if self.flows.hot(ix).state == State::Bypassed {
+            return Verdict::Bypass;
+        }
+        let mut out = StreamOut::default();
+        match pkt.l4 {
+            L4::Tcp => {
+                out = self.streams.packet(&mut self.flows, ix, pkt, dir, &mut self.stream_pool);
+                if out.has(outflag::SWAPPED) {
+                    self.state_of(ix).app.swap();
+                    dir = out.dir;
+                }
+                seen.in_stream = out.has(outflag::ADDED);
+                seen.established = out.has(outflag::ESTABLISHED);
+                seen.stream_events = stream_set(out);
+                self.stream_setup(ix);
+                if !out.events.is_empty() {
+                    self.stream_anomalies(ix, pkt, dir, &out, sink);
+                }
+                if let Some(v) = self.exception(ix, &out) {
+                    return if matches!(v, Verdict::Drop | Verdict::Reject { .. }) {
+                        let why = out.drop.unwrap_or(DropReason::StreamMidstream);
+                        self.dropped(pkt, dir, ix, why, v, sink)
+                    } else {
+                        v
+                    };
+                }
+                for d in [dir.flip(), dir] {
+                    if out.update & d.bit() != 0 {
+                        self.feed_tcp(ix, d, false, pkt, dir, &mut seen, sink);
+                    }
+                }
+                if self.state_of(ix).app.is_opaque() {
+                    self.flows.hot_mut(ix).flags |= flag::NO_PAYLOAD_INSPECT;
+                }
+            }
+            L4::Udp if pkt.payload.len > 0 => {
+                dir = self.feed_udp(ix, pkt, dir, &mut seen, sink);
+            }
+            _ => {}
+        }
+        let mut verdict = Verdict::Forward;
+        if flags & flag::PASS == 0 {
+            self.inspect(ix, pkt, dir, &seen, false, sink);
+            verdict = self.settle(pkt, dir, Some(ix), sink);
+        }
+        self.transactions(ix, pkt, dir, false, sink);
+        if let Some(why) = out.drop
+            && self.ips
+            && !gone(&verdict)
+        {
+            verdict = self.dropped(pkt, dir, ix, why, Verdict::Drop, sink);
+        }
+        verdict
+    }
+
+    /// Once a session: no raw bytes are kept for directions that no rule reads.
+    fn stream_setup(&mut self, ix: FlowIx) {
+        let hot = self.flows.hot_mut(ix);
+        if hot.flags & RAW_SET != 0 || hot.tcp == u32::MAX {
+            return;
+        }
+        hot.flags |= RAW_SET;
+        let tcp = hot.tcp;
+        for d in Dir::BOTH {
+            if !self.raw_wanted[d.ix()] {
+                self.streams.raw_disable(tcp, d, &mut self.stream_pool);
+            }
+        }
+    }
+
+    fn stream_anomalies(
+        &mut self,
+        ix: FlowIx,
+        pkt: &Packet<'_>,
+        dir: Dir,
+        out: &StreamOut,
+        sink: &mut dyn EventSink,
+    ) {
+        for e in stream_set(out).iter() {
+            self.stats.stream_events[usize::from(e)] += 1;
+            let name = crate::stream::events::name(e);
+            self.anomaly(AnomalyKind::Stream, name, "", Some(pkt), dir, Some(ix), None, sink);
+        }
+    }
+
+    /// Applies an exception policy that the stream station asks for; `Some` when the packet is decided by it.
+    fn exception(&mut self, ix: FlowIx, out: &StreamOut) -> Option<Verdict> {
+        if out.exception == ExceptionPolicy::Ignore {
+            return None;
+        }
+        let hot = self.flows.hot_mut(ix);
+        hot.flags |= flag::EXCEPTION;
+        match out.exception {
+            ExceptionPolicy::Ignore => None,
+            ExceptionPolicy::PassPacket => Some(Verdict::Forward),
+            ExceptionPolicy::PassFlow => {
+                hot.flags |= flag::PASS | flag::NO_PAYLOAD_INSPECT;
+                None
+            }
+            ExceptionPolicy::Bypass => {
+                self.flows.set_state(ix, State::Bypassed);
+                Some(Verdict::Bypass)
+            }
+            ExceptionPolicy::DropPacket => self.ips.then_some(Verdict::Drop),
+            ExceptionPolicy::DropFlow => {
+                if !self.ips {
+                    return None;
+                }
+                hot.flags |= flag::DROP;
+                Some(Verdict::Drop)
+            }
+            ExceptionPolicy::Reject => {
+                if self.ips {
+                    hot.flags |= flag::DROP;
+                    return Some(Verdict::Reject { to_src: true, to_dst: true });
+                }
+                None
+            }
+        }
+    }
+
+    pub(super) fn facts(&self, ix: FlowIx, over: u8) -> FlowFacts {
+        let k = self.flows.key(ix);
+        let tcp = self.streams.session(self.flows.hot(ix).tcp);
+        FlowFacts {
+            over,
+            ports: [k.sp, k.dp],
+            addrs: [k.src, k.dst],
+            midstream: tcp.is_some_and(|s| s.is_midstream()),
+            id: self.flows.cold(ix).id,
+        }
+    }
+
+    fn feed_udp(
+        &mut self,
+        ix: FlowIx,
+        pkt: &Packet<'_>,
+        mut dir: Dir,
+        seen: &mut Seen,
+        sink: &mut dyn EventSink,
+    ) -> Dir {
+        for _ in 0..2 {
+            let facts = self.facts(ix, OVER_UDP);
+            let input = Input { dir, data: pkt.payload(), gap: 0, eof: false, datagram: true };
+            let mut app = self.state_of(ix).app;
+            let fed = self.app.feed(&mut app, &facts, input, &mut self.app_pool, pkt.ts);
+            self.state_of(ix).app = app;
+            if fed.reverse {
+                self.flows.swap(ix);
+                self.state_of(ix).app.swap();
+                dir = dir.flip();
+                continue;
+            }
+            self.fed(ix, pkt, dir, &fed, seen, sink);
+            break;
+        }
+        dir
+    }
+
+    /// Gives the parser what it has not had of direction `d`. `flush`: the flow ends, nothing is held back.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn feed_tcp(
+        &mut self,
+        ix: FlowIx,
+        d: Dir,
+        flush: bool,
+        pkt: &Packet<'_>,
+        dir: Dir,
+        seen: &mut Seen,
+        sink: &mut dyn EventSink,
+    ) {
+        let tcp = self.flows.hot(ix).tcp;
+        if tcp == u32::MAX {
+            return;
+        }
+        let mut d = d;
+        let mut tried_other = false;
+        for _ in 0..MAX_ROUNDS {
+            let state = self.state[ix.0 as usize];
+            if state.app.is_off() || state.app.is_opaque() {
+                break;
+            }
+            let chunk = self.streams.app_ready(tcp, d, &self.stream_pool, flush);
+            let told = EOF_TOLD << d.ix();
+            let eof = chunk.eof && self.flows.hot(ix).flags & told == 0;
+            if chunk.gap == 0 && !eof && (chunk.data.is_empty() || chunk.data.len() < state.need[d.ix()] as usize)
+            {
+                return;
+            }
+            let (gap, len) = (chunk.gap, chunk.data.len());
+            let eof_now = eof && gap == 0;
+            let facts = self.facts(ix, OVER_TCP);
+            let input = Input { dir: d, data: chunk.data, gap, eof: eof_now, datagram: false };
+            let mut app = state.app;
+            let fed = self.app.feed(&mut app, &facts, input, &mut self.app_pool, pkt.ts);
+            self.state[ix.0 as usize].app = app;
+            if fed.reverse {
+                self.flows.swap(ix);
+                self.streams.swap(tcp);
+                self.state[ix.0 as usize].app.swap();
+                d = d.flip();
+                continue;
+            }
+            if fed.other_first {
+                if tried_other {
+                    return;
+                }
+                tried_other = true;
+                self.feed_tcp_once_other(ix, d.flip(), flush, pkt, dir, seen, sink);
+                continue;
+            }
+            self.fed(ix, pkt, dir, &fed, seen, sink);
+            let took = gap as usize + fed.consumed.min(len);
+            self.streams.app_consume(tcp, d, took, &mut self.stream_pool);
+            let st = &mut self.state[ix.0 as usize];
+            st.need[d.ix()] = if fed.consumed < len { u32::try_from(fed.need).unwrap_or(u32::MAX) } else { 0 };
+            if fed.consumed > 0 && st.app.proto.is_known() {
+                self.streams.raw_trigger(tcp, d);
+            }
+            if eof_now {
+                self.flows.hot_mut(ix).flags |= told;
+            }
+            if fed.opaque {
+                self.streams.stop(tcp, &mut self.stream_pool);
+                return;
+            }
+            if fed.change {
+                // What the old protocol left is finished before the new one's parser takes the state's place.
+                for x in [dir, dir.flip()] {
+                    self.inspect_txs(ix, pkt, x, seen, sink);
+                }
+                self.transactions(ix, pkt, dir, true, sink);
+            }
+            if took == 0 {
+                break;
+            }
+        }
+        let state = &self.state[ix.0 as usize];
+        if state.app.is_off() {
+            for x in Dir::BOTH {
+                self.streams.app_disable(tcp, x, &mut self.stream_pool);
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn feed_tcp_once_other(
+        &mut self,
+        ix: FlowIx,
+        d: Dir,
+        flush: bool,
+        pkt: &Packet<'_>,
+        dir: Dir,
+        seen: &mut Seen,
+        sink: &mut dyn EventSink,
+    ) {
+        let tcp = self.flows.hot(ix).tcp;
+        let chunk = self.streams.app_ready(tcp, d, &self.stream_pool, flush);
+        if chunk.data.is_empty() || chunk.gap > 0 {
+            return;
+        }
+        let len = chunk.data.len();
+        let facts = self.facts(ix, OVER_TCP);
+        let input = Input { dir: d, data: chunk.data, gap: 0, eof: false, datagram: false };
+        let mut app = self.state[ix.0 as usize].app;
+        let fed = self.app.feed(&mut app, &facts, input, &mut self.app_pool, pkt.ts);
+        self.state[ix.0 as usize].app = app;
+        if fed.reverse || fed.other_first {
+            return;
+        }
+        self.fed(ix, pkt, dir, &fed, seen, sink);
+        self.streams.app_consume(tcp, d, fed.consumed.min(len), &mut self.stream_pool);
+        if fed.opaque {
+            self.streams.stop(tcp, &mut self.stream_pool);
+        }
+    }
+
+    /// Notes what feeding brought to light.
+    fn fed(
+        &mut self,
+        ix: FlowIx,
+        pkt: &Packet<'_>,
+        dir: Dir,
+        fed: &crate::app::Fed,
+        seen: &mut Seen,
+        sink: &mut dyn EventSink,
+    ) {
+        if fed.decided {
+            seen.proto_decided = true;
+            if let Some(p) = self.state[ix.0 as usize].app.proto.index() {
+                self.stats.app_flows[p & 63] += 1;
+            }
+        }
+        let fresh = fed.events & !self.state[ix.0 as usize].app_events;
+        if fresh != 0 {
+            self.state[ix.0 as usize].app_events |= fresh;
+            seen.app_events |= fresh;
+            for (i, name) in crate::app::layer::LAYER_EVENTS.iter().enumerate() {
+                if fresh >> i & 1 == 1 {
+                    self.anomaly(AnomalyKind::AppLayer, name, "proto_detect", Some(pkt), dir, Some(ix), None, sink);
+                }
+            }
+        }
+    }
+
+    /// Rules on the packet, on raw stream bytes of its direction, and on that direction's transactions.
+    pub(super) fn inspect(
+        &mut self,
+        ix: FlowIx,
+        pkt: &Packet<'_>,
+        dir: Dir,
+        seen: &Seen,
+        flush: bool,
+        sink: &mut dyn EventSink,
+    ) {
+        if self.detect.rules().is_empty() {
+            return;
+        }
+        let tcp = self.flows.hot(ix).tcp;
+        let hot = *self.flows.hot(ix);
+        let chunk = if tcp != u32::MAX && self.raw_wanted[dir.ix()] {
+            self.streams.raw_ready(tcp, dir, &self.stream_pool, flush)
+        } else {
+            crate::stream::RawChunk::default()
+        };
+        let raw = (chunk.due && chunk.data.len() > chunk.new_from).then_some(Raw {
+            data: chunk.data,
+            offset: chunk.start_offset,
+            new_from: chunk.new_from,
+        });
+        let consumed = raw.is_some();
+        let cx = PacketCx {
+            pkt,
+            dir,
+            has_flow: true,
+            pseudo: seen.pseudo,
+            established: seen.established,
+            first: seen.first,
+            in_stream: seen.in_stream,
+            no_payload: hot.flags & flag::NO_PAYLOAD_INSPECT != 0,
+            stream_events: seen.stream_events,
+            app_events: seen.app_events,
+            stream_size: self.streams.session(tcp).map(|s| {
+                Dir::BOTH.map(|d| u32::try_from(s.seen(d)).unwrap_or(u32::MAX))
+            }),
+            raw,
+            flow_id: self.flows.cold(ix).id,
+            proto_decided: seen.proto_decided,
+        };
+        let start = self.flows.cold(ix).start;
+        let st = &mut self.state[ix.0 as usize];
+        let mut fcx = FlowCx {
+            app: st.app.proto,
+            app_by_dir: [st.app.proto_ts, st.app.proto_tc],
+            app_orig: st.app.proto_orig,
+            age: (hot.last.saturating_sub(start)) / 1_000_000_000,
+            pkts: hot.pkts.map(u64::from),
+            bytes: hot.bytes,
+            detect: &mut st.detect,
+        };
+        self.detect.packet(&cx, Some(&mut fcx), &mut self.app_pool);
+        self.inspect_txs_with(ix, &cx);
+        if consumed {
+            self.streams.raw_consume(tcp, dir, &mut self.stream_pool);
+        }
+        let _ = sink;
+    }
+}
+
+/// The stream events of a packet in the form that rules test.
+fn stream_set(out: &StreamOut) -> EventSet {
+    let v = out.events.0;
+    EventSet([v as u64, (v >> 64) as u64, 0, 0])
+}

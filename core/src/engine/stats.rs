@@ -1,0 +1,166 @@
+//! Counters of an engine, as `stats` records and metrics read them.
+
+use crate::app::registry::PROTOCOLS;
+use crate::detect::run;
+use crate::flow;
+use crate::packet::{L3, L4, Packet, Source};
+use crate::stream::StreamCounters;
+
+/// Most protocols counted.
+const PROTOS: usize = 64;
+
+/// What went through the decoder, and what the later stations did with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Stats {
+    /// Frames given in, their bytes, and the longest.
+    pub frames: u64,
+    pub bytes: u64,
+    pub max_len: u32,
+    /// Packets, inner ones of tunnels included.
+    pub packets: u64,
+    pub invalid: u64,
+    pub ipv4: u64,
+    pub ipv6: u64,
+    pub arp: u64,
+    pub tcp: u64,
+    pub udp: u64,
+    pub icmpv4: u64,
+    pub icmpv6: u64,
+    pub sctp: u64,
+    pub gre: u64,
+    pub esp: u64,
+    pub vlan: u64,
+    pub vlan_qinq: u64,
+    pub tunnelled: u64,
+    pub defragmented: u64,
+    /// Decode events by number.
+    pub events: [u64; 256],
+    /// Stream events by number.
+    pub stream_events: [u64; 256],
+    /// TCP packets by kind.
+    pub syn: u64,
+    pub synack: u64,
+    pub rst: u64,
+    /// Flows by protocol of the registry, and transactions.
+    pub app_flows: [u64; PROTOS],
+    pub app_txs: [u64; PROTOS],
+    pub app_failed: [u64; 2],
+    pub alerts: u64,
+    pub suppressed: u64,
+    pub alert_overflow: u64,
+    /// Verdicts of frames (inline modes).
+    pub accepted: u64,
+    pub blocked: u64,
+    pub rejected: u64,
+    pub bypassed: u64,
+    /// Dropped packets by [`crate::event::DropReason`].
+    pub drop_reasons: [u64; 16],
+    pub flow: flow::Counters,
+    pub flows_active: u64,
+    pub stream: StreamCounters,
+    pub detect: run::Counters,
+    /// Bytes in use and reserved: stream pool, application pool.
+    pub pools: [(u64, u64); 2],
+    /// Requests refused by full pools.
+    pub pool_refused: [u64; 2],
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Stats {
+            frames: 0,
+            bytes: 0,
+            max_len: 0,
+            packets: 0,
+            invalid: 0,
+            ipv4: 0,
+            ipv6: 0,
+            arp: 0,
+            tcp: 0,
+            udp: 0,
+            icmpv4: 0,
+            icmpv6: 0,
+            sctp: 0,
+            gre: 0,
+            esp: 0,
+            vlan: 0,
+            vlan_qinq: 0,
+            tunnelled: 0,
+            defragmented: 0,
+            events: [0; 256],
+            stream_events: [0; 256],
+            syn: 0,
+            synack: 0,
+            rst: 0,
+            app_flows: [0; PROTOS],
+            app_txs: [0; PROTOS],
+            app_failed: [0; 2],
+            alerts: 0,
+            suppressed: 0,
+            alert_overflow: 0,
+            accepted: 0,
+            blocked: 0,
+            rejected: 0,
+            bypassed: 0,
+            drop_reasons: [0; 16],
+            flow: flow::Counters::default(),
+            flows_active: 0,
+            stream: StreamCounters::default(),
+            detect: run::Counters::default(),
+            pools: [(0, 0); 2],
+            pool_refused: [0; 2],
+        }
+    }
+}
+
+impl Stats {
+    /// Counts a decoded packet.
+    pub(super) fn packet(&mut self, p: &Packet<'_>) {
+        self.packets += 1;
+        self.invalid += u64::from(p.invalid);
+        match p.l3 {
+            L3::Ipv4 => self.ipv4 += 1,
+            L3::Ipv6 => self.ipv6 += 1,
+            L3::Arp => self.arp += 1,
+            L3::None => {}
+        }
+        match p.l4 {
+            L4::Tcp => {
+                self.tcp += 1;
+                match p.tcp.flags & 0x16 {
+                    0x02 => self.syn += 1,
+                    0x12 => self.synack += 1,
+                    f if f & 4 != 0 => self.rst += 1,
+                    _ => {}
+                }
+            }
+            L4::Udp => self.udp += 1,
+            L4::Icmpv4 => self.icmpv4 += 1,
+            L4::Icmpv6 => self.icmpv6 += 1,
+            L4::Sctp => self.sctp += 1,
+            L4::Gre => self.gre += 1,
+            L4::Esp => self.esp += 1,
+            L4::None => {}
+        }
+        match p.vlans {
+            0 => {}
+            1 => self.vlan += 1,
+            _ => self.vlan_qinq += 1,
+        }
+        match p.source {
+            Source::Tunnel(_) => self.tunnelled += 1,
+            Source::Defrag => self.defragmented += 1,
+            _ => {}
+        }
+        if !p.events.is_empty() {
+            for e in p.events.iter() {
+                self.events[usize::from(e)] += 1;
+            }
+        }
+    }
+
+    /// Names of the protocols that `app_flows` and `app_txs` are indexed by.
+    pub fn protocols() -> impl Iterator<Item = &'static str> {
+        PROTOCOLS.iter().map(|d| d.name)
+    }
+}
