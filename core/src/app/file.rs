@@ -315,6 +315,11 @@ impl<'a> FileView<'a> {
         self.files.slab.get(self.id)
     }
 
+    /// The next file of the chain, [`NO_FILE`] at its end.
+    pub fn next(&self) -> u32 {
+        self.file().next
+    }
+
     pub fn name(&self, pool: &'a BytePool) -> &'a [u8] {
         self.file().name.get(pool)
     }

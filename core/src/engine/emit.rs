@@ -100,6 +100,7 @@ impl Engine {
     pub(super) fn settle(
         &mut self,
         pkt: &Packet<'_>,
+        root: Option<&Packet<'_>>,
         dir: Dir,
         ix: Option<FlowIx>,
         sink: &mut dyn EventSink,
@@ -166,12 +167,13 @@ impl Engine {
             };
             let stream_data = match ix {
                 Some(ix) if d.hit.in_stream || tx.is_some() => {
-                    self.streams.payload(self.flows.hot(ix).tcp, dir, &self.stream_pool)
+                    self.streams.raw_ready(self.flows.hot(ix).tcp, dir, &self.stream_pool, true).data
                 }
                 _ => &[],
             };
             let mut alert = Alert {
                 packet: pkt,
+                root,
                 dir,
                 flow: None,
                 rule: meta,
@@ -202,6 +204,7 @@ impl Engine {
             self.view(ix).with(|flow| {
                 sink.event(Event::Alert(&Alert {
                     packet: pkt,
+                    root,
                     dir,
                     flow: Some(flow),
                     rule: meta,

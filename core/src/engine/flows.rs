@@ -5,7 +5,10 @@ use super::packet::Seen;
 use crate::Dir;
 use crate::event::{Event, EventSink, Verdict};
 use crate::flow::{FlowIx, State, flag};
-use crate::packet::{L3, L4, Packet, Source, link};
+use crate::packet::{L3, L4, Packet, Source};
+
+/// LINKTYPE_RAW: packets that begin with an IP header.
+const LINK_RAW: u16 = 101;
 
 /// Whether a verdict keeps the frame from going on.
 pub(super) const fn gone(v: &Verdict) -> bool {
@@ -16,7 +19,7 @@ impl Engine {
     /// A packet without bytes that stands for a direction of a flow at its end.
     fn stand_in(&self, ix: FlowIx, dir: Dir) -> Packet<'static> {
         let k = self.flows.key(ix);
-        let mut p = Packet::new(&[], link::RAW, self.flows.hot(ix).last, 0);
+        let mut p = Packet::new(&[], LINK_RAW, self.flows.hot(ix).last, 0);
         p.source = Source::FlowEnd;
         p.l3 = if k.v6 { L3::Ipv6 } else { L3::Ipv4 };
         p.l4 = match k.proto {
@@ -75,8 +78,8 @@ impl Engine {
             for d in Dir::BOTH {
                 let p = self.stand_in(ix, d);
                 if hot.flags & flag::PASS == 0 {
-                    self.inspect(ix, &p, d, &seen, true, sink);
-                    self.settle(&p, d, Some(ix), sink);
+                    self.inspect(ix, &p, d, &seen, true);
+                    self.settle(&p, None, d, Some(ix), sink);
                 }
             }
         }

@@ -170,7 +170,8 @@ impl Engine {
             let mut verdict = Verdict::Forward;
             for i in (at..end).rev() {
                 let h = self.hashes[i];
-                verdict = stronger(verdict, self.packet(&packets[i], &h, sink, 0));
+                let root = (i > at).then(|| &packets[at]);
+                verdict = stronger(verdict, self.packet(&packets[i], &h, root, sink, 0));
             }
             self.count_verdict(verdict);
             if let Some(v) = verdicts.get_mut(frame as usize) {

@@ -26,7 +26,9 @@ const MAX_ROUNDS: u32 = 4096;
 
 /// What the stations before detection found out about a packet.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Seen {
+pub(super) struct Seen<'a> {
+    /// For a packet out of a tunnel: the outermost packet of its frame.
+    pub root: Option<&'a Packet<'a>>,
     pub established: bool,
     pub first: bool,
     pub in_stream: bool,
@@ -42,6 +44,7 @@ impl Engine {
         &mut self,
         pkt: &Packet<'_>,
         hashed: &Hashed,
+        root: Option<&Packet<'_>>,
         sink: &mut dyn EventSink,
         depth: u8,
     ) -> Verdict {
@@ -51,26 +54,31 @@ impl Engine {
             self.decode_anomalies(pkt, sink);
         }
         if pkt.frag.is_some() && !pkt.invalid {
-            return self.fragment(pkt, sink, depth);
+            return self.fragment(pkt, root, sink, depth);
         }
         if !pkt.has_ip() || pkt.invalid || !hashed.is_tracked() {
-            return self.without_flow(pkt, sink);
+            return self.without_flow(pkt, root, sink);
         }
         let (ix, dir, new) = loop {
             match self.flows.lookup_or_insert(pkt, hashed, &self.streams) {
                 Found::Flow { ix, dir, new } => break (ix, dir, new),
                 Found::Ended(ix) => self.end_flow(ix, sink),
-                Found::NotTracked | Found::Full => return self.without_flow(pkt, sink),
+                Found::NotTracked | Found::Full => return self.without_flow(pkt, root, sink),
             }
         };
         if new {
             *self.state_of(ix) = super::FlowState::default();
         }
         let established = self.flows.update(ix, pkt, dir);
-        self.with_flow(ix, pkt, dir, Seen { established, first: new, ..Seen::default() }, sink)
+        self.with_flow(ix, pkt, dir, Seen { root, established, first: new, ..Seen::default() }, sink)
     }
 
-    fn without_flow(&mut self, pkt: &Packet<'_>, sink: &mut dyn EventSink) -> Verdict {
+    fn without_flow(
+        &mut self,
+        pkt: &Packet<'_>,
+        root: Option<&Packet<'_>>,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
         if self.detect.rules().is_empty() {
             return Verdict::Forward;
         }
@@ -91,16 +99,22 @@ impl Engine {
             proto_decided: false,
         };
         self.detect.packet(&cx, None, &mut self.app_pool);
-        self.settle(pkt, Dir::ToServer, None, sink)
+        self.settle(pkt, root, Dir::ToServer, None, sink)
     }
 
     /// A fragment: it is inspected as it is, and may complete a datagram, which then is a packet of its own.
-    fn fragment(&mut self, pkt: &Packet<'_>, sink: &mut dyn EventSink, depth: u8) -> Verdict {
+    fn fragment(
+        &mut self,
+        pkt: &Packet<'_>,
+        root: Option<&Packet<'_>>,
+        sink: &mut dyn EventSink,
+        depth: u8,
+    ) -> Verdict {
         let mut events = EventSet::default();
         let policy = self.streams.config().os_of(&pkt.dst, pkt.is_ipv6());
         let done = if depth < MAX_DEPTH { self.defrag.insert(pkt, policy, &mut events) } else { None };
         let verdict = if events.is_empty() {
-            self.without_flow(pkt, sink)
+            self.without_flow(pkt, root, sink)
         } else {
             let mut marked = pkt.clone();
             marked.events = events;
@@ -113,7 +127,7 @@ impl Engine {
             for (a, b) in marked.events.0.iter_mut().zip(pkt.events.0) {
                 *a |= b;
             }
-            self.without_flow(&marked, sink)
+            self.without_flow(&marked, root, sink)
         };
         let Some(d) = done else { return verdict };
         let mut bytes = core::mem::take(&mut self.whole[usize::from(depth)]);
@@ -123,16 +137,16 @@ impl Engine {
         if fits {
             bytes.extend_from_slice(from);
         }
-        let l3_off = d.l3_off();
+        let (l3_off, link) = (d.l3_off(), d.link());
         self.defrag.release(d);
         let mut worst = verdict;
         if fits {
             let mut buf =
                 core::mem::replace(&mut self.inner[usize::from(depth)], PacketBuf::new(0)).recycle();
-            self.decoder.decode_ip(bytes.get(l3_off..).unwrap_or(&[]), pkt, &mut buf);
+            self.decoder.decode_ip(&bytes, l3_off, link, pkt, &mut buf);
             for p in buf.iter().rev() {
                 let h = self.flows.hash(p);
-                worst = super::stronger(worst, self.packet(p, &h, sink, depth + 1));
+                worst = super::stronger(worst, self.packet(p, &h, root.or(Some(pkt)), sink, depth + 1));
             }
             self.inner[usize::from(depth)] = buf.recycle();
         }
@@ -153,7 +167,7 @@ impl Engine {
         ix: FlowIx,
         pkt: &Packet<'_>,
         mut dir: Dir,
-        mut seen: Seen,
+        mut seen: Seen<'_>,
         sink: &mut dyn EventSink,
     ) -> Verdict {
         let flags = self.flows.hot(ix).flags;
@@ -173,7 +187,7 @@ impl Engine {
                 }
                 seen.in_stream = out.has(outflag::ADDED);
                 seen.established = out.has(outflag::ESTABLISHED);
-                seen.stream_events = stream_set(out);
+                seen.stream_events = stream_set(&out);
                 self.stream_setup(ix);
                 if !out.events.is_empty() {
                     self.stream_anomalies(ix, pkt, dir, &out, sink);
@@ -202,8 +216,8 @@ impl Engine {
         }
         let mut verdict = Verdict::Forward;
         if flags & flag::PASS == 0 {
-            self.inspect(ix, pkt, dir, &seen, false, sink);
-            verdict = self.settle(pkt, dir, Some(ix), sink);
+            self.inspect(ix, pkt, dir, &seen, false);
+            verdict = self.settle(pkt, seen.root, dir, Some(ix), sink);
         }
         self.transactions(ix, pkt, dir, false, sink);
         if let Some(why) = out.drop
@@ -298,7 +312,7 @@ impl Engine {
         ix: FlowIx,
         pkt: &Packet<'_>,
         mut dir: Dir,
-        seen: &mut Seen,
+        seen: &mut Seen<'_>,
         sink: &mut dyn EventSink,
     ) -> Dir {
         for _ in 0..2 {
@@ -328,7 +342,7 @@ impl Engine {
         flush: bool,
         pkt: &Packet<'_>,
         dir: Dir,
-        seen: &mut Seen,
+        seen: &mut Seen<'_>,
         sink: &mut dyn EventSink,
     ) {
         let tcp = self.flows.hot(ix).tcp;
@@ -413,7 +427,7 @@ impl Engine {
         flush: bool,
         pkt: &Packet<'_>,
         dir: Dir,
-        seen: &mut Seen,
+        seen: &mut Seen<'_>,
         sink: &mut dyn EventSink,
     ) {
         let tcp = self.flows.hot(ix).tcp;
@@ -444,7 +458,7 @@ impl Engine {
         pkt: &Packet<'_>,
         dir: Dir,
         fed: &crate::app::Fed,
-        seen: &mut Seen,
+        seen: &mut Seen<'_>,
         sink: &mut dyn EventSink,
     ) {
         if fed.decided {
@@ -471,9 +485,8 @@ impl Engine {
         ix: FlowIx,
         pkt: &Packet<'_>,
         dir: Dir,
-        seen: &Seen,
+        seen: &Seen<'_>,
         flush: bool,
-        sink: &mut dyn EventSink,
     ) {
         if self.detect.rules().is_empty() {
             return;
@@ -521,11 +534,10 @@ impl Engine {
             detect: &mut st.detect,
         };
         self.detect.packet(&cx, Some(&mut fcx), &mut self.app_pool);
-        self.inspect_txs_with(ix, &cx);
+        Self::run_txs(&mut self.detect, &mut self.app, st, &hot, start, &cx, &mut self.app_pool);
         if consumed {
             self.streams.raw_consume(tcp, dir, &mut self.stream_pool);
         }
-        let _ = sink;
     }
 }
 

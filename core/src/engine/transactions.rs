@@ -17,7 +17,7 @@ impl Engine {
         ix: FlowIx,
         pkt: &Packet<'_>,
         dir: Dir,
-        seen: &Seen,
+        seen: &Seen<'_>,
         sink: &mut dyn EventSink,
     ) {
         if self.detect.rules().is_empty() || self.flows.hot(ix).flags & flag::PASS != 0 {
@@ -48,7 +48,7 @@ impl Engine {
             &cx,
             &mut self.app_pool,
         );
-        self.settle(pkt, dir, Some(ix), sink);
+        self.settle(pkt, seen.root, dir, Some(ix), sink);
     }
 
     /// Rules on every changed transaction of the packet's direction.
@@ -207,31 +207,25 @@ impl Engine {
                 if !f.ended() && last {
                     self.app.files_mut().close(id, true);
                 }
-                let f = self.app.files_mut().get_mut(id);
-                if f.ended() && !f.logged {
-                    f.logged = true;
+                let f = self.app.files().view(id);
+                if f.ended() && !f.file().logged {
+                    self.app.files_mut().get_mut(id).logged = true;
                     let view = self.tx_view(ix, tx);
                     let file = self.app.files().view(id);
                     let flow = self.view(ix);
                     flow.with(|flow| {
-                        sink.event(Event::File(&FileRecord { packet: pkt, flow, tx: view, file, dir: d }));
+                        sink.event(Event::File(&FileRecord {
+                            packet: pkt,
+                            flow,
+                            tx: view,
+                            file,
+                            pool: &self.app_pool,
+                            dir: d,
+                        }));
                     });
                 }
                 id = next;
             }
         }
-    }
-
-    /// Rules on transactions in the run of a packet.
-    pub(super) fn inspect_txs_with(&mut self, ix: FlowIx, cx: &PacketCx<'_>) {
-        Self::run_txs(
-            &mut self.detect,
-            &mut self.app,
-            &mut self.state[ix.0 as usize],
-            self.flows.hot(ix),
-            self.flows.cold(ix).start,
-            cx,
-            &mut self.app_pool,
-        );
     }
 }
