@@ -275,7 +275,16 @@ impl Compiler {
                 nocase: *nocase,
             }),
         };
+        let asks_proto = state.iter().any(|s| matches!(s, CState::AppProtocol { .. }));
+        let proto_only = (apps != 0 || asks_proto)
+            && !is_tx
+            && payload_list.is_none()
+            && lists.is_empty()
+            && r.packet.is_empty()
+            && hook.is_none()
+            && state.iter().all(|s| matches!(s, CState::AppProtocol { .. }));
         self.set.sigs.push(Sig {
+            proto_only,
             action: r.meta.action,
             noalert: r.noalert,
             ip,

@@ -131,6 +131,8 @@ pub struct Sig {
     /// Packets with a dsize outside this range cannot match (inclusive).
     pub dsize: Option<ir::IntTest>,
     pub hook: Option<Hook>,
+    /// Asks for the application protocol alone: asked once a direction, when it is known.
+    pub proto_only: bool,
 }
 
 impl Sig {

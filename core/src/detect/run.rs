@@ -297,6 +297,13 @@ impl Detector {
                 }
             }
         }
+        let proto_asked = flow.as_deref_mut().is_none_or(|f| {
+            let asked = f.detect.proto_only & cx.dir.bit() != 0;
+            if f.app != AppProto::UNKNOWN {
+                f.detect.proto_only |= cx.dir.bit();
+            }
+            asked || f.app == AppProto::UNKNOWN
+        });
         if let (Some(raw), Some(f)) = (&cx.raw, flow.as_deref_mut()) {
             self.stream_candidates(group, raw, f, cx.dir, pool);
         }
@@ -305,7 +312,7 @@ impl Detector {
         for i in 0..self.cands.len() {
             let s = self.cands[i];
             let sig = &rules.sigs[s as usize];
-            if !header(sig, cx, flow.as_deref()) {
+            if (sig.proto_only && proto_asked) || !header(sig, cx, flow.as_deref()) {
                 continue;
             }
             self.bench.begin();

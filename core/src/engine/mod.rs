@@ -58,8 +58,6 @@ struct FlowState {
     detect: FlowDetect,
     /// Least bytes worth feeding again, per direction.
     need: [u32; 2],
-    /// Lowest transaction that is not done, to start from.
-    marks: u8,
     /// Detection-level events already reported.
     app_events: u8,
     txs: u32,

@@ -15,8 +15,6 @@ use crate::stream::{ExceptionPolicy, StreamOut, outflag};
 pub(super) const EOF_TOLD: u32 = 1 << flag::ENGINE_SHIFT;
 /// Raw reassembly was switched off because no rule reads it.
 const RAW_SET: u32 = 1 << (flag::ENGINE_SHIFT + 2);
-/// Detection on the protocol alone was done, per direction.
-pub(super) const PROTO_KNOWN: u32 = 1 << (flag::ENGINE_SHIFT + 3);
 
 /// Deepest nesting of fragments inside reassembled datagrams.
 const MAX_DEPTH: u8 = 2;
@@ -536,7 +534,7 @@ impl Engine {
         self.detect.packet(&cx, Some(&mut fcx), &mut self.app_pool);
         Self::run_txs(&mut self.detect, &mut self.app, st, &hot, start, &cx, &mut self.app_pool);
         if consumed {
-            self.streams.raw_consume(tcp, dir, &mut self.stream_pool);
+            self.streams.raw_consume(tcp, dir, &mut self.stream_pool, flush);
         }
     }
 }

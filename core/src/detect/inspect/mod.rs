@@ -367,3 +367,108 @@ impl Sets for NoSets {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::ir::{Base, Endian};
+
+    fn content(bytes: &[u8], relative_next: bool) -> ContentStep {
+        ContentStep {
+            needle: Needle::new(bytes, false),
+            negated: false,
+            offset: None,
+            depth: None,
+            distance: None,
+            within: None,
+            endswith: false,
+            relative_next,
+        }
+    }
+
+    fn run(steps: &[Step], b: Bytes<'_>) -> bool {
+        let (mut vars, mut ready, mut hits) = ([0; 16], false, 0);
+        let (mut base64, mut regex) = (Scratch::new(64), Cache::default());
+        Inspector {
+            vars: &mut vars,
+            base64: &mut base64,
+            base64_ready: &mut ready,
+            regex: &mut regex,
+            sets: &mut NoSets,
+            dce_little: false,
+            tries: 0,
+            limits_hit: &mut hits,
+        }
+        .run(steps, b)
+    }
+
+    fn near(a: &[u8], b: &[u8], distance: i64, within: i64) -> [Step; 2] {
+        let second = ContentStep {
+            distance: Some(Num::Const(distance)),
+            within: Some(Num::Const(within)),
+            ..content(b, false)
+        };
+        [Step::Content(content(a, true)), Step::Content(second)]
+    }
+
+    #[test]
+    fn a_relative_miss_tries_the_next_place() {
+        // The first `a` has no `b` near it, the second one has.
+        assert!(run(&near(b"a", b"b", 0, 1), Bytes::whole(b"a..ab")));
+        assert!(!run(&near(b"a", b"b", 0, 1), Bytes::whole(b"a..a.b")));
+        assert!(run(&near(b"a", b"b", 1, 1), Bytes::whole(b"a..a.b")));
+        assert!(run(&near(b"b", b"a", -2, 1), Bytes::whole(b"xab")));
+    }
+
+    #[test]
+    fn positions_count_from_the_start_of_the_whole() {
+        let mut c = content(b"b", false);
+        c.offset = Some(Num::Const(4));
+        c.depth = Some(Num::Const(2));
+        let s = [Step::Content(c)];
+        assert!(run(&s, Bytes::whole(b"....b.")));
+        assert!(!run(&s, Bytes::whole(b"b.....b")));
+        assert!(run(&s, Bytes { buf: b".b.", offset: 4, end: true }));
+        assert!(!run(&s, Bytes { buf: b"..b", offset: 4, end: true }));
+    }
+
+    #[test]
+    fn the_end_is_only_known_when_nothing_follows() {
+        let s = [Step::Content(ContentStep { endswith: true, ..content(b"end", false) })];
+        assert!(run(&s, Bytes::whole(b"the end")));
+        assert!(!run(&s, Bytes { buf: b"the end", offset: 0, end: false }));
+        assert!(!run(&s, Bytes::whole(b"end.")));
+    }
+
+    #[test]
+    fn an_extracted_length_places_a_content() {
+        let steps = [
+            Step::ByteExtract(ByteExtract {
+                bytes: 1,
+                offset: 0,
+                var: 0,
+                relative: false,
+                multiplier: 1,
+                endian: Endian::Big,
+                base: Base::Binary,
+                align: 0,
+            }),
+            Step::Content(ContentStep { offset: Some(Num::Var(0)), ..content(b"x", false) }),
+        ];
+        assert!(run(&steps, Bytes::whole(b"\x03xx.x")) && run(&steps, Bytes::whole(b"\x03..x")));
+        assert!(!run(&steps, Bytes::whole(b"\x05..x..")));
+    }
+
+    #[test]
+    fn hostile_repetition_is_bounded() {
+        let mut steps: Vec<Step> = (0..8).map(|_| Step::Content(content(b"a", true))).collect();
+        for s in &mut steps[1..] {
+            if let Step::Content(c) = s {
+                c.distance = Some(Num::Const(0));
+            }
+        }
+        let last = ContentStep { distance: Some(Num::Const(0)), ..content(b"never", false) };
+        steps.push(Step::Content(last));
+        assert!(!run(&steps, Bytes::whole(&[b'a'; 60_000])));
+    }
+}
