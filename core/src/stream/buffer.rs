@@ -175,8 +175,11 @@ impl Reassembly {
         if end <= self.base {
             return Err(Refused::Before);
         }
-        let (at, data) =
-            if at < self.base { (self.base, data.get((self.base - at) as usize..).unwrap_or(&[])) } else { (at, data) };
+        let (at, data) = if at < self.base {
+            (self.base, data.get((self.base - at) as usize..).unwrap_or(&[]))
+        } else {
+            (at, data)
+        };
         let new = Range { start: at, end };
         let span = (end - self.base) as usize;
         if span > limits.window || (at > self.cont && self.blocks.len() >= usize::from(limits.blocks)) {
@@ -197,7 +200,14 @@ impl Reassembly {
     }
 
     /// Copies `data` into the buffer except where an old segment wins.
-    fn write(&mut self, pool: &mut BytePool, new: Range, data: &[u8], settled: u64, limits: &Limits) -> Added {
+    fn write(
+        &mut self,
+        pool: &mut BytePool,
+        new: Range,
+        data: &[u8],
+        settled: u64,
+        limits: &Limits,
+    ) -> Added {
         let mut added = Added::default();
         let mut pos = new.start;
         if settled > pos {
@@ -312,10 +322,7 @@ impl Reassembly {
         if r.start < self.base || r.end < r.start {
             return &[];
         }
-        self.buf
-            .get(pool)
-            .get((r.start - self.base) as usize..(r.end - self.base) as usize)
-            .unwrap_or(&[])
+        self.buf.get(pool).get((r.start - self.base) as usize..(r.end - self.base) as usize).unwrap_or(&[])
     }
 
     /// Nothing before `off` is needed any more. Memory moves only when that is worth it.

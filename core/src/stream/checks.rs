@@ -40,16 +40,18 @@ impl Machine<'_> {
         if self.flag(probed) {
             self.ssn.flags &= !probed;
             let pure = seg.len == 0 && seg.flags & (ACK | SYN | FIN | RST) == ACK;
-            if self.ssn.state >= TcpState::Established && pure && seg.window == 0 && peer.window == 0 && exact {
+            if self.ssn.state >= TcpState::Established && pure && seg.window == 0 && peer.window == 0 && exact
+            {
                 return Verdict::Skip;
             }
         }
         if self.ssn.state >= TcpState::Established {
-            let shutdown = matches!(self.ssn.state, TcpState::TimeWait | TcpState::CloseWait | TcpState::LastAck)
-                && seg.flags == ACK
-                && seg.len == 0
-                && seg.seq == me.next_seq.wrapping_add(1)
-                && seg.ack == peer.next_seq.wrapping_add(1);
+            let shutdown =
+                matches!(self.ssn.state, TcpState::TimeWait | TcpState::CloseWait | TcpState::LastAck)
+                    && seg.flags == ACK
+                    && seg.len == 0
+                    && seg.seq == me.next_seq.wrapping_add(1)
+                    && seg.ack == peer.next_seq.wrapping_add(1);
             let update = plain && window != peer.window && exact;
             if !shutdown && !update {
                 if self.bad_window_update(seg, window) {

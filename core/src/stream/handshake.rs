@@ -54,7 +54,8 @@ impl Queued {
     }
 
     fn decode(b: &[u8]) -> Queued {
-        let word = |i: usize| b.get(i..).and_then(|r| r.first_chunk::<4>()).map_or(0, |w| u32::from_le_bytes(*w));
+        let word =
+            |i: usize| b.get(i..).and_then(|r| r.first_chunk::<4>()).map_or(0, |w| u32::from_le_bytes(*w));
         let byte = |i: usize| b.get(i).copied().unwrap_or(0);
         Queued {
             seq: word(0),

@@ -252,7 +252,10 @@ impl Side {
             (_, true) => self.app,
         };
         self.data.release_to(pool, keep);
-        if self.flags & df::DEPTH != 0 && self.app.max(self.raw) >= self.data.right() && self.app >= self.data.right() {
+        if self.flags & df::DEPTH != 0
+            && self.app.max(self.raw) >= self.data.right()
+            && self.app >= self.data.right()
+        {
             self.flags |= df::STOPPED;
             self.data.free(pool);
         }
@@ -461,7 +464,8 @@ impl Streams {
             out.flags |= outflag::ESTABLISHED;
         }
         let was = ssn.state;
-        let mut m = Machine { cfg: &self.cfg, ssn, out: &mut out, pool, handled: 0, to: pkt.dst, v6: pkt.is_ipv6() };
+        let mut m =
+            Machine { cfg: &self.cfg, ssn, out: &mut out, pool, handled: 0, to: pkt.dst, v6: pkt.is_ipv6() };
         let ok = if fresh { m.first(&seg) } else { m.next(&seg) };
         let handled = m.handled;
         let dir = out.dir;
@@ -591,7 +595,16 @@ impl Streams {
                     self.counters.urgent_oob += 1;
                 }
                 if !after.is_empty() {
-                    add(cfg, &mut self.counters, side, pkt, seq.wrapping_add(urgent as u32), after, pool, out)?;
+                    add(
+                        cfg,
+                        &mut self.counters,
+                        side,
+                        pkt,
+                        seq.wrapping_add(urgent as u32),
+                        after,
+                        pool,
+                        out,
+                    )?;
                 }
                 return Ok(());
             }

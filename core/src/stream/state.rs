@@ -827,7 +827,8 @@ impl Machine<'_> {
             server.next_win = server.last_ack.wrapping_add(server.window);
             self.set_state(TcpState::Established);
             self.handshake_take(seg, Dir::ToClient);
-        } else if gt(seg.seq, client.next_seq) && leq(seg.seq, client.next_win) && seg.ack == server.next_seq {
+        } else if gt(seg.seq, client.next_seq) && leq(seg.seq, client.next_win) && seg.ack == server.next_seq
+        {
             // The acknowledgment itself was missed, and some data.
             self.timestamps_used(seg);
             self.ssn.sides[0].next_seq = seg.end;
@@ -838,7 +839,10 @@ impl Machine<'_> {
             }
             self.set_state(TcpState::Established);
             self.handshake_take(seg, Dir::ToServer);
-        } else if (missed || self.flag(sf::FAST_OPEN)) && seg.ack == client.last_ack && seg.seq == server.next_seq {
+        } else if (missed || self.flag(sf::FAST_OPEN))
+            && seg.ack == client.last_ack
+            && seg.seq == server.next_seq
+        {
             let one_sided = self.flag(sf::ASYNC);
             let server = &mut self.ssn.sides[1];
             server.next_seq = seg.end;
@@ -979,7 +983,8 @@ impl Machine<'_> {
         } else {
             self.ack_valid(seg, Ev::EstInvalidAck)?;
         }
-        if seg.dir == Dir::ToClient && self.ssn.flags & (sf::MIDSTREAM | sf::MIDSTREAM_EST) == sf::MIDSTREAM | sf::MIDSTREAM_EST
+        if seg.dir == Dir::ToClient
+            && self.ssn.flags & (sf::MIDSTREAM | sf::MIDSTREAM_EST) == sf::MIDSTREAM | sf::MIDSTREAM_EST
         {
             let server = &mut self.ssn.sides[1];
             server.window = u32::from(seg.window) << server.wscale;
@@ -1130,7 +1135,9 @@ impl Machine<'_> {
             if acks && !to_server && seg.seq == me.next_seq.wrapping_sub(1) && seg.ack == peer.last_ack {
                 again = true;
                 self.out.flags |= outflag::RETRANSMISSION;
-            } else if lt(seg.seq, me.next_seq.wrapping_sub(1)) || gt(seg.seq, me.last_ack.wrapping_add(me.window)) {
+            } else if lt(seg.seq, me.next_seq.wrapping_sub(1))
+                || gt(seg.seq, me.last_ack.wrapping_add(me.window))
+            {
                 return self.refuse(Ev::Fin1FinWrongSeq);
             }
         }

@@ -36,7 +36,15 @@ impl Net {
         self.send_urg(dir, flags, seq, ack, data, 0)
     }
 
-    fn send_urg(&mut self, dir: Dir, flags: u8, seq: u32, ack: u32, data: &[u8], urgent: u16) -> (FlowIx, StreamOut) {
+    fn send_urg(
+        &mut self,
+        dir: Dir,
+        flags: u8,
+        seq: u32,
+        ack: u32,
+        data: &[u8],
+        urgent: u16,
+    ) -> (FlowIx, StreamOut) {
         self.now += 1_000_000;
         let mut p = Packet::new(data, 101, self.now, 1);
         p.l3 = L3::Ipv4;
@@ -282,7 +290,8 @@ fn policies_decide_overlaps() {
         (OsPolicy::Hpux11, "onnonnoon"),
     ];
     for (policy, want) in table {
-        let got: String = cases.iter().map(|&(new, old)| if new_wins(policy, new, old) { 'n' } else { 'o' }).collect();
+        let got: String =
+            cases.iter().map(|&(new, old)| if new_wins(policy, new, old) { 'n' } else { 'o' }).collect();
         assert_eq!(got, want, "{policy:?}");
     }
 }
