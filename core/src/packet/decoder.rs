@@ -227,6 +227,7 @@ impl Decoder {
         let mut cx = Cx { cfg: &self.cfg, layers: 0, inner: None };
         if let Some(p) = out.pkts.last_mut() {
             link::decode(&mut cx, p);
+            settle(p);
         }
         if cx.inner.is_some() {
             inner_packets(&mut cx, first, out);
@@ -271,9 +272,17 @@ impl Decoder {
             out.pkts.pop();
             return 0;
         }
+        settle(p);
         inner_packets(&mut cx, first, out);
         out.len() - first
     }
+}
+
+/// A fault beside usable headers (a short ICMP timestamp, a bad IPv6 option) does not keep a packet from its
+/// flow.
+#[inline]
+fn settle(p: &mut Packet<'_>) {
+    p.invalid &= !p.wants_flow;
 }
 
 #[cold]
@@ -311,6 +320,7 @@ fn inner_packets(cx: &mut Cx<'_>, first: usize, out: &mut PacketBuf<'_>) {
             Begins::Erspan2 => erspan::type2(cx, p, 0, end),
             Begins::Erspan3 => erspan::type3(cx, p, 0, end),
         };
+        settle(p);
         if !good {
             // Not what it looked like: the carrier alone remains, and its payload is its own.
             out.pkts.pop();

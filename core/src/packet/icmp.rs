@@ -17,19 +17,20 @@ pub(super) fn v4(p: &mut Packet<'_>, off: usize, end: usize) {
         9 => 8 + usize::from(i0) * usize::from(i1) * 4,
         13 | 14 => 20,
         _ => 8,
+    };
+    if hlen > have {
+        p.bad(ev::ICMPV4_IPV4_TRUNC_PKT);
     }
-    .min(have);
+    let hlen = hlen.min(have);
     p.l4_hdr = Span::new(off, hlen);
     p.payload = Span::new(off + hlen, have - hlen);
     p.wants_flow = true;
     let highest = match kind {
-        0 | 4 | 8 | 10 | 13..=18 => 0,
+        0 | 4 | 8 | 12 | 13..=18 => 0,
         3 => 15,
         5 => 3,
+        9 => 255,
         11 => 1,
-        12 => 2,
-        9 if code == 16 => 16,
-        9 => 0,
         _ => {
             p.note(ev::ICMPV4_UNKNOWN_TYPE);
             return;
@@ -41,7 +42,7 @@ pub(super) fn v4(p: &mut Packet<'_>, off: usize, end: usize) {
     }
     if code > highest {
         p.note(ev::ICMPV4_UNKNOWN_CODE);
-    } else if matches!(kind, 3 | 4 | 5 | 11 | 12) && have > 8 {
+    } else if kind == 4 || matches!(kind, 3 | 5 | 11 | 12) && have > 8 {
         quoted_v4(p, off + 8, end);
     }
 }
@@ -89,18 +90,19 @@ pub(super) fn v6(p: &mut Packet<'_>, off: usize, end: usize) {
     p.icmp.kind = kind;
     p.icmp.code = code;
     p.wants_flow = true;
-    if matches!(kind, 130..=132 | 143) && p.ttl != 1 {
+    if matches!(kind, 130..=132) && p.ttl != 1 {
         p.note(ev::ICMPV6_MLD_MESSAGE_WITH_INVALID_HL);
     }
     let highest = match kind {
-        1 => 7,
-        2 | 128..=137 | 141..=158 => 0,
+        1 => 6,
+        2 | 128..=137 | 141..=149 | 154 | 156..=159 => 0,
         3 => 1,
         4 => 2,
         138 if code == 255 => 255,
-        138 => 1,
-        139 | 140 => 2,
-        5..=99 | 102..=126 | 160..=199 => {
+        138..=140 => 2,
+        150..=153 => 255,
+        155 => 3,
+        5..=99 | 102..=126 | 160..=199 | 202..=255 => {
             p.note(ev::ICMPV6_UNASSIGNED_TYPE);
             return;
         }

@@ -37,6 +37,9 @@ fn datagram(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize, vj: boo
         return p.bad(ev::IPV4_TRUNC_PKT);
     }
     let end = off + iplen;
+    if hlen > 20 && !options(p, off + 20, off + hlen) {
+        return false;
+    }
     let flags = u16::from_be_bytes([h[6], h[7]]);
     p.l3 = L3::Ipv4;
     p.l3_hdr = Span::new(off, hlen);
@@ -48,9 +51,6 @@ fn datagram(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize, vj: boo
     p.ip_id = u16::from_be_bytes([h[4], h[5]]);
     p.ip_flags = (flags >> 13) as u8;
     p.ip_frag_off = (flags & 0x1fff) << 3;
-    if hlen > 20 {
-        options(p, off + 20, off + hlen);
-    }
     let at = off + hlen;
     if flags & 0x3fff != 0 {
         p.frag = Some(FragFields {
@@ -85,9 +85,10 @@ fn datagram(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize, vj: boo
     true
 }
 
-/// Walks the options, noting kinds in `ip_opts` and faults as events.
+/// Walks the options, noting kinds in `ip_opts` and faults as events; `false` when one makes the packet
+/// invalid.
 #[cold]
-fn options(p: &mut Packet<'_>, off: usize, end: usize) {
+fn options(p: &mut Packet<'_>, off: usize, end: usize) -> bool {
     if !(end - off).is_multiple_of(8) {
         p.note(ev::IPV4_OPT_PAD_REQUIRED);
     }
@@ -97,7 +98,7 @@ fn options(p: &mut Packet<'_>, off: usize, end: usize) {
         match kind {
             0 => {
                 p.ip_opts |= 1;
-                return;
+                break;
             }
             1 => {
                 p.ip_opts |= 2;
@@ -108,23 +109,21 @@ fn options(p: &mut Packet<'_>, off: usize, end: usize) {
         }
         let Some(&len) = after.first() else {
             p.note(ev::IPV4_OPT_EOL_REQUIRED);
-            return;
+            break;
         };
         let (Some(opt), true) = (rest.get(..usize::from(len)), len >= 2) else {
-            p.bad(ev::IPV4_OPT_INVALID_LEN);
-            return;
+            return p.bad(ev::IPV4_OPT_INVALID_LEN);
         };
+        rest = &rest[opt.len()..];
         let fault = match kind {
             7 | 131 | 137 => route(opt),
             68 => timestamp(opt),
             134 => cipso(opt),
             25 => at_least(opt, 8),
             130 | 133 => at_least(opt, 3),
-            136 | 148 if len != 4 => Some(ev::IPV4_OPT_INVALID_LEN),
-            136 | 148 => None,
+            136 | 148 => (len != 4).then_some(ev::IPV4_OPT_INVALID_LEN),
             _ => {
                 p.note(ev::IPV4_OPT_INVALID);
-                rest = &rest[opt.len()..];
                 continue;
             }
         };
@@ -132,13 +131,13 @@ fn options(p: &mut Packet<'_>, off: usize, end: usize) {
         if p.ip_opts & bit != 0 {
             p.note(ev::IPV4_OPT_DUPLICATE);
         } else if let Some(event) = fault {
+            // The walk goes on: the rest may have faults of its own.
             p.bad(event);
-            return;
         } else {
             p.ip_opts |= bit;
         }
-        rest = &rest[opt.len()..];
     }
+    !p.invalid
 }
 
 fn at_least(opt: &[u8], min: usize) -> Option<u8> {
@@ -153,9 +152,8 @@ fn route(opt: &[u8]) -> Option<u8> {
 
 /// Internet timestamp (RFC 791): records of 4 bytes, or 8 with addresses.
 fn timestamp(opt: &[u8]) -> Option<u8> {
-    let &[_, len, ptr, _, flag_byte, ..] = opt else { return Some(ev::IPV4_OPT_INVALID_LEN) };
-    let flag = opt.get(5).copied().unwrap_or(flag_byte);
-    let record = if flag == 1 || flag == 3 { 8 } else { 4 };
+    let &[_, len, ptr, flags, _, ..] = opt else { return Some(ev::IPV4_OPT_INVALID_LEN) };
+    let record = if matches!(flags & 0x0f, 1 | 3) { 8 } else { 4 };
     let bad = ptr < 5 || (ptr - 5) % record != 0 || u16::from(ptr) > u16::from(len) + 1;
     bad.then_some(ev::IPV4_OPT_MALFORMED)
 }

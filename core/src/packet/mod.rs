@@ -240,7 +240,9 @@ pub struct Packet<'a> {
     pub l4_sum: Checksum,
     /// Decode anomalies, Suricata's `decode-event` names.
     pub events: EventSet,
-    /// Set when a fault makes the packet one that Suricata counts as invalid.
+    /// Those of `events` that were met more than once; EVE has an anomaly record for each time.
+    pub repeated: EventSet,
+    /// Set when a fault left the packet without usable headers: flow and stream must not see it.
     pub invalid: bool,
     /// The packet belongs to a flow: its network and transport headers could be used. Damaged packets,
     /// fragments, ARP and unknown transports do not.
@@ -323,6 +325,7 @@ impl<'a> Packet<'a> {
             l3_sum: Checksum::Unchecked,
             l4_sum: Checksum::Unchecked,
             events: EventSet([0; 4]),
+            repeated: EventSet([0; 4]),
             invalid: false,
             wants_flow: false,
             carrier: false,
@@ -335,6 +338,11 @@ impl<'a> Packet<'a> {
         self.payload.of(self.data)
     }
 
+    /// The anomalies to report, repeated ones twice.
+    pub fn anomalies(&self) -> impl Iterator<Item = u8> + use<> {
+        self.events.iter().chain(self.repeated.iter())
+    }
+
     /// The first `N` bytes of the range `off..end` of `data`, if it has so many.
     #[inline]
     fn head<const N: usize>(&self, off: usize, end: usize) -> Option<&'a [u8; N]> {
@@ -344,13 +352,16 @@ impl<'a> Packet<'a> {
     /// Notes an anomaly that leaves the packet usable.
     #[cold]
     fn note(&mut self, event: u8) {
+        if self.events.has(event) {
+            self.repeated.set(event);
+        }
         self.events.set(event);
     }
 
     /// Notes a fault that makes the packet invalid. Always `false`, for callers that then give up.
     #[cold]
     fn bad(&mut self, event: u8) -> bool {
-        self.events.set(event);
+        self.note(event);
         self.invalid = true;
         false
     }

@@ -12,19 +12,19 @@ pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize
         return false;
     }
     let at = if (a, b) == (0xff, 0x03) { off + 2 } else { off };
-    protocol(cx, p, at, end)
+    protocol(cx, p, at, end, ev::PPP_PKT_TOO_SMALL)
 }
 
-/// The protocol field and what it announces.
-fn protocol(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
+/// The protocol field and what it announces; `short` is the fault when it is cut off.
+fn protocol(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize, short: u8) -> bool {
     let Some(&[a]) = p.head::<1>(off, end) else {
-        return p.bad(ev::PPP_PKT_TOO_SMALL);
+        return p.bad(short);
     };
     let (proto, at) = if a & 1 == 1 {
         (u16::from(a), off + 1)
     } else {
         let Some(h) = p.head::<2>(off, end) else {
-            return p.bad(ev::PPP_PKT_TOO_SMALL);
+            return p.bad(short);
         };
         (u16::from_be_bytes(*h), off + 2)
     };
@@ -72,7 +72,7 @@ pub(super) fn pppoe_session(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end
     if !cx.layer(p) {
         return false;
     }
-    len == 0 || protocol(cx, p, off + 6, end)
+    len == 0 || protocol(cx, p, off + 6, end, ev::PPPOE_PKT_TOO_SMALL)
 }
 
 /// PPPoE discovery stage: only its form is checked.

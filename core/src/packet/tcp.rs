@@ -71,8 +71,8 @@ fn options(p: &mut Packet<'_>, off: usize, end: usize) {
                 t.sack_permitted = true;
                 again.then_some(ev::TCP_OPT_DUPLICATE)
             }
-            (5, _) if (10..=34).contains(&len) && (len - 2).is_multiple_of(8) => {
-                if t.sack.is_empty() {
+            (5, _) if (2..=34).contains(&len) && (len - 2).is_multiple_of(8) => {
+                if t.sack.off == 0 {
                     t.sack = Span::new(at + 2, len - 2);
                     None
                 } else {
@@ -82,14 +82,15 @@ fn options(p: &mut Packet<'_>, off: usize, end: usize) {
             (8, &[_, _, a, b, c, d, e, f, g, h]) => {
                 once(&mut t.timestamp, (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])))
             }
-            // Fast open: an empty request, or a cookie of 4 to 16 bytes in pairs (RFC 7413, 2).
-            (34, _) if len == 2 || ((6..=18).contains(&len) && len % 2 == 0) => {
+            // Fast open: an empty request, or a cookie in pairs of bytes (RFC 7413, 2).
+            (34, _) if (2..=18).contains(&len) && len.is_multiple_of(2) => {
                 once(&mut t.fast_open, (len - 2) as u8)
             }
             // Its experimental form (RFC 6994) has a magic number after the length.
-            (253 | 254, &[_, _, 0xf9, 0x89, ..]) if len == 4 || ((8..=20).contains(&len) && len % 2 == 0) => {
+            (253 | 254, &[_, _, 0xf9, 0x89, ..]) if len == 4 || len == 12 => {
                 once(&mut t.fast_open, (len - 4) as u8)
             }
+            (253 | 254, _) if len != 4 && len != 12 => Some(ev::TCP_OPT_INVALID_LEN),
             (19, _) if len != 18 => Some(ev::TCP_OPT_INVALID_LEN),
             (29, _) if len < 4 => Some(ev::TCP_OPT_INVALID_LEN),
             (2 | 3 | 4 | 5 | 8 | 34, _) => Some(ev::TCP_OPT_INVALID_LEN),
