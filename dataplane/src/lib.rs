@@ -3,7 +3,7 @@
 
 pub mod capture;
 pub mod config;
-//pub mod counters;
+pub mod counters;
 pub mod eve;
 pub mod filter;
 pub mod lists;

@@ -9,7 +9,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     match cmd::Cli::parse().command {
-        //cmd::Command::Run(args) => cmd::run::main(&args),
+        cmd::Command::Run(args) => cmd::run::main(&args),
         cmd::Command::Rules(args) => cmd::rules::main(&args),
     }
 }

@@ -3,7 +3,7 @@
 
 pub mod load;
 pub mod rules;
-//pub mod run;
+pub mod run;
 
 use std::path::PathBuf;
 
@@ -30,7 +30,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Read captures and write events (takes the options of `suricata -r`)
-    //Run(RunArgs),
+    Run(RunArgs),
     /// Look at rules without running them
     Rules(RulesArgs),
 }

@@ -1,6 +1,7 @@
 //! Configuration: Suricata's YAML, `--set` assignments and built-in defaults go in; [`Settings`] come out, with
 //! the list of settings that this program does not know.
 
+pub mod engine;
 pub mod eve;
 mod hosts;
 mod read;
