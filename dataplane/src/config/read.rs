@@ -282,6 +282,11 @@ fn app(root: &Node, outputs: &Outputs) -> Result<AppConfig, ConfigError> {
         a.file_sha256 |= f.sha256;
     }
     a.file_sha256 |= outputs.file_store.is_some();
+    // An extended record shows the fingerprints, so they are computed unless they are switched off.
+    let extended = outputs.eve.iter().any(|e| e.record("tls").is_some_and(|r| r.extended));
+    let off = |key: &str| root.flag(&format!("app-layer.protocols.tls.{key}")) == Some(false);
+    a.tls_ja3 |= extended && !off("ja3-fingerprints");
+    a.tls_ja4 |= extended && !off("ja4-fingerprints");
     Ok(a)
 }
 

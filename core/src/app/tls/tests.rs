@@ -266,10 +266,7 @@ fn certificate_of_a_server() {
     assert!(b.feed(st, Dir::ToServer, &record(22, 0x0301, &chrome()), 1000));
     assert!(b.feed(st, Dir::ToClient, &server_flight(), 1000));
     let mut get = |n, i| b.buffer(st, n, Dir::ToClient, i).map(|v| String::from_utf8_lossy(&v).into_owned());
-    assert_eq!(
-        get("tls.cert_subject", 0).unwrap(),
-        "CN=host\0x, Email=a@b, 1.2.3.1000=odd".replace("1.2.3.1000", "1.2.3.1000")
-    );
+    assert_eq!(get("tls.cert_subject", 0).unwrap(), "CN=host\0x, Email=a@b, 1.2.3.1000=odd");
     assert_eq!(get("tls.cert_issuer", 0).unwrap(), "C=US, O=A, B");
     assert_eq!(get("tls.cert_serial", 0).unwrap(), "00:97:E6");
     assert_eq!(get("tls.cert_fingerprint", 0).unwrap().len(), 59);
