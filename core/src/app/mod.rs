@@ -4,12 +4,16 @@
 //! only other place that knows it is one line of [`registry::PROTOCOLS`]. A parser owns the states and
 //! transactions of all flows of one engine, in slabs and in the engine's byte pool; the flow keeps a number.
 
+#[cfg(test)]
+mod bench;
 pub mod dns;
+pub mod entries;
 pub mod expect;
 pub mod layer;
 pub mod plain;
 pub mod recognise;
 pub mod registry;
+pub mod smtp;
 pub mod tls;
 pub mod txs;
 

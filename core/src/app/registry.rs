@@ -1,6 +1,6 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
-use super::{ProtoDef, dns, plain, tls};
+use super::{ProtoDef, dns, plain, smtp, tls};
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
 pub static PROTOCOLS: &[&ProtoDef] = &[
@@ -10,7 +10,7 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &plain::HTTP2,
     &plain::FTP,
     &plain::FTP_DATA,
-    &plain::SMTP,
+    &smtp::SMTP,
     &plain::SSH,
     &plain::IMAP,
     &plain::POP3,

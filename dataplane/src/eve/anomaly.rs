@@ -9,6 +9,12 @@ use super::{Output, alert};
 /// Bytes of the packet that `packethdr` shows.
 const HEADER_BYTES: usize = 32;
 
+/// Whether Suricata writes the protocol's event names in capitals: its older parsers do, the newer ones write
+/// them as rules do.
+fn shouts(layer: &str, proto: &str) -> bool {
+    layer == "proto_detect" || matches!(proto, "http" | "tls" | "smtp" | "ftp" | "modbus" | "dnp3")
+}
+
 impl Output {
     pub(super) fn anomaly(&mut self, a: &Anomaly<'_>) {
         let Some(s) = self.settings.anomaly else { return };
@@ -45,10 +51,14 @@ impl Output {
             AnomalyKind::AppLayer => {
                 j.word("app_proto", a.app_proto.name());
                 j.word("type", "applayer");
-                j.key("event");
-                j.buf.push(b'"');
-                j.buf.extend(a.name.bytes().map(|b| b.to_ascii_uppercase()));
-                j.buf.push(b'"');
+                if shouts(a.layer, a.app_proto.name()) {
+                    j.key("event");
+                    j.buf.push(b'"');
+                    j.buf.extend(a.name.bytes().map(|b| b.to_ascii_uppercase()));
+                    j.buf.push(b'"');
+                } else {
+                    j.word("event", a.name);
+                }
                 j.word("layer", a.layer);
             }
         }

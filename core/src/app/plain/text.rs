@@ -107,7 +107,6 @@ fn confirm_sip(b: &[u8], _: &Seen) -> Verdict {
     }
 }
 
-pub static SMTP: ProtoDef = def("smtp", OVER_TCP, SMTP_BEGINS);
 pub static FTP: ProtoDef = def("ftp", OVER_TCP, FTP_BEGINS);
 /// Announced by an FTP control channel.
 pub static FTP_DATA: ProtoDef = def("ftp-data", OVER_TCP, Recognise::NONE);

@@ -1,0 +1,125 @@
+//! What tests of parsers share: a parser with the memory it needs, fed piece by piece.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::file::Files;
+use super::{AppConfig, AppCx, Buffer, Input, Outcome, Parser, ProtoDef, StateId, TxIdx, Wanted};
+use crate::Dir;
+use crate::pool::{BytePool, Scratch};
+
+/// A parser, one flow, and memory.
+pub struct Bench {
+    pub parser: Box<dyn Parser>,
+    pub pool: BytePool,
+    pub files: Files,
+    scratch: Scratch,
+    cfg: AppConfig,
+    pub st: StateId,
+}
+
+impl Bench {
+    pub fn new(def: &ProtoDef) -> Self {
+        let cfg = AppConfig { max_states: 4, max_txs: 256, max_files: 64, ..AppConfig::default() };
+        let mut b = Bench {
+            parser: (def.parser.unwrap())(&cfg),
+            pool: BytePool::new(4 << 20),
+            files: Files::new(&cfg),
+            scratch: Scratch::new(64 << 10),
+            cfg,
+            st: 0,
+        };
+        b.st = b.with(|p, cx| p.open(cx).unwrap());
+        b
+    }
+
+    pub fn with<R>(&mut self, f: impl FnOnce(&mut dyn Parser, &mut AppCx<'_>) -> R) -> R {
+        let mut cx = AppCx {
+            pool: &mut self.pool,
+            files: &mut self.files,
+            scratch: &mut self.scratch,
+            cfg: &self.cfg,
+            now: 0,
+            wanted: Wanted::ALL,
+            ports: [40000, 25],
+        };
+        f(&mut *self.parser, &mut cx)
+    }
+
+    /// Feeds one direction whole.
+    pub fn feed(&mut self, dir: Dir, data: &[u8]) -> Outcome {
+        let st = self.st;
+        self.with(|p, cx| p.parse(st, Input { dir, data, gap: 0, eof: false, datagram: false }, cx))
+    }
+
+    /// Feeds a datagram.
+    pub fn datagram(&mut self, dir: Dir, data: &[u8]) -> Outcome {
+        let st = self.st;
+        self.with(|p, cx| p.parse(st, Input { dir, data, gap: 0, eof: false, datagram: true }, cx))
+    }
+
+    /// Feeds one direction in pieces of these lengths, giving again what was not consumed. Returns what was left.
+    pub fn feed_cut(&mut self, dir: Dir, data: &[u8], cuts: &[usize]) -> usize {
+        let (mut from, mut to) = (0, 0);
+        for c in cuts.iter().cycle() {
+            to = (to + (*c).max(1)).min(data.len());
+            match self.feed(dir, &data[from..to]) {
+                Outcome::Consumed { bytes, .. }
+                | Outcome::Change { bytes, .. }
+                | Outcome::Opaque { bytes } => {
+                    from += bytes;
+                }
+                Outcome::Failed => return usize::MAX,
+            }
+            if to == data.len() {
+                break;
+            }
+        }
+        data.len() - from
+    }
+
+    /// Every value of a buffer, over all transactions, with the transaction's number.
+    pub fn values(&mut self, local: u8, dir: Dir) -> Vec<(u64, Vec<u8>)> {
+        let mut all = Vec::new();
+        let (lo, hi) = self.parser.tx_bounds(self.st);
+        for id in lo..hi {
+            let Some(tx) = self.parser.tx(self.st, id) else { continue };
+            for index in 0..1000 {
+                match self.parser.buffer(self.st, tx, local, dir, index, &self.pool, &mut self.scratch) {
+                    Buffer::Data { bytes, .. } => all.push((id, bytes.to_vec())),
+                    _ => break,
+                }
+            }
+        }
+        all
+    }
+
+    /// All there is to see, for comparison.
+    pub fn everything(&mut self, def: &ProtoDef) -> Vec<(u64, Vec<u8>)> {
+        let mut all = Vec::new();
+        for (local, b) in def.buffers.iter().enumerate() {
+            for dir in Dir::BOTH {
+                if b.dirs & dir.bit() != 0 {
+                    all.extend(self.values(local as u8, dir));
+                }
+            }
+        }
+        all
+    }
+
+    pub fn tx(&self, id: u64) -> TxIdx {
+        self.parser.tx(self.st, id).unwrap()
+    }
+
+    pub fn events(&self, id: u64) -> u128 {
+        self.parser.common(self.tx(id)).events
+    }
+
+    /// Ends the flow; nothing may be left.
+    pub fn close(mut self) {
+        let st = self.st;
+        self.with(|p, cx| p.close(st, cx));
+        assert_eq!(self.pool.in_use(), 0);
+        assert_eq!(self.files.used(), 0);
+    }
+}

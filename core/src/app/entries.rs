@@ -1,0 +1,55 @@
+//! A list of small tagged values in one pool buffer: what parsers keep of a transaction whose fields come in any
+//! order and number (mail headers, recipients, replies).
+
+use crate::pool::{BytePool, PBuf};
+
+/// The list. Each entry is its tag, its length as two bytes, and its bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Entries {
+    buf: PBuf,
+}
+
+/// Most bytes one list may take.
+const MAX: usize = 32 << 10;
+
+impl Entries {
+    /// Appends a value; what does not fit (a full pool, a list beyond 32 KiB, a value beyond 64 KiB) is left out.
+    pub fn push(&mut self, pool: &mut BytePool, tag: u8, value: &[u8]) -> bool {
+        let value = value.get(..usize::from(u16::MAX)).unwrap_or(value);
+        if self.buf.len() + 3 + value.len() > MAX {
+            return false;
+        }
+        let n = (value.len() as u16).to_le_bytes();
+        let from = self.buf.len();
+        let done = self.buf.extend(pool, &[tag, n[0], n[1]]).and_then(|()| self.buf.extend(pool, value));
+        if done.is_err() {
+            self.buf.truncate(from);
+        }
+        done.is_ok()
+    }
+
+    /// The values with that tag, in order.
+    pub fn all<'a>(&self, pool: &'a BytePool, tag: u8) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let mut rest = self.buf.get(pool);
+        core::iter::from_fn(move || {
+            loop {
+                let [t, a, b, tail @ ..] = rest else { return None };
+                let (value, next) = tail.split_at_checked(usize::from(u16::from_le_bytes([*a, *b])))?;
+                rest = next;
+                if *t == tag {
+                    return Some(value);
+                }
+            }
+        })
+    }
+
+    /// The value with that tag and that place among its like.
+    pub fn nth<'a>(&self, pool: &'a BytePool, tag: u8, n: u32) -> Option<&'a [u8]> {
+        self.all(pool, tag).nth(n as usize)
+    }
+
+    /// Gives the memory back.
+    pub fn free(&mut self, pool: &mut BytePool) {
+        self.buf.free(pool);
+    }
+}

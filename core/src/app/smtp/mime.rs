@@ -1,0 +1,523 @@
+//! Mail messages (RFC 5322, RFC 2045-2047, RFC 2183): lines go in; header fields, URLs of text parts and the
+//! decoded bytes of attachments come out. Owns the state of one message being read.
+
+use super::{Mail, tag};
+use crate::Dir;
+use crate::app::AppCx;
+use crate::app::file::NewFile;
+use crate::pool::PBuf;
+
+/// Nested multiparts followed.
+const DEPTH: usize = 5;
+/// Bytes of a header field kept.
+const FIELD_MAX: usize = 4000;
+/// Longest file name and boundary (as Suricata).
+const NAME_MAX: usize = 255;
+/// Text of one line searched for URLs.
+const TEXT_MAX: usize = 2000;
+/// Line lengths beyond which an event is due (RFC 5322 2.1.1, RFC 2045 6.7 and 6.8).
+const LINE_MAX: usize = 998;
+const CODED_LINE_MAX: usize = 76;
+
+/// Where a message stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    #[default]
+    Headers,
+    Body,
+    Done,
+}
+
+impl Stage {
+    /// EVE `email.status`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Headers => "HEADER_STARTED",
+            Stage::Body => "BODY_STARTED",
+            Stage::Done => "PARSE_DONE",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Coding {
+    #[default]
+    Plain,
+    Base64,
+    Quoted,
+}
+
+/// A message being read.
+#[derive(Debug, Default)]
+pub struct Mime {
+    pub stage: Stage,
+    /// Header field being unfolded.
+    field: PBuf,
+    /// Boundaries of the open multiparts, outermost first.
+    boundaries: [PBuf; DEPTH],
+    depth: usize,
+    /// In the header of a part or of an embedded message.
+    inner: bool,
+    coding: Coding,
+    html_or_text: bool,
+    embedded: bool,
+    name: PBuf,
+    boundary: PBuf,
+    /// File + 1 that the part is written to.
+    file: u32,
+    /// Line end that belongs to the file unless a boundary follows.
+    eol: u8,
+    bits: u32,
+    held: u8,
+    text: PBuf,
+    /// The line's beginning came before (it was too long).
+    partial: bool,
+}
+
+/// What a line raised: numbers of SMTP events.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Raised(pub u32);
+
+impl Raised {
+    fn set(&mut self, ev: u8) {
+        self.0 |= 1 << ev;
+    }
+}
+
+impl Mime {
+    /// Gives back what it holds.
+    pub fn free(&mut self, cx: &mut AppCx<'_>) {
+        for b in &mut self.boundaries {
+            b.free(cx.pool);
+        }
+        for b in [&mut self.field, &mut self.name, &mut self.boundary, &mut self.text] {
+            b.free(cx.pool);
+        }
+        *self = Mime::default();
+    }
+
+    /// Takes a line without its end. `eol`: bytes of the line end, 0 when the line goes on.
+    pub fn line(
+        &mut self,
+        line: &[u8],
+        eol: u8,
+        mail: &mut Mail,
+        head: &mut u32,
+        id: u64,
+        cx: &mut AppCx<'_>,
+    ) -> Raised {
+        let mut raised = Raised::default();
+        let goes_on = core::mem::replace(&mut self.partial, eol == 0);
+        if line.len() > LINE_MAX {
+            raised.set(super::EV_LONG_LINE);
+        }
+        match self.stage {
+            Stage::Headers => self.header_line(line, goes_on, mail, head, id, cx, &mut raised),
+            Stage::Body => self.body_line(line, goes_on, eol, mail, head, cx, &mut raised),
+            Stage::Done => {}
+        }
+        raised
+    }
+
+    /// The message ended.
+    pub fn end(&mut self, truncated: bool, mail: &mut Mail, cx: &mut AppCx<'_>) {
+        if self.stage == Stage::Headers {
+            let mut ignored = Raised::default();
+            self.field_done(mail, cx, &mut ignored);
+        }
+        self.part_done(truncated, mail, cx);
+        if !truncated {
+            self.stage = Stage::Done;
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn header_line(
+        &mut self,
+        line: &[u8],
+        goes_on: bool,
+        mail: &mut Mail,
+        head: &mut u32,
+        id: u64,
+        cx: &mut AppCx<'_>,
+        raised: &mut Raised,
+    ) {
+        if line.is_empty() && !goes_on {
+            self.field_done(mail, cx, raised);
+            self.header_done(mail, head, id, cx);
+            return;
+        }
+        let folded = matches!(line.first(), Some(b' ' | b'\t')) && !self.field.is_empty();
+        if goes_on || folded {
+            let room = FIELD_MAX.saturating_sub(self.field.len());
+            let text = if goes_on { line } else { line.trim_ascii_start() };
+            if folded && !goes_on && room > 0 {
+                let _ = self.field.push(cx.pool, b' ');
+            }
+            let _ = self.field.extend(cx.pool, text.get(..room.saturating_sub(1)).unwrap_or(text));
+            return;
+        }
+        if self.boundary_line(line, mail, cx) {
+            return;
+        }
+        self.field_done(mail, cx, raised);
+        let _ = self.field.extend(cx.pool, line.get(..FIELD_MAX).unwrap_or(line));
+    }
+
+    /// A header field is complete.
+    fn field_done(&mut self, mail: &mut Mail, cx: &mut AppCx<'_>, raised: &mut Raised) {
+        let field = core::mem::take(&mut self.field);
+        // Worked on in scratch, as the pool is written to meanwhile.
+        cx.scratch.clear();
+        cx.scratch.extend(field.get(cx.pool));
+        let mut field = field;
+        field.free(cx.pool);
+        let text = cx.scratch.as_slice();
+        let Some(colon) = text.iter().position(|b| *b == b':') else { return };
+        let (name, value) = text.split_at(colon);
+        let value = value.get(1..).unwrap_or(&[]).trim_ascii();
+        let name = name.trim_ascii();
+        let is = |n: &str| name.eq_ignore_ascii_case(n.as_bytes());
+        if is("content-transfer-encoding") {
+            self.coding = if value.eq_ignore_ascii_case(b"base64") {
+                Coding::Base64
+            } else if value.eq_ignore_ascii_case(b"quoted-printable") {
+                Coding::Quoted
+            } else {
+                Coding::Plain
+            };
+        } else if is("content-type") {
+            let kind = value.split(|b| *b == b';').next().unwrap_or(&[]).trim_ascii();
+            self.html_or_text = starts(kind, b"text/");
+            self.embedded = kind.eq_ignore_ascii_case(b"message/rfc822");
+            if starts(kind, b"multipart/") {
+                if let Some(b) = parameter(value, b"boundary") {
+                    if b.len() > NAME_MAX {
+                        raised.set(super::EV_LONG_BOUNDARY);
+                    }
+                    self.boundary.free(cx.pool);
+                    let _ = self.boundary.extend(cx.pool, b.get(..NAME_MAX).unwrap_or(b));
+                }
+            }
+            if let Some(n) = parameter(value, b"name") {
+                if self.name.is_empty() {
+                    keep_name(&mut self.name, n, cx.pool, raised);
+                }
+            }
+        } else if is("content-disposition") {
+            if let Some(n) = parameter(value, b"filename") {
+                self.name.free(cx.pool);
+                keep_name(&mut self.name, n, cx.pool, raised);
+            }
+        }
+        if !self.inner {
+            if let Some((t, _)) = tag::FIELDS.iter().find(|(_, n)| is(n)) {
+                mail.list.push(cx.pool, *t, value);
+            }
+        }
+    }
+
+    /// The empty line after a header.
+    fn header_done(&mut self, mail: &mut Mail, head: &mut u32, id: u64, cx: &mut AppCx<'_>) {
+        self.inner = true;
+        if !self.boundary.is_empty() {
+            if let Some(slot) = self.boundaries.get_mut(self.depth) {
+                slot.free(cx.pool);
+                *slot = core::mem::take(&mut self.boundary);
+                self.depth += 1;
+            } else {
+                self.boundary.free(cx.pool);
+            }
+        }
+        if self.embedded {
+            self.embedded = false;
+            self.reset_part(cx);
+            return;
+        }
+        self.stage = Stage::Body;
+        if self.name.is_empty() {
+            return;
+        }
+        cx.scratch.clear();
+        cx.scratch.extend(self.name.get(cx.pool));
+        let name = cx.scratch.as_slice();
+        mail.list.push(cx.pool, tag::ATTACHMENT, name);
+        let new = NewFile { name, dir: Dir::ToServer, tx_id: id, window: false, range: None };
+        if let Some(f) = cx.files.open(cx.pool, head, new) {
+            self.file = f + 1;
+            mail.bodies = mail.bodies.saturating_add(1);
+        }
+    }
+
+    fn reset_part(&mut self, cx: &mut AppCx<'_>) {
+        self.coding = Coding::Plain;
+        self.html_or_text = false;
+        self.embedded = false;
+        self.name.free(cx.pool);
+        self.boundary.free(cx.pool);
+        self.text.free(cx.pool);
+        (self.file, self.eol, self.bits, self.held) = (0, 0, 0, 0);
+        self.stage = Stage::Headers;
+    }
+
+    fn part_done(&mut self, truncated: bool, mail: &mut Mail, cx: &mut AppCx<'_>) {
+        if self.held > 0 && self.coding == Coding::Base64 {
+            self.flush_base64(mail, cx);
+        }
+        self.text_line_done(mail, cx);
+        if let Some(f) = self.file.checked_sub(1) {
+            cx.files.close(f, truncated);
+            mail.closed = mail.closed.max(mail.bodies);
+        }
+        self.file = 0;
+    }
+
+    /// Whether the line is a boundary; if so the part before it is over.
+    fn boundary_line(&mut self, line: &[u8], mail: &mut Mail, cx: &mut AppCx<'_>) -> bool {
+        let Some(rest) = line.strip_prefix(b"--") else { return false };
+        for d in (0..self.depth).rev() {
+            let (ends, n) = {
+                let b = self.boundaries.get(d).map_or(&[][..], |b| b.get(cx.pool));
+                match rest.strip_prefix(b) {
+                    Some(after) if !b.is_empty() => (after.starts_with(b"--"), d),
+                    _ => continue,
+                }
+            };
+            self.part_done(false, mail, cx);
+            self.reset_part(cx);
+            self.depth = n + 1;
+            if ends {
+                self.depth = n;
+                self.stage = Stage::Body;
+            }
+            self.field.free(cx.pool);
+            return true;
+        }
+        false
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn body_line(
+        &mut self,
+        line: &[u8],
+        goes_on: bool,
+        eol: u8,
+        mail: &mut Mail,
+        head: &mut u32,
+        cx: &mut AppCx<'_>,
+        raised: &mut Raised,
+    ) {
+        let _ = head;
+        if !goes_on && self.boundary_line(line, mail, cx) {
+            return;
+        }
+        if self.coding != Coding::Plain && line.len() > CODED_LINE_MAX {
+            raised.set(super::EV_LONG_ENC_LINE);
+        }
+        match self.coding {
+            Coding::Plain => {
+                let pending = core::mem::replace(&mut self.eol, eol);
+                self.out(eol_bytes(pending), mail, cx);
+                self.out(line, mail, cx);
+                if self.file == 0 && eol > 0 {
+                    self.text_line_done(mail, cx);
+                }
+            }
+            Coding::Base64 => self.base64(line, mail, cx, raised),
+            Coding::Quoted => {
+                let pending = core::mem::replace(&mut self.eol, eol);
+                self.out(eol_bytes(pending), mail, cx);
+                let mut rest = line;
+                while let Some(at) = rest.iter().position(|b| *b == b'=') {
+                    self.out(rest.get(..at).unwrap_or(&[]), mail, cx);
+                    rest = rest.get(at + 1..).unwrap_or(&[]);
+                    match (rest.first().copied().and_then(hex), rest.get(1).copied().and_then(hex)) {
+                        (Some(a), Some(b)) => {
+                            self.out(&[a << 4 | b], mail, cx);
+                            rest = rest.get(2..).unwrap_or(&[]);
+                        }
+                        _ if rest.trim_ascii().is_empty() => {
+                            // A soft line break: the line goes on.
+                            self.eol = 0;
+                            rest = &[];
+                        }
+                        _ => {
+                            raised.set(super::EV_BAD_QP);
+                            self.out(b"=", mail, cx);
+                        }
+                    }
+                }
+                self.out(rest, mail, cx);
+                if self.file == 0 && self.eol > 0 {
+                    self.text_line_done(mail, cx);
+                }
+            }
+        }
+    }
+
+    fn base64(&mut self, line: &[u8], mail: &mut Mail, cx: &mut AppCx<'_>, raised: &mut Raised) {
+        let mut out = [0u8; 768];
+        let mut n = 0;
+        for &c in line {
+            let v = match c {
+                b'A'..=b'Z' => c - b'A',
+                b'a'..=b'z' => c - b'a' + 26,
+                b'0'..=b'9' => c - b'0' + 52,
+                b'+' => 62,
+                b'/' => 63,
+                b'=' | b' ' | b'\t' | b'\r' => continue,
+                _ => {
+                    raised.set(super::EV_BAD_BASE64);
+                    continue;
+                }
+            };
+            self.bits = self.bits << 6 | u32::from(v);
+            self.held += 1;
+            if self.held == 4 {
+                let [_, a, b, c] = self.bits.to_be_bytes();
+                if let Some(to) = out.get_mut(n..n + 3) {
+                    to.copy_from_slice(&[a, b, c]);
+                }
+                n += 3;
+                (self.bits, self.held) = (0, 0);
+                if n == out.len() {
+                    self.out(&out, mail, cx);
+                    n = 0;
+                }
+            }
+        }
+        self.out(out.get(..n).unwrap_or(&[]), mail, cx);
+    }
+
+    /// The last, incomplete group.
+    fn flush_base64(&mut self, mail: &mut Mail, cx: &mut AppCx<'_>) {
+        let b = (self.bits << (6 * (4 - u32::from(self.held.min(4))))).to_be_bytes();
+        let n = usize::from(self.held.saturating_sub(1));
+        (self.bits, self.held) = (0, 0);
+        self.out(b.get(1..1 + n).unwrap_or(&[]), mail, cx);
+    }
+
+    /// Decoded bytes of the part.
+    fn out(&mut self, bytes: &[u8], mail: &mut Mail, cx: &mut AppCx<'_>) {
+        if bytes.is_empty() {
+            return;
+        }
+        if let Some(f) = self.file.checked_sub(1) {
+            cx.files.append(cx.pool, f, bytes);
+            mail.body(bytes, cx);
+        } else if self.html_or_text || !self.inner || self.depth == 0 {
+            let mut rest = bytes;
+            while let Some(at) = rest.iter().position(|b| *b == b'\n') {
+                self.text_add(rest.get(..at).unwrap_or(&[]), cx);
+                self.text_line_done(mail, cx);
+                rest = rest.get(at + 1..).unwrap_or(&[]);
+            }
+            self.text_add(rest, cx);
+        }
+    }
+
+    fn text_add(&mut self, bytes: &[u8], cx: &mut AppCx<'_>) {
+        let room = TEXT_MAX.saturating_sub(self.text.len());
+        let _ = self.text.extend(cx.pool, bytes.get(..room).unwrap_or(bytes));
+    }
+
+    /// A line of text is whole: looks for URLs in it.
+    fn text_line_done(&mut self, mail: &mut Mail, cx: &mut AppCx<'_>) {
+        if self.text.is_empty() {
+            return;
+        }
+        cx.scratch.clear();
+        cx.scratch.extend(self.text.get(cx.pool));
+        self.text.truncate(0);
+        let text = cx.scratch.as_slice();
+        let mut at = 0;
+        while let Some(found) = memchr::memmem::find(text.get(at..).unwrap_or(&[]), b"://") {
+            let colon = at + found;
+            let scheme = text.get(colon.saturating_sub(4)..colon).unwrap_or(&[]);
+            let from = colon + 3;
+            let rest = text.get(from..).unwrap_or(&[]);
+            let len = rest.iter().position(|b| !url_byte(*b)).unwrap_or(rest.len());
+            if scheme.eq_ignore_ascii_case(b"http") && len > 0 {
+                mail.list.push(cx.pool, tag::URL, rest.get(..len).unwrap_or(rest));
+            }
+            at = from + len;
+        }
+    }
+}
+
+fn keep_name(to: &mut PBuf, name: &[u8], pool: &mut crate::pool::BytePool, raised: &mut Raised) {
+    if name.len() > NAME_MAX {
+        raised.set(super::EV_LONG_FILENAME);
+    }
+    let _ = to.extend(pool, name.get(..NAME_MAX).unwrap_or(name));
+}
+
+fn starts(text: &[u8], with: &[u8]) -> bool {
+    text.get(..with.len()).is_some_and(|t| t.eq_ignore_ascii_case(with))
+}
+
+fn eol_bytes(n: u8) -> &'static [u8] {
+    match n {
+        2 => b"\r\n",
+        1 => b"\n",
+        _ => b"",
+    }
+}
+
+fn hex(b: u8) -> Option<u8> {
+    (b as char).to_digit(16).map(|d| d as u8)
+}
+
+/// Bytes of a URL (RFC 3986).
+fn url_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"%;/?:@&=+$,-_.!~*'()#".contains(&b)
+}
+
+/// The value of parameter `name` in a field such as `attachment; filename="a b"`.
+fn parameter<'a>(value: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let mut at = value.iter().position(|b| *b == b';')? + 1;
+    while at < value.len() {
+        let rest = value.get(at..)?.trim_ascii_start();
+        let eq = rest.iter().position(|b| *b == b'=' || *b == b';')?;
+        let key = rest.get(..eq)?.trim_ascii();
+        let mut v = rest.get(eq + 1..)?;
+        if rest.get(eq) == Some(&b';') {
+            at = value.len() - v.len();
+            continue;
+        }
+        v = v.trim_ascii_start();
+        let (got, after) = match v.strip_prefix(b"\"") {
+            Some(q) => {
+                let end = q.iter().position(|b| *b == b'"').unwrap_or(q.len());
+                let after = q.get(end..).unwrap_or(&[]);
+                (q.get(..end)?, after)
+            }
+            None => {
+                let end = v.iter().position(|b| *b == b';').unwrap_or(v.len());
+                (v.get(..end)?.trim_ascii(), v.get(end..).unwrap_or(&[]))
+            }
+        };
+        if key.eq_ignore_ascii_case(name) {
+            return Some(got);
+        }
+        at = match after.iter().position(|b| *b == b';') {
+            Some(n) => value.len() - after.len() + n + 1,
+            None => value.len(),
+        };
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters() {
+        let v = b"attachment; size=3; filename=\"a; b.txt\"; x=y";
+        assert_eq!(parameter(v, b"filename"), Some(&b"a; b.txt"[..]));
+        assert_eq!(parameter(v, b"X"), Some(&b"y"[..]));
+        assert_eq!(parameter(v, b"size"), Some(&b"3"[..]));
+        assert_eq!(parameter(b"attachment; filename", b"filename"), None);
+    }
+}

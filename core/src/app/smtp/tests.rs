@@ -1,0 +1,86 @@
+use super::*;
+use crate::app::bench::Bench;
+use proptest::prelude::*;
+
+const CLIENT: &[u8] = b"EHLO GP\r\nMAIL FROM:<a@patriots.in> SIZE=3\r\nRCPT TO: <b@yahoo.co.in>\r\nDATA\r\n\
+From: \"Gurpartap\" <a@patriots.in>\r\nTo: <b@yahoo.co.in>, c@d\r\nSubject: SMTP\r\n\tfolded\r\n\
+Content-Type: multipart/mixed;\r\n\tboundary=\"bb\"\r\n\r\nhello\r\n--bb\r\nContent-Type: text/plain\r\n\r\n\
+see http://example.org/x?y=1 now\r\n--bb\r\nContent-Type: application/zip; name=\"n.zip\"\r\n\
+Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment;\r\n filename=\"real.zip\"\r\n\r\n\
+SGVsbG8s\r\nIHdvcmxkIQ==\r\n--bb\r\nContent-Disposition: attachment; filename=plain.txt\r\n\r\nline 1\r\n..dot\r\n--bb--\r\n.\r\nQUIT\r\n";
+const SERVER: &[u8] = b"220 xc90 ESMTP\r\n250-xc90\r\n250 HELP\r\n250 OK\r\n250 Accepted\r\n354 go\r\n250 OK id=1\r\n221 bye\r\n";
+
+fn local(name: &str) -> u8 {
+    BUFFERS.iter().position(|b| b.name == name).unwrap() as u8
+}
+
+#[test]
+fn mail_and_attachments() {
+    let mut b = Bench::new(&SMTP);
+    b.feed(Dir::ToClient, SERVER.get(..16).unwrap());
+    b.feed(Dir::ToServer, CLIENT);
+    b.feed(Dir::ToClient, SERVER.get(16..).unwrap());
+    let one = |b: &mut Bench, name| b.values(local(name), Dir::ToServer);
+    assert_eq!(one(&mut b, "smtp.helo"), [(0, b"GP".to_vec()), (1, b"GP".to_vec())]);
+    assert_eq!(one(&mut b, "smtp.mail_from"), [(0, b"<a@patriots.in>".to_vec())]);
+    assert_eq!(one(&mut b, "smtp.rcpt_to"), [(0, b"<b@yahoo.co.in>".to_vec())]);
+    assert_eq!(one(&mut b, "email.subject"), [(0, b"SMTP folded".to_vec())]);
+    assert_eq!(one(&mut b, "email.url"), [(0, b"example.org/x?y=1".to_vec())]);
+    assert_eq!(one(&mut b, "file.name"), [(0, b"real.zip".to_vec()), (0, b"plain.txt".to_vec())]);
+    assert_eq!(one(&mut b, "file.data"), [(0, b"Hello, world!".to_vec()), (0, b"line 1\r\n.dot".to_vec())]);
+    let head = b.parser.common(b.tx(0)).files[0];
+    let sizes: alloc::vec::Vec<u64> = b.files.chain(head).map(|f| b.files.view(f).size()).collect();
+    assert_eq!(sizes, [13, 12]);
+    assert_eq!(b.events(0), 0);
+    b.close();
+}
+
+#[test]
+fn starttls_changes_the_protocol() {
+    let mut b = Bench::new(&SMTP);
+    b.feed(Dir::ToClient, b"220 x\r\n");
+    b.feed(Dir::ToServer, b"EHLO a\r\nSTARTTLS\r\n");
+    let out = b.feed(Dir::ToClient, b"250 ok\r\n220 go\r\n");
+    assert!(matches!(out, Outcome::Change { bytes: 16, .. }), "{out:?}");
+    b.close();
+}
+
+#[test]
+fn refused_data_is_not_a_message() {
+    let mut b = Bench::new(&SMTP);
+    b.feed(Dir::ToClient, b"220 x\r\n");
+    b.feed(Dir::ToServer, b"HELO a\r\nDATA\r\n");
+    b.feed(Dir::ToClient, b"250 ok\r\n503 no\r\n");
+    b.feed(Dir::ToServer, b"MAIL FROM:<q>\r\n");
+    assert_eq!(b.values(local("smtp.mail_from"), Dir::ToServer).len(), 1);
+    assert_eq!(b.events(0), 1 << EV_DATA_REJECTED);
+    b.close();
+}
+
+proptest! {
+    #[test]
+    fn any_cut_gives_the_same(cuts in proptest::collection::vec(1usize..80, 1..10)) {
+        let mut whole = Bench::new(&SMTP);
+        whole.feed(Dir::ToServer, CLIENT);
+        let want = whole.everything(&SMTP);
+        let mut cut = Bench::new(&SMTP);
+        prop_assert_eq!(cut.feed_cut(Dir::ToServer, CLIENT, &cuts), 0);
+        prop_assert_eq!(cut.everything(&SMTP), want);
+        cut.close();
+        whole.close();
+    }
+
+    #[test]
+    fn never_panics(noise in proptest::collection::vec((any::<bool>(), proptest::collection::vec(any::<u8>(), 0..300)), 0..8),
+                    at in 0usize..CLIENT.len(), v in any::<u8>()) {
+        let mut b = Bench::new(&SMTP);
+        let mut c = CLIENT.to_vec();
+        c[at] = v;
+        b.feed_cut(Dir::ToServer, &c, &[50]);
+        for (ts, bytes) in &noise {
+            b.feed(if *ts { Dir::ToServer } else { Dir::ToClient }, bytes);
+        }
+        b.everything(&SMTP);
+        b.close();
+    }
+}
