@@ -401,6 +401,7 @@ impl<'a> TxView<'a> {
 
 pub mod config;
 pub mod file;
+pub mod http;
 pub use config::AppConfig;
 pub use file::FileView;
 pub use layer::{AppLayer, Fed, FlowApp, FlowFacts};

@@ -1,0 +1,613 @@
+//! HTTP/1.x as an inspecting device must read it: bytes of both directions go in, transactions with the named
+//! buffers, events and files that rules ask for come out.
+//!
+//! It is lenient where servers and browsers are, since what they accept is what attackers send: odd line ends,
+//! folded fields, wrong lengths, chunk junk, wrongly named and stacked content codings, bodies without a header.
+//! Where leniencies differ it follows Suricata 8 in its `IDS` personality. A reading never depends on how the
+//! bytes were cut into segments: bytes that cannot be judged yet are left unconsumed.
+//!
+//! Progress of a transaction, per direction (what has been read): [`progress::LINE`] the line is being read,
+//! [`progress::HEADERS`] the line is there, [`progress::BODY`] the header fields are there,
+//! [`progress::TRAILER`] the body is there, [`progress::COMPLETE`] nothing more belongs to it.
+//!
+//! Owns the states and transactions of all flows of one engine, in slabs; texts and bodies lie in the byte pool.
+
+mod body;
+mod buffers;
+pub mod decode;
+mod events;
+mod header;
+mod log;
+mod multipart;
+mod request;
+mod response;
+#[cfg(test)]
+mod tests;
+mod text;
+mod uri;
+
+use super::file::NO_FILE;
+use super::{
+    AppConfig, AppCx, Buffer, Input, Outcome, OVER_TCP, Parser, Pattern, ProtoDef, Recognise, StateId, TxCommon,
+    TxIdx, TxView,
+};
+use crate::Dir;
+use crate::event::Fields;
+use crate::pool::{BytePool, PBuf, Scratch, Slab};
+use alloc::boxed::Box;
+use core::cell::Cell;
+use decode::Decoders;
+use header::Table;
+use text::Version;
+
+const NIL: u32 = u32::MAX;
+
+/// Steps of a transaction in one direction.
+pub mod progress {
+    pub const NOT_STARTED: u8 = 0;
+    pub const LINE: u8 = 1;
+    pub const HEADERS: u8 = 2;
+    pub const BODY: u8 = 3;
+    pub const TRAILER: u8 = 4;
+    pub const COMPLETE: u8 = 5;
+}
+
+/// Longest line or field, as libhtp's default field limit.
+const FIELD_LIMIT: usize = 18_000;
+/// Most fields of one message.
+const MAX_HEADERS: u32 = 1024;
+/// Content layers decoded at the same time in one engine.
+const MAX_DECODERS: usize = 2048;
+
+const fn method(bytes: &'static [u8]) -> Pattern {
+    Pattern { bytes, caseless: true, offset: 0, depth: bytes.len() as u16, dir: Dir::ToServer, over: OVER_TCP }
+}
+
+/// The protocol's description.
+pub static DEF: ProtoDef = ProtoDef {
+    name: "http",
+    aliases: &["http1"],
+    over: OVER_TCP,
+    buffers: buffers::DEFS,
+    ints: &[],
+    events: events::NAMES,
+    recognise: Recognise {
+        patterns: &[
+            method(b"GET "),
+            method(b"GET\t"),
+            method(b"POST "),
+            method(b"POST\t"),
+            method(b"HEAD "),
+            method(b"HEAD\t"),
+            method(b"PUT "),
+            method(b"PUT\t"),
+            method(b"TRACE "),
+            method(b"TRACE\t"),
+            method(b"OPTIONS "),
+            method(b"OPTIONS\t"),
+            method(b"CONNECT "),
+            method(b"CONNECT\t"),
+            method(b"DELETE "),
+            method(b"DELETE\t"),
+            method(b"PATCH "),
+            method(b"PATCH\t"),
+            method(b"PROPFIND "),
+            method(b"PROPFIND\t"),
+            method(b"PROPPATCH "),
+            method(b"PROPPATCH\t"),
+            method(b"MKCOL "),
+            method(b"MKCOL\t"),
+            method(b"COPY "),
+            method(b"COPY\t"),
+            method(b"MOVE "),
+            method(b"MOVE\t"),
+            method(b"LOCK "),
+            method(b"LOCK\t"),
+            method(b"UNLOCK "),
+            method(b"UNLOCK\t"),
+            method(b"VERSION-CONTROL "),
+            method(b"CHECKOUT "),
+            method(b"UNCHECKOUT "),
+            method(b"CHECKIN "),
+            method(b"UPDATE "),
+            method(b"LABEL "),
+            method(b"REPORT "),
+            method(b"MKWORKSPACE "),
+            method(b"MKACTIVITY "),
+            method(b"MERGE "),
+            method(b"INVALID "),
+            method(b"BASELINE-CONTROL "),
+            Pattern {
+                bytes: b"HTTP/0.9 ",
+                caseless: false,
+                offset: 0,
+                depth: 9,
+                dir: Dir::ToClient,
+                over: OVER_TCP,
+            },
+            Pattern {
+                bytes: b"HTTP/1.0 ",
+                caseless: false,
+                offset: 0,
+                depth: 9,
+                dir: Dir::ToClient,
+                over: OVER_TCP,
+            },
+            Pattern {
+                bytes: b"HTTP/1.1 ",
+                caseless: false,
+                offset: 0,
+                depth: 9,
+                dir: Dir::ToClient,
+                over: OVER_TCP,
+            },
+        ],
+        probes: &[],
+    },
+    parser: Some(|cfg| Box::new(Http::new(cfg))),
+    record: "http",
+};
+
+/// Part of a kept line.
+#[derive(Clone, Copy, Debug, Default)]
+struct Span {
+    at: u32,
+    len: u32,
+}
+
+impl Span {
+    /// Where `part` lies inside `whole`.
+    fn of(whole: &[u8], part: &[u8]) -> Span {
+        let at = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+        if at <= whole.len() { Span { at: at as u32, len: part.len() as u32 } } else { Span::default() }
+    }
+
+    fn get<'p>(self, line: &PBuf, pool: &'p BytePool) -> &'p [u8] {
+        line.get(pool).get(self.at as usize..(self.at + self.len) as usize).unwrap_or(&[])
+    }
+}
+
+/// One side of a transaction.
+#[derive(Clone, Copy, Debug, Default)]
+struct Message {
+    /// The request or response line without its end.
+    line: PBuf,
+    /// Method; protocol of the response.
+    first: Span,
+    /// Target; status code.
+    second: Span,
+    /// Protocol of the request; reason of the response.
+    third: Span,
+    version: Version,
+    has_line: bool,
+    headers: Table,
+    /// Header block as it came, when a rule reads it.
+    raw: PBuf,
+    body: body::Body,
+}
+
+impl Message {
+    fn free(&mut self, pool: &mut BytePool) {
+        self.line.free(pool);
+        self.headers.free(pool);
+        self.raw.free(pool);
+        self.body.free(pool);
+    }
+}
+
+/// One transaction.
+#[derive(Debug)]
+struct Tx {
+    common: TxCommon,
+    state: StateId,
+    prev: u32,
+    next: u32,
+    msg: [Message; 2],
+    /// Normal form of the target: path, query, fragment.
+    uri: PBuf,
+    /// Bytes of `uri` that are the path.
+    path_len: u32,
+    has_uri: bool,
+    /// Host of the target as it came.
+    uri_host: Span,
+    has_uri_host: bool,
+    /// Lower-case host name.
+    host: PBuf,
+    has_host: bool,
+    port: Option<u16>,
+    /// Status code, 0 while unknown or invalid.
+    status: u16,
+    connect: bool,
+    head: bool,
+    http09: bool,
+    seen_continue: bool,
+    /// The response came without a request.
+    unmatched: bool,
+    auth_invalid: bool,
+    multipart: multipart::Multipart,
+}
+
+impl Default for Tx {
+    fn default() -> Self {
+        Tx {
+            common: TxCommon::default(),
+            state: NIL,
+            prev: NIL,
+            next: NIL,
+            msg: [Message::default(); 2],
+            uri: PBuf::new(),
+            path_len: 0,
+            has_uri: false,
+            uri_host: Span::default(),
+            has_uri_host: false,
+            host: PBuf::new(),
+            has_host: false,
+            port: None,
+            status: 0,
+            connect: false,
+            head: false,
+            http09: false,
+            seen_continue: false,
+            unmatched: false,
+            auth_invalid: false,
+            multipart: multipart::Multipart::default(),
+        }
+    }
+}
+
+impl Tx {
+    fn raise(&mut self, ev: u8, dir: Dir) {
+        self.common.raise(ev, dir);
+    }
+
+    fn advance(&mut self, dir: Dir, to: u8) {
+        let p = &mut self.common.progress[dir.ix()];
+        if *p < to {
+            *p = to;
+            self.common.dirty[dir.ix()] = true;
+        }
+    }
+
+    fn path<'p>(&self, pool: &'p BytePool) -> &'p [u8] {
+        self.uri.get(pool).get(..self.path_len as usize).unwrap_or(&[])
+    }
+}
+
+/// What a direction is reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+enum Stage {
+    /// Between messages.
+    #[default]
+    Idle,
+    Line,
+    /// Request: a line without a protocol was read; is it HTTP/0.9?
+    Version,
+    Headers,
+    /// Request: CONNECT was sent, the answer decides.
+    Connect,
+    /// A body of known length.
+    Length,
+    /// A body up to the end of the stream.
+    ToEnd,
+    ChunkLength,
+    Chunk,
+    ChunkEnd,
+    Trailer,
+    /// Everything that follows is not for us.
+    Ignore,
+    /// Beyond repair.
+    Failed,
+}
+
+/// One direction of a flow.
+#[derive(Clone, Copy, Debug)]
+struct Side {
+    stage: Stage,
+    /// Transaction being read (slab index).
+    tx: u32,
+    /// Last transaction that was read to its end (number, slab index).
+    last: (u64, u32),
+    /// Bytes left of the body or chunk.
+    left: u64,
+    /// Inside a stray line after a message, whose beginning was already taken as body.
+    stray: bool,
+    eof: bool,
+    seen_gap: bool,
+}
+
+impl Default for Side {
+    fn default() -> Self {
+        Side {
+            stage: Stage::Idle,
+            tx: NIL,
+            last: (u64::MAX, NIL),
+            left: 0,
+            stray: false,
+            eof: false,
+            seen_gap: false,
+        }
+    }
+}
+
+/// State of one flow.
+#[derive(Debug)]
+struct Flow {
+    head: u32,
+    tail: u32,
+    /// Number of the next transaction to be created.
+    next_id: u64,
+    /// Number of the next transaction to be answered.
+    answer: u64,
+    live: u32,
+    side: [Side; 2],
+    /// Last transaction looked up, where the next look-up starts.
+    cursor: Cell<u32>,
+}
+
+impl Default for Flow {
+    fn default() -> Self {
+        Flow {
+            head: NIL,
+            tail: NIL,
+            next_id: 0,
+            answer: 0,
+            live: 0,
+            side: [Side::default(); 2],
+            cursor: Cell::new(NIL),
+        }
+    }
+}
+
+/// HTTP/1.x of one engine.
+#[derive(Debug)]
+pub struct Http {
+    flows: Slab<Flow>,
+    txs: Slab<Tx>,
+    dec: Decoders,
+}
+
+/// What a reading step found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// That many bytes are used; go on.
+    Used(usize),
+    /// Nothing more can be read before there are this many unconsumed bytes (0: any).
+    More(usize),
+    /// The flow changes its protocol after the bytes used.
+    Change(usize, Option<super::AppProto>),
+    Failed,
+}
+
+impl Http {
+    /// Reserves everything.
+    pub fn new(cfg: &AppConfig) -> Self {
+        Http {
+            flows: Slab::new(cfg.max_states),
+            txs: Slab::new(cfg.max_txs),
+            dec: Decoders::new(MAX_DECODERS.min(cfg.max_txs * 2)),
+        }
+    }
+
+    /// Adds a transaction at the end of a flow's list.
+    fn new_tx(&mut self, st: StateId, cx: &AppCx<'_>) -> Option<u32> {
+        if self.flows.get(st).live as usize >= cx.cfg.http.max_tx.max(1) {
+            return None;
+        }
+        let id = self.txs.alloc()?;
+        let f = self.flows.get_mut(st);
+        let tx = self.txs.get_mut(id);
+        tx.common = TxCommon::new(f.next_id, cx.now);
+        tx.common.files = [NO_FILE; 2];
+        tx.state = st;
+        tx.prev = f.tail;
+        if f.tail == NIL {
+            f.head = id;
+        } else {
+            self.txs.get_mut(f.tail).next = id;
+        }
+        let f = self.flows.get_mut(st);
+        f.tail = id;
+        f.next_id += 1;
+        f.live += 1;
+        Some(id)
+    }
+
+    fn lookup(&self, st: StateId, id: u64) -> Option<u32> {
+        let f = self.flows.get(st);
+        let mut at = f.cursor.get();
+        if at == NIL || self.txs.get(at).common.id > id {
+            at = f.head;
+        }
+        while at != NIL {
+            let tx = self.txs.get(at);
+            if tx.common.id >= id {
+                f.cursor.set(at);
+                return (tx.common.id == id).then_some(at);
+            }
+            at = tx.next;
+        }
+        None
+    }
+
+    fn release_tx(&mut self, st: StateId, idx: u32, cx: &mut AppCx<'_>) {
+        let (prev, next) = {
+            let tx = self.txs.get_mut(idx);
+            for m in &mut tx.msg {
+                if let Some(c) = m.body.chain.take() {
+                    self.dec.close(c, cx.pool);
+                }
+                m.free(cx.pool);
+            }
+            tx.uri.free(cx.pool);
+            tx.host.free(cx.pool);
+            tx.multipart.free(cx.pool);
+            for head in &mut tx.common.files {
+                cx.files.free_chain(cx.pool, head);
+            }
+            tx.common.release(cx.pool);
+            (tx.prev, tx.next)
+        };
+        if prev != NIL {
+            self.txs.get_mut(prev).next = next;
+        }
+        if next != NIL {
+            self.txs.get_mut(next).prev = prev;
+        }
+        self.txs.free(idx);
+        let f = self.flows.get_mut(st);
+        if f.head == idx {
+            f.head = next;
+        }
+        if f.tail == idx {
+            f.tail = prev;
+        }
+        f.live -= 1;
+        f.cursor.set(NIL);
+        for s in &mut f.side {
+            if s.tx == idx {
+                s.tx = NIL;
+            }
+            if s.last.1 == idx {
+                s.last = (u64::MAX, NIL);
+            }
+        }
+    }
+
+    /// Reads as much of `data` as can be judged.
+    fn read(&mut self, st: StateId, dir: Dir, data: &[u8], cx: &mut AppCx<'_>) -> Outcome {
+        let mut at = 0;
+        loop {
+            let rest = data.get(at..).unwrap_or(&[]);
+            let next = match dir {
+                Dir::ToServer => self.request_step(st, rest, cx),
+                Dir::ToClient => self.response_step(st, rest, cx),
+            };
+            match next {
+                Next::Used(n) => at += n,
+                Next::More(need) => return Outcome::Consumed { bytes: at.min(data.len()), need },
+                Next::Change(n, to) => return Outcome::Change { bytes: at + n, to },
+                Next::Failed => {
+                    self.fail(st, dir, cx);
+                    let other = self.flows.get(st).side[dir.flip().ix()].stage;
+                    if other == Stage::Failed {
+                        return Outcome::Failed;
+                    }
+                    return Outcome::Consumed { bytes: data.len(), need: 0 };
+                }
+            }
+        }
+    }
+
+    /// One direction cannot be read any further: what it was reading ends there.
+    fn fail(&mut self, st: StateId, dir: Dir, cx: &mut AppCx<'_>) {
+        let side = &mut self.flows.get_mut(st).side[dir.ix()];
+        side.stage = Stage::Failed;
+        let tx = side.tx;
+        if tx != NIL {
+            self.end_message(st, dir, tx, true, cx);
+        }
+        self.complete_all(st, dir);
+    }
+
+    /// Nothing more comes in that direction: no transaction waits for it.
+    fn complete_all(&mut self, st: StateId, dir: Dir) {
+        let mut at = self.flows.get(st).head;
+        while at != NIL {
+            let tx = self.txs.get_mut(at);
+            let waits = dir == Dir::ToServer || tx.common.progress[0] == progress::COMPLETE;
+            if waits {
+                tx.advance(dir, progress::COMPLETE);
+            }
+            at = tx.next;
+        }
+    }
+}
+
+impl Parser for Http {
+    fn open(&mut self, _cx: &mut AppCx<'_>) -> Option<StateId> {
+        self.flows.alloc()
+    }
+
+    fn close(&mut self, st: StateId, cx: &mut AppCx<'_>) {
+        while self.flows.get(st).head != NIL {
+            let idx = self.flows.get(st).head;
+            self.release_tx(st, idx, cx);
+        }
+        self.flows.free(st);
+    }
+
+    fn parse(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
+        if input.gap > 0 {
+            let out = self.gap(st, input.dir, u64::from(input.gap), cx);
+            if !matches!(out, Outcome::Consumed { .. }) {
+                return out;
+            }
+        }
+        let ix = input.dir.ix();
+        if input.eof {
+            self.flows.get_mut(st).side[ix].eof = true;
+        }
+        let out = if input.data.is_empty() && !input.eof {
+            Outcome::Consumed { bytes: 0, need: 0 }
+        } else {
+            self.read(st, input.dir, input.data, cx)
+        };
+        if input.eof {
+            self.complete_all(st, input.dir);
+        }
+        out
+    }
+
+    fn tx_bounds(&self, st: StateId) -> (u64, u64) {
+        let f = self.flows.get(st);
+        let low = if f.head == NIL { f.next_id } else { self.txs.get(f.head).common.id };
+        (low, f.next_id)
+    }
+
+    fn tx(&self, st: StateId, id: u64) -> Option<TxIdx> {
+        self.lookup(st, id)
+    }
+
+    fn common(&self, tx: TxIdx) -> &TxCommon {
+        &self.txs.get(tx).common
+    }
+
+    fn common_mut(&mut self, tx: TxIdx) -> &mut TxCommon {
+        &mut self.txs.get_mut(tx).common
+    }
+
+    fn complete_progress(&self, _dir: Dir) -> u8 {
+        progress::COMPLETE
+    }
+
+    fn free_tx(&mut self, st: StateId, id: u64, cx: &mut AppCx<'_>) {
+        if let Some(idx) = self.lookup(st, id) {
+            self.release_tx(st, idx, cx);
+        }
+    }
+
+    fn buffer<'a>(
+        &'a self,
+        _st: StateId,
+        tx: TxIdx,
+        local: u8,
+        dir: Dir,
+        index: u32,
+        pool: &'a BytePool,
+        scratch: &'a mut Scratch,
+    ) -> Buffer<'a> {
+        self.txs.get(tx).buffer(local, dir, index, pool, scratch)
+    }
+
+    fn int(&self, _st: StateId, _tx: TxIdx, _local: u8, _dir: Dir, _index: u32, _pool: &BytePool) -> Option<u64> {
+        None
+    }
+
+    fn log(&self, view: &TxView<'_>, _dir: Dir, out: &mut dyn Fields) {
+        self.txs.get(view.tx).log(view.pool, out);
+    }
+
+    fn name(&self) -> &'static str {
+        "http"
+    }
+}
