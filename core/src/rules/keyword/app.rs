@@ -218,35 +218,26 @@ fn tls_version(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     Ok(())
 }
 
-/// States as bits of the number `ssl_state`.
-const SSL_STATES: &[(&str, u64)] =
-    &[("client_hello", 1), ("server_hello", 2), ("client_keyx", 4), ("server_keyx", 8), ("unknown", 16)];
-
+/// `ssl_state:client_hello|server_hello`: any of the states was reached; `!state`: that one was not.
 fn ssl_state(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     let info = tls_int(b, &["ssl_state"])?;
-    let (mut any, mut none) = (0, 0);
+    let mut any = Vec::new();
     for p in a.text()?.split(['|', ',']).map(str::trim) {
         let (neg, n) = match p.strip_prefix('!') {
             Some(n) => (true, n.trim()),
             None => (false, p),
         };
-        let Some(s) = SSL_STATES.iter().find(|s| s.0 == n) else {
-            return bad(format!("\"{n}\" is not a state of TLS"));
-        };
+        let Some(v) = info.value(n) else { return bad(format!("\"{n}\" is not a state of TLS")) };
         if neg {
-            none |= s.1;
+            let test = IntTest::Ne(v);
+            b.rule.ints.push(AppInt { name: info.name, test, index: IntIndex::AllOrNone });
         } else {
-            any |= s.1;
+            any.push(v);
         }
     }
-    let mut push = |mask: u64, negated: bool| {
-        if mask != 0 {
-            let test = IntTest::Mask { mask, value: 0, negated };
-            b.rule.ints.push(AppInt { name: info.name, test, index: IntIndex::Any });
-        }
-    };
-    push(any, true);
-    push(none, false);
+    if !any.is_empty() {
+        b.rule.ints.push(AppInt { name: info.name, test: IntTest::OneOf(any), index: IntIndex::Any });
+    }
     Ok(())
 }
 

@@ -135,8 +135,8 @@ fn target(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         "dest_ip" => Target::Dest,
         t => return bad(format!("\"{t}\" is neither src_ip nor dest_ip")),
     };
-    if b.rule.meta.target.is_some() {
-        return conflict("more than one target");
+    if b.rule.meta.target.is_some_and(|old| old != t) {
+        return conflict("two targets");
     }
     b.rule.meta.target = Some(t);
     Ok(())
