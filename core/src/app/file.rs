@@ -244,10 +244,21 @@ impl Files {
         f.state = if truncated || f.gaps { FileState::Truncated } else { FileState::Closed };
         if f.hashes != NO_FILE && f.state == FileState::Closed {
             let h = self.hashes.get_mut(f.hashes);
-            h.md5_out = h.md5.finalize_reset().into();
-            h.sha1_out = h.sha1.finalize_reset().into();
-            h.sha256_out = h.sha256.finalize_reset().into();
+            h.md5_out = h.md5.clone().finalize().into();
+            h.sha1_out = h.sha1.clone().finalize().into();
+            h.sha256_out = h.sha256.clone().finalize().into();
             h.done = true;
+        }
+    }
+
+    /// More bytes turned up after the end: the file is open again, unless its record was written already.
+    pub fn reopen(&mut self, id: u32) {
+        let f = self.slab.get_mut(id);
+        if f.state == FileState::Closed && !f.logged {
+            f.state = FileState::Open;
+            if f.hashes != NO_FILE {
+                self.hashes.get_mut(f.hashes).done = false;
+            }
         }
     }
 

@@ -1,9 +1,10 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
-use super::{ProtoDef, dns, plain, smtp, tls};
+use super::{ProtoDef, dns, http, plain, smtp, tls};
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
 pub static PROTOCOLS: &[&ProtoDef] = &[
+    &http::DEF,
     &dns::DNS,
     &dns::MDNS,
     &tls::TLS,

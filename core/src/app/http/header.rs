@@ -482,8 +482,10 @@ mod tests {
 
     #[test]
     fn plain_blocks() {
-        for d in [&b"Name1: Value1\r\nName2:Value2\r\nName3: Val\r\n ue3\r\n\r\n"[..],
-                  b"Name1: Value1\nName2:Value2\nName3: Val\n ue3\n\n"] {
+        for d in [
+            &b"Name1: Value1\r\nName2:Value2\r\nName3: Val\r\n ue3\r\n\r\n"[..],
+            b"Name1: Value1\nName2:Value2\nName3: Val\n ue3\n\n",
+        ] {
             for response in [false, true] {
                 let want = pairs(&[("Name1", "Value1"), ("Name2", "Value2"), ("Name3", "Val ue3")]);
                 let longer = [d, b"x"].concat();

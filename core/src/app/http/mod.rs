@@ -28,8 +28,8 @@ mod uri;
 
 use super::file::NO_FILE;
 use super::{
-    AppConfig, AppCx, Buffer, Input, Outcome, OVER_TCP, Parser, Pattern, ProtoDef, Recognise, StateId, TxCommon,
-    TxIdx, TxView,
+    AppConfig, AppCx, Buffer, Input, OVER_TCP, Outcome, Parser, Pattern, ProtoDef, Recognise, StateId,
+    TxCommon, TxIdx, TxView,
 };
 use crate::Dir;
 use crate::event::Fields;
@@ -59,8 +59,8 @@ const MAX_HEADERS: u32 = 1024;
 /// Content layers decoded at the same time in one engine.
 const MAX_DECODERS: usize = 2048;
 
-const fn method(bytes: &'static [u8]) -> Pattern {
-    Pattern { bytes, caseless: true, offset: 0, depth: bytes.len() as u16, dir: Dir::ToServer, over: OVER_TCP }
+const fn at_start(bytes: &'static [u8], dir: Dir) -> Pattern {
+    Pattern { bytes, caseless: true, offset: 0, depth: bytes.len() as u16, dir, over: OVER_TCP }
 }
 
 /// The protocol's description.
@@ -73,76 +73,69 @@ pub static DEF: ProtoDef = ProtoDef {
     events: events::NAMES,
     recognise: Recognise {
         patterns: &[
-            method(b"GET "),
-            method(b"GET\t"),
-            method(b"POST "),
-            method(b"POST\t"),
-            method(b"HEAD "),
-            method(b"HEAD\t"),
-            method(b"PUT "),
-            method(b"PUT\t"),
-            method(b"TRACE "),
-            method(b"TRACE\t"),
-            method(b"OPTIONS "),
-            method(b"OPTIONS\t"),
-            method(b"CONNECT "),
-            method(b"CONNECT\t"),
-            method(b"DELETE "),
-            method(b"DELETE\t"),
-            method(b"PATCH "),
-            method(b"PATCH\t"),
-            method(b"PROPFIND "),
-            method(b"PROPFIND\t"),
-            method(b"PROPPATCH "),
-            method(b"PROPPATCH\t"),
-            method(b"MKCOL "),
-            method(b"MKCOL\t"),
-            method(b"COPY "),
-            method(b"COPY\t"),
-            method(b"MOVE "),
-            method(b"MOVE\t"),
-            method(b"LOCK "),
-            method(b"LOCK\t"),
-            method(b"UNLOCK "),
-            method(b"UNLOCK\t"),
-            method(b"VERSION-CONTROL "),
-            method(b"CHECKOUT "),
-            method(b"UNCHECKOUT "),
-            method(b"CHECKIN "),
-            method(b"UPDATE "),
-            method(b"LABEL "),
-            method(b"REPORT "),
-            method(b"MKWORKSPACE "),
-            method(b"MKACTIVITY "),
-            method(b"MERGE "),
-            method(b"INVALID "),
-            method(b"BASELINE-CONTROL "),
-            Pattern {
-                bytes: b"HTTP/0.9 ",
-                caseless: false,
-                offset: 0,
-                depth: 9,
-                dir: Dir::ToClient,
-                over: OVER_TCP,
-            },
-            Pattern {
-                bytes: b"HTTP/1.0 ",
-                caseless: false,
-                offset: 0,
-                depth: 9,
-                dir: Dir::ToClient,
-                over: OVER_TCP,
-            },
-            Pattern {
-                bytes: b"HTTP/1.1 ",
-                caseless: false,
-                offset: 0,
-                depth: 9,
-                dir: Dir::ToClient,
-                over: OVER_TCP,
-            },
+            at_start(b"GET ", Dir::ToServer),
+            at_start(b"GET\t", Dir::ToServer),
+            at_start(b"PUT ", Dir::ToServer),
+            at_start(b"PUT\t", Dir::ToServer),
+            at_start(b"POST ", Dir::ToServer),
+            at_start(b"POST\t", Dir::ToServer),
+            at_start(b"HEAD ", Dir::ToServer),
+            at_start(b"HEAD\t", Dir::ToServer),
+            at_start(b"TRACE ", Dir::ToServer),
+            at_start(b"TRACE\t", Dir::ToServer),
+            at_start(b"OPTIONS ", Dir::ToServer),
+            at_start(b"OPTIONS\t", Dir::ToServer),
+            at_start(b"CONNECT ", Dir::ToServer),
+            at_start(b"CONNECT\t", Dir::ToServer),
+            at_start(b"DELETE ", Dir::ToServer),
+            at_start(b"DELETE\t", Dir::ToServer),
+            at_start(b"PATCH ", Dir::ToServer),
+            at_start(b"PATCH\t", Dir::ToServer),
+            at_start(b"PROPFIND ", Dir::ToServer),
+            at_start(b"PROPFIND\t", Dir::ToServer),
+            at_start(b"PROPPATCH ", Dir::ToServer),
+            at_start(b"PROPPATCH\t", Dir::ToServer),
+            at_start(b"MKCOL ", Dir::ToServer),
+            at_start(b"MKCOL\t", Dir::ToServer),
+            at_start(b"COPY ", Dir::ToServer),
+            at_start(b"COPY\t", Dir::ToServer),
+            at_start(b"MOVE ", Dir::ToServer),
+            at_start(b"MOVE\t", Dir::ToServer),
+            at_start(b"LOCK ", Dir::ToServer),
+            at_start(b"LOCK\t", Dir::ToServer),
+            at_start(b"UNLOCK ", Dir::ToServer),
+            at_start(b"UNLOCK\t", Dir::ToServer),
+            at_start(b"CHECKOUT ", Dir::ToServer),
+            at_start(b"CHECKOUT\t", Dir::ToServer),
+            at_start(b"UNCHECKOUT ", Dir::ToServer),
+            at_start(b"UNCHECKOUT\t", Dir::ToServer),
+            at_start(b"CHECKIN ", Dir::ToServer),
+            at_start(b"CHECKIN\t", Dir::ToServer),
+            at_start(b"UPDATE ", Dir::ToServer),
+            at_start(b"UPDATE\t", Dir::ToServer),
+            at_start(b"LABEL ", Dir::ToServer),
+            at_start(b"LABEL\t", Dir::ToServer),
+            at_start(b"REPORT ", Dir::ToServer),
+            at_start(b"REPORT\t", Dir::ToServer),
+            at_start(b"MKWORKSPACE ", Dir::ToServer),
+            at_start(b"MKWORKSPACE\t", Dir::ToServer),
+            at_start(b"MKACTIVITY ", Dir::ToServer),
+            at_start(b"MKACTIVITY\t", Dir::ToServer),
+            at_start(b"MERGE ", Dir::ToServer),
+            at_start(b"MERGE\t", Dir::ToServer),
+            at_start(b"INVALID ", Dir::ToServer),
+            at_start(b"INVALID\t", Dir::ToServer),
+            at_start(b"VERSION-CONTROL ", Dir::ToServer),
+            at_start(b"VERSION-CONTROL\t", Dir::ToServer),
+            at_start(b"BASELINE-CONTROL ", Dir::ToServer),
+            at_start(b"BASELINE-CONTROL\t", Dir::ToServer),
+            at_start(b"HTTP/0.9", Dir::ToClient),
+            at_start(b"HTTP/1.0", Dir::ToClient),
+            at_start(b"HTTP/1.1", Dir::ToClient),
         ],
         probes: &[],
+        confirm: None,
+        first: 0,
     },
     parser: Some(|cfg| Box::new(Http::new(cfg))),
     record: "http",
@@ -223,7 +216,6 @@ struct Tx {
     seen_continue: bool,
     /// The response came without a request.
     unmatched: bool,
-    auth_invalid: bool,
     multipart: multipart::Multipart,
 }
 
@@ -249,7 +241,6 @@ impl Default for Tx {
             http09: false,
             seen_continue: false,
             unmatched: false,
-            auth_invalid: false,
             multipart: multipart::Multipart::default(),
         }
     }
@@ -599,7 +590,15 @@ impl Parser for Http {
         self.txs.get(tx).buffer(local, dir, index, pool, scratch)
     }
 
-    fn int(&self, _st: StateId, _tx: TxIdx, _local: u8, _dir: Dir, _index: u32, _pool: &BytePool) -> Option<u64> {
+    fn int(
+        &self,
+        _st: StateId,
+        _tx: TxIdx,
+        _local: u8,
+        _dir: Dir,
+        _index: u32,
+        _pool: &BytePool,
+    ) -> Option<u64> {
         None
     }
 

@@ -51,7 +51,8 @@ pub fn eq_lenient(s: &[u8], lower: &[u8]) -> bool {
     if s.len() == lower.len() {
         return s.eq_ignore_ascii_case(lower);
     }
-    s.len() > lower.len() && s.iter().filter(|&&c| c != 0).map(u8::to_ascii_lowercase).eq(lower.iter().copied())
+    s.len() > lower.len()
+        && s.iter().filter(|&&c| c != 0).map(u8::to_ascii_lowercase).eq(lower.iter().copied())
 }
 
 /// Whether `lower` occurs in `s` when case and NUL bytes of `s` are ignored.

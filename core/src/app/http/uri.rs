@@ -136,8 +136,9 @@ pub fn valid_host(h: &[u8]) -> bool {
     if h[0] == b'.' || memchr::memmem::find(h, b"..").is_some() {
         return false;
     }
-    h.split(|&c| c == b'.')
-        .all(|l| l.len() <= 63 && l.iter().all(|&c| c == b'_' || c == b'-' || c.is_ascii_alphanumeric() || c >= 0xc0))
+    h.split(|&c| c == b'.').all(|l| {
+        l.len() <= 63 && l.iter().all(|&c| c == b'_' || c == b'-' || c.is_ascii_alphanumeric() || c >= 0xc0)
+    })
 }
 
 fn hex(c: u8) -> Option<u8> {

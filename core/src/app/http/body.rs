@@ -1,0 +1,480 @@
+//! Bodies: entity bytes of a message, decoded, kept up to the configured limit and turned into files.
+//!
+//! In: body bytes without their transfer coding. Out: [`Body`] with what was kept, and files in
+//! [`Files`](crate::app::file::Files).
+
+use super::decode::{Coding, Decoders, MAX_LAYERS, Sink};
+use super::{Http, Tx, buffers, events, header, text};
+use crate::Dir;
+use crate::app::file::{MAX_NAME, NewFile};
+use crate::app::{AppCx, StateId};
+use crate::pool::{BytePool, PBuf};
+
+/// Window of a body without a limit, bytes.
+const OPEN_WINDOW: usize = 1 << 20;
+/// A decoded body of more than this, and more than `BOMB_RATIO` times its coded size, is a bomb.
+const BOMB_LIMIT: u64 = 1 << 20;
+const BOMB_RATIO: u64 = 2048;
+/// Decoded bytes of one body beyond which no more work is spent on it.
+const WORK_LIMIT: u64 = 32 << 20;
+
+/// What files a body makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Files {
+    /// Not decided yet.
+    #[default]
+    Unset,
+    None,
+    /// The body is a file.
+    Whole,
+    Multipart,
+}
+
+/// The body of one message.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Body {
+    /// Kept bytes; `kept_at` is the offset of the first.
+    pub kept: PBuf,
+    pub kept_at: u64,
+    /// Bytes counted against the limit.
+    pub counted: u64,
+    /// Bytes on the wire (without the transfer coding's framing).
+    pub wire: u64,
+    /// Decoded bytes.
+    pub decoded: u64,
+    pub chain: Option<u32>,
+    pub files: Files,
+    pub file: Option<u32>,
+    /// Names of its files: length (two bytes, little endian) and bytes, one after the other.
+    pub names: PBuf,
+    /// The message is over.
+    pub ended: bool,
+    /// Bytes are missing in it.
+    pub gap: bool,
+    bomb: bool,
+}
+
+impl Body {
+    pub fn free(&mut self, pool: &mut BytePool) {
+        self.kept.free(pool);
+        self.names.free(pool);
+    }
+
+    /// Name number `i` of its files.
+    pub fn name<'p>(&self, pool: &'p BytePool, i: u32) -> Option<&'p [u8]> {
+        let mut s = self.names.get(pool);
+        for _ in 0..i {
+            let [a, b, rest @ ..] = s else { return None };
+            s = rest.get(usize::from(u16::from_le_bytes([*a, *b]))..)?;
+        }
+        let [a, b, rest @ ..] = s else { return None };
+        rest.get(..usize::from(u16::from_le_bytes([*a, *b])))
+    }
+}
+
+/// Takes the decoded bytes of one message.
+struct Entity<'a, 'b> {
+    tx: &'a mut Tx,
+    dir: Dir,
+    cx: &'a mut AppCx<'b>,
+    /// Decoding must stop working on this body.
+    overworked: bool,
+}
+
+impl Sink for Entity<'_, '_> {
+    fn decoded(&mut self, bytes: &[u8]) -> bool {
+        let b = &mut self.tx.msg[self.dir.ix()].body;
+        b.decoded += bytes.len() as u64;
+        let (wire, decoded) = (b.wire, b.decoded);
+        self.keep(bytes);
+        let bomb = decoded > BOMB_LIMIT && decoded > wire.saturating_mul(BOMB_RATIO);
+        if bomb || decoded > wire.saturating_add(WORK_LIMIT) {
+            self.tx.raise(events::COMPRESSION_BOMB, self.dir);
+            self.overworked = true;
+            self.tx.msg[self.dir.ix()].body.bomb = true;
+            return false;
+        }
+        true
+    }
+
+    fn pool(&mut self) -> &mut BytePool {
+        self.cx.pool
+    }
+}
+
+impl Entity<'_, '_> {
+    fn limit(&self) -> u64 {
+        let h = &self.cx.cfg.http;
+        let limit = if self.dir == Dir::ToServer { h.request_body_limit } else { h.response_body_limit };
+        if limit == 0 { u64::MAX } else { limit as u64 }
+    }
+
+    /// Keeps what the limit allows and feeds the files.
+    fn keep(&mut self, bytes: &[u8]) {
+        let limit = self.limit();
+        let ix = self.dir.ix();
+        self.tx.common.dirty[ix] = true;
+        let body = &mut self.tx.msg[ix].body;
+        if body.counted >= limit {
+            if let Some(f) = body.file.take() {
+                self.cx.files.close(f, true);
+                body.files = Files::None;
+            }
+            return;
+        }
+        let take = bytes.len().min(usize::try_from(limit - body.counted).unwrap_or(usize::MAX));
+        let bytes = &bytes[..take];
+        body.counted += take as u64;
+        if self.cx.wanted.has(buffers::REQUEST_BODY + ix as u8) || self.cx.wanted.has(buffers::FILE_DATA) {
+            let mut rest = bytes;
+            while !rest.is_empty() {
+                if body.kept.len() >= OPEN_WINDOW.max(self.cx.cfg.file_window)
+                    && limit > OPEN_WINDOW as u64 * 4
+                {
+                    let half = body.kept.len() / 2;
+                    body.kept.drain_front(self.cx.pool, half);
+                    body.kept_at += half as u64;
+                }
+                let n = rest.len().min(64 << 10);
+                if body.kept.extend(self.cx.pool, &rest[..n]).is_err() {
+                    break;
+                }
+                rest = &rest[n..];
+            }
+        }
+        self.feed_files(bytes);
+    }
+
+    fn feed_files(&mut self, bytes: &[u8]) {
+        let ix = self.dir.ix();
+        if self.tx.msg[ix].body.files == Files::Unset && !self.decide() {
+            return;
+        }
+        match self.tx.msg[ix].body.files {
+            Files::Whole => {
+                if self.tx.msg[ix].body.file.is_none() {
+                    self.open_whole();
+                }
+                if let Some(f) = self.tx.msg[ix].body.file {
+                    self.cx.files.append(self.cx.pool, f, bytes);
+                }
+            }
+            Files::Multipart => super::multipart::feed(self.tx, bytes, self.cx),
+            Files::Unset | Files::None => {}
+        }
+    }
+
+    /// Decides what files the body makes; `false` while that cannot be known.
+    fn decide(&mut self) -> bool {
+        let pool = &*self.cx.pool;
+        let files = match self.dir {
+            Dir::ToServer => {
+                let m = &self.tx.msg[0];
+                match m.first.get(&m.line, pool) {
+                    b"POST" => {
+                        let boundary = m
+                            .headers
+                            .get(pool, b"content-type")
+                            .and_then(|(v, _)| text::parameter(v, b"boundary="));
+                        match boundary {
+                            Some(b) if super::multipart::fits(b) => Files::Multipart,
+                            Some(_) => Files::None,
+                            None => Files::Whole,
+                        }
+                    }
+                    b"PUT" => Files::Whole,
+                    _ => Files::None,
+                }
+            }
+            // Junk before the response line is body, but no file.
+            Dir::ToClient if self.tx.msg[1].has_line || self.tx.http09 => Files::Whole,
+            Dir::ToClient => return false,
+        };
+        self.tx.msg[self.dir.ix()].body.files = files;
+        if files == Files::Multipart {
+            super::multipart::start(self.tx, self.cx);
+        }
+        true
+    }
+
+    /// Opens the file that the body is: named by `Content-Disposition` or the path of the request.
+    fn open_whole(&mut self) {
+        let ix = self.dir.ix();
+        let pool = &*self.cx.pool;
+        let headers = &self.tx.msg[ix].headers;
+        let mut range = None;
+        let mut name = None;
+        if self.dir == Dir::ToClient {
+            name = headers
+                .get(pool, b"content-disposition")
+                .and_then(|(v, _)| text::parameter(v, b"filename="))
+                .filter(|n| !n.is_empty());
+            if let Some((v, _)) = headers.get(pool, b"content-range") {
+                range = content_range(v);
+            }
+        }
+        let name = name.unwrap_or_else(|| self.tx.path(pool));
+        if name.is_empty() {
+            self.tx.msg[ix].body.files = Files::None;
+            return;
+        }
+        // The name lies in the pool that the file is opened in: it passes through the scratch.
+        self.cx.scratch.clear();
+        self.cx.scratch.extend(name);
+        let range = range.and_then(|(a, b, _)| Some((a?, b?)));
+        let f = open(self.tx, self.dir, range, self.cx);
+        self.tx.msg[ix].body.file = f;
+        if f.is_none() {
+            self.tx.msg[ix].body.files = Files::None;
+        }
+    }
+}
+
+/// `Content-Range: bytes 0-499/1234` (RFC 9110 §14.4): first, last, size.
+pub fn content_range(v: &[u8]) -> Option<(Option<u64>, Option<u64>, Option<u64>)> {
+    let v = text::take_while(v, text::is_space).1;
+    let v = v.get(..5).filter(|u| u.eq_ignore_ascii_case(b"bytes")).map(|_| &v[5..])?;
+    let v = text::take_while(v, text::is_space).1;
+    let (range, size) = v.split_at(memchr::memchr(b'/', v)?);
+    let size = text::trim(&size[1..]);
+    let n = |s: &[u8]| text::number(s).filter(|n| !n.junk_before && !n.junk_after).map(|n| n.value);
+    let size = if size == b"*" { None } else { Some(n(size)?) };
+    let range = text::trim(range);
+    if range == b"*" {
+        return Some((None, None, size));
+    }
+    let (a, b) = range.split_at(memchr::memchr(b'-', range)?);
+    Some((Some(n(a)?), Some(n(&b[1..])?), size))
+}
+
+/// Opens a file of the transaction whose name is in the scratch.
+pub fn open(tx: &mut Tx, dir: Dir, range: Option<(u64, u64)>, cx: &mut AppCx<'_>) -> Option<u32> {
+    let ix = dir.ix();
+    let mut name = cx.scratch.as_slice();
+    if name.len() > MAX_NAME {
+        name = &name[..MAX_NAME];
+        tx.raise(events::FILE_NAME_TOO_LONG, dir);
+    }
+    if cx.wanted.has(buffers::FILE_NAME) {
+        let names = &mut tx.msg[ix].body.names;
+        if names.reserve(cx.pool, names.len() + 2 + name.len()).is_ok() {
+            let _fits = names.extend(cx.pool, &(name.len() as u16).to_le_bytes());
+            let _fits = names.extend(cx.pool, name);
+        }
+    }
+    let new = NewFile { name, dir, tx_id: tx.common.id, window: false, range };
+    let mut head = tx.common.files[ix];
+    let f = cx.files.open(cx.pool, &mut head, new);
+    tx.common.files[ix] = head;
+    f
+}
+
+/// Chooses the decoders of a message from its `Content-Encoding`.
+pub fn codings(tx: &mut Tx, dir: Dir, cx: &mut AppCx<'_>, out: &mut [Coding; MAX_LAYERS]) -> usize {
+    let Some((value, _)) = tx.msg[dir.ix()].headers.get(cx.pool, b"content-encoding") else { return 0 };
+    let single = |v: &[u8]| {
+        if text::eq_lenient(v, b"gzip") || text::eq_lenient(v, b"x-gzip") {
+            Some(Some(Coding::Gzip))
+        } else if text::eq_lenient(v, b"deflate") || text::eq_lenient(v, b"x-deflate") {
+            Some(Some(Coding::Deflate))
+        } else if text::eq_lenient(v, b"inflate") || text::eq_lenient(v, b"none") {
+            Some(None)
+        } else {
+            None
+        }
+    };
+    if let Some(one) = single(value) {
+        return match one {
+            Some(c) => {
+                out[0] = c;
+                1
+            }
+            None => 0,
+        };
+    }
+    let limit = match cx.cfg.http.decompress_layers {
+        0 => MAX_LAYERS,
+        n => usize::from(n).min(MAX_LAYERS),
+    };
+    let (mut seen, mut n) = (0, 0);
+    let (mut abnormal, mut too_many) = (false, false);
+    for part in value.split(|&c| c == b',' || c == b' ').filter(|p| !p.is_empty()) {
+        seen += 1;
+        if seen > limit {
+            too_many = true;
+            break;
+        }
+        let coding = if text::contains_lenient(part, b"gzip") {
+            abnormal |= part != b"gzip" && part != b"x-gzip";
+            Coding::Gzip
+        } else if text::contains_lenient(part, b"deflate") {
+            abnormal |= part != b"deflate" && part != b"x-deflate";
+            Coding::Deflate
+        } else {
+            abnormal |= part != b"inflate" && part != b"none";
+            continue;
+        };
+        out[n] = coding;
+        n += 1;
+    }
+    // Codings are listed in the order in which they were applied.
+    out[..n].reverse();
+    if abnormal {
+        tx.raise(events::ABNORMAL_CE, dir);
+    }
+    if too_many {
+        tx.raise(events::TOO_MANY_LAYERS, dir);
+    }
+    n
+}
+
+impl Http {
+    /// Prepares the decoding of the body that follows.
+    pub(super) fn start_body(&mut self, idx: u32, dir: Dir, cx: &mut AppCx<'_>) {
+        let tx = self.txs.get_mut(idx);
+        if let Some(c) = tx.msg[dir.ix()].body.chain.take() {
+            self.dec.close(c, cx.pool);
+        }
+        let mut list = [Coding::default(); MAX_LAYERS];
+        let n = codings(tx, dir, cx, &mut list);
+        if n > 0 {
+            tx.msg[dir.ix()].body.chain = self.dec.open(&list[..n]);
+        }
+    }
+
+    /// Takes body bytes (after the transfer coding).
+    pub(super) fn body_data(&mut self, idx: u32, dir: Dir, data: &[u8], cx: &mut AppCx<'_>) {
+        if data.is_empty() {
+            return;
+        }
+        let Http { txs, dec, .. } = self;
+        let tx = txs.get_mut(idx);
+        let body = &mut tx.msg[dir.ix()].body;
+        body.wire += data.len() as u64;
+        let chain = body.chain;
+        if body.bomb {
+            return;
+        }
+        let mut e = Entity { tx, dir, cx, overworked: false };
+        match chain {
+            Some(c) => feed(dec, c, data, &mut e),
+            None => {
+                e.tx.msg[dir.ix()].body.decoded += data.len() as u64;
+                e.keep(data);
+            }
+        }
+    }
+
+    /// Bytes of the body that never arrived.
+    pub(super) fn body_gap(&mut self, idx: u32, dir: Dir, bytes: u64, cx: &mut AppCx<'_>) {
+        let Http { txs, dec, .. } = self;
+        let tx = txs.get_mut(idx);
+        let body = &mut tx.msg[dir.ix()].body;
+        body.wire += bytes;
+        body.counted += bytes;
+        body.gap = true;
+        if let Some(c) = body.chain.take() {
+            // What follows a hole cannot be decoded.
+            dec.close(c, cx.pool);
+            body.bomb = true;
+        }
+        body.kept_at += body.kept.len() as u64 + bytes;
+        body.kept.truncate(0);
+        let mut e = Entity { tx, dir, cx, overworked: false };
+        if e.tx.msg[dir.ix()].body.files == Files::Unset {
+            let _known = e.decide();
+        }
+        let body = &e.tx.msg[dir.ix()].body;
+        if body.files == Files::Whole
+            && body.file.is_none()
+            && e.cx.files.chain(e.tx.common.files[dir.ix()]).next().is_none()
+        {
+            e.open_whole();
+        }
+        if let Some(f) = e.tx.msg[dir.ix()].body.file {
+            e.cx.files.gap(e.cx.pool, f, bytes);
+        }
+        e.tx.common.dirty[dir.ix()] = true;
+    }
+
+    /// The body is over: ends its decoding and its file.
+    pub(super) fn end_body(&mut self, idx: u32, dir: Dir, truncated: bool, cx: &mut AppCx<'_>) {
+        let tx = self.txs.get_mut(idx);
+        if dir == Dir::ToServer && tx.msg[0].body.files == Files::Multipart {
+            super::multipart::end(tx, cx);
+        }
+        let body = &mut tx.msg[dir.ix()].body;
+        if let Some(c) = body.chain.take() {
+            self.dec.close(c, cx.pool);
+        }
+        if let Some(f) = body.file {
+            cx.files.close(f, truncated);
+        }
+        body.ended = true;
+        tx.common.dirty[dir.ix()] = true;
+    }
+
+    /// Bytes after the end of a message that do not start another one: they belong to its body, undecoded.
+    pub(super) fn stray_body(&mut self, idx: u32, dir: Dir, data: &[u8], cx: &mut AppCx<'_>) {
+        let tx = self.txs.get_mut(idx);
+        if let Some(f) = tx.msg[dir.ix()].body.file {
+            cx.files.reopen(f);
+        }
+        self.body_data(idx, dir, data, cx);
+        let tx = self.txs.get_mut(idx);
+        if let Some(f) = tx.msg[dir.ix()].body.file {
+            cx.files.close(f, false);
+        }
+    }
+
+    /// A transaction by number, when it is live.
+    pub(super) fn live(&self, st: StateId, id: u64) -> Option<u32> {
+        if id == u64::MAX { None } else { self.lookup(st, id) }
+    }
+
+    /// Whether the field of that name contains `word` (lower case).
+    pub(super) fn field_contains(
+        &self,
+        idx: u32,
+        dir: Dir,
+        name: &[u8],
+        word: &[u8],
+        pool: &BytePool,
+    ) -> bool {
+        self.txs.get(idx).msg[dir.ix()]
+            .headers
+            .get(pool, name)
+            .is_some_and(|(v, _)| text::contains_lenient(v, word))
+    }
+}
+
+fn feed(dec: &mut Decoders, chain: u32, data: &[u8], e: &mut Entity<'_, '_>) {
+    dec.feed(chain, data, e);
+    if e.overworked {
+        e.overworked = false;
+    }
+}
+
+/// Raises the events that a field's oddities stand for.
+pub fn field_events(tx: &mut Tx, dir: Dir, flags: u16) {
+    use header::odd;
+    let request = dir == Dir::ToServer;
+    let pick = |a: u8, b: u8| if request { a } else { b };
+    if flags & odd::DEFORMED_EOL != 0 && !request {
+        tx.raise(events::DEFORMED_EOL, dir);
+    }
+    if flags & odd::NAME_TRAILING_SPACE != 0 {
+        tx.raise(pick(events::REQUEST_LWS_AFTER_NAME, events::RESPONSE_LWS_AFTER_NAME), dir);
+    }
+    if flags & odd::NAME_LEADING_SPACE != 0 {
+        tx.raise(pick(events::INVALID_REQUEST_FOLDING, events::INVALID_RESPONSE_FOLDING), dir);
+    }
+    if flags & odd::NAME_NOT_TOKEN != 0 {
+        tx.raise(pick(events::REQUEST_HEADER_INVALID, events::RESPONSE_NAME_NOT_TOKEN), dir);
+    }
+    if flags & odd::NO_COLON != 0 {
+        tx.raise(pick(events::REQUEST_FIELD_MISSING_COLON, events::RESPONSE_FIELD_MISSING_COLON), dir);
+    } else if flags & odd::NAME_EMPTY != 0 {
+        tx.raise(pick(events::REQUEST_EMPTY_NAME, events::RESPONSE_EMPTY_NAME), dir);
+    }
+}

@@ -1,0 +1,351 @@
+//! The named buffers of HTTP/1, as Suricata's HTTP keyword pages describe them.
+
+use super::header::odd;
+use super::{Tx, progress};
+use crate::Dir;
+use crate::app::{Buffer, BufferDef, BufferKind};
+use crate::pool::{BytePool, PBuf, Scratch};
+
+const TS: u8 = Dir::ToServer.bit();
+const TC: u8 = Dir::ToClient.bit();
+
+const fn def(
+    name: &'static str,
+    modifiers: &'static [&'static str],
+    dirs: u8,
+    progress: u8,
+    kind: BufferKind,
+) -> BufferDef {
+    BufferDef { name, aliases: &[], modifiers, dirs, progress, kind }
+}
+
+const fn field(name: &'static str, modifiers: &'static [&'static str], dirs: u8) -> BufferDef {
+    def(name, modifiers, dirs, progress::BODY, BufferKind::Single)
+}
+
+// Local numbers, in the order of `DEFS`.
+const URI: u8 = 0;
+const URI_RAW: u8 = 1;
+const METHOD: u8 = 2;
+const PROTOCOL: u8 = 3;
+const REQUEST_LINE: u8 = 4;
+const RESPONSE_LINE: u8 = 5;
+const STAT_CODE: u8 = 6;
+const STAT_MSG: u8 = 7;
+const HEADER: u8 = 8;
+/// The block of fields as it came; kept only when wanted.
+pub const HEADER_RAW: u8 = 9;
+const HEADER_NAMES: u8 = 10;
+const REQUEST_HEADER: u8 = 11;
+const RESPONSE_HEADER: u8 = 12;
+const HOST: u8 = 13;
+const HOST_RAW: u8 = 14;
+const START: u8 = 15;
+/// Bodies: the request's, and right after it the response's.
+pub const REQUEST_BODY: u8 = 16;
+const RESPONSE_BODY: u8 = 17;
+pub const FILE_DATA: u8 = 18;
+pub const FILE_NAME: u8 = 19;
+const FIRST_FIELD: u8 = 20;
+
+/// Buffers that are one header field: lower-case names for request and response, from [`FIRST_FIELD`] on.
+const FIELDS: &[(&[u8], &[u8])] = &[
+    (b"user-agent", b""),
+    (b"cookie", b"set-cookie"),
+    (b"referer", b""),
+    (b"content-type", b"content-type"),
+    (b"content-length", b"content-length"),
+    (b"accept", b""),
+    (b"accept-encoding", b""),
+    (b"accept-language", b""),
+    (b"connection", b"connection"),
+    (b"", b"location"),
+    (b"", b"server"),
+];
+
+/// Descriptions of the buffers.
+pub static DEFS: &[BufferDef] = &[
+    BufferDef {
+        name: "http.uri",
+        aliases: &[],
+        modifiers: &["http_uri", "uricontent"],
+        dirs: TS,
+        progress: progress::HEADERS,
+        kind: BufferKind::Single,
+    },
+    def("http.uri.raw", &["http_raw_uri"], TS, progress::HEADERS, BufferKind::Single),
+    def("http.method", &["http_method"], TS, progress::HEADERS, BufferKind::Single),
+    BufferDef {
+        name: "http.protocol",
+        aliases: &["http_protocol"],
+        modifiers: &[],
+        dirs: TS | TC,
+        progress: progress::HEADERS,
+        kind: BufferKind::Single,
+    },
+    BufferDef {
+        name: "http.request_line",
+        aliases: &["http_request_line"],
+        modifiers: &[],
+        dirs: TS,
+        progress: progress::HEADERS,
+        kind: BufferKind::Single,
+    },
+    BufferDef {
+        name: "http.response_line",
+        aliases: &["http_response_line"],
+        modifiers: &[],
+        dirs: TC,
+        progress: progress::HEADERS,
+        kind: BufferKind::Single,
+    },
+    def("http.stat_code", &["http_stat_code"], TC, progress::HEADERS, BufferKind::Single),
+    def("http.stat_msg", &["http_stat_msg"], TC, progress::HEADERS, BufferKind::Single),
+    field("http.header", &["http_header"], TS | TC),
+    field("http.header.raw", &["http_raw_header"], TS | TC),
+    BufferDef {
+        name: "http.header_names",
+        aliases: &["http_header_names"],
+        modifiers: &[],
+        dirs: TS | TC,
+        progress: progress::BODY,
+        kind: BufferKind::Single,
+    },
+    def("http.request_header", &[], TS, progress::BODY, BufferKind::Multi),
+    def("http.response_header", &[], TC, progress::BODY, BufferKind::Multi),
+    field("http.host", &["http_host"], TS),
+    field("http.host.raw", &["http_raw_host"], TS),
+    BufferDef {
+        name: "http.start",
+        aliases: &["http_start"],
+        modifiers: &[],
+        dirs: TS | TC,
+        progress: progress::BODY,
+        kind: BufferKind::Single,
+    },
+    def("http.request_body", &["http_client_body"], TS, progress::BODY, BufferKind::Streaming),
+    def("http.response_body", &["http_server_body"], TC, progress::LINE, BufferKind::Streaming),
+    BufferDef {
+        name: "file.data",
+        aliases: &["file_data"],
+        modifiers: &[],
+        dirs: TS | TC,
+        progress: progress::LINE,
+        kind: BufferKind::Streaming,
+    },
+    BufferDef {
+        name: "file.name",
+        aliases: &["filename"],
+        modifiers: &[],
+        dirs: TS | TC,
+        progress: progress::BODY,
+        kind: BufferKind::Multi,
+    },
+    field("http.user_agent", &["http_user_agent"], TS),
+    field("http.cookie", &["http_cookie"], TS | TC),
+    BufferDef {
+        name: "http.referer",
+        aliases: &["http_referer"],
+        modifiers: &[],
+        dirs: TS,
+        progress: progress::BODY,
+        kind: BufferKind::Single,
+    },
+    BufferDef {
+        name: "http.content_type",
+        aliases: &["http_content_type"],
+        modifiers: &[],
+        dirs: TS | TC,
+        progress: progress::BODY,
+        kind: BufferKind::Single,
+    },
+    BufferDef {
+        name: "http.content_len",
+        aliases: &["http_content_len"],
+        modifiers: &[],
+        dirs: TS | TC,
+        progress: progress::BODY,
+        kind: BufferKind::Single,
+    },
+    BufferDef {
+        name: "http.accept",
+        aliases: &["http_accept"],
+        modifiers: &[],
+        dirs: TS,
+        progress: progress::BODY,
+        kind: BufferKind::Single,
+    },
+    BufferDef {
+        name: "http.accept_enc",
+        aliases: &["http_accept_enc"],
+        modifiers: &[],
+        dirs: TS,
+        progress: progress::BODY,
+        kind: BufferKind::Single,
+    },
+    BufferDef {
+        name: "http.accept_lang",
+        aliases: &["http_accept_lang"],
+        modifiers: &[],
+        dirs: TS,
+        progress: progress::BODY,
+        kind: BufferKind::Single,
+    },
+    BufferDef {
+        name: "http.connection",
+        aliases: &["http_connection"],
+        modifiers: &[],
+        dirs: TS | TC,
+        progress: progress::BODY,
+        kind: BufferKind::Single,
+    },
+    field("http.location", &[], TC),
+    field("http.server", &[], TC),
+];
+
+impl Tx {
+    /// The contents of buffer number `local`.
+    pub(super) fn buffer<'a>(
+        &'a self,
+        local: u8,
+        dir: Dir,
+        index: u32,
+        pool: &'a BytePool,
+        scratch: &'a mut Scratch,
+    ) -> Buffer<'a> {
+        let Some(def) = DEFS.get(usize::from(local)) else { return Buffer::Absent };
+        if def.dirs & dir.bit() == 0 || (index > 0 && def.kind != BufferKind::Multi) {
+            return Buffer::Absent;
+        }
+        let reached = self.common.progress[dir.ix()];
+        if reached < def.progress {
+            return Buffer::NotYet;
+        }
+        let m = &self.msg[dir.ix()];
+        let some = |b: &'a [u8]| if b.is_empty() { Buffer::Absent } else { Buffer::whole(b) };
+        match local {
+            URI if self.has_uri => some(self.uri.get(pool)),
+            URI_RAW => some(m.second.get(&m.line, pool)),
+            METHOD => some(m.first.get(&m.line, pool)),
+            PROTOCOL if dir == Dir::ToServer => some(m.third.get(&m.line, pool)),
+            PROTOCOL => some(m.first.get(&m.line, pool)),
+            REQUEST_LINE | RESPONSE_LINE if m.has_line => some(m.line.get(pool)),
+            STAT_CODE => some(m.second.get(&m.line, pool)),
+            STAT_MSG => some(m.third.get(&m.line, pool)),
+            HEADER => {
+                if !m.headers.has_cookie {
+                    return some(m.headers.text(pool));
+                }
+                scratch.clear();
+                for (i, e) in m.headers.entries(pool).enumerate() {
+                    if e.odd & odd::COOKIE == 0 {
+                        scratch.extend(m.headers.field(pool, i as u32).unwrap_or(&[]));
+                        scratch.extend(b"\r\n");
+                    }
+                }
+                some(scratch.as_slice())
+            }
+            HEADER_RAW => some(m.raw.get(pool)),
+            HEADER_NAMES => {
+                if m.headers.count == 0 {
+                    return Buffer::Absent;
+                }
+                scratch.clear();
+                scratch.extend(b"\r\n");
+                for e in m.headers.entries(pool) {
+                    scratch.extend(m.headers.name(pool, e));
+                    scratch.extend(b"\r\n");
+                }
+                scratch.extend(b"\r\n");
+                Buffer::whole(scratch.as_slice())
+            }
+            REQUEST_HEADER | RESPONSE_HEADER => match m.headers.field(pool, index) {
+                Some(f) => Buffer::whole(f),
+                None => Buffer::Absent,
+            },
+            HOST if self.has_host => some(self.host.get(pool)),
+            HOST_RAW if self.has_uri_host => some(self.uri_host.get(&m.line, pool)),
+            HOST_RAW => self.field(dir, b"host", pool),
+            START => {
+                if !m.has_line {
+                    return Buffer::Absent;
+                }
+                scratch.clear();
+                for part in [m.line.get(pool), b"\r\n", m.headers.text(pool), b"\r\n"] {
+                    scratch.extend(part);
+                }
+                Buffer::whole(scratch.as_slice())
+            }
+            REQUEST_BODY | RESPONSE_BODY => self.body(dir, pool),
+            FILE_DATA => self.file_data(dir, pool),
+            FILE_NAME => match m.body.name(pool, index) {
+                Some(n) => some(n),
+                None if reached < progress::TRAILER => Buffer::NotYet,
+                None => Buffer::Absent,
+            },
+            n if n >= FIRST_FIELD => match FIELDS.get(usize::from(n - FIRST_FIELD)) {
+                Some((request, response)) => {
+                    self.field(dir, if dir == Dir::ToServer { request } else { response }, pool)
+                }
+                None => Buffer::Absent,
+            },
+            _ => Buffer::Absent,
+        }
+    }
+
+    fn field<'a>(&'a self, dir: Dir, lower: &[u8], pool: &'a BytePool) -> Buffer<'a> {
+        match self.msg[dir.ix()].headers.get(pool, lower) {
+            Some((v, _)) if !lower.is_empty() => Buffer::whole(v),
+            _ => Buffer::Absent,
+        }
+    }
+
+    fn body<'a>(&'a self, dir: Dir, pool: &'a BytePool) -> Buffer<'a> {
+        let b = &self.msg[dir.ix()].body;
+        self.stream(dir, &b.kept, b.kept_at, pool)
+    }
+
+    /// What `file.data` sees: the response's body, the files that a request uploads.
+    fn file_data<'a>(&'a self, dir: Dir, pool: &'a BytePool) -> Buffer<'a> {
+        use super::body::Files;
+        match (dir, self.msg[0].body.files) {
+            (Dir::ToClient, _) | (_, Files::Whole) => self.body(dir, pool),
+            (_, Files::Multipart) => self.stream(dir, &self.multipart.data, 0, pool),
+            _ if self.msg[0].body.ended => Buffer::Absent,
+            _ => Buffer::NotYet,
+        }
+    }
+
+    fn stream<'a>(&'a self, dir: Dir, kept: &PBuf, at: u64, pool: &'a BytePool) -> Buffer<'a> {
+        let b = &self.msg[dir.ix()].body;
+        let over = b.ended || self.common.progress[dir.ix()] >= progress::COMPLETE;
+        if kept.is_empty() {
+            return if over { Buffer::Absent } else { Buffer::NotYet };
+        }
+        Buffer::Data { bytes: kept.get(pool), offset: at, end: over }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_name_what_they_say() {
+        for (n, name) in [
+            (URI, "http.uri"),
+            (HEADER, "http.header"),
+            (HEADER_RAW, "http.header.raw"),
+            (HOST_RAW, "http.host.raw"),
+            (REQUEST_BODY, "http.request_body"),
+            (REQUEST_BODY + 1, "http.response_body"),
+            (FILE_DATA, "file.data"),
+            (FILE_NAME, "file.name"),
+            (FIRST_FIELD, "http.user_agent"),
+            (FIRST_FIELD + 10, "http.server"),
+        ] {
+            assert_eq!(DEFS[n as usize].name, name);
+        }
+        assert_eq!(DEFS.len(), FIRST_FIELD as usize + FIELDS.len());
+    }
+}
