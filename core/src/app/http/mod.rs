@@ -456,7 +456,9 @@ impl Http {
         f.cursor.set(NIL);
         for s in &mut f.side {
             if s.tx == idx {
+                // It was given up in the middle of being read: what is left of it has no place to go.
                 s.tx = NIL;
+                s.stage = Stage::Ignore;
             }
             if s.last.1 == idx {
                 s.last = (u64::MAX, NIL);

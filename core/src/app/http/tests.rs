@@ -107,11 +107,11 @@ impl Bench {
             return;
         }
         let mut left = core::mem::take(&mut self.left[dir.ix()]);
-        left.extend_from_slice(data);
-        let st = self.st;
         if gap > 0 {
             left.clear();
         }
+        left.extend_from_slice(data);
+        let st = self.st;
         let input = Input { dir, data: &left, gap, eof, datagram: false };
         match self.with(|h, cx| h.parse(st, input, cx)) {
             Outcome::Consumed { bytes, .. } => {
