@@ -34,8 +34,6 @@ pub struct FlowDetect {
     pub vars: PBuf,
     /// `tag` sessions: see [`state::Tags`].
     pub tag: state::FlowTag,
-    /// Rules without stream or transaction conditions were asked (bit per direction).
-    pub ip_only: u8,
     /// Rules on the application protocol alone were asked (bit per direction).
     pub proto_only: u8,
     /// A pass rule matched: no more detection on this flow.

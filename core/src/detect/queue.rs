@@ -43,7 +43,9 @@ pub struct Queue {
 const ROOM: usize = 512;
 
 impl Queue {
+    /// `max`: most alerts of one packet; 0 means the default, 15.
     pub fn new(max: usize) -> Self {
+        let max = if max == 0 { 15 } else { max };
         Queue { hits: Vec::with_capacity(ROOM), overflow: 0, max }
     }
 

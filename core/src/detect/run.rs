@@ -232,19 +232,9 @@ impl Detector {
         if !cx.pkt.has_ip() || cx.pkt.invalid {
             return;
         }
-        if !rules.ip_only.is_empty() {
-            let ask = match flow.as_deref_mut() {
-                Some(f) => {
-                    let fresh = f.detect.ip_only & cx.dir.bit() == 0;
-                    f.detect.ip_only |= cx.dir.bit();
-                    fresh
-                }
-                None => true,
-            };
-            if ask {
-                for &s in &rules.ip_only {
-                    self.plain(&rules, s, cx, flow.as_deref_mut(), pool);
-                }
+        if cx.first || !cx.has_flow {
+            for &s in &rules.ip_only {
+                self.plain(&rules, s, cx, flow.as_deref_mut(), pool);
             }
         }
         let port = if cx.dir == Dir::ToServer { cx.pkt.dp } else { cx.pkt.sp };

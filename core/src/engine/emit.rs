@@ -3,8 +3,8 @@
 use super::Engine;
 use crate::Dir;
 use crate::app::{TxIdx, TxView};
-use crate::detect::ruleset::Names;
 use crate::detect::FlowDetect;
+use crate::detect::ruleset::Names;
 use crate::event::{
     Action, Alert, Anomaly, AnomalyKind, DropReason, Dropped, Event, EventSink, FlowExtra, FlowVar, FlowVars,
     Verdict,
@@ -223,7 +223,8 @@ impl Engine {
         {
             self.stats.drop_reasons[DropReason::Rules as usize] += 1;
             let rule = rules.meta(sig);
-            let rec = Dropped { packet: pkt, dir, flow: None, reason: DropReason::Rules, verdict, rule, action };
+            let rec =
+                Dropped { packet: pkt, dir, flow: None, reason: DropReason::Rules, verdict, rule, action };
             self.emit_drop(rec, ix, sink);
         }
         verdict
@@ -231,7 +232,9 @@ impl Engine {
 
     fn emit_drop(&self, rec: Dropped<'_>, ix: Option<FlowIx>, sink: &mut dyn EventSink) {
         match ix {
-            Some(ix) => self.view(ix).with(|flow| sink.event(Event::Drop(&Dropped { flow: Some(flow), ..rec }))),
+            Some(ix) => {
+                self.view(ix).with(|flow| sink.event(Event::Drop(&Dropped { flow: Some(flow), ..rec })))
+            }
             None => sink.event(Event::Drop(&rec)),
         }
     }
@@ -273,7 +276,8 @@ impl Engine {
             sink.event(Event::Anomaly(&a));
             return;
         };
-        let app_proto = self.state.get(ix.0 as usize).map_or_else(Default::default, |s| self.app.owner(&s.app));
+        let app_proto =
+            self.state.get(ix.0 as usize).map_or_else(Default::default, |s| self.app.owner(&s.app));
         let tx = tx.and_then(|t| self.tx_view(ix, t));
         self.view(ix).with(|flow| {
             let a = Anomaly { kind, name, layer, packet, dir, flow: Some(flow), app_proto, tx };

@@ -357,7 +357,9 @@ impl Engine {
             let chunk = self.streams.app_ready(tcp, d, &self.stream_pool, flush);
             let told = EOF_TOLD << d.ix();
             let eof = chunk.eof && self.flows.hot(ix).flags & told == 0;
-            if chunk.gap == 0 && !eof && (chunk.data.is_empty() || chunk.data.len() < state.need[d.ix()] as usize)
+            if chunk.gap == 0
+                && !eof
+                && (chunk.data.is_empty() || chunk.data.len() < state.need[d.ix()] as usize)
             {
                 return;
             }
@@ -387,7 +389,8 @@ impl Engine {
             let took = gap as usize + fed.consumed.min(len);
             self.streams.app_consume(tcp, d, took, &mut self.stream_pool);
             let st = &mut self.state[ix.0 as usize];
-            st.need[d.ix()] = if fed.consumed < len { u32::try_from(fed.need).unwrap_or(u32::MAX) } else { 0 };
+            st.need[d.ix()] =
+                if fed.consumed < len { u32::try_from(fed.need).unwrap_or(u32::MAX) } else { 0 };
             if fed.consumed > 0 && st.app.proto.is_known() {
                 self.streams.raw_trigger(tcp, d);
             }
@@ -471,21 +474,23 @@ impl Engine {
             seen.app_events |= fresh;
             for (i, name) in crate::app::layer::LAYER_EVENTS.iter().enumerate() {
                 if fresh >> i & 1 == 1 {
-                    self.anomaly(AnomalyKind::AppLayer, name, "proto_detect", Some(pkt), dir, Some(ix), None, sink);
+                    self.anomaly(
+                        AnomalyKind::AppLayer,
+                        name,
+                        "proto_detect",
+                        Some(pkt),
+                        dir,
+                        Some(ix),
+                        None,
+                        sink,
+                    );
                 }
             }
         }
     }
 
     /// Rules on the packet, on raw stream bytes of its direction, and on that direction's transactions.
-    pub(super) fn inspect(
-        &mut self,
-        ix: FlowIx,
-        pkt: &Packet<'_>,
-        dir: Dir,
-        seen: &Seen<'_>,
-        flush: bool,
-    ) {
+    pub(super) fn inspect(&mut self, ix: FlowIx, pkt: &Packet<'_>, dir: Dir, seen: &Seen<'_>, flush: bool) {
         if self.detect.rules().is_empty() {
             return;
         }
@@ -513,9 +518,10 @@ impl Engine {
             no_payload: hot.flags & flag::NO_PAYLOAD_INSPECT != 0,
             stream_events: seen.stream_events,
             app_events: seen.app_events,
-            stream_size: self.streams.session(tcp).map(|s| {
-                Dir::BOTH.map(|d| u32::try_from(s.seen(d)).unwrap_or(u32::MAX))
-            }),
+            stream_size: self
+                .streams
+                .session(tcp)
+                .map(|s| Dir::BOTH.map(|d| u32::try_from(s.seen(d)).unwrap_or(u32::MAX))),
             raw,
             flow_id: self.flows.cold(ix).id,
             proto_decided: seen.proto_decided,

@@ -106,8 +106,7 @@ impl Engine {
             let Some((parser, state)) = self.app.parser(&app) else { return };
             let Some(tx) = parser.tx(state, id) else { continue };
             let c = *parser.common(tx);
-            let complete =
-                Dir::BOTH.map(|d| c.progress[d.ix()] >= parser.complete_progress(d));
+            let complete = Dir::BOTH.map(|d| c.progress[d.ix()] >= parser.complete_progress(d));
             if c.events & !c.events_reported != 0 {
                 self.tx_anomalies(ix, pkt, dir, owner, tx, sink);
             }
@@ -148,19 +147,21 @@ impl Engine {
         c.events_reported |= fresh;
         for (i, name) in owner.def().events.iter().enumerate() {
             if fresh >> i & 1 == 1 {
-                self.anomaly(AnomalyKind::AppLayer, name, "proto_parser", Some(pkt), dir, Some(ix), Some(tx), sink);
+                self.anomaly(
+                    AnomalyKind::AppLayer,
+                    name,
+                    "proto_parser",
+                    Some(pkt),
+                    dir,
+                    Some(ix),
+                    Some(tx),
+                    sink,
+                );
             }
         }
     }
 
-    fn tx_records(
-        &mut self,
-        ix: FlowIx,
-        pkt: &Packet<'_>,
-        tx: TxIdx,
-        last: bool,
-        sink: &mut dyn EventSink,
-    ) {
+    fn tx_records(&mut self, ix: FlowIx, pkt: &Packet<'_>, tx: TxIdx, last: bool, sink: &mut dyn EventSink) {
         let app = self.state[ix.0 as usize].app;
         let Some((parser, _)) = self.app.parser(&app) else { return };
         if self.app.owner(&app).def().record.is_empty() {
@@ -189,14 +190,7 @@ impl Engine {
         }
     }
 
-    fn tx_files(
-        &mut self,
-        ix: FlowIx,
-        pkt: &Packet<'_>,
-        tx: TxIdx,
-        last: bool,
-        sink: &mut dyn EventSink,
-    ) {
+    fn tx_files(&mut self, ix: FlowIx, pkt: &Packet<'_>, tx: TxIdx, last: bool, sink: &mut dyn EventSink) {
         let app = self.state[ix.0 as usize].app;
         for d in Dir::BOTH {
             let Some((parser, _)) = self.app.parser(&app) else { return };

@@ -46,10 +46,7 @@ impl EventSink for Counting {
         if let Event::Alert(a) = event
             && !a.tagged
         {
-            self.alerts
-                .entry((a.rule.gid, a.rule.sid))
-                .or_insert_with(|| (0, a.rule.msg.clone()))
-                .0 += 1;
+            self.alerts.entry((a.rule.gid, a.rule.sid)).or_insert_with(|| (0, a.rule.msg.clone())).0 += 1;
         }
         self.eve.event(event);
     }
@@ -151,7 +148,12 @@ fn run(args: &RunArgs) -> Result<ExitCode, String> {
 
     let stats = engine.stats();
     if settings.stats {
-        let counters = tidegate_dataplane::counters::named(&stats, &sink.eve.counts, args.simulate_ips, settings.stats_decoder_events);
+        let counters = tidegate_dataplane::counters::named(
+            &stats,
+            &sink.eve.counts,
+            args.simulate_ips,
+            settings.stats_decoder_events,
+        );
         sink.eve.stats(&Stats {
             now: SystemTime::now()
                 .duration_since(SystemTime::UNIX_EPOCH)
@@ -207,7 +209,10 @@ fn tell_refusals(l: &Loaded, args: &RunArgs) {
         eprintln!("refused: {}", l.place(r));
     }
     if l.refused.len() > most {
-        eprintln!("refused: {} more; -v shows them, `tidegate rules check` counts them", l.refused.len() - most);
+        eprintln!(
+            "refused: {} more; -v shows them, `tidegate rules check` counts them",
+            l.refused.len() - most
+        );
     }
     if args.verbose > 1 {
         for r in &l.warnings {
@@ -325,7 +330,15 @@ fn summary(sink: &Counting, t: &Tally, l: &Loaded, took: Duration, many: bool) {
         line("filtered", format!("{} packets left out", grouped(t.filtered)));
     }
     line("flows", grouped(c.flows));
-    line("records", format!("{} of protocols, {} of files, {} anomalies", grouped(c.records), grouped(c.files), grouped(c.anomalies)));
+    line(
+        "records",
+        format!(
+            "{} of protocols, {} of files, {} anomalies",
+            grouped(c.records),
+            grouped(c.files),
+            grouped(c.anomalies)
+        ),
+    );
     if c.drops > 0 {
         line("dropped", format!("{} packets", grouped(c.drops)));
     }

@@ -117,7 +117,8 @@ pub fn byte_jump(j: &ByteJump, cx: &Context<'_>, vars: &[u64]) -> Option<usize> 
     } else {
         (at + used) as i64
     };
-    let to = usize::try_from(base.checked_add(v)?).ok()?;
+    // Before the buffer's start means its start.
+    let to = usize::try_from(base.checked_add(v)?.max(0)).ok()?;
     (to <= cx.buf.len()).then_some(to)
 }
 

@@ -157,10 +157,13 @@ impl Inspector<'_> {
                     }
                 }
                 Step::Pcre(p) => {
-                    let mut from = if p.relative { cursor.min(len) } else { 0 };
+                    // A relative regex sees nothing of what lies before the cursor: `^` is the cursor.
+                    let base = if p.relative { cursor.min(len) } else { 0 };
+                    let subject = &b.buf[base..];
+                    let mut from = 0;
                     let mut caps = [usize::MAX; 20];
                     loop {
-                        let found = match p.regex.find_at(b.buf, from, self.regex, &mut caps) {
+                        let found = match p.regex.find_at(subject, from, self.regex, &mut caps) {
                             Outcome::Match(s, e) => Some((s, e)),
                             Outcome::NoMatch => None,
                             Outcome::LimitHit => {
@@ -171,10 +174,10 @@ impl Inspector<'_> {
                         match found {
                             Some((s, e)) if !p.negated => {
                                 if !p.relative_next {
-                                    cursor = e;
+                                    cursor = base + e;
                                     break;
                                 }
-                                let r = self.from(&steps[i + 1..], b, e);
+                                let r = self.from(&steps[i + 1..], b, base + e);
                                 if r != R::NoMatch {
                                     return r;
                                 }
@@ -183,7 +186,7 @@ impl Inspector<'_> {
                                 }
                                 self.tries -= 1;
                                 from = if e > s { e } else { e + 1 };
-                                if from > len {
+                                if from > subject.len() {
                                     return R::NoMatch;
                                 }
                             }
