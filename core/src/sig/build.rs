@@ -22,8 +22,13 @@ impl Crowd {
         Crowd { counts: vec![0; 1 << bits], shift: 32 - bits }
     }
 
-    fn slot(&mut self, key: u32) -> &mut u8 {
-        &mut self.counts[(hash(key) >> self.shift) as usize]
+    fn count(&self, key: u32) -> u32 {
+        u32::from(self.counts[(hash(key) >> self.shift) as usize])
+    }
+
+    fn add(&mut self, key: u32) {
+        let c = &mut self.counts[(hash(key) >> self.shift) as usize];
+        *c = c.saturating_add(1);
     }
 }
 
@@ -37,9 +42,9 @@ fn weight(cost: u32) -> u64 {
     (8 + u64::from(cost % 8)) << (cost / 8).min(48)
 }
 
-/// Chooses `n` windows of `pat`, one after the other: returns where the first ends. `n` is 1 when `pat` has less
-/// than `3 + n` bytes.
-fn choose(pat: &[u8], n: usize, crowd: &mut Crowd) -> usize {
+/// The best `n` windows of `pat`, one after the other: how likely they are, and where the first ends. `n` is 1 when
+/// `pat` has less than `3 + n` bytes.
+fn choose(pat: &[u8], n: usize, crowd: &Crowd) -> (u64, usize) {
     let w = pat.len().min(4);
     let mut best = (u64::MAX, pat.len());
     // From the end, so that of equal ones the shortest tail wins.
@@ -47,7 +52,7 @@ fn choose(pat: &[u8], n: usize, crowd: &mut Crowd) -> usize {
         let mut sum = 0;
         for end in end..end + n {
             let win = &pat[end - w..end];
-            sum += weight(rank::window_cost(win) + 2 * u32::from(*crowd.slot(window_key(win))));
+            sum += weight(rank::window_cost(win) + 2 * crowd.count(window_key(win)));
         }
         // A long tail costs the order queue a little.
         sum += sum * (pat.len() - end).min(16) as u64 / 128;
@@ -55,9 +60,19 @@ fn choose(pat: &[u8], n: usize, crowd: &mut Crowd) -> usize {
             best = (sum, end);
         }
     }
-    for end in best.1..best.1 + n {
-        let c = crowd.slot(window_key(&pat[end - w..end]));
-        *c = c.saturating_add(1);
+    best
+}
+
+/// Where the least likely eight bytes of a longer pattern start, its window aside.
+fn choose_head(pat: &[u8], window: core::ops::Range<usize>) -> usize {
+    let cost = |i: usize| if window.contains(&i) { 64 } else { u32::from(rank::BYTE[usize::from(pat[i])]) };
+    let mut sum: u32 = (0..8).map(cost).sum();
+    let mut best = (sum, 0);
+    for at in 1..=pat.len() - 8 {
+        sum = sum + cost(at + 7) - cost(at - 1);
+        if sum < best.0 {
+            best = (sum, at);
+        }
     }
     best.1
 }
@@ -74,7 +89,7 @@ struct Census {
 
 /// Windows that a filter of buckets tells apart well.
 fn few(level: Level) -> usize {
-    if level == Level::Avx512 { 320 } else { 48 }
+    if level == Level::Avx512 { 128 } else { 48 }
 }
 
 /// Whether long patterns have hashed windows (0: no, buckets do), and at every how many positions they are looked
@@ -84,7 +99,7 @@ fn stride(c: &Census, level: Level) -> usize {
     if level == Level::Scalar || c.all <= few || c.all == c.short {
         return 0;
     }
-    let fits = |rest: usize| c.short + rest <= few || rest <= few / 8;
+    let fits = |rest: usize| c.short + rest <= few + few / 2 || rest <= few / 8;
     if fits(c.four + c.middle) {
         4
     } else if fits(c.four) {
@@ -92,6 +107,27 @@ fn stride(c: &Census, level: Level) -> usize {
     } else {
         1
     }
+}
+
+/// Patterns long enough for `stride` that go into the buckets all the same, with one window, because some of their
+/// windows would be common: as many as the buckets take, in ascending order.
+fn apart(groups: &[Group<'_>], c: &Census, stride: usize, level: Level, crowd: &Crowd) -> Vec<usize> {
+    // One position in 4096.
+    const COMMON: u64 = 8 << 20;
+    if stride == 0 {
+        return Vec::new();
+    }
+    let there = c.short + if stride > 1 { c.four } else { 0 } + if stride > 2 { c.middle } else { 0 };
+    let mut worst: Vec<(u64, usize)> = (groups.iter().enumerate())
+        .filter(|(_, g)| g.pat.len() >= 3 + stride)
+        .map(|(i, g)| (choose(g.pat, stride, crowd).0, i))
+        .filter(|w| w.0 >= COMMON)
+        .collect();
+    worst.sort_unstable_by(|a, b| b.cmp(a));
+    worst.truncate((few(level) * 3 / 2).saturating_sub(there));
+    let mut apart: Vec<usize> = worst.into_iter().map(|w| w.1).collect();
+    apart.sort_unstable();
+    apart
 }
 
 /// One pattern of a database: of equal ones the first.
@@ -143,11 +179,12 @@ pub(super) fn build(b: &Builder, level: Level) -> Database {
     let stride = stride(&census, level);
 
     let mut crowd = Crowd::new(groups.len());
+    let apart = apart(&groups, &census, stride, level, &crowd);
     let mut arena = Vec::new();
     let mut windows = Vec::with_capacity(groups.len() * stride.max(1));
     let mut lens = Vec::new();
     let (mut max_tail, mut sum_tails) = (0usize, 0usize);
-    for g in &groups {
+    for (i, g) in groups.iter().enumerate() {
         let len = g.pat.len();
         let mask: Vec<u8> =
             g.pat.iter().map(|c| if g.caseless && c.is_ascii_alphabetic() { 0x20 } else { 0 }).collect();
@@ -158,13 +195,14 @@ pub(super) fn build(b: &Builder, level: Level) -> Database {
                 arena.extend_from_slice(&mask);
             }
         }
-        let strided = stride > 0 && len >= 3 + stride;
+        let strided = stride > 0 && len >= 3 + stride && apart.binary_search(&i).is_err();
         let n = if strided { stride } else { 1 };
         let w = len.min(4);
         let class = if strided { STRIDED } else { w as u32 - 1 };
-        let first = choose(g.pat, n, &mut crowd);
+        let (_, first) = choose(g.pat, n, &crowd);
         for end in first..first + n {
-            let head_at = if len > 8 { end.saturating_sub(8).min(len - 8) } else { 0 };
+            crowd.add(window_key(&g.pat[end - w..end]));
+            let head_at = if len > 8 { choose_head(g.pat, end - w..end) } else { 0 };
             let head = head_at..len.min(head_at + 8);
             let e = Entry {
                 head: word_of(&g.pat[head.clone()]),

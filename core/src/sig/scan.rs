@@ -41,8 +41,10 @@ enum Filter {
     Hashed(Gram),
 }
 
-/// Parts of an engine, at most: hashed windows, buckets, single bytes.
-const PARTS: usize = 3;
+/// Parts of an engine, at most: hashed windows, single bytes, buckets for windows of 4 bytes, for shorter ones.
+const PARTS: usize = 4;
+/// More windows of 4 bytes than this are kept apart from shorter ones.
+const APART: usize = 24;
 
 impl Part {
     fn fill(&self, hay: &[u8], first: usize, masks: &mut [u64; WORDS]) -> usize {
@@ -151,7 +153,10 @@ impl Engine {
         if !single.is_empty() {
             parts.push(Part { filter: Filter::Bytes(Bytes::new(&single)), classes: 1 });
         }
-        if !few.is_empty() {
+        let four = few.iter().filter(|k| k.0 == 3).count();
+        let (four, few): (Vec<_>, Vec<_>) =
+            few.into_iter().partition(|k| k.0 == 3 && four > APART && level == vbmi::LEVEL);
+        for few in [four, few].into_iter().filter(|k| !k.is_empty()) {
             let classes = few.iter().fold(0, |all, k| all | 1 << k.0);
             let filter = match level == vbmi::LEVEL {
                 true => Filter::Pairs(Pairs::new(&few)),
