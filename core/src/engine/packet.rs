@@ -88,7 +88,7 @@ impl Engine {
             established: false,
             first: false,
             in_stream: false,
-            no_payload: false,
+            no_payload: pkt.carrier,
             stream_events: EventSet::default(),
             app_events: 0,
             stream_size: None,
@@ -116,6 +116,7 @@ impl Engine {
         } else {
             let mut marked = pkt.clone();
             marked.events = events;
+            marked.repeated = EventSet::default();
             self.stats.packets -= 1;
             self.decode_anomalies(&marked, sink);
             for e in events.iter() {
@@ -153,7 +154,7 @@ impl Engine {
     }
 
     fn decode_anomalies(&mut self, pkt: &Packet<'_>, sink: &mut dyn EventSink) {
-        for e in pkt.events.iter() {
+        for e in pkt.anomalies() {
             let name = crate::packet::events::name(e);
             self.anomaly(AnomalyKind::Decode, name, "", Some(pkt), Dir::ToServer, None, None, sink);
         }
@@ -515,7 +516,7 @@ impl Engine {
             established: seen.established,
             first: seen.first,
             in_stream: seen.in_stream,
-            no_payload: hot.flags & flag::NO_PAYLOAD_INSPECT != 0,
+            no_payload: pkt.carrier || hot.flags & flag::NO_PAYLOAD_INSPECT != 0,
             stream_events: seen.stream_events,
             app_events: seen.app_events,
             stream_size: self
