@@ -101,7 +101,6 @@ impl Engine {
         let Some((parser, state)) = self.app.parser(&app) else { return };
         let (low, high) = parser.tx_bounds(state);
         let watched = Dir::BOTH.map(|d| self.detect.wants_tx(owner, d));
-        let mut done_prefix = true;
         for id in low..high {
             let Some((parser, state)) = self.app.parser(&app) else { return };
             let Some(tx) = parser.tx(state, id) else { continue };
@@ -112,21 +111,16 @@ impl Engine {
             }
             self.tx_files(ix, pkt, tx, last, sink);
             self.tx_records(ix, pkt, tx, last, sink);
-            let inspected = Dir::BOTH.map(|d| {
-                let need = self.app.parser(&app).map_or(0, |(p, _)| p.complete_progress(d)).saturating_add(1);
-                !watched[d.ix()] || c.detect[d.ix()].seen >= need || c.no_inspect
-            });
+            let inspected = Dir::BOTH.map(|d| !watched[d.ix()] || !c.dirty[d.ix()] || c.no_inspect);
             let passed = self.flows.hot(ix).flags & flag::PASS != 0;
             let whole = complete[0] && complete[1] && (passed || (inspected[0] && inspected[1]));
-            if (whole && done_prefix) || last {
+            if whole || last {
                 let facts = self.facts(ix, 0);
                 self.app.free_tx(&app, &facts, id, &mut self.app_pool, pkt.ts);
                 if let Some(n) = owner.index() {
                     self.stats.app_txs[n & 63] += 1;
                 }
                 self.state[ix.0 as usize].txs += 1;
-            } else {
-                done_prefix = false;
             }
         }
     }
