@@ -93,6 +93,10 @@ pub struct DetectConfig {
     pub packet_alert_max: usize,
     pub threshold_slots: usize,
     pub host_slots: usize,
+    /// Growing values (bodies, files) are looked at when that many bytes are there, per direction, and then again
+    /// each time that many more came; always at their end. 0: whenever they grow (inline).
+    pub body_min: [u32; 2],
+    pub body_step: [u32; 2],
     /// Largest buffer that transforms and built buffers may reach, bytes.
     pub scratch: usize,
     pub seed: u64,
@@ -104,6 +108,8 @@ impl Default for DetectConfig {
             packet_alert_max: 15,
             threshold_slots: 16 << 10,
             host_slots: 16 << 10,
+            body_min: [32 << 10, 40 << 10],
+            body_step: [4 << 10, 16 << 10],
             scratch: 256 << 10,
             seed: 0x7469_6465_6761_7465,
         }
@@ -121,6 +127,7 @@ struct Bench {
     xf: [Scratch; 2],
     sets: alloc::boxed::Box<dyn Sets + Send>,
     limits: u64,
+    body_min: [u32; 2],
 }
 
 /// Detection of one engine.
@@ -134,6 +141,7 @@ pub struct Detector {
     cands: Vec<SigIx>,
     stream_cands: Vec<(SigIx, u64)>,
     waiting: Vec<u32>,
+    body_step: [u32; 2],
     pub queue: Queue,
     pub thresholds: Thresholds,
     hosts: HostTable<()>,
@@ -166,6 +174,7 @@ impl Detector {
                 xf: [Scratch::new(cfg.scratch), Scratch::new(cfg.scratch)],
                 sets: alloc::boxed::Box::new(NoSets),
                 limits: 0,
+                body_min: cfg.body_min,
             },
             scratch: sig::Scratch::new(),
             seen: Vec::new(),
@@ -173,6 +182,7 @@ impl Detector {
             cands: Vec::new(),
             stream_cands: Vec::new(),
             waiting: Vec::with_capacity(4096),
+            body_step: cfg.body_step,
             queue: Queue::new(cfg.packet_alert_max),
             thresholds: Thresholds::new(cfg.threshold_slots, cfg.seed),
             hosts: HostTable::new(cfg.host_slots, cfg.seed),
@@ -525,7 +535,13 @@ impl Detector {
         if !group.is_empty() {
             let epoch = self.next_epoch();
             self.cands.clear();
-            self.prefilter(&rules, group, &mut det, epoch, parser, st, tx, dir, progress, complete, pool);
+            let scanned =
+                self.prefilter(&rules, group, &mut det, epoch, parser, st, tx, dir, progress, complete, pool);
+            // What was seen before and has not changed gives the same answers.
+            if !scanned && !complete && det.seen == progress.saturating_add(1) && events == 0 {
+                parser.common_mut(tx).dirty[dir.ix()] = false;
+                return;
+            }
             let (seen, cands) = (&mut self.seen, &mut self.cands);
             let mut note = |s: u32| {
                 if let Some(e) = seen.get_mut(s as usize)
@@ -598,8 +614,9 @@ impl Detector {
         progress: u8,
         complete: bool,
         pool: &BytePool,
-    ) {
+    ) -> bool {
         let mut streaming = 0usize;
+        let mut scanned = false;
         for (i, b) in group.bufs.iter().enumerate() {
             let nth = streaming;
             streaming += usize::from(b.kind == BufferKind::Streaming);
@@ -609,7 +626,7 @@ impl Detector {
             }
             let key = &rules.bufs[b.key as usize];
             let mut index = 0;
-            let Bench { build, xf, regex, inflater, .. } = &mut self.bench;
+            let Bench { build, xf, regex, inflater, body_min, .. } = &mut self.bench;
             loop {
                 build.clear();
                 let got = parser.buffer(st, tx, b.local, dir, index, pool, build);
@@ -619,6 +636,15 @@ impl Detector {
                     }
                     break;
                 };
+                if b.kind == BufferKind::Streaming && !end {
+                    let total = offset + bytes.len() as u64;
+                    let known = u64::from(det.scanned[nth.min(3)]);
+                    let more = if known == 0 { body_min[dir.ix()] } else { self.body_step[dir.ix()] };
+                    if total < known + u64::from(more) {
+                        break;
+                    }
+                }
+                scanned = true;
                 let (seen, cands) = (&mut self.seen, &mut self.cands);
                 let note = |s: u32, _end: u64| {
                     if seen[s as usize] != epoch {
@@ -651,6 +677,7 @@ impl Detector {
                 break;
             }
         }
+        scanned
     }
 
     /// Whether the packet is to be logged because of a `tag`; counts it.
@@ -1031,6 +1058,10 @@ impl Bench {
                     };
                 }
                 Buffer::Data { bytes, offset, end } => {
+                    let total = offset + bytes.len() as u64;
+                    if !end && def.kind == BufferKind::Streaming && total < u64::from(self.body_min[dir.ix()]) {
+                        break Answer::Wait;
+                    }
                     present = true;
                     if l.absent == Some(ir::Absent::Only) {
                         break Answer::No;

@@ -80,7 +80,17 @@ impl Settings {
             timeout_ns: u64::from(self.defrag.timeout_s) * 1_000_000_000,
             ..c.defrag
         };
-        c.detect = DetectConfig { packet_alert_max: usize::from(self.packet_alert_max), ..c.detect };
+        let http = &c.app.http;
+        let inline = mode.ips || c.stream.inline;
+        let sizes = |request: usize, response: usize| {
+            [request, response].map(|n| if inline { 0 } else { u32::try_from(n).unwrap_or(u32::MAX) })
+        };
+        c.detect = DetectConfig {
+            packet_alert_max: usize::from(self.packet_alert_max),
+            body_min: sizes(http.request_min_inspect, http.response_min_inspect),
+            body_step: sizes(http.request_inspect_window, http.response_inspect_window),
+            ..c.detect
+        };
         c
     }
 }
