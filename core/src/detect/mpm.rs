@@ -5,10 +5,17 @@ use alloc::vec::Vec;
 
 use crate::sig::{Builder, Database, Scratch};
 
+/// Patterns that can only matter this near the start of a value have a database of their own, so that the rest of
+/// the value is not searched for them.
+const HEAD: u32 = 256;
+
 /// A pattern database with the rules behind each pattern.
 #[derive(Debug)]
 pub struct Mpm {
-    db: Database,
+    /// Patterns that must end within the first `head_end` bytes.
+    head: Option<Database>,
+    head_end: u32,
+    rest: Option<Database>,
     /// Per pattern: its rules are `rules[start[i]..start[i + 1]]`.
     start: Vec<u32>,
     rules: Vec<Wanted>,
@@ -46,24 +53,36 @@ impl MpmBuilder {
     }
 
     pub fn build(self) -> Mpm {
-        let mut b = Builder::new();
+        let (mut head, mut rest) = (Builder::new(), Builder::new());
         let (mut start, mut rules) = (Vec::new(), Vec::new());
-        let (mut max_len, mut min_len) = (0, usize::MAX);
+        let (mut max_len, mut min_len, mut head_end) = (0, usize::MAX, 0);
         for (i, ((bytes, nocase), list)) in self.pats.into_iter().enumerate() {
             start.push(rules.len() as u32);
+            let last = list.iter().map(|w| w.hi).max().unwrap_or(0);
             rules.extend(list);
             max_len = max_len.max(bytes.len());
             min_len = min_len.min(bytes.len());
+            let db = if last <= HEAD {
+                head_end = head_end.max(last);
+                &mut head
+            } else {
+                &mut rest
+            };
             // Contents are 1 to 255 bytes, checked by the rule parser; the matcher takes up to 4096.
-            let added = b.add(&bytes, nocase, i as u32);
+            let added = db.add(&bytes, nocase, i as u32);
             debug_assert!(added.is_ok());
         }
         start.push(rules.len() as u32);
-        Mpm { db: b.build(), start, rules, max_len, min_len }
+        let built = |b: Builder| (!b.is_empty()).then(|| b.build());
+        Mpm { head: built(head), head_end, rest: built(rest), start, rules, max_len, min_len }
     }
 }
 
 impl Mpm {
+    fn databases(&self) -> impl Iterator<Item = &Database> {
+        self.head.iter().chain(&self.rest)
+    }
+
     /// Longest pattern, bytes: how much a scan of a growing value must look back.
     pub fn max_len(&self) -> usize {
         self.max_len
@@ -74,15 +93,12 @@ impl Mpm {
     }
 
     pub fn memory_bytes(&self) -> usize {
-        self.db.memory_bytes() + self.rules.len() * 12 + self.start.len() * 4
-    }
-
-    pub fn describe(&self) -> alloc::string::String {
-        self.db.describe()
+        let dbs: usize = self.databases().map(Database::memory_bytes).sum();
+        dbs + self.rules.len() * 12 + self.start.len() * 4
     }
 
     pub fn prepare(&self, scratch: &mut Scratch) {
-        self.db.prepare(scratch);
+        self.databases().for_each(|d| d.prepare(scratch));
     }
 
     /// Calls `found` with each rule whose pattern occurs in `hay` and the end of that occurrence; `offset` is that
@@ -92,7 +108,7 @@ impl Mpm {
         if hay.len() < self.min_len {
             return;
         }
-        self.db.scan(hay, scratch, |pat, end| {
+        let mut hit = |pat: u32, end: usize| {
             let (s, e) = (self.start[pat as usize] as usize, self.start[pat as usize + 1] as usize);
             let at = offset + end as u64;
             let end = u32::try_from(at).unwrap_or(u32::MAX);
@@ -102,6 +118,56 @@ impl Mpm {
                 }
             }
             true
-        });
+        };
+        if let Some(db) = &self.head
+            && offset < u64::from(self.head_end)
+        {
+            let n = hay.len().min((u64::from(self.head_end) - offset) as usize);
+            db.scan(&hay[..n], scratch, &mut hit);
+        }
+        if let Some(db) = &self.rest {
+            db.scan(hay, scratch, &mut hit);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Every pattern inside its bounds is found, cut at any place, and nothing else.
+        #[test]
+        fn equals_naive(
+            hay in proptest::collection::vec(0u8..3, 0..600),
+            pats in proptest::collection::vec((proptest::collection::vec(0u8..3, 1..5), 0u32..400, 0u32..400), 1..12),
+            cut in 0usize..600,
+        ) {
+            let mut b = MpmBuilder::default();
+            for (i, (p, lo, len)) in pats.iter().enumerate() {
+                b.add(p, false, Wanted { sig: i as u32, lo: *lo, hi: lo + len });
+            }
+            let m = b.build();
+            let mut scratch = Scratch::new();
+            m.prepare(&mut scratch);
+            let mut naive: Vec<(u32, u64)> = Vec::new();
+            for (i, (p, lo, len)) in pats.iter().enumerate() {
+                for at in 0..hay.len() {
+                    let end = (at + p.len()) as u32;
+                    if hay[at..].starts_with(p) && end >= *lo && end <= lo + len {
+                        naive.push((i as u32, u64::from(end)));
+                    }
+                }
+            }
+            let cut = cut.min(hay.len());
+            let mut got = Vec::new();
+            m.scan(&hay[..cut], 0, &mut scratch, |s, e| got.push((s, e)));
+            let back = cut.saturating_sub(m.max_len() - 1);
+            m.scan(&hay[back..], back as u64, &mut scratch, |s, e| if e > cut as u64 { got.push((s, e)) });
+            got.sort_unstable();
+            naive.sort_unstable();
+            prop_assert_eq!(got, naive);
+        }
     }
 }

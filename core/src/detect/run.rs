@@ -1059,7 +1059,8 @@ impl Bench {
                 }
                 Buffer::Data { bytes, offset, end } => {
                     let total = offset + bytes.len() as u64;
-                    if !end && def.kind == BufferKind::Streaming && total < u64::from(self.body_min[dir.ix()]) {
+                    if !end && def.kind == BufferKind::Streaming && total < u64::from(self.body_min[dir.ix()])
+                    {
                         break Answer::Wait;
                     }
                     present = true;
