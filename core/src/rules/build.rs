@@ -249,6 +249,23 @@ impl<'b, 'e> Builder<'b, 'e> {
         self.cur.is_some() || self.pending.is_some() || self.addr_sticky.is_some()
     }
 
+    /// Whether the protocol buffer `name`, without transforms, is current.
+    pub fn sticky_is(&self, name: &str) -> bool {
+        let is =
+            |b: &BufferRef, t: &[Transform]| t.is_empty() && *b == BufferRef::App(self.static_name(name));
+        match &self.pending {
+            Some(p) => is(&p.buffer, &p.transforms),
+            None => {
+                self.cur.and_then(|i| self.lists.get(i)).is_some_and(|l| is(&l.m.buffer, &l.m.transforms))
+            }
+        }
+    }
+
+    /// The registered spelling of a buffer's name; empty when there is none.
+    fn static_name(&self, name: &str) -> &'static str {
+        self.index.buffer(name).map_or("", |i| i.name)
+    }
+
     /// Whether conditions go to the payload now.
     pub fn on_payload(&self) -> bool {
         !self.sticky()

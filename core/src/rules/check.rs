@@ -29,7 +29,12 @@ pub fn finish(mut b: Builder<'_, '_>) -> Res<Rule> {
     // A payload list can be left empty when an old modifier took its only content away.
     r.lists =
         b.lists.into_iter().map(|l| l.m).filter(|m| !m.matches.is_empty() || m.absent.is_some()).collect();
-    if r.prefilter && r.packet.is_empty() && r.ints.is_empty() && r.flow.counters.is_empty() {
+    if r.prefilter
+        && r.packet.is_empty()
+        && r.ints.is_empty()
+        && r.state.is_empty()
+        && r.flow.counters.is_empty()
+    {
         return context("prefilter has no keyword to work on");
     }
     Ok(r)

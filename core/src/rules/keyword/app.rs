@@ -192,12 +192,11 @@ fn ssl_version(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         }
         list.push(v.1);
     }
-    // A list of only negative versions means all the others of the table.
-    let test = if yes.is_empty() {
-        IntTest::OneOf(VERSIONS.iter().map(|v| v.1).filter(|v| !no.contains(v)).collect())
-    } else {
-        yes.retain(|v| !no.contains(v));
+    // Each part alone lets versions through, and a negative one lets all others through.
+    let test = if no.is_empty() {
         IntTest::OneOf(yes)
+    } else {
+        IntTest::OneOf(VERSIONS.iter().map(|v| v.1).filter(|v| !no.contains(v)).collect())
     };
     b.rule.ints.push(AppInt { name: info.name, test, index: IntIndex::Any });
     Ok(())

@@ -136,7 +136,10 @@ fn byte_test(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         Some(b'-') => Num::Const(num::int(value)?),
         _ => b.num(value, "value")?,
     };
-    let offset = place(b.num(offset, "offset")?)?;
+    let offset = match b.num(offset, "offset")? {
+        Num::Const(v) if i32::try_from(v).is_err() => return bad(format!("offset {v} is out of range")),
+        n => n,
+    };
     let (mut form, mut relative) = (Form::default(), false);
     for w in p {
         if w == "relative" {
@@ -146,7 +149,8 @@ fn byte_test(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         }
     }
     form.check(constant(bytes), 8)?;
-    if bytes == Num::Const(0) {
+    // With `string` it means as many digits as there are.
+    if bytes == Num::Const(0) && !form.string {
         return bad("0 bytes make no number");
     }
     if form.endian == Some(Endian::Dce) {

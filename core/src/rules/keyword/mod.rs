@@ -19,6 +19,7 @@ pub mod pcre;
 pub mod post;
 pub mod requires;
 pub mod threshold;
+pub mod tls;
 pub mod transform;
 pub mod vars;
 
@@ -36,6 +37,7 @@ pub static FAMILIES: &[&[Keyword]] = &[
     threshold::KEYWORDS,
     packet::KEYWORDS,
     app::KEYWORDS,
+    tls::KEYWORDS,
     event::KEYWORDS,
     file::KEYWORDS,
     dataset::KEYWORDS,

@@ -81,7 +81,10 @@ fn pcre(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         None => b.push(m),
         Some(name) => {
             if b.sticky() {
-                return context("a flag that chooses a buffer cannot be used while a sticky buffer is set");
+                if b.sticky_is(name) {
+                    return b.push(m);
+                }
+                return context("its flag chooses another buffer than the sticky buffer before it");
             }
             let index = b.index;
             let Some(info) = index.buffer(name) else {
