@@ -137,7 +137,8 @@ struct Group<'a> {
     ids: u32,
 }
 
-pub(super) fn build(b: &Builder, level: Level) -> Database {
+/// Builds for `level`; `force` is a stride instead of the one that fits the patterns best, for tests.
+pub(super) fn build(b: &Builder, level: Level, force: Option<usize>) -> Database {
     let bytes = |p: &Pat| &b.bytes[p.at as usize..p.at as usize + usize::from(p.len)];
     let mut order: Vec<u32> = (0..b.pats.len() as u32).collect();
     order.sort_by(|&x, &y| {
@@ -176,7 +177,7 @@ pub(super) fn build(b: &Builder, level: Level) -> Database {
             _ => {}
         }
     }
-    let stride = stride(&census, level);
+    let stride = force.unwrap_or_else(|| stride(&census, level));
 
     let mut crowd = Crowd::new(groups.len());
     let apart = apart(&groups, &census, stride, level, &crowd);

@@ -109,7 +109,7 @@ impl Builder {
     /// Builds the immutable database. The same patterns in the same order give the same database.
     #[must_use]
     pub fn build(self) -> Database {
-        build::build(&self, simd::Level::best())
+        build::build(&self, simd::Level::best(), None)
     }
 }
 
