@@ -7,3 +7,4 @@ pub mod counters;
 pub mod eve;
 pub mod filter;
 pub mod lists;
+pub mod sets;

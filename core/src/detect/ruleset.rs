@@ -293,6 +293,16 @@ impl RuleSet {
         self.metas.get(sig as usize)
     }
 
+    /// The sets that rules look into, in the order of the numbers that [`super::inspect::Sets`] is asked with.
+    pub fn datasets(&self) -> &[ir::Dataset] {
+        &self.datasets
+    }
+
+    /// The same for `datarep`.
+    pub fn datareps(&self) -> &[ir::Datarep] {
+        &self.datareps
+    }
+
     /// Rules that parsed but were refused here.
     pub fn refused(&self) -> &[CompileError] {
         &self.refused

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tidegate_core::detect::RuleSet;
 use tidegate_core::rules::{
     Classification, Env, References, Refusal, SetStore, Vars, drop_duplicates, parse_source,
+    reputation::parse_categories, threshold_file,
 };
 use tidegate_dataplane::config::Settings;
 use tidegate_dataplane::lists;
@@ -100,11 +101,17 @@ pub fn load(paths: &[PathBuf], s: &Settings, data_dir: Option<&Path>) -> Result<
     for p in paths {
         sources.extend(files(p).map_err(|e| format!("{}: {e}", p.display()))?);
     }
-    let classes = read_list(s.classification_file.as_deref(), &sources, "classification.config")?
+    let classes = read_list(s.classification_file.as_deref(), &sources, "classification.config")
         .map_or_else(lists::classification, |t| Classification::parse(&t).0);
-    let references = read_list(s.reference_config_file.as_deref(), &sources, "reference.config")?
+    let references = read_list(s.reference_config_file.as_deref(), &sources, "reference.config")
         .map_or_else(lists::references, |t| References::parse(&t).0);
-    let reputation = BTreeMap::new();
+    let reputation = match &s.reputation.categories {
+        None => BTreeMap::new(),
+        Some(p) => {
+            let text = std::fs::read(p).map_err(|e| format!("{}: {e}", p.display()))?;
+            parse_categories(&String::from_utf8_lossy(&text)).0
+        }
+    };
     let mut dirs: Vec<PathBuf> = data_dir.map(Path::to_path_buf).into_iter().collect();
     dirs.extend(sources.iter().filter_map(|f| f.parent().map(Path::to_path_buf)));
     dirs.push(PathBuf::from("."));
@@ -122,7 +129,7 @@ pub fn load(paths: &[PathBuf], s: &Settings, data_dir: Option<&Path>) -> Result<
     };
     let mut sets = SetStore::default();
     let mut env = Env::new(&vars, &classes, &references, &reputation, &mut loader, &mut sets);
-    let (mut rules, mut no, mut warn) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rules, mut no, mut warn, mut no_limits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (i, f) in sources.iter().enumerate() {
         let text = std::fs::read(f).map_err(|e| format!("{}: {e}", f.display()))?;
         let p = parse_source(&text, i as u32, &mut env);
@@ -131,6 +138,18 @@ pub fn load(paths: &[PathBuf], s: &Settings, data_dir: Option<&Path>) -> Result<
         warn.extend(p.warnings);
     }
     drop_duplicates(&mut rules, &mut no);
+    if let Some(f) = &s.threshold_file {
+        match std::fs::read(f) {
+            Ok(text) => {
+                let number = sources.len() as u32;
+                sources.push(f.clone());
+                let (lines, wrong) = threshold_file::parse(&String::from_utf8_lossy(&text), number, &vars);
+                no_limits.extend(wrong);
+                no_limits.extend(threshold_file::apply(&lines, &mut rules, number));
+            }
+            Err(e) => eprintln!("{}: {e}; no limits are set from it", f.display()),
+        }
+    }
     let skipped = no.iter().filter(|r| r.kind == tidegate_core::rules::RefusalKind::Requires).count();
     no.retain(|r| r.kind != tidegate_core::rules::RefusalKind::Requires);
     let read = rules.len();
@@ -145,15 +164,19 @@ pub fn load(paths: &[PathBuf], s: &Settings, data_dir: Option<&Path>) -> Result<
         text: e.reason.clone(),
     }));
     let loaded = read - set.refused().len();
-    let warnings = warn.iter().map(refused).collect();
+    let warnings = warn.iter().chain(&no_limits).map(refused).collect();
     Ok(Loaded { set, sets, sources, loaded, refused: all, skipped, warnings, took: start.elapsed() })
 }
 
-/// The list named in the configuration, else the one that lies beside the rules.
-fn read_list(named: Option<&Path>, sources: &[PathBuf], beside: &str) -> Result<Option<String>, String> {
+/// The list named in the configuration, else the one that lies beside the rules. A named one that is not there is
+/// told and done without.
+fn read_list(named: Option<&Path>, sources: &[PathBuf], beside: &str) -> Option<String> {
     let read = |p: &Path| std::fs::read(p).map(|b| String::from_utf8_lossy(&b).into_owned());
     if let Some(p) = named {
-        return read(p).map(Some).map_err(|e| format!("{}: {e}", p.display()));
+        match read(p) {
+            Ok(text) => return Some(text),
+            Err(e) => eprintln!("{}: {e}; the built-in list is used", p.display()),
+        }
     }
-    Ok(sources.first().and_then(|f| read(&f.with_file_name(beside)).ok()))
+    sources.first().and_then(|f| read(&f.with_file_name(beside)).ok())
 }

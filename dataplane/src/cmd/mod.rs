@@ -37,6 +37,7 @@ pub enum Command {
 
 /// Options of `tidegate run`, named as Suricata's.
 #[derive(Debug, Args)]
+#[command(args_override_self = true)]
 #[command(after_help = "Examples:\n  \
     tidegate run -r traffic.pcap                         flows and protocol records into ./eve.json\n  \
     tidegate run -r traffic.pcap -S my.rules -l out      alerts too, into out/eve.json\n  \
@@ -86,6 +87,9 @@ pub struct RunArgs {
     /// Say more; again for every refused rule
     #[arg(short = 'v', action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// Give each capture of a folder an engine of its own, and a folder of its own in the log folder
+    #[arg(long)]
+    pub each: bool,
     /// No summary
     #[arg(short = 'q', long)]
     pub quiet: bool,

@@ -8,18 +8,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use tidegate_core::detect::RuleSet;
 use tidegate_core::engine::{Engine, Frame};
 use tidegate_core::event::{Event, EventSink, Verdict};
 use tidegate_core::packet::{Decoder, PacketBuf};
+use tidegate_core::rules::SetStore;
 use tidegate_dataplane::capture::{self, Capture, CaptureError};
 use tidegate_dataplane::config::engine::Mode;
 use tidegate_dataplane::config::{ChecksumMode, Overrides, Settings, yaml};
 use tidegate_dataplane::eve::{EveSink, Stats};
 use tidegate_dataplane::filter::Filter;
+use tidegate_dataplane::sets::EngineSets;
 
 use super::load::{self, Loaded};
 use super::{RunArgs, WRONG_INPUT};
 
+/// Keys the hash of datasets; results do not depend on it.
+const SEED: u64 = 0x7469_6465_6761_7465;
 /// Refused rules told without `-v`.
 const REFUSALS_SHOWN: usize = 10;
 /// Time between two progress lines.
@@ -87,8 +92,13 @@ fn run(args: &RunArgs) -> Result<ExitCode, String> {
         .clone()
         .or_else(|| settings.default_log_dir.clone())
         .unwrap_or_else(|| PathBuf::from("."));
-    std::fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    let eve = EveSink::create(&settings.outputs, &dir, args.simulate_ips).map_err(|e| e.to_string())?;
+    let open = |dir: &Path| -> Result<EveSink, String> {
+        std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+        EveSink::create(&settings.outputs, dir, args.simulate_ips).map_err(|e| e.to_string())
+    };
+    // With --each, every capture opens its own.
+    let each = args.each && folder;
+    let eve = if each { EveSink::none() } else { open(&dir)? };
     let mut sink = Counting { eve, alerts: HashMap::new() };
 
     let mode = Mode {
@@ -101,9 +111,17 @@ fn run(args: &RunArgs) -> Result<ExitCode, String> {
         memory,
     };
     let Loaded { set, sets, .. } = loaded;
-    let loaded = Loaded { set: Default::default(), sets: Default::default(), ..loaded };
-    let mut engine = Engine::new(settings.engine(mode), Arc::new(set));
-    let _ = sets;
+    let loaded = Loaded { set: RuleSet::default(), sets: SetStore::default(), ..loaded };
+    let rules = Arc::new(set);
+    let make = || {
+        let mut engine = Engine::new(settings.engine(mode), rules.clone());
+        let sets = EngineSets::new(&rules, &sets, SEED);
+        if !sets.is_empty() {
+            engine.set_sets(Box::new(sets));
+        }
+        engine
+    };
+    let mut engine = make();
 
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
@@ -123,8 +141,15 @@ fn run(args: &RunArgs) -> Result<ExitCode, String> {
         if stop.load(Ordering::Relaxed) {
             break;
         }
+        if each {
+            let mut eve = open(&dir.join(path.file_name().unwrap_or_default()))?;
+            eve.counts = sink.eve.counts;
+            sink.eve = eve;
+            engine = make();
+        }
         sink.eve.capture(path, folder);
-        match read(path, args.batch, &filter, &mut engine, &mut sink, &mut tally, &mut progress, &stop) {
+        match read(path, args.batch, &filter, &mut engine, &mut sink, &mut tally, &mut progress, &stop, each)
+        {
             Ok(()) => tally.captures += 1,
             // What was read before the damage counts.
             Err(e @ (CaptureError::Truncated { .. } | CaptureError::Damaged { .. })) => {
@@ -141,13 +166,19 @@ fn run(args: &RunArgs) -> Result<ExitCode, String> {
                 }
             }
         }
+        if each {
+            engine.finish(&mut sink);
+            sink.eve.finish().map_err(|e| e.to_string())?;
+        }
     }
-    engine.finish(&mut sink);
+    if !each {
+        engine.finish(&mut sink);
+    }
     progress.clear();
     let took = start.elapsed();
 
     let stats = engine.stats();
-    if settings.stats {
+    if settings.stats && !each {
         let counters = tidegate_dataplane::counters::named(
             &stats,
             &sink.eve.counts,
@@ -232,10 +263,11 @@ fn read(
     tally: &mut Tally,
     progress: &mut Progress,
     stop: &AtomicBool,
+    own: bool,
 ) -> Result<(), CaptureError> {
     let mut capture = Capture::open(path)?;
     // Packet numbers go on through a folder, as in Suricata.
-    let before = tally.packets + tally.filtered;
+    let before = if own { 0 } else { tally.packets + tally.filtered };
     let mut verdicts = vec![Verdict::Forward; batch as usize];
     let mut sieve = filter.as_ref().map(|f| (f, Decoder::new(Default::default())));
     loop {

@@ -213,7 +213,8 @@ pub struct Overrides<'a> {
 impl Settings {
     /// Reads `config`, or the built-in defaults, and applies `--set`.
     pub fn load(config: Option<&Path>, over: &Overrides<'_>) -> Result<Settings, ConfigError> {
-        let (mut root, dir) = match config {
+        let config = config.map(find);
+        let (mut root, dir) = match &config {
             Some(path) => (Node::load(path)?, path.parent().unwrap_or(Path::new("."))),
             None => {
                 (Node::parse(DEFAULT, Path::new("built-in configuration"), Path::new("."))?, Path::new("."))
@@ -224,4 +225,14 @@ impl Settings {
         }
         read::settings(&root, dir, over.ips)
     }
+}
+
+/// `path`, or where it is found from one of the folders above the working one: a project's configuration serves
+/// its subfolders, too.
+fn find(path: &Path) -> PathBuf {
+    if path.is_absolute() || path.exists() {
+        return path.to_path_buf();
+    }
+    let here = std::env::current_dir().unwrap_or_default();
+    here.ancestors().map(|d| d.join(path)).find(|p| p.is_file()).unwrap_or_else(|| path.to_path_buf())
 }

@@ -153,6 +153,18 @@ impl EveSink {
         })
     }
 
+    /// A sink without files.
+    pub fn none() -> EveSink {
+        EveSink {
+            outputs: Vec::new(),
+            fast: None,
+            ips: false,
+            drops_seen: Vec::new(),
+            counts: Counts::default(),
+            error: None,
+        }
+    }
+
     /// Names the capture that is read from now on. `folder`: it is one of several.
     pub fn capture(&mut self, name: &Path, folder: bool) {
         for o in &mut self.outputs {

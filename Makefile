@@ -1,0 +1,83 @@
+# Everything a newcomer needs. Each target makes what it requires, on a bare Debian 12 with a Rust toolchain.
+#
+#   make demo                     the AI factory in small: what is seen in it
+#   make test                     format, lints, all tests
+#   make conformance VERIFY=DIR   the suricata-verify style suite in DIR, with the floors of this project
+#   make differential             alerts and flows against a reference (needs ../shared)
+#   make robustness               every capture, several batch sizes, checked arithmetic (needs ../shared)
+#   make bench                    speed against Suricata (needs ../shared and suricata)
+#   make install PREFIX=/usr/local
+#   make doc
+
+CARGO  ?= cargo
+PREFIX ?= /usr/local
+SHARED ?= ../shared
+VERIFY ?= $(SHARED)/conformance
+OUT    ?= out
+BIN    := target/release/tidegate
+
+.PHONY: all demo test bench conformance differential robustness install doc clean FORCE
+
+all: $(BIN)
+
+# Cargo knows what is out of date.
+$(BIN): FORCE
+	$(CARGO) build --release --locked -p tidegate-dataplane --bin tidegate
+FORCE:
+
+demo: $(BIN)
+	$(CARGO) build --release --locked -q -p tidegate-dataplane --example ai_factory
+	@mkdir -p $(OUT)/demo
+	@target/release/examples/ai_factory $(OUT)/demo/ai-factory.pcap
+	@echo
+	@echo "A small AI factory: a model server, its users, a GPU fabric. What happened there?"
+	@echo
+	@$(BIN) run -r $(OUT)/demo/ai-factory.pcap -S examples/rules/ai-factory.rules -c examples/ai-factory.yaml -l $(OUT)/demo
+	@echo
+	@echo "One line an alert ($(OUT)/demo/fast.log):"
+	@sed -e 's/^/  /' -e 's/ \[Classification: \([^]]*\)\] \[Priority: \([0-9]*\)\]/ \1,/' -e 's/ \[\*\*\]//g' $(OUT)/demo/fast.log
+	@echo
+	@echo "Everything, one JSON object a line: $(OUT)/demo/eve.json"
+	@echo "The rules: examples/rules/ai-factory.rules. The capture is made by dataplane/examples/ai_factory.rs."
+
+test:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) test --workspace --locked
+	@$(MAKE) --no-print-directory demo > /dev/null
+	@sh tests/demo.sh $(OUT)/demo/eve.json
+
+# python3 with PyYAML: the system's, or a private environment, or the system's package.
+PYTHON := $(OUT)/python
+$(PYTHON):
+	@mkdir -p $(OUT)
+	@if python3 -c 'import yaml' 2>/dev/null; then ln -sf "$$(command -v python3)" $@; \
+	elif python3 -m venv $(OUT)/venv 2>/dev/null && $(OUT)/venv/bin/pip -q install pyyaml; then ln -sf venv/bin/python $@; \
+	elif apt-get update -qq && apt-get install -qq -y python3 python3-yaml >/dev/null; then ln -sf "$$(command -v python3)" $@; \
+	else echo "python3 with PyYAML is needed: apt-get install python3 python3-yaml"; exit 1; fi
+
+conformance: $(BIN) $(PYTHON)
+	$(PYTHON) tests/conformance.py --verify $(VERIFY) --engine $(abspath $(BIN)) --floors tests/floors.txt --out $(OUT)/conformance
+
+differential: $(BIN) $(PYTHON)
+	$(PYTHON) tests/differential.py --engine $(abspath $(BIN)) --shared $(SHARED) $(DIFFERENTIAL)
+
+robustness: $(PYTHON)
+	$(CARGO) build --locked -p tidegate-dataplane --bin tidegate
+	$(PYTHON) tests/robustness.py --engine $(abspath target/debug/tidegate) --shared $(SHARED)
+
+bench: $(BIN) $(PYTHON)
+	$(PYTHON) benches/versus_suricata.py --engine $(abspath $(BIN)) --shared $(SHARED) --no-rules
+	$(PYTHON) benches/versus_suricata.py --engine $(abspath $(BIN)) --shared $(SHARED)
+
+install: $(BIN)
+	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/tidegate
+	install -D -m 644 examples/rules/ai-factory.rules $(DESTDIR)$(PREFIX)/share/tidegate/rules/ai-factory.rules
+	install -D -m 644 examples/ai-factory.yaml $(DESTDIR)$(PREFIX)/share/tidegate/ai-factory.yaml
+
+doc:
+	$(CARGO) doc --workspace --no-deps --locked
+
+clean:
+	$(CARGO) clean
+	rm -rf $(OUT)

@@ -1,0 +1,17 @@
+#!/bin/sh
+# demo.sh EVE.JSON: the demo saw what it should, and nothing else.
+set -e
+for sid in 9100001:2 9100002:1 9100003:1 9100004:1 9100005:1; do
+    want=${sid#*:}
+    have=$(grep -c "\"event_type\":\"alert\".*\"signature_id\":${sid%:*}," "$1" || true)
+    if [ "$have" != "$want" ]; then
+        echo "demo: $have alerts of ${sid%:*}, expected $want"
+        exit 1
+    fi
+done
+have=$(grep -c '"event_type":"alert"' "$1")
+if [ "$have" != 6 ]; then
+    echo "demo: $have alerts, expected 6"
+    exit 1
+fi
+echo "demo: 6 alerts, as expected"
