@@ -27,7 +27,8 @@ static COUNTING: Counting = Counting;
 #[test]
 fn scans_take_no_memory() {
     let hay =
-        b"GET /index.php?id=17&name=word-99x HTTP/1.1\r\nHost: word-5x.example\r\n\r\nword-1234x".repeat(40);
+        b"GET /index.php?id=17&name=word-99x HTTP/1.1\r\nHost: word-5x.example\r\n\r\nword-1234x word-0x"
+            .repeat(40);
     for n in [1usize, 5, 40, 200, 3000] {
         let mut b = Builder::new();
         for i in 0..n {
