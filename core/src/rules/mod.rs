@@ -30,6 +30,8 @@ pub mod refuse;
 pub mod reputation;
 pub mod sets;
 pub mod source;
+#[cfg(test)]
+mod tests;
 pub mod threshold_file;
 
 pub use dataset::{HashSet, LoadedSet, SetStore};

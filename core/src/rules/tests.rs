@@ -1,0 +1,169 @@
+//! Whole rules: what loads, what is refused and where, and what a few of them mean.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::ir::*;
+use super::*;
+use proptest::prelude::*;
+
+fn read(text: &[u8]) -> Parsed {
+    let mut vars = Vars::default();
+    vars.addresses.insert("HOME_NET".into(), "[10.0.0.0/8]".into());
+    vars.ports.insert("HTTP_PORTS".into(), "80".into());
+    let (classes, _) =
+        Classification::parse("config classification: bad-unknown,Potentially Bad Traffic,2\n");
+    let (refs, rep) = (References::default(), Categories::new());
+    let mut load =
+        |path: &str| if path == "list" { Ok(b"YWJj\n".to_vec()) } else { Err(String::from("not found")) };
+    let mut sets = SetStore::default();
+    let mut env = Env::new(&vars, &classes, &refs, &rep, &mut load, &mut sets);
+    let mut out = parse_source(text, 3, &mut env);
+    drop_duplicates(&mut out.rules, &mut out.refused);
+    out
+}
+
+fn one(options: &str) -> Rule {
+    let out = read(format!("alert tcp any any -> any any ({options} sid:1;)").as_bytes());
+    assert!(out.refused.is_empty(), "{options}: {:?}", out.refused);
+    out.rules.into_iter().next().unwrap()
+}
+
+fn refused(options: &str) -> Refusal {
+    let out = read(format!("alert tcp any any -> any any ({options} sid:1;)").as_bytes());
+    assert_eq!(out.refused.len(), 1, "{options}");
+    out.refused.into_iter().next().unwrap()
+}
+
+#[test]
+fn places_of_faults() {
+    let out = read(b"# c\n\nalert tcp any any -> any any (msg:\"a\"; foo; sid:7;)\nalert tcp any any -> any any (sid:8;)\n\
+        alert tcp any any -> \\\n  any any ( \\\n  content:\"a\"; \\\n  depth:x; sid:9;)\n");
+    assert_eq!(out.rules.len(), 1);
+    assert_eq!((out.rules[0].meta.line, out.rules[0].meta.file), (4, 3));
+    let r = &out.refused[0];
+    assert_eq!((r.line, r.column, r.sid, r.kind), (3, 40, Some(7), RefusalKind::UnknownKeyword));
+    let r = &out.refused[1];
+    assert_eq!((r.line, r.column, r.sid, r.keyword.as_deref()), (8, 3, Some(9), Some("depth")));
+}
+
+#[test]
+fn duplicates() {
+    let out = read(b"alert tcp any any -> any any (msg:\"a\"; sid:1; rev:1;)\nalert tcp any any -> any any (msg:\"b\"; sid:1; rev:2;)\n\
+        alert tcp any any -> any any (msg:\"c\"; sid:1; rev:2;)\nalert tcp any any -> any any (msg:\"d\"; gid:2; sid:1;)\n");
+    assert_eq!(out.rules.iter().map(|r| r.meta.msg.as_str()).collect::<Vec<_>>(), ["b", "d"]);
+    assert!(out.refused.iter().all(|r| r.kind == RefusalKind::Duplicate));
+}
+
+#[test]
+fn content_bytes_and_modifiers() {
+    let r = one(r#"content:"a|3a 20|\"\;"; nocase; offset:1; depth:10; content:!"x"; distance:2; within:4;"#);
+    let [Match::Content(a), Match::Content(b)] = r.lists[0].matches.as_slice() else { panic!() };
+    assert_eq!((a.bytes.as_slice(), a.nocase, a.offset), (&b"a: \";"[..], true, Some(Num::Const(1))));
+    assert!(b.negated && b.is_relative());
+    // Bytes that are not UTF-8 stay what they are.
+    let out = read(b"alert tcp any any -> any any (content:\"\xe9\"; sid:1;)");
+    let Match::Content(c) = &out.rules[0].lists[0].matches[0] else { panic!() };
+    assert_eq!(c.bytes, [0xe9]);
+    for (t, kind) in [
+        (r#"content:"a|4|";"#, RefusalKind::Value),
+        (r#"content:"a|41";"#, RefusalKind::Value),
+        (r#"content:"\a";"#, RefusalKind::Value),
+        (r#"content:abc;"#, RefusalKind::Value),
+        (r#"content:"abc"; depth:2;"#, RefusalKind::Value),
+        (r#"content:"abc"; within:2;"#, RefusalKind::Value),
+        (r#"content:"abc"; depth:5; distance:1;"#, RefusalKind::Conflict),
+        (r#"content:"abc"; startswith; offset:1;"#, RefusalKind::Conflict),
+        (r#"content:"abc"; nocase; nocase;"#, RefusalKind::Conflict),
+        (r#"nocase;"#, RefusalKind::Context),
+        (r#"content:"a"; depth:foo;"#, RefusalKind::Value),
+        (r#"content:"a"; fast_pattern:only; distance:1;"#, RefusalKind::Conflict),
+        (r#"content:"ab"; fast_pattern:1,2;"#, RefusalKind::Value),
+        (r#"base64_data; content:"a";"#, RefusalKind::Context),
+        (r#"tcp.hdr; pkt_data; content:"a";"#, RefusalKind::Context),
+        (r#"tcp.hdr;"#, RefusalKind::Context),
+        (r#"bsize:4;"#, RefusalKind::Context),
+        (r#"tcp.hdr; content:"abcde"; bsize:4;"#, RefusalKind::Value),
+        (r#"flow:to_server,to_client;"#, RefusalKind::Conflict),
+        (r#"threshold:type limit, track by_src, count 1;"#, RefusalKind::Value),
+        (r#"flowbits:set,a|b;"#, RefusalKind::Value),
+        (r#"requires: version >= 9;"#, RefusalKind::Requires),
+        (r#"strip_whitespace;"#, RefusalKind::Context),
+        (r#"lua:x.lua;"#, RefusalKind::Unsupported),
+    ] {
+        assert_eq!(refused(t).kind, kind, "{t}");
+    }
+}
+
+#[test]
+fn variables_between_conditions() {
+    let r = one(
+        "byte_extract:2,0,len; byte_math:bytes 1, offset 1, oper +, rvalue len, result sum; content:\"a\"; depth:sum; isdataat:!len,relative;",
+    );
+    assert_eq!(r.vars, 2);
+    assert!(matches!(r.lists[0].matches[1], Match::ByteMath(ByteMath { rvalue: Num::Var(0), var: 1, .. })));
+    assert!(matches!(&r.lists[0].matches[2], Match::Content(c) if c.depth == Some(Num::Var(1))));
+    assert!(matches!(
+        r.lists[0].matches[3],
+        Match::IsDataAt { at: Num::Var(0), relative: true, negated: true }
+    ));
+    assert_eq!(refused("byte_test:2,>,later,0; byte_extract:2,0,later;").kind, RefusalKind::Value);
+}
+
+#[test]
+fn header_forms() {
+    for (t, ok) in [
+        ("alert tcp $HOME_NET any -> !$HOME_NET $HTTP_PORTS", true),
+        ("drop IP any any <> any any", true),
+        ("alert tcp:flow_start any any -> any any", true),
+        ("alert tcp [10.0.0.1,!10.0.0.2] [1:5,!3] -> any :1024", true),
+        ("alert tcp !any any -> any any", false),
+        ("alert tcp any any <- any any", false),
+        ("alert tcp any any => any any", false),
+        ("alert nosuch any any -> any any", false),
+        ("shout tcp any any -> any any", false),
+        ("alert tcp any -> any any", false),
+        ("alert tcp any 9:1 -> any any", false),
+    ] {
+        let out = read(format!("{t} (sid:1;)").as_bytes());
+        assert_eq!(out.rules.len(), usize::from(ok), "{t}: {:?}", out.refused);
+    }
+}
+
+#[test]
+fn datasets_are_read_once() {
+    let out = read(
+        b"alert tcp any any -> any any (tcp.hdr; dataset:isset,s,type string,load list; sid:1;)\n\
+        alert tcp any any -> any any (tcp.hdr; dataset:isset,s; sid:2;)\n\
+        alert tcp any any -> any any (tcp.hdr; dataset:isset,t,type string,load gone; sid:3;)\n\
+        alert tcp any any -> any any (tcp.hdr; dataset:isset,s,type md5; sid:4;)\n",
+    );
+    assert_eq!(out.rules.len(), 2);
+    assert_eq!(out.refused[0].kind, RefusalKind::File);
+    assert_eq!(out.refused[1].kind, RefusalKind::Conflict);
+}
+
+#[test]
+fn classes_and_priorities() {
+    let r = one("classtype:bad-unknown;");
+    assert_eq!((r.meta.priority, r.meta.category.as_str()), (2, "Potentially Bad Traffic"));
+    assert_eq!(one("classtype:bad-unknown; priority:7;").meta.priority, 7);
+    let out = read(b"alert tcp any any -> any any (classtype:no-such; sid:1;)");
+    assert_eq!((out.rules.len(), out.warnings.len()), (1, 1));
+}
+
+proptest! {
+    /// Any options give rules or refusals, never a panic, one or the other for each line.
+    #[test]
+    fn any_text_is_answered(opts in prop::collection::vec(("[a-z_.]{1,8}|content|pcre|byte_test|byte_math|flowbits|threshold|dataset|isdataat|tag|xbits|flags|urilen|distance|depth|base64_decode|tls\\.sni|dns\\.query", "[ -~]{0,24}"), 0..6)) {
+        let body: String = opts.iter().map(|(k, v)| if v.is_empty() { format!("{k}; ") } else { format!("{k}:{v}; ") }).collect();
+        let out = read(format!("alert tcp any any -> any any ({body}sid:1;)").as_bytes());
+        prop_assert_eq!(out.rules.len() + out.refused.len(), 1);
+    }
+
+    #[test]
+    fn any_bytes_are_answered(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+        let _ = read(&bytes);
+    }
+}
