@@ -158,19 +158,19 @@ static INTS: &[IntDef] = &[
         multi: false,
         values: &[("1.0", 0x301), ("1.1", 0x302), ("1.2", 0x303), ("1.3", 0x304)],
     },
-    // Every state reached so far is a value of its own.
+    // Bits, one for each message seen.
     IntDef {
         name: "ssl_state",
         aliases: &[],
         dirs: TS | TC,
         progress: 0,
-        multi: true,
+        multi: false,
         values: &[
-            ("unknown", 0),
             ("client_hello", 1),
             ("server_hello", 2),
-            ("client_keyx", 3),
-            ("server_keyx", 4),
+            ("client_keyx", 4),
+            ("server_keyx", 8),
+            ("unknown", 16),
         ],
     },
     // Seconds since the epoch, as two's complement.
@@ -436,13 +436,6 @@ impl Parser for Tls {
     fn int(&self, st: StateId, _tx: TxIdx, local: u8, dir: Dir, index: u32, _pool: &BytePool) -> Option<u64> {
         let s = self.states.get(st);
         let side = s.side(dir);
-        if local == 3 {
-            let reached = (0..4u64).filter(|i| s.flags >> i & 1 == 1).map(|i| i + 1);
-            return match reached.clone().nth(index as usize) {
-                None if index == 0 => Some(0),
-                v => v,
-            };
-        }
         if index > 0 {
             return None;
         }
@@ -454,6 +447,7 @@ impl Parser for Tls {
                 v if v >> 8 == 0x7f => Some(0x304),
                 v => Some(u64::from(v)),
             },
+            3 => Some(u64::from(s.flags & (CLIENT_HELLO | SERVER_HELLO | CLIENT_KEYX | SERVER_KEYX))),
             4 => side.has_cert().then_some(side.not_before as u64),
             5 => side.has_cert().then_some(side.not_after as u64),
             _ => None,
