@@ -3,7 +3,7 @@
 use tidegate_core::app::registry::PROTOCOLS;
 use tidegate_core::app::{AppProto, OVER_TCP, OVER_UDP};
 use tidegate_core::engine::Stats;
-use tidegate_core::packet::events;
+use tidegate_core::packet::{events, layers};
 use tidegate_core::stream;
 
 use crate::eve::Counts;
@@ -58,8 +58,6 @@ pub fn named(s: &Stats, c: &Counts, ips: bool, decoder_events: bool) -> Vec<(Str
         ("decoder.icmpv4", s.icmpv4),
         ("decoder.icmpv6", s.icmpv6),
         ("decoder.gre", s.gre),
-        ("decoder.vlan", s.vlan),
-        ("decoder.vlan_qinq", s.vlan_qinq),
         ("decoder.avg_pkt_size", s.bytes.checked_div(s.frames).unwrap_or(0)),
         ("decoder.max_pkt_size", u64::from(s.max_len)),
         ("tcp.syn", s.syn),
@@ -93,6 +91,9 @@ pub fn named(s: &Stats, c: &Counts, ips: bool, decoder_events: bool) -> Vec<(Str
     }
     for (name, n) in TCP_STATES.iter().zip(c.end_tcp) {
         put(&format!("flow.end.tcp_state.{name}"), n);
+    }
+    for (name, n) in layers::NAMES.iter().zip(s.layers) {
+        put(&format!("decoder.{name}"), n);
     }
     if ips {
         put("ips.accepted", s.accepted);

@@ -29,10 +29,10 @@ pub struct Stats {
     pub sctp: u64,
     pub gre: u64,
     pub esp: u64,
-    pub vlan: u64,
-    pub vlan_qinq: u64,
     pub tunnelled: u64,
     pub defragmented: u64,
+    /// Packets with a link or tunnel layer, by bit of [`crate::packet::layers`].
+    pub layers: [u64; crate::packet::layers::COUNT],
     /// Decode events by number.
     pub events: [u64; 256],
     /// Stream events by number.
@@ -83,10 +83,9 @@ impl Default for Stats {
             sctp: 0,
             gre: 0,
             esp: 0,
-            vlan: 0,
-            vlan_qinq: 0,
             tunnelled: 0,
             defragmented: 0,
+            layers: [0; crate::packet::layers::COUNT],
             events: [0; 256],
             stream_events: [0; 256],
             syn: 0,
@@ -142,10 +141,12 @@ impl Stats {
             L4::Esp => self.esp += 1,
             L4::None => {}
         }
-        match p.vlans {
-            0 => {}
-            1 => self.vlan += 1,
-            _ => self.vlan_qinq += 1,
+        let mut bits = p.layers;
+        while bits != 0 {
+            if let Some(n) = self.layers.get_mut(bits.trailing_zeros() as usize) {
+                *n += 1;
+            }
+            bits &= bits - 1;
         }
         match p.source {
             Source::Tunnel(_) => self.tunnelled += 1,

@@ -59,8 +59,6 @@ pub struct DecodeConfig {
     pub gtp: Ports,
     /// RoCEv2: default port 4791.
     pub roce: Ports,
-    /// `decoder.vntag.enabled`.
-    pub vntag: bool,
     /// `decoder.erspan.typeI.enabled`.
     pub erspan_type1: bool,
     /// `decoder.max-layers`: a packet with this many layers is given up with `too_many_layers`.
@@ -75,7 +73,6 @@ impl Default for DecodeConfig {
             geneve: Ports::one(6081),
             gtp: Ports::one(2152),
             roce: Ports::one(4791),
-            vntag: true,
             erspan_type1: true,
             max_layers: 16,
         }

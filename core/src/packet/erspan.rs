@@ -2,13 +2,15 @@
 //! (draft-foschiano-erspan).
 
 use super::decoder::Cx;
-use super::{Packet, events as ev, link};
+use super::{Packet, events as ev, layers, link};
 
 pub(super) fn type1(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
+    p.layers |= layers::ERSPAN;
     cx.cfg.erspan_type1 && link::ethernet(cx, p, off, end)
 }
 
 pub(super) fn type2(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
+    p.layers |= layers::ERSPAN;
     let Some(&[a, b, ..]) = p.head::<8>(off, end) else {
         p.note(ev::ERSPAN_HEADER_TOO_SMALL);
         return false;
@@ -21,6 +23,7 @@ pub(super) fn type2(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize)
 }
 
 pub(super) fn type3(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
+    p.layers |= layers::ERSPAN;
     let Some(&[a, b, .., o]) = p.head::<12>(off, end) else {
         p.note(ev::ERSPAN_HEADER_TOO_SMALL);
         return false;

@@ -1,7 +1,7 @@
 //! GENEVE (RFC 8926): eight bytes and options, then Ethernet or IP.
 
 use super::decoder::{Begins, Cx, Inner};
-use super::{Packet, events as ev};
+use super::{Packet, events as ev, layers};
 
 pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
     let Some(&[ver, flags, t0, t1, v0, v1, v2, reserved]) = p.head::<8>(off, end) else { return false };
@@ -13,6 +13,7 @@ pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize
     if at > end || ver >> 6 != 0 || flags & 0x3f != 0 || reserved != 0 || !options_fit(p, off + 8, at) {
         return false;
     }
+    p.layers |= layers::GENEVE;
     let begins = match u16::from_be_bytes([t0, t1]) {
         0x0800 => Begins::Ipv4,
         0x86dd => Begins::Ipv6,

@@ -1,7 +1,7 @@
 //! GTP-U (3GPP TS 29.281): user data of mobile networks, IP in UDP.
 
-use super::Packet;
 use super::decoder::{Begins, Cx, Inner};
+use super::{Packet, layers};
 
 /// A G-PDU of version 1 whose length and extension headers fit and that carries IP.
 pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
@@ -35,6 +35,7 @@ pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize
     if !cx.layer(p) {
         return false;
     }
+    p.layers |= layers::GTP;
     cx.carry(p, Inner { begins, off: at, end, source: "gtp-u tunnel", vni: None });
     true
 }

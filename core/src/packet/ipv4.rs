@@ -1,7 +1,7 @@
 //! IPv4 (RFC 791) with its options, and what it carries.
 
 use super::decoder::{Begins, Cx, Inner};
-use super::{Addr, FragFields, L3, Packet, Span, events as ev, gre, icmp, sctp, tcp, udp};
+use super::{Addr, FragFields, L3, Packet, Span, events as ev, gre, icmp, layers, sctp, tcp, udp};
 
 /// Decodes a datagram at `off`; `false` when its header cannot be used.
 #[inline]
@@ -72,7 +72,12 @@ fn datagram(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize, vj: boo
         132 => sctp::decode(p, at, end),
         50 => sctp::esp(p, at, end),
         4 | 41 => {
-            let begins = if p.proto == 4 { Begins::Ipv4 } else { Begins::Ipv6 };
+            let (begins, layer) = if p.proto == 4 {
+                (Begins::Ipv4, layers::IPV4_IN_IPV4)
+            } else {
+                (Begins::Ipv6, layers::IPV6_IN_IPV4)
+            };
+            p.layers |= layer;
             cx.carry(p, Inner { begins, off: at, end, source: "ipv4 tunnel", vni: None });
             p.wants_flow = true;
         }

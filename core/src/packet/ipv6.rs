@@ -1,7 +1,7 @@
 //! IPv6 (RFC 8200) with its extension headers, and what it carries.
 
 use super::decoder::{Begins, Cx, Inner};
-use super::{Addr, FragFields, L3, Packet, Span, events as ev, gre, icmp, sctp, tcp, udp};
+use super::{Addr, FragFields, L3, Packet, Span, events as ev, gre, icmp, layers, sctp, tcp, udp};
 
 const HOP: u8 = 0;
 const ROUTING: u8 = 43;
@@ -63,6 +63,7 @@ fn ipv4_inside(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) {
         p.bad(ev::IPV6_IPV4_IN_IPV6_WRONG_VERSION);
         return;
     }
+    p.layers |= layers::IPV4_IN_IPV6;
     cx.carry(p, Inner { begins: Begins::Ipv4, off, end, source: "ipv6 tunnel", vni: None });
     p.wants_flow = true;
 }
@@ -76,6 +77,7 @@ fn ipv6_inside(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) {
         p.bad(ev::IPV6_IPV6_IN_IPV6_WRONG_VERSION);
         return;
     }
+    p.layers |= layers::IPV6_IN_IPV6;
     cx.carry(p, Inner { begins: Begins::Ipv6, off, end, source: "ipv6 tunnel", vni: None });
     p.wants_flow = true;
 }

@@ -3,7 +3,7 @@
 //! In: a packet and the range of a link header. Out: the layers above it, filled in by their own files.
 
 use super::decoder::Cx;
-use super::{L3, Packet, Span, events as ev, ipv4, ipv6, mpls, nsh, ppp, vlan};
+use super::{L3, Packet, Span, events as ev, ipv4, ipv6, layers, mpls, nsh, ppp, vlan};
 
 pub(super) const ETHERNET: u16 = 1;
 pub(super) const PPP: u16 = 9;
@@ -73,6 +73,7 @@ pub(super) fn ethernet(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usi
     let Some(h) = p.head::<14>(off, end) else {
         return p.bad(ev::ETHERNET_PKT_TOO_SMALL);
     };
+    p.layers |= layers::ETHERNET;
     if !cx.layer(p) {
         return false;
     }
@@ -113,7 +114,7 @@ fn other(cx: &mut Cx<'_>, p: &mut Packet<'_>, ether: u16, off: usize, end: usize
         0x88e7 => {
             vlan::backbone(cx, p, off, end);
         }
-        0x8926 if cx.cfg.vntag => {
+        0x8926 => {
             vlan::vntag(cx, p, off, end);
         }
         0x893f => {
@@ -140,6 +141,7 @@ fn other(cx: &mut Cx<'_>, p: &mut Packet<'_>, ether: u16, off: usize, end: usize
             nsh::decode(cx, p, off, end);
         }
         _ => {
+            p.layers |= layers::UNKNOWN_ETHERTYPE;
             p.note(ev::ETHERNET_UNKNOWN_ETHERTYPE);
             return false;
         }
@@ -177,6 +179,7 @@ pub(super) fn arp(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -
 }
 
 fn raw(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize) -> bool {
+    p.layers |= layers::RAW;
     let end = end.min(0xffff);
     if end < 20 {
         return p.bad(ev::IPV4_PKT_TOO_SMALL);
@@ -199,6 +202,7 @@ fn raw(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize) -> bool {
 
 /// BSD loopback: the address family in the byte order of whoever captured (or the network's for `Loop`).
 fn null(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize, network_order: bool) -> bool {
+    p.layers |= layers::NULL;
     let Some(h) = p.head::<4>(0, end) else {
         return p.bad(ev::LTNULL_PKT_TOO_SMALL);
     };
@@ -223,6 +227,7 @@ fn null(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize, network_order: bool) ->
 }
 
 fn hdlc(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize) -> bool {
+    p.layers |= layers::CHDLC;
     let Some(&[_, _, t0, t1]) = p.head::<4>(0, end) else {
         return p.bad(ev::CHDLC_PKT_TOO_SMALL);
     };
@@ -234,6 +239,7 @@ fn hdlc(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize) -> bool {
 }
 
 fn cooked(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize) -> bool {
+    p.layers |= layers::SLL;
     let Some(h) = p.head::<16>(0, end) else {
         return p.bad(ev::SLL_PKT_TOO_SMALL);
     };
@@ -243,6 +249,7 @@ fn cooked(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize) -> bool {
 }
 
 fn cooked2(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize) -> bool {
+    p.layers |= layers::SLL2;
     let Some(h) = p.head::<20>(0, end) else {
         return p.bad(ev::SLL2_PKT_TOO_SMALL);
     };

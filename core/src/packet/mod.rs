@@ -17,6 +17,7 @@ mod gtp;
 mod icmp;
 mod ipv4;
 mod ipv6;
+pub mod layers;
 mod link;
 mod mpls;
 mod nsh;
@@ -203,6 +204,8 @@ pub struct Packet<'a> {
     pub recursion: u8,
     /// Source and destination MAC where the link has them.
     pub mac: Option<([u8; 6], [u8; 6])>,
+    /// Link and tunnel layers met, bits of [`layers`].
+    pub layers: u32,
     /// Ether type of the innermost network layer.
     pub ether_type: u16,
     /// VLAN identifiers, outermost first, `vlans` of them.
@@ -288,6 +291,7 @@ impl<'a> Packet<'a> {
             source: Source::Wire,
             recursion: 0,
             mac: None,
+            layers: 0,
             ether_type: 0,
             vlan: [0; 3],
             vlans: 0,

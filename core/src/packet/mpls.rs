@@ -2,9 +2,10 @@
 //! first nibble (RFC 4928), as Suricata does.
 
 use super::decoder::Cx;
-use super::{Packet, events as ev, ipv4, ipv6, link};
+use super::{Packet, events as ev, ipv4, ipv6, layers, link};
 
 pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
+    p.layers |= layers::MPLS;
     if !cx.layer(p) {
         return false;
     }

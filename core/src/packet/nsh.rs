@@ -1,9 +1,10 @@
 //! Network service headers (RFC 8300).
 
 use super::decoder::Cx;
-use super::{Packet, events as ev, ipv4, ipv6, link, mpls};
+use super::{Packet, events as ev, ipv4, ipv6, layers, link, mpls};
 
 pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
+    p.layers |= layers::NSH;
     let Some(&[b0, b1, md, next, ..]) = p.head::<8>(off, end) else {
         return p.bad(ev::NSH_HEADER_TOO_SMALL);
     };

@@ -1,10 +1,11 @@
 //! PPP (RFC 1661, in HDLC-like framing RFC 1662) and PPPoE (RFC 2516).
 
 use super::decoder::Cx;
-use super::{Packet, events as ev, ipv4, ipv6};
+use super::{Packet, events as ev, ipv4, ipv6, layers};
 
 /// A PPP frame: optional address and control bytes, a protocol of one byte (odd) or two.
 pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
+    p.layers |= layers::PPP;
     let Some(&[a, b]) = p.head::<2>(off, end) else {
         return p.bad(ev::PPP_PKT_TOO_SMALL);
     };
@@ -65,6 +66,7 @@ fn protocol(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize, short: 
 
 /// PPPoE session stage: a six-byte header, then PPP without address and control.
 pub(super) fn pppoe_session(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
+    p.layers |= layers::PPPOE;
     let Some(h) = p.head::<7>(off, end) else {
         return p.bad(ev::PPPOE_PKT_TOO_SMALL);
     };
@@ -77,6 +79,7 @@ pub(super) fn pppoe_session(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end
 
 /// PPPoE discovery stage: only its form is checked.
 pub(super) fn pppoe_discovery(_cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
+    p.layers |= layers::PPPOE;
     let Some(&[_, code, _, _, l0, l1]) = p.head::<6>(off, end) else {
         return p.bad(ev::PPPOE_PKT_TOO_SMALL);
     };

@@ -1,7 +1,7 @@
 //! Teredo (RFC 4380): IPv6 in UDP, perhaps after origin indications.
 
-use super::Packet;
 use super::decoder::{Begins, Cx, Inner};
+use super::{Packet, layers};
 
 pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
     let mut at = off;
@@ -16,6 +16,7 @@ pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize
                 if h[0] >> 4 != 6 || end - at != 40 + plen || (plen == 0 && h[6] != 59) {
                     return false;
                 }
+                p.layers |= layers::TEREDO;
                 cx.carry(
                     p,
                     Inner { begins: Begins::Teredo, off: at, end, source: "teredo tunnel", vni: None },

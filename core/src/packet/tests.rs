@@ -148,6 +148,8 @@ fn vlan_tags_up_to_three() {
     let four = tag(8, 0x8100, &three);
     all(&eth(0x8100, &three), 1, |p| {
         assert_eq!((p[0].vlan, p[0].vlans, p[0].l4), ([7, 6, 5], 3, L4::Udp));
+        use layers::{ETHERNET, QINQ, QINQINQ, VLAN};
+        assert_eq!(p[0].layers, ETHERNET | VLAN | QINQ | QINQINQ);
     });
     all(&eth(0x8100, &four), 1, |p| {
         assert_eq!(names(&p[0]), ["vlan.too_many_layers"]);

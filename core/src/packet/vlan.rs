@@ -2,10 +2,15 @@
 //! VN-Tag and 802.1BR E-Tag.
 
 use super::decoder::Cx;
-use super::{Packet, events as ev, link};
+use super::{Packet, events as ev, layers, link};
 
 /// One VLAN tag: two bytes of tag, two of ether type.
 pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
+    p.layers |= match p.vlans {
+        0 => layers::VLAN,
+        1 => layers::QINQ,
+        _ => layers::QINQINQ,
+    };
     let Some(&[a, b, t0, t1]) = p.head::<4>(off, end) else {
         return p.bad(ev::VLAN_HEADER_TOO_SMALL);
     };
@@ -27,6 +32,7 @@ pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize
 
 /// 802.1ah: flags and service identifier, customer addresses, ether type.
 pub(super) fn backbone(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
+    p.layers |= layers::IEEE8021AH;
     let Some(h) = p.head::<18>(off, end) else {
         return p.bad(ev::IEEE8021AH_HEADER_TOO_SMALL);
     };
@@ -37,6 +43,7 @@ pub(super) fn backbone(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usi
 
 /// Cisco VN-Tag (802.1Qbh).
 pub(super) fn vntag(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
+    p.layers |= layers::VNTAG;
     let Some(&[_, _, _, _, t0, t1]) = p.head::<6>(off, end) else {
         return p.bad(ev::VNTAG_HEADER_TOO_SMALL);
     };
@@ -48,6 +55,7 @@ pub(super) fn vntag(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize)
 
 /// 802.1BR E-Tag.
 pub(super) fn etag(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
+    p.layers |= layers::ETAG;
     let Some(&[_, _, _, _, _, _, t0, t1]) = p.head::<8>(off, end) else {
         return p.bad(ev::ETAG_HEADER_TOO_SMALL);
     };

@@ -41,7 +41,6 @@ impl Settings {
             teredo: Ports::list(&self.decoder.teredo),
             vxlan: Ports::list(&self.decoder.vxlan),
             geneve: Ports::list(&self.decoder.geneve),
-            vntag: self.decoder.vntag,
             max_layers: self.decoder.max_layers.min(255) as u8,
             ..c.decode
         };
