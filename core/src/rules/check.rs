@@ -29,6 +29,7 @@ pub fn finish(mut b: Builder<'_, '_>) -> Res<Rule> {
     // A payload list can be left empty when an old modifier took its only content away.
     r.lists =
         b.lists.into_iter().map(|l| l.m).filter(|m| !m.matches.is_empty() || m.absent.is_some()).collect();
+    r.lists.iter_mut().for_each(super::keyword::tls::normalise);
     if r.prefilter
         && r.packet.is_empty()
         && r.ints.is_empty()

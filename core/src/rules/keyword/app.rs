@@ -179,10 +179,15 @@ fn tls_int<'b>(b: &mut Builder<'b, '_>, names: &[&str]) -> Res<&'b IntInfo> {
 fn ssl_version(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     let info = tls_int(b, &["ssl_version", "tls.version"])?;
     let (mut yes, mut no) = (Vec::new(), Vec::new());
+    // A `!` negates what follows it in the list, too.
+    let mut neg = false;
     for p in parts(a.text()?) {
-        let (neg, n) = match p.strip_prefix('!') {
-            Some(n) => (true, n.trim()),
-            None => (false, p),
+        let n = match p.strip_prefix('!') {
+            Some(n) => {
+                neg = true;
+                n.trim()
+            }
+            None => p,
         };
         let found = VERSIONS.iter().find(|v| v.0.eq_ignore_ascii_case(n));
         let Some(v) = found else { return bad(format!("\"{n}\" is not a version")) };
