@@ -16,7 +16,7 @@ const BUFFERS: &[(u8, &str)] = &[
     (b'U', "http.uri"),
     (b'I', "http.uri.raw"),
     (b'P', "http.request_body"),
-    (b'Q', "http.response_body"),
+    (b'Q', "file.data"),
     (b'H', "http.header"),
     (b'D', "http.header.raw"),
     (b'M', "http.method"),
