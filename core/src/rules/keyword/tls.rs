@@ -60,11 +60,9 @@ fn seconds(t: &str) -> Option<u64> {
     const LEAST: [u64; 6] = [1970, 1, 1, 0, 0, 0];
     const MOST: [u64; 6] = [9999, 12, 31, 23, 59, 60];
     let mut v = LEAST;
-    let mut n = 0;
-    for part in t.split(['-', 'T', ' ', ':']) {
+    for (n, part) in t.split(['-', 'T', ' ', ':']).enumerate() {
         let slot = v.get_mut(n)?;
         *slot = part.parse().ok().filter(|p| (LEAST[n]..=MOST[n]).contains(p))?;
-        n += 1;
     }
     let [y, m, d, h, min, s] = v;
     let (y, m) = if m <= 2 { (y - 1, m + 9) } else { (y, m - 3) };
