@@ -24,6 +24,8 @@ pub struct AppConfig {
     /// Compute JA3 / JA4 even when no rule asks.
     pub tls_ja3: bool,
     pub tls_ja4: bool,
+    /// Compute HASSH fingerprints even when no rule asks (`app-layer.protocols.ssh.hassh`).
+    pub ssh_hassh: bool,
     /// What follows a TLS handshake: `false` = inspect on ("full"), `true` = no payload inspection.
     pub tls_bypass: bool,
     /// Hashes wanted for every file.
@@ -98,6 +100,7 @@ impl Default for AppConfig {
             midstream: false,
             tls_ja3: false,
             tls_ja4: false,
+            ssh_hassh: false,
             tls_bypass: true,
             file_md5: false,
             file_sha1: false,

@@ -9,11 +9,13 @@ mod bench;
 pub mod dns;
 pub mod entries;
 pub mod expect;
+pub mod hosted;
 pub mod layer;
 pub mod plain;
 pub mod recognise;
 pub mod registry;
 pub mod smtp;
+pub mod ssh;
 pub mod tls;
 pub mod txs;
 
@@ -402,6 +404,8 @@ impl<'a> TxView<'a> {
 pub mod config;
 pub mod file;
 pub mod http;
+pub mod ftp;
+pub mod ftp_data;
 pub use config::AppConfig;
 pub use file::FileView;
 pub use layer::{AppLayer, Fed, FlowApp, FlowFacts};

@@ -1,6 +1,6 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
-use super::{ProtoDef, dns, http, plain, smtp, tls};
+use super::{ProtoDef, dns, ftp, ftp_data, http, plain, smtp, ssh, tls};
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
 pub static PROTOCOLS: &[&ProtoDef] = &[
@@ -9,10 +9,10 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &dns::MDNS,
     &tls::TLS,
     &plain::HTTP2,
-    &plain::FTP,
-    &plain::FTP_DATA,
+    &ftp::FTP,
+    &ftp_data::FTP_DATA,
     &smtp::SMTP,
-    &plain::SSH,
+    &ssh::SSH,
     &plain::IMAP,
     &plain::POP3,
     &plain::SMB,

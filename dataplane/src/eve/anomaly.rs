@@ -12,7 +12,7 @@ const HEADER_BYTES: usize = 32;
 /// Whether Suricata writes the protocol's event names in capitals: its older parsers do, the newer ones write
 /// them as rules do.
 fn shouts(layer: &str, proto: &str) -> bool {
-    layer == "proto_detect" || matches!(proto, "http" | "tls" | "smtp" | "ftp" | "modbus" | "dnp3")
+    layer == "proto_detect" || matches!(proto, "http" | "tls" | "smtp" | "modbus" | "dnp3")
 }
 
 impl Output {

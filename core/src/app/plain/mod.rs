@@ -12,8 +12,8 @@ use crate::Dir;
 
 pub use binary::{DCERPC, KRB5, NFS, SMB};
 pub use tcp::{DNP3, ENIP, HTTP2, IMAP, LDAP, MODBUS, MQTT, PGSQL, POP3, RDP, RFB, TELNET};
-pub(super) use text::SMTP_BEGINS;
-pub use text::{FTP, FTP_DATA, SIP, SSH};
+pub use text::SIP;
+pub(super) use text::{FTP_BEGINS, SMTP_BEGINS, SSH_BEGINS};
 pub use udp::{BITTORRENT_DHT, DHCP, IKE, NTP, QUIC, SNMP, TFTP};
 
 /// Reached from HTTP/1 by upgrade (RFC 6455).

@@ -107,8 +107,4 @@ fn confirm_sip(b: &[u8], _: &Seen) -> Verdict {
     }
 }
 
-pub static FTP: ProtoDef = def("ftp", OVER_TCP, FTP_BEGINS);
-/// Announced by an FTP control channel.
-pub static FTP_DATA: ProtoDef = def("ftp-data", OVER_TCP, Recognise::NONE);
-pub static SSH: ProtoDef = def("ssh", OVER_TCP, SSH_BEGINS);
 pub static SIP: ProtoDef = def("sip", BOTH, SIP_BEGINS);

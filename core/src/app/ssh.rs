@@ -1,0 +1,386 @@
+//! SSH (RFC 4253) up to the first encrypted packet: the banners and, as HASSH fingerprints, the algorithms both
+//! sides offer. One transaction a connection.
+
+use md5::{Digest, Md5};
+
+use super::hosted::{Protocol, Transactions, make};
+use super::plain::SSH_BEGINS;
+use super::txs::Tx;
+use super::{
+    AppConfig, AppCx, Buffer, BufferDef, BufferKind, Input, LOG_WHOLE, OVER_TCP, Outcome, ProtoDef, TxView,
+};
+use crate::Dir;
+use crate::event::Fields;
+use crate::pool::{BytePool, PBuf, Scratch};
+
+const BANNER_DONE: u8 = 2;
+const FINISHED: u8 = 3;
+/// Longest banner line (RFC 4253 4.2).
+const BANNER_MAX: usize = 255;
+/// Longest packet before encryption that is waited for.
+const PACKET_MAX: usize = 35_000;
+
+const fn single(name: &'static str, aliases: &'static [&'static str], dirs: u8, progress: u8) -> BufferDef {
+    BufferDef { name, aliases, modifiers: &[], dirs, progress, kind: BufferKind::Single }
+}
+
+static BUFFERS: &[BufferDef] = &[
+    single("ssh.proto", &["ssh_proto"], 3, BANNER_DONE),
+    single("ssh.software", &["ssh_software"], 3, BANNER_DONE),
+    single("ssh.hassh", &[], 1, BANNER_DONE),
+    single("ssh.hassh.string", &[], 1, BANNER_DONE),
+    single("ssh.hassh.server", &[], 2, BANNER_DONE),
+    single("ssh.hassh.server.string", &[], 2, BANNER_DONE),
+];
+
+const EV_INVALID_BANNER: u8 = 0;
+const EV_LONG_BANNER: u8 = 1;
+const EV_INVALID_RECORD: u8 = 2;
+const EV_LONG_KEX: u8 = 3;
+
+/// `ssh`.
+pub static SSH: ProtoDef = ProtoDef {
+    name: "ssh",
+    aliases: &[],
+    over: OVER_TCP,
+    buffers: BUFFERS,
+    ints: &[],
+    events: &["invalid_banner", "long_banner", "invalid_record", "long_kex_record"],
+    recognise: SSH_BEGINS,
+    parser: Some(make::<Ssh>),
+    record: "ssh",
+};
+
+/// One side of the connection.
+#[derive(Debug, Default)]
+struct Side {
+    proto: PBuf,
+    software: PBuf,
+    /// HASSH: the algorithms as text, and their MD5 as hexadecimal text.
+    algorithms: PBuf,
+    hash: [u8; 32],
+}
+
+/// What the transaction keeps.
+#[derive(Debug, Default)]
+pub struct Connection {
+    sides: [Side; 2],
+}
+
+/// What the flow keeps.
+#[derive(Debug, Default)]
+pub struct State {
+    tx: Option<u64>,
+    /// Bytes of a packet still to be skipped, per direction.
+    skip: [usize; 2],
+    done: [bool; 2],
+}
+
+/// The parser.
+pub struct Ssh {
+    hassh: bool,
+}
+
+impl Protocol for Ssh {
+    type State = State;
+    type Own = Connection;
+    const NAME: &'static str = "ssh";
+    const COMPLETE: u8 = FINISHED;
+
+    fn new(cfg: &AppConfig) -> Self {
+        Ssh { hassh: cfg.ssh_hassh }
+    }
+
+    fn parse(
+        &mut self,
+        s: &mut State,
+        flow: &mut Transactions<'_, Connection>,
+        input: Input<'_>,
+        cx: &mut AppCx<'_>,
+    ) -> Outcome {
+        let all = Outcome::Consumed { bytes: input.data.len(), need: 0 };
+        let d = input.dir.ix();
+        let tx = match s.tx {
+            Some(id) => flow.find(id),
+            None => {
+                let tx = flow.open(cx.now);
+                s.tx = tx.map(|i| flow.get(i).common.id);
+                tx
+            }
+        };
+        let Some(tx) = tx else { return all };
+        if input.gap > 0 {
+            s.done[d] = true;
+        }
+        if s.done[d] {
+            return all;
+        }
+        let t = flow.get(tx);
+        let mut at = 0;
+        while let Some(rest) = input.data.get(at..).filter(|r| !r.is_empty()) {
+            if s.skip[d] > 0 {
+                let n = s.skip[d].min(rest.len());
+                s.skip[d] -= n;
+                at += n;
+                continue;
+            }
+            if t.common.progress[d] < BANNER_DONE {
+                let window = rest.get(..BANNER_MAX + 2).unwrap_or(rest);
+                let Some(n) = memchr::memchr(b'\n', window) else {
+                    if window.len() < rest.len() || window.len() == BANNER_MAX + 2 {
+                        t.common.raise(EV_LONG_BANNER, input.dir);
+                        t.common.progress[d] = FINISHED;
+                        s.done[d] = true;
+                        return all;
+                    }
+                    break;
+                };
+                let line = window.get(..n).unwrap_or(&[]);
+                at += n + 1;
+                if line.starts_with(b"SSH-") {
+                    banner(t, line, input.dir, cx);
+                } else if input.dir == Dir::ToServer {
+                    t.common.raise(EV_INVALID_BANNER, input.dir);
+                    t.common.progress[d] = FINISHED;
+                    s.done[d] = true;
+                    return all;
+                }
+                continue;
+            }
+            let Some(len) = super::plain::be32(rest, 0) else { break };
+            let len = len as usize;
+            let Some(kind) = rest.get(5) else {
+                if len < 2 {
+                    t.common.raise(EV_INVALID_RECORD, input.dir);
+                    s.done[d] = true;
+                    t.common.progress[d] = FINISHED;
+                    return all;
+                }
+                break;
+            };
+            if len < 2 {
+                t.common.raise(EV_INVALID_RECORD, input.dir);
+                s.done[d] = true;
+                t.common.progress[d] = FINISHED;
+                return all;
+            }
+            match kind {
+                20 if len > PACKET_MAX => {
+                    t.common.raise(EV_LONG_KEX, input.dir);
+                    s.skip[d] = len + 4;
+                }
+                20 => {
+                    let Some(packet) = rest.get(..len + 4) else {
+                        return Outcome::Consumed { bytes: at, need: len + 4 };
+                    };
+                    let (text, hash) = if input.dir == Dir::ToServer { (3, 2) } else { (5, 4) };
+                    if self.hassh || cx.wanted.has(text) || cx.wanted.has(hash) {
+                        offer(t, packet, input.dir, cx);
+                    }
+                    at += packet.len();
+                }
+                21 => {
+                    t.common.progress[d] = FINISHED;
+                    t.common.dirty = [true; 2];
+                    s.done[d] = true;
+                    return all;
+                }
+                _ => s.skip[d] = len.saturating_add(4),
+            }
+        }
+        Outcome::Consumed { bytes: at, need: 0 }
+    }
+
+    fn free(own: &mut Connection, pool: &mut BytePool) {
+        for s in &mut own.sides {
+            s.proto.free(pool);
+            s.software.free(pool);
+            s.algorithms.free(pool);
+        }
+    }
+
+    fn buffer<'a>(
+        &'a self,
+        tx: &'a Tx<Connection>,
+        local: u8,
+        dir: Dir,
+        index: u32,
+        pool: &'a BytePool,
+        _: &'a mut Scratch,
+    ) -> Buffer<'a> {
+        if index > 0 {
+            return Buffer::Absent;
+        }
+        let s = &tx.own.sides[dir.ix()];
+        let over = tx.common.progress[dir.ix()] >= FINISHED;
+        let missing = if over { Buffer::Absent } else { Buffer::NotYet };
+        let text = match local {
+            0 => &s.proto,
+            1 => &s.software,
+            2 | 4 if s.algorithms.is_empty() => return missing,
+            2 | 4 => return Buffer::whole(&s.hash),
+            _ => &s.algorithms,
+        };
+        if text.is_empty() { missing } else { Buffer::whole(text.get(pool)) }
+    }
+
+    fn log(&self, tx: &Tx<Connection>, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {
+        for (s, key) in tx.own.sides.iter().zip(["client", "server"]) {
+            if s.proto.is_empty() {
+                continue;
+            }
+            out.begin_object(key);
+            out.bytes("proto_version", s.proto.get(view.pool));
+            if !s.software.is_empty() {
+                out.bytes("software_version", s.software.get(view.pool));
+            }
+            if !s.algorithms.is_empty() {
+                out.begin_object("hassh");
+                out.bytes("hash", &s.hash);
+                out.bytes("string", s.algorithms.get(view.pool));
+                out.end_object();
+            }
+            out.end_object();
+        }
+    }
+
+    fn log_due(&self, tx: &Tx<Connection>) -> u8 {
+        if tx.common.progress.iter().all(|p| *p >= BANNER_DONE) { LOG_WHOLE } else { 0 }
+    }
+}
+
+/// `SSH-2.0-OpenSSH_9.0 comment`
+fn banner(t: &mut Tx<Connection>, line: &[u8], dir: Dir, cx: &mut AppCx<'_>) {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let text = line.get(4..).unwrap_or(&[]);
+    let c = &mut t.common;
+    c.progress[dir.ix()] = BANNER_DONE;
+    c.dirty = [true; 2];
+    let side = &mut t.own.sides[dir.ix()];
+    let Some(dash) = text.iter().position(|b| *b == b'-') else {
+        c.raise(EV_INVALID_BANNER, dir);
+        return;
+    };
+    let (proto, software) = text.split_at(dash);
+    let software = software.get(1..).unwrap_or(&[]).split(|b| *b == b' ').next().unwrap_or(&[]);
+    let _ = side.proto.extend(cx.pool, proto);
+    let _ = side.software.extend(cx.pool, software);
+}
+
+/// The algorithms of a KEXINIT packet (RFC 4253 7.1): key exchange, then encryption, authentication and compression
+/// of the sender's direction.
+fn offer(t: &mut Tx<Connection>, packet: &[u8], dir: Dir, cx: &mut AppCx<'_>) {
+    let mut lists = [&[][..]; 8];
+    let mut at = 22;
+    for l in &mut lists {
+        let Some(n) = super::plain::be32(packet, at) else { return };
+        let Some(list) = packet.get(at + 4..(at + 4).saturating_add(n as usize)) else { return };
+        *l = list;
+        at += 4 + list.len();
+    }
+    let [kex, _, enc_c, enc_s, mac_c, mac_s, comp_c, comp_s] = lists;
+    let mine = if dir == Dir::ToServer { [kex, enc_c, mac_c, comp_c] } else { [kex, enc_s, mac_s, comp_s] };
+    let side = &mut t.own.sides[dir.ix()];
+    if !side.algorithms.is_empty() {
+        return;
+    }
+    let mut md5 = Md5::new();
+    for (i, list) in mine.into_iter().enumerate() {
+        let sep: &[u8] = if i > 0 { b";" } else { b"" };
+        md5.update(sep);
+        md5.update(list);
+        let _ = side.algorithms.extend(cx.pool, sep);
+        let _ = side.algorithms.extend(cx.pool, list);
+    }
+    for (to, b) in side.hash.chunks_exact_mut(2).zip(md5.finalize()) {
+        to[0] = b"0123456789abcdef"[usize::from(b >> 4)];
+        to[1] = b"0123456789abcdef"[usize::from(b & 15)];
+    }
+    t.common.dirty[dir.ix()] = true;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::bench::Bench;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    fn kex() -> Vec<u8> {
+        let lists: [&[u8]; 10] = [
+            b"curve25519-sha256",
+            b"ssh-rsa",
+            b"aes128-ctr",
+            b"aes256-ctr",
+            b"hmac-sha1",
+            b"hmac-md5",
+            b"none",
+            b"zlib",
+            b"",
+            b"",
+        ];
+        let mut body = alloc::vec![4u8, 20];
+        body.extend([7; 16]);
+        for l in lists {
+            body.extend((l.len() as u32).to_be_bytes());
+            body.extend(l);
+        }
+        body.extend([0; 9]);
+        let mut p = (body.len() as u32).to_be_bytes().to_vec();
+        p.extend(body);
+        p
+    }
+
+    fn client() -> Vec<u8> {
+        let mut c = b"SSH-2.0-OpenSSH_9.0 Debian\r\n".to_vec();
+        c.extend(kex());
+        c.extend([0, 0, 0, 12, 10, 21, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        c.extend([0x55; 40]);
+        c
+    }
+
+    #[test]
+    fn banners_and_algorithms() {
+        let mut b = Bench::new(&SSH);
+        b.feed(Dir::ToServer, &client());
+        b.feed(Dir::ToClient, b"hello\r\nSSH-1.99-Srv\r\n");
+        b.feed(Dir::ToClient, &kex());
+        assert_eq!(b.values(0, Dir::ToServer), [(0, b"2.0".to_vec())]);
+        assert_eq!(b.values(1, Dir::ToServer), [(0, b"OpenSSH_9.0".to_vec())]);
+        assert_eq!(b.values(1, Dir::ToClient), [(0, b"Srv".to_vec())]);
+        assert_eq!(
+            b.values(3, Dir::ToServer),
+            [(0, b"curve25519-sha256;aes128-ctr;hmac-sha1;none".to_vec())]
+        );
+        assert_eq!(b.values(5, Dir::ToClient), [(0, b"curve25519-sha256;aes256-ctr;hmac-md5;zlib".to_vec())]);
+        assert_eq!(b.values(2, Dir::ToServer)[0].1.len(), 32);
+        assert_eq!(b.parser.common(b.tx(0)).progress, [FINISHED, BANNER_DONE]);
+        b.close();
+    }
+
+    proptest! {
+        #[test]
+        fn any_cut_gives_the_same(cuts in proptest::collection::vec(1usize..60, 1..8)) {
+            let c = client();
+            let mut whole = Bench::new(&SSH);
+            whole.feed(Dir::ToServer, &c);
+            let mut cut = Bench::new(&SSH);
+            prop_assert_eq!(cut.feed_cut(Dir::ToServer, &c, &cuts), 0);
+            prop_assert_eq!(cut.everything(&SSH), whole.everything(&SSH));
+            cut.close();
+            whole.close();
+        }
+
+        #[test]
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in 0usize..200, v in any::<u8>()) {
+            let mut b = Bench::new(&SSH);
+            let mut c = client();
+            let n = c.len();
+            c[at % n] = v;
+            b.feed(Dir::ToServer, &c);
+            b.feed(Dir::ToClient, &bytes);
+            b.everything(&SSH);
+            b.close();
+        }
+    }
+}
