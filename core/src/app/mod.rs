@@ -10,6 +10,7 @@ pub mod dns;
 pub mod entries;
 pub mod expect;
 pub mod hosted;
+pub mod http2;
 pub mod layer;
 pub mod plain;
 pub mod recognise;
@@ -107,7 +108,7 @@ pub enum Verdict {
     No,
     /// Too few bytes to say.
     Unsure,
-    /// It looks so, but only counts when the other direction was found to be it.
+    /// It looks so, and counts unless the other direction was found to be something else.
     Likely,
     /// It is the protocol, but the bytes travel against the flow's direction (client and server swapped).
     Reversed,

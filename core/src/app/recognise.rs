@@ -248,7 +248,9 @@ impl Slot {
                 *no |= 1 << bit;
                 None
             }
-            Verdict::Likely if other == self.proto => Some(Found { proto: self.proto, reversed: false }),
+            Verdict::Likely if other == self.proto || other == AppProto::UNKNOWN => {
+                Some(Found { proto: self.proto, reversed: false })
+            }
             Verdict::Unsure | Verdict::Likely => {
                 if bytes.len() > PROBE_DEPTH {
                     *no |= 1 << bit;
@@ -273,7 +275,7 @@ impl Literals {
                 Some(confirm) => match confirm(bytes, &Seen { dir, ports, other, pattern: l.pattern }) {
                     Verdict::Yes => return (Some(Found { proto: l.proto, reversed: false }), true),
                     Verdict::Reversed => return (Some(Found { proto: l.proto, reversed: true }), true),
-                    Verdict::Likely if other == l.proto => {
+                    Verdict::Likely if other == l.proto || other == AppProto::UNKNOWN => {
                         return (Some(Found { proto: l.proto, reversed: false }), true);
                     }
                     Verdict::Unsure => waits = true,

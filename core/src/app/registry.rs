@@ -1,6 +1,6 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
-use super::{ProtoDef, dns, ftp, ftp_data, http, plain, smtp, ssh, tls};
+use super::{ProtoDef, dns, ftp, ftp_data, http, http2, plain, smtp, ssh, tls};
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
 pub static PROTOCOLS: &[&ProtoDef] = &[
@@ -8,7 +8,7 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &dns::DNS,
     &dns::MDNS,
     &tls::TLS,
-    &plain::HTTP2,
+    &http2::HTTP2,
     &ftp::FTP,
     &ftp_data::FTP_DATA,
     &smtp::SMTP,

@@ -11,7 +11,7 @@ use super::{AppProto, Pattern, ProtoDef, Recognise};
 use crate::Dir;
 
 pub use binary::{DCERPC, KRB5, NFS, SMB};
-pub use tcp::{DNP3, ENIP, HTTP2, IMAP, LDAP, MODBUS, MQTT, PGSQL, POP3, RDP, RFB, TELNET};
+pub use tcp::{DNP3, ENIP, IMAP, LDAP, MODBUS, MQTT, PGSQL, POP3, RDP, RFB, TELNET};
 pub use text::SIP;
 pub(super) use text::{FTP_BEGINS, SMTP_BEGINS, SSH_BEGINS};
 pub use udp::{BITTORRENT_DHT, DHCP, IKE, NTP, QUIC, SNMP, TFTP};

@@ -11,16 +11,6 @@ const fn probe(ports: &'static [u16], f: fn(&[u8], Dir) -> Verdict) -> Probe {
     Probe { over: OVER_TCP, ports, probe: f, dirs: BOTH, min_bytes: 0 }
 }
 
-/// HTTP/2 with prior knowledge (RFC 9113 3.4).
-pub static HTTP2: ProtoDef = def(
-    "http2",
-    OVER_TCP,
-    Recognise {
-        patterns: &[start_nocase(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", ToServer, OVER_TCP)],
-        ..Recognise::NONE
-    },
-);
-
 /// IMAP (RFC 9051).
 pub static IMAP: ProtoDef = def(
     "imap",

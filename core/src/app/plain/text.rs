@@ -12,12 +12,23 @@ pub const SMTP_BEGINS: Recognise = Recognise {
         start_nocase(b"HELO", ToServer, OVER_TCP),
         start_nocase(b"QUIT", ToServer, OVER_TCP),
     ],
-    probes: &[Probe { over: OVER_TCP, ports: &[25, 465], probe: probe_banner, dirs: 2, min_bytes: 0 }],
+    probes: &[Probe { over: OVER_TCP, ports: &[25, 465], probe: probe_smtp, dirs: 2, min_bytes: 0 }],
     confirm: None,
     first: 0,
 };
 
-/// A server's `220` greets in SMTP and FTP alike: it counts only beside a client that was recognised.
+/// An SMTP server greets with its name.
+fn probe_smtp(b: &[u8], dir: Dir) -> Verdict {
+    let name = b.get(4..).unwrap_or(&[]);
+    let n = name.iter().position(|c| !(c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-'))).unwrap_or(name.len());
+    match probe_banner(b, dir) {
+        Verdict::Likely if n == 0 => Verdict::No,
+        v => v,
+    }
+}
+
+/// A server's `220` greets in SMTP and FTP alike: it does not count beside a client that was recognised as
+/// something else.
 fn probe_banner(b: &[u8], _: Dir) -> Verdict {
     if b.len() < 5 {
         return Verdict::Unsure;
@@ -68,32 +79,41 @@ pub const SSH_BEGINS: Recognise = Recognise {
     first: 0,
 };
 
-const BOTH: u8 = OVER_TCP | OVER_UDP;
 
-/// How SIP begins (RFC 3261).
+/// How SIP begins (RFC 3261): over UDP only its ports are looked at.
 pub const SIP_BEGINS: Recognise = Recognise {
     patterns: &[
-        start(b"REGISTER", ToServer, BOTH),
-        start(b"INVITE", ToServer, BOTH),
-        start(b"ACK", ToServer, BOTH),
-        start(b"BYE", ToServer, BOTH),
-        start(b"CANCEL", ToServer, BOTH),
-        start(b"UPDATE", ToServer, BOTH),
-        start(b"REFER", ToServer, BOTH),
-        start(b"PRACK", ToServer, BOTH),
-        start(b"SUBSCRIBE", ToServer, BOTH),
-        start(b"NOTIFY", ToServer, BOTH),
-        start(b"PUBLISH", ToServer, BOTH),
-        start(b"MESSAGE", ToServer, BOTH),
-        start(b"INFO", ToServer, BOTH),
-        start(b"OPTIONS", ToServer, BOTH),
-        start(b"SIP/2.0", ToClient, BOTH),
-        start(b"SIP/2.0", ToServer, BOTH),
+        start(b"REGISTER", ToServer, OVER_TCP),
+        start(b"INVITE", ToServer, OVER_TCP),
+        start(b"ACK", ToServer, OVER_TCP),
+        start(b"BYE", ToServer, OVER_TCP),
+        start(b"CANCEL", ToServer, OVER_TCP),
+        start(b"UPDATE", ToServer, OVER_TCP),
+        start(b"REFER", ToServer, OVER_TCP),
+        start(b"PRACK", ToServer, OVER_TCP),
+        start(b"SUBSCRIBE", ToServer, OVER_TCP),
+        start(b"NOTIFY", ToServer, OVER_TCP),
+        start(b"PUBLISH", ToServer, OVER_TCP),
+        start(b"MESSAGE", ToServer, OVER_TCP),
+        start(b"INFO", ToServer, OVER_TCP),
+        start(b"OPTIONS", ToServer, OVER_TCP),
+        start(b"SIP/2.0", ToClient, OVER_TCP),
+        start(b"SIP/2.0", ToServer, OVER_TCP),
     ],
-    probes: &[],
+    probes: &[Probe { over: OVER_UDP, ports: &[5060, 5061], probe: probe_sip, dirs: 3, min_bytes: 0 }],
     confirm: Some(confirm_sip),
     first: 0,
 };
+
+/// A whole header: a request towards the server, a response towards the client.
+fn probe_sip(b: &[u8], dir: Dir) -> Verdict {
+    let line = b.split(|c| *c == b'\r').next().unwrap_or(b);
+    let first = match dir {
+        ToServer => line.ends_with(b" SIP/2.0") || line.ends_with(b" SIP/1.0"),
+        ToClient => line.starts_with(b"SIP/"),
+    };
+    yes_if(first && b.windows(4).any(|w| w == b"\r\n\r\n"))
+}
 
 /// Several methods are HTTP's and RTSP's as well: the version at the end of the line tells.
 fn confirm_sip(b: &[u8], _: &Seen) -> Verdict {
@@ -107,4 +127,4 @@ fn confirm_sip(b: &[u8], _: &Seen) -> Verdict {
     }
 }
 
-pub static SIP: ProtoDef = def("sip", BOTH, SIP_BEGINS);
+pub static SIP: ProtoDef = def("sip", OVER_TCP | OVER_UDP, SIP_BEGINS);

@@ -105,10 +105,56 @@ pub static QUIC: ProtoDef =
     def("quic", OVER_UDP, Recognise { probes: &[probe(&[443, 80], probe_quic)], ..Recognise::NONE });
 
 fn probe_quic(b: &[u8], _: Dir) -> Verdict {
-    let Some(&first) = b.first() else { return Verdict::Unsure };
+    yes_if(quic(b).is_some())
+}
+
+/// Checks a packet's header; `None` when it is not one.
+fn quic(b: &[u8]) -> Option<()> {
+    let first = *b.first()?;
     if first & 0x80 == 0 {
-        return Verdict::No;
+        if first & 0x40 != 0 {
+            // A short header says no more than this.
+            return Some(());
+        }
+        // Google's versions before 44: connection id, nonce, version, packet number, authentication hash.
+        let id = first & 8 != 0;
+        let mut need = 2 + usize::from(first >> 4 & 3);
+        need += if id { 8 + 12 } else { 0 };
+        need += if first & 4 != 0 && !id { 32 } else { 0 };
+        need += if first & 1 != 0 { 4 } else { 0 };
+        return (b.len() >= need).then_some(());
     }
-    let (Some(version), Some(&dlen)) = (be32(b, 1), b.get(5)) else { return Verdict::No };
-    yes_if(version != 0 && usize::from(dlen) <= 20 && b.len() > 7 + usize::from(dlen))
+    let version = be32(b, 1)?;
+    let google = version >> 8 == 0x51_3033 || version >> 8 == 0x51_3034 || version >> 8 == 0x51_3035;
+    let kind = match (version, google && version != 0x5130_3436) {
+        (0, _) => 9,
+        (_, true) => match first & 0x7f {
+            0x7f => 0,
+            n @ 0x7c..=0x7e => n & 3,
+            _ => return None,
+        },
+        _ => first >> 4 & 3,
+    };
+    if google {
+        let lens = *b.get(5)?;
+        let long = |n: u8| if n == 0 { 0 } else { usize::from(n) + 3 };
+        let at = 6 + long(lens >> 4) + long(lens & 15) + if kind == 0 { 4 + 12 } else { 0 };
+        return (b.len() >= at).then_some(());
+    }
+    let mut at = 6 + usize::from(*b.get(5)?);
+    at += 1 + usize::from(*b.get(at)?);
+    if kind != 0 || version == 0 {
+        return (b.len() >= at).then_some(());
+    }
+    let (token, n) = variable(b.get(at..)?)?;
+    at = at.checked_add(n)?.checked_add(usize::try_from(token).ok()?)?;
+    let (len, n) = variable(b.get(at..)?)?;
+    (len <= (b.len() - at - n) as u64 && len <= 0xffff).then_some(())
+}
+
+/// A variable-length integer (RFC 9000 16): value and bytes used.
+fn variable(b: &[u8]) -> Option<(u64, usize)> {
+    let n = 1usize << (b.first()? >> 6);
+    let v = b.get(..n)?.iter().fold(0u64, |v, x| v << 8 | u64::from(*x));
+    Some((v & ((1 << (8 * n - 2)) - 1), n))
 }

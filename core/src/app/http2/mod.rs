@@ -1,0 +1,837 @@
+//! HTTP/2 (RFC 9113): frames go in; a transaction a stream comes out, and one for each frame about the connection
+//! as a whole.
+
+mod hpack;
+mod huffman;
+
+use alloc::vec::Vec;
+
+use self::hpack::{Item, Table};
+use self::huffman::Decoder;
+use super::entries::Entries;
+use super::file::NewFile;
+use super::hosted::{Protocol, Transactions, make};
+use super::txs::Tx;
+use super::{
+    AppConfig, AppCx, Buffer, BufferDef, BufferKind, Input, IntDef, OVER_TCP, Outcome, ProtoDef, Recognise,
+    TxIdx, TxView,
+};
+use crate::Dir;
+use crate::event::Fields;
+use crate::pool::{BytePool, PBuf, Scratch};
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const HEADERS_DONE: u8 = 1;
+const COMPLETE: u8 = 3;
+/// Longest frame other than DATA that is read; longer ones are skipped.
+const FRAME_MAX: usize = 64 << 10;
+/// Longest header block gathered from its frames.
+const BLOCK_MAX: usize = 64 << 10;
+/// Bytes of a body that `file.data` sees.
+const BODY_MAX: usize = 100 << 10;
+/// Live streams of a flow (`app-layer.protocols.http2.max-streams`).
+const STREAMS_MAX: u64 = 4096;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const PRIORITY: u8 = 2;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PUSH_PROMISE: u8 = 5;
+const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
+
+static EVENTS: &[&str] = &[
+    "invalid_frame_header",
+    "invalid_client_magic",
+    "invalid_frame_data",
+    "invalid_header",
+    "invalid_frame_length",
+    "extra_header_data",
+    "long_frame_data",
+    "stream_id_reuse",
+    "invalid_http1_settings",
+    "failed_decompression",
+    "invalid_range",
+    "header_integer_overflow",
+    "too_many_streams",
+    "authority_host_mismatch",
+    "userinfo_in_uri",
+    "reassembly_limit_reached",
+];
+const EV_MAGIC: u8 = 1;
+const EV_HEADER: u8 = 3;
+const EV_LENGTH: u8 = 4;
+const EV_LONG: u8 = 6;
+const EV_STREAMS: u8 = 12;
+const EV_AUTHORITY: u8 = 13;
+const EV_USERINFO: u8 = 14;
+const EV_LIMIT: u8 = 15;
+
+const fn b(name: &'static str, aliases: &'static [&'static str], dirs: u8, kind: BufferKind) -> BufferDef {
+    BufferDef { name, aliases, modifiers: &[], dirs, progress: HEADERS_DONE, kind }
+}
+
+/// Buffers that are the value of one header field, with the field.
+const VALUES: &[(&str, u8, BufferKind)] = &[
+    (":method", 1, BufferKind::Single),
+    (":path", 1, BufferKind::Single),
+    (":path", 1, BufferKind::Single),
+    (":authority", 1, BufferKind::Single),
+    (":authority", 1, BufferKind::Single),
+    ("user-agent", 1, BufferKind::Single),
+    (":status", 2, BufferKind::Single),
+    ("content-type", 3, BufferKind::Single),
+    ("cookie", 3, BufferKind::Single),
+    ("referer", 1, BufferKind::Single),
+    ("accept", 1, BufferKind::Single),
+    ("accept-encoding", 1, BufferKind::Single),
+    ("accept-language", 1, BufferKind::Single),
+    ("server", 2, BufferKind::Single),
+    ("location", 2, BufferKind::Single),
+];
+const AFTER: u8 = VALUES.len() as u8;
+const B_HOST: u8 = 3;
+const B_NAMES: u8 = AFTER;
+const B_FIELDS: u8 = AFTER + 1;
+const B_REQUEST: u8 = AFTER + 2;
+const B_RESPONSE: u8 = AFTER + 3;
+const B_FILE: u8 = AFTER + 4;
+const B_FILE_NAME: u8 = AFTER + 5;
+
+static BUFFERS: &[BufferDef] = &[
+    b("http.method", &[], 1, BufferKind::Single),
+    b("http.uri", &[], 1, BufferKind::Single),
+    b("http.uri.raw", &[], 1, BufferKind::Single),
+    b("http.host", &[], 1, BufferKind::Single),
+    b("http.host.raw", &[], 1, BufferKind::Single),
+    b("http.user_agent", &[], 1, BufferKind::Single),
+    b("http.stat_code", &[], 2, BufferKind::Single),
+    b("http.content_type", &[], 3, BufferKind::Single),
+    b("http.cookie", &[], 3, BufferKind::Single),
+    b("http.referer", &[], 1, BufferKind::Single),
+    b("http.accept", &[], 1, BufferKind::Single),
+    b("http.accept_enc", &[], 1, BufferKind::Single),
+    b("http.accept_lang", &[], 1, BufferKind::Single),
+    b("http.server", &[], 2, BufferKind::Single),
+    b("http.location", &[], 2, BufferKind::Single),
+    b("http2.header_name", &[], 3, BufferKind::Multi),
+    b("http2.header", &[], 3, BufferKind::Multi),
+    b("http.request_header", &[], 1, BufferKind::Multi),
+    b("http.response_header", &[], 2, BufferKind::Multi),
+    b("file.data", &["file_data"], 3, BufferKind::Streaming),
+    b("file.name", &[], 3, BufferKind::Single),
+];
+
+const fn i(name: &'static str, values: &'static [(&'static str, u64)]) -> IntDef {
+    IntDef { name, aliases: &[], dirs: 3, progress: 0, multi: true, values }
+}
+
+const I_FRAME: u8 = 0;
+const I_ERROR: u8 = 1;
+const I_PRIORITY: u8 = 2;
+const I_WINDOW: u8 = 3;
+const I_SIZE: u8 = 4;
+
+static INTS: &[IntDef] = &[
+    i(
+        "http2.frametype",
+        &[
+            ("data", 0),
+            ("headers", 1),
+            ("priority", 2),
+            ("rststream", 3),
+            ("settings", 4),
+            ("pushpromise", 5),
+            ("ping", 6),
+            ("goaway", 7),
+            ("windowupdate", 8),
+            ("continuation", 9),
+        ],
+    ),
+    i("http2.errorcode", ERROR_VALUES),
+    i("http2.priority", &[]),
+    i("http2.window", &[]),
+    i("http2.size_update", &[]),
+];
+
+const ERROR_VALUES: &[(&str, u64)] = &[
+    ("no_error", 0),
+    ("protocol_error", 1),
+    ("internal_error", 2),
+    ("flow_control_error", 3),
+    ("settings_timeout", 4),
+    ("stream_closed", 5),
+    ("frame_size_error", 6),
+    ("refused_stream", 7),
+    ("cancel", 8),
+    ("compression_error", 9),
+    ("connect_error", 10),
+    ("enhance_your_calm", 11),
+    ("inadequate_security", 12),
+    ("http_1_1_required", 13),
+];
+
+/// `http2`; its records are `http` records.
+pub static HTTP2: ProtoDef = ProtoDef {
+    name: "http2",
+    aliases: &[],
+    over: OVER_TCP,
+    buffers: BUFFERS,
+    ints: INTS,
+    events: EVENTS,
+    recognise: Recognise {
+        patterns: &[super::plain::start_nocase(PREFACE, Dir::ToServer, OVER_TCP)],
+        ..Recognise::NONE
+    },
+    parser: Some(make::<Http2>),
+    record: "http",
+};
+
+/// Tags of [`Stream::list`], plus the direction: a field (name length, name, value), the table's size, and what
+/// frames said (a number each).
+const T_FIELD: u8 = 0;
+const T_SIZE: u8 = 2;
+const T_FRAME: u8 = 4;
+const T_ERROR: u8 = 6;
+const T_PRIORITY: u8 = 8;
+const T_WINDOW: u8 = 10;
+const T_SETTING: u8 = 12;
+
+/// A stream, or one frame about the connection.
+#[derive(Debug, Default)]
+pub struct Stream {
+    id: u32,
+    list: Entries,
+    /// File number + 1, per direction.
+    file: [u32; 2],
+    body: [PBuf; 2],
+    length: [u64; 2],
+}
+
+impl Stream {
+    fn number(&mut self, pool: &mut BytePool, tag: u8, dir: Dir, v: u32) {
+        self.list.push(pool, tag + dir.ix() as u8, &v.to_le_bytes());
+    }
+
+    /// Fields of a direction.
+    fn fields<'a>(
+        &self,
+        pool: &'a BytePool,
+        dir: Dir,
+    ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        self.list.all(pool, T_FIELD + dir.ix() as u8).filter_map(|e| {
+            let [a, b, rest @ ..] = e else { return None };
+            rest.split_at_checked(usize::from(u16::from_le_bytes([*a, *b])))
+        })
+    }
+
+    fn field<'a>(&self, pool: &'a BytePool, dir: Dir, name: &str) -> Option<&'a [u8]> {
+        self.fields(pool, dir).find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
+    }
+
+    fn numbers<'a>(&self, pool: &'a BytePool, tag: u8, dir: Dir) -> impl Iterator<Item = u32> + use<'a> {
+        self.list.all(pool, tag + dir.ix() as u8).filter_map(|e| e.try_into().ok().map(u32::from_le_bytes))
+    }
+}
+
+/// One direction of a flow.
+#[derive(Debug, Default)]
+struct Side {
+    table: Table,
+    /// Header block being gathered, its stream, and whether the stream ends with it.
+    block: PBuf,
+    block_of: u32,
+    block_ends: bool,
+    /// Rest of a DATA frame: stream, bytes of data, bytes of padding, whether the stream ends with it.
+    data_of: u32,
+    data: usize,
+    pad: usize,
+    data_ends: bool,
+    skip: usize,
+    begun: bool,
+    lost: bool,
+}
+
+/// What the flow keeps.
+#[derive(Debug, Default)]
+pub struct State {
+    sides: [Side; 2],
+    live: u64,
+}
+
+/// The parser.
+pub struct Http2 {
+    huffman: Decoder,
+    /// A header block while it is read: reading it writes to the pool.
+    copy: Vec<u8>,
+}
+
+type Flow<'a> = Transactions<'a, Stream>;
+
+fn stream(s: &mut State, flow: &mut Flow<'_>, id: u32, dir: Dir, cx: &mut AppCx<'_>) -> Option<TxIdx> {
+    if id != 0 {
+        let found = flow.oldest(|t| t.own.id == id && t.common.progress != [COMPLETE; 2]);
+        if found.is_some() {
+            return found;
+        }
+        if s.live >= STREAMS_MAX {
+            flow.raise(EV_STREAMS, dir, cx.now);
+            return None;
+        }
+    }
+    let tx = flow.open(cx.now)?;
+    flow.get(tx).own.id = id;
+    s.live += 1;
+    Some(tx)
+}
+
+fn end_side(s: &mut State, t: &mut Tx<Stream>, dir: Dir, cx: &mut AppCx<'_>) {
+    if t.common.progress[dir.ix()] < COMPLETE {
+        t.common.progress[dir.ix()] = COMPLETE;
+        t.common.dirty = [true; 2];
+        if let Some(f) = t.own.file[dir.ix()].checked_sub(1) {
+            cx.files.close(f, false);
+        }
+        if t.common.progress == [COMPLETE; 2] {
+            s.live = s.live.saturating_sub(1);
+        }
+    }
+}
+
+impl Http2 {
+    /// A whole frame that is not DATA.
+    fn frame(
+        &mut self,
+        s: &mut State,
+        flow: &mut Flow<'_>,
+        (kind, flags, id): (u8, u8, u32),
+        body: &[u8],
+        dir: Dir,
+        cx: &mut AppCx<'_>,
+    ) {
+        let d = dir.ix();
+        if kind == CONTINUATION {
+            let side = &mut s.sides[d];
+            if side.block.len() + body.len() > BLOCK_MAX {
+                flow.raise(EV_LIMIT, dir, cx.now);
+            } else {
+                let _ = side.block.extend(cx.pool, body);
+            }
+            if flags & 4 != 0 {
+                self.block(s, flow, dir, cx);
+            }
+            return;
+        }
+        let Some(tx) = stream(s, flow, id, dir, cx) else { return };
+        let t = flow.get(tx);
+        t.own.number(cx.pool, T_FRAME, dir, u32::from(kind));
+        t.common.dirty = [true; 2];
+        match kind {
+            HEADERS | PUSH_PROMISE => {
+                let mut from = 0;
+                let mut pad = 0;
+                if flags & 8 != 0 {
+                    pad = body.first().map_or(0, |n| usize::from(*n));
+                    from = 1;
+                }
+                if kind == PUSH_PROMISE {
+                    from += 4;
+                } else if flags & 0x20 != 0 {
+                    if let Some(w) = body.get(from + 4) {
+                        t.own.number(cx.pool, T_PRIORITY, dir, u32::from(*w));
+                    }
+                    from += 5;
+                }
+                let Some(block) = body.len().checked_sub(pad).and_then(|to| body.get(from..to)) else {
+                    t.common.raise(EV_LENGTH, dir);
+                    return;
+                };
+                let side = &mut s.sides[d];
+                side.block.free(cx.pool);
+                let _ = side.block.extend(cx.pool, block);
+                side.block_of = id;
+                side.block_ends = kind == HEADERS && flags & 1 != 0;
+                if flags & 4 != 0 {
+                    self.block(s, flow, dir, cx);
+                }
+                return;
+            }
+            PRIORITY => {
+                if let Some(w) = body.get(4) {
+                    t.own.number(cx.pool, T_PRIORITY, dir, u32::from(*w));
+                }
+            }
+            RST_STREAM | GOAWAY => {
+                let at = if kind == GOAWAY { 4 } else { 0 };
+                match super::plain::be32(body, at) {
+                    Some(code) => t.own.number(cx.pool, T_ERROR, dir, code),
+                    None => t.common.raise(EV_LENGTH, dir),
+                }
+                if kind == RST_STREAM && id != 0 {
+                    end_side(s, t, dir, cx);
+                    end_side(s, t, dir.flip(), cx);
+                }
+            }
+            SETTINGS => {
+                for set in body.chunks_exact(6) {
+                    t.own.list.push(cx.pool, T_SETTING + d as u8, set);
+                }
+                if body.len() % 6 != 0 {
+                    t.common.raise(EV_LENGTH, dir);
+                }
+            }
+            WINDOW_UPDATE => {
+                if let Some(w) = super::plain::be32(body, 0) {
+                    t.own.number(cx.pool, T_WINDOW, dir, w & 0x7fff_ffff);
+                }
+            }
+            _ => {}
+        }
+        if id == 0 {
+            end_side(s, t, dir, cx);
+            end_side(s, t, dir.flip(), cx);
+        }
+    }
+
+    /// A header block is whole.
+    fn block(&mut self, s: &mut State, flow: &mut Flow<'_>, dir: Dir, cx: &mut AppCx<'_>) {
+        let side = &mut s.sides[dir.ix()];
+        let (id, ends) = (side.block_of, side.block_ends);
+        let mut block = core::mem::take(&mut side.block);
+        let Some(tx) = stream(s, flow, id, dir, cx) else {
+            block.free(cx.pool);
+            return;
+        };
+        let t = flow.get(tx);
+        let side = &mut s.sides[dir.ix()];
+        self.copy.clear();
+        self.copy.extend(block.get(cx.pool).iter().take(BLOCK_MAX));
+        let own = &mut t.own;
+        let mut broken = false;
+        let mut each = |item: Item, text: &[u8], pool: &mut BytePool| match item {
+            Item::Field(n) => {
+                let mut e = [0u8; 2 + 8192];
+                let text = text.get(..8192).unwrap_or(text);
+                let n = n.min(text.len());
+                e[..2].copy_from_slice(&(n as u16).to_le_bytes());
+                if let Some(to) = e.get_mut(2..2 + text.len()) {
+                    to.copy_from_slice(text);
+                }
+                own.list.push(pool, T_FIELD + dir.ix() as u8, e.get(..2 + text.len()).unwrap_or(&[]));
+            }
+            Item::Size(v) => own.number(pool, T_SIZE, dir, u32::try_from(v).unwrap_or(u32::MAX)),
+            Item::Broken => broken = true,
+        };
+        hpack::read(&self.copy, &mut side.table, &self.huffman, cx.pool, cx.scratch, &mut each);
+        block.free(cx.pool);
+        if broken {
+            t.common.raise(EV_HEADER, dir);
+        }
+        let c = &mut t.common;
+        c.progress[dir.ix()] = c.progress[dir.ix()].max(HEADERS_DONE);
+        c.dirty = [true; 2];
+        if dir == Dir::ToServer {
+            let (authority, host) =
+                (t.own.field(cx.pool, dir, ":authority"), t.own.field(cx.pool, dir, "host"));
+            let differs = matches!((authority, host), (Some(a), Some(h)) if !a.eq_ignore_ascii_case(h));
+            let user = authority.is_some_and(|a| a.contains(&b'@'));
+            if differs {
+                t.common.raise(EV_AUTHORITY, dir);
+            }
+            if user {
+                t.common.raise(EV_USERINFO, dir);
+            }
+        }
+        if ends {
+            end_side(s, flow.get(tx), dir, cx);
+        }
+    }
+
+    /// Bytes of a DATA frame.
+    fn data(&mut self, s: &mut State, flow: &mut Flow<'_>, bytes: &[u8], dir: Dir, cx: &mut AppCx<'_>) {
+        let id = s.sides[dir.ix()].data_of;
+        let Some(tx) = stream(s, flow, id, dir, cx) else { return };
+        let t = flow.get(tx);
+        let own = &mut t.own;
+        let d = dir.ix();
+        if own.file[d] == 0 && own.length[d] == 0 && !bytes.is_empty() {
+            cx.scratch.clear();
+            cx.scratch.extend(own.field(cx.pool, Dir::ToServer, ":path").unwrap_or(b""));
+            let name = cx.scratch.as_slice();
+            let new = NewFile { name, dir, tx_id: t.common.id, window: false, range: None };
+            own.file[d] = cx.files.open(cx.pool, &mut t.common.files[d], new).map_or(0, |f| f + 1);
+        }
+        own.length[d] += bytes.len() as u64;
+        if let Some(f) = own.file[d].checked_sub(1) {
+            cx.files.append(cx.pool, f, bytes);
+        }
+        if cx.wanted.has(B_FILE) {
+            let room = BODY_MAX.saturating_sub(own.body[d].len());
+            let _ = own.body[d].extend(cx.pool, bytes.get(..room).unwrap_or(bytes));
+        }
+        t.common.progress[d] = t.common.progress[d].max(2);
+        t.common.dirty = [true; 2];
+    }
+}
+
+impl Protocol for Http2 {
+    type State = State;
+    type Own = Stream;
+    const NAME: &'static str = "http2";
+    const COMPLETE: u8 = COMPLETE;
+
+    fn new(_: &AppConfig) -> Self {
+        Http2 { huffman: Decoder::new(), copy: Vec::with_capacity(BLOCK_MAX) }
+    }
+
+    fn parse(&mut self, s: &mut State, flow: &mut Flow<'_>, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
+        let (dir, d) = (input.dir, input.dir.ix());
+        if input.gap > 0 {
+            // Frames have no mark to find them again by.
+            s.sides[d].lost = true;
+        }
+        if s.sides[d].lost {
+            return Outcome::Consumed { bytes: input.data.len(), need: 0 };
+        }
+        let mut at = 0;
+        if !s.sides[d].begun && !input.data.is_empty() {
+            if dir == Dir::ToServer {
+                let n = input.data.len().min(PREFACE.len());
+                if input.data.get(..n) == PREFACE.get(..n) {
+                    if n < PREFACE.len() {
+                        return Outcome::Consumed { bytes: 0, need: PREFACE.len() };
+                    }
+                    at = n;
+                } else {
+                    flow.raise(EV_MAGIC, dir, cx.now);
+                    return Outcome::Failed;
+                }
+            }
+            s.sides[d].begun = true;
+        }
+        while let Some(rest) = input.data.get(at..).filter(|r| !r.is_empty()) {
+            let side = &mut s.sides[d];
+            if side.data > 0 {
+                let n = side.data.min(rest.len());
+                side.data -= n;
+                at += n;
+                let over = side.data == 0 && side.data_ends;
+                let id = side.data_of;
+                self.data(s, flow, rest.get(..n).unwrap_or(&[]), dir, cx);
+                if over {
+                    if let Some(tx) = stream(s, flow, id, dir, cx) {
+                        end_side(s, flow.get(tx), dir, cx);
+                    }
+                }
+                continue;
+            }
+            if side.pad + side.skip > 0 {
+                let n = (side.pad + side.skip).min(rest.len());
+                let of_pad = n.min(side.pad);
+                side.pad -= of_pad;
+                side.skip -= n - of_pad;
+                at += n;
+                continue;
+            }
+            let (Some(head), Some(id)) = (rest.get(..9), super::plain::be32(rest, 5)) else { break };
+            let len = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+            let (kind, flags, id) = (head[3], head[4], id & 0x7fff_ffff);
+            if kind == DATA {
+                let padded = flags & 8 != 0 && len > 0;
+                if padded && rest.len() < 10 {
+                    break;
+                }
+                let pad = if padded { usize::from(rest[9]) } else { 0 };
+                let own = len - usize::from(padded);
+                side.pad = pad.min(own);
+                side.data = own - side.pad;
+                (side.data_of, side.data_ends) = (id, flags & 1 != 0);
+                at += 9 + usize::from(padded);
+                let nothing = side.data == 0;
+                if let Some(tx) = stream(s, flow, id, dir, cx) {
+                    let t = flow.get(tx);
+                    t.own.number(cx.pool, T_FRAME, dir, u32::from(kind));
+                    if nothing && flags & 1 != 0 {
+                        end_side(s, t, dir, cx);
+                    }
+                }
+                continue;
+            }
+            if len > FRAME_MAX {
+                side.skip = len;
+                at += 9;
+                flow.raise(EV_LONG, dir, cx.now);
+                continue;
+            }
+            let Some(body) = rest.get(9..9 + len) else {
+                return Outcome::Consumed { bytes: at, need: 9 + len };
+            };
+            self.frame(s, flow, (kind, flags, id), body, dir, cx);
+            at += 9 + len;
+        }
+        Outcome::Consumed { bytes: at, need: 0 }
+    }
+
+    fn free(own: &mut Stream, pool: &mut BytePool) {
+        own.list.free(pool);
+        for b in &mut own.body {
+            b.free(pool);
+        }
+    }
+
+    fn close(s: &mut State, cx: &mut AppCx<'_>) {
+        for side in &mut s.sides {
+            side.table.free(cx.pool);
+            side.block.free(cx.pool);
+        }
+    }
+
+    fn buffer<'a>(
+        &'a self,
+        tx: &'a Tx<Stream>,
+        local: u8,
+        dir: Dir,
+        index: u32,
+        pool: &'a BytePool,
+        scratch: &'a mut Scratch,
+    ) -> Buffer<'a> {
+        let own = &tx.own;
+        let progress = tx.common.progress[dir.ix()];
+        let missing = if progress >= HEADERS_DONE { Buffer::Absent } else { Buffer::NotYet };
+        match local {
+            n if n < AFTER => {
+                let (name, _, _) = VALUES[usize::from(n)];
+                let found = own.field(pool, dir, name);
+                let found =
+                    if name == ":authority" { found.or_else(|| own.field(pool, dir, "host")) } else { found };
+                match found {
+                    Some(v) if index == 0 && n == B_HOST => {
+                        // The host without its port, in lower case.
+                        let end = v.iter().rposition(|c| *c == b':').unwrap_or(v.len());
+                        scratch.clear();
+                        scratch.extend(v.get(..end).unwrap_or(v));
+                        scratch.as_mut_slice().make_ascii_lowercase();
+                        Buffer::whole(scratch.as_slice())
+                    }
+                    Some(v) if index == 0 => Buffer::whole(v),
+                    _ if index > 0 => Buffer::Absent,
+                    _ => missing,
+                }
+            }
+            B_NAMES => {
+                own.fields(pool, dir).nth(index as usize).map_or(Buffer::Absent, |(n, _)| Buffer::whole(n))
+            }
+            B_FIELDS | B_REQUEST | B_RESPONSE => match own.fields(pool, dir).nth(index as usize) {
+                Some((n, v)) => {
+                    scratch.clear();
+                    scratch.extend(n);
+                    scratch.extend(b": ");
+                    scratch.extend(v);
+                    Buffer::whole(scratch.as_slice())
+                }
+                None => Buffer::Absent,
+            },
+            B_FILE => {
+                let body = &own.body[dir.ix()];
+                if index > 0 {
+                    Buffer::Absent
+                } else if !body.is_empty() {
+                    Buffer::Data { bytes: body.get(pool), offset: 0, end: progress >= COMPLETE }
+                } else if progress >= COMPLETE {
+                    Buffer::Absent
+                } else {
+                    Buffer::NotYet
+                }
+            }
+            B_FILE_NAME if index == 0 && own.file[dir.ix()] != 0 => {
+                own.field(pool, Dir::ToServer, ":path").map_or(Buffer::Absent, Buffer::whole)
+            }
+            _ => Buffer::Absent,
+        }
+    }
+
+    fn int(&self, tx: &Tx<Stream>, local: u8, dir: Dir, index: u32, pool: &BytePool) -> Option<u64> {
+        let tag = match local {
+            I_FRAME => T_FRAME,
+            I_ERROR => T_ERROR,
+            I_PRIORITY => T_PRIORITY,
+            I_WINDOW => T_WINDOW,
+            I_SIZE => T_SIZE,
+            _ => return None,
+        };
+        tx.own.numbers(pool, tag, dir).nth(index as usize).map(u64::from)
+    }
+
+    fn log(&self, tx: &Tx<Stream>, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {
+        let (own, pool) = (&tx.own, view.pool);
+        out.str("version", "2");
+        for (dir, key) in [(Dir::ToServer, "request_headers"), (Dir::ToClient, "response_headers")] {
+            out.begin_array(key);
+            for n in own.numbers(pool, T_SIZE, dir) {
+                out.begin_object("");
+                out.u64("table_size_update", u64::from(n));
+                out.end_object();
+            }
+            for (n, v) in own.fields(pool, dir) {
+                out.begin_object("");
+                out.bytes("name", n);
+                out.bytes("value", v);
+                out.end_object();
+            }
+            out.end_array();
+        }
+        let ts = |name| own.field(pool, Dir::ToServer, name);
+        let tc = |name| own.field(pool, Dir::ToClient, name);
+        let texts = [
+            ("http_method", ts(":method")),
+            ("url", ts(":path")),
+            ("hostname", ts(":authority").or_else(|| ts("host"))),
+            ("http_user_agent", ts("user-agent")),
+            ("http_content_type", tc("content-type")),
+        ];
+        for (key, v) in texts {
+            if let Some(v) = v {
+                out.bytes(key, v);
+            }
+        }
+        if let Some(n) = tc("content-length").and_then(decimal) {
+            out.u64("length", n);
+        }
+        if let Some(n) = tc(":status").and_then(decimal) {
+            out.u64("status", n);
+        }
+        out.begin_object("http2");
+        out.u64("stream_id", u64::from(own.id));
+        for (dir, key) in [(Dir::ToServer, "request"), (Dir::ToClient, "response")] {
+            out.begin_object(key);
+            let mut open = false;
+            for set in own.list.all(pool, T_SETTING + dir.ix() as u8) {
+                if !open {
+                    out.begin_array("settings");
+                    open = true;
+                }
+                out.begin_object("");
+                let id = super::plain::be16(set, 0).unwrap_or(0);
+                match SETTING_NAMES.get(usize::from(id).wrapping_sub(1)) {
+                    Some(n) => out.str("settings_id", n),
+                    None => out.fmt("settings_id", format_args!("SETTINGS UNKNOWN ID {id}")),
+                }
+                out.u64("settings_value", u64::from(super::plain::be32(set, 2).unwrap_or(0)));
+                out.end_object();
+            }
+            if open {
+                out.end_array();
+            }
+            if let Some(code) = own.numbers(pool, T_ERROR, dir).next() {
+                match ERROR_VALUES.get(code as usize) {
+                    Some((n, _)) => out.fmt("error_code", format_args!("{}", Upper(n))),
+                    None => out.fmt("error_code", format_args!("{code}")),
+                }
+            }
+            if let Some(p) = own.numbers(pool, T_PRIORITY, dir).next() {
+                out.u64("priority", u64::from(p));
+            }
+            out.end_object();
+        }
+        out.end_object();
+    }
+}
+
+const SETTING_NAMES: &[&str] = &[
+    "SETTINGSHEADERTABLESIZE",
+    "SETTINGSENABLEPUSH",
+    "SETTINGSMAXCONCURRENTSTREAMS",
+    "SETTINGSINITIALWINDOWSIZE",
+    "SETTINGSMAXFRAMESIZE",
+    "SETTINGSMAXHEADERLISTSIZE",
+];
+
+/// A name in capitals.
+struct Upper<'a>(&'a str);
+
+impl core::fmt::Display for Upper<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.chars().try_for_each(|c| core::fmt::Write::write_char(f, c.to_ascii_uppercase()))
+    }
+}
+
+fn decimal(b: &[u8]) -> Option<u64> {
+    if b.is_empty() {
+        return None;
+    }
+    b.iter().try_fold(0u64, |n, c| {
+        c.is_ascii_digit().then(|| n.saturating_mul(10).saturating_add(u64::from(c - b'0')))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::bench::Bench;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    fn frame(kind: u8, flags: u8, id: u32, body: &[u8]) -> Vec<u8> {
+        let mut f = (body.len() as u32).to_be_bytes()[1..].to_vec();
+        f.extend([kind, flags]);
+        f.extend(id.to_be_bytes());
+        f.extend(body);
+        f
+    }
+
+    fn client() -> Vec<u8> {
+        let mut c = PREFACE.to_vec();
+        c.extend(frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 100]));
+        let h = [
+            0x82, 0x86, 0x84, 0x41, 0x8c, 0xf1, 0xe3, 0xc2, 0xe5, 0xf2, 0x3a, 0x6b, 0xa0, 0xab, 0x90, 0xf4,
+            0xff,
+        ];
+        c.extend(frame(HEADERS, 0, 1, &h[..5]));
+        c.extend(frame(CONTINUATION, 4, 1, &h[5..]));
+        c.extend(frame(DATA, 8, 1, b"\x02hello\0\0"));
+        c.extend(frame(DATA, 1, 1, b", world"));
+        c
+    }
+
+    #[test]
+    fn a_stream_is_a_transaction() {
+        let mut b = Bench::new(&HTTP2);
+        b.feed(Dir::ToServer, &client());
+        b.feed(Dir::ToClient, &frame(HEADERS, 5, 1, &[0x88]));
+        assert_eq!(b.values(0, Dir::ToServer), [(1, b"GET".to_vec())]);
+        assert_eq!(b.values(3, Dir::ToServer), [(1, b"www.example.com".to_vec())]);
+        assert_eq!(b.values(6, Dir::ToClient), [(1, b"200".to_vec())]);
+        assert_eq!(b.values(B_FILE, Dir::ToServer), [(1, b"hello, world".to_vec())]);
+        assert_eq!(b.parser.common(b.tx(1)).progress, [COMPLETE; 2]);
+        assert_eq!(b.parser.common(b.tx(0)).progress, [COMPLETE; 2]);
+        b.close();
+    }
+
+    proptest! {
+        #[test]
+        fn any_cut_gives_the_same(cuts in proptest::collection::vec(1usize..40, 1..8)) {
+            let c = client();
+            let mut whole = Bench::new(&HTTP2);
+            whole.feed(Dir::ToServer, &c);
+            let mut cut = Bench::new(&HTTP2);
+            prop_assert_eq!(cut.feed_cut(Dir::ToServer, &c, &cuts), 0);
+            prop_assert_eq!(cut.everything(&HTTP2), whole.everything(&HTTP2));
+            cut.close();
+            whole.close();
+        }
+
+        #[test]
+        fn never_panics(at in 0usize..200, v in any::<u8>(), noise in proptest::collection::vec(any::<u8>(), 0..120)) {
+            let mut c = client();
+            let n = c.len();
+            c[at % n] = v;
+            let mut b = Bench::new(&HTTP2);
+            b.feed_cut(Dir::ToServer, &c, &[30]);
+            b.feed(Dir::ToClient, &noise);
+            b.everything(&HTTP2);
+            b.close();
+        }
+    }
+}
