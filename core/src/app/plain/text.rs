@@ -20,7 +20,10 @@ pub const SMTP_BEGINS: Recognise = Recognise {
 /// An SMTP server greets with its name.
 fn probe_smtp(b: &[u8], dir: Dir) -> Verdict {
     let name = b.get(4..).unwrap_or(&[]);
-    let n = name.iter().position(|c| !(c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-'))).unwrap_or(name.len());
+    let n = name
+        .iter()
+        .position(|c| !(c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-')))
+        .unwrap_or(name.len());
     match probe_banner(b, dir) {
         Verdict::Likely if n == 0 => Verdict::No,
         v => v,
@@ -78,7 +81,6 @@ pub const SSH_BEGINS: Recognise = Recognise {
     confirm: None,
     first: 0,
 };
-
 
 /// How SIP begins (RFC 3261): over UDP only its ports are looked at.
 pub const SIP_BEGINS: Recognise = Recognise {
