@@ -52,12 +52,6 @@ impl Bench {
         self.with(|p, cx| p.parse(st, Input { dir, data, gap: 0, eof: false, datagram: false }, cx))
     }
 
-    /// Feeds a datagram.
-    pub fn datagram(&mut self, dir: Dir, data: &[u8]) -> Outcome {
-        let st = self.st;
-        self.with(|p, cx| p.parse(st, Input { dir, data, gap: 0, eof: false, datagram: true }, cx))
-    }
-
     /// Feeds one direction in pieces of these lengths, giving again what was not consumed. Returns what was left.
     pub fn feed_cut(&mut self, dir: Dir, data: &[u8], cuts: &[usize]) -> usize {
         let (mut from, mut to) = (0, 0);
