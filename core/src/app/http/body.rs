@@ -3,7 +3,7 @@
 //! In: body bytes without their transfer coding. Out: [`Body`] with what was kept, and files in
 //! [`Files`](crate::app::file::Files).
 
-use super::decode::{Coding, Decoders, MAX_LAYERS, Sink};
+use super::decode::{Coding, MAX_LAYERS, Sink};
 use super::{Http, Tx, buffers, events, header, text};
 use crate::Dir;
 use crate::app::file::{MAX_NAME, NewFile};
@@ -77,8 +77,6 @@ struct Entity<'a, 'b> {
     tx: &'a mut Tx,
     dir: Dir,
     cx: &'a mut AppCx<'b>,
-    /// Decoding must stop working on this body.
-    overworked: bool,
 }
 
 impl Sink for Entity<'_, '_> {
@@ -90,7 +88,6 @@ impl Sink for Entity<'_, '_> {
         let bomb = decoded > BOMB_LIMIT && decoded > wire.saturating_mul(BOMB_RATIO);
         if bomb || decoded > wire.saturating_add(WORK_LIMIT) {
             self.tx.raise(events::COMPRESSION_BOMB, self.dir);
-            self.overworked = true;
             self.tx.msg[self.dir.ix()].body.bomb = true;
             return false;
         }
@@ -311,7 +308,7 @@ pub fn codings(tx: &mut Tx, dir: Dir, cx: &mut AppCx<'_>, out: &mut [Coding; MAX
             abnormal |= part != b"deflate" && part != b"x-deflate";
             Coding::Deflate
         } else {
-            abnormal |= part != b"inflate" && part != b"none";
+            abnormal |= part != b"inflate" && part != b"none" && part != b"br";
             continue;
         };
         out[n] = coding;
@@ -355,9 +352,9 @@ impl Http {
         if body.bomb {
             return;
         }
-        let mut e = Entity { tx, dir, cx, overworked: false };
+        let mut e = Entity { tx, dir, cx };
         match chain {
-            Some(c) => feed(dec, c, data, &mut e),
+            Some(c) => dec.feed(c, data, &mut e),
             None => {
                 e.tx.msg[dir.ix()].body.decoded += data.len() as u64;
                 e.keep(data);
@@ -380,7 +377,7 @@ impl Http {
         }
         body.kept_at += body.kept.len() as u64 + bytes;
         body.kept.truncate(0);
-        let mut e = Entity { tx, dir, cx, overworked: false };
+        let mut e = Entity { tx, dir, cx };
         if e.tx.msg[dir.ix()].body.files == Files::Unset {
             let _known = e.decide();
         }
@@ -399,13 +396,17 @@ impl Http {
 
     /// The body is over: ends its decoding and its file.
     pub(super) fn end_body(&mut self, idx: u32, dir: Dir, truncated: bool, cx: &mut AppCx<'_>) {
-        let tx = self.txs.get_mut(idx);
+        let Http { txs, dec, .. } = self;
+        let tx = txs.get_mut(idx);
+        if let Some(c) = tx.msg[dir.ix()].body.chain {
+            dec.finish(c, &mut Entity { tx, dir, cx });
+        }
         if dir == Dir::ToServer && tx.msg[0].body.files == Files::Multipart {
             super::multipart::end(tx, cx);
         }
         let body = &mut tx.msg[dir.ix()].body;
         if let Some(c) = body.chain.take() {
-            self.dec.close(c, cx.pool);
+            dec.close(c, cx.pool);
         }
         if let Some(f) = body.file {
             cx.files.close(f, truncated);
@@ -445,13 +446,6 @@ impl Http {
             .headers
             .get(pool, name)
             .is_some_and(|(v, _)| text::contains_lenient(v, word))
-    }
-}
-
-fn feed(dec: &mut Decoders, chain: u32, data: &[u8], e: &mut Entity<'_, '_>) {
-    dec.feed(chain, data, e);
-    if e.overworked {
-        e.overworked = false;
     }
 }
 

@@ -4,7 +4,8 @@
 //! and windows of all messages of one engine. When they are all taken, a body passes undecoded (counted).
 //!
 //! Servers name the wrong coding and clients decode anyway, so a layer whose first bytes fail tries the other
-//! codings on the same bytes, and passes them undecoded when all fail. A layer that fails later ends there.
+//! codings on the same bytes, and passes them undecoded when all fail. A layer that fails later ends there. Another
+//! coding than the one named must decode [`PROOF`] bytes (or all there are) without an error to be believed.
 
 use crate::pool::{BytePool, PBuf, Slab};
 use alloc::vec;
@@ -20,6 +21,8 @@ pub const MAX_LAYERS: usize = 8;
 const WINDOW: usize = 32 << 10;
 /// First bytes of a layer kept while it has given nothing, for another try with another coding.
 const HOLD: usize = 8 << 10;
+/// Bytes that a coding that was not named must decode before they are handed on.
+const PROOF: usize = 4 << 10;
 /// Bytes handed on at once.
 const STEP: usize = 8 << 10;
 
@@ -62,6 +65,8 @@ struct Layer {
     gz_flags: u8,
     gz_count: u32,
     held: PBuf,
+    /// Output of a coding under test.
+    proof: PBuf,
     /// Gave output, or kept too much: no other coding is tried any more.
     settled: bool,
     /// Ended or failed: the rest is dropped.
@@ -141,6 +146,7 @@ impl Decoders {
         let c = *self.chains.get(id);
         for mut l in c.layers.into_iter().take(c.count) {
             l.held.free(pool);
+            l.proof.free(pool);
             if l.core != Slab::<Core>::NIL {
                 self.cores.free(l.core);
             }
@@ -185,7 +191,7 @@ impl Decoders {
             return self.layer(id, depth + 1, data, sink);
         }
         if !l.settled && (l.held.len() + data.len() > HOLD || l.held.extend(sink.pool(), data).is_err()) {
-            l.settled = true;
+            self.settle(id, depth, sink);
         }
         let mut ok = self.decode(id, depth, data, sink);
         while !ok {
@@ -199,6 +205,7 @@ impl Decoders {
             let l = self.at(id, depth);
             again.extend_from_slice(l.held.get(sink.pool()));
             l.tries += 1;
+            l.proof.free(sink.pool());
             if l.tries >= 3 {
                 l.held.free(sink.pool());
                 for l in self.chains.get_mut(id).layers.iter_mut().skip(depth) {
@@ -246,7 +253,13 @@ impl Decoders {
             data = data.get(read..).unwrap_or(&[]);
             let l = self.at(id, depth);
             l.out_at = (at + wrote) % WINDOW;
-            if wrote > 0 {
+            if wrote > 0 && !l.settled && l.tries > 0 {
+                let proof = &mut self.chains.get_mut(id).layers[depth].proof;
+                let fits = proof.extend(sink.pool(), &self.windows[base + at..base + at + wrote]).is_ok();
+                if proof.len() >= PROOF || !fits {
+                    self.settle(id, depth, sink);
+                }
+            } else if wrote > 0 {
                 l.settled = true;
                 let mut step = core::mem::take(&mut self.steps[depth]);
                 for from in (base + at..base + at + wrote).step_by(STEP) {
@@ -266,11 +279,41 @@ impl Decoders {
                 TINFLStatus::HasMoreOutput => {}
                 TINFLStatus::NeedsMoreInput => return true,
                 TINFLStatus::Done => {
-                    l.settled = true;
-                    l.over = true;
+                    self.settle(id, depth, sink);
+                    self.at(id, depth).over = true;
                     return true;
                 }
                 _ => return false,
+            }
+        }
+    }
+
+    /// The present coding is believed: hands on what it gave.
+    fn settle(&mut self, id: u32, depth: usize, sink: &mut dyn Sink) {
+        let l = self.at(id, depth);
+        l.settled = true;
+        let mut proof = core::mem::take(&mut l.proof);
+        let mut step = core::mem::take(&mut self.steps[depth]);
+        let mut from = 0;
+        while from < proof.len() {
+            step.clear();
+            let all = proof.get(sink.pool());
+            step.extend_from_slice(&all[from..all.len().min(from + STEP)]);
+            from += step.len();
+            if !self.emit(id, depth, &step, sink) {
+                break;
+            }
+        }
+        self.steps[depth] = step;
+        proof.free(sink.pool());
+    }
+
+    /// The message is over: hands on what was still under test.
+    pub fn finish(&mut self, id: u32, sink: &mut dyn Sink) {
+        for depth in 0..self.chains.get(id).count {
+            let l = self.at(id, depth);
+            if !l.settled && !l.over && !l.pass && !l.proof.is_empty() {
+                self.settle(id, depth, sink);
             }
         }
     }
@@ -383,6 +426,7 @@ mod tests {
         for part in data.chunks(cut) {
             d.feed(id, part, &mut o);
         }
+        d.finish(id, &mut o);
         d.close(id, &mut o.pool);
         assert_eq!((d.used(), o.pool.in_use()), (0, 0));
         o.bytes

@@ -257,8 +257,20 @@ impl Reader {
     }
 
     /// Reads the next field, or the empty line, at the start of `d`.
-    pub fn step<'a>(self, d: &'a [u8], out: &mut Scratch) -> Step<'a> {
+    ///
+    /// `first`: no field was read yet. There, a lone CR of a response is what is left of a response line that ended
+    /// with LF CR, and not an empty line.
+    pub fn step<'a>(self, d: &'a [u8], first: bool, out: &mut Scratch) -> Step<'a> {
         match self.eol(d) {
+            Tri::Yes(1) if first && self.response && d.len() > 1 && d[0] == b'\r' => {
+                let none = &d[..0];
+                return Step::Field(Field {
+                    name: none,
+                    value: none,
+                    odd: odd::NO_COLON | odd::NAME_EMPTY,
+                    len: 1,
+                });
+            }
             Tri::Yes(n) => return Step::End(n),
             Tri::Maybe => return Step::More,
             Tri::No => {}
@@ -461,7 +473,7 @@ mod tests {
         let (mut at, mut out) = (0, Vec::new());
         let r = Reader { response, eof: false };
         loop {
-            match r.step(&d[at..], &mut s) {
+            match r.step(&d[at..], out.is_empty(), &mut s) {
                 Step::Field(f) => {
                     let v = if f.odd & odd::FOLDED != 0 { trim(s.as_slice()) } else { f.value };
                     out.push((
@@ -543,12 +555,12 @@ mod tests {
         #[test]
         fn more_bytes_do_not_change_what_was_read(
             d in proptest::collection::vec(proptest::sample::select(b"aB:; \t\r\n\r\n\0".to_vec()), 0..40),
-            response in any::<bool>()) {
+            response in any::<bool>(), first in any::<bool>()) {
             let r = Reader { response, eof: false };
             let (mut s1, mut s2) = (Scratch::new(256), Scratch::new(256));
-            let whole = r.step(&d, &mut s1);
+            let whole = r.step(&d, first, &mut s1);
             for cut in 0..d.len() {
-                let part = r.step(&d[..cut], &mut s2);
+                let part = r.step(&d[..cut], first, &mut s2);
                 if part != Step::More {
                     prop_assert_eq!(&part, &whole);
                     if matches!(&part, Step::Field(f) if f.odd & odd::FOLDED != 0) {

@@ -48,7 +48,11 @@ impl Http {
                     self.end_message(st, TS, side.tx, false, cx);
                     return Next::Used(0);
                 }
-                Next::More(0)
+                // Stray line ends are no part of the tunnel.
+                match text::take_while(data, |c| c == b'\r' || c == b'\n').0.len() {
+                    0 => Next::More(0),
+                    n => Next::Used(n),
+                }
             }
             Stage::Length | Stage::ToEnd => self.length_body(st, TS, data, cx),
             Stage::Chunk => self.chunk_body(st, TS, data, cx),
@@ -437,7 +441,7 @@ impl Http {
         let mut at = 0;
         let out = loop {
             let rest = data.get(at..).unwrap_or(&[]);
-            match reader.step(rest, cx.scratch) {
+            match reader.step(rest, tx.msg[ix].headers.count == 0, cx.scratch) {
                 Step::End(n) => {
                     at += n;
                     break Fields::End(at);
@@ -591,14 +595,23 @@ impl Http {
                         return none;
                     }
                 }
+                Stage::Chunk => {
+                    let n = bytes.min(side.left);
+                    self.body_gap(side.tx, dir, n, cx);
+                    let s = &mut self.flows.get_mut(st).side[dir.ix()];
+                    s.left -= n;
+                    if s.left == 0 {
+                        s.stage = Stage::ChunkEnd;
+                    }
+                    return none;
+                }
                 Stage::Ignore | Stage::Failed => return none,
                 _ => {
-                    let tx = side.tx;
-                    let tx = if tx != NIL { Some(tx) } else { self.live(st, side.last.0) };
+                    // Reading goes on after the hole in the hope that it fits.
+                    let tx = if side.tx != NIL { Some(side.tx) } else { self.live(st, side.last.0) };
                     if let Some(tx) = tx {
                         self.txs.get_mut(tx).raise(events::INVALID_GAP, dir);
                     }
-                    self.fail(st, dir, cx);
                     return none;
                 }
             }

@@ -195,11 +195,11 @@ impl Http {
         if side.stage == Stage::Trailer {
             return self.end_response(st, n, cx);
         }
-        self.response_body_starts(st, n, cx)
+        self.response_body_starts(st, n, data.get(n..).unwrap_or(&[]), cx)
     }
 
     /// Decides from the fields whether a body follows, and how it is framed.
-    fn response_body_starts(&mut self, st: StateId, used: usize, cx: &mut AppCx<'_>) -> Next {
+    fn response_body_starts(&mut self, st: StateId, used: usize, rest: &[u8], cx: &mut AppCx<'_>) -> Next {
         let idx = self.flows.get(st).side[1].tx;
         let tx = self.txs.get_mut(idx);
         let pool = &*cx.pool;
@@ -209,7 +209,7 @@ impl Http {
         let cl = h.get(pool, b"content-length");
         if tx.connect && (200..300).contains(&status) {
             tx.advance(TC, progress::BODY);
-            return self.end_response(st, used, cx);
+            return self.end_connect(st, used, rest, cx);
         }
         if status == 101 {
             if te.is_none() && cl.is_none() {
@@ -362,6 +362,11 @@ impl Http {
 
     /// The response is over. What follows may be another protocol.
     pub(super) fn end_response(&mut self, st: StateId, used: usize, cx: &mut AppCx<'_>) -> Next {
+        self.end_connect(st, used, &[], cx)
+    }
+
+    /// The same, with the bytes that follow: line ends after the answer to a CONNECT are no part of the tunnel.
+    fn end_connect(&mut self, st: StateId, used: usize, rest: &[u8], cx: &mut AppCx<'_>) -> Next {
         let idx = self.flows.get(st).side[1].tx;
         if idx == NIL {
             return Next::Used(used);
@@ -369,6 +374,7 @@ impl Http {
         self.end_message(st, TC, idx, false, cx);
         let tx = self.txs.get(idx);
         let (status, connect) = (tx.status, tx.connect);
+        let blank = if connect { text::take_while(rest, |c| c == b'\r' || c == b'\n').0.len() } else { 0 };
         let waits =
             self.flows.get(st).side[0].stage == Stage::Connect && self.flows.get(st).side[0].tx == idx;
         if connect {
@@ -377,7 +383,7 @@ impl Http {
             }
             if (200..300).contains(&status) {
                 self.ignore_all(st);
-                return Next::Change(used, None);
+                return Next::Change(used + blank, None);
             }
             return Next::Used(used);
         }
