@@ -37,7 +37,8 @@ impl Machine<'_> {
             return Verdict::Skip;
         }
         let probed = if seg.dir == Dir::ToClient { sf::ZWP_SERVER } else { sf::ZWP_CLIENT };
-        if self.flag(probed) {
+        self.probed = self.flag(probed);
+        if self.probed {
             self.ssn.flags &= !probed;
             let pure = seg.len == 0 && seg.flags & (ACK | SYN | FIN | RST) == ACK;
             if self.ssn.state >= TcpState::Established && pure && seg.window == 0 && peer.window == 0 && exact

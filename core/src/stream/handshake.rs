@@ -1,11 +1,13 @@
-//! SYNs and SYN/ACKs seen beside the ones a session follows, until the handshake tells which were meant.
+//! The handshake: from the first SYN to the established session, with three ways, four ways, fast open, or one side
+//! only.
 //!
-//! In: handshake packets. Out: the remembered one that a later packet fits. They lie in the session's queue, a
-//! block of the pool that lives only while a handshake is ambiguous.
+//! SYNs and SYN/ACKs beside the ones a session follows are remembered until a later packet tells which were meant.
+//! They lie in the session's queue, a block of the pool that lives only while a handshake is ambiguous.
 
 use super::Ev;
-use super::session::{TcpState, df, sf};
-use super::state::{Machine, Seg, Step};
+use super::session::{TcpState, df, outflag, sf};
+use super::state::{ACK, FIN, Machine, NO_DATA, RST, SYN, Seg, Step, TAKE, WSCALE_MAX, gt, leq};
+use crate::Dir;
 
 /// What matters of a SYN or SYN/ACK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,5 +170,415 @@ impl Machine<'_> {
         } else {
             client.last_ts != 0
         }
+    }
+
+    pub(super) fn syn_sent(&mut self, seg: &Seg) -> Step {
+        if seg.has(SYN | ACK) {
+            return if seg.dir == Dir::ToClient { self.syn_ack(seg) } else { self.four_way_syn_ack(seg) };
+        }
+        if !self.syn_answer_timestamp(seg) {
+            return self.refuse(Ev::PktInvalidTimestamp);
+        }
+        if seg.any(RST) {
+            self.check_rst(seg)?;
+            let isn = self.ssn.sides[0].isn;
+            if seg.dir == Dir::ToServer {
+                if seg.seq == isn && seg.window == 0 && seg.ack == isn.wrapping_add(1) {
+                    self.ssn.sides[1].flags |= df::RST_RECEIVED;
+                    self.close_by_rst();
+                    self.ssn.queue.free(self.pool);
+                }
+            } else {
+                self.ssn.sides[0].flags |= df::RST_RECEIVED;
+                self.close_by_rst();
+                self.ssn.queue.free(self.pool);
+            }
+        } else if seg.any(FIN) {
+            // Nothing to end yet.
+        } else if seg.any(SYN) {
+            self.syn_again(seg);
+        } else if seg.any(ACK) && self.cfg.async_oneside {
+            return self.one_sided_ack(seg);
+        }
+        Ok(())
+    }
+
+    pub(super) fn syn_ack(&mut self, seg: &Seg) -> Step {
+        let client = self.ssn.sides[0];
+        if !(seg.fast_open || self.flag(sf::FAST_OPEN)) {
+            if seg.ack != client.isn.wrapping_add(1) {
+                return self.refuse(Ev::Whs3SynackWithWrongAck);
+            }
+        } else {
+            if seg.ack == client.next_seq {
+                // The server took the data of the SYN.
+            } else if seg.ack == client.isn.wrapping_add(1) {
+                self.ssn.sides[0].next_seq = client.isn;
+                self.raise(Ev::Whs3SynackTfoDataIgnored);
+                self.ssn.flags |= sf::FAST_OPEN_IGNORED;
+            } else {
+                return self.refuse(Ev::Whs3SynackWithWrongAck);
+            }
+            self.ssn.flags |= sf::FAST_OPEN;
+            self.set_state(TcpState::Established);
+        }
+        if !self.syn_answer_timestamp(seg) {
+            // It may answer an earlier SYN of the same connection.
+            let wanted = seg.ts.map(|t| t.1);
+            match self.queued_syn(wanted) {
+                Some(q) => self.use_syn(&q),
+                None => return self.refuse(Ev::PktInvalidTimestamp),
+            }
+        }
+        self.ssn.queue.free(self.pool);
+        self.use_syn_ack(&Queued::of(seg));
+        Ok(())
+    }
+
+    /// The session follows a SYN/ACK.
+    pub(super) fn use_syn_ack(&mut self, q: &Queued) {
+        self.set_state(TcpState::SynRecv);
+        let flags = self.ssn.flags;
+        let (client, server) = self.pair();
+        server.set_isn(q.seq);
+        server.next_seq = q.seq.wrapping_add(1);
+        client.window = u32::from(q.window);
+        let mut set = flags & !sf::FOUR_WAY;
+        if let (Some(ts), true) = (q.ts, client.flags & df::TIMESTAMP != 0) {
+            server.last_ts = ts;
+            server.last_pkt_ts = q.now;
+            if ts == 0 {
+                server.flags |= df::ZERO_TIMESTAMP;
+            }
+            set |= sf::TIMESTAMP;
+        } else {
+            client.last_ts = 0;
+            server.last_ts = 0;
+            client.flags &= !df::ZERO_TIMESTAMP;
+        }
+        client.last_ack = q.ack;
+        server.last_ack = server.isn.wrapping_add(1);
+        client.wscale = match q.wscale {
+            Some(w) if flags & sf::SERVER_WSCALE != 0 => w,
+            _ => 0,
+        };
+        if flags & sf::CLIENT_SACK_OK != 0 && q.sack {
+            set |= sf::SACK_OK;
+        } else {
+            set &= !sf::SACK_OK;
+        }
+        server.next_win = server.last_ack.wrapping_add(server.window);
+        client.next_win = client.last_ack.wrapping_add(client.window);
+        self.ssn.flags = set;
+    }
+
+    /// Both ends sent a SYN; this SYN/ACK comes from the one that was first.
+    pub(super) fn four_way_syn_ack(&mut self, seg: &Seg) -> Step {
+        if !self.flag(sf::FOUR_WAY) {
+            return self.refuse(Ev::Whs3SynackInWrongDirection);
+        }
+        let [client, server] = self.ssn.sides;
+        if seg.ack != server.isn.wrapping_add(1) {
+            return self.refuse(Ev::Whs4SynackWithWrongAck);
+        }
+        if seg.seq != client.isn {
+            return self.refuse(Ev::Whs4SynackWithWrongSyn);
+        }
+        self.set_state(TcpState::SynRecv);
+        let mut flags = self.ssn.flags;
+        let (client, server) = self.pair();
+        client.set_isn(seg.seq);
+        client.next_seq = seg.seq.wrapping_add(1);
+        server.window = u32::from(seg.window);
+        match seg.ts {
+            Some((val, _)) if server.flags & df::TIMESTAMP != 0 => {
+                client.last_ts = val;
+                client.last_pkt_ts = seg.now;
+                if val == 0 {
+                    client.flags |= df::ZERO_TIMESTAMP;
+                }
+                flags |= sf::TIMESTAMP;
+            }
+            _ => {
+                server.last_ts = 0;
+                client.last_ts = 0;
+                server.flags &= !df::ZERO_TIMESTAMP;
+            }
+        }
+        server.last_ack = seg.ack;
+        client.last_ack = client.isn.wrapping_add(1);
+        server.wscale = match seg.wscale {
+            Some(w) if flags & sf::SERVER_WSCALE != 0 => w,
+            _ => 0,
+        };
+        if flags & sf::CLIENT_SACK_OK != 0 && seg.sack_ok {
+            flags |= sf::SACK_OK;
+        }
+        client.next_win = client.last_ack.wrapping_add(client.window);
+        server.next_win = server.last_ack.wrapping_add(server.window);
+        self.ssn.flags = flags;
+        Ok(())
+    }
+
+    /// A further SYN before any answer.
+    pub(super) fn syn_again(&mut self, seg: &Seg) {
+        if seg.dir == Dir::ToServer {
+            let now = Queued::of(seg);
+            let had = self.syn_used();
+            if !had.same_syn(&now) {
+                self.remember_syn(&had);
+            }
+            self.use_syn(&now);
+            return;
+        }
+        let mut flags = self.ssn.flags | sf::FOUR_WAY;
+        let (_, server) = self.pair();
+        server.set_isn(seg.seq);
+        server.next_seq = seg.seq.wrapping_add(1);
+        if let Some((val, _)) = seg.ts {
+            server.last_ts = val;
+            server.last_pkt_ts = seg.now;
+            server.flags |= df::TIMESTAMP | if val == 0 { df::ZERO_TIMESTAMP } else { 0 };
+        }
+        server.window = u32::from(seg.window);
+        match seg.wscale {
+            Some(w) => {
+                server.wscale = w;
+                flags |= sf::SERVER_WSCALE;
+            }
+            None => {
+                server.wscale = 0;
+                flags &= !sf::SERVER_WSCALE;
+            }
+        }
+        flags = if seg.sack_ok { flags | sf::CLIENT_SACK_OK } else { flags & !sf::CLIENT_SACK_OK };
+        self.ssn.flags = flags;
+    }
+
+    /// The SYN's sender goes on without an answer seen: only one side passes here.
+    pub(super) fn one_sided_ack(&mut self, seg: &Seg) -> Step {
+        if seg.seq != self.ssn.sides[0].next_seq {
+            return self.refuse(Ev::Whs3AsyncWrongSeq);
+        }
+        self.ssn.flags |= sf::ASYNC;
+        self.set_state(TcpState::Established);
+        self.ssn.queue.free(self.pool);
+        let mut flags = self.ssn.flags;
+        let (client, server) = self.pair();
+        client.window = u32::from(seg.window);
+        client.last_ack = seg.seq;
+        client.next_win = client.last_ack.wrapping_add(client.window);
+        server.set_isn(seg.ack.wrapping_sub(1));
+        server.next_seq = seg.ack;
+        server.last_ack = server.next_seq;
+        server.next_win = server.last_ack;
+        if flags & sf::SERVER_WSCALE != 0 {
+            client.wscale = WSCALE_MAX;
+        }
+        if seg.ts.is_some() && client.flags & df::TIMESTAMP != 0 {
+            flags |= sf::TIMESTAMP;
+            client.flags &= !df::TIMESTAMP;
+            client.last_pkt_ts = seg.now;
+        } else {
+            client.last_ts = 0;
+            client.flags &= !df::ZERO_TIMESTAMP;
+        }
+        if flags & sf::CLIENT_SACK_OK != 0 {
+            flags |= sf::SACK_OK;
+        }
+        self.ssn.flags = flags;
+        self.take();
+        Ok(())
+    }
+
+    pub(super) fn syn_recv(&mut self, seg: &Seg) -> Step {
+        if seg.any(RST) {
+            self.check_rst(seg)?;
+            use super::policy::OsPolicy::{Linux, OldLinux, Solaris};
+            // These answer a handshake with a wrong acknowledgment by nothing: the RST concerns no connection.
+            let stray = self.flag(sf::EVASION) && matches!(self.me(seg).os, Linux | OldLinux | Solaris);
+            if !stray {
+                self.close_by_rst();
+                self.timestamps_used(seg);
+            }
+            return Ok(());
+        }
+        if seg.any(FIN) {
+            self.timestamps_valid(seg)?;
+            return self.fin(seg);
+        }
+        if seg.has(SYN | ACK) {
+            if seg.dir == Dir::ToServer {
+                return self.refuse(Ev::Whs3SynackToserverOnSynRecv);
+            }
+            if seg.ack != self.ssn.sides[0].last_ack {
+                return self.refuse(Ev::Whs3SynackResendWithDiffAck);
+            }
+            if seg.seq != self.ssn.sides[1].isn {
+                self.remember_syn_ack(&Queued::of(seg))?;
+            }
+            return Ok(());
+        }
+        if seg.any(SYN) {
+            if seg.dir == Dir::ToClient {
+                return self.refuse(Ev::Whs3SynToclientOnSynRecv);
+            }
+            if seg.seq != self.ssn.sides[0].isn {
+                return self.refuse(Ev::Whs3SynResendDiffSeqOnSynRecv);
+            }
+            return Ok(());
+        }
+        if seg.any(ACK) { self.handshake_ack(seg) } else { Ok(()) }
+    }
+
+    /// The acknowledgment that completes the handshake, or what stands for it when that was missed.
+    pub(super) fn handshake_ack(&mut self, seg: &Seg) -> Step {
+        if !self.ssn.queue.is_empty() {
+            if let Some(q) = self.queued_syn_ack(seg) {
+                self.use_syn_ack(&q);
+            }
+        }
+        self.timestamps_valid(seg)?;
+        if self.flag(sf::FOUR_WAY) && seg.dir == Dir::ToClient {
+            if seg.seq != self.ssn.sides[1].next_seq {
+                return self.refuse(Ev::Whs4WrongSeq);
+            }
+            self.ack_valid(seg, Ev::Whs4InvalidAck)?;
+            self.timestamps_used(seg);
+            self.update_ack(seg, seg.ack);
+            let next = self.ssn.sides[1].next_seq.wrapping_add(seg.len);
+            self.update_next_seq(seg, next);
+            self.update_window(seg);
+            let client = &mut self.ssn.sides[0];
+            client.next_win = client.last_ack.wrapping_add(client.window);
+            self.set_state(TcpState::Established);
+            self.take();
+            return Ok(());
+        }
+        let mut missed = false;
+        if seg.dir == Dir::ToClient && !self.flag(sf::MIDSTREAM_SYNACK | sf::FAST_OPEN) {
+            if self.cfg.inline {
+                let [client, server] = &self.ssn.sides;
+                let inject = seg.len > 0 && seg.ack == client.last_ack && seg.seq == server.next_seq;
+                return self.refuse(if inject { Ev::Whs3AckDataInject } else { Ev::Whs3AckInWrongDir });
+            }
+            missed = true;
+        }
+        let [client, server] = self.ssn.sides;
+        if seg.seq == client.next_seq && seg.ack == server.next_seq {
+            self.handshake_done(seg);
+        } else if self.cfg.async_oneside && seg.seq == server.next_seq {
+            self.handshake_one_sided(seg);
+        } else if seg.seq == client.next_seq {
+            self.ssn.flags |= sf::EVASION;
+            return self.refuse(Ev::Whs3RightSeqWrongAckEvasion);
+        } else if seg.dir == Dir::ToClient
+            && !self.cfg.inline
+            && gt(seg.seq, client.next_seq)
+            && gt(seg.ack, client.last_ack)
+        {
+            // More from the server, acknowledging what was not seen here.
+            self.timestamps_used(seg);
+            self.update_ack(seg, seg.ack);
+            let (client, server) = self.pair();
+            server.next_seq = seg.end;
+            client.window = u32::from(seg.window) << client.wscale;
+            client.next_win = client.last_ack.wrapping_add(client.window);
+            server.next_win = server.last_ack.wrapping_add(server.window);
+            self.set_state(TcpState::Established);
+            self.handshake_take(seg, Dir::ToClient);
+        } else if gt(seg.seq, client.next_seq) && leq(seg.seq, client.next_win) && seg.ack == server.next_seq
+        {
+            // The acknowledgment itself was missed, and some data.
+            self.timestamps_used(seg);
+            self.ssn.sides[0].next_seq = seg.end;
+            self.handshake_update_server(seg);
+            if self.flag(sf::MIDSTREAM) {
+                self.ssn.sides[0].window = u32::from(seg.window);
+                self.assume_scaling();
+            }
+            self.set_state(TcpState::Established);
+            self.handshake_take(seg, Dir::ToServer);
+        } else if (missed || self.flag(sf::FAST_OPEN))
+            && seg.ack == client.last_ack
+            && seg.seq == server.next_seq
+        {
+            let one_sided = self.flag(sf::ASYNC);
+            let server = &mut self.ssn.sides[1];
+            server.next_seq = seg.end;
+            if one_sided && gt(server.next_seq, server.last_ack) {
+                server.last_ack = server.next_seq;
+            }
+            server.window = u32::from(seg.window) << server.wscale;
+            server.next_win = server.last_ack.wrapping_add(server.window);
+            self.set_state(TcpState::Established);
+            self.handshake_take(seg, Dir::ToClient);
+        } else {
+            return self.refuse(Ev::Whs3WrongSeqWrongAck);
+        }
+        Ok(())
+    }
+
+    /// Takes the data if the packet travels the way the accepted case means.
+    pub(super) fn handshake_take(&mut self, seg: &Seg, dir: Dir) {
+        self.handled |= if seg.dir == dir { TAKE } else { TAKE | NO_DATA };
+    }
+
+    pub(super) fn handshake_update_server(&mut self, seg: &Seg) {
+        let server = &mut self.ssn.sides[1];
+        if gt(seg.ack, server.last_ack) {
+            server.last_ack = seg.ack;
+        }
+        server.window = u32::from(seg.window) << server.wscale;
+        server.next_win = server.last_ack.wrapping_add(server.window);
+    }
+
+    pub(super) fn assume_scaling(&mut self) {
+        for side in &mut self.ssn.sides {
+            side.wscale = WSCALE_MAX;
+        }
+        self.ssn.flags |= sf::SACK_OK;
+    }
+
+    pub(super) fn handshake_done(&mut self, seg: &Seg) {
+        self.timestamps_used(seg);
+        let one_sided = self.flag(sf::ASYNC);
+        self.handshake_update_server(seg);
+        let client = &mut self.ssn.sides[0];
+        client.next_seq = client.next_seq.wrapping_add(seg.len);
+        if one_sided && gt(client.next_seq, client.last_ack) {
+            client.last_ack = client.next_seq;
+        }
+        if self.flag(sf::MIDSTREAM) {
+            let client = &mut self.ssn.sides[0];
+            client.window = u32::from(seg.window) << client.wscale;
+            client.next_win = client.last_ack.wrapping_add(client.window);
+            if !self.flag(sf::MIDSTREAM_SYNACK) {
+                self.assume_scaling();
+            }
+        }
+        self.set_state(TcpState::Established);
+        if seg.len > 0 {
+            self.out.flags |= outflag::ESTABLISHED;
+        }
+        self.handshake_take(seg, Dir::ToServer);
+    }
+
+    pub(super) fn handshake_one_sided(&mut self, seg: &Seg) {
+        self.ssn.flags |= sf::ASYNC;
+        let (client, server) = self.pair();
+        server.next_seq = server.next_seq.wrapping_add(seg.len);
+        server.last_ack = seg.seq;
+        client.window = u32::from(seg.window) << client.wscale;
+        client.last_ack = seg.ack;
+        self.timestamps_used(seg);
+        if self.flag(sf::MIDSTREAM) {
+            let server = &mut self.ssn.sides[1];
+            server.window = u32::from(seg.window);
+            server.next_win = server.last_ack.wrapping_add(server.window);
+            self.assume_scaling();
+        }
+        self.set_state(TcpState::Established);
+        self.handshake_take(seg, Dir::ToClient);
     }
 }

@@ -1,0 +1,538 @@
+//! All sessions of an engine: packets go in, readable bytes come out to parsers and raw inspection.
+
+use super::buffer::{Limits, Range, Refused};
+use super::session::{AppChunk, RawChunk, Session, Side, StreamOut, TcpState, df, outflag, sf};
+use super::state::{self, Machine, Seg};
+use super::{Ev, StreamConfig, UrgentPolicy};
+use crate::Dir;
+use crate::event::DropReason;
+use crate::flow::{FlowIx, FlowTable};
+use crate::packet::{Checksum, Packet};
+use crate::pool::{BytePool, Slab};
+
+/// Counts since construction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamCounters {
+    pub sessions: u64,
+    pub midstream: u64,
+    pub session_memcap: u64,
+    pub reassembly_memcap: u64,
+    pub gaps: u64,
+    pub overlaps: u64,
+    pub overlaps_different: u64,
+    pub invalid_checksum: u64,
+    pub urgent_oob: u64,
+    pub depth_reached: u64,
+}
+
+/// All sessions of one engine. Their bytes lie in a pool that the caller gives to each call; it must always be
+/// the same, and another than the one parsers write to (they read stream bytes while they write).
+pub struct Streams {
+    cfg: StreamConfig,
+    sessions: Slab<Session>,
+    counters: StreamCounters,
+}
+
+impl Streams {
+    /// Takes the memory of `cfg.max_sessions` sessions.
+    pub fn new(cfg: StreamConfig) -> Self {
+        Streams { sessions: Slab::new(cfg.max_sessions), cfg, counters: StreamCounters::default() }
+    }
+
+    pub fn config(&self) -> &StreamConfig {
+        &self.cfg
+    }
+
+    pub fn counters(&self) -> StreamCounters {
+        self.counters
+    }
+
+    /// Live sessions.
+    pub fn len(&self) -> usize {
+        self.sessions.used()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Session number `ix` (`Hot::tcp`).
+    pub fn session(&self, ix: u32) -> Option<&Session> {
+        if ix == u32::MAX { None } else { Some(self.sessions.get(ix)) }
+    }
+
+    fn side_mut(&mut self, ix: u32, dir: Dir) -> Option<&mut Side> {
+        if ix == u32::MAX { None } else { Some(&mut self.sessions.get_mut(ix).sides[dir.ix()]) }
+    }
+
+    /// Whether `pkt`, travelling in `dir`, opens a new connection on the ports of session `ix`.
+    pub fn is_reuse(&self, ix: u32, pkt: &Packet<'_>, dir: Dir) -> bool {
+        let flags = pkt.tcp.flags;
+        if flags & (state::RST | state::FIN) != 0 || flags & state::SYN == 0 {
+            return false;
+        }
+        let syn_ack = flags & state::ACK != 0;
+        if syn_ack && !self.cfg.midstream && !self.cfg.async_oneside {
+            return false;
+        }
+        let Some(s) = self.session(ix) else {
+            // A flow without a session began in the middle; a SYN starts afresh, a SYN/ACK belongs to it.
+            return !(syn_ack && dir == Dir::ToClient);
+        };
+        let from_opener = if syn_ack { dir == Dir::ToClient } else { dir == Dir::ToServer };
+        if from_opener {
+            if !syn_ack && s.flags & sf::FAST_OPEN_IGNORED != 0 {
+                return true;
+            }
+            if s.sides[dir.ix()].isn == pkt.tcp.seq {
+                return false;
+            }
+        }
+        s.state >= TcpState::LastAck || s.state == TcpState::None
+    }
+
+    /// Runs one TCP packet through its flow's session. The flow was already updated for the packet
+    /// ([`FlowTable::update`]), and the packet's checksum was checked if it matters.
+    pub fn packet(
+        &mut self,
+        flows: &mut FlowTable,
+        flow: FlowIx,
+        pkt: &Packet<'_>,
+        dir: Dir,
+        pool: &mut BytePool,
+    ) -> StreamOut {
+        let mut out = StreamOut { dir, ..StreamOut::default() };
+        if self.cfg.checksum_validation && pkt.l4_sum == Checksum::Bad {
+            self.counters.invalid_checksum += 1;
+            out.flags |= outflag::BAD_CHECKSUM;
+            return out;
+        }
+        let t = &pkt.tcp;
+        let hot = flows.hot_mut(flow);
+        hot.tcp_flags[dir.ix()] |= t.flags;
+        let mut ix = hot.tcp;
+        if hot.state == crate::flow::State::Established {
+            out.flags |= outflag::ESTABLISHED;
+        }
+        if t.flags & state::ACK == 0 && t.ack != 0 {
+            out.events.set(Ev::PktBrokenAck);
+        }
+        if t.flags & state::URG != 0 && self.cfg.inline && self.cfg.urgent == UrgentPolicy::Drop {
+            out.drop = Some(DropReason::StreamUrgent);
+            return out;
+        }
+        let payload = pkt.payload();
+        let seg = Seg::new(pkt, dir, payload.len() as u32);
+        let fresh = ix == u32::MAX;
+        if fresh {
+            match state::opens(&self.cfg, &seg, &mut out) {
+                state::Opening::Refused => {
+                    self.refuse(&mut out);
+                    return out;
+                }
+                state::Opening::None => {
+                    out.flags |= outflag::NO_SESSION;
+                    return out;
+                }
+                state::Opening::Session => {}
+            }
+            let Some(new) = self.sessions.alloc() else {
+                self.counters.session_memcap += 1;
+                out.flags |= outflag::NO_MEMORY | outflag::NO_SESSION;
+                out.exception = self.cfg.memcap_policy;
+                out.exception_reason = Some(DropReason::StreamReassembly);
+                return out;
+            };
+            ix = new;
+            flows.hot_mut(flow).tcp = ix;
+            self.counters.sessions += 1;
+            out.flags |= outflag::NEW;
+        }
+        let ssn = self.sessions.get_mut(ix);
+        ssn.sides[dir.ix()].tcp_flags |= t.flags;
+        if ssn.flags & sf::ASYNC != 0 && ssn.sides[0].tcp_flags != 0 && ssn.sides[1].tcp_flags != 0 {
+            ssn.flags &= !sf::ASYNC;
+        }
+        if ssn.state >= TcpState::Established {
+            out.flags |= outflag::ESTABLISHED;
+        }
+        let was = ssn.state;
+        let mut m = Machine {
+            cfg: &self.cfg,
+            ssn,
+            out: &mut out,
+            pool,
+            handled: 0,
+            probed: false,
+            to: pkt.dst,
+            v6: pkt.is_ipv6(),
+        };
+        let ok = if fresh { m.first(&seg) } else { m.next(&seg) };
+        let handled = m.handled;
+        let dir = out.dir;
+        if dir != seg.dir {
+            flows.swap(flow);
+        }
+        let ssn = self.sessions.get_mut(ix);
+        if fresh && ssn.flags & sf::MIDSTREAM != 0 {
+            self.counters.midstream += 1;
+        }
+        if handled != 0 {
+            self.take_data(ix, pkt, dir, payload, handled, pool, &mut out);
+        }
+        let ssn = self.sessions.get_mut(ix);
+        if ssn.state != was {
+            if let Some(state) = state::flow_state(ssn.state) {
+                flows.set_state(flow, state);
+            }
+            if ssn.state == TcpState::Closed {
+                out.flags |= outflag::CLOSED;
+            }
+        }
+        if ssn.state >= TcpState::Established && !fresh {
+            out.flags |= outflag::STREAM_EST;
+        }
+        if ssn.sides[dir.ix()].flags & df::DEPTH != 0 {
+            out.flags |= outflag::DEPTH;
+        }
+        if !ok {
+            self.refuse(&mut out);
+        }
+        out
+    }
+
+    fn refuse(&self, out: &mut StreamOut) {
+        out.flags |= outflag::REFUSED;
+        if self.cfg.inline && self.cfg.drop_invalid {
+            out.drop = Some(DropReason::StreamError);
+        }
+    }
+
+    /// Puts the payload into its direction and notes which directions may be read.
+    #[allow(clippy::too_many_arguments)]
+    fn take_data(
+        &mut self,
+        ix: u32,
+        pkt: &Packet<'_>,
+        dir: Dir,
+        payload: &[u8],
+        handled: u8,
+        pool: &mut BytePool,
+        out: &mut StreamOut,
+    ) {
+        let ssn = self.sessions.get_mut(ix);
+        let t = &pkt.tcp;
+        let (same, opposite) = (dir.bit(), dir.flip().bit());
+        out.update |= if self.cfg.inline || t.flags & state::RST != 0 {
+            same
+        } else if t.flags & state::FIN != 0 && ssn.state > TcpState::TimeWait {
+            if t.flags & state::ACK != 0 { same | opposite } else { same }
+        } else if ssn.state == TcpState::Closed {
+            same | opposite
+        } else {
+            opposite
+        };
+        let syn_data = t.flags & state::SYN != 0;
+        let seq = if syn_data { t.seq.wrapping_add(1) } else { t.seq };
+        let side = &mut ssn.sides[dir.ix()];
+        // The anchor of offsets moves along, well before 2^31 bytes have passed.
+        if seq.wrapping_sub(side.seq_base) > 1 << 29 && seq.wrapping_sub(side.seq_base) < 1 << 30 {
+            side.seq_base = side.seq_base.wrapping_add(1 << 28);
+            side.seq_off += 1 << 28;
+        }
+        out.payload_offset = side.offset(seq).unwrap_or(0);
+        if payload.is_empty() || side.is_stopped() || handled & state::NO_DATA != 0 {
+            return;
+        }
+        let depth_before = side.flags & df::DEPTH;
+        if let Err(why) = self.insert(ix, pkt, dir, seq, payload, pool, out) {
+            match why {
+                Refused::Before => out.events.set(Ev::ReassemblySegmentBeforeBaseSeq),
+                Refused::Memory => {
+                    self.counters.reassembly_memcap += 1;
+                    out.events.set(Ev::ReassemblyInsertMemcap);
+                    out.flags |= outflag::NO_MEMORY;
+                    out.exception = self.cfg.reassembly_memcap_policy;
+                    out.exception_reason = Some(DropReason::StreamReassembly);
+                }
+                Refused::Limit => out.events.set(Ev::ReassemblyInsertLimit),
+            }
+        }
+        if depth_before == 0 && self.sessions.get(ix).sides[dir.ix()].flags & df::DEPTH != 0 {
+            self.counters.depth_reached += 1;
+            out.events.set(Ev::ReassemblyDepthReached);
+            out.update |= same;
+        }
+    }
+
+    /// Adds the payload, less urgent bytes, up to the depth.
+    #[allow(clippy::too_many_arguments)]
+    fn insert(
+        &mut self,
+        ix: u32,
+        pkt: &Packet<'_>,
+        dir: Dir,
+        seq: u32,
+        payload: &[u8],
+        pool: &mut BytePool,
+        out: &mut StreamOut,
+    ) -> Result<(), Refused> {
+        let cfg = &self.cfg;
+        let side = &mut self.sessions.get_mut(ix).sides[dir.ix()];
+        let urgent = usize::from(pkt.tcp.urgent);
+        if pkt.tcp.flags & state::URG != 0 && urgent > 0 && urgent <= payload.len() {
+            let new = side.offset(seq).is_some_and(|o| o + urgent as u64 > side.data.right());
+            let oob = cfg.urgent == UrgentPolicy::Oob && side.urgent < cfg.urgent_limit;
+            if cfg.urgent == UrgentPolicy::Oob && !oob {
+                out.events.set(Ev::ReassemblyUrgentOobLimitReached);
+            }
+            if oob || cfg.urgent == UrgentPolicy::Gap {
+                let (before, after) = (&payload[..urgent - 1], &payload[urgent..]);
+                if !before.is_empty() {
+                    add(cfg, &mut self.counters, side, pkt, seq, before, pool, out)?;
+                }
+                if oob && new {
+                    side.urgent += 1;
+                    self.counters.urgent_oob += 1;
+                }
+                if !after.is_empty() {
+                    add(
+                        cfg,
+                        &mut self.counters,
+                        side,
+                        pkt,
+                        seq.wrapping_add(urgent as u32),
+                        after,
+                        pool,
+                        out,
+                    )?;
+                }
+                return Ok(());
+            }
+        }
+        add(cfg, &mut self.counters, side, pkt, seq, payload, pool, out)
+    }
+
+    /// The bytes in direction `dir` that a parser has not consumed: acknowledged ones (all of them in inline mode
+    /// or with `flush`). Ask again after [`Streams::app_consume`] until nothing comes.
+    pub fn app_ready<'p>(&self, ix: u32, dir: Dir, pool: &'p BytePool, flush: bool) -> AppChunk<'p> {
+        let Some(ssn) = self.session(ix) else { return AppChunk::default() };
+        let side = &ssn.sides[dir.ix()];
+        if side.flags & (df::APP_OFF | df::STOPPED) != 0 {
+            return AppChunk::default();
+        }
+        let ended = flush || ssn.state == TcpState::Closed;
+        let all = self.cfg.inline || (flush && (ssn.state < TcpState::Closed || ssn.flags & sf::BY_RST != 0));
+        let acked = side.acked();
+        // The acknowledgment of a FIN counts one that is no byte.
+        let fin = u64::from(ssn.state >= TcpState::FinWait1);
+        let limit = if all { u64::MAX } else { acked };
+        let depth = side.flags & df::DEPTH != 0;
+        match side.data.block(pool, side.app) {
+            Some(b) if b.start <= side.app => {
+                let end = b.end.min(limit).max(side.app);
+                let data = side.data.slice(pool, Range { start: side.app, end });
+                let last = end == b.end && !side.data.has_hole() || end == limit;
+                AppChunk { data, gap: 0, eof: (ended || depth) && last }
+            }
+            Some(b) if acked.saturating_sub(fin) > side.app || (flush && self.cfg.inline) => {
+                let end = if all { b.start } else { b.start.min(acked) };
+                AppChunk { data: &[], gap: u32::try_from(end - side.app).unwrap_or(u32::MAX), eof: false }
+            }
+            _ => AppChunk { data: &[], gap: 0, eof: ended },
+        }
+    }
+
+    /// The parser is done with `n` bytes (data or gap).
+    pub fn app_consume(&mut self, ix: u32, dir: Dir, n: usize, pool: &mut BytePool) {
+        if ix == u32::MAX || n == 0 {
+            return;
+        }
+        let side = &mut self.sessions.get_mut(ix).sides[dir.ix()];
+        let in_block = side.data.block(pool, side.app).is_some_and(|b| b.start <= side.app);
+        if !in_block {
+            side.flags |= df::GAP;
+            self.counters.gaps += 1;
+        }
+        side.app += n as u64;
+        side.tidy(&self.cfg, pool);
+    }
+
+    /// No parser will read that side any more.
+    pub fn app_disable(&mut self, ix: u32, dir: Dir, pool: &mut BytePool) {
+        self.switch_off(ix, dir, df::APP_OFF, pool);
+    }
+
+    /// No rule will read raw bytes of that side any more.
+    pub fn raw_disable(&mut self, ix: u32, dir: Dir, pool: &mut BytePool) {
+        self.switch_off(ix, dir, df::RAW_OFF, pool);
+    }
+
+    fn switch_off(&mut self, ix: u32, dir: Dir, what: u16, pool: &mut BytePool) {
+        if ix == u32::MAX {
+            return;
+        }
+        let side = &mut self.sessions.get_mut(ix).sides[dir.ix()];
+        side.flags |= what;
+        side.tidy(&self.cfg, pool);
+    }
+
+    /// The window of bytes for raw inspection in direction `dir`: new acknowledged bytes (all of them in inline mode
+    /// or with `flush`) behind the retained tail. Ask again after [`Streams::raw_consume`] while new bytes come:
+    /// holes part windows.
+    pub fn raw_ready<'p>(&self, ix: u32, dir: Dir, pool: &'p BytePool, flush: bool) -> RawChunk<'p> {
+        let Some(ssn) = self.session(ix) else { return RawChunk::default() };
+        let side = &ssn.sides[dir.ix()];
+        if side.flags & (df::RAW_OFF | df::STOPPED) != 0 {
+            return RawChunk::default();
+        }
+        let limit = if flush || self.cfg.inline { u64::MAX } else { side.acked() };
+        let Some(r) = raw_window(side, pool, limit) else { return RawChunk::default() };
+        let tail = u64::from(self.cfg.raw_tail);
+        let start = r.0.saturating_sub(tail).max(r.2);
+        let chunk = u64::from(self.cfg.chunk[dir.ix()]);
+        let due = flush
+            || self.cfg.inline
+            || side.flags & (df::DEPTH | df::RAW_NOW) != 0
+            || ssn.state > TcpState::TimeWait
+            || limit.min(side.data.right()).saturating_sub(side.raw) >= chunk;
+        RawChunk {
+            data: side.data.slice(pool, Range { start, end: r.1 }),
+            start_offset: start,
+            new_from: (r.0 - start) as usize,
+            due,
+        }
+    }
+
+    /// The window last given was inspected.
+    pub fn raw_consume(&mut self, ix: u32, dir: Dir, pool: &mut BytePool, flush: bool) {
+        let (cfg, inline) = (&self.cfg, self.cfg.inline);
+        if ix == u32::MAX {
+            return;
+        }
+        let side = &mut self.sessions.get_mut(ix).sides[dir.ix()];
+        let limit = if flush || inline { u64::MAX } else { side.acked() };
+        if let Some((_, end, _)) = raw_window(side, pool, limit) {
+            side.raw = end;
+            side.tidy(cfg, pool);
+        }
+        side.flags &= !df::RAW_NOW;
+    }
+
+    /// Raw bytes up to the parser's progress need no inspection (no rule asked for them).
+    pub fn raw_skip(&mut self, ix: u32, dir: Dir, pool: &mut BytePool) {
+        if ix == u32::MAX {
+            return;
+        }
+        let cfg = &self.cfg;
+        let side = &mut self.sessions.get_mut(ix).sides[dir.ix()];
+        let to = if side.flags & df::APP_OFF != 0 { side.data.right() } else { side.app };
+        side.raw = side.raw.max(to);
+        side.flags &= !df::RAW_NOW;
+        side.tidy(cfg, pool);
+    }
+
+    /// Asks that new raw bytes be inspected however few they are (a parser finished a transaction).
+    pub fn raw_trigger(&mut self, ix: u32, dir: Dir) {
+        if let Some(side) = self.side_mut(ix, dir) {
+            side.flags |= df::RAW_NOW;
+        }
+    }
+
+    /// Exchanges client and server of a session, when the parser's recognition turned its flow around
+    /// ([`FlowTable::swap`] is the caller's).
+    pub fn swap(&mut self, ix: u32) {
+        if ix != u32::MAX {
+            self.sessions.get_mut(ix).sides.swap(0, 1);
+        }
+    }
+
+    /// Stops all reassembly of a session: bypassed or wholly encrypted.
+    pub fn stop(&mut self, ix: u32, pool: &mut BytePool) {
+        if ix == u32::MAX {
+            return;
+        }
+        for side in &mut self.sessions.get_mut(ix).sides {
+            side.flags |= df::STOPPED | df::APP_OFF | df::RAW_OFF;
+            side.data.free(pool);
+        }
+    }
+
+    /// Gives a session and its bytes back. Call before [`FlowTable::remove`].
+    pub fn remove(&mut self, ix: u32, pool: &mut BytePool) {
+        if ix == u32::MAX {
+            return;
+        }
+        let ssn = self.sessions.get_mut(ix);
+        for side in &mut ssn.sides {
+            side.data.free(pool);
+        }
+        ssn.queue.free(pool);
+        self.sessions.free(ix);
+    }
+}
+
+/// New bytes for raw inspection: their start and end, and the start of the block they lie in.
+fn raw_window(side: &Side, pool: &BytePool, limit: u64) -> Option<(u64, u64, u64)> {
+    let b = side.data.block(pool, side.raw)?;
+    let start = b.start.max(side.raw);
+    let end = b.end.min(limit);
+    (end > start).then_some((start, end, b.start))
+}
+
+/// Adds one piece of payload to a direction.
+#[allow(clippy::too_many_arguments)]
+fn add(
+    cfg: &StreamConfig,
+    counters: &mut StreamCounters,
+    side: &mut Side,
+    pkt: &Packet<'_>,
+    seq: u32,
+    payload: &[u8],
+    pool: &mut BytePool,
+    out: &mut StreamOut,
+) -> Result<(), Refused> {
+    let (at, payload) = match side.offset(seq) {
+        Some(at) => (at, payload),
+        None => {
+            // Starts before the stream does: what reaches into it counts.
+            let skip = side.seq_base.wrapping_sub(seq) as usize;
+            match payload.get(skip..) {
+                Some(rest) if !rest.is_empty() && side.seq_off == 0 => (0, rest),
+                _ => return Err(Refused::Before),
+            }
+        }
+    };
+    let mut data = payload;
+    if cfg.depth > 0 {
+        let room = cfg.depth.saturating_sub(at);
+        if (data.len() as u64) > room {
+            side.flags |= df::DEPTH;
+            data = &data[..room as usize];
+        }
+        if data.is_empty() {
+            return Ok(());
+        }
+    }
+    if side.flags & df::OS_KNOWN == 0 {
+        side.set_os(cfg, &pkt.dst, pkt.is_ipv6());
+    }
+    let settled = if cfg.inline { 0 } else { side.acked() };
+    let limits = Limits {
+        window: cfg.max_window as usize,
+        blocks: cfg.max_regions.max(1).saturating_mul(32),
+        policy: side.os,
+        keep_old: cfg.inline,
+        compare: cfg.check_overlap_different_data,
+    };
+    let added = side.data.add(pool, at, data, settled, &limits)?;
+    out.flags |= outflag::ADDED;
+    if added.overlap {
+        counters.overlaps += 1;
+    }
+    if added.different {
+        counters.overlaps_different += 1;
+        out.events.set(Ev::ReassemblyOverlapDifferentData);
+    }
+    Ok(())
+}
