@@ -108,21 +108,12 @@ pub const fn counterpart_v4(kind: u8) -> u8 {
     }
 }
 
-/// The ICMPv6 type that answers `kind` (RFC 4443, RFC 4861, RFC 2710); 0 when nothing does.
+/// The ICMPv6 type that answers `kind` (echo, neighbour and router discovery, listener reports, node information,
+/// mobility, certification path, multicast routers, duplicate addresses); 0 when nothing does.
 pub const fn counterpart_v6(kind: u8) -> u8 {
     match kind {
-        128 => 129,
-        129 => 128,
-        133 => 134,
-        134 => 133,
-        135 => 136,
-        136 => 135,
-        144 => 145,
-        145 => 144,
-        146 => 147,
-        147 => 146,
-        139 => 140,
-        140 => 139,
+        128 | 130 | 133 | 135 | 139 | 144 | 146 | 148 | 151 | 157 => kind + 1,
+        129 | 131 | 134 | 136 | 140 | 145 | 147 | 149 | 152 | 158 => kind - 1,
         _ => 0,
     }
 }
