@@ -85,6 +85,8 @@ pub struct Engine {
     inner: [PacketBuf<'static>; 2],
     /// Packet time of the last expiry run.
     last_tick: u64,
+    /// Packets since idle flows were looked for.
+    since_sweep: u32,
     now: u64,
     ips: bool,
     raw_wanted: [bool; 2],
@@ -116,6 +118,7 @@ impl Engine {
             whole: [Vec::with_capacity(WHOLE), Vec::with_capacity(WHOLE)],
             inner: [0, 1].map(|_| PacketBuf::new(crate::packet::MAX_PER_FRAME)),
             last_tick: 0,
+            since_sweep: 0,
             now: 0,
             ips: cfg.ips,
             stats: Stats::default(),
@@ -206,6 +209,7 @@ impl Engine {
     pub fn tick(&mut self, now: u64, sink: &mut dyn EventSink) {
         self.now = self.now.max(now);
         self.last_tick = self.now;
+        self.since_sweep = 0;
         self.defrag.tick(self.now);
         while let Some(ix) = self.flows.next_expired(self.now) {
             self.end_flow(ix, sink);
@@ -254,11 +258,17 @@ impl Engine {
         if pkt.ts > self.now {
             self.now = pkt.ts;
         }
-        if self.now / 1_000_000_000 != self.last_tick / 1_000_000_000 {
+        // A packet finds its own flow's end by itself. Idle flows are looked for now and then only, so that a capture
+        // whose clock jumps to and fro keeps its flows, as with Suricata's slow flow manager.
+        self.since_sweep += 1;
+        if self.since_sweep >= SWEEP_PKTS && self.now / 1_000_000_000 != self.last_tick / 1_000_000_000 {
             self.tick(self.now, sink);
         }
     }
 }
+
+/// Packets between two looks for idle flows when the caller does not tick.
+const SWEEP_PKTS: u32 = 8192;
 
 /// The more severe of two verdicts.
 fn stronger(a: Verdict, b: Verdict) -> Verdict {

@@ -9,7 +9,7 @@ use crate::detect::{FlowCx, PacketCx};
 use crate::event::{AnomalyKind, DropReason, EventSink, Verdict};
 use crate::flow::{FlowIx, Found, Hashed, State, flag};
 use crate::packet::{EventSet, L4, Packet, PacketBuf};
-use crate::stream::{ExceptionPolicy, StreamOut, outflag};
+use crate::stream::{Ev, ExceptionPolicy, StreamOut, outflag};
 
 /// Bits of `Hot::flags` that are the engine's: end of data was told to the parser, per direction.
 pub(super) const EOF_TOLD: u32 = 1 << flag::ENGINE_SHIFT;
@@ -365,6 +365,9 @@ impl Engine {
                 return;
             }
             let (gap, len) = (chunk.gap, chunk.data.len());
+            if gap > 0 {
+                seen.stream_events.set(Ev::ReassemblySeqGap as u8);
+            }
             let eof_now = eof && gap == 0;
             let facts = self.facts(ix, OVER_TCP);
             let input = Input { dir: d, data: chunk.data, gap, eof: eof_now, datagram: false };

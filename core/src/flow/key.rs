@@ -86,6 +86,11 @@ pub(super) fn key_of(pkt: &Packet<'_>) -> (Key, Kind) {
             key.dp = spi as u16;
             Kind::OneWay
         }
+        // The carrier of an IPv4 or IPv6 datagram in IP is a flow beside those it carries.
+        L4::None if matches!(pkt.proto, 4 | 41) && pkt.frag.is_none() => {
+            (key.sp, key.dp) = (0, 0);
+            Kind::Plain
+        }
         L4::None | L4::Gre => Kind::None,
     };
     (key, kind)

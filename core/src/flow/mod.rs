@@ -7,8 +7,9 @@
 //!
 //! # Which packets have a flow
 //!
-//! TCP, UDP, SCTP, ESP and ICMP of either version, as in Suricata 8. An ICMPv4 "destination unreachable" that
-//! quotes a TCP or UDP datagram is counted to the flow it speaks of; other ICMPv4 errors never make a flow.
+//! TCP, UDP, SCTP, ESP, ICMP of either version and the outer packets of IP in IP, as in Suricata 8. An ICMPv4
+//! "destination unreachable" that quotes a TCP or UDP datagram is counted to the flow it speaks of; other ICMPv4
+//! errors never make a flow.
 //! The sender of the first packet is the client, except where the stream station turns the flow around
 //! (mid-stream SYN/ACK).
 

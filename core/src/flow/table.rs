@@ -296,7 +296,8 @@ impl FlowTable {
             (Kind::OneWay, _) => true,
             (Kind::Quoted, _) => f.src == pkt.src,
             (_, 6 | 17 | 132) if k.sp != k.dp => f.sp == k.sp,
-            _ => f.src == k.src,
+            (_, 6 | 17 | 132 | 1 | 58) => f.src == k.src,
+            _ => true,
         };
         if to_server { Dir::ToServer } else { Dir::ToClient }
     }

@@ -180,7 +180,7 @@ fn flow(root: &Node) -> Result<Flow, ConfigError> {
         use_vlan: root.flag("vlan.use-for-tracking").unwrap_or(true),
         use_livedev: root.flag("livedev.use-for-tracking").unwrap_or(true),
         default: timeouts("default", short(30, 300, 0, 10, 100, 0))?,
-        tcp: timeouts("tcp", short(60, 3600, 120, 10, 300, 20))?,
+        tcp: timeouts("tcp", short(30, 300, 10, 10, 100, 5))?,
         udp: timeouts("udp", short(30, 300, 0, 10, 100, 0))?,
         icmp: timeouts("icmp", short(30, 300, 0, 10, 100, 0))?,
     })
@@ -513,7 +513,7 @@ mod tests {
         assert!(s.app.disabled.iter().any(|d| d == "pgsql"));
         assert!(s.app.detection_only.iter().any(|d| d == "imap"));
         assert_eq!(s.address_groups.iter().find(|g| g.0 == "EXTERNAL_NET").unwrap().1, "!$HOME_NET");
-        assert_eq!((s.decoder.vxlan, s.flow.tcp.established), (vec![4789], 3600));
+        assert_eq!((s.decoder.vxlan, s.flow.tcp.established), (vec![4789], 300));
     }
 
     #[test]
