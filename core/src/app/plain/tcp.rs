@@ -49,11 +49,7 @@ pub static POP3: ProtoDef = def(
     "pop3",
     OVER_TCP,
     Recognise {
-        patterns: &[
-            start(b"+OK ", ToClient, OVER_TCP),
-            start(b"-ERR ", ToClient, OVER_TCP),
-            start_nocase(b"USER ", ToServer, OVER_TCP),
-        ],
+        patterns: &[start(b"+OK ", ToClient, OVER_TCP), start_nocase(b"USER ", ToServer, OVER_TCP)],
         confirm: Some(confirm_pop3),
         ..Recognise::NONE
     },

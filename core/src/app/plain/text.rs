@@ -107,14 +107,14 @@ pub const SIP_BEGINS: Recognise = Recognise {
     first: 0,
 };
 
-/// A whole header: a request towards the server, a response towards the client.
+/// The first line: a request towards the server, a response towards the client.
 fn probe_sip(b: &[u8], dir: Dir) -> Verdict {
-    let line = b.split(|c| *c == b'\r').next().unwrap_or(b);
-    let first = match dir {
+    let Some(end) = b.iter().position(|c| matches!(c, b'\r' | b'\n')) else { return Verdict::No };
+    let line = b.get(..end).unwrap_or(b);
+    yes_if(match dir {
         ToServer => line.ends_with(b" SIP/2.0") || line.ends_with(b" SIP/1.0"),
         ToClient => line.starts_with(b"SIP/"),
-    };
-    yes_if(first && b.windows(4).any(|w| w == b"\r\n\r\n"))
+    })
 }
 
 /// Several methods are HTTP's and RTSP's as well: the version at the end of the line tells.

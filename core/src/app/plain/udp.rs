@@ -125,7 +125,8 @@ fn quic(b: &[u8]) -> Option<()> {
         return (b.len() >= need).then_some(());
     }
     let version = be32(b, 1)?;
-    let google = version >> 8 == 0x51_3033 || version >> 8 == 0x51_3034 || version >> 8 == 0x51_3035;
+    // Version 50 and later are laid out as the standard's.
+    let google = version >> 8 == 0x51_3033 || version >> 8 == 0x51_3034;
     let kind = match (version, google && version != 0x5130_3436) {
         (0, _) => 9,
         (_, true) => match first & 0x7f {
