@@ -13,6 +13,9 @@ use super::json::Json;
 use super::{Output, file, flow, names, tx};
 use crate::config::eve::{AlertSettings, Xff};
 
+/// Header fields of a request that are looked through for the client's address.
+const MAX_HEADERS: u32 = 256;
+
 impl Output {
     pub(super) fn alert(&mut self, a: &Alert<'_>, ips: bool) {
         let Some(s) = self.settings.alert.clone() else { return };
@@ -28,8 +31,7 @@ impl Output {
             return;
         }
         let xff = s.xff.as_ref().or(self.settings.xff.as_ref()).cloned();
-        let mut scratch = Scratch::new(if xff.is_some() { 8 << 10 } else { 0 });
-        let client = xff.as_ref().and_then(|x| a.tx.as_ref().and_then(|t| forwarded_for(t, x, &mut scratch)));
+        let client = xff.as_ref().and_then(|x| a.tx.as_ref().and_then(|t| forwarded_for(t, x)));
         let overwrite = xff.as_ref().is_some_and(|x| x.overwrite);
         let proxied = client.as_deref().filter(|_| overwrite).map(|ip| (a.dir == Dir::ToServer, ip));
         self.header_from("alert", a.packet.ts, about, &ends, proxied);
@@ -254,10 +256,16 @@ pub(super) fn verdict(j: &mut Json, v: Verdict, action: Action, p: &Packet<'_>, 
     j.close();
 }
 
-/// Bytes of a named single or streaming buffer of a transaction.
-fn buffer<'a>(t: &TxView<'a>, name: &str, dir: Dir, scratch: &'a mut Scratch) -> Option<&'a [u8]> {
+/// Bytes of value number `index` of a named buffer of a transaction.
+fn buffer<'a>(
+    t: &TxView<'a>,
+    name: &str,
+    dir: Dir,
+    index: u32,
+    scratch: &'a mut Scratch,
+) -> Option<&'a [u8]> {
     let local = t.proto.def().buffers.iter().position(|b| b.name == name)?;
-    match t.parser.buffer(t.state, t.tx, u8::try_from(local).ok()?, dir, 0, t.pool, scratch) {
+    match t.parser.buffer(t.state, t.tx, u8::try_from(local).ok()?, dir, index, t.pool, scratch) {
         Buffer::Data { bytes, .. } => Some(bytes),
         _ => None,
     }
@@ -270,7 +278,8 @@ fn bodies(j: &mut Json, t: &TxView<'_>, s: &AlertSettings) {
     }
     for (name, dir) in [("request", Dir::ToServer), ("response", Dir::ToClient)] {
         let mut scratch = Scratch::new(64 << 10);
-        let Some(body) = buffer(t, &format!("http.{name}_body"), dir, &mut scratch).filter(|b| !b.is_empty())
+        let Some(body) =
+            buffer(t, &format!("http.{name}_body"), dir, 0, &mut scratch).filter(|b| !b.is_empty())
         else {
             continue;
         };
@@ -285,14 +294,25 @@ fn bodies(j: &mut Json, t: &TxView<'_>, s: &AlertSettings) {
 }
 
 /// The client's address out of a proxy's header, when it is one.
-pub(super) fn forwarded_for(t: &TxView<'_>, x: &Xff, scratch: &mut Scratch) -> Option<Vec<u8>> {
-    let headers = buffer(t, "http.header.raw", Dir::ToServer, scratch)?;
-    let line = headers.split(|&b| b == b'\n').find_map(|l| {
-        let (name, value) = l.split_at_checked(x.header.len())?;
-        (name.eq_ignore_ascii_case(x.header.as_bytes())).then(|| value.strip_prefix(b":")).flatten()
-    })?;
-    let mut list = line.split(|&b| b == b',');
-    let one = if x.forward { list.next() } else { list.next_back() }?;
+pub(super) fn forwarded_for(t: &TxView<'_>, x: &Xff) -> Option<Vec<u8>> {
+    let mut scratch = Scratch::new(8 << 10);
+    for index in 0..MAX_HEADERS {
+        // Each is `Name: value`.
+        let field = buffer(t, "http.request_header", Dir::ToServer, index, &mut scratch)?;
+        if let Some((name, value)) = field.split_at_checked(x.header.len())
+            && name.eq_ignore_ascii_case(x.header.as_bytes())
+            && let Some(value) = value.strip_prefix(b":")
+        {
+            return address(value, x.forward);
+        }
+    }
+    None
+}
+
+/// The first (or last) address of a list, without a port.
+fn address(list: &[u8], first: bool) -> Option<Vec<u8>> {
+    let mut list = list.split(|&b| b == b',');
+    let one = if first { list.next() } else { list.next_back() }?;
     let text = std::str::from_utf8(one).ok()?.trim();
     let ip = |t: &str| t.parse::<std::net::IpAddr>().is_ok();
     let bare = match text.strip_prefix('[').and_then(|t| t.split_once(']')) {
@@ -301,4 +321,19 @@ pub(super) fn forwarded_for(t: &TxView<'_>, x: &Xff, scratch: &mut Scratch) -> O
         None => text.rsplit_once(':').map_or(text, |(host, _)| host),
     };
     ip(bare).then(|| bare.as_bytes().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address;
+
+    #[test]
+    fn the_client_of_a_chain_of_proxies() {
+        let a = |t: &str, first| address(t.as_bytes(), first).map(|b| String::from_utf8(b).unwrap());
+        assert_eq!(a(" 10.1.1.1, 10.2.2.2, 10.3.3.3", true).as_deref(), Some("10.1.1.1"));
+        assert_eq!(a(" 10.1.1.1, 10.2.2.2 , 10.3.3.3\r", false).as_deref(), Some("10.3.3.3"));
+        assert_eq!(a("[2001:db8::1]:443", false).as_deref(), Some("2001:db8::1"));
+        assert_eq!(a("192.0.2.1:8080", true).as_deref(), Some("192.0.2.1"));
+        assert_eq!(a("unknown", true), None);
+    }
 }

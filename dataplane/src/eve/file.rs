@@ -3,7 +3,7 @@
 use tidegate_core::app::FileView;
 use tidegate_core::app::file::FileState;
 use tidegate_core::event::FileRecord;
-use tidegate_core::pool::{BytePool, Scratch};
+use tidegate_core::pool::BytePool;
 
 use super::header::{About, Ends};
 use super::json::Json;
@@ -15,9 +15,7 @@ impl Output {
         let about = About { packet: Some(r.packet), flow: Some(&r.flow), dir: r.dir };
         let ends = Ends::of_flow(&r.flow, r.dir);
         let xff = s.xff.as_ref().or(self.settings.xff.as_ref()).cloned();
-        let mut scratch = Scratch::new(if xff.is_some() { 8 << 10 } else { 0 });
-        let client =
-            xff.as_ref().and_then(|x| r.tx.as_ref().and_then(|t| alert::forwarded_for(t, x, &mut scratch)));
+        let client = xff.as_ref().and_then(|x| r.tx.as_ref().and_then(|t| alert::forwarded_for(t, x)));
         let overwrite = xff.as_ref().is_some_and(|x| x.overwrite);
         let proxied =
             client.as_deref().filter(|_| overwrite).map(|ip| (r.dir == tidegate_core::Dir::ToServer, ip));
