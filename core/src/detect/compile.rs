@@ -276,7 +276,7 @@ impl Compiler {
             }),
         };
         let asks_proto = state.iter().any(|s| matches!(s, CState::AppProtocol { .. }));
-        let proto_only = (apps != 0 || asks_proto)
+        let proto_only = asks_proto
             && !is_tx
             && payload_list.is_none()
             && lists.is_empty()

@@ -2,7 +2,7 @@
 
 use super::run::PacketCx;
 use crate::packet::{Addr, Checksum, L3, L4, checksum};
-use crate::rules::ir::{Csum, FlagsMode, PacketMatch, PacketNumber, StreamSide};
+use crate::rules::ir::{Csum, FlagsMode, IntTest, PacketMatch, PacketNumber, StreamSide};
 
 /// Whether a flag byte satisfies `bits` as `mode` says.
 const fn flags(value: u8, bits: u8, mode: FlagsMode) -> bool {
@@ -38,7 +38,9 @@ fn one(m: &PacketMatch, cx: &PacketCx<'_>) -> bool {
         PacketMatch::TcpMss(t) => p.tcp.mss.is_some_and(|v| tcp && t.test(u64::from(v))),
         PacketMatch::TcpWscale(t) => p.tcp.wscale.is_some_and(|v| tcp && t.test(u64::from(v))),
         PacketMatch::Dsize(t) => {
-            !cx.pseudo && p.has_ip() && p.l4 != L4::None && t.test(u64::from(p.payload.len))
+            // "Not this size" is said of packets that carry something, as in Suricata.
+            let some = p.payload.len > 0 || !matches!(t, IntTest::Ne(n) if *n > 0);
+            !cx.pseudo && p.has_ip() && p.l4 != L4::None && some && t.test(u64::from(p.payload.len))
         }
         PacketMatch::IpId(v) => p.l3 == L3::Ipv4 && p.ip_id == *v,
         PacketMatch::Tos { value, negated } => p.l3 == L3::Ipv4 && (p.tos == *value) != *negated,

@@ -78,8 +78,7 @@ impl Engine {
             for d in Dir::BOTH {
                 let p = self.stand_in(ix, d);
                 if hot.flags & flag::PASS == 0 {
-                    self.inspect(ix, &p, d, &seen, true);
-                    self.settle(&p, None, d, Some(ix), sink);
+                    self.inspect_and_settle(ix, &p, d, &seen, true, sink);
                 }
             }
         }

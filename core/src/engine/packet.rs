@@ -215,8 +215,7 @@ impl Engine {
         }
         let mut verdict = Verdict::Forward;
         if flags & flag::PASS == 0 {
-            self.inspect(ix, pkt, dir, &seen, false);
-            verdict = self.settle(pkt, seen.root, dir, Some(ix), sink);
+            verdict = self.inspect_and_settle(ix, pkt, dir, &seen, false, sink);
         }
         self.transactions(ix, pkt, dir, false, sink);
         if let Some(why) = out.drop
@@ -494,9 +493,9 @@ impl Engine {
     }
 
     /// Rules on the packet, on raw stream bytes of its direction, and on that direction's transactions.
-    pub(super) fn inspect(&mut self, ix: FlowIx, pkt: &Packet<'_>, dir: Dir, seen: &Seen<'_>, flush: bool) {
+    fn inspect(&mut self, ix: FlowIx, pkt: &Packet<'_>, dir: Dir, seen: &Seen<'_>, flush: bool) -> bool {
         if self.detect.rules().is_empty() {
-            return;
+            return false;
         }
         let tcp = self.flows.hot(ix).tcp;
         let hot = *self.flows.hot(ix);
@@ -543,9 +542,27 @@ impl Engine {
         };
         self.detect.packet(&cx, Some(&mut fcx), &mut self.app_pool);
         Self::run_txs(&mut self.detect, &mut self.app, st, &hot, start, &cx, &mut self.app_pool);
+        consumed
+    }
+
+    /// Rules on the packet and what follows from them. The inspected stream bytes stay until alerts have been
+    /// written, which show them.
+    pub(super) fn inspect_and_settle(
+        &mut self,
+        ix: FlowIx,
+        pkt: &Packet<'_>,
+        dir: Dir,
+        seen: &Seen<'_>,
+        flush: bool,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
+        let consumed = self.inspect(ix, pkt, dir, seen, flush);
+        let verdict = self.settle(pkt, seen.root, dir, Some(ix), sink);
         if consumed {
+            let tcp = self.flows.hot(ix).tcp;
             self.streams.raw_consume(tcp, dir, &mut self.stream_pool, flush);
         }
+        verdict
     }
 }
 

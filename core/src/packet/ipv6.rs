@@ -51,6 +51,10 @@ pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize
         }
         _ => p.note(ev::IPV6_UNKNOWN_NEXT_HEADER),
     }
+    // `ipv6.hdr` covers the extension headers up to the transport's own.
+    if p.l4_hdr.off as usize > at {
+        p.l3_hdr = Span::new(off, p.l4_hdr.off as usize - off);
+    }
     true
 }
 

@@ -184,6 +184,18 @@ impl<'b, 'e> Builder<'b, 'e> {
         Ok(())
     }
 
+    /// A condition placed after the last content: it belongs to that content's list, wherever an old modifier
+    /// has moved it.
+    pub fn push_relative(&mut self, m: Match) -> Res {
+        match self.last_content {
+            Some((ix, _)) if self.pending.is_none() => {
+                self.push_to(ix, m);
+                Ok(())
+            }
+            _ => self.push(m),
+        }
+    }
+
     pub fn push_to(&mut self, ix: usize, m: Match) {
         if let Some(l) = self.lists.get_mut(ix) {
             if matches!(m, Match::Content(_)) {

@@ -34,7 +34,8 @@ fn base64_decode(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         }
     }
     b.base64 = true;
-    b.push(Match::Base64Decode { bytes, offset, relative, mode: Base64Mode::Rfc4648 })
+    let m = Match::Base64Decode { bytes, offset, relative, mode: Base64Mode::Rfc4648 };
+    if relative { b.push_relative(m) } else { b.push(m) }
 }
 
 fn entropy(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
