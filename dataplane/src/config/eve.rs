@@ -399,7 +399,10 @@ impl RecordSettings {
             } else {
                 ["detailed", "grouped"].map(|f| formats.iter().any(|x| x == f))
             },
-            version: t.number("version")?,
+            version: match t.number("version")? {
+                None if t.key == "dns" => std::env::var("SURICATA_EVE_DNS_VERSION").ok().and_then(|v| v.parse().ok()),
+                version => version,
+            },
             string_limit: t.size("string-log-limit")?.map(|n| n as usize),
             xff: xff(t),
         })

@@ -236,6 +236,7 @@ fn ports_into(text: &str, groups: &[(String, String)], depth: u8, out: &mut Vec<
 
 fn app(root: &Node, outputs: &Outputs) -> Result<AppConfig, ConfigError> {
     let mut a = AppConfig::default();
+    a.midstream = root.flag("stream.midstream").unwrap_or(false);
     if let Some(list) = root.at("app-layer.protocols") {
         for p in &list.children {
             let key = format!("app-layer.protocols.{}", p.key);
@@ -279,7 +280,7 @@ fn app(root: &Node, outputs: &Outputs) -> Result<AppConfig, ConfigError> {
     let kinds: Vec<&String> =
         outputs.eve.iter().filter_map(|e| e.record("dns")).flat_map(|d| d.dns_types.iter()).collect();
     if !kinds.is_empty() {
-        a.dns.kinds = Some(kinds.into_iter().filter_map(|k| dns_kind(k)).collect());
+        a.dns.kinds = Some(kinds.into_iter().filter_map(|k| tidegate_core::app::dns::message::kind_number(k)).collect());
     }
     for f in outputs.eve.iter().filter_map(|e| e.files.as_ref()) {
         a.file_md5 |= f.md5;
@@ -295,78 +296,12 @@ fn app(root: &Node, outputs: &Outputs) -> Result<AppConfig, ConfigError> {
     Ok(a)
 }
 
-/// Number of a DNS record type as the `types` of a `dns` output name it.
-fn dns_kind(name: &str) -> Option<u16> {
-    const KINDS: &[(&str, u16)] = &[
-        ("a", 1),
-        ("ns", 2),
-        ("md", 3),
-        ("mf", 4),
-        ("cname", 5),
-        ("soa", 6),
-        ("mb", 7),
-        ("mg", 8),
-        ("mr", 9),
-        ("null", 10),
-        ("wks", 11),
-        ("ptr", 12),
-        ("hinfo", 13),
-        ("minfo", 14),
-        ("mx", 15),
-        ("txt", 16),
-        ("rp", 17),
-        ("afsdb", 18),
-        ("x25", 19),
-        ("isdn", 20),
-        ("rt", 21),
-        ("nsap", 22),
-        ("nsapptr", 23),
-        ("sig", 24),
-        ("key", 25),
-        ("px", 26),
-        ("gpos", 27),
-        ("aaaa", 28),
-        ("loc", 29),
-        ("nxt", 30),
-        ("srv", 33),
-        ("atma", 34),
-        ("naptr", 35),
-        ("kx", 36),
-        ("cert", 37),
-        ("a6", 38),
-        ("dname", 39),
-        ("opt", 41),
-        ("apl", 42),
-        ("ds", 43),
-        ("sshfp", 44),
-        ("ipseckey", 45),
-        ("rrsig", 46),
-        ("nsec", 47),
-        ("dnskey", 48),
-        ("dhcid", 49),
-        ("nsec3", 50),
-        ("nsec3param", 51),
-        ("tlsa", 52),
-        ("hip", 55),
-        ("cds", 59),
-        ("cdnskey", 60),
-        ("https", 65),
-        ("spf", 99),
-        ("tkey", 249),
-        ("tsig", 250),
-        ("maila", 254),
-        ("any", 255),
-        ("uri", 256),
-    ];
-    KINDS.iter().find(|k| k.0 == name).map(|k| k.1)
-}
-
 fn protocol(a: &mut AppConfig, name: &str, n: &Node, key: &str) -> Result<(), ConfigError> {
     match n.text("enabled") {
         None => {}
         Some("detection-only") => a.detection_only.push(name.to_string()),
         Some(t) => match truth(t) {
-            Some(true) => {}
+            Some(true) => a.disabled.retain(|d| d != name),
             Some(false) => a.disabled.push(name.to_string()),
             None => {
                 return Err(bad(
@@ -377,6 +312,9 @@ fn protocol(a: &mut AppConfig, name: &str, n: &Node, key: &str) -> Result<(), Co
         },
     }
     detection_ports(a, name, None, n, key)?;
+    if name == "ssh" {
+        a.ssh_hassh = n.flag("hassh").unwrap_or(a.ssh_hassh);
+    }
     if name == "tls" {
         // `auto` (and nothing) lets the rules decide.
         a.tls_ja3 = n.flag("ja3-fingerprints").unwrap_or(a.tls_ja3);

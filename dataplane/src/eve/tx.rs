@@ -40,8 +40,10 @@ impl Output {
             return;
         }
         let s = s.clone();
-        let about = About { packet: Some(r.packet), flow: Some(&r.flow), dir: Dir::ToServer };
-        let ends = Ends::of_flow(&r.flow, Dir::ToServer);
+                // Messages logged one by one have their own direction, whole transactions the client's.
+        let dir = if name == "dns" { r.dir } else { Dir::ToServer };
+        let about = About { packet: Some(r.packet), flow: Some(&r.flow), dir };
+        let ends = Ends::of_flow(&r.flow, dir);
         self.header(name, r.packet.ts, about, &ends);
         self.options(about);
         self.json.uint("tx_id", r.tx.common().id);
