@@ -404,9 +404,9 @@ impl<'a> TxView<'a> {
 
 pub mod config;
 pub mod file;
-pub mod http;
 pub mod ftp;
 pub mod ftp_data;
+pub mod http;
 pub use config::AppConfig;
 pub use file::FileView;
 pub use layer::{AppLayer, Fed, FlowApp, FlowFacts};

@@ -1,7 +1,6 @@
 //! `fileinfo` records: a transferred file was seen to its end.
 
 use tidegate_core::app::FileView;
-use tidegate_core::app::file::FileState;
 use tidegate_core::event::FileRecord;
 use tidegate_core::pool::BytePool;
 
@@ -41,16 +40,15 @@ pub(super) fn fields(j: &mut Json, f: &FileView<'_>, pool: &BytePool) {
     j.string("filename", f.name(pool));
     j.bool("gaps", f.gaps());
     j.word("state", f.state().name());
-    if f.state() == FileState::Closed {
-        if let Some(h) = f.md5() {
-            j.hex("md5", h);
-        }
-        if let Some(h) = f.sha1() {
-            j.hex("sha1", h);
-        }
-        if let Some(h) = f.sha256() {
-            j.hex("sha256", h);
-        }
+    // Hashes exist for files seen to their end, with or without holes.
+    if let Some(h) = f.md5() {
+        j.hex("md5", h);
+    }
+    if let Some(h) = f.sha1() {
+        j.hex("sha1", h);
+    }
+    if let Some(h) = f.sha256() {
+        j.hex("sha256", h);
     }
     let stored = f.file().stored;
     j.bool("stored", stored);
