@@ -41,6 +41,7 @@ impl Settings {
             teredo: Ports::list(&self.decoder.teredo),
             vxlan: Ports::list(&self.decoder.vxlan),
             geneve: Ports::list(&self.decoder.geneve),
+            gtp: Ports::list(&self.decoder.gtp),
             max_layers: self.decoder.max_layers.min(255) as u8,
             ..c.decode
         };

@@ -139,6 +139,8 @@ pub struct Decoder {
     pub teredo: Vec<u16>,
     pub vxlan: Vec<u16>,
     pub geneve: Vec<u16>,
+    /// GTP-U; on in the built-in configuration, in others only when they say so.
+    pub gtp: Vec<u16>,
     pub vntag: bool,
     pub esp: bool,
     /// Most layers below the network layer, tunnels included.

@@ -200,6 +200,8 @@ fn decoder(root: &Node, groups: &[(String, String)]) -> Result<Decoder, ConfigEr
         teredo: tunnel("teredo", &[3544], true)?,
         vxlan: tunnel("vxlan", &[4789], true)?,
         geneve: tunnel("geneve", &[6081], true)?,
+        // Suricata has no such decoder: its configurations mean none.
+        gtp: tunnel("gtp", &[2152], false)?,
         vntag: root.flag("decoder.vntag.enabled").unwrap_or(false),
         esp: true,
         max_layers: root.number("decoder.max-layers")?.unwrap_or(16),
@@ -476,7 +478,7 @@ mod tests {
         );
         assert_eq!((s.stream.inline, s.stream.depth, s.stream.urgent), (None, 2 << 20, Urgent::Drop));
         assert_eq!(s.host_os.of("10.0.0.1".parse().unwrap()), OsPolicy::Linux);
-        assert_eq!((s.flow.tcp.new, s.flow.tcp.emergency_new, s.flow.tcp.closed), (7, 3, 120));
+        assert_eq!((s.flow.tcp.new, s.flow.tcp.emergency_new, s.flow.tcp.closed), (7, 3, 10));
         assert!(!s.flow.use_vlan && s.app.tls_ja3 && s.app.file_md5 && s.app.file_sha256);
         assert_eq!(
             s.app.ports,
