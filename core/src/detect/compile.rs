@@ -197,10 +197,10 @@ impl Compiler {
                 );
                 match &mut payload_list {
                     Some(p) => p.steps.extend(steps),
-                    None => payload_list = Some(List { source, steps, absent: None }),
+                    None => payload_list = Some(List { source, steps, absent: None, side: None }),
                 }
             } else {
-                lists.push(List { source, steps, absent: l.absent });
+                lists.push(List { source, steps, absent: l.absent, side: l.side });
             }
         }
         for i in &r.ints {
@@ -294,7 +294,8 @@ impl Compiler {
             dst: some(&r.header.dst),
             sp: ports(&r.header.sp),
             dp: ports(&r.header.dp),
-            bidir: r.header.direction == ir::Direction::Both,
+            bidir: r.header.direction != ir::Direction::OneWay,
+            transaction,
             dirs,
             flow: r.flow,
             apps,
@@ -616,6 +617,10 @@ impl Compiler {
                 continue;
             }
             for d in Dir::BOTH.iter().filter(|d| sig.dirs & d.bit() != 0) {
+                // Both sides of the transaction are there once its answer is looked at.
+                if sig.transaction && *d == Dir::ToServer {
+                    continue;
+                }
                 let g = &mut pair[d.ix()];
                 if let Pick::App { key, bytes, nocase, lo, hi } = &self.picks[ix as usize] {
                     let local = self.set.bufs[*key as usize].local[p];

@@ -106,6 +106,8 @@ pub struct Sig {
     pub sp: Option<Arc<ir::PortSet>>,
     pub dp: Option<Arc<ir::PortSet>>,
     pub bidir: bool,
+    /// A `=>` rule: one match over both directions of a transaction.
+    pub transaction: bool,
     /// Directions it may match in, as bits.
     pub dirs: u8,
     pub flow: ir::FlowMatch,
@@ -168,6 +170,8 @@ pub struct List {
     pub source: Source,
     pub steps: Vec<Step>,
     pub absent: Option<ir::Absent>,
+    /// The side to read where the buffer exists on both.
+    pub side: Option<crate::Dir>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

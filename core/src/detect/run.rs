@@ -239,7 +239,7 @@ impl Detector {
                 self.plain(&rules, s, cx, flow.as_deref_mut(), pool);
             }
         }
-        if !cx.pkt.has_ip() || cx.pkt.invalid {
+        if !cx.pkt.has_ip() {
             return;
         }
         if cx.first || !cx.has_flow {
@@ -1030,7 +1030,8 @@ impl Bench {
     fn buffer(&mut self, rules: &RuleSet, key: u32, l: &List, t: &TxCx<'_>, pool: &BytePool) -> Answer {
         let local = rules.bufs[key as usize].local.get(t.p).copied().unwrap_or(NONE);
         let Some(def) = app::registry::PROTOCOLS[t.p].buffers.get(local as usize) else { return Answer::No };
-        let dir = if def.dirs & t.dir.bit() != 0 { t.dir } else { t.dir.flip() };
+        let here = if def.dirs & t.dir.bit() != 0 { t.dir } else { t.dir.flip() };
+        let dir = l.side.unwrap_or(here);
         let progress = t.parser.common(t.tx).progress[dir.ix()];
         let over = progress >= t.parser.complete_progress(dir);
         if progress < def.progress && !over {

@@ -10,6 +10,7 @@ use super::header::proto_names;
 use super::index::{BufferInfo, Index};
 use super::ir::*;
 use super::refuse::{Res, bad, conflict, context};
+use crate::Dir;
 use crate::app::{AppProto, BufferKind};
 
 /// A list of conditions on one buffer, and what is known of that buffer.
@@ -28,6 +29,8 @@ pub struct Pending {
     pub transforms: Vec<Transform>,
     pub dirs: u8,
     pub multi: bool,
+    /// Side written at the buffer.
+    pub side: Option<Dir>,
 }
 
 /// A rule under construction.
@@ -142,8 +145,13 @@ impl<'b, 'e> Builder<'b, 'e> {
         if let Some(ix) = self.payload {
             return Ok(ix);
         }
-        let ix =
-            self.open(Pending { buffer: BufferRef::Payload, transforms: Vec::new(), dirs: 0, multi: false });
+        let ix = self.open(Pending {
+            buffer: BufferRef::Payload,
+            transforms: Vec::new(),
+            dirs: 0,
+            multi: false,
+            side: None,
+        });
         self.payload = Some(ix);
         Ok(ix)
     }
@@ -157,6 +165,7 @@ impl<'b, 'e> Builder<'b, 'e> {
             buffer: BufferRef::App(info.name),
             transforms: Vec::new(),
             dirs,
+            side: None,
             multi: false,
         }))
     }
@@ -170,7 +179,13 @@ impl<'b, 'e> Builder<'b, 'e> {
             return ix;
         }
         self.lists.push(List {
-            m: BufferMatch { buffer: p.buffer, transforms: p.transforms, matches: Vec::new(), absent: None },
+            m: BufferMatch {
+                buffer: p.buffer,
+                transforms: p.transforms,
+                matches: Vec::new(),
+                absent: None,
+                side: p.side,
+            },
             dirs: p.dirs,
             multi: p.multi,
         });
@@ -212,11 +227,12 @@ impl<'b, 'e> Builder<'b, 'e> {
         Ok(())
     }
 
-    pub fn stick_app(&mut self, info: &BufferInfo) -> Res {
+    pub fn stick_app(&mut self, info: &BufferInfo, side: Option<Dir>) -> Res {
         self.require_protos(&info.protos(), info.name)?;
         let multi = info.defs.iter().any(|d| d.1.kind == BufferKind::Multi);
         let dirs = info.dirs_for(self.protos.as_deref());
-        self.stick(Pending { buffer: BufferRef::App(info.name), transforms: Vec::new(), dirs, multi })
+        let dirs = side.map_or(dirs, |d| dirs & d.bit());
+        self.stick(Pending { buffer: BufferRef::App(info.name), transforms: Vec::new(), dirs, multi, side })
     }
 
     /// A transform after a condition begins a new view of the same buffer: conditions that follow see the buffer
@@ -228,8 +244,13 @@ impl<'b, 'e> Builder<'b, 'e> {
         if let Some(l) = self.cur.and_then(|ix| self.lists.get(ix))
             && l.m.buffer != BufferRef::Base64
         {
-            let p =
-                Pending { buffer: l.m.buffer.clone(), transforms: Vec::new(), dirs: l.dirs, multi: l.multi };
+            let p = Pending {
+                buffer: l.m.buffer.clone(),
+                transforms: Vec::new(),
+                dirs: l.dirs,
+                multi: l.multi,
+                side: l.m.side,
+            };
             self.pending = Some(p);
         }
         Ok(())

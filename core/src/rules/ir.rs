@@ -173,6 +173,8 @@ pub struct BufferMatch {
     pub matches: Vec<Match>,
     /// `absent`: the buffer must not exist (`only`), or may be absent (`or_else`).
     pub absent: Option<Absent>,
+    /// Side written at the buffer in a `=>` rule (`file.data: to_client`).
+    pub side: Option<crate::Dir>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::Dir;
+
 use super::build::Builder;
 use super::check;
 use super::env::Env;
@@ -293,7 +295,8 @@ fn apply(b: &mut Builder<'_, '_>, name: &[u8], value: Option<&[u8]>) -> Res {
     let index = b.index;
     let (kind, quotes, negation) = match entry {
         Entry::Keyword(k) => (k.value, k.quotes, k.negation),
-        Entry::Buffer(_) | Entry::Modifier(_) => (Value::None, keyword::Quotes::No, false),
+        Entry::Buffer(_) => (Value::Optional, keyword::Quotes::No, false),
+        Entry::Modifier(_) => (Value::None, keyword::Quotes::No, false),
         Entry::Int(_) => (Value::Needed, keyword::Quotes::No, false),
     };
     let wrong = |why: &str| Fault::new(RefusalKind::Value, why);
@@ -324,7 +327,15 @@ fn apply(b: &mut Builder<'_, '_>, name: &[u8], value: Option<&[u8]>) -> Res {
     }
     match entry {
         Entry::Keyword(k) => (k.setup)(b, &arg),
-        Entry::Buffer(i) => index.buffers.get(i).map_or(Ok(()), |info| b.stick_app(info)),
+        Entry::Buffer(i) => {
+            let side = match arg.bytes {
+                b"" => None,
+                b"to_server" => Some(Dir::ToServer),
+                b"to_client" => Some(Dir::ToClient),
+                _ => return Err(wrong("takes no value but to_server or to_client")),
+            };
+            index.buffers.get(i).map_or(Ok(()), |info| b.stick_app(info, side))
+        }
         Entry::Modifier(i) => index.buffers.get(i).map_or(Ok(()), |info| b.move_content(info)),
         Entry::Int(i) => index.ints.get(i).map_or(Ok(()), |info| keyword::app::int(b, info, &arg)),
     }

@@ -298,6 +298,7 @@ pub(super) fn forwarded_for(t: &TxView<'_>, x: &Xff) -> Option<Vec<u8>> {
     let mut scratch = Scratch::new(8 << 10);
     for index in 0..MAX_HEADERS {
         // Each is `Name: value`.
+        scratch.clear();
         let field = buffer(t, "http.request_header", Dir::ToServer, index, &mut scratch)?;
         if let Some((name, value)) = field.split_at_checked(x.header.len())
             && name.eq_ignore_ascii_case(x.header.as_bytes())

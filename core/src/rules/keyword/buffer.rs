@@ -29,7 +29,7 @@ pub static KEYWORDS: &[Keyword] = &[
 ];
 
 fn stick(b: &mut Builder<'_, '_>, buffer: BufferRef) -> Res {
-    b.stick(Pending { buffer, transforms: Vec::new(), dirs: 0, multi: false })
+    b.stick(Pending { buffer, transforms: Vec::new(), dirs: 0, multi: false, side: None })
 }
 
 fn packet(b: &mut Builder<'_, '_>, h: PacketHeader) -> Res {
