@@ -193,7 +193,7 @@ pub enum AnomalyKind {
 pub struct Anomaly<'a> {
     pub kind: AnomalyKind,
     /// Event name without the protocol prefix for app-layer ones (`INVALID_RECORD_TYPE`), Suricata's name
-    /// otherwise (`decoder.ipv4.pkt_too_small`, `stream.3whs_ack_in_wrong_dir`).
+    /// otherwise as rules have it (`ipv4.pkt_too_small`, `3whs_ack_in_wrong_dir`).
     pub name: &'a str,
     /// Where it was found for app-layer anomalies: `proto_parser`, `proto_detect`, `parser`.
     pub layer: &'a str,

@@ -10,6 +10,9 @@ use crate::packet::{L3, L4, Packet, Source};
 /// LINKTYPE_RAW: packets that begin with an IP header.
 const LINK_RAW: u16 = 101;
 
+/// Most blocks of one direction that are inspected at a flow's end.
+const MAX_BLOCKS: usize = 64;
+
 /// Whether a verdict keeps the frame from going on.
 pub(super) const fn gone(v: &Verdict) -> bool {
     matches!(v, Verdict::Drop | Verdict::Reject { .. })
@@ -79,6 +82,14 @@ impl Engine {
                 let p = self.stand_in(ix, d);
                 if hot.flags & flag::PASS == 0 {
                     self.inspect_and_settle(ix, &p, d, &seen, true, sink);
+                    // Each block between holes is inspected apart.
+                    for _ in 0..MAX_BLOCKS {
+                        let more = self.streams.raw_ready(hot.tcp, d, &self.stream_pool, true);
+                        if !self.raw_wanted[d.ix()] || more.data.len() == more.new_from {
+                            break;
+                        }
+                        self.inspect_and_settle(ix, &p, d, &seen, true, sink);
+                    }
                 }
             }
         }

@@ -335,7 +335,7 @@ impl Streams {
                 let last = end == b.end && !side.data.has_hole() || end == limit;
                 AppChunk { data, gap: 0, eof: (ended || depth) && last }
             }
-            Some(b) if acked.saturating_sub(fin) > side.app || (flush && self.cfg.inline) => {
+            Some(b) if acked.saturating_sub(fin) > side.app => {
                 let end = if all { b.start } else { b.start.min(acked) };
                 AppChunk { data: &[], gap: u32::try_from(end - side.app).unwrap_or(u32::MAX), eof: false }
             }

@@ -4,6 +4,7 @@ use tidegate_core::Dir;
 use tidegate_core::event::{Anomaly, AnomalyKind};
 
 use super::header::{About, Ends};
+use super::json::Json;
 use super::{Output, alert};
 
 /// Bytes of the packet that `packethdr` shows.
@@ -13,6 +14,15 @@ const HEADER_BYTES: usize = 32;
 /// them as rules do.
 fn shouts(layer: &str, proto: &str) -> bool {
     layer == "proto_detect" || matches!(proto, "http" | "tls" | "smtp" | "modbus" | "dnp3")
+}
+
+/// The event's name as EVE has it: rules name it without its station.
+fn prefixed(j: &mut Json, station: &str, name: &str) {
+    j.key("event");
+    j.buf.push(b'"');
+    j.buf.extend_from_slice(station.as_bytes());
+    j.buf.extend_from_slice(name.as_bytes());
+    j.buf.push(b'"');
 }
 
 impl Output {
@@ -42,11 +52,11 @@ impl Output {
         match a.kind {
             AnomalyKind::Decode => {
                 j.word("type", "decode");
-                j.word("event", a.name);
+                prefixed(j, "decoder.", a.name);
             }
             AnomalyKind::Stream => {
                 j.word("type", "stream");
-                j.word("event", a.name);
+                prefixed(j, "stream.", a.name);
             }
             AnomalyKind::AppLayer => {
                 j.word("app_proto", a.app_proto.name());
