@@ -433,10 +433,10 @@ impl Machine<'_> {
 
     /// The acknowledgment that completes the handshake, or what stands for it when that was missed.
     pub(super) fn handshake_ack(&mut self, seg: &Seg) -> Step {
-        if !self.ssn.queue.is_empty() {
-            if let Some(q) = self.queued_syn_ack(seg) {
-                self.use_syn_ack(&q);
-            }
+        if !self.ssn.queue.is_empty()
+            && let Some(q) = self.queued_syn_ack(seg)
+        {
+            self.use_syn_ack(&q);
         }
         self.timestamps_valid(seg)?;
         if self.flag(sf::FOUR_WAY) && seg.dir == Dir::ToClient {

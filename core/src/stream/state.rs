@@ -188,7 +188,7 @@ pub(super) fn opens(cfg: &StreamConfig, seg: &Seg, out: &mut StreamOut) -> Openi
         out.events.set(Ev::RstButNoSession);
         return Opening::Refused;
     }
-    let middle = seg.any(FIN) || (seg.any(ACK) && !(seg.any(SYN) && !seg.any(ACK)));
+    let middle = seg.any(FIN | ACK);
     if !middle {
         return if seg.any(SYN) { Opening::Session } else { Opening::None };
     }

@@ -241,7 +241,12 @@ impl Streams {
             side.seq_off += 1 << 28;
         }
         out.payload_offset = side.offset(seq).unwrap_or(0);
-        if payload.is_empty() || side.is_stopped() || handled & state::NO_DATA != 0 {
+        // What a RST carries explains it to a person; no receiver takes it for data.
+        if payload.is_empty()
+            || side.is_stopped()
+            || handled & state::NO_DATA != 0
+            || t.flags & state::RST != 0
+        {
             return;
         }
         let depth_before = side.flags & df::DEPTH;
