@@ -168,7 +168,8 @@ proptest! {
     #[test]
     fn equals_a_hash_map(ops in proptest::collection::vec((0u8..4, 0u16..6, 0u8..4, 0u16..6, 0u8..10), 1..400)) {
         let mut t = table(2048);
-        let mut model: HashMap<((u8, u16), (u8, u16)), (FlowIx, u32)> = HashMap::new();
+        type End = (u8, u16);
+        let mut model: HashMap<(End, End), (FlowIx, u32)> = HashMap::new();
         for (src, sp, dst, dp, what) in ops {
             let (a, b) = ((src, sp), (dst, dp));
             let key = if a <= b { (a, b) } else { (b, a) };
