@@ -311,7 +311,7 @@ impl Progress {
 
     fn tell(&mut self, t: &Tally, path: &Path) {
         self.calls += 1;
-        if !self.on || self.calls % 16 != 0 || self.last.elapsed() < PROGRESS_EVERY {
+        if !self.on || !self.calls.is_multiple_of(16) || self.last.elapsed() < PROGRESS_EVERY {
             return;
         }
         self.last = Instant::now();
@@ -334,7 +334,7 @@ fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);

@@ -400,7 +400,9 @@ impl RecordSettings {
                 ["detailed", "grouped"].map(|f| formats.iter().any(|x| x == f))
             },
             version: match t.number("version")? {
-                None if t.key == "dns" => std::env::var("SURICATA_EVE_DNS_VERSION").ok().and_then(|v| v.parse().ok()),
+                None if t.key == "dns" => {
+                    std::env::var("SURICATA_EVE_DNS_VERSION").ok().and_then(|v| v.parse().ok())
+                }
                 version => version,
             },
             string_limit: t.size("string-log-limit")?.map(|n| n as usize),

@@ -237,8 +237,8 @@ fn ports_into(text: &str, groups: &[(String, String)], depth: u8, out: &mut Vec<
 }
 
 fn app(root: &Node, outputs: &Outputs) -> Result<AppConfig, ConfigError> {
-    let mut a = AppConfig::default();
-    a.midstream = root.flag("stream.midstream").unwrap_or(false);
+    let mut a =
+        AppConfig { midstream: root.flag("stream.midstream").unwrap_or(false), ..AppConfig::default() };
     if let Some(list) = root.at("app-layer.protocols") {
         for p in &list.children {
             let key = format!("app-layer.protocols.{}", p.key);
@@ -282,7 +282,9 @@ fn app(root: &Node, outputs: &Outputs) -> Result<AppConfig, ConfigError> {
     let kinds: Vec<&String> =
         outputs.eve.iter().filter_map(|e| e.record("dns")).flat_map(|d| d.dns_types.iter()).collect();
     if !kinds.is_empty() {
-        a.dns.kinds = Some(kinds.into_iter().filter_map(|k| tidegate_core::app::dns::message::kind_number(k)).collect());
+        a.dns.kinds = Some(
+            kinds.into_iter().filter_map(|k| tidegate_core::app::dns::message::kind_number(k)).collect(),
+        );
     }
     for f in outputs.eve.iter().filter_map(|e| e.files.as_ref()) {
         a.file_md5 |= f.md5;

@@ -89,11 +89,11 @@ impl Node {
         if doc.seq || (doc.val.is_some() && doc.children.is_empty()) {
             return Err(syntax(1, 1, "expected a mapping of settings"));
         }
-        self.merge(doc, name, dir, level)
+        self.merge(doc, dir, level)
     }
 
     /// Puts the children of `from` into `self`, following includes where they stand.
-    fn merge(&mut self, from: Node, name: &Path, dir: &Path, level: usize) -> Result<(), ConfigError> {
+    fn merge(&mut self, from: Node, dir: &Path, level: usize) -> Result<(), ConfigError> {
         for mut child in from.children {
             if child.key == "include" {
                 let files: Vec<String> = match child.val.take() {
@@ -106,7 +106,7 @@ impl Node {
                 continue;
             }
             let mut made = Node { val: child.val.take(), seq: child.seq, ..Node::named(child.key.clone()) };
-            made.merge(child, name, dir, level)?;
+            made.merge(child, dir, level)?;
             match self.children.iter_mut().find(|c| c.key == made.key) {
                 Some(old) => *old = made,
                 None => self.children.push(made),

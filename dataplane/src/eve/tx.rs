@@ -40,7 +40,7 @@ impl Output {
             return;
         }
         let s = s.clone();
-                // Messages logged one by one have their own direction, whole transactions the client's.
+        // Messages logged one by one have their own direction, whole transactions the client's.
         let dir = if name == "dns" { r.dir } else { Dir::ToServer };
         let about = About { packet: Some(r.packet), flow: Some(&r.flow), dir };
         let ends = Ends::of_flow(&r.flow, dir);
