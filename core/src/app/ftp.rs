@@ -120,13 +120,13 @@ impl Ftp {
             line.get(..c.len()).is_some_and(|l| l.eq_ignore_ascii_case(c.as_bytes()))
                 && line.get(c.len()).is_none_or(|b| b.is_ascii_whitespace())
         });
-        if s.pending >= PENDING_MAX {
-            if let Some(old) = flow.oldest(|t| !t.own.done) {
-                let t = flow.get(old);
-                t.common.raise(2, Dir::ToServer);
-                finish(t);
-                s.pending -= 1;
-            }
+        if s.pending >= PENDING_MAX
+            && let Some(old) = flow.oldest(|t| !t.own.done)
+        {
+            let t = flow.get(old);
+            t.common.raise(2, Dir::ToServer);
+            finish(t);
+            s.pending -= 1;
         }
         let Some(tx) = flow.open(cx.now) else { return };
         s.pending += 1;

@@ -31,6 +31,9 @@ pub type StateId = u32;
 /// Number of a live transaction inside its [`Parser`] (a slab index, reused after the transaction is freed).
 pub type TxIdx = u32;
 
+/// Makes the parser of one engine.
+pub type MakeParser = fn(&AppConfig) -> alloc::boxed::Box<dyn Parser>;
+
 /// A protocol's description: what the rules, detection and outputs need to know of it.
 #[derive(Debug)]
 pub struct ProtoDef {
@@ -50,7 +53,7 @@ pub struct ProtoDef {
     /// How the protocol is recognised. Empty when it is only reached by a change of protocol.
     pub recognise: Recognise,
     /// Makes the parser; `None` for a protocol that is recognised but not parsed.
-    pub parser: Option<fn(&AppConfig) -> alloc::boxed::Box<dyn Parser>>,
+    pub parser: Option<MakeParser>,
     /// EVE `event_type` of its transaction records (`http`, `dns`, …); empty when none are written.
     pub record: &'static str,
 }
@@ -333,6 +336,7 @@ pub trait Parser: Send {
 
     /// A named buffer by local number; `index` counts the values of a `Multi` buffer. Built into `scratch` if it
     /// is not stored as it is.
+    #[allow(clippy::too_many_arguments)]
     fn buffer<'a>(
         &'a self,
         st: StateId,

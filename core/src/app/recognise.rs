@@ -141,10 +141,10 @@ impl Recogniser {
                 }
             }
         }
-        if !progress.probes_done[dir.ix()] {
-            if let Some(found) = self.look_probes(c, bytes, dir, ports, other, progress) {
-                return Some(found);
-            }
+        if !progress.probes_done[dir.ix()]
+            && let Some(found) = self.look_probes(c, bytes, dir, ports, other, progress)
+        {
+            return Some(found);
         }
         by_pattern
     }

@@ -138,9 +138,9 @@ impl Compiler {
         let mut xforms = Vec::new();
         for t in transforms {
             xforms.push(match t {
-                ir::Transform::PcreXform(p) => XForm::Regex(
+                ir::Transform::PcreXform(p) => XForm::Regex(alloc::boxed::Box::new(
                     Regex::compile(p.as_bytes(), Flags::default()).map_err(|e| format!("pcrexform: {e}"))?,
-                ),
+                )),
                 t => XForm::Plain(t.clone()),
             });
         }

@@ -925,10 +925,10 @@ impl Bench {
         }
         for s in &sig.state {
             match s {
-                CState::AppEvent { proto, event } => {
-                    if proto.index() != Some(t.p) || common.events >> event & 1 == 0 {
-                        return Answer::No;
-                    }
+                CState::AppEvent { proto, event }
+                    if (proto.index() != Some(t.p) || common.events >> event & 1 == 0) =>
+                {
+                    return Answer::No;
                 }
                 CState::AppState { test, dir } if !test.test(u64::from(common.progress[dir.ix()])) => {
                     wait = true;
@@ -1139,7 +1139,7 @@ fn header(sig: &Sig, cx: &PacketCx<'_>, flow: Option<&FlowCx<'_>>) -> bool {
     }
     if sig.apps != 0 {
         let Some(f) = flow else { return false };
-        if !f.app.index().is_some_and(|i| sig.apps >> (i & 63) & 1 == 1) {
+        if f.app.index().is_none_or(|i| sig.apps >> (i & 63) & 1 != 1) {
             return false;
         }
     }

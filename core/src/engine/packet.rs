@@ -521,10 +521,7 @@ impl Engine {
             no_payload: pkt.carrier || hot.flags & flag::NO_PAYLOAD_INSPECT != 0,
             stream_events: seen.stream_events,
             app_events: seen.app_events,
-            stream_size: self
-                .streams
-                .session(tcp)
-                .map(|s| Dir::BOTH.map(|d| u32::try_from(s.seen(d)).unwrap_or(u32::MAX))),
+            stream_size: self.streams.session(tcp).map(|s| Dir::BOTH.map(|d| s.seen(d))),
             raw,
             flow_id: self.flows.cold(ix).id,
             proto_decided: seen.proto_decided,

@@ -389,12 +389,12 @@ impl Dns {
             let Some(msg) = input.data.get(at + 2..at + 2 + len) else {
                 return Outcome::Consumed { bytes: at, need: len + 2 };
             };
-            if len > 0 {
-                if let Err(bad) = self.message(st, msg, input.dir, cx) {
-                    self.note(st, &bad, input.dir);
-                    if bad != Bad::Full {
-                        return Outcome::Failed;
-                    }
+            if len > 0
+                && let Err(bad) = self.message(st, msg, input.dir, cx)
+            {
+                self.note(st, &bad, input.dir);
+                if bad != Bad::Full {
+                    return Outcome::Failed;
                 }
             }
             at += 2 + len;
@@ -548,7 +548,7 @@ impl Dns {
                 continue;
             }
             let Some(at) = m.at(section, i / step, pool) else { return Buffer::Absent };
-            if step == 1 || i % 2 == 0 {
+            if step == 1 || i.is_multiple_of(2) {
                 scratch.clear();
                 message::name(msg, at, |p| {
                     scratch.extend(p);

@@ -269,7 +269,7 @@ impl Http {
                 self.end_message(st, TS, side.tx, false, cx);
                 return Next::Used(n.max(data.len()));
             }
-            Fields::More(n) if n == 0 => return Next::More(data.len() + 1),
+            Fields::More(0) => return Next::More(data.len() + 1),
             Fields::More(n) => return Next::Used(n),
             Fields::Failed => return Next::Failed,
             Fields::End(n) => n,

@@ -378,7 +378,7 @@ impl Http2 {
                 for set in body.chunks_exact(6) {
                     t.own.list.push(cx.pool, T_SETTING + d as u8, set);
                 }
-                if body.len() % 6 != 0 {
+                if !body.len().is_multiple_of(6) {
                     t.common.raise(EV_LENGTH, dir);
                 }
             }
@@ -520,10 +520,8 @@ impl Protocol for Http2 {
                 let over = side.data == 0 && side.data_ends;
                 let id = side.data_of;
                 self.data(s, flow, rest.get(..n).unwrap_or(&[]), dir, cx);
-                if over {
-                    if let Some(tx) = stream(s, flow, id, dir, cx) {
-                        end_side(s, flow.get(tx), dir, cx);
-                    }
+                if over && let Some(tx) = stream(s, flow, id, dir, cx) {
+                    end_side(s, flow.get(tx), dir, cx);
                 }
                 continue;
             }

@@ -23,7 +23,7 @@ pub const SMB_BEGINS: Recognise = Recognise {
 };
 
 fn smb_magic(b: &[u8]) -> bool {
-    matches!(b.get(4..8), Some([0xff | 0xfe | 0xfd, b'S', b'M', b'B']))
+    matches!(b.get(4..8), Some([0xfd..=0xff, b'S', b'M', b'B']))
 }
 
 fn confirm_smb(b: &[u8], seen: &Seen) -> Verdict {

@@ -167,7 +167,7 @@ fn probe_pgsql(b: &[u8], dir: Dir) -> Verdict {
         ToServer => {
             if let (Some(len), Some(code)) = (be32(b, 0), be32(b, 4)) {
                 // SSLRequest, GSSENCRequest, CancelRequest, StartupMessage of version 3.
-                if matches!(code, 80_877_103 | 80_877_104 | 80_877_102) {
+                if matches!(code, 80_877_102..=80_877_104) {
                     return yes_if(len == 8 || len == 16);
                 }
                 if code >> 16 == 3 && (9..=10_000).contains(&len) {

@@ -190,30 +190,30 @@ impl Mime {
             let kind = value.split(|b| *b == b';').next().unwrap_or(&[]).trim_ascii();
             self.html_or_text = starts(kind, b"text/");
             self.embedded = kind.eq_ignore_ascii_case(b"message/rfc822");
-            if starts(kind, b"multipart/") {
-                if let Some(b) = parameter(value, b"boundary") {
-                    if b.len() > NAME_MAX {
-                        raised.set(super::EV_LONG_BOUNDARY);
-                    }
-                    self.boundary.free(cx.pool);
-                    let _ = self.boundary.extend(cx.pool, b.get(..NAME_MAX).unwrap_or(b));
+            if starts(kind, b"multipart/")
+                && let Some(b) = parameter(value, b"boundary")
+            {
+                if b.len() > NAME_MAX {
+                    raised.set(super::EV_LONG_BOUNDARY);
                 }
+                self.boundary.free(cx.pool);
+                let _ = self.boundary.extend(cx.pool, b.get(..NAME_MAX).unwrap_or(b));
             }
-            if let Some(n) = parameter(value, b"name") {
-                if self.name.is_empty() {
-                    keep_name(&mut self.name, n, cx.pool, raised);
-                }
-            }
-        } else if is("content-disposition") {
-            if let Some(n) = parameter(value, b"filename") {
-                self.name.free(cx.pool);
+            if let Some(n) = parameter(value, b"name")
+                && self.name.is_empty()
+            {
                 keep_name(&mut self.name, n, cx.pool, raised);
             }
+        } else if is("content-disposition")
+            && let Some(n) = parameter(value, b"filename")
+        {
+            self.name.free(cx.pool);
+            keep_name(&mut self.name, n, cx.pool, raised);
         }
-        if !self.inner {
-            if let Some((t, _)) = tag::FIELDS.iter().find(|(_, n)| is(n)) {
-                mail.list.push(cx.pool, *t, value);
-            }
+        if !self.inner
+            && let Some((t, _)) = tag::FIELDS.iter().find(|(_, n)| is(n))
+        {
+            mail.list.push(cx.pool, *t, value);
         }
     }
 

@@ -295,10 +295,10 @@ impl Smtp {
     /// The transaction being written, a new one if need be.
     fn current(&mut self, st: StateId, cx: &mut AppCx<'_>) -> Option<TxIdx> {
         let s = self.states.get_mut(st);
-        if let Some(id) = s.current.checked_sub(1) {
-            if let Some(tx) = self.txs.find(&s.txs, id) {
-                return Some(tx);
-            }
+        if let Some(id) = s.current.checked_sub(1)
+            && let Some(tx) = self.txs.find(&s.txs, id)
+        {
+            return Some(tx);
         }
         let tx = self.txs.open(&mut s.txs, cx.now)?;
         let t = self.txs.get_mut(tx);
@@ -435,7 +435,7 @@ impl Smtp {
         }
     }
 
-    fn to_server(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
+    fn client_bytes(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
         let mut at = 0;
         while at < input.data.len() {
             let rest = input.data.get(at..).unwrap_or(&[]);
@@ -455,10 +455,10 @@ impl Smtp {
                 s.bdat_left = s.bdat_left.saturating_sub(used as u64);
                 if s.bdat_left == 0 {
                     s.mode = Mode::Commands;
-                    if s.bdat_last {
-                        if let Some(tx) = self.current(st, cx) {
-                            self.message_over(st, tx, false, cx);
-                        }
+                    if s.bdat_last
+                        && let Some(tx) = self.current(st, cx)
+                    {
+                        self.message_over(st, tx, false, cx);
                     }
                 }
                 continue;
@@ -500,7 +500,7 @@ impl Smtp {
         Outcome::Consumed { bytes: at, need: 0 }
     }
 
-    fn to_client(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
+    fn server_bytes(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
         let mut at = 0;
         while at < input.data.len() {
             match cut(input.data.get(at..).unwrap_or(&[]), input.eof) {
@@ -569,11 +569,9 @@ impl Smtp {
                 return true;
             }
             Command::StartTls => self.raise(st, EV_TLS_REJECTED, Dir::ToClient, cx),
-            Command::Data if code != 354 => {
-                if s.mode == Mode::Data {
-                    s.mode = Mode::Commands;
-                    self.raise(st, EV_DATA_REJECTED, Dir::ToClient, cx);
-                }
+            Command::Data if code != 354 && s.mode == Mode::Data => {
+                s.mode = Mode::Commands;
+                self.raise(st, EV_DATA_REJECTED, Dir::ToClient, cx);
             }
             _ => {}
         }
@@ -618,15 +616,15 @@ impl Parser for Smtp {
                 s.bdat_left.saturating_sub(u64::from(input.gap)).max(u64::from(s.mode == Mode::Bdat));
         }
         let out = match input.dir {
-            Dir::ToServer => self.to_server(st, input, cx),
-            Dir::ToClient => self.to_client(st, input, cx),
+            Dir::ToServer => self.client_bytes(st, input, cx),
+            Dir::ToClient => self.server_bytes(st, input, cx),
         };
         if input.eof && input.dir == Dir::ToServer {
             let s = self.states.get(st);
-            if let Some(tx) = s.current.checked_sub(1).and_then(|id| self.txs.find(&s.txs, id)) {
-                if s.mode != Mode::Commands {
-                    self.message_over(st, tx, true, cx);
-                }
+            if let Some(tx) = s.current.checked_sub(1).and_then(|id| self.txs.find(&s.txs, id))
+                && s.mode != Mode::Commands
+            {
+                self.message_over(st, tx, true, cx);
             }
         }
         out
@@ -796,10 +794,10 @@ fn email(m: &Mail, pool: &BytePool, out: &mut dyn Fields) {
         list(m, tag::RECEIVED, "received", pool, out);
     }
     for (t, option, key) in CUSTOM {
-        if out.wants(option) {
-            if let Some(v) = m.list.nth(pool, *t, 0) {
-                out.bytes(key, v);
-            }
+        if out.wants(option)
+            && let Some(v) = m.list.nth(pool, *t, 0)
+        {
+            out.bytes(key, v);
         }
     }
 }

@@ -50,7 +50,7 @@ fn read(cx: &Context<'_>, at: usize, n: usize, endian: Endian, base: Base) -> Op
             if b.is_empty() {
                 return None;
             }
-            text(b, u32::from(radix)).map(|(v, used)| (v, used))
+            text(b, u32::from(radix))
         }
     }
 }

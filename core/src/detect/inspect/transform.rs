@@ -21,7 +21,7 @@ use crate::sig::regex::{Cache, Outcome, Regex};
 pub enum XForm {
     Plain(Transform),
     /// First capture group of the regex.
-    Regex(Regex),
+    Regex(Box<Regex>),
 }
 
 /// Worker memory for inflating.
@@ -48,11 +48,11 @@ pub fn apply(x: &XForm, input: &[u8], out: &mut Scratch, regex: &mut Cache, infl
     let t = match x {
         XForm::Regex(r) => {
             let mut caps = [usize::MAX; 4];
-            if let Outcome::Match(..) = r.find_at(input, 0, regex, &mut caps) {
-                if let Some(g) = input.get(caps[2]..caps[3]) {
-                    out.extend(g);
-                    return true;
-                }
+            if let Outcome::Match(..) = r.find_at(input, 0, regex, &mut caps)
+                && let Some(g) = input.get(caps[2]..caps[3])
+            {
+                out.extend(g);
+                return true;
             }
             return false;
         }
