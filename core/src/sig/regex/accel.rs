@@ -11,6 +11,8 @@ pub struct Literal {
     rare: usize,
     /// Case does not matter; `bytes` are in lower case.
     pub fold: bool,
+    /// Where case matters.
+    finder: Option<memchr::memmem::Finder<'static>>,
 }
 
 impl Literal {
@@ -25,7 +27,8 @@ impl Literal {
             }
         };
         let rare = (0..bytes.len()).min_by_key(|&i| cost(bytes[i])).unwrap_or(0);
-        Literal { bytes, rare, fold }
+        let finder = (!fold).then(|| memchr::memmem::Finder::new(&bytes).into_owned());
+        Literal { bytes, rare, fold, finder }
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -34,18 +37,26 @@ impl Literal {
 
     /// First place at or after `from` where the string stands.
     pub fn find(&self, hay: &[u8], from: usize) -> Option<usize> {
+        if let Some(f) = &self.finder {
+            return hay.get(from..).and_then(|h| f.find(h)).map(|p| p + from);
+        }
         let want = *self.bytes.get(self.rare)?;
+        let (first, last) = (*self.bytes.first()?, *self.bytes.last()?);
         let mut at = from + self.rare;
         loop {
             let tail = hay.get(at..)?;
-            let hit = if self.fold && want.is_ascii_alphabetic() {
+            let hit = if want.is_ascii_alphabetic() {
                 memchr2(want, want.to_ascii_uppercase(), tail)?
             } else {
                 memchr(want, tail)?
             };
             let start = at + hit - self.rare;
             let here = hay.get(start..start + self.bytes.len())?;
-            if here == self.bytes || (self.fold && here.eq_ignore_ascii_case(&self.bytes)) {
+            // Both ends settle most places without a call.
+            if here.first().is_some_and(|b| b.eq_ignore_ascii_case(&first))
+                && here.last().is_some_and(|b| b.eq_ignore_ascii_case(&last))
+                && here.eq_ignore_ascii_case(&self.bytes)
+            {
                 return Some(start);
             }
             at += hit + 1;
