@@ -75,6 +75,7 @@ def main():
     ap.add_argument("--no-rules", action="store_true", help="with an empty rule file")
     ap.add_argument("--json", help="write all figures here")
     a = ap.parse_args()
+    a.engine = os.path.abspath(a.engine)
     if not shutil.which(a.suricata):
         raise SystemExit(f"{a.suricata} is not installed")
     rules = "/dev/null" if a.no_rules else os.path.abspath(os.path.join(a.shared, "rules/et-open/et-open.rules"))

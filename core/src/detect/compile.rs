@@ -94,6 +94,9 @@ const INTS: usize = 1;
 const VARS: usize = 2;
 const XBITS: usize = 3;
 
+/// Longest part of a content that the prefilter looks for, bytes.
+const LONGEST: usize = 24;
+
 /// The fast pattern of a rule.
 #[derive(Clone, Debug)]
 enum Pick {
@@ -357,7 +360,13 @@ impl Compiler {
             .filter(|b| !b.is_empty())
             .ok_or("fast_pattern offset and length lie outside the content")?
             .to_vec();
-        let (lo, hi) = bounds(c, from + len);
+        // A part of a long pattern is as selective as the whole, and a scan of a growing value has to look back
+        // by no more than the longest pattern.
+        let cut = (0..=bytes.len().saturating_sub(LONGEST))
+            .max_by_key(|&i| strength(&bytes[i..bytes.len().min(i + LONGEST)]));
+        let cut = cut.unwrap_or(0);
+        let bytes = bytes[cut..bytes.len().min(cut + LONGEST)].to_vec();
+        let (lo, hi) = bounds(c, from + cut + bytes.len());
         Ok(match l.buffer {
             BufferRef::Payload => Pick::Payload { bytes, nocase: c.nocase, lo, hi },
             _ => Pick::App { key: self.key(&l.buffer, &l.transforms)?, bytes, nocase: c.nocase, lo, hi },
