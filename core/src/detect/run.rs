@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::FlowDetect;
 use super::inspect::transform::{self, Inflater};
-use super::inspect::{Bytes, Inspector, NoSets, Sets};
+use super::inspect::{Bytes, Inspector, NoSets, Sets, Spent};
 use super::packet as packet_match;
 use super::queue::{Hit, Queue};
 use super::ruleset::{
@@ -81,7 +81,10 @@ pub struct FlowCx<'a> {
 pub struct Counters {
     pub alerts: u64,
     pub suppressed: u64,
+    /// Regexes that met their step limit.
     pub regex_limits: u64,
+    /// Steps that evaluating took: of rules, and of their regexes.
+    pub work: u64,
     pub candidates: u64,
     pub evaluated: u64,
 }
@@ -126,7 +129,7 @@ struct Bench {
     build: Scratch,
     xf: [Scratch; 2],
     sets: alloc::boxed::Box<dyn Sets + Send>,
-    limits: u64,
+    spent: Spent,
     body_min: [u32; 2],
 }
 
@@ -173,7 +176,7 @@ impl Detector {
                 build: Scratch::new(cfg.scratch),
                 xf: [Scratch::new(cfg.scratch), Scratch::new(cfg.scratch)],
                 sets: alloc::boxed::Box::new(NoSets),
-                limits: 0,
+                spent: Spent::default(),
                 body_min: cfg.body_min,
             },
             scratch: sig::Scratch::new(),
@@ -212,6 +215,12 @@ impl Detector {
 
     pub fn rules(&self) -> &Arc<RuleSet> {
         &self.rules
+    }
+
+    /// Counters since construction.
+    pub fn counters(&self) -> Counters {
+        let Spent { steps, limits } = self.bench.spent;
+        Counters { regex_limits: limits, work: steps + self.bench.regex.work(), ..self.counters }
     }
 
     fn next_epoch(&mut self) -> u32 {
@@ -772,7 +781,7 @@ impl Bench {
             sets: self.sets.as_mut(),
             dce_little: false,
             tries: 0,
-            limits_hit: &mut self.limits,
+            spent: &mut self.spent,
         }
     }
 
@@ -786,7 +795,7 @@ impl Bench {
         if key.xforms.is_empty() {
             return self.inspector().run(&l.steps, b);
         }
-        let Bench { vars, base64, base64_ready, regex, inflater, xf, sets, limits, .. } = self;
+        let Bench { vars, base64, base64_ready, regex, inflater, xf, sets, spent, .. } = self;
         let Some(which) = transformed(&key.xforms, b.buf, xf, regex, inflater) else { return false };
         let mut i = Inspector {
             vars,
@@ -796,7 +805,7 @@ impl Bench {
             sets: sets.as_mut(),
             dce_little: false,
             tries: 0,
-            limits_hit: limits,
+            spent,
         };
         i.run(&l.steps, Bytes { buf: xf[which].as_slice(), offset: 0, end: b.end })
     }

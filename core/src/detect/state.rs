@@ -171,7 +171,7 @@ impl<T: Copy + Default> HostTable<T> {
         let mut h = self.seed ^ u64::from(k.what).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         for c in k.a.0.chunks_exact(8).chain(k.b.0.chunks_exact(8)) {
             let v = u64::from_le_bytes([c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]]);
-            let m = u128::from(h ^ v) * 0xd6e8_feb8_6659_fd93_a076_1d64_78bd_642f_u128.rotate_left(64);
+            let m = u128::from(h ^ v) * 0xd6e8_feb8_6659_fd93;
             h = (m as u64) ^ (m >> 64) as u64 ^ v.rotate_left(23);
         }
         h as usize

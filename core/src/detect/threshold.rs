@@ -116,7 +116,7 @@ impl Thresholds {
                 } else {
                     e.next = 0;
                     if e.count > t.count {
-                        e.next = now + u64::from(t.timeout) * SEC;
+                        e.next = now.saturating_add(u64::from(t.timeout) * SEC);
                         Fate::Changed(changed)
                     } else {
                         Fate::Alert

@@ -232,7 +232,7 @@ impl Engine {
         s.flow = self.flows.counters();
         s.flows_active = self.flows.len() as u64;
         s.stream = self.streams.counters();
-        s.detect = self.detect.counters;
+        s.detect = self.detect.counters();
         s.alert_overflow = self.detect.queue.overflow;
         s.pools = [&self.stream_pool, &self.app_pool].map(|p| (p.in_use() as u64, p.capacity() as u64));
         s.pool_refused = [self.stream_pool.refused(), self.app_pool.refused()];

@@ -96,8 +96,16 @@ pub struct Inspector<'a> {
     pub dce_little: bool,
     /// Tries left.
     pub tries: u32,
-    /// Counts regexes that met their step limit.
-    pub limits_hit: &'a mut u64,
+    pub spent: &'a mut Spent,
+}
+
+/// Work of evaluating, counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spent {
+    /// Steps of rules, those tried again included.
+    pub steps: u64,
+    /// Regexes that met their step limit.
+    pub limits: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -112,7 +120,9 @@ impl Inspector<'_> {
     /// Whether all `steps` hold on `b`.
     pub fn run(&mut self, steps: &[Step], b: Bytes<'_>) -> bool {
         self.tries = TRIES;
-        self.from(steps, b, 0) == R::Match
+        let yes = self.from(steps, b, 0) == R::Match;
+        self.spent.steps += u64::from(TRIES - self.tries);
+        yes
     }
 
     fn num(&self, n: Num) -> i64 {
@@ -167,7 +177,7 @@ impl Inspector<'_> {
                             Outcome::Match(s, e) => Some((s, e)),
                             Outcome::NoMatch => None,
                             Outcome::LimitHit => {
-                                *self.limits_hit += 1;
+                                self.spent.limits += 1;
                                 None
                             }
                         };
@@ -390,7 +400,7 @@ mod tests {
     }
 
     fn run(steps: &[Step], b: Bytes<'_>) -> bool {
-        let (mut vars, mut ready, mut hits) = ([0; 16], false, 0);
+        let (mut vars, mut ready, mut spent) = ([0; 16], false, Spent::default());
         let (mut base64, mut regex) = (Scratch::new(64), Cache::default());
         Inspector {
             vars: &mut vars,
@@ -400,7 +410,7 @@ mod tests {
             sets: &mut NoSets,
             dce_little: false,
             tries: 0,
-            limits_hit: &mut hits,
+            spent: &mut spent,
         }
         .run(steps, b)
     }

@@ -89,6 +89,8 @@ pub struct Cache {
     stack: Vec<Frame>,
     slots: Vec<u32>,
     pike: pike::Memory,
+    /// Steps of the backtracker.
+    steps: u64,
 }
 
 impl Cache {
@@ -101,7 +103,13 @@ impl Cache {
             stack: Vec::with_capacity(frames),
             slots: vec![u32::MAX; Self::SLOTS],
             pike: pike::Memory::new(states),
+            steps: 0,
         }
+    }
+
+    /// Steps taken by all searches so far, whatever they found.
+    pub fn work(&self) -> u64 {
+        self.steps + self.pike.moved
     }
 }
 
@@ -184,15 +192,31 @@ impl Regex {
             return Outcome::NoMatch;
         }
         let linear = self.prog.regular && self.prog.state_count as usize <= cache.pike.states();
-        let mut steps =
+        let budget =
             if linear { SOFT_STEPS + SOFT_STEPS_PER_BYTE * (hay.len() - from) as u64 } else { HARD_STEPS };
+        let mut left = budget;
+        let out = self.search(hay, from, linear, &mut left, cache, caps);
+        cache.steps += budget - left;
+        out
+    }
+
+    /// The search itself, with `steps` left to take.
+    fn search(
+        &self,
+        hay: &[u8],
+        from: usize,
+        linear: bool,
+        steps: &mut u64,
+        cache: &mut Cache,
+        caps: &mut [usize],
+    ) -> Outcome {
         let Some(slots) = cache.slots.get_mut(..self.prog.slots as usize) else { return Outcome::LimitHit };
         let mut at = from;
         while let Some(start) = self.start.next(hay, from, at) {
             // Finding the places to start costs too, or a search could be quadratic in nothing.
-            steps = steps.saturating_sub(1);
+            *steps = steps.saturating_sub(1);
             slots.fill(u32::MAX);
-            match backtrack::match_at(&self.prog, hay, from, start, &mut cache.stack, slots, &mut steps) {
+            match backtrack::match_at(&self.prog, hay, from, start, &mut cache.stack, slots, steps) {
                 backtrack::Outcome::Match(end) => {
                     fill(caps, slots, self.groups);
                     return Outcome::Match(slots[0] as usize, end);
@@ -225,6 +249,7 @@ impl Regex {
             let mut steps = HARD_STEPS;
             let tried =
                 backtrack::match_at(&self.prog, hay, from, start, &mut cache.stack, slots, &mut steps);
+            cache.steps += HARD_STEPS - steps;
             if matches!(tried, backtrack::Outcome::Match(_)) {
                 fill(caps, slots, self.groups);
             }

@@ -24,13 +24,15 @@ pub struct Memory {
     next: Threads,
     todo: Vec<(u32, u32, u32)>,
     stamp: u32,
+    /// Threads moved over a byte since it was made.
+    pub moved: u64,
 }
 
 impl Memory {
     /// For programs of up to `states` states.
     pub fn new(states: usize) -> Self {
         let t = || Threads { dense: Vec::with_capacity(states), seen: vec![0; states] };
-        Memory { now: t(), next: t(), todo: Vec::with_capacity(2 * states + 2), stamp: 0 }
+        Memory { now: t(), next: t(), todo: Vec::with_capacity(2 * states + 2), stamp: 0, moved: 0 }
     }
 
     pub fn states(&self) -> usize {
@@ -174,6 +176,7 @@ pub fn search(
         let next_stamp = mem.fresh();
         mem.next.dense.clear();
         let byte = hay.get(pos).copied();
+        mem.moved += mem.now.dense.len() as u64 + 1;
         for i in 0..mem.now.dense.len() {
             let (pc, count, begun) = mem.now.dense[i];
             let to = match prog.insts[pc as usize] {

@@ -1,0 +1,301 @@
+//! One piece of traffic for every protocol that the engine reads.
+
+use super::wire::{ACK, Carrier, RST, Wire, ipv4, v4};
+
+pub fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut v = b"\x1f\x8b\x08\0\0\0\0\0\0\x03".to_vec();
+    v.extend(miniz_oxide::deflate::compress_to_vec(data, 6));
+    v.extend([0; 4]);
+    v.extend((data.len() as u32).to_le_bytes());
+    v
+}
+
+pub const GET: &[u8] =
+    b"GET /a/../evil%20path/index.php?id=1&cmd=cat%20/etc/passwd HTTP/1.1\r\nHost: www.example.com\r\n\
+User-Agent: evil-agent/1.0\r\nCookie: session=abcdef\r\nReferer: http://ref.example/\r\nAccept: */*\r\n\
+Authorization: Basic dXNlcjpzZWNyZXQ=\r\n\r\n";
+
+/// The answer to [`GET`]: a compressed page.
+pub fn page() -> Vec<u8> {
+    let body = gzip(&b"<html><body>the magic word is abracadabra</body></html>\n".repeat(40));
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: text/html\r\nContent-Encoding: gzip\r\n\
+         Set-Cookie: a=b\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), &body].concat()
+}
+
+fn upload() -> Vec<u8> {
+    let body = b"--XX\r\nContent-Disposition: form-data; name=\"f\"; filename=\"report.exe\"\r\n\
+Content-Type: application/octet-stream\r\n\r\nMZ\x90\0This program cannot be run in DOS mode\r\n--XX--\r\n";
+    let head = format!(
+        "POST /upload HTTP/1.1\r\nHost: files.example.com\r\nContent-Type: multipart/form-data; boundary=XX\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), &body[..]].concat()
+}
+
+const CHUNKED: &[u8] =
+    b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\nContent-Type: text/plain\r\n\r\n\
+5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
+
+fn name(n: &str) -> Vec<u8> {
+    let mut q = Vec::new();
+    for label in n.split('.') {
+        q.push(label.len() as u8);
+        q.extend(label.as_bytes());
+    }
+    q.push(0);
+    q
+}
+
+/// A question, or its answer with one record of `kind`.
+pub fn dns(id: u16, host: &str, kind: u16, answer: Option<&[u8]>) -> Vec<u8> {
+    let mut m = id.to_be_bytes().to_vec();
+    m.extend(if answer.is_some() {
+        [0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]
+    } else {
+        [1, 0, 0, 1, 0, 0, 0, 0, 0, 0]
+    });
+    m.extend(name(host));
+    m.extend(kind.to_be_bytes());
+    m.extend([0, 1]);
+    if let Some(a) = answer {
+        m.extend([0xc0, 0x0c]);
+        m.extend(kind.to_be_bytes());
+        m.extend([0, 1, 0, 0, 0, 60]);
+        m.extend((a.len() as u16).to_be_bytes());
+        m.extend(a);
+    }
+    m
+}
+
+fn counted(n: usize, body: &[u8]) -> Vec<u8> {
+    [&(body.len() as u32).to_be_bytes()[4 - n..], body].concat()
+}
+
+fn tls_record(kind: u8, body: &[u8]) -> Vec<u8> {
+    [&[kind, 3, 3][..], &counted(2, body)].concat()
+}
+
+fn client_hello() -> Vec<u8> {
+    let ext = |kind: u16, body: &[u8]| [&kind.to_be_bytes()[..], &counted(2, body)].concat();
+    let exts = [
+        ext(0, &counted(2, &[&[0][..], &counted(2, b"secret.example.com")].concat())),
+        ext(16, &counted(2, &[counted(1, b"h2"), counted(1, b"http/1.1")].concat())),
+        ext(10, &counted(2, &[0, 29, 0, 23])),
+        ext(11, &counted(1, &[0])),
+        ext(43, &counted(1, &[3, 4, 3, 3])),
+        ext(13, &counted(2, &[4, 3, 8, 4])),
+    ]
+    .concat();
+    let mut b = vec![3, 3];
+    b.extend([7; 32]);
+    b.push(0);
+    b.extend(counted(2, &[0x13, 1, 0xc0, 0x2b, 0, 0x2f]));
+    b.extend([1, 0]);
+    b.extend(counted(2, &exts));
+    tls_record(22, &[&[1][..], &counted(3, &b)].concat())
+}
+
+fn der(tag: u8, parts: &[Vec<u8>]) -> Vec<u8> {
+    let body = parts.concat();
+    match body.len() {
+        n @ 0..128 => [&[tag, n as u8][..], &body].concat(),
+        n => [&[tag, 0x82, (n >> 8) as u8, n as u8][..], &body].concat(),
+    }
+}
+
+fn certificate() -> Vec<u8> {
+    let rdn = |cn: &str| {
+        let oid = der(6, &[vec![0x55, 4, 3]]);
+        der(0x30, &[der(0x31, &[der(0x30, &[oid, der(12, &[cn.as_bytes().to_vec()])])])])
+    };
+    let alg = || der(0x30, &[der(6, &[vec![0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 11]]), vec![5, 0]]);
+    let time = |t: &str| der(0x17, &[t.as_bytes().to_vec()]);
+    let to_sign = der(
+        0x30,
+        &[
+            der(0xa0, &[der(2, &[vec![2]])]),
+            der(2, &[vec![0x12, 0x34, 0x56]]),
+            alg(),
+            rdn("Evil CA"),
+            der(0x30, &[time("250101000000Z"), time("350101000000Z")]),
+            rdn("secret.example.com"),
+            der(0x30, &[alg(), der(3, &[vec![0; 65]])]),
+        ],
+    );
+    der(0x30, &[to_sign, alg(), der(3, &[vec![0; 129]])])
+}
+
+fn server_hello() -> Vec<u8> {
+    let mut b = vec![3, 3];
+    b.extend([9; 32]);
+    b.extend([0, 0xc0, 0x2b, 0]);
+    let cert = counted(3, &counted(3, &certificate()));
+    let hello = [&[2][..], &counted(3, &b)].concat();
+    let cert = [&[11][..], &counted(3, &cert)].concat();
+    [tls_record(22, &hello), tls_record(22, &cert), tls_record(22, &[14, 0, 0, 0])].concat()
+}
+
+fn ssh_kex() -> Vec<u8> {
+    let mut p = vec![20];
+    p.extend([3; 16]);
+    for list in [
+        "curve25519-sha256",
+        "ssh-ed25519",
+        "aes128-ctr",
+        "aes128-ctr",
+        "hmac-sha2-256",
+        "hmac-sha2-256",
+        "none",
+        "none",
+        "",
+        "",
+    ] {
+        p.extend(counted(4, list.as_bytes()));
+    }
+    p.extend([0; 5]);
+    let pad = 16 - (p.len() + 5) % 8;
+    let body = [&[pad as u8][..], &p, &vec![0; pad]].concat();
+    counted(4, &body)
+}
+
+fn mail() -> Vec<(usize, &'static [u8])> {
+    vec![
+        (1, b"220 mx.example.com ESMTP\r\n"),
+        (0, b"EHLO client.example.com\r\n"),
+        (1, b"250-mx.example.com\r\n250 OK\r\n"),
+        (0, b"MAIL FROM:<a@example.com>\r\n"),
+        (1, b"250 OK\r\n"),
+        (0, b"RCPT TO:<b@example.com>\r\n"),
+        (1, b"250 OK\r\n"),
+        (0, b"DATA\r\n"),
+        (1, b"354 go on\r\n"),
+        (
+            0,
+            b"From: a@example.com\r\nTo: b@example.com\r\nSubject: invoice\r\nMIME-Version: 1.0\r\n\
+Content-Type: multipart/mixed; boundary=\"BB\"\r\n\r\n--BB\r\nContent-Type: text/plain\r\n\r\n\
+see http://bad.example.com/x\r\n--BB\r\nContent-Type: application/octet-stream; name=\"invoice.exe\"\r\n\
+Content-Disposition: attachment; filename=\"invoice.exe\"\r\nContent-Transfer-Encoding: base64\r\n\r\n\
+TVqQAAMAAAAEAAAA//8AALgAAAA=\r\n--BB--\r\n.\r\n",
+        ),
+        (1, b"250 queued\r\n"),
+        (0, b"QUIT\r\n"),
+        (1, b"221 bye\r\n"),
+    ]
+}
+
+fn conversations(w: &mut Wire, port: u16) {
+    let page = page();
+    w.talk((1, port), (2, 80), &[(0, GET), (1, &page), (0, &upload()), (1, CHUNKED)]);
+    w.talk((1, port + 1), (2, 8080), &[(0, &[GET, GET].concat()), (1, &[&page[..], CHUNKED].concat())]);
+    w.udp((1, port), (3, 53), &dns(port, "beacon.evil.example", 1, None));
+    w.udp((3, 53), (1, port), &dns(port, "beacon.evil.example", 1, Some(&[192, 0, 2, 7])));
+    w.udp((1, port + 1), (3, 53), &dns(port, "txt.evil.example", 16, None));
+    w.udp((3, 53), (1, port + 1), &dns(port, "txt.evil.example", 16, Some(b"\x05hello")));
+    let q = counted(2, &dns(9, "tcp.evil.example", 16, None));
+    let a = counted(2, &dns(9, "tcp.evil.example", 16, Some(b"\x05hello")));
+    w.talk((1, port + 2), (3, 53), &[(0, &q), (1, &a)]);
+    let (hello, answer) = (client_hello(), server_hello());
+    let rest = [tls_record(20, &[1]), tls_record(23, &[0x55; 300])].concat();
+    w.talk((1, port + 3), (4, 443), &[(0, &hello), (1, &answer), (0, &rest), (1, &rest)]);
+    w.talk((1, port + 4), (5, 25), &mail());
+    w.talk(
+        (1, port + 5),
+        (6, 21),
+        &[
+            (1, b"220 ftp\r\n"),
+            (0, b"USER root\r\n"),
+            (1, b"331 password\r\n"),
+            (0, b"PASS toor\r\n"),
+            (1, b"230 in\r\n"),
+            (0, b"PASV\r\n"),
+            (1, b"227 Entering Passive Mode (10,1,0,6,200,10)\r\n"),
+            (0, b"RETR secret.txt\r\n"),
+            (1, b"150 opening\r\n"),
+        ],
+    );
+    w.talk((1, port + 6), (6, 51_210), &[(1, b"the file's secret content\n")]);
+    w.talk(
+        (1, port + 7),
+        (7, 22),
+        &[(1, b"SSH-2.0-OpenSSH_9.2\r\n"), (0, b"SSH-2.0-evil_client\r\n"), (0, &ssh_kex()), (1, &ssh_kex())],
+    );
+    w.talk(
+        (1, port + 8),
+        (7, 4444),
+        &[(0, b"raw abracadabra content \x90\x90\x90\x90"), (1, b"uid=0(root)")],
+    );
+    let long = [&b"start "[..], &b"A".repeat(2000), b"abracadabra"].concat();
+    w.udp_in_fragments((1, port + 9), (7, 4444), &long, 512, false);
+    w.udp_in_fragments((1, port + 10), (7, 4444), &long, 512, true);
+}
+
+/// What is no conversation: errors, RDMA, damage.
+fn oddities(w: &mut Wire) {
+    // An ICMP error about a flow that exists.
+    w.udp((1, 7001), (9, 9999), b"anyone there?");
+    let about = ipv4(17, v4(1), v4(9), 3, 0, &super::wire::datagram(7001, 9999, b"anyone there?"));
+    w.icmp(9, 1, 3, 3, &[&[0; 4][..], &about].concat());
+    w.icmp(1, 9, 8, 0, b"\0\x01\0\x01ping abracadabra");
+    w.icmp(9, 1, 0, 0, b"\0\x01\0\x01ping abracadabra");
+    // RoCEv2: WRITE only with RETH, acknowledge with AETH, UD SEND with DETH.
+    for (op, rest) in [(0x0a, &[0x11; 16 + 64][..]), (0x11, &[0x1f, 0, 0, 1]), (0x64, &[1; 8 + 16])] {
+        let b = [&[op, 0x40, 0xff, 0xff, 0, 0, 0, 0x11, 0x80, 0, 0, 7][..], rest, &[0; 4]].concat();
+        w.udp((10, 49_152), (11, 4791), &b);
+    }
+    // ARP, SCTP, an empty frame, cut and lying headers.
+    w.ethernet(
+        0x806,
+        &[0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 1, 0, 1, 0, 0, 0, 0, 0, 0, 10, 1, 0, 2],
+    );
+    w.ethernet(0x800, &ipv4(132, v4(1), v4(2), 5, 0, &[0, 80, 0, 90, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 4]));
+    w.ethernet(0x800, &[]);
+    w.ethernet(0x800, &[0x4f, 0, 0, 20, 0, 0]);
+    w.ethernet(0x86dd, &[0x60; 45]);
+    let mut short = ipv4(6, v4(1), v4(2), 6, 0, &[0; 12]);
+    w.ethernet(0x800, &short);
+    short[2..4].copy_from_slice(&[0xff, 0xff]);
+    w.ethernet(0x800, &short);
+    // A conversation with holes, repeats, contradictions and a reset, and one picked up in its middle.
+    let mut t = w.tcp((1, 7100), (2, 80));
+    t.segment_at(0, 10, ACK, &GET[10..200]);
+    t.segment(0, ACK, &GET[..10]);
+    t.segment(0, ACK, &[b'X'; 10]);
+    t.segment(0, ACK, GET);
+    t.acknowledged(0, GET.len());
+    t.segment_at(1, 500, ACK, b"after a hole");
+    t.acknowledged(1, 512);
+    t.segment(1, RST | ACK, &[]);
+}
+
+/// All of it, plain and in every carrier, over both IPs.
+pub fn everything() -> Wire {
+    let mut w = Wire::new();
+    for (i, carrier) in [
+        Carrier::Plain,
+        Carrier::Vlan,
+        Carrier::QinQ,
+        Carrier::Mpls,
+        Carrier::Gre,
+        Carrier::Vxlan,
+        Carrier::Geneve,
+        Carrier::IpInIp,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for v6 in [false, true] {
+            w.carrier = carrier;
+            w.v6 = v6;
+            conversations(&mut w, 20_000 + 100 * i as u16 + 50 * u16::from(v6));
+        }
+    }
+    w.carrier = Carrier::Plain;
+    w.v6 = false;
+    oddities(&mut w);
+    w
+}
