@@ -19,6 +19,7 @@ use crate::app::registry::PROTOCOLS;
 use crate::app::{AppProto, BufferDef, BufferKind, IntDef};
 use crate::event::Action;
 use crate::rules::ir::{self, BufferRef, Fast as FastWish, Match, ProtoSpec};
+use crate::rules::{Categories, Reputation};
 use crate::sig::regex::{Flags, Regex};
 
 /// Position, file and reason come with each refusal.
@@ -26,9 +27,19 @@ type Refuse = String;
 
 impl RuleSet {
     /// Compiles `rules`. Rules that cannot be compiled end up in [`RuleSet::refused`].
-    pub fn compile(mut rules: Vec<ir::Rule>) -> RuleSet {
+    pub fn compile(rules: Vec<ir::Rule>) -> RuleSet {
+        RuleSet::compile_with(rules, &Categories::new(), Reputation::default())
+    }
+
+    /// As [`RuleSet::compile`], with the address reputation that `iprep` asks.
+    pub fn compile_with(
+        mut rules: Vec<ir::Rule>,
+        categories: &Categories,
+        reputation: Reputation,
+    ) -> RuleSet {
         rules.sort_by_key(order);
-        let mut c = Compiler::default();
+        let mut c = Compiler { categories: categories.clone(), ..Compiler::default() };
+        c.set.reputation = reputation;
         for r in rules {
             let at = (r.meta.file, r.meta.line, r.meta.sid);
             if let Err(reason) = c.add(r) {
@@ -85,6 +96,7 @@ struct Compiler {
     set: RuleSet,
     keys: BTreeMap<String, u32>,
     names: [BTreeMap<String, u16>; 4],
+    categories: Categories,
     /// Per rule: where its fast pattern goes.
     picks: Vec<Pick>,
 }
@@ -159,7 +171,32 @@ impl Compiler {
         Ok(k)
     }
 
-    fn add(&mut self, r: ir::Rule) -> Result<(), Refuse> {
+    /// Takes the conditions that ask a table out of `packet`.
+    fn tables(&mut self, packet: &mut Vec<ir::PacketMatch>) -> Result<Vec<CState>, Refuse> {
+        let (mut out, mut rest) = (Vec::new(), Vec::new());
+        for m in core::mem::take(packet) {
+            match m {
+                ir::PacketMatch::IpReputation { side, category, cmp, value } => {
+                    let category = *self
+                        .categories
+                        .get(&category)
+                        .ok_or_else(|| format!("\"{category}\" is not a category of the reputation"))?;
+                    out.push(CState::Reputation { side, category, cmp, value });
+                }
+                ir::PacketMatch::AddrDataset { src, set } => {
+                    let op = set.op;
+                    out.push(CState::AddrSet { src, set: self.dataset(&set), op });
+                }
+                ir::PacketMatch::GeoIp(_) => return Err("geoip: no location database is supported".into()),
+                m => rest.push(m),
+            }
+        }
+        *packet = rest;
+        Ok(out)
+    }
+
+    fn add(&mut self, mut r: ir::Rule) -> Result<(), Refuse> {
+        let tables = self.tables(&mut r.packet)?;
         let mut apps = r.protos.iter().filter_map(|p| p.index()).fold(0u64, |a, i| a | 1 << (i & 63));
         if apps == 0
             && let ProtoSpec::App(list) = &r.header.proto
@@ -255,7 +292,8 @@ impl Compiler {
                 index: i.index,
             })
             .collect();
-        let state = self.state(&r.state);
+        let mut state = self.state(&r.state);
+        state.extend(tables);
         let post = self.post(&r.post);
         let hook = r.header.hook.as_deref().map(|h| hook(h, &r.header.proto)).transpose()?;
         let dsize = r.packet.iter().find_map(|m| match m {
@@ -401,7 +439,7 @@ impl Compiler {
                     endswith: c.endswith,
                     relative_next: relative_next(),
                 }),
-                Match::Pcre(p) => Step::Pcre(PcreStep {
+                Match::Pcre(p) => Step::Pcre(alloc::boxed::Box::new(PcreStep {
                     regex: Regex::compile(
                         &p.pattern,
                         Flags {
@@ -419,7 +457,7 @@ impl Compiler {
                     relative: p.relative,
                     relative_next: relative_next(),
                     captures: p.captures.clone(),
-                }),
+                })),
                 Match::IsDataAt { at, relative, negated } => {
                     Step::IsDataAt { at: *at, relative: *relative, negated: *negated }
                 }

@@ -91,8 +91,8 @@ fn one(m: &PacketMatch, cx: &PacketCx<'_>) -> bool {
                 p.roce.and_then(|r| r.reth).is_some_and(|(_, key, _)| test.test(u64::from(key)))
             }
         },
-        // Asked with the worker's tables, see `run`.
-        PacketMatch::IpReputation { .. } | PacketMatch::GeoIp(_) | PacketMatch::AddrDataset { .. } => true,
+        // The compiler turned these into conditions on tables, or refused the rule.
+        PacketMatch::IpReputation { .. } | PacketMatch::GeoIp(_) | PacketMatch::AddrDataset { .. } => false,
     }
 }
 

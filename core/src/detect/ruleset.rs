@@ -9,7 +9,7 @@ use super::inspect::transform::XForm;
 use super::mpm::Mpm;
 use crate::app::{AppProto, BufferKind, Wanted};
 use crate::event::Action;
-use crate::rules::ir;
+use crate::rules::{Reputation, ir};
 
 /// Number of a rule in [`RuleSet::sigs`]: also its place in the evaluation order.
 pub type SigIx = u32;
@@ -38,6 +38,8 @@ pub struct RuleSet {
     pub(crate) datasets: Vec<ir::Dataset>,
     pub(crate) datareps: Vec<ir::Datarep>,
     pub(crate) refused: Vec<CompileError>,
+    /// Scores of addresses, for `iprep`.
+    pub(crate) reputation: Reputation,
     /// Any rule looks at raw bytes of TCP streams, per direction.
     pub(crate) raw_wanted: [bool; 2],
 }
@@ -196,16 +198,57 @@ pub struct CInt {
 pub enum CState {
     BitsAnySet(Vec<u16>),
     BitsNoneSet(Vec<u16>),
-    Int { var: u16, cmp: ir::Cmp, value: CValue },
-    IntIsSet { var: u16, set: bool },
-    Xbit { bit: u16, track: ir::Track, set: bool },
-    AppProtocol { protos: Vec<AppProto>, negated: bool, mode: ir::AppProtoMode },
-    AppEvent { proto: AppProto, event: u8 },
+    Int {
+        var: u16,
+        cmp: ir::Cmp,
+        value: CValue,
+    },
+    IntIsSet {
+        var: u16,
+        set: bool,
+    },
+    Xbit {
+        bit: u16,
+        track: ir::Track,
+        set: bool,
+    },
+    AppProtocol {
+        protos: Vec<AppProto>,
+        negated: bool,
+        mode: ir::AppProtoMode,
+    },
+    AppEvent {
+        proto: AppProto,
+        event: u8,
+    },
     AppLayerEvent(u8),
-    AppState { test: ir::IntTest, dir: crate::Dir },
-    FlowVar { var: u16, value: Vec<u8>, negated: bool },
-    DceIface { uuid: [u8; 16], version: Option<ir::IntTest>, any_frag: bool },
+    AppState {
+        test: ir::IntTest,
+        dir: crate::Dir,
+    },
+    FlowVar {
+        var: u16,
+        value: Vec<u8>,
+        negated: bool,
+    },
+    DceIface {
+        uuid: [u8; 16],
+        version: Option<ir::IntTest>,
+        any_frag: bool,
+    },
     FtpBounce,
+    Reputation {
+        side: ir::RepSide,
+        category: u8,
+        cmp: ir::Cmp,
+        value: u8,
+    },
+    /// `ip.src` / `ip.dst` in a dataset.
+    AddrSet {
+        src: bool,
+        set: u16,
+        op: ir::DatasetOp,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]

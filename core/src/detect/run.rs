@@ -325,7 +325,7 @@ impl Detector {
                 continue;
             }
             self.bench.begin();
-            let ok = self.bench.state(&mut self.hosts, &sig.state, cx, flow.as_deref_mut(), pool)
+            let ok = self.bench.state(rules, &mut self.hosts, &sig.state, cx, flow.as_deref_mut(), pool)
                 && self.bench.header_lists(rules, sig, cx)
                 && sig.payload_list.as_ref().is_none_or(|l| self.bench.run(rules, l, Bytes::whole(payload)))
                 && self.bench.base64_lists(rules, sig);
@@ -352,7 +352,7 @@ impl Detector {
             }
             self.bench.begin();
             self.counters.evaluated += 1;
-            if !self.bench.state(&mut self.hosts, &sig.state, cx, flow.as_deref_mut(), pool) {
+            if !self.bench.state(rules, &mut self.hosts, &sig.state, cx, flow.as_deref_mut(), pool) {
                 continue;
             }
             let ok = self.bench.header_lists(rules, sig, cx)
@@ -431,7 +431,7 @@ impl Detector {
         }
         self.bench.begin();
         let payload = cx.pkt.payload();
-        if self.bench.state(&mut self.hosts, &sig.state, cx, flow.as_deref_mut(), pool)
+        if self.bench.state(rules, &mut self.hosts, &sig.state, cx, flow.as_deref_mut(), pool)
             && self.bench.header_lists(rules, sig, cx)
             && sig.payload_list.as_ref().is_none_or(|l| self.bench.run(rules, l, Bytes::whole(payload)))
         {
@@ -582,7 +582,7 @@ impl Detector {
                 }
                 self.counters.evaluated += 1;
                 self.bench.begin();
-                if !self.bench.state(&mut self.hosts, &sig.state, cx, Some(flow), pool) {
+                if !self.bench.state(&rules, &mut self.hosts, &sig.state, cx, Some(flow), pool) {
                     continue;
                 }
                 let view = TxCx { parser, st, tx, p, dir, complete, files };
@@ -858,6 +858,7 @@ impl Bench {
     /// Conditions on kept state.
     fn state(
         &mut self,
+        rules: &RuleSet,
         hosts: &mut HostTable<()>,
         list: &[CState],
         cx: &PacketCx<'_>,
@@ -912,6 +913,36 @@ impl Bench {
                 state::var(d, pool, *var).is_some_and(|v| (v == value.as_slice()) != *negated)
             }),
             CState::DceIface { .. } | CState::FtpBounce => false,
+            CState::Reputation { side, category, cmp, value } => {
+                let score = |a: &crate::packet::Addr| {
+                    let r = &rules.reputation;
+                    if cx.pkt.is_ipv6() {
+                        r.v6(u128::from_be_bytes(a.0), *category)
+                    } else {
+                        r.v4(packet_match::v4(a), *category)
+                    }
+                };
+                // "Not set" is written as a score below 0.
+                let unset = *cmp == ir::Cmp::Lt && *value == 0;
+                let ok = |a| match score(a) {
+                    None => unset,
+                    Some(s) => {
+                        !unset && super::inspect::bytes::compare(*cmp, u64::from(s), u64::from(*value))
+                    }
+                };
+                let (src, dst) = (&cx.pkt.src, &cx.pkt.dst);
+                match side {
+                    ir::RepSide::Src => ok(src),
+                    ir::RepSide::Dst => ok(dst),
+                    ir::RepSide::Any => ok(src) || ok(dst),
+                    ir::RepSide::Both => ok(src) && ok(dst),
+                }
+            }
+            CState::AddrSet { src, set, op } => {
+                let a = if *src { &cx.pkt.src } else { &cx.pkt.dst };
+                let n = if cx.pkt.is_ipv6() { 16 } else { 4 };
+                self.sets.dataset(*set, *op, &a.0[..n])
+            }
         })
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tidegate_core::detect::RuleSet;
 use tidegate_core::rules::{
-    Classification, Env, References, Refusal, SetStore, Vars, drop_duplicates, parse_source,
+    Classification, Env, References, Refusal, Reputation, SetStore, Vars, drop_duplicates, parse_source,
     reputation::parse_categories, threshold_file,
 };
 use tidegate_dataplane::config::Settings;
@@ -153,7 +153,18 @@ pub fn load(paths: &[PathBuf], s: &Settings, data_dir: Option<&Path>) -> Result<
     let skipped = no.iter().filter(|r| r.kind == tidegate_core::rules::RefusalKind::Requires).count();
     no.retain(|r| r.kind != tidegate_core::rules::RefusalKind::Requires);
     let read = rules.len();
-    let set = RuleSet::compile(rules);
+    let mut lists = Vec::new();
+    for f in &s.reputation.files {
+        let text = std::fs::read(f).map_err(|e| format!("{}: {e}", f.display()))?;
+        lists.push(String::from_utf8_lossy(&text).into_owned());
+    }
+    let lists: Vec<&str> = lists.iter().map(String::as_str).collect();
+    let (scores, wrong) = Reputation::parse(&lists);
+    for (file, line) in wrong {
+        let name = s.reputation.files.get(file as usize).map(|f| f.display().to_string()).unwrap_or_default();
+        eprintln!("{name}:{line}: expected address,category,score; the line is left out");
+    }
+    let set = RuleSet::compile_with(rules, &reputation, scores);
     let mut all: Vec<Refused> = no.iter().map(refused).collect();
     all.extend(set.refused().iter().map(|e| Refused {
         file: e.file,

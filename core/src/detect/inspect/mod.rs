@@ -27,7 +27,7 @@ pub const TRIES: u32 = 3000;
 #[derive(Debug)]
 pub enum Step {
     Content(ContentStep),
-    Pcre(PcreStep),
+    Pcre(alloc::boxed::Box<PcreStep>),
     IsDataAt { at: Num, relative: bool, negated: bool },
     ByteTest(ByteTest),
     ByteJump(ByteJump),

@@ -78,7 +78,7 @@ pub enum Start {
     Two(u8, u8),
     Three(u8, u8, u8),
     Set(ByteSet),
-    Literal(Literal),
+    Literal(alloc::boxed::Box<Literal>),
 }
 
 impl Start {
@@ -120,7 +120,7 @@ pub fn start_of(node: &Node, anchored: bool) -> Start {
     }
     let (prefix, fold) = prefix(node);
     if prefix.len() > 1 {
-        return Start::Literal(Literal::new(prefix, fold));
+        return Start::Literal(alloc::boxed::Box::new(Literal::new(prefix, fold)));
     }
     let mut set = ByteSet::EMPTY;
     if node.first(&mut set) || set.len() > 200 {
