@@ -1,5 +1,6 @@
 //! Search for one content in a range of a buffer: bytes in, position out. Owns the prepared search.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use memchr::memmem::Finder;
 
@@ -9,7 +10,8 @@ pub struct Needle {
     /// Lower-cased when `nocase`.
     bytes: Vec<u8>,
     nocase: bool,
-    finder: Option<Finder<'static>>,
+    /// Apart, because it is several times the size of the rest and only needed once a search begins.
+    finder: Option<Box<Finder<'static>>>,
     /// Index of the byte looked for first when `nocase`, and its two cases.
     rare: usize,
     rare_lo: u8,
@@ -35,7 +37,7 @@ impl Needle {
         let rare = (0..bytes.len()).min_by_key(|&i| rank(bytes[i])).unwrap_or(0);
         let rare_lo = bytes.get(rare).copied().unwrap_or(0);
         let rare_hi = rare_lo.to_ascii_uppercase();
-        let finder = (!nocase).then(|| Finder::new(&bytes).into_owned());
+        let finder = (!nocase).then(|| Box::new(Finder::new(&bytes).into_owned()));
         Needle { bytes, nocase, finder, rare, rare_lo, rare_hi }
     }
 
