@@ -25,6 +25,8 @@ pub const TRIES: u32 = 3000;
 
 /// A compiled condition.
 #[derive(Debug)]
+// Most steps are contents, which are read one after the other: they lie in line.
+#[allow(clippy::large_enum_variant)]
 pub enum Step {
     Content(ContentStep),
     Pcre(alloc::boxed::Box<PcreStep>),
