@@ -53,6 +53,12 @@ impl Expectations {
         Expectations { list: Vec::with_capacity(n.max(1)) }
     }
 
+    /// The source of packets ended: nothing announced will come any more.
+    pub fn clear(&mut self, pool: &mut BytePool) {
+        self.list.iter_mut().for_each(|x| x.what.free(pool));
+        self.list.clear();
+    }
+
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }

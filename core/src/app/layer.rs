@@ -254,6 +254,11 @@ impl AppLayer {
         }
     }
 
+    /// The source of packets ended: forgets the flows that were announced and never came.
+    pub fn finish(&mut self, pool: &mut BytePool) {
+        self.expected.clear(pool);
+    }
+
     /// The flow ended: gives back everything it holds here.
     pub fn end(&mut self, app: &mut FlowApp, flow: &FlowFacts, pool: &mut BytePool, now: u64) {
         self.close_state(app, flow, pool, now);

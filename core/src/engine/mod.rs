@@ -224,6 +224,7 @@ impl Engine {
             self.end_flow(ix, sink);
             at = ix.0 + 1;
         }
+        self.app.finish(&mut self.app_pool);
     }
 
     /// Counters since construction.
