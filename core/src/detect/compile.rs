@@ -196,6 +196,16 @@ impl Compiler {
     }
 
     fn add(&mut self, mut r: ir::Rule) -> Result<(), Refuse> {
+        // A rule that could never match is refused, not loaded.
+        for s in &r.state {
+            match s {
+                ir::StateMatch::DceIface { .. } => {
+                    return Err("dcerpc.iface: DCERPC is not parsed yet".into());
+                }
+                ir::StateMatch::FtpBounce => return Err("ftpbounce is not supported yet".into()),
+                _ => {}
+            }
+        }
         let tables = self.tables(&mut r.packet)?;
         let mut apps = r.protos.iter().filter_map(|p| p.index()).fold(0u64, |a, i| a | 1 << (i & 63));
         if apps == 0
