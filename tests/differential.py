@@ -2,7 +2,7 @@
 """differential.py - compare this engine's alerts and flows with a reference, capture by capture.
 
     differential.py [--engine target/release/tidegate] [--shared ../shared] [--only TEXT] [--jobs 2]
-                    [--min-recall 97] [--min-precision 97] [--min-flows 95] [--json OUT]
+                    [--min-recall 97] [--min-precision 97] [--min-flows 95] [--out out/differential]
 
 The reference (SHARED/expected/*.jsonl, one line a capture) holds what Suricata said with the rules of
 SHARED/rules/et-open and SHARED/rules/reference.yaml: alerts {sid: count}, flows, app_proto. Every capture
@@ -12,12 +12,14 @@ is read by an engine of its own with the same rules and configuration; counted a
     precision   (capture, sid) pairs of this engine that the reference has too
     flows       captures with the same number of flows
 
-Left out, and counted apart, are pcapng files whose interfaces differ in link type or snapshot length: the
-reference's capture library stops at the second interface of such a file, this engine reads on.
+The reference's capture library gives up in the middle of a pcapng file whose interfaces differ in link type or
+snapshot length; this engine reads on. So that both see the same packets, such a file is copied to OUT/cut as far as
+the reference read it, and the copy is what counts. How many there are and why is printed, and so are the figures
+with the whole files instead ("raw"), and what was found in the rest of them.
 
 The misses are printed. Exit status 1 when a floor is not reached. Standard library only.
 """
-import argparse, collections, concurrent.futures, glob, json, os, re, struct, subprocess, sys, tempfile
+import argparse, collections, concurrent.futures, glob, json, os, re, shutil, struct, subprocess, sys, tempfile
 
 
 def reference(shared, only):
@@ -97,32 +99,96 @@ def run(engine, rules, config, captures, timeout):
     return out
 
 
-def readable_by_reference(path):
-    """False for a pcapng file whose interfaces differ (see above)"""
+# Of the link types that captures write, those that libpcap calls by another number once it has read them.
+DLT = {100: 11, 101: 12}
+# Kept bytes of a frame when an interface names no limit.
+MAX_SNAPLEN = {231: 128 << 20, 249: 128 << 20, 279: 8 << 20}
+
+
+def cut(path):
+    """(offset, reason) of the block where the reference's capture library refuses a pcapng file, or None.
+
+    libpcap knows one link type, one snapshot length and one byte order a file. It gives up at the first interface
+    description, of any section, that differs from the file's first one; packets before that block were read.
+    """
     with open(path, "rb") as f:
         data = f.read()
-    at, order, first = 0, "<", None
+    at, order, first = 0, None, None
     while at + 12 <= len(data):
-        kind, = struct.unpack_from(order + "I", data, at)
-        if kind == 0x0A0D0D0A:
-            order = "<" if data[at + 8:at + 12] == b"\x4d\x3c\x2b\x1a" else ">"
-            first = None
-        elif at == 0:
-            return True
-        size, = struct.unpack_from(order + "I", data, at + 4)
+        if data[at:at + 4] == b"\x0a\x0d\x0d\x0a":
+            now = "<" if data[at + 8:at + 12] == b"\x4d\x3c\x2b\x1a" else ">"
+            if order not in (None, now):
+                return at, "a section of the other byte order"
+            order = now
+        elif order is None:
+            return None
+        kind, size = struct.unpack_from(order + "II", data, at)
         if kind == 1 and at + 16 <= len(data):
             link, _, snap = struct.unpack_from(order + "HHI", data, at + 8)
-            if first not in (None, (link, snap)):
-                return False
-            first = (link, snap)
+            if first is None:
+                first = DLT.get(link, link), snaplen(DLT.get(link, link), snap)
+            elif link != first[0]:
+                return at, f"an interface of link type {link} after {first[0]}"
+            elif snaplen(link, snap) != first[1]:
+                return at, f"an interface of snapshot length {snap} after {first[1]}"
         if size < 12 or size % 4:
-            return True
+            return None
         at += size
-    return True
+    return None
+
+
+def snaplen(link, n):
+    """a snapshot length as libpcap takes it"""
+    return n if 0 < n < 1 << 31 else MAX_SNAPLEN.get(link, 262144)
 
 
 def percent(a, b):
     return 100.0 * a / b if b else 100.0
+
+
+class Comparison:
+    """What is expected of captures, beside what an engine said."""
+
+    def __init__(self, want, have, sids):
+        found = missed = extra = not_loaded = same_flows = same_protos = 0
+        self.rows, self.faults = [], []
+        for c, r in want.items():
+            alerts, flows, protos, fault = have[c]
+            if fault:
+                self.faults.append(f"{c}: {fault}")
+            for sid in r["alerts"]:
+                if sid not in sids:
+                    not_loaded += 1
+                elif sid in alerts:
+                    found += 1
+                else:
+                    missed += 1
+                    self.rows.append(("missed", c, sid))
+            for sid in alerts:
+                if sid not in r["alerts"]:
+                    extra += 1
+                    self.rows.append(("extra", c, sid))
+            if flows == r["flows"]:
+                same_flows += 1
+            else:
+                self.rows.append(("flows", c, f"{flows} instead of {r['flows']}"))
+            if dict(protos) == r["app_proto"]:
+                same_protos += 1
+            else:
+                d = {k: (protos.get(k, 0), r["app_proto"].get(k, 0)) for k in set(protos) | set(r["app_proto"])}
+                self.rows.append(("protocols", c, str({k: v for k, v in sorted(d.items()) if v[0] != v[1]})))
+        self.recall, self.precision = percent(found, found + missed), percent(found, found + extra)
+        self.flows, self.protos = percent(same_flows, len(want)), percent(same_protos, len(want))
+        self.pairs = f"{found} of {found + missed} pairs ({not_loaded} of rules that are not loaded)"
+        self.known = f"{found} of {found + extra} pairs"
+        self.equal = f"{same_flows} of {len(want)} captures", f"{same_protos} of {len(want)} captures"
+
+    def print(self):
+        print(f"recall    {self.recall:6.2f} %  {self.pairs}")
+        print(f"precision {self.precision:6.2f} %  {self.known}")
+        print(f"flows     {self.flows:6.2f} %  {self.equal[0]}")
+        print(f"protocols {self.protos:6.2f} %  {self.equal[1]}")
+        print(f"faults    {len(self.faults)}")
 
 
 def main():
@@ -138,7 +204,8 @@ def main():
     ap.add_argument("--min-recall", type=float, default=0)
     ap.add_argument("--min-precision", type=float, default=0)
     ap.add_argument("--min-flows", type=float, default=0)
-    ap.add_argument("--json", help="write every difference here")
+    ap.add_argument("--out", default=os.path.join(here, "out/differential"),
+                    help="folder of the cut captures and of differences.json")
     a = ap.parse_args()
     rules = a.rules or os.path.join(a.shared, "rules/et-open/et-open.rules")
     config = os.path.join(a.shared, "rules/reference.yaml")
@@ -148,66 +215,51 @@ def main():
         want = {c: r for c, r in want.items() if r["alerts"]}
     if not want:
         raise SystemExit("no reference found")
-    want = {c: r for c, r in want.items() if os.path.exists(os.path.join(a.shared, "captures", c))}
-    apart = [c for c in want if not readable_by_reference(os.path.join(a.shared, "captures", c))]
-    want = {c: r for c, r in want.items() if c not in apart}
+    absent = [c for c in want if not os.path.exists(os.path.join(a.shared, "captures", c))]
+    want = {c: r for c, r in want.items() if c not in absent}
+    cuts = {c: at for c in want if (at := cut(os.path.join(a.shared, "captures", c)))}
+    shutil.rmtree(os.path.join(a.out, "cut"), ignore_errors=True)
+    paths = {c: os.path.join(a.shared, "captures", c) for c in want}
+    whole = {c: paths[c] for c in cuts}
+    for c, (size, _) in cuts.items():
+        paths[c] = os.path.join(a.out, "cut", c)
+        os.makedirs(os.path.dirname(paths[c]), exist_ok=True)
+        with open(whole[c], "rb") as f, open(paths[c], "wb") as g:
+            g.write(f.read(size))
     config = local_config(config, a.shared)
     sids = loaded_sids(a.engine, rules, config)
 
-    paths = {c: os.path.join(a.shared, "captures", c) for c in want}
-    parts = [list(paths)[i::a.jobs * 4] for i in range(a.jobs * 4)]
+    every = list(paths.values()) + list(whole.values())
+    parts = [every[i::a.jobs * 4] for i in range(a.jobs * 4)]
     have = {}
     with concurrent.futures.ThreadPoolExecutor(a.jobs) as pool:
-        jobs = [pool.submit(run, a.engine, rules, config, [paths[c] for c in part], a.timeout) for part in parts if part]
+        jobs = [pool.submit(run, a.engine, rules, config, part, a.timeout) for part in parts if part]
         for job in jobs:
             have.update(job.result())
-    have = {c: have[p] for c, p in paths.items()}
-
-    found = missed = extra = not_loaded = same_flows = same_protos = 0
-    rows, faults = [], []
-    for c, r in want.items():
-        alerts, flows, protos, fault = have[c]
-        if fault:
-            faults.append(f"{c}: {fault}")
-        for sid in r["alerts"]:
-            if sid not in sids:
-                not_loaded += 1
-            elif sid in alerts:
-                found += 1
-            else:
-                missed += 1
-                rows.append(("missed", c, sid))
-        for sid in alerts:
-            if sid not in r["alerts"]:
-                extra += 1
-                rows.append(("extra", c, sid))
-        if flows == r["flows"]:
-            same_flows += 1
-        else:
-            rows.append(("flows", c, f"{flows} instead of {r['flows']}"))
-        if dict(protos) == r["app_proto"]:
-            same_protos += 1
-        else:
-            d = {k: (protos.get(k, 0), r["app_proto"].get(k, 0)) for k in set(protos) | set(r["app_proto"])}
-            rows.append(("protocols", c, str({k: v for k, v in sorted(d.items()) if v[0] != v[1]})))
-    for row in rows:
-        print("%-9s %s  %s" % row)
-    for f in faults:
-        print(f"fault     {f}")
-    recall, precision = percent(found, found + missed), percent(found, found + extra)
-    flows = percent(same_flows, len(want))
-    print(f"left out  {len(apart)} captures with differing interfaces: {' '.join(sorted(apart))}")
-    print(f"recall    {recall:6.2f} %  {found} of {found + missed} pairs ({not_loaded} of rules that are not loaded)")
-    print(f"precision {precision:6.2f} %  {found} of {found + extra} pairs")
-    print(f"flows     {flows:6.2f} %  {same_flows} of {len(want)} captures")
-    print(f"protocols {percent(same_protos, len(want)):6.2f} %  {same_protos} of {len(want)} captures")
-    print(f"faults    {len(faults)}")
-    if a.json:
-        with open(a.json, "w") as f:
-            json.dump({"rows": rows, "faults": faults}, f, indent=1)
     os.unlink(config)
-    ok = recall >= a.min_recall and precision >= a.min_precision and flows >= a.min_flows and not faults
-    return 0 if ok else 1
+
+    same = Comparison(want, {c: have[p] for c, p in paths.items()}, sids)
+    raw = Comparison(want, {c: have[whole.get(c, p)] for c, p in paths.items()}, sids)
+    for row in same.rows:
+        print("%-9s %s  %s" % row)
+    for f in same.faults:
+        print(f"fault     {f}")
+    for row in raw.rows:
+        if row not in same.rows:
+            print("raw       %-9s %s  %s" % row)
+    print(f"absent    {len(absent)} captures of the reference are not in the folder"
+          + "".join(f"\n          {c}" for c in absent))
+    reasons = collections.Counter(re.sub(r" \d+ after \d+", "", why) for _, why in cuts.values())
+    print(f"cut       {len(cuts)} of {len(want)} captures, as far as the reference read them: "
+          + ", ".join(f"{n} at {why}" for why, n in reasons.most_common()))
+    same.print()
+    print("with the whole files instead:")
+    raw.print()
+    with open(os.path.join(a.out, "differences.json"), "w") as f:
+        json.dump({"rows": same.rows, "faults": same.faults, "raw": [r for r in raw.rows if r not in same.rows],
+                   "cut": {c: why for c, (_, why) in cuts.items()}}, f, indent=1)
+    ok = same.recall >= a.min_recall and same.precision >= a.min_precision and same.flows >= a.min_flows
+    return 0 if ok and not same.faults else 1
 
 
 def local_config(path, shared):
