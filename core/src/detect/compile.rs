@@ -390,7 +390,8 @@ impl Compiler {
                     continue;
                 }
                 let wish = if c.fast == FastWish::Auto { 0 } else { 1 << 20 };
-                let score = wish + (class << 16) + strength(&c.bytes).min(0xffff);
+                let strength = if COMMON.contains(&c.bytes.as_slice()) { 1 } else { strength(&c.bytes) };
+                let score = wish + (class << 16) + strength.min(0xffff);
                 if best.is_none_or(|b| score > b.0) {
                     best = Some((score, i, c));
                 }
@@ -690,6 +691,8 @@ impl Compiler {
                         .or_insert_with(|| (local, def.progress, def.kind, MpmBuilder::default()))
                         .3
                         .add(bytes, *nocase, Wanted { sig: ix, lo: *lo, hi: *hi });
+                } else if let Pick::Payload { bytes, nocase, lo, hi } = &self.picks[ix as usize] {
+                    g.payload.add(bytes, *nocase, Wanted { sig: ix, lo: *lo, hi: *hi });
                 } else if sig
                     .state
                     .iter()
@@ -787,6 +790,7 @@ impl Compiler {
 #[derive(Default)]
 struct TxBuild {
     bufs: BTreeMap<u32, (u8, u8, BufferKind, MpmBuilder)>,
+    payload: MpmBuilder,
     always: Vec<u32>,
     on_event: Vec<u32>,
 }
@@ -801,7 +805,8 @@ impl TxBuild {
                 TxBuf { key, local, progress, kind, mpm }
             })
             .collect();
-        TxGroup { bufs, always: self.always, on_event: self.on_event }
+        let payload = (!self.payload.is_empty()).then(|| self.payload.build());
+        TxGroup { bufs, payload, always: self.always, on_event: self.on_event }
     }
 }
 
@@ -822,6 +827,28 @@ fn is_relative(m: &Match) -> bool {
         _ => false,
     }
 }
+
+/// Values that most messages have: poor prefilters, however long they are.
+const COMMON: &[&[u8]] = &[
+    b"GET",
+    b"POST",
+    b"200",
+    b"HTTP/1.",
+    b"HTTP/1.0",
+    b"HTTP/1.1",
+    b"Mozilla",
+    b"Mozilla/",
+    b"Mozilla/4.0",
+    b"Mozilla/5.0",
+    b"gzip",
+    b"gzip, deflate",
+    b"text/html",
+    b"close",
+    b"Keep-Alive",
+    b"*/*",
+    b"User-Agent",
+    b"Content-Type",
+];
 
 /// How selective a pattern is: its length, bytes that repeat counting less.
 fn strength(b: &[u8]) -> u32 {

@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use crate::sig::anchored::{Anchored, Placed};
 use crate::sig::{Builder, Database, Scratch};
 
 /// Patterns that can only matter this near the start of a value have a database of their own, so that the rest of
@@ -12,6 +13,8 @@ const HEAD: u32 = 256;
 /// A pattern database with the rules behind each pattern.
 #[derive(Debug)]
 pub struct Mpm {
+    /// Patterns that can stand at one place only.
+    placed: Anchored,
     /// Patterns that must end within the first `head_end` bytes.
     head: Option<Database>,
     head_end: u32,
@@ -56,12 +59,18 @@ impl MpmBuilder {
         let (mut head, mut rest) = (Builder::new(), Builder::new());
         let (mut start, mut rules) = (Vec::new(), Vec::new());
         let (mut max_len, mut min_len, mut head_end) = (0, usize::MAX, 0);
+        let mut placed = Vec::new();
         for (i, ((bytes, nocase), list)) in self.pats.into_iter().enumerate() {
             start.push(rules.len() as u32);
             let last = list.iter().map(|w| w.hi).max().unwrap_or(0);
             rules.extend(list);
             max_len = max_len.max(bytes.len());
             min_len = min_len.min(bytes.len());
+            let same = list_place(&rules[start[i] as usize..], bytes.len());
+            if let Some(at) = same {
+                placed.push(Placed { at, bytes, caseless: nocase, id: i as u32 });
+                continue;
+            }
             let db = if last <= HEAD {
                 head_end = head_end.max(last);
                 &mut head
@@ -74,8 +83,15 @@ impl MpmBuilder {
         }
         start.push(rules.len() as u32);
         let built = |b: Builder| (!b.is_empty()).then(|| b.build());
-        Mpm { head: built(head), head_end, rest: built(rest), start, rules, max_len, min_len }
+        let placed = Anchored::new(placed);
+        Mpm { placed, head: built(head), head_end, rest: built(rest), start, rules, max_len, min_len }
     }
+}
+
+/// Where a pattern of `len` bytes starts if all its rules want it at one place.
+fn list_place(rules: &[Wanted], len: usize) -> Option<u32> {
+    let end = rules.first()?.hi;
+    rules.iter().all(|w| (w.lo, w.hi) == (end, end)).then(|| end.checked_sub(len as u32)).flatten()
 }
 
 impl Mpm {
@@ -94,7 +110,7 @@ impl Mpm {
 
     pub fn memory_bytes(&self) -> usize {
         let dbs: usize = self.databases().map(Database::memory_bytes).sum();
-        dbs + self.rules.len() * 12 + self.start.len() * 4
+        dbs + self.placed.memory_bytes() + self.rules.len() * 12 + self.start.len() * 4
     }
 
     pub fn prepare(&self, scratch: &mut Scratch) {
@@ -119,6 +135,9 @@ impl Mpm {
             }
             true
         };
+        self.placed.scan(hay, offset, |pat, end| {
+            hit(pat, end);
+        });
         if let Some(db) = &self.head
             && offset < u64::from(self.head_end)
         {

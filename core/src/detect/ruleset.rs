@@ -304,6 +304,8 @@ pub struct PortGroup {
 #[derive(Debug, Default)]
 pub struct TxGroup {
     pub bufs: Vec<TxBuf>,
+    /// Rules whose fast pattern is in the payload of the packet or the raw stream.
+    pub payload: Option<Mpm>,
     /// Rules without a fast pattern.
     pub always: Vec<SigIx>,
     /// Rules that need an event of the transaction.
@@ -312,7 +314,7 @@ pub struct TxGroup {
 
 impl TxGroup {
     pub fn is_empty(&self) -> bool {
-        self.bufs.is_empty() && self.always.is_empty() && self.on_event.is_empty()
+        self.bufs.is_empty() && self.payload.is_none() && self.always.is_empty() && self.on_event.is_empty()
     }
 }
 
@@ -367,10 +369,9 @@ impl RuleSet {
 
     pub(crate) fn mpms(&self) -> impl Iterator<Item = &Mpm> {
         let ports = self.tcp.iter().chain(self.udp.iter()).flat_map(|g| g.groups.iter());
-        ports
-            .chain(self.other.iter())
-            .flat_map(|g| g.packet.iter().chain(g.stream.iter()))
-            .chain(self.tx.iter().flatten().flat_map(|g| g.bufs.iter().map(|b| &b.mpm)))
+        ports.chain(self.other.iter()).flat_map(|g| g.packet.iter().chain(g.stream.iter())).chain(
+            self.tx.iter().flatten().flat_map(|g| g.bufs.iter().map(|b| &b.mpm).chain(g.payload.iter())),
+        )
     }
 
     /// Figures for people: groups, patterns, bytes.

@@ -546,7 +546,22 @@ impl Detector {
             self.cands.clear();
             let scanned =
                 self.prefilter(&rules, group, &mut det, epoch, parser, st, tx, dir, progress, complete, pool);
+            let asked = self.cands.len();
+            if let Some(m) = &group.payload {
+                let (data, offset) = match &cx.raw {
+                    Some(r) => (r.data, r.offset),
+                    None => (cx.pkt.payload(), 0),
+                };
+                let (seen, cands) = (&mut self.seen, &mut self.cands);
+                m.scan(data, offset, &mut self.scratch, |s, _end| {
+                    if seen[s as usize] != epoch {
+                        seen[s as usize] = epoch;
+                        cands.push(s);
+                    }
+                });
+            }
             // What was seen before and has not changed gives the same answers.
+            let scanned = scanned || self.cands.len() > asked;
             if !scanned && !complete && det.seen == progress.saturating_add(1) && events == 0 {
                 parser.common_mut(tx).dirty[dir.ix()] = false;
                 return;

@@ -12,6 +12,7 @@
 //!
 //! Work is bounded for every input: the filter is linear; a candidate costs at most the entries that share its
 //! window.
+pub mod anchored;
 mod build;
 mod queue;
 mod rank;

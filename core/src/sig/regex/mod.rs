@@ -29,6 +29,8 @@ use prog::Prog;
 /// Steps a regular pattern may backtrack before the simulation takes over, plus some for each byte.
 const SOFT_STEPS: u64 = 20_000;
 const SOFT_STEPS_PER_BYTE: u64 = 8;
+/// Steps of a first try of a pattern that can start at one place only.
+const FIRST_STEPS: u64 = 256;
 /// Steps of a search that only backtracking can decide.
 const HARD_STEPS: u64 = 400_000;
 
@@ -185,6 +187,16 @@ impl Regex {
         caps.fill(usize::MAX);
         if from > hay.len() || hay.len() - from < self.min_len || hay.len() >= u32::MAX as usize - 1 {
             return Outcome::NoMatch;
+        }
+        if matches!(self.start, Start::From | Start::Text) {
+            // One place to start: most tries end after a few bytes, cheaper than looking for the literal in all
+            // of the text, which a caller that tries behind every match of a content would do each time.
+            let mut left = FIRST_STEPS;
+            let out = self.search(hay, from, false, &mut left, cache, caps);
+            cache.steps += FIRST_STEPS - left;
+            if out != Outcome::LimitHit {
+                return out;
+            }
         }
         if let (Some(lit), false) = (&self.required, self.required_is_start)
             && lit.find(hay, from).is_none()

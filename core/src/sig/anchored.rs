@@ -1,0 +1,267 @@
+//! Literals that can stand at one place only: no search, one lookup for each such place.
+//!
+//! In: patterns with the offset where each must start; then bytes and where they lie in the whole value. Out: the
+//! ids of the patterns that stand there. Owns its tables, allocates only when it is built.
+//!
+//! Most contents of rules on raw payload are tied to its start (`offset`, `depth`, `startswith`): 560 of 930 in the
+//! groups of the open rules, at about a dozen places. A search for them would cost something for every byte and
+//! clutter the tables of the patterns that may lie anywhere. Patterns of one place and one width (1, 2, 3, 4 to 7, 8
+//! and more bytes) share a row; its hash is asked for the folded bytes there, and what is found is compared in full.
+use alloc::{boxed::Box, vec::Vec};
+
+/// A pattern that must start at `at`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Placed {
+    /// Offset in the whole value.
+    pub at: u32,
+    /// One byte or more; in lower case when `caseless`.
+    pub bytes: Vec<u8>,
+    /// ASCII letters match in either case.
+    pub caseless: bool,
+    /// The caller's number.
+    pub id: u32,
+}
+
+/// The patterns of one place and width: `slots[first..=first + mask]` is their hash.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    at: u32,
+    width: u32,
+    first: u32,
+    mask: u32,
+}
+
+/// A folded key and its first entry; `NONE` when free.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    key: u64,
+    entry: u32,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// A pattern: `arena[at..at + len]`, and the next with the same key.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    at: u32,
+    len: u32,
+    caseless: bool,
+    id: u32,
+    next: u32,
+}
+
+/// An immutable set of [`Placed`] patterns.
+#[derive(Debug, Default)]
+pub struct Anchored {
+    rows: Box<[Row]>,
+    slots: Box<[Slot]>,
+    entries: Box<[Entry]>,
+    arena: Box<[u8]>,
+    shortest: usize,
+}
+
+/// Key bytes of a pattern.
+fn width(len: usize) -> u32 {
+    match len {
+        0..=3 => len as u32,
+        4..=7 => 4,
+        _ => 8,
+    }
+}
+
+/// Bit 5 set in every byte: case does not count, and what else it blurs the comparison tells apart.
+fn fold(b: &[u8]) -> u64 {
+    let mut w = [0u8; 8];
+    for (w, b) in w.iter_mut().zip(b) {
+        *w = b | 0x20;
+    }
+    u64::from_le_bytes(w)
+}
+
+/// The folded `width` bytes at the start of `b`, which has as many.
+#[inline(always)]
+fn key(b: &[u8], width: u32) -> u64 {
+    match (width, b.first_chunk::<8>(), b.first_chunk::<4>()) {
+        (8, Some(b), _) => u64::from_le_bytes(*b) | 0x2020_2020_2020_2020,
+        (4, _, Some(b)) => u64::from(u32::from_le_bytes(*b) | 0x2020_2020),
+        _ => fold(b.get(..width as usize).unwrap_or_default()),
+    }
+}
+
+#[inline(always)]
+fn hash(key: u64) -> u32 {
+    (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as u32
+}
+
+impl Anchored {
+    /// Builds the tables; the same patterns in any order give the same tables.
+    #[must_use]
+    pub fn new(mut patterns: Vec<Placed>) -> Anchored {
+        patterns.sort_by(|a, b| (a.at, width(a.bytes.len()), a).cmp(&(b.at, width(b.bytes.len()), b)));
+        patterns.dedup();
+        patterns.retain(|p| !p.bytes.is_empty());
+        let mut out = Anchored {
+            shortest: patterns.iter().map(|p| p.bytes.len()).min().unwrap_or(usize::MAX),
+            ..Anchored::default()
+        };
+        let (mut rows, mut slots) = (Vec::new(), Vec::new());
+        let (mut entries, mut arena) = (Vec::new(), Vec::new());
+        for row in patterns.chunk_by(|a, b| (a.at, width(a.bytes.len())) == (b.at, width(b.bytes.len()))) {
+            let (at, width) = (row[0].at, width(row[0].bytes.len()));
+            let size = (row.len() * 2).next_power_of_two();
+            let first = slots.len();
+            slots.resize(first + size, Slot { key: 0, entry: NONE });
+            let table: &mut [Slot] = &mut slots[first..];
+            for p in row {
+                let key = key(&p.bytes, width);
+                let mut i = hash(key) as usize & (size - 1);
+                // Half of the slots stay free, so the walk ends.
+                while table[i].entry != NONE && table[i].key != key {
+                    i = (i + 1) & (size - 1);
+                }
+                entries.push(Entry {
+                    at: arena.len() as u32,
+                    len: p.bytes.len() as u32,
+                    caseless: p.caseless,
+                    id: p.id,
+                    next: table[i].entry,
+                });
+                table[i] = Slot { key, entry: entries.len() as u32 - 1 };
+                arena.extend_from_slice(&p.bytes);
+            }
+            rows.push(Row { at, width, first: first as u32, mask: size as u32 - 1 });
+        }
+        out.rows = rows.into();
+        out.slots = slots.into();
+        out.entries = entries.into();
+        out.arena = arena.into();
+        out
+    }
+
+    /// Patterns in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Length of the shortest pattern, bytes.
+    #[must_use]
+    pub fn shortest(&self) -> usize {
+        self.shortest
+    }
+
+    /// Bytes of memory held.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        core::mem::size_of_val(&*self.rows)
+            + core::mem::size_of_val(&*self.slots)
+            + core::mem::size_of_val(&*self.entries)
+            + self.arena.len()
+    }
+
+    /// Calls `on_match(id, end in hay)` for every pattern that stands at its place in `hay`, whose first byte is at
+    /// `offset` of the whole value. Patterns that only partly lie in `hay` are not found.
+    #[inline]
+    pub fn scan(&self, hay: &[u8], offset: u64, mut on_match: impl FnMut(u32, usize)) {
+        for row in &*self.rows {
+            let Some(at) = u64::from(row.at).checked_sub(offset) else { continue };
+            let Some(here) = hay.get(at as usize..).filter(|h| h.len() >= row.width as usize) else {
+                // Rows are in order of their place; a wider one there or one behind cannot fit either.
+                if at >= hay.len() as u64 {
+                    return;
+                }
+                continue;
+            };
+            let key = key(here, row.width);
+            let mut i = hash(key) & row.mask;
+            while let Some(s) = self.slots.get((row.first + i) as usize) {
+                if s.entry == NONE {
+                    break;
+                }
+                if s.key == key {
+                    self.compare(here, at as usize, s.entry, &mut on_match);
+                    break;
+                }
+                i = (i + 1) & row.mask;
+            }
+        }
+    }
+
+    fn compare(&self, here: &[u8], at: usize, mut entry: u32, on_match: &mut impl FnMut(u32, usize)) {
+        while let Some(e) = self.entries.get(entry as usize) {
+            let pat = self.arena.get(e.at as usize..(e.at + e.len) as usize).unwrap_or_default();
+            if let Some(text) = here.get(..pat.len())
+                && (text == pat || (e.caseless && text.eq_ignore_ascii_case(pat)))
+            {
+                on_match(e.id, at + pat.len());
+            }
+            entry = e.next;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use proptest::prelude::*;
+
+    #[test]
+    fn places_and_case() {
+        let p = |at, b: &[u8], caseless, id| Placed { at, bytes: b.to_vec(), caseless, id };
+        let a = Anchored::new(vec![
+            p(0, b"GET ", false, 1),
+            p(0, b"get /index", true, 2),
+            p(0, b"GE", false, 3),
+            p(4, b"/", false, 4),
+            p(5, b"index", false, 5),
+        ]);
+        let run = |hay: &[u8], offset| {
+            let mut v = Vec::new();
+            a.scan(hay, offset, |id, end| v.push((id, end)));
+            v.sort_unstable();
+            v
+        };
+        assert_eq!(run(b"GET /Index", 0), [(1, 4), (2, 10), (3, 2), (4, 5)]);
+        assert_eq!(run(b"get /index", 0), [(2, 10), (4, 5), (5, 10)]);
+        assert_eq!(run(b"/index", 4), [(4, 1), (5, 6)]);
+        assert_eq!(run(b"GET /index", 100), []);
+        assert_eq!(run(b"", 0), []);
+        assert_eq!((a.len(), a.shortest()), (5, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn equals_naive(
+            hay in proptest::collection::vec(prop_oneof![Just(b'a'), Just(b'A'), Just(b'b'), Just(0u8)], 0..40),
+            pats in proptest::collection::vec(
+                (0u32..30, proptest::collection::vec(prop_oneof![Just(b'a'), Just(b'b'), Just(0u8), Just(b' ')], 1..12), any::<bool>()),
+                0..40,
+            ),
+            offset in 0u64..20,
+        ) {
+            let placed: Vec<Placed> = pats.iter().enumerate()
+                .map(|(i, (at, bytes, caseless))| Placed { at: *at, bytes: bytes.clone(), caseless: *caseless, id: i as u32 })
+                .collect();
+            let mut naive = Vec::new();
+            for p in &placed {
+                let Some(at) = u64::from(p.at).checked_sub(offset) else { continue };
+                let Some(text) = hay.get(at as usize..at as usize + p.bytes.len()) else { continue };
+                if text == p.bytes || (p.caseless && text.eq_ignore_ascii_case(&p.bytes)) {
+                    naive.push((p.id, at as usize + p.bytes.len()));
+                }
+            }
+            let mut got = Vec::new();
+            Anchored::new(placed).scan(&hay, offset, |id, end| got.push((id, end)));
+            got.sort_unstable();
+            naive.sort_unstable();
+            prop_assert_eq!(got, naive);
+        }
+    }
+}
