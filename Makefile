@@ -6,6 +6,8 @@
 #   make differential             alerts and flows against a reference (needs ../shared)
 #   make robustness               every capture, several batch sizes, checked arithmetic (needs ../shared)
 #   make bench                    speed against Suricata (needs ../shared and suricata)
+#   make bench-sig                the matcher against Hyperscan, aho-corasick and daachorse (BENCH_SIG=options)
+#   make test-arm                 the tests of core for aarch64, emulated
 #   make install PREFIX=/usr/local
 #   make doc
 
@@ -16,7 +18,7 @@ VERIFY ?= $(SHARED)/conformance
 OUT    ?= out
 BIN    := target/release/tidegate
 
-.PHONY: all demo test bench conformance differential robustness install doc clean FORCE
+.PHONY: all demo test test-arm bench bench-sig conformance differential robustness install doc clean FORCE
 
 all: $(BIN)
 
@@ -69,6 +71,19 @@ robustness: $(PYTHON)
 bench: $(BIN) $(PYTHON)
 	$(PYTHON) benches/versus_suricata.py --engine $(abspath $(BIN)) --shared $(SHARED) --no-rules
 	$(PYTHON) benches/versus_suricata.py --engine $(abspath $(BIN)) --shared $(SHARED)
+
+# A package of its own, because it links Hyperscan.
+SIG := CARGO_TARGET_DIR=$(abspath target/bench) $(CARGO) run --release --locked --manifest-path benches/sig/Cargo.toml
+.PHONY: hyperscan
+hyperscan:
+	@ls /usr/include/hs/hs.h >/dev/null 2>&1 || { apt-get update -qq && apt-get install -qq -y libhyperscan-dev >/dev/null; } \
+	|| { echo "Hyperscan is needed: apt-get install libhyperscan-dev"; exit 1; }
+
+bench-sig: hyperscan
+	$(SIG) -q --bin bench -- --shared $(SHARED) $(BENCH_SIG)
+
+test-arm:
+	sh tests/arm.sh
 
 install: $(BIN)
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/tidegate
