@@ -7,6 +7,7 @@
 //! to a content or regex and fails, the search goes on behind that match, as in Suricata; the number of tries
 //! a rule may make on a buffer is bounded (`inspection-recursion-limit`), so no rule is superlinear.
 
+pub mod asn1;
 pub mod base64;
 pub mod bytes;
 pub mod needle;
@@ -292,7 +293,7 @@ impl Inspector<'_> {
                     }
                 }
                 Step::Asn1(a) => {
-                    if !transform::asn1(a, b.buf, cursor) {
+                    if !asn1::asn1(a, b.buf, cursor) {
                         return R::NoMatch;
                     }
                 }

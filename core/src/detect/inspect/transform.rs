@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::base64;
 use crate::pool::Scratch;
-use crate::rules::ir::{Asn1, Transform};
+use crate::rules::ir::Transform;
 use crate::sig::regex::{Cache, Outcome, Regex};
 
 /// A transform ready to run.
@@ -228,56 +228,6 @@ pub fn entropy(data: &[u8]) -> f64 {
     }
     let n = data.len() as f64;
     counts.iter().filter(|c| **c > 0).map(|c| f64::from(*c) / n).map(|p| -p * libm::log2(p)).sum()
-}
-
-/// The `asn1` checks on a BER structure; `true` when one of the asked-for faults is there.
-pub fn asn1(a: &Asn1, buf: &[u8], cursor: usize) -> bool {
-    let at = match (a.absolute_offset, a.relative_offset) {
-        (Some(o), _) => usize::from(o),
-        (None, Some(r)) => match usize::try_from(cursor as i64 + i64::from(r)) {
-            Ok(v) => v,
-            Err(_) => return false,
-        },
-        _ => 0,
-    };
-    let mut rest = buf.get(at..).unwrap_or(&[]);
-    // Elements one behind the other or inside constructed ones; a frame count bounds hostile nesting.
-    for _ in 0..256 {
-        let Some((&tag, after)) = rest.split_first() else { return false };
-        let mut body = after;
-        if tag & 0x1f == 0x1f {
-            let n = body.iter().take_while(|b| **b & 0x80 != 0).count();
-            body = body.get(n + 1..).unwrap_or(&[]);
-        }
-        let Some((&l, b)) = body.split_first() else { return false };
-        let (len, content) = if l & 0x80 == 0 {
-            (u64::from(l), b)
-        } else {
-            let n = usize::from(l & 0x7f);
-            let Some(d) = b.get(..n.min(b.len())) else { return false };
-            let v = d.iter().fold(0u64, |v, x| v.saturating_mul(256).saturating_add(u64::from(*x)));
-            (v, b.get(n..).unwrap_or(&[]))
-        };
-        if a.oversize_length.is_some_and(|m| len > u64::from(m)) {
-            return true;
-        }
-        if a.bitstring_overflow
-            && tag == 3
-            && content.first().is_some_and(|unused| (len.saturating_mul(8)) < u64::from(*unused))
-        {
-            return true;
-        }
-        if a.double_overflow && tag == 9 && content.first().is_some_and(|t| *t & 0xc0 == 0) && len > 256 {
-            return true;
-        }
-        rest = if tag & 0x20 != 0 {
-            content
-        } else {
-            let n = usize::try_from(len).unwrap_or(usize::MAX).min(content.len());
-            &content[n..]
-        };
-    }
-    false
 }
 
 #[cfg(test)]
