@@ -18,6 +18,7 @@ mod queue;
 mod rank;
 pub mod regex;
 mod scan;
+mod set;
 mod simd;
 mod verify;
 
@@ -27,6 +28,7 @@ mod tests;
 use alloc::{boxed::Box, string::String, vec::Vec};
 
 pub use scan::Work;
+pub use set::{BadPattern, Set, SetBuilder, SetScratch, Why};
 
 /// The longest pattern, bytes.
 pub const MAX_PATTERN: usize = 4096;

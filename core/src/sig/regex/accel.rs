@@ -135,7 +135,7 @@ pub fn start_of(node: &Node, anchored: bool) -> Start {
     }
 }
 
-fn begins_with(node: &Node, a: Assert) -> bool {
+pub fn begins_with(node: &Node, a: Assert) -> bool {
     match node {
         Node::Assert(b) => *b == a,
         Node::Cat(v) => v.first().is_some_and(|n| begins_with(n, a)),

@@ -13,6 +13,7 @@
 mod accel;
 mod ast;
 mod backtrack;
+mod multi;
 mod parse;
 mod pike;
 mod prog;
@@ -25,6 +26,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 use backtrack::Frame;
 use prog::Prog;
+
+pub use multi::{Automata, States};
 
 /// Steps a regular pattern may backtrack before the simulation takes over, plus some for each byte.
 const SOFT_STEPS: u64 = 20_000;

@@ -403,6 +403,36 @@ proptest! {
         }
     }
 
+    /// Every end of every match, in order, once.
+    #[test]
+    fn all_ends_equal_the_oracle(
+        ps in prop::collection::vec(pattern(), 1..4),
+        hay in "[abc\n ]{0,12}",
+        f in prop_oneof![Just(""), Just("i"), Just("m"), Just("sG"), Just("A")],
+    ) {
+        let hay = hay.as_bytes();
+        let mut automata = Automata::new();
+        let mut want = vec![];
+        for (i, p) in ps.iter().enumerate() {
+            automata.add(p.as_bytes(), flags(f)).unwrap();
+            let tree = parse::parse(p.as_bytes(), flags(f)).unwrap();
+            let last = if f == "A" { 0 } else { hay.len() };
+            want.extend((0..=last).flat_map(|s| ends(&tree.node, hay, s)).map(|e| (e, i as u32)));
+        }
+        want.sort_unstable();
+        want.dedup();
+        let active: Vec<u32> = (0..ps.len() as u32).collect();
+        let mut states = States::default();
+        let mut got = vec![];
+        automata.ends(&active, hay, &mut states, |one, end| {
+            got.push((end, one));
+            true
+        });
+        prop_assert!(got.is_sorted_by_key(|m| m.0));
+        got.sort_unstable();
+        prop_assert_eq!(got, want);
+    }
+
     /// Without loops over what may be empty the two engines agree on the end as well.
     #[test]
     fn engines_agree(p in "(\\(?[abc]([*+?]|\\{1,3\\}|\\{2\\})?[?]?){1,5}\\|?[ab]*[.][?]?", hay in "[abc]{0,14}") {
