@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use super::inspect::needle::Needle;
 use super::inspect::transform::XForm;
 use super::inspect::{ContentStep, PcreStep, Step};
-use super::mpm::{Mpm, MpmBuilder, Wanted};
+use super::mpm::{MpmBuilder, Wanted};
 use super::ruleset::*;
 use crate::Dir;
 use crate::app::registry::PROTOCOLS;
@@ -645,10 +645,12 @@ impl Compiler {
             }
         }
         let [[tcp_s, tcp_c], [udp_s, udp_c], [oth_s, oth_c]] = ports;
-        self.set.tcp = [self.port_groups(&tcp_s, Dir::ToServer), self.port_groups(&tcp_c, Dir::ToClient)];
-        self.set.udp = [self.port_groups(&udp_s, Dir::ToServer), self.port_groups(&udp_c, Dir::ToClient)];
-        self.set.other = [self.group(&oth_s), self.group(&oth_c)];
-        self.set.tx = tx.into_iter().map(|pair| pair.map(TxBuild::build)).collect();
+        self.set.tcp =
+            [self.port_groups(&tcp_s, Dir::ToServer, true), self.port_groups(&tcp_c, Dir::ToClient, true)];
+        self.set.udp =
+            [self.port_groups(&udp_s, Dir::ToServer, false), self.port_groups(&udp_c, Dir::ToClient, false)];
+        self.set.other = [self.group(&oth_s, false), self.group(&oth_c, false)];
+        self.set.tx = tx.into_iter().map(|pair| pair.map(|t| t.build(&self.set.bufs))).collect();
         self.set.pkthdr = pkthdr;
         self.set.on_event = on_event;
         self.set.ip_only = ip_only;
@@ -707,7 +709,7 @@ impl Compiler {
     }
 
     /// Splits the ports into ranges that the same rules care about; ranges with the same rules share a group.
-    fn port_groups(&self, rules: &[u32], dir: Dir) -> PortGroups {
+    fn port_groups(&self, rules: &[u32], dir: Dir, streams: bool) -> PortGroups {
         if rules.is_empty() {
             return PortGroups::default();
         }
@@ -749,7 +751,7 @@ impl Compiler {
         let mut known: BTreeMap<Vec<u32>, u16> = BTreeMap::new();
         for (w, m) in cuts.windows(2).zip(members) {
             let id = *known.entry(m).or_insert_with_key(|m| {
-                out.groups.push(self.group(m));
+                out.groups.push(self.group(m, streams));
                 (out.groups.len() - 1) as u16
             });
             out.table[w[0] as usize..w[1] as usize].fill(id);
@@ -757,7 +759,8 @@ impl Compiler {
         out
     }
 
-    fn group(&self, rules: &[u32]) -> PortGroup {
+    /// `streams`: of a transport that has streams; otherwise the payload of a packet is all there is.
+    fn group(&self, rules: &[u32], streams: bool) -> PortGroup {
         let (mut pkt, mut stream) = (MpmBuilder::default(), MpmBuilder::default());
         let mut g = PortGroup::default();
         for &ix in rules {
@@ -765,10 +768,10 @@ impl Compiler {
             match &self.picks[ix as usize] {
                 Pick::Payload { bytes, nocase, lo, hi } => {
                     let w = Wanted { sig: ix, lo: *lo, hi: *hi };
-                    if sig.payload.packet {
+                    if sig.payload.packet || !streams {
                         pkt.add(bytes, *nocase, w);
                     }
-                    if sig.payload.stream {
+                    if sig.payload.stream && streams {
                         stream.add(bytes, *nocase, w);
                     }
                 }
@@ -796,13 +799,25 @@ struct TxBuild {
 }
 
 impl TxBuild {
-    fn build(self) -> TxGroup {
+    fn build(self, keys: &[BufKey]) -> TxGroup {
+        let plain = |key: u32, kind: BufferKind| {
+            kind == BufferKind::Streaming && keys.get(key as usize).is_some_and(|k| k.xforms.is_empty())
+        };
+        let growing: Vec<u32> =
+            self.bufs.iter().filter(|(key, b)| plain(**key, b.2)).map(|(key, _)| *key).collect();
+        let all =
+            growing.iter().filter_map(|k| self.bufs.get(k)).fold(MpmBuilder::default(), |mut all, b| {
+                all.merge(&b.3);
+                all
+            });
+        let mut all = Some(all).filter(|_| growing.len() > 1);
         let bufs = self
             .bufs
             .into_iter()
             .map(|(key, (local, progress, kind, b))| {
-                let mpm: Mpm = b.build();
-                TxBuf { key, local, progress, kind, mpm }
+                let leading = if growing.first() == Some(&key) { all.take() } else { None };
+                let leads = leading.is_some();
+                TxBuf { key, local, progress, kind, mpm: leading.unwrap_or(b).build(), leads }
             })
             .collect();
         let payload = (!self.payload.is_empty()).then(|| self.payload.build());

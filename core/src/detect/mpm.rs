@@ -55,6 +55,13 @@ impl MpmBuilder {
         self.pats.is_empty()
     }
 
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: &MpmBuilder) {
+        for ((bytes, nocase), list) in &other.pats {
+            self.pats.entry((bytes.clone(), *nocase)).or_default().extend(list);
+        }
+    }
+
     pub fn build(self) -> Mpm {
         let (mut head, mut rest) = (Builder::new(), Builder::new());
         let (mut start, mut rules) = (Vec::new(), Vec::new());

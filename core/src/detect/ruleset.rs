@@ -326,6 +326,9 @@ pub struct TxBuf {
     pub progress: u8,
     pub kind: BufferKind,
     pub mpm: Mpm,
+    /// The first growing buffer of its group: its patterns are those of all growing ones, so that the others need
+    /// no scan of their own when they hold the same bytes, as a body and the file in it do.
+    pub leads: bool,
 }
 
 impl RuleSet {

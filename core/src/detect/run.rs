@@ -548,13 +548,17 @@ impl Detector {
                 self.prefilter(&rules, group, &mut det, epoch, parser, st, tx, dir, progress, complete, pool);
             let asked = self.cands.len();
             if let Some(m) = &group.payload {
-                let (data, offset) = match &cx.raw {
-                    Some(r) => (r.data, r.offset),
-                    None => (cx.pkt.payload(), 0),
+                // Of the stream what is new; what came before was looked at then.
+                let (data, offset, new) = match &cx.raw {
+                    Some(r) => {
+                        let from = r.new_from.saturating_sub(m.max_len() - 1);
+                        (&r.data[from..], r.offset + from as u64, r.offset + r.new_from as u64)
+                    }
+                    None => (cx.pkt.payload(), 0, 0),
                 };
                 let (seen, cands) = (&mut self.seen, &mut self.cands);
-                m.scan(data, offset, &mut self.scratch, |s, _end| {
-                    if seen[s as usize] != epoch {
+                m.scan(data, offset, &mut self.scratch, |s, end| {
+                    if end > new && seen[s as usize] != epoch {
                         seen[s as usize] = epoch;
                         cands.push(s);
                     }
@@ -641,6 +645,8 @@ impl Detector {
     ) -> bool {
         let mut streaming = 0usize;
         let mut scanned = false;
+        // Place, length and first new byte of the value that the leading growing buffer had.
+        let mut lead = None;
         for (i, b) in group.bufs.iter().enumerate() {
             let nth = streaming;
             streaming += usize::from(b.kind == BufferKind::Streaming);
@@ -684,7 +690,13 @@ impl Detector {
                     let known = u64::from(det.scanned[nth]);
                     let from = (known.saturating_sub(offset) as usize).min(bytes.len());
                     let back = from.saturating_sub(b.mpm.max_len() - 1);
-                    if from < bytes.len() {
+                    let this = Some((bytes.as_ptr() as usize, bytes.len(), from));
+                    if b.leads {
+                        lead = this;
+                    }
+                    if from < bytes.len() && !b.leads && lead == this {
+                        det.scanned[nth] = u32::try_from(offset + bytes.len() as u64).unwrap_or(u32::MAX);
+                    } else if from < bytes.len() {
                         b.mpm.scan(&bytes[back..], offset + back as u64, &mut self.scratch, note);
                         det.scanned[nth] = u32::try_from(offset + bytes.len() as u64).unwrap_or(u32::MAX);
                     }
