@@ -725,7 +725,13 @@ impl Compiler {
                 (true, Some(a), Some(b)) => a.0.iter().chain(&b.0).copied().collect(),
             }
         };
-        let ranges: Vec<(u32, Vec<(u16, u16)>)> = rules.iter().map(|&ix| (ix, ports(ix))).collect();
+        let ranges = rules.iter().map(|&ix| (ix, ports(ix)));
+        let (any, ranges): (Vec<_>, Vec<_>) = ranges.partition(|(_, r)| r.contains(&(0, u16::MAX)));
+        let any: Vec<u32> = any.into_iter().map(|(ix, _)| ix).collect();
+        let common = self.group(&any, streams);
+        if ranges.is_empty() {
+            return PortGroups { common, ..PortGroups::default() };
+        }
         let mut cuts: Vec<u32> = vec![0, 1 << 16];
         for (_, rs) in &ranges {
             for r in rs {
@@ -747,7 +753,7 @@ impl Compiler {
                 }
             }
         }
-        let mut out = PortGroups { table: vec![0; 1 << 16], groups: Vec::new() };
+        let mut out = PortGroups { common, table: vec![0; 1 << 16], groups: Vec::new() };
         let mut known: BTreeMap<Vec<u32>, u16> = BTreeMap::new();
         for (w, m) in cuts.windows(2).zip(members) {
             let id = *known.entry(m).or_insert_with_key(|m| {

@@ -275,17 +275,20 @@ pub enum CPost {
 /// All groups of one transport in one direction.
 #[derive(Debug, Default)]
 pub struct PortGroups {
-    /// Port → group; empty when there is no rule at all.
+    /// Rules of any port. Kept apart from those of single ports, so that there is one copy of their tables, which
+    /// stays in the caches whatever the ports of the packets are.
+    pub common: PortGroup,
+    /// Port → group of the rules of that port; empty when there are none.
     pub table: Vec<u16>,
     pub groups: Vec<PortGroup>,
 }
 
 impl PortGroups {
-    /// The group of a port.
+    /// The rules of any port, and those of `port`.
     #[inline]
-    pub fn get(&self, port: u16) -> Option<&PortGroup> {
-        let g = *self.table.get(port as usize)?;
-        self.groups.get(g as usize)
+    pub fn get(&self, port: u16) -> [Option<&PortGroup>; 2] {
+        let own = self.table.get(port as usize).and_then(|g| self.groups.get(*g as usize));
+        [Some(&self.common), own]
     }
 }
 
@@ -371,7 +374,7 @@ impl RuleSet {
     }
 
     pub(crate) fn mpms(&self) -> impl Iterator<Item = &Mpm> {
-        let ports = self.tcp.iter().chain(self.udp.iter()).flat_map(|g| g.groups.iter());
+        let ports = self.tcp.iter().chain(self.udp.iter()).flat_map(|g| g.groups.iter().chain([&g.common]));
         ports.chain(self.other.iter()).flat_map(|g| g.packet.iter().chain(g.stream.iter())).chain(
             self.tx.iter().flatten().flat_map(|g| g.bufs.iter().map(|b| &b.mpm).chain(g.payload.iter())),
         )

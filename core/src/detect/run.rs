@@ -257,19 +257,18 @@ impl Detector {
             }
         }
         let port = if cx.dir == Dir::ToServer { cx.pkt.dp } else { cx.pkt.sp };
-        let group = match cx.pkt.l4 {
+        let groups = match cx.pkt.l4 {
             L4::Tcp => rules.tcp[cx.dir.ix()].get(port),
             L4::Udp => rules.udp[cx.dir.ix()].get(port),
-            _ => Some(&rules.other[cx.dir.ix()]),
+            _ => [Some(&rules.other[cx.dir.ix()]), None],
         };
-        let Some(group) = group else { return };
-        self.payload_rules(&rules, group, cx, flow, pool);
+        self.payload_rules(&rules, groups, cx, flow, pool);
     }
 
     fn payload_rules(
         &mut self,
         rules: &RuleSet,
-        group: &PortGroup,
+        groups: [Option<&PortGroup>; 2],
         cx: &PacketCx<'_>,
         mut flow: Option<&mut FlowCx<'_>>,
         pool: &mut BytePool,
@@ -286,24 +285,19 @@ impl Detector {
                     cands.push(s);
                 }
             };
-            if let Some(m) = &group.packet
-                && !payload.is_empty()
-            {
-                m.scan(payload, 0, &mut self.scratch, &mut note);
-            }
-            if let Some(m) = &group.stream
-                && !payload.is_empty()
-                && !cx.in_stream
-            {
-                m.scan(payload, 0, &mut self.scratch, &mut note);
-            }
-            for &s in &group.always {
-                note(s, 0);
-            }
-            if !cx.in_stream && !payload.is_empty() {
-                for &s in &group.always_stream {
-                    note(s, 0);
+            for group in groups.into_iter().flatten() {
+                if !payload.is_empty() {
+                    if let Some(m) = &group.packet {
+                        m.scan(payload, 0, &mut self.scratch, &mut note);
+                    }
+                    if !cx.in_stream {
+                        if let Some(m) = &group.stream {
+                            m.scan(payload, 0, &mut self.scratch, &mut note);
+                        }
+                        group.always_stream.iter().for_each(|s| note(*s, 0));
+                    }
                 }
+                group.always.iter().for_each(|s| note(*s, 0));
             }
         }
         let proto_asked = flow.as_deref_mut().is_none_or(|f| {
@@ -314,7 +308,7 @@ impl Detector {
             asked || f.app == AppProto::UNKNOWN
         });
         if let (Some(raw), Some(f)) = (&cx.raw, flow.as_deref_mut()) {
-            self.stream_candidates(group, raw, f, cx.dir, pool);
+            self.stream_candidates(groups, raw, f, cx.dir, pool);
         }
         self.counters.candidates += (self.cands.len() + self.stream_cands.len()) as u64;
         self.cands.sort_unstable();
@@ -375,7 +369,7 @@ impl Detector {
     /// Fills `stream_cands` with the rules whose pattern ends in the new bytes, and those that waited for them.
     fn stream_candidates(
         &mut self,
-        group: &PortGroup,
+        groups: [Option<&PortGroup>; 2],
         raw: &Raw<'_>,
         f: &mut FlowCx<'_>,
         dir: Dir,
@@ -398,20 +392,22 @@ impl Detector {
             }
             list.free(pool);
         }
-        if let Some(m) = &group.stream {
-            let from = raw.new_from.saturating_sub(m.max_len() - 1);
-            let new = raw.offset + raw.new_from as u64;
-            let cands = &mut self.stream_cands;
-            let cap = self.seen.len();
-            m.scan(&raw.data[from..], raw.offset + from as u64, &mut self.scratch, |s, end| {
-                if end > new && cands.len() < cap {
-                    cands.push((s, end));
+        let cap = self.seen.len();
+        let new = raw.offset + raw.new_from as u64;
+        for group in groups.into_iter().flatten() {
+            if let Some(m) = &group.stream {
+                let from = raw.new_from.saturating_sub(m.max_len() - 1);
+                let cands = &mut self.stream_cands;
+                m.scan(&raw.data[from..], raw.offset + from as u64, &mut self.scratch, |s, end| {
+                    if end > new && cands.len() < cap {
+                        cands.push((s, end));
+                    }
+                });
+            }
+            for &s in group.always_stream.iter().chain(&group.always) {
+                if self.stream_cands.len() < cap && self.rules.sigs[s as usize].payload.stream {
+                    self.stream_cands.push((s, new));
                 }
-            });
-        }
-        for &s in group.always_stream.iter().chain(&group.always) {
-            if self.stream_cands.len() < self.seen.len() && self.rules.sigs[s as usize].payload.stream {
-                self.stream_cands.push((s, raw.offset + raw.new_from as u64));
             }
         }
     }
