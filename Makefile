@@ -7,6 +7,7 @@
 #   make robustness               every capture, several batch sizes, checked arithmetic (needs ../shared)
 #   make bench                    speed against Suricata (needs ../shared and suricata)
 #   make bench-sig                the matcher against Hyperscan, aho-corasick and daachorse (BENCH_SIG=options)
+#   make regex-differential       ends of regex matches against Hyperscan's
 #   make test-arm                 the tests of core for aarch64, emulated
 #   make install PREFIX=/usr/local
 #   make doc
@@ -18,7 +19,7 @@ VERIFY ?= $(SHARED)/conformance
 OUT    ?= out
 BIN    := target/release/tidegate
 
-.PHONY: all demo test test-arm bench bench-sig conformance differential robustness install doc clean FORCE
+.PHONY: all demo test test-arm bench bench-sig regex-differential conformance differential robustness install doc clean FORCE
 
 all: $(BIN)
 
@@ -73,7 +74,7 @@ bench: $(BIN) $(PYTHON)
 	$(PYTHON) benches/versus_suricata.py --engine $(abspath $(BIN)) --shared $(SHARED)
 
 # A package of its own, because it links Hyperscan.
-SIG := CARGO_TARGET_DIR=$(abspath target/bench) $(CARGO) run --release --locked --manifest-path benches/sig/Cargo.toml
+SIG := CARGO_TARGET_DIR=$(abspath target/bench) $(CARGO) run --release --manifest-path benches/sig/Cargo.toml
 .PHONY: hyperscan
 hyperscan:
 	@ls /usr/include/hs/hs.h >/dev/null 2>&1 || { apt-get update -qq && apt-get install -qq -y libhyperscan-dev >/dev/null; } \
@@ -81,6 +82,9 @@ hyperscan:
 
 bench-sig: hyperscan
 	$(SIG) -q --bin bench -- --shared $(SHARED) $(BENCH_SIG)
+
+regex-differential: hyperscan
+	$(SIG) -q --bin regex_differential -- --shared $(SHARED) $(REGEX_DIFFERENTIAL)
 
 test-arm:
 	sh tests/arm.sh
