@@ -8,20 +8,27 @@
 //!    conditions ([`inspect`]);
 //! 4. what matched is put in order, thresholds and pass rules are applied, and alerts leave ([`queue`]).
 
+mod bench;
 pub mod compile;
+pub mod context;
+mod evaluate;
+mod header;
 pub mod inspect;
 pub mod mpm;
 pub mod packet;
+mod post;
 pub mod queue;
 pub mod ruleset;
 pub mod run;
 pub mod state;
 pub mod threshold;
+mod transaction;
 
 use crate::pool::{BytePool, PBuf};
 
+pub use context::{FlowCx, PacketCx};
 pub use ruleset::RuleSet;
-pub use run::{Detector, FlowCx, PacketCx};
+pub use run::Detector;
 
 /// What detection keeps of a flow.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,6 +1,6 @@
 //! Conditions on one packet: a rule's [`PacketMatch`]es and a packet go in, yes or no comes out.
 
-use super::run::PacketCx;
+use super::context::PacketCx;
 use crate::packet::{Addr, Checksum, L3, L4, checksum};
 use crate::rules::ir::{Csum, FlagsMode, IntTest, PacketMatch, PacketNumber, StreamSide};
 

@@ -1,7 +1,7 @@
 //! Settings of an engine: what each station needs, and how much memory it may take.
 
 use crate::app::AppConfig;
-use crate::detect::run::DetectConfig;
+use crate::detect::context::DetectConfig;
 use crate::flow::FlowConfig;
 use crate::packet::DecodeConfig;
 use crate::stream::StreamConfig;

@@ -4,7 +4,7 @@ use super::Engine;
 use super::flows::gone;
 use crate::Dir;
 use crate::app::{FlowFacts, Input, OVER_TCP, OVER_UDP};
-use crate::detect::run::Raw;
+use crate::detect::context::Raw;
 use crate::detect::{FlowCx, PacketCx};
 use crate::event::{AnomalyKind, DropReason, EventSink, Verdict};
 use crate::flow::{FlowIx, Found, Hashed, State, flag};

@@ -1,7 +1,7 @@
 //! Counters of an engine, as `stats` records and metrics read them.
 
 use crate::app::registry::PROTOCOLS;
-use crate::detect::run;
+use crate::detect::context;
 use crate::flow;
 use crate::packet::{L3, L4, Packet, Source};
 use crate::stream::StreamCounters;
@@ -58,7 +58,7 @@ pub struct Stats {
     pub flow: flow::Counters,
     pub flows_active: u64,
     pub stream: StreamCounters,
-    pub detect: run::Counters,
+    pub detect: context::Counters,
     /// Bytes in use and reserved: stream pool, application pool.
     pub pools: [(u64, u64); 2],
     /// Requests refused by full pools.
@@ -105,7 +105,7 @@ impl Default for Stats {
             flow: flow::Counters::default(),
             flows_active: 0,
             stream: StreamCounters::default(),
-            detect: run::Counters::default(),
+            detect: context::Counters::default(),
             pools: [(0, 0); 2],
             pool_refused: [0; 2],
         }

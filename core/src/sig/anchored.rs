@@ -31,10 +31,10 @@ struct Row {
     mask: u32,
 }
 
-/// A folded key and its first entry; `NONE` when free.
+/// The low half of a key's hash and the first entry with it; `NONE` when free.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
-    key: u64,
+    tag: u32,
     entry: u32,
 }
 
@@ -89,8 +89,10 @@ fn key(b: &[u8], width: u32) -> u64 {
 }
 
 #[inline(always)]
-fn hash(key: u64) -> u32 {
-    (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as u32
+fn hash(key: u64) -> (u32, u32) {
+    let h = key.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let h = h ^ h >> 32;
+    ((h >> 40) as u32, h as u32)
 }
 
 impl Anchored {
@@ -110,13 +112,13 @@ impl Anchored {
             let (at, width) = (row[0].at, width(row[0].bytes.len()));
             let size = (row.len() * 2).next_power_of_two();
             let first = slots.len();
-            slots.resize(first + size, Slot { key: 0, entry: NONE });
+            slots.resize(first + size, Slot { tag: 0, entry: NONE });
             let table: &mut [Slot] = &mut slots[first..];
             for p in row {
-                let key = key(&p.bytes, width);
-                let mut i = hash(key) as usize & (size - 1);
+                let (place, tag) = hash(key(&p.bytes, width));
+                let mut i = place as usize & (size - 1);
                 // Half of the slots stay free, so the walk ends.
-                while table[i].entry != NONE && table[i].key != key {
+                while table[i].entry != NONE && table[i].tag != tag {
                     i = (i + 1) & (size - 1);
                 }
                 entries.push(Entry {
@@ -126,7 +128,7 @@ impl Anchored {
                     id: p.id,
                     next: table[i].entry,
                 });
-                table[i] = Slot { key, entry: entries.len() as u32 - 1 };
+                table[i] = Slot { tag, entry: entries.len() as u32 - 1 };
                 arena.extend_from_slice(&p.bytes);
             }
             rows.push(Row { at, width, first: first as u32, mask: size as u32 - 1 });
@@ -178,13 +180,13 @@ impl Anchored {
                 }
                 continue;
             };
-            let key = key(here, row.width);
-            let mut i = hash(key) & row.mask;
+            let (place, tag) = hash(key(here, row.width));
+            let mut i = place & row.mask;
             while let Some(s) = self.slots.get((row.first + i) as usize) {
                 if s.entry == NONE {
                     break;
                 }
-                if s.key == key {
+                if s.tag == tag {
                     self.compare(here, at as usize, s.entry, &mut on_match);
                     break;
                 }

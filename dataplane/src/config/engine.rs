@@ -1,6 +1,6 @@
 //! From [`Settings`] to the engine's own configuration.
 
-use tidegate_core::detect::run::DetectConfig;
+use tidegate_core::detect::context::DetectConfig;
 use tidegate_core::engine;
 use tidegate_core::flow::{self, FlowConfig};
 use tidegate_core::packet::{Addr, DecodeConfig, Ports};

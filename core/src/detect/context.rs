@@ -1,0 +1,101 @@
+//! What detection is told about the packet at hand and its flow, its settings, and what it counts.
+//!
+//! Goes in from the engine with every call; owns nothing.
+
+use super::FlowDetect;
+use crate::Dir;
+use crate::app::AppProto;
+use crate::packet::{EventSet, Packet};
+
+/// Reassembled bytes of one direction, as far as they may be inspected now.
+#[derive(Clone, Copy, Debug)]
+pub struct Raw<'a> {
+    /// A retained tail followed by the new bytes.
+    pub data: &'a [u8],
+    /// Stream offset of `data[0]`.
+    pub offset: u64,
+    /// Index in `data` of the first new byte.
+    pub new_from: usize,
+}
+
+/// The packet at hand and what the stations before detection found out about it.
+#[derive(Clone, Copy)]
+pub struct PacketCx<'a> {
+    pub pkt: &'a Packet<'a>,
+    pub dir: Dir,
+    pub has_flow: bool,
+    /// The engine made it (end of a flow): it has no bytes of its own.
+    pub pseudo: bool,
+    /// Its flow is established (TCP: handshake done; otherwise: both sides were seen).
+    pub established: bool,
+    /// First packet of its flow.
+    pub first: bool,
+    /// Its payload belongs to a reassembled stream and is inspected there.
+    pub in_stream: bool,
+    /// Payload is opaque or not wanted.
+    pub no_payload: bool,
+    pub stream_events: EventSet,
+    /// Detection-level application events on this packet (bit per event).
+    pub app_events: u8,
+    /// Bytes of stream seen from client and server.
+    pub stream_size: Option<[u32; 2]>,
+    pub raw: Option<Raw<'a>>,
+    pub flow_id: u64,
+    /// The application protocol became known with this packet.
+    pub proto_decided: bool,
+}
+
+/// The flow of the packet at hand.
+pub struct FlowCx<'a> {
+    pub detect: &'a mut FlowDetect,
+    pub app: AppProto,
+    pub app_by_dir: [AppProto; 2],
+    pub app_orig: AppProto,
+    /// Seconds since the flow began.
+    pub age: u64,
+    pub pkts: [u64; 2],
+    pub bytes: [u64; 2],
+}
+
+/// Counters of one worker.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Counters {
+    pub alerts: u64,
+    pub suppressed: u64,
+    /// Regexes that met their step limit.
+    pub regex_limits: u64,
+    /// Steps that evaluating took: of rules, and of their regexes.
+    pub work: u64,
+    pub candidates: u64,
+    pub evaluated: u64,
+}
+
+/// Sizes of a worker's tables.
+#[derive(Debug, Clone, Copy)]
+pub struct DetectConfig {
+    /// Most alerts a packet may raise (`packet-alert-max`).
+    pub packet_alert_max: usize,
+    pub threshold_slots: usize,
+    pub host_slots: usize,
+    /// Growing values (bodies, files) are looked at when that many bytes are there, per direction, and then again
+    /// each time that many more came; always at their end. 0: whenever they grow (inline).
+    pub body_min: [u32; 2],
+    pub body_step: [u32; 2],
+    /// Largest buffer that transforms and built buffers may reach, bytes.
+    pub scratch: usize,
+    pub seed: u64,
+}
+
+impl Default for DetectConfig {
+    fn default() -> Self {
+        DetectConfig {
+            packet_alert_max: 15,
+            threshold_slots: 16 << 10,
+            host_slots: 16 << 10,
+            body_min: [32 << 10, 40 << 10],
+            body_step: [4 << 10, 16 << 10],
+            scratch: 256 << 10,
+            seed: 0x7469_6465_6761_7465,
+        }
+    }
+}

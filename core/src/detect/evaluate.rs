@@ -1,0 +1,241 @@
+//! All conditions of a rule on one transaction.
+//!
+//! In: a rule and a transaction as its parser tells it. Out: yes, no, or "depends on what is still to come". Owns
+//! nothing.
+
+use super::bench::Bench;
+use super::context::PacketCx;
+use super::inspect::Bytes;
+use super::ruleset::{CInt, CState, Hook, List, NONE, RuleSet, Sig, Source};
+use crate::app::{Buffer, BufferKind, Parser, StateId, TxIdx, file};
+use crate::pool::{BytePool, Scratch};
+use crate::rules::ir::{self, IntIndex};
+use crate::{Dir, app};
+
+/// What evaluating a rule on a transaction gave.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Answer {
+    Yes,
+    No,
+    /// Depends on what is still to come.
+    Wait,
+}
+
+/// The transaction at hand.
+pub(super) struct TxCx<'a> {
+    pub(super) parser: &'a dyn Parser,
+    pub(super) st: StateId,
+    pub(super) tx: TxIdx,
+    /// Index of the protocol in the registry.
+    pub(super) p: usize,
+    pub(super) dir: Dir,
+    pub(super) complete: bool,
+    pub(super) files: &'a file::Files,
+}
+
+impl Bench {
+    /// All conditions of a rule on one transaction.
+    pub(super) fn transaction(
+        &mut self,
+        rules: &RuleSet,
+        sig: &Sig,
+        cx: &PacketCx<'_>,
+        t: &TxCx<'_>,
+        pool: &BytePool,
+    ) -> Answer {
+        let common = t.parser.common(t.tx);
+        let mut wait = false;
+        if let Some(Hook::Progress(dir, at)) = sig.hook {
+            let at = if at == u8::MAX { t.parser.complete_progress(dir) } else { at };
+            if common.progress[dir.ix()] < at {
+                return Answer::Wait;
+            }
+        }
+        for s in &sig.state {
+            match s {
+                CState::AppEvent { proto, event }
+                    if (proto.index() != Some(t.p) || common.events >> event & 1 == 0) =>
+                {
+                    return Answer::No;
+                }
+                CState::AppState { test, dir } if !test.test(u64::from(common.progress[dir.ix()])) => {
+                    wait = true;
+                }
+                _ => {}
+            }
+        }
+        for i in &sig.ints {
+            match self.number(i, t, pool, sig) {
+                Answer::Yes => {}
+                Answer::No => return Answer::No,
+                Answer::Wait => wait = true,
+            }
+        }
+        if !self.header_lists(rules, sig, cx) {
+            return Answer::No;
+        }
+        for l in &sig.lists {
+            let a = match l.source {
+                Source::App(key) => self.buffer(rules, key, l, t, pool),
+                Source::Base64(key) if wait && !self.base64_ready => {
+                    let _ = key;
+                    Answer::Wait
+                }
+                Source::Base64(key) => {
+                    if self.base64_list(rules, key, l) {
+                        Answer::Yes
+                    } else {
+                        Answer::No
+                    }
+                }
+                Source::Header(..) | Source::Payload => Answer::Yes,
+            };
+            match a {
+                Answer::Yes => {}
+                Answer::No => return Answer::No,
+                Answer::Wait => wait = true,
+            }
+        }
+        if let Some(l) = &sig.payload_list {
+            let bytes = match &cx.raw {
+                Some(r) => Bytes { buf: r.data, offset: r.offset, end: true },
+                None => Bytes::whole(cx.pkt.payload()),
+            };
+            if !self.run(rules, l, bytes) {
+                return Answer::No;
+            }
+        }
+        if !sig.files.is_empty() && !wait {
+            match files_match(&sig.files, t) {
+                Answer::Yes => {}
+                other => return other,
+            }
+        }
+        if !wait {
+            Answer::Yes
+        } else if t.complete {
+            Answer::No
+        } else {
+            Answer::Wait
+        }
+    }
+
+    fn number(&mut self, i: &CInt, t: &TxCx<'_>, pool: &BytePool, sig: &Sig) -> Answer {
+        let local = i.local.get(t.p).copied().unwrap_or(NONE);
+        let Some(def) = app::registry::PROTOCOLS[t.p].ints.get(local as usize) else { return Answer::No };
+        let dir = if def.dirs & t.dir.bit() != 0 || sig.dirs != 3 { t.dir } else { t.dir.flip() };
+        if def.dirs & dir.bit() == 0 {
+            return Answer::No;
+        }
+        if t.parser.common(t.tx).progress[dir.ix()] < def.progress {
+            return Answer::Wait;
+        }
+        let get = |n: u32| t.parser.int(t.st, t.tx, local, dir, n, pool);
+        let count = || (0..u32::from(u16::MAX)).take_while(|n| get(*n).is_some()).count() as u32;
+        let yes = match i.index {
+            IntIndex::Any if !def.multi => get(0).is_some_and(|v| i.test.test(v)),
+            IntIndex::Any => (0..count()).filter_map(get).any(|v| i.test.test(v)),
+            IntIndex::All => {
+                let n = count();
+                n > 0 && (0..n).filter_map(get).all(|v| i.test.test(v))
+            }
+            IntIndex::AllOrNone => (0..count()).filter_map(get).all(|v| i.test.test(v)),
+            IntIndex::Nth(n) => {
+                let at = if n < 0 { i64::from(count()) + i64::from(n) } else { i64::from(n) };
+                u32::try_from(at).ok().and_then(get).is_some_and(|v| i.test.test(v))
+            }
+            IntIndex::Count => i.test.test(u64::from(count())),
+        };
+        if yes {
+            Answer::Yes
+        } else if t.complete {
+            Answer::No
+        } else {
+            Answer::Wait
+        }
+    }
+
+    fn buffer(&mut self, rules: &RuleSet, key: u32, l: &List, t: &TxCx<'_>, pool: &BytePool) -> Answer {
+        let local = rules.bufs[key as usize].local.get(t.p).copied().unwrap_or(NONE);
+        let Some(def) = app::registry::PROTOCOLS[t.p].buffers.get(local as usize) else { return Answer::No };
+        let here = if def.dirs & t.dir.bit() != 0 { t.dir } else { t.dir.flip() };
+        let dir = l.side.unwrap_or(here);
+        let progress = t.parser.common(t.tx).progress[dir.ix()];
+        let over = progress >= t.parser.complete_progress(dir);
+        if progress < def.progress && !over {
+            return Answer::Wait;
+        }
+        // The builder's place is lent out so that the conditions may use the rest of the bench.
+        let mut build = core::mem::replace(&mut self.build, Scratch::new(0));
+        let mut index = 0;
+        let mut present = false;
+        let answer = loop {
+            build.clear();
+            match t.parser.buffer(t.st, t.tx, local, dir, index, pool, &mut build) {
+                Buffer::NotYet => {
+                    break if over { Answer::No } else { Answer::Wait };
+                }
+                Buffer::Absent => {
+                    break if present {
+                        if l.absent == Some(ir::Absent::Only) || over { Answer::No } else { Answer::Wait }
+                    } else if l.absent.is_some() {
+                        Answer::Yes
+                    } else if def.kind == BufferKind::Multi && !over {
+                        Answer::Wait
+                    } else {
+                        Answer::No
+                    };
+                }
+                Buffer::Data { bytes, offset, end } => {
+                    let total = offset + bytes.len() as u64;
+                    if !end && def.kind == BufferKind::Streaming && total < u64::from(self.body_min[dir.ix()])
+                    {
+                        break Answer::Wait;
+                    }
+                    present = true;
+                    if l.absent == Some(ir::Absent::Only) {
+                        break Answer::No;
+                    }
+                    if self.run_transformed(rules, key, l, Bytes { buf: bytes, offset, end }) {
+                        break Answer::Yes;
+                    }
+                    if def.kind == BufferKind::Multi {
+                        index += 1;
+                        continue;
+                    }
+                    break if end || over { Answer::No } else { Answer::Wait };
+                }
+            }
+        };
+        self.build = build;
+        answer
+    }
+}
+
+/// Whether one file of the transaction satisfies all file conditions.
+fn files_match(conds: &[ir::FileMatch], t: &TxCx<'_>) -> Answer {
+    let head = t.parser.common(t.tx).files[t.dir.ix()];
+    let mut answer = Answer::No;
+    for id in t.files.chain(head) {
+        let f = t.files.view(id);
+        if !f.ended() {
+            answer = Answer::Wait;
+            continue;
+        }
+        let ok = conds.iter().all(|c| match c {
+            ir::FileMatch::Size(test) => test.test(f.size()),
+            ir::FileMatch::Hash { len, negated, digests } => {
+                let d: Option<&[u8]> = match len {
+                    16 => f.md5().map(|d| &d[..]),
+                    20 => f.sha1().map(|d| &d[..]),
+                    _ => f.sha256().map(|d| &d[..]),
+                };
+                d.is_some_and(|d| digests.chunks_exact(usize::from(*len)).any(|x| x == d) != *negated)
+            }
+        });
+        if ok {
+            return Answer::Yes;
+        }
+    }
+    answer
+}
