@@ -9,6 +9,8 @@
 #   make bench-sig                the matcher against Hyperscan, aho-corasick and daachorse (BENCH_SIG=options)
 #   make regex-differential       ends of regex matches against Hyperscan's
 #   make test-arm                 the tests of core for aarch64, emulated
+#   make fuzz-smoke               every fuzz target for 30 seconds
+#   make fuzz TIME=600 [TARGET=x] the same for longer
 #   make install PREFIX=/usr/local
 #   make doc
 
@@ -19,7 +21,7 @@ VERIFY ?= $(SHARED)/conformance
 OUT    ?= out
 BIN    := target/release/tidegate
 
-.PHONY: all demo test test-arm bench bench-sig regex-differential conformance differential robustness install doc clean FORCE
+.PHONY: all demo test test-arm bench bench-sig regex-differential fuzz fuzz-smoke conformance differential robustness install doc clean FORCE
 
 all: $(BIN)
 
@@ -88,6 +90,14 @@ regex-differential: hyperscan
 
 test-arm:
 	sh tests/arm.sh
+
+fuzz-smoke:
+	sh tests/fuzz.sh 30
+
+TIME   ?= 600
+TARGET ?=
+fuzz:
+	sh tests/fuzz.sh $(TIME) $(TARGET)
 
 install: $(BIN)
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/tidegate

@@ -20,6 +20,8 @@ pub mod regex;
 mod scan;
 mod set;
 mod simd;
+pub mod text;
+mod variants;
 mod verify;
 
 #[cfg(test)]

@@ -1,0 +1,109 @@
+//! A conversation of any bytes on the ports of HTTP, DNS, TLS and others: however it is cut into segments, the
+//! records of its transactions are the same.
+#![no_main]
+use libfuzzer_sys::fuzz_target;
+use std::fmt::Write;
+use tidegate_core::event::{Event, EventSink, Fields};
+use tidegate_fuzz::common::wire::{ACK, PSH, Wire};
+use tidegate_fuzz::{Input, common};
+
+thread_local! {
+    static RULES: common::Rules = common::rules("", &common::settings());
+}
+
+/// The records as text.
+#[derive(Default)]
+struct Records {
+    all: Vec<String>,
+    text: String,
+}
+
+impl Fields for Records {
+    fn bytes(&mut self, key: &str, value: &[u8]) {
+        let _ = write!(self.text, "{key}={};", value.escape_ascii());
+    }
+    fn u64(&mut self, key: &str, value: u64) {
+        let _ = write!(self.text, "{key}={value};");
+    }
+    fn i64(&mut self, key: &str, value: i64) {
+        let _ = write!(self.text, "{key}={value};");
+    }
+    fn f64(&mut self, key: &str, value: f64) {
+        let _ = write!(self.text, "{key}={value};");
+    }
+    fn bool(&mut self, key: &str, value: bool) {
+        let _ = write!(self.text, "{key}={value};");
+    }
+    fn begin_object(&mut self, key: &str) {
+        let _ = write!(self.text, "{key}{{");
+    }
+    fn end_object(&mut self) {
+        self.text.push('}');
+    }
+    fn begin_array(&mut self, key: &str) {
+        let _ = write!(self.text, "{key}[");
+    }
+    fn end_array(&mut self) {
+        self.text.push(']');
+    }
+    fn fmt(&mut self, key: &str, value: std::fmt::Arguments<'_>) {
+        let _ = write!(self.text, "{key}={value};");
+    }
+    fn hex(&mut self, key: &str, value: &[u8]) {
+        self.bytes(key, value);
+    }
+    fn base64(&mut self, key: &str, value: &[u8]) {
+        self.bytes(key, value);
+    }
+}
+
+impl EventSink for Records {
+    fn event(&mut self, event: Event<'_>) {
+        if let Event::Tx(t) = event {
+            self.text.clear();
+            t.tx.log(t.dir, self);
+            self.all.push(self.text.clone());
+        }
+    }
+}
+
+const PORTS: &[u16] = &[80, 53, 443, 25, 21, 22, 8080, 139];
+
+/// The records when every message is sent in pieces of the sizes of `cuts`, in turn.
+fn records(port: u16, messages: &[(usize, &[u8])], cuts: &[usize]) -> Vec<String> {
+    let mut w = Wire::new();
+    let mut t = w.tcp((1, 40_000), (2, port));
+    let mut cut = cuts.iter().cycle();
+    for (from, bytes) in messages {
+        let mut at = 0;
+        while at < bytes.len() {
+            let n = (*cut.next().unwrap_or(&1400)).min(bytes.len() - at);
+            t.segment(*from, ACK | PSH, &bytes[at..at + n]);
+            t.acknowledged(*from, n);
+            at += n;
+        }
+    }
+    t.close();
+    let mut sink = Records::default();
+    RULES.with(|rules| {
+        let mut e = common::engine(common::config(2 << 20), rules);
+        common::run(&mut e, &common::frames(&w.frames), 32, &mut sink);
+    });
+    sink.all.sort();
+    sink.all
+}
+
+fuzz_target!(|data: &[u8]| {
+    let mut input = Input(data);
+    let port = PORTS[usize::from(input.byte()) % PORTS.len()];
+    let cuts: Vec<usize> = (0..3).map(|_| 1 + usize::from(input.byte()) % 97).collect();
+    let mut messages = Vec::new();
+    while !input.is_empty() && messages.len() < 8 {
+        let head = input.word();
+        let n = usize::from(head >> 1).min(1400);
+        messages.push((usize::from(head & 1), input.take(n)));
+    }
+    let whole = records(port, &messages, &[1400]);
+    let cut = records(port, &messages, &cuts);
+    assert_eq!(whole, cut);
+});
