@@ -29,6 +29,9 @@ struct Row {
     width: u32,
     first: u32,
     mask: u32,
+    /// `bits[bits..=bits + bit_words]`, one bit in eight set: most lookups end there, in a few lines that stay cached.
+    bits: u32,
+    bit_words: u32,
 }
 
 /// The low half of a key's hash and the first entry with it; `NONE` when free.
@@ -55,6 +58,7 @@ struct Entry {
 pub struct Anchored {
     rows: Box<[Row]>,
     slots: Box<[Slot]>,
+    bits: Box<[u64]>,
     entries: Box<[Entry]>,
     arena: Box<[u8]>,
     shortest: usize,
@@ -107,15 +111,19 @@ impl Anchored {
             ..Anchored::default()
         };
         let (mut rows, mut slots) = (Vec::new(), Vec::new());
-        let (mut entries, mut arena) = (Vec::new(), Vec::new());
+        let (mut entries, mut arena, mut bits) = (Vec::new(), Vec::new(), Vec::new());
         for row in patterns.chunk_by(|a, b| (a.at, width(a.bytes.len())) == (b.at, width(b.bytes.len()))) {
             let (at, width) = (row[0].at, width(row[0].bytes.len()));
             let size = (row.len() * 2).next_power_of_two();
             let first = slots.len();
             slots.resize(first + size, Slot { tag: 0, entry: NONE });
             let table: &mut [Slot] = &mut slots[first..];
+            let bit_words = (row.len() * 8).next_power_of_two().div_ceil(64);
+            let first_bits = bits.len();
+            bits.resize(first_bits + bit_words, 0u64);
             for p in row {
                 let (place, tag) = hash(key(&p.bytes, width));
+                bits[first_bits + (tag as usize >> 6 & (bit_words - 1))] |= 1 << (tag & 63);
                 let mut i = place as usize & (size - 1);
                 // Half of the slots stay free, so the walk ends.
                 while table[i].entry != NONE && table[i].tag != tag {
@@ -131,10 +139,18 @@ impl Anchored {
                 table[i] = Slot { tag, entry: entries.len() as u32 - 1 };
                 arena.extend_from_slice(&p.bytes);
             }
-            rows.push(Row { at, width, first: first as u32, mask: size as u32 - 1 });
+            rows.push(Row {
+                at,
+                width,
+                first: first as u32,
+                mask: size as u32 - 1,
+                bits: first_bits as u32,
+                bit_words: bit_words as u32 - 1,
+            });
         }
         out.rows = rows.into();
         out.slots = slots.into();
+        out.bits = bits.into();
         out.entries = entries.into();
         out.arena = arena.into();
         out
@@ -163,6 +179,7 @@ impl Anchored {
     pub fn memory_bytes(&self) -> usize {
         core::mem::size_of_val(&*self.rows)
             + core::mem::size_of_val(&*self.slots)
+            + core::mem::size_of_val(&*self.bits)
             + core::mem::size_of_val(&*self.entries)
             + self.arena.len()
     }
@@ -181,6 +198,10 @@ impl Anchored {
                 continue;
             };
             let (place, tag) = hash(key(here, row.width));
+            let word = self.bits.get((row.bits + (tag >> 6 & row.bit_words)) as usize);
+            if word.is_none_or(|w| w >> (tag & 63) & 1 == 0) {
+                continue;
+            }
             let mut i = place & row.mask;
             while let Some(s) = self.slots.get((row.first + i) as usize) {
                 if s.entry == NONE {
