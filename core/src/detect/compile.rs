@@ -6,13 +6,14 @@
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use super::inspect::needle::Needle;
 use super::inspect::transform::XForm;
 use super::inspect::{ContentStep, PcreStep, Step};
-use super::mpm::{MpmBuilder, Wanted};
+use super::mpm::{Mpm, MpmBuilder, Wanted};
 use super::ruleset::*;
 use crate::Dir;
 use crate::app::registry::PROTOCOLS;
@@ -649,7 +650,7 @@ impl Compiler {
             [self.port_groups(&tcp_s, Dir::ToServer, true), self.port_groups(&tcp_c, Dir::ToClient, true)];
         self.set.udp =
             [self.port_groups(&udp_s, Dir::ToServer, false), self.port_groups(&udp_c, Dir::ToClient, false)];
-        self.set.other = [self.group(&oth_s, false), self.group(&oth_c, false)];
+        self.set.other = [oth_s, oth_c].map(|rules| self.group(&rules, false, &mut BTreeMap::new()));
         self.set.tx = tx.into_iter().map(|pair| pair.map(|t| t.build(&self.set.bufs))).collect();
         self.set.pkthdr = pkthdr;
         self.set.on_event = on_event;
@@ -727,11 +728,13 @@ impl Compiler {
         };
         let ranges = rules.iter().map(|&ix| (ix, ports(ix)));
         let (any, ranges): (Vec<_>, Vec<_>) = ranges.partition(|(_, r)| r.contains(&(0, u16::MAX)));
-        let any: Vec<u32> = any.into_iter().map(|(ix, _)| ix).collect();
-        let common = self.group(&any, streams);
-        if ranges.is_empty() {
-            return PortGroups { common, ..PortGroups::default() };
-        }
+        let any = any.into_iter().map(|(ix, _)| ix);
+        // One more search of every payload would cost more than tables of the same patterns for several ports do;
+        // looking at a few places costs little, and those tables are the larger part.
+        let (searched, asked): (Vec<u32>, Vec<u32>) =
+            any.partition(|ix| matches!(&self.picks[*ix as usize], Pick::Payload { lo, hi, .. } if lo != hi));
+        let mut made = BTreeMap::new();
+        let common = self.group(&asked, streams, &mut made);
         let mut cuts: Vec<u32> = vec![0, 1 << 16];
         for (_, rs) in &ranges {
             for r in rs {
@@ -741,7 +744,7 @@ impl Compiler {
         }
         cuts.sort_unstable();
         cuts.dedup();
-        let mut members: Vec<Vec<u32>> = vec![Vec::new(); cuts.len() - 1];
+        let mut members: Vec<Vec<u32>> = vec![searched; cuts.len() - 1];
         for (ix, rs) in &ranges {
             for r in rs {
                 let a = cuts.partition_point(|c| *c < u32::from(r.0));
@@ -755,9 +758,10 @@ impl Compiler {
         }
         let mut out = PortGroups { common, table: vec![0; 1 << 16], groups: Vec::new() };
         let mut known: BTreeMap<Vec<u32>, u16> = BTreeMap::new();
-        for (w, m) in cuts.windows(2).zip(members) {
+        for (w, mut m) in cuts.windows(2).zip(members) {
+            m.sort_unstable();
             let id = *known.entry(m).or_insert_with_key(|m| {
-                out.groups.push(self.group(m, streams));
+                out.groups.push(self.group(m, streams, &mut made));
                 (out.groups.len() - 1) as u16
             });
             out.table[w[0] as usize..w[1] as usize].fill(id);
@@ -766,7 +770,8 @@ impl Compiler {
     }
 
     /// `streams`: of a transport that has streams; otherwise the payload of a packet is all there is.
-    fn group(&self, rules: &[u32], streams: bool) -> PortGroup {
+    /// `made`: the databases so far; groups with the same patterns share one.
+    fn group(&self, rules: &[u32], streams: bool, made: &mut BTreeMap<MpmBuilder, Arc<Mpm>>) -> PortGroup {
         let (mut pkt, mut stream) = (MpmBuilder::default(), MpmBuilder::default());
         let mut g = PortGroup::default();
         for &ix in rules {
@@ -790,8 +795,14 @@ impl Compiler {
                 }
             }
         }
-        g.packet = (!pkt.is_empty()).then(|| pkt.build());
-        g.stream = (!stream.is_empty()).then(|| stream.build());
+        let mut shared = |b: MpmBuilder| {
+            if b.is_empty() {
+                return None;
+            }
+            Some(made.entry(b).or_insert_with_key(|b| Arc::new(b.clone().build())).clone())
+        };
+        g.packet = shared(pkt);
+        g.stream = shared(stream);
         g
     }
 }

@@ -36,7 +36,7 @@ pub struct Wanted {
 }
 
 /// Collects patterns before the database is built.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MpmBuilder {
     pats: BTreeMap<(Vec<u8>, bool), Vec<Wanted>>,
 }
@@ -78,7 +78,8 @@ impl MpmBuilder {
                 placed.push(Placed { at, bytes, caseless: nocase, id: i as u32 });
                 continue;
             }
-            let db = if last <= HEAD {
+            // One search is cheaper than two: only what would be found too often elsewhere is kept apart.
+            let db = if last <= HEAD && bytes.len() < 4 {
                 head_end = head_end.max(last);
                 &mut head
             } else {

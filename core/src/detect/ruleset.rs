@@ -1,5 +1,6 @@
 //! The immutable form of a rule set: rules in evaluation order, grouped by what selects them.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -275,10 +276,10 @@ pub enum CPost {
 /// All groups of one transport in one direction.
 #[derive(Debug, Default)]
 pub struct PortGroups {
-    /// Rules of any port. Kept apart from those of single ports, so that there is one copy of their tables, which
+    /// Rules of any port that need no search: no pattern, or one with a place of its own. One copy of their tables
     /// stays in the caches whatever the ports of the packets are.
     pub common: PortGroup,
-    /// Port → group of the rules of that port; empty when there are none.
+    /// Port → group of the other rules of that port.
     pub table: Vec<u16>,
     pub groups: Vec<PortGroup>,
 }
@@ -295,8 +296,8 @@ impl PortGroups {
 /// Rules that a packet of that transport, direction and port may meet.
 #[derive(Debug, Default)]
 pub struct PortGroup {
-    pub packet: Option<Mpm>,
-    pub stream: Option<Mpm>,
+    pub packet: Option<Arc<Mpm>>,
+    pub stream: Option<Arc<Mpm>>,
     /// Rules without a fast pattern.
     pub always: Vec<SigIx>,
     /// Rules without a fast pattern that read the stream.
@@ -375,15 +376,21 @@ impl RuleSet {
 
     pub(crate) fn mpms(&self) -> impl Iterator<Item = &Mpm> {
         let ports = self.tcp.iter().chain(self.udp.iter()).flat_map(|g| g.groups.iter().chain([&g.common]));
-        ports.chain(self.other.iter()).flat_map(|g| g.packet.iter().chain(g.stream.iter())).chain(
-            self.tx.iter().flatten().flat_map(|g| g.bufs.iter().map(|b| &b.mpm).chain(g.payload.iter())),
-        )
+        ports
+            .chain(self.other.iter())
+            .flat_map(|g| g.packet.iter().chain(g.stream.iter()).map(|m| &**m))
+            .chain(
+                self.tx.iter().flatten().flat_map(|g| g.bufs.iter().map(|b| &b.mpm).chain(g.payload.iter())),
+            )
     }
 
     /// Figures for people: groups, patterns, bytes.
     pub fn stats(&self) -> Stats {
         let mut s = Stats { rules: self.sigs.len(), ..Stats::default() };
-        for m in self.mpms() {
+        // Groups share databases.
+        let different: BTreeMap<usize, &Mpm> =
+            self.mpms().map(|m| (core::ptr::from_ref(m) as usize, m)).collect();
+        for m in different.values() {
             s.databases += 1;
             s.patterns += m.patterns();
             s.bytes += m.memory_bytes();
