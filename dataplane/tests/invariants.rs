@@ -176,6 +176,22 @@ fn no_allocation_in_process_tick_and_finish() {
     for name in ["http", "dns", "tls", "smtp", "ftp", "ftp-data", "ssh"] {
         assert!(seen.contains(name), "no transaction of {name}, only of {seen:?}");
     }
+    for layer in [
+        "pppoe",
+        "vlan",
+        "vlan_qinq",
+        "mpls",
+        "erspan",
+        "teredo",
+        "vxlan",
+        "geneve",
+        "gtp",
+        "ipv4_in_ipv4",
+        "ipv6_in_ipv4",
+    ] {
+        let n = tidegate_core::packet::layers::NAMES.iter().position(|n| *n == layer).map(|i| s.layers[i]);
+        assert!(n.is_some_and(|n| n > 0), "no packet with {layer}");
+    }
     assert!(s.tunnelled > 0 && s.defragmented > 0 && s.ipv6 > 0 && s.icmpv4 > 0 && s.invalid > 0);
 }
 

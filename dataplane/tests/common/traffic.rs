@@ -229,6 +229,12 @@ fn conversations(w: &mut Wire, port: u16) {
         (7, 4444),
         &[(0, b"raw abracadabra content \x90\x90\x90\x90"), (1, b"uid=0(root)")],
     );
+    // QUIC and MQTT are recognised, no more.
+    let initial =
+        [&[0xc3, 0, 0, 0, 1, 8, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0x44, 0xb0][..], &[0x5a; 1200]].concat();
+    w.udp((1, port + 11), (4, 443), &initial);
+    let connect = b"\x10\x12\x00\x04MQTT\x04\x02\x00\x3c\x00\x06client";
+    w.talk((1, port + 12), (8, 1883), &[(0, connect), (1, &[0x20, 2, 0, 0])]);
     let long = [&b"start "[..], &b"A".repeat(2000), b"abracadabra"].concat();
     w.udp_in_fragments((1, port + 9), (7, 4444), &long, 512, false);
     w.udp_in_fragments((1, port + 10), (7, 4444), &long, 512, true);
@@ -275,19 +281,7 @@ fn oddities(w: &mut Wire) {
 /// All of it, plain and in every carrier, over both IPs.
 pub fn everything() -> Wire {
     let mut w = Wire::new();
-    for (i, carrier) in [
-        Carrier::Plain,
-        Carrier::Vlan,
-        Carrier::QinQ,
-        Carrier::Mpls,
-        Carrier::Gre,
-        Carrier::Vxlan,
-        Carrier::Geneve,
-        Carrier::IpInIp,
-    ]
-    .into_iter()
-    .enumerate()
-    {
+    for (i, carrier) in Carrier::ALL.into_iter().enumerate() {
         for v6 in [false, true] {
             w.carrier = carrier;
             w.v6 = v6;

@@ -18,6 +18,28 @@ pub enum Carrier {
     Vxlan,
     Geneve,
     IpInIp,
+    Pppoe,
+    GtpU,
+    /// Carries IPv6 only; IPv4 goes as it is.
+    Teredo,
+    Erspan,
+}
+
+impl Carrier {
+    pub const ALL: [Carrier; 12] = [
+        Carrier::Plain,
+        Carrier::Vlan,
+        Carrier::QinQ,
+        Carrier::Mpls,
+        Carrier::Gre,
+        Carrier::Vxlan,
+        Carrier::Geneve,
+        Carrier::IpInIp,
+        Carrier::Pppoe,
+        Carrier::GtpU,
+        Carrier::Teredo,
+        Carrier::Erspan,
+    ];
 }
 
 /// An end of a conversation: host number and port.
@@ -126,6 +148,22 @@ impl Wire {
             Carrier::Geneve => {
                 let g = [&[1, 0, 0x65, 0x58, 0, 0, 5, 0, 1, 2, 3, 0][..], &inner(ip)].concat();
                 self.ethernet(0x800, &outer(17, &datagram(50_001, 6081, &g)));
+            }
+            Carrier::Pppoe => {
+                let kind: u16 = if kind == 0x800 { 0x21 } else { 0x57 };
+                let len = (ip.len() as u16 + 2).to_be_bytes();
+                self.ethernet(0x8864, &[&[0x11, 0, 0, 7], &len[..], &kind.to_be_bytes(), ip].concat());
+            }
+            Carrier::GtpU => {
+                let len = (ip.len() as u16).to_be_bytes();
+                let g = [&[0x30, 0xff], &len[..], &[0, 0, 0, 9], ip].concat();
+                self.ethernet(0x800, &outer(17, &datagram(2152, 2152, &g)));
+            }
+            Carrier::Teredo if kind == 0x800 => self.ethernet(kind, ip),
+            Carrier::Teredo => self.ethernet(0x800, &outer(17, &datagram(50_002, 3544, ip))),
+            Carrier::Erspan => {
+                let g = [&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1][..], &[0x10, 42, 0, 5, 0, 0, 0, 9], &inner(ip)];
+                self.ethernet(0x800, &outer(47, &g.concat()));
             }
             Carrier::IpInIp => {
                 let b = outer(if kind == 0x800 { 4 } else { 41 }, ip);
