@@ -83,6 +83,11 @@ impl BytePool {
         self.refused
     }
 
+    /// Counts requests that another pool beside this one refused.
+    pub fn refuse(&mut self, requests: u64) {
+        self.refused += requests;
+    }
+
     /// Copies `len` bytes of `src` from `from` into `dst` at `to`; what lies outside either is left out.
     pub fn copy_between(&mut self, src: &PBuf, from: usize, dst: &PBuf, to: usize, len: usize) {
         let len = len.min(src.len().saturating_sub(from)).min(dst.len().saturating_sub(to));

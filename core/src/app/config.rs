@@ -68,6 +68,8 @@ pub struct HttpConfig {
     pub double_decode_query: bool,
     pub decompress_layers: u8,
     pub lzma_enabled: bool,
+    /// Largest dictionary of lzma, bytes: data is decoded until it is full.
+    pub lzma_memory: usize,
     pub max_tx: usize,
 }
 
@@ -84,6 +86,7 @@ impl Default for HttpConfig {
             double_decode_query: false,
             decompress_layers: 2,
             lzma_enabled: true,
+            lzma_memory: 1 << 20,
             max_tx: 512,
         }
     }

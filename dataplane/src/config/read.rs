@@ -272,6 +272,10 @@ fn app(root: &Node, outputs: &Outputs) -> Result<AppConfig, ConfigError> {
     a.http.double_decode_path = root.flag(&htp("double-decode-path")).unwrap_or(a.http.double_decode_path);
     a.http.double_decode_query = root.flag(&htp("double-decode-query")).unwrap_or(a.http.double_decode_query);
     a.http.lzma_enabled = root.flag(&htp("lzma-enabled")).unwrap_or(a.http.lzma_enabled);
+    if let Some(n) = root.size(&htp("lzma-memlimit"))? {
+        // More than this is no dictionary that a body of a sensible size needs.
+        a.http.lzma_memory = usize::try_from(n).unwrap_or(usize::MAX).min(64 << 20);
+    }
     if let Some(n) = root.number(&htp("response-body-decompress-layer-limit"))? {
         a.http.decompress_layers = n;
     }

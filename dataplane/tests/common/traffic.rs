@@ -17,13 +17,20 @@ Authorization: Basic dXNlcjpzZWNyZXQ=\r\n\r\n";
 
 /// The answer to [`GET`]: a compressed page.
 pub fn page() -> Vec<u8> {
-    let body = gzip(&b"<html><body>the magic word is abracadabra</body></html>\n".repeat(40));
+    coded("gzip", &gzip(&b"<html><body>the magic word is abracadabra</body></html>\n".repeat(40)))
+}
+
+/// The same page by brotli (zlib of node 18) and by lzma (lzma of Python 3.11).
+const PAGE_BR: &[u8] = include_bytes!("page.br");
+const PAGE_LZMA: &[u8] = include_bytes!("page.lzma");
+
+fn coded(coding: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
-        "HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: text/html\r\nContent-Encoding: gzip\r\n\
+        "HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: text/html\r\nContent-Encoding: {coding}\r\n\
          Set-Cookie: a=b\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
-    [head.as_bytes(), &body].concat()
+    [head.as_bytes(), body].concat()
 }
 
 fn upload() -> Vec<u8> {
@@ -192,6 +199,9 @@ fn conversations(w: &mut Wire, port: u16) {
     let page = page();
     w.talk((1, port), (2, 80), &[(0, GET), (1, &page), (0, &upload()), (1, CHUNKED)]);
     w.talk((1, port + 1), (2, 8080), &[(0, &[GET, GET].concat()), (1, &[&page[..], CHUNKED].concat())]);
+    let (br, lzma) = (coded("br", PAGE_BR), coded("lzma", PAGE_LZMA));
+    let layers = coded("br, gzip", &gzip(PAGE_BR));
+    w.talk((1, port + 11), (2, 80), &[(0, GET), (1, &br), (0, GET), (1, &lzma), (0, GET), (1, &layers)]);
     w.udp((1, port), (3, 53), &dns(port, "beacon.evil.example", 1, None));
     w.udp((3, 53), (1, port), &dns(port, "beacon.evil.example", 1, Some(&[192, 0, 2, 7])));
     w.udp((1, port + 1), (3, 53), &dns(port, "txt.evil.example", 16, None));

@@ -18,6 +18,9 @@ const BOMB_RATIO: u64 = 2048;
 /// Decoded bytes of one body beyond which no more work is spent on it.
 const WORK_LIMIT: u64 = 32 << 20;
 
+/// Codings among which lzma is undone.
+const LZMA_LAYERS: usize = 1;
+
 /// What files a body makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Files {
@@ -269,11 +272,16 @@ pub fn open(tx: &mut Tx, dir: Dir, range: Option<(u64, u64)>, cx: &mut AppCx<'_>
 /// Chooses the decoders of a message from its `Content-Encoding`.
 pub fn codings(tx: &mut Tx, dir: Dir, cx: &mut AppCx<'_>, out: &mut [Coding; MAX_LAYERS]) -> usize {
     let Some((value, _)) = tx.msg[dir.ix()].headers.get(cx.pool, b"content-encoding") else { return 0 };
+    let lzma = Some(Coding::Lzma).filter(|_| cx.cfg.http.lzma_enabled);
     let single = |v: &[u8]| {
         if text::eq_lenient(v, b"gzip") || text::eq_lenient(v, b"x-gzip") {
             Some(Some(Coding::Gzip))
         } else if text::eq_lenient(v, b"deflate") || text::eq_lenient(v, b"x-deflate") {
             Some(Some(Coding::Deflate))
+        } else if text::eq_lenient(v, b"br") {
+            Some(Some(Coding::Brotli))
+        } else if text::eq_lenient(v, b"lzma") {
+            Some(lzma)
         } else if text::eq_lenient(v, b"inflate") || text::eq_lenient(v, b"none") {
             Some(None)
         } else {
@@ -294,7 +302,7 @@ pub fn codings(tx: &mut Tx, dir: Dir, cx: &mut AppCx<'_>, out: &mut [Coding; MAX
         n => usize::from(n).min(MAX_LAYERS),
     };
     let (mut seen, mut n) = (0, 0);
-    let (mut abnormal, mut too_many) = (false, false);
+    let (mut abnormal, mut too_many, mut lzma_inside) = (false, false, false);
     for part in value.split(|&c| c == b',' || c == b' ').filter(|p| !p.is_empty()) {
         seen += 1;
         if seen > limit {
@@ -307,8 +315,18 @@ pub fn codings(tx: &mut Tx, dir: Dir, cx: &mut AppCx<'_>, out: &mut [Coding; MAX
         } else if text::contains_lenient(part, b"deflate") {
             abnormal |= part != b"deflate" && part != b"x-deflate";
             Coding::Deflate
+        } else if part == b"br" {
+            Coding::Brotli
+        } else if part == b"lzma" {
+            // What lzma was put around is not undone: a bomb in a bomb.
+            if seen > LZMA_LAYERS {
+                lzma_inside = true;
+                break;
+            }
+            let Some(c) = lzma else { continue };
+            c
         } else {
-            abnormal |= part != b"inflate" && part != b"none" && part != b"br";
+            abnormal |= part != b"inflate" && part != b"none";
             continue;
         };
         out[n] = coding;
@@ -321,6 +339,11 @@ pub fn codings(tx: &mut Tx, dir: Dir, cx: &mut AppCx<'_>, out: &mut [Coding; MAX
     }
     if too_many {
         tx.raise(events::TOO_MANY_LAYERS, dir);
+    }
+    if lzma_inside {
+        let request = dir == Dir::ToServer;
+        let event = if request { events::REQUEST_TOO_MANY_LZMA } else { events::RESPONSE_TOO_MANY_LZMA };
+        tx.raise(event, dir);
     }
     n
 }
@@ -335,7 +358,9 @@ impl Http {
         let mut list = [Coding::default(); MAX_LAYERS];
         let n = codings(tx, dir, cx, &mut list);
         if n > 0 {
+            let before = self.dec.refused;
             tx.msg[dir.ix()].body.chain = self.dec.open(&list[..n]);
+            cx.pool.refuse(self.dec.refused - before);
         }
     }
 

@@ -1,15 +1,20 @@
-//! Content decoding: layers of gzip, deflate and zlib in memory reserved at construction.
+//! Content decoding: layers of gzip, deflate, zlib, brotli and lzma in memory reserved at construction.
 //!
-//! In: body bytes of one message, in order. Out: the decoded bytes, handed to a [`Sink`]. Owns the inflate states
-//! and windows of all messages of one engine. When they are all taken, a body passes undecoded (counted).
+//! In: body bytes of one message, in order. Out: the decoded bytes, handed to a [`Sink`]. Owns the decoders of all
+//! messages of one engine. When those of a coding are all taken, a body passes undecoded (counted).
 //!
-//! Servers name the wrong coding and clients decode anyway, so a layer whose first bytes fail tries the other
-//! codings on the same bytes, and passes them undecoded when all fail. A layer that fails later ends there. Another
+//! Servers name the wrong coding and clients decode anyway, so a layer whose first bytes fail tries deflate, zlib and
+//! gzip on the same bytes, and passes them undecoded when all fail. A layer that fails later ends there. Another
 //! coding than the one named must decode [`PROOF`] bytes (or all there are) without an error to be believed.
+
+mod brotli;
+mod lzma;
 
 use crate::pool::{BytePool, PBuf, Slab};
 use alloc::vec;
 use alloc::vec::Vec;
+use brotli::Brotli;
+use lzma::Lzma;
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::{
     TINFL_FLAG_HAS_MORE_INPUT, TINFL_FLAG_IGNORE_ADLER32, TINFL_FLAG_PARSE_ZLIB_HEADER,
@@ -32,6 +37,28 @@ pub enum Coding {
     Gzip,
     Deflate,
     Zlib,
+    Brotli,
+    Lzma,
+}
+
+/// How far a decoder came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    NeedsInput,
+    MoreOutput,
+    Done,
+    Failed,
+}
+
+/// How many decoders there are.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Layers of gzip, deflate and zlib at the same time; also messages.
+    pub inflate: usize,
+    pub brotli: usize,
+    pub lzma: usize,
+    /// Largest dictionary of an lzma layer, bytes.
+    pub lzma_memory: usize,
 }
 
 /// Takes decoded bytes.
@@ -57,10 +84,14 @@ enum Gz {
 #[derive(Clone, Copy, Debug, Default)]
 struct Layer {
     coding: Coding,
-    tries: u8,
-    /// Inflate state, `NIL` when none was free.
+    /// Another coding than the one named is tried.
+    guessed: bool,
+    tries_left: u8,
+    /// Which decoder of the kind its coding needs, `NIL` when none was free.
     core: u32,
     out_at: usize,
+    /// All of the window was written.
+    wrapped: bool,
     gz: Gz,
     gz_flags: u8,
     gz_count: u32,
@@ -88,12 +119,31 @@ pub struct Decoders {
     chains: Slab<Chain>,
     cores: Slab<Core>,
     windows: Vec<u8>,
+    brotlis: Shelf<Brotli>,
+    lzmas: Shelf<Lzma>,
     /// One step of output per layer.
     steps: Vec<Vec<u8>>,
     /// Bytes of one more try, per layer.
     again: Vec<Vec<u8>>,
-    /// Layers that found no free inflate state.
+    /// Layers that found no free decoder.
     pub refused: u64,
+}
+
+/// Things made beforehand, and the numbers of those that are free.
+#[derive(Debug)]
+struct Shelf<T> {
+    all: Vec<T>,
+    free: Vec<u32>,
+}
+
+impl<T> Shelf<T> {
+    fn new(count: usize, make: impl Fn() -> T) -> Self {
+        Shelf { all: (0..count).map(|_| make()).collect(), free: (0..count as u32).rev().collect() }
+    }
+
+    fn used(&self) -> usize {
+        self.all.len() - self.free.len()
+    }
 }
 
 #[derive(Default)]
@@ -106,21 +156,59 @@ impl core::fmt::Debug for Core {
 }
 
 impl Decoders {
-    /// Room for `count` layers at the same time.
-    pub fn new(count: usize) -> Self {
+    /// Reserves everything.
+    pub fn new(room: Room) -> Self {
         Decoders {
-            chains: Slab::new(count),
-            cores: Slab::new(count),
-            windows: vec![0; count * WINDOW],
+            chains: Slab::new(room.inflate),
+            cores: Slab::new(room.inflate),
+            windows: vec![0; room.inflate * WINDOW],
+            brotlis: Shelf::new(room.brotli, Brotli::new),
+            lzmas: Shelf::new(room.lzma, || Lzma::new(room.lzma_memory)),
             steps: (0..MAX_LAYERS).map(|_| Vec::with_capacity(STEP)).collect(),
             again: (0..MAX_LAYERS).map(|_| Vec::with_capacity(HOLD)).collect(),
             refused: 0,
         }
     }
 
-    /// Chains and inflate states in use.
+    /// Chains and decoders in use.
     pub fn used(&self) -> usize {
-        self.chains.used() + self.cores.used()
+        self.chains.used() + self.cores.used() + self.brotlis.used() + self.lzmas.used()
+    }
+
+    /// A decoder for `coding`.
+    fn take(&mut self, coding: Coding) -> Option<u32> {
+        match coding {
+            Coding::Gzip | Coding::Deflate | Coding::Zlib => self.cores.alloc(),
+            Coding::Brotli => self.brotlis.free.pop(),
+            Coding::Lzma => self.lzmas.free.pop(),
+        }
+    }
+
+    fn give(&mut self, coding: Coding, core: u32) {
+        if core == Slab::<Core>::NIL {
+            return;
+        }
+        match coding {
+            Coding::Gzip | Coding::Deflate | Coding::Zlib => self.cores.free(core),
+            Coding::Brotli => {
+                self.brotlis.all[core as usize].reset();
+                self.brotlis.free.push(core);
+            }
+            Coding::Lzma => {
+                self.lzmas.all[core as usize].reset();
+                self.lzmas.free.push(core);
+            }
+        }
+    }
+
+    /// Clears the window of an inflate state: damaged streams look back further than they wrote, and what another
+    /// message left there is none of theirs.
+    fn wipe(&mut self, l: &Layer) {
+        let base = l.core as usize * WINDOW;
+        let used = if l.wrapped { WINDOW } else { l.out_at };
+        if let Some(w) = self.windows.get_mut(base..base + used) {
+            w.fill(0);
+        }
     }
 
     /// A chain for `codings` in the order in which they must be undone.
@@ -131,11 +219,14 @@ impl Decoders {
         };
         let count = codings.len().min(MAX_LAYERS);
         for (i, c) in codings.iter().take(count).enumerate() {
-            let core = self.cores.alloc();
+            let core = self.take(*c);
             let none = core.is_none();
             self.refused += u64::from(none);
+            // Deflate, zlib and gzip, as far as they are others.
+            let tries_left = if matches!(c, Coding::Brotli | Coding::Lzma) { 3 } else { 2 };
+            let core = core.unwrap_or(Slab::<Core>::NIL);
             self.chains.get_mut(id).layers[i] =
-                Layer { coding: *c, core: core.unwrap_or(Slab::<Core>::NIL), pass: none, ..Layer::default() };
+                Layer { coding: *c, core, pass: none, tries_left, ..Layer::default() };
         }
         self.chains.get_mut(id).count = count;
         Some(id)
@@ -147,9 +238,8 @@ impl Decoders {
         for mut l in c.layers.into_iter().take(c.count) {
             l.held.free(pool);
             l.proof.free(pool);
-            if l.core != Slab::<Core>::NIL {
-                self.cores.free(l.core);
-            }
+            self.wipe(&l);
+            self.give(l.coding, l.core);
         }
         self.chains.free(id);
     }
@@ -204,25 +294,17 @@ impl Decoders {
             again.clear();
             let l = self.at(id, depth);
             again.extend_from_slice(l.held.get(sink.pool()));
-            l.tries += 1;
             l.proof.free(sink.pool());
-            if l.tries >= 3 {
+            if self.another(id, depth) {
+                ok = self.decode(id, depth, &again, sink);
+            } else {
+                let l = self.at(id, depth);
                 l.held.free(sink.pool());
                 for l in self.chains.get_mut(id).layers.iter_mut().skip(depth) {
                     l.pass = true;
                 }
                 self.layer(id, depth + 1, &again, sink);
                 ok = true;
-            } else {
-                l.coding = match l.coding {
-                    Coding::Gzip => Coding::Deflate,
-                    Coding::Deflate => Coding::Zlib,
-                    Coding::Zlib => Coding::Gzip,
-                };
-                (l.gz, l.gz_count, l.out_at) = (Gz::Fixed, 0, 0);
-                let core = l.core;
-                self.cores.get_mut(core).0.init();
-                ok = self.decode(id, depth, &again, sink);
             }
             self.again[depth] = again;
         }
@@ -232,8 +314,77 @@ impl Decoders {
         }
     }
 
+    /// Turns a layer to the next coding to try; `false` when all were tried.
+    fn another(&mut self, id: u32, depth: usize) -> bool {
+        let l = self.at(id, depth);
+        if l.tries_left == 0 {
+            return false;
+        }
+        let before = *l;
+        l.tries_left -= 1;
+        l.guessed = true;
+        (l.gz, l.gz_count, l.out_at, l.wrapped) = (Gz::Fixed, 0, 0, false);
+        let (was, core) = (l.coding, l.core);
+        l.coding = match was {
+            Coding::Gzip | Coding::Brotli | Coding::Lzma => Coding::Deflate,
+            Coding::Deflate => Coding::Zlib,
+            Coding::Zlib => Coding::Gzip,
+        };
+        if matches!(was, Coding::Brotli | Coding::Lzma) {
+            self.give(was, core);
+            let core = self.take(Coding::Deflate);
+            self.refused += u64::from(core.is_none());
+            self.at(id, depth).core = core.unwrap_or(Slab::<Core>::NIL);
+            return core.is_some();
+        }
+        self.wipe(&before);
+        self.cores.get_mut(core).0.init();
+        true
+    }
+
     /// Decodes with the layer's present coding; `false` when the bytes are not of that coding.
-    fn decode(&mut self, id: u32, depth: usize, mut data: &[u8], sink: &mut dyn Sink) -> bool {
+    fn decode(&mut self, id: u32, depth: usize, data: &[u8], sink: &mut dyn Sink) -> bool {
+        match self.at(id, depth).coding {
+            Coding::Brotli | Coding::Lzma => self.by_steps(id, depth, data, sink),
+            _ => self.inflate(id, depth, data, sink),
+        }
+    }
+
+    /// Brotli and lzma keep their windows to themselves and write into a step.
+    fn by_steps(&mut self, id: u32, depth: usize, mut data: &[u8], sink: &mut dyn Sink) -> bool {
+        let mut step = core::mem::take(&mut self.steps[depth]);
+        step.resize(STEP, 0);
+        let ok = loop {
+            let l = *self.at(id, depth);
+            let core = l.core as usize;
+            let (status, wrote) = if l.coding == Coding::Brotli {
+                self.brotlis.all[core].decode(&mut data, &mut step)
+            } else {
+                self.lzmas.all[core].decode(&mut data, &mut step)
+            };
+            if wrote > 0 {
+                self.at(id, depth).settled = true;
+                self.emit(id, depth, &step[..wrote], sink);
+            }
+            let l = self.at(id, depth);
+            if l.over {
+                break true;
+            }
+            match status {
+                Status::MoreOutput => {}
+                Status::NeedsInput => break true,
+                Status::Done => {
+                    (l.settled, l.over) = (true, true);
+                    break true;
+                }
+                Status::Failed => break false,
+            }
+        };
+        self.steps[depth] = step;
+        ok
+    }
+
+    fn inflate(&mut self, id: u32, depth: usize, mut data: &[u8], sink: &mut dyn Sink) -> bool {
         let l = self.at(id, depth);
         let mut flags = TINFL_FLAG_HAS_MORE_INPUT;
         match l.coding {
@@ -241,8 +392,8 @@ impl Decoders {
                 Some(n) => data = &data[n..],
                 None => return false,
             },
-            Coding::Deflate => {}
             Coding::Zlib => flags |= TINFL_FLAG_PARSE_ZLIB_HEADER | TINFL_FLAG_IGNORE_ADLER32,
+            _ => {}
         }
         let core = l.core;
         loop {
@@ -253,7 +404,8 @@ impl Decoders {
             data = data.get(read..).unwrap_or(&[]);
             let l = self.at(id, depth);
             l.out_at = (at + wrote) % WINDOW;
-            if wrote > 0 && !l.settled && l.tries > 0 {
+            l.wrapped |= at + wrote >= WINDOW;
+            if wrote > 0 && !l.settled && l.guessed {
                 let proof = &mut self.chains.get_mut(id).layers[depth].proof;
                 let fits = proof.extend(sink.pool(), &self.windows[base + at..base + at + wrote]).is_ok();
                 if proof.len() >= PROOF || !fits {
@@ -392,102 +544,4 @@ impl Layer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use miniz_oxide::deflate::{compress_to_vec, compress_to_vec_zlib};
-    use proptest::prelude::*;
-
-    struct Out {
-        bytes: Vec<u8>,
-        pool: BytePool,
-    }
-
-    impl Sink for Out {
-        fn decoded(&mut self, b: &[u8]) -> bool {
-            self.bytes.extend_from_slice(b);
-            self.bytes.len() < 1 << 20
-        }
-        fn pool(&mut self) -> &mut BytePool {
-            &mut self.pool
-        }
-    }
-
-    fn gzip(d: &[u8]) -> Vec<u8> {
-        let mut v = b"\x1f\x8b\x08\x1c\0\0\0\0\0\0\x02\0xxname\0comment\0".to_vec();
-        v.extend(compress_to_vec(d, 6));
-        v.extend([1, 2, 3, 4, 5, 6, 7, 8]);
-        v
-    }
-
-    fn run(codings: &[Coding], data: &[u8], cut: usize) -> Vec<u8> {
-        let mut d = Decoders::new(4);
-        let mut o = Out { bytes: Vec::new(), pool: BytePool::new(1 << 18) };
-        let id = d.open(codings).unwrap();
-        for part in data.chunks(cut) {
-            d.feed(id, part, &mut o);
-        }
-        d.finish(id, &mut o);
-        d.close(id, &mut o.pool);
-        assert_eq!((d.used(), o.pool.in_use()), (0, 0));
-        o.bytes
-    }
-
-    #[test]
-    fn every_coding_named_rightly_and_wrongly() {
-        let text = b"X5O!P%@AP[4 some text some text some text".repeat(40);
-        let wires = [gzip(&text), compress_to_vec(&text, 6), compress_to_vec_zlib(&text, 6)];
-        for wire in &wires {
-            for coding in [Coding::Gzip, Coding::Deflate, Coding::Zlib] {
-                for cut in [1, 7, 10_000] {
-                    assert_eq!(run(&[coding], wire, cut), text);
-                }
-            }
-        }
-        let two = gzip(&compress_to_vec(&text, 6));
-        assert_eq!(run(&[Coding::Gzip, Coding::Deflate], &two, 3), text);
-        assert_eq!(run(&[Coding::Gzip], b"X5O!P plain", 4), b"X5O!P plain");
-    }
-
-    #[test]
-    fn what_was_decoded_before_damage_counts() {
-        let text: Vec<u8> = (0..20_000u32).flat_map(|i| i.to_string().into_bytes()).collect();
-        let mut wire = gzip(&text);
-        let n = wire.len();
-        wire.truncate(n / 2);
-        let got = run(&[Coding::Gzip], &wire, 100);
-        assert!(got.len() > 1000 && text.starts_with(&got));
-        wire.extend([0xff; 100]);
-        let got = run(&[Coding::Gzip], &wire, 100);
-        assert!(got.len() > 1000);
-    }
-
-    #[test]
-    fn no_free_state_passes_the_bytes() {
-        let mut d = Decoders::new(1);
-        let mut o = Out { bytes: Vec::new(), pool: BytePool::new(1 << 18) };
-        let id = d.open(&[Coding::Gzip, Coding::Gzip]).unwrap();
-        assert_eq!(d.refused, 1);
-        d.feed(id, &gzip(b"abc"), &mut o);
-        assert_eq!(o.bytes, b"abc");
-        assert_eq!(d.open(&[Coding::Gzip]), None);
-    }
-
-    use alloc::string::ToString;
-
-    proptest! {
-        #[test]
-        fn any_bytes_in_any_cut(data in proptest::collection::vec(any::<u8>(), 0..600),
-                                head in 0usize..4, cut in 1usize..50) {
-            let mut wire = match head {
-                0 => Vec::new(),
-                1 => b"\x1f\x8b\x08\0\0\0\0\0\0\0".to_vec(),
-                2 => gzip(&data),
-                _ => compress_to_vec_zlib(&data, 3),
-            };
-            wire.extend(&data);
-            let codings = [Coding::Gzip, Coding::Deflate];
-            prop_assert_eq!(run(&codings[..1], &wire, cut), run(&codings[..1], &wire, 100_000));
-            prop_assert_eq!(run(&codings, &wire, cut), run(&codings, &wire, 100_000));
-        }
-    }
-}
+mod tests;

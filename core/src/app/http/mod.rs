@@ -36,7 +36,7 @@ use crate::event::Fields;
 use crate::pool::{BytePool, PBuf, Scratch, Slab};
 use alloc::boxed::Box;
 use core::cell::Cell;
-use decode::Decoders;
+use decode::{Decoders, Room};
 use header::Table;
 use text::Version;
 
@@ -369,14 +369,18 @@ enum Next {
     Failed,
 }
 
+/// How many decoders: brotli and lzma need more memory each and are rarer.
+fn room(cfg: &AppConfig) -> Room {
+    let inflate = MAX_DECODERS.min(cfg.max_txs * 2);
+    let few = (inflate / 256).max(1);
+    let lzma = if cfg.http.lzma_enabled { few } else { 0 };
+    Room { inflate, brotli: few, lzma, lzma_memory: cfg.http.lzma_memory }
+}
+
 impl Http {
     /// Reserves everything.
     pub fn new(cfg: &AppConfig) -> Self {
-        Http {
-            flows: Slab::new(cfg.max_states),
-            txs: Slab::new(cfg.max_txs),
-            dec: Decoders::new(MAX_DECODERS.min(cfg.max_txs * 2)),
-        }
+        Http { flows: Slab::new(cfg.max_states), txs: Slab::new(cfg.max_txs), dec: Decoders::new(room(cfg)) }
     }
 
     /// Adds a transaction at the end of a flow's list.

@@ -347,6 +347,37 @@ fn a_body_limit_is_kept() {
     b.close();
 }
 
+/// What is seen of an answer with these codings and this body.
+fn coded(cfg: AppConfig, codings: &str, body: &[u8]) -> String {
+    let mut b = Bench::new(cfg);
+    b.give(Dir::ToServer, GET, 0, false);
+    let head =
+        format!("HTTP/1.1 200 ok\r\nContent-Encoding: {codings}\r\nContent-Length: {}\r\n\r\n", body.len());
+    b.give(Dir::ToClient, &[head.as_bytes(), body].concat(), 0, false);
+    let d = b.dump();
+    b.close();
+    d
+}
+
+#[test]
+fn bodies_by_brotli_and_lzma() {
+    let br = b"\x8b\x08\x80\x68\x65\x6c\x6c\x6f\x20\x68\x65\x6c\x6c\x6f\x20\x62\x72\x6f\x74\x6c\x69\x03";
+    let lzma = b"\x5d\x00\x00\x80\x00\xff\xff\xff\xff\xff\xff\xff\xff\x00\x34\x19\x49\xee\x8d\xe9\x45\xbf\xb8\x17\xdd\xf7\xcf\x70\x38\xff\xff\xdd\x10\x00\x00";
+    for name in ["br", "BR", "none, br"] {
+        has(&coded(cfg(), name, br), "[hello hello brotli]");
+    }
+    for name in ["lzma", "lzma, none"] {
+        has(&coded(cfg(), name, lzma), "[hello hello lzma]");
+    }
+    // Not the outermost coding: what it was put around is not undone.
+    let inside = coded(cfg(), "none, lzma", lzma);
+    has(&inside, "!response_too_many_lzma_layers");
+    assert!(!inside.contains("[hello hello"));
+    let mut off = cfg();
+    off.http.lzma_enabled = false;
+    assert!(!coded(off, "lzma", lzma).contains("[hello hello"));
+}
+
 /// Pieces that HTTP/1 traffic of all kinds is made of.
 fn piece(request: bool) -> impl Strategy<Value = Vec<u8>> {
     let common: Vec<&[u8]> = vec![
@@ -361,6 +392,8 @@ fn piece(request: bool) -> impl Strategy<Value = Vec<u8>> {
         b"Content-Length: 3\r\nContent-Length: 4\r\n",
         b"Transfer-Encoding: chunked\r\n",
         b"Content-Encoding: gzip, deflate\r\n",
+        b"Content-Encoding: br\r\n",
+        b"Content-Encoding: lzma\r\n",
         b" folded\r\n",
         b"NoColon\r\n",
         b"\r\n\r\n",
