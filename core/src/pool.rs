@@ -10,6 +10,9 @@ const MIN_SHIFT: u32 = 6;
 /// Number of size classes: 64 B … 8 MiB.
 const CLASSES: usize = 18;
 const NIL: u32 = u32::MAX;
+/// Size classes whose blocks are kept for a while before they are merged (64 B … 32 KiB), and how many bytes of each.
+const QUICK_CLASSES: usize = 10;
+const QUICK_BYTES: u32 = 64 << 10;
 
 /// The pool has no block of the wanted size left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +31,9 @@ pub struct BytePool {
     /// Per minimal block: class + 1 when it starts a free block, 0 otherwise.
     free_class: Vec<u8>,
     heads: [u32; CLASSES],
+    /// Blocks given back and not merged with their buddies yet: the next request for their size takes them.
+    /// Linked by `next` alone; how many there are.
+    quick: [(u32, u32); QUICK_CLASSES],
     in_use: usize,
     refused: u64,
 }
@@ -52,6 +58,7 @@ impl BytePool {
             prev: vec![0; blocks],
             free_class: vec![0; blocks],
             heads: [NIL; CLASSES],
+            quick: [(NIL, 0); QUICK_CLASSES],
             in_use: 0,
             refused: 0,
         };
@@ -121,15 +128,29 @@ impl BytePool {
         self.free_class[at as usize] = 0;
     }
 
+    #[inline]
     fn take(&mut self, class: usize) -> Result<u32, PoolFull> {
-        let mut from = class;
-        while from < CLASSES && self.heads[from] == NIL {
-            from += 1;
+        if let Some(q) = self.quick.get_mut(class)
+            && q.0 != NIL
+        {
+            let at = q.0;
+            *q = (self.next[at as usize], q.1 - 1);
+            self.in_use += 1 << (class as u32 + MIN_SHIFT);
+            return Ok(at);
         }
-        if from >= CLASSES {
+        self.split(class)
+    }
+
+    /// A block out of the least free one that is large enough.
+    fn split(&mut self, class: usize) -> Result<u32, PoolFull> {
+        let free = |p: &Self| (class..CLASSES).find(|&c| p.heads[c] != NIL);
+        let Some(mut from) = free(self).or_else(|| {
+            self.merge_all();
+            free(self)
+        }) else {
             self.refused += 1;
             return Err(PoolFull);
-        }
+        };
         let at = self.heads[from];
         self.unlink(at, from);
         while from > class {
@@ -140,8 +161,33 @@ impl BytePool {
         Ok(at)
     }
 
+    #[inline]
     fn give(&mut self, at: u32, class: usize) {
         self.in_use -= 1 << (class as u32 + MIN_SHIFT);
+        if let Some(q) = self.quick.get_mut(class)
+            && q.1 < QUICK_BYTES >> (class as u32 + MIN_SHIFT)
+        {
+            self.next[at as usize] = q.0;
+            *q = (at, q.1 + 1);
+            return;
+        }
+        self.merge(at, class);
+    }
+
+    /// Merges what was kept for quick use: for a request that finds no room otherwise.
+    #[cold]
+    fn merge_all(&mut self) {
+        for class in 0..QUICK_CLASSES {
+            let (mut at, _) = core::mem::replace(&mut self.quick[class], (NIL, 0));
+            while at != NIL {
+                let next = self.next[at as usize];
+                self.merge(at, class);
+                at = next;
+            }
+        }
+    }
+
+    fn merge(&mut self, at: u32, class: usize) {
         let (mut at, mut class) = (at, class);
         while class + 1 < CLASSES {
             let buddy = at ^ (1 << class);
@@ -214,10 +260,12 @@ impl PBuf {
     }
 
     /// Makes room for `bytes` in all; moves to a larger block when needed.
+    #[inline]
     pub fn reserve(&mut self, pool: &mut BytePool, bytes: usize) -> Result<(), PoolFull> {
-        if bytes <= self.capacity() {
-            return Ok(());
-        }
+        if bytes <= self.capacity() { Ok(()) } else { self.grow(pool, bytes) }
+    }
+
+    fn grow(&mut self, pool: &mut BytePool, bytes: usize) -> Result<(), PoolFull> {
         let class = class_for(bytes);
         if class >= CLASSES {
             pool.refused += 1;
@@ -235,6 +283,7 @@ impl PBuf {
     }
 
     /// Appends `bytes`; on `PoolFull` nothing changed.
+    #[inline]
     pub fn extend(&mut self, pool: &mut BytePool, bytes: &[u8]) -> Result<(), PoolFull> {
         if bytes.is_empty() {
             return Ok(());
@@ -294,6 +343,7 @@ impl PBuf {
     }
 
     /// Gives the block back; the buffer is empty and may be used again.
+    #[inline]
     pub fn free(&mut self, pool: &mut BytePool) {
         if self.class != 0 {
             pool.give(self.at, self.class as usize - 1);
@@ -360,6 +410,11 @@ impl<T: Default> Slab<T> {
 
     pub fn get(&self, id: u32) -> &T {
         &self.items[id as usize]
+    }
+
+    /// As [`Slab::get`], for a number that may name no slot.
+    pub fn peek(&self, id: u32) -> Option<&T> {
+        self.items.get(id as usize)
     }
 
     pub fn get_mut(&mut self, id: u32) -> &mut T {
@@ -460,6 +515,22 @@ mod tests {
         let mut all = PBuf::new();
         all.resize(&mut p, 1 << 20).unwrap();
         assert_eq!(all.extend(&mut p, b"x"), Err(PoolFull));
+    }
+
+    #[test]
+    fn what_is_kept_for_quick_use_is_there_for_others() {
+        let mut p = BytePool::new(64 << 10);
+        let mut small: Vec<PBuf> = Vec::new();
+        while let Ok(b) = PBuf::from_slice(&mut p, b"x") {
+            small.push(b);
+        }
+        assert_eq!(small.len(), 1024);
+        small.iter_mut().for_each(|b| b.free(&mut p));
+        let mut all = PBuf::new();
+        all.resize(&mut p, 64 << 10).unwrap();
+        assert!(PBuf::from_slice(&mut p, b"x").is_err());
+        all.free(&mut p);
+        assert!(PBuf::from_slice(&mut p, b"x").is_ok());
     }
 
     proptest! {
