@@ -41,6 +41,7 @@ impl Bench {
             cfg: &self.cfg,
             now: 0,
             wanted: Wanted::ALL,
+            shown: true,
             ports: [40000, 25],
         };
         f(&mut *self.parser, &mut cx)

@@ -34,6 +34,8 @@ pub struct AppConfig {
     pub file_sha256: bool,
     /// Bytes of a file kept in the window that `file.data` sees.
     pub file_window: usize,
+    /// Outputs show transactions, files or anomalies. Without them, and without rules, bodies are not decoded.
+    pub shown: bool,
     /// States per protocol reserved at construction.
     pub max_states: usize,
     /// Live transactions per protocol reserved at construction.
@@ -109,6 +111,7 @@ impl Default for AppConfig {
             file_sha1: false,
             file_sha256: false,
             file_window: 64 << 10,
+            shown: true,
             max_states: 16 << 10,
             max_txs: 64 << 10,
             max_files: 16 << 10,

@@ -15,13 +15,21 @@ const MAX: usize = 32 << 10;
 impl Entries {
     /// Appends a value; what does not fit (a full pool, a list beyond 32 KiB, a value beyond 64 KiB) is left out.
     pub fn push(&mut self, pool: &mut BytePool, tag: u8, value: &[u8]) -> bool {
-        let value = value.get(..usize::from(u16::MAX)).unwrap_or(value);
-        if self.buf.len() + 3 + value.len() > MAX {
+        self.push_parts(pool, tag, [value.get(..usize::from(u16::MAX)).unwrap_or(value)])
+    }
+
+    /// As [`Entries::push`], of a value in pieces, which are no longer than 64 KiB together.
+    pub fn push_parts<const N: usize>(&mut self, pool: &mut BytePool, tag: u8, parts: [&[u8]; N]) -> bool {
+        let len = parts.iter().fold(0, |n, p| n + p.len());
+        if self.buf.len() + 3 + len > MAX {
             return false;
         }
-        let n = (value.len() as u16).to_le_bytes();
+        let n = (len as u16).to_le_bytes();
         let from = self.buf.len();
-        let done = self.buf.extend(pool, &[tag, n[0], n[1]]).and_then(|()| self.buf.extend(pool, value));
+        let done = self
+            .buf
+            .extend(pool, &[tag, n[0], n[1]])
+            .and_then(|()| parts.iter().try_for_each(|p| self.buf.extend(pool, p)));
         if done.is_err() {
             self.buf.truncate(from);
         }

@@ -171,6 +171,7 @@ pub struct Fed {
 pub struct AppLayer {
     parsers: Vec<Option<Box<dyn Parser>>>,
     wanted: Vec<Wanted>,
+    shown: bool,
     recogniser: Recogniser,
     expected: Expectations,
     files: Files,
@@ -189,6 +190,7 @@ impl AppLayer {
         AppLayer {
             wanted: alloc::vec![Wanted::ALL; parsers.len()],
             parsers,
+            shown: true,
             recogniser: Recogniser::new(&cfg),
             expected: Expectations::new(1024),
             files: Files::new(&cfg),
@@ -203,6 +205,11 @@ impl AppLayer {
         for (slot, w) in self.wanted.iter_mut().zip(wanted) {
             *slot = *w;
         }
+    }
+
+    /// Tells whether rules were loaded at all: see [`AppCx::shown`].
+    pub fn set_ruled(&mut self, ruled: bool) {
+        self.shown = ruled || self.cfg.shown;
     }
 
     /// The files of all flows.
@@ -733,6 +740,7 @@ impl AppLayer {
             cfg: &self.cfg,
             now,
             wanted: self.wanted.get(i).copied().unwrap_or_default(),
+            shown: self.shown,
             ports: flow.ports,
         };
         (self.parsers.get_mut(i).and_then(|p| p.as_deref_mut()), cx)

@@ -310,6 +310,9 @@ pub struct AppCx<'a> {
     pub now: u64,
     /// Buffers that loaded rules read, of this protocol.
     pub wanted: Wanted,
+    /// Somebody sees more of transactions than their number: rules, records, files or anomalies. If nobody does,
+    /// what costs much and changes nothing else (decoding bodies, digests) may be left out.
+    pub shown: bool,
     /// 5-tuple ports of the flow, client and server.
     pub ports: [u16; 2],
 }

@@ -59,6 +59,9 @@ struct Literal {
 #[derive(Debug, Default)]
 struct Literals {
     list: Vec<Literal>,
+    /// Numbers in `list` that bytes beginning with `b` can match: `at[b]..at[b + 1]` of `by_first`, in the list's order.
+    by_first: Vec<u16>,
+    at: Vec<u32>,
     /// Largest depth of the list: with that many bytes and no match there will be none.
     depth: usize,
 }
@@ -70,12 +73,60 @@ struct Slot {
     ports: Vec<u16>,
 }
 
+/// Probing functions of one carrier; sets of them are bits by position.
+#[derive(Debug, Default)]
+struct Slots {
+    list: Vec<Slot>,
+    /// Those for every port, and those for one: sorted.
+    any: u64,
+    by_port: Vec<(u16, u64)>,
+    /// By number of the protocol.
+    of_proto: Vec<u64>,
+}
+
+impl Slots {
+    fn index(&mut self) {
+        self.of_proto = alloc::vec![0; 256];
+        for (i, s) in self.list.iter().enumerate() {
+            let bit = 1u64 << i;
+            self.of_proto[usize::from(s.proto.0)] |= bit;
+            if s.ports.is_empty() {
+                self.any |= bit;
+            }
+            for &p in &s.ports {
+                match self.by_port.iter_mut().find(|e| e.0 == p) {
+                    Some(e) => e.1 |= bit,
+                    None => self.by_port.push((p, bit)),
+                }
+            }
+        }
+        self.by_port.sort_unstable();
+    }
+
+    /// Those registered for `port` by name.
+    fn at_port(&self, port: u16) -> u64 {
+        self.by_port.binary_search_by_key(&port, |e| e.0).map_or(0, |i| self.by_port[i].1)
+    }
+}
+
+/// The numbers of the bits set, ascending.
+fn bits(mut set: u64) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        if set == 0 {
+            return None;
+        }
+        let i = set.trailing_zeros() as usize;
+        set &= set - 1;
+        Some(i)
+    })
+}
+
 /// The tables.
 #[derive(Debug)]
 pub struct Recogniser {
     /// `[carrier][direction]`; carrier 0 TCP, 1 UDP.
     literals: [[Literals; 2]; 2],
-    slots: [Vec<Slot>; 2],
+    slots: [Slots; 2],
     midstream: bool,
 }
 
@@ -100,16 +151,18 @@ impl Recogniser {
             }
             for probe in def.recognise.probes {
                 for (c, over) in [OVER_TCP, OVER_UDP].into_iter().enumerate() {
-                    if probe.over & over == 0 || r.slots[c].len() >= 64 {
+                    if probe.over & over == 0 || r.slots[c].list.len() >= 64 {
                         continue;
                     }
                     let own =
                         cfg.ports.iter().find(|(n, tcp, _)| n == def.name && *tcp == (over == OVER_TCP));
                     let ports = own.map_or_else(|| probe.ports.to_vec(), |(_, _, p)| p.clone());
-                    r.slots[c].push(Slot { proto, probe, ports });
+                    r.slots[c].list.push(Slot { proto, probe, ports });
                 }
             }
         }
+        r.literals.iter_mut().flatten().for_each(Literals::index);
+        r.slots.iter_mut().for_each(Slots::index);
         r
     }
 
@@ -182,26 +235,16 @@ impl Recogniser {
         progress: &mut Progress,
     ) -> Option<Found> {
         let slots = &self.slots[c];
-        let mut asked = 0u64;
+        let [of_client, of_server] = ports.map(|p| slots.at_port(p));
         // First the protocol of the other direction, then those of the server's port.
-        for pass in 0..2 {
-            for (i, slot) in slots.iter().enumerate() {
-                let wanted = if pass == 0 { slot.proto == other } else { slot.fits(ports[1]) };
-                if !wanted || asked >> i & 1 == 1 {
-                    continue;
-                }
-                asked |= 1 << i;
-                if let Some(f) = slot.ask(i, bytes, dir, other, &mut progress.no[dir.ix()]) {
-                    return Some(f);
-                }
+        let first = slots.of_proto.get(usize::from(other.0)).copied().unwrap_or(0);
+        let asked = first | slots.any | of_server;
+        for i in bits(first).chain(bits(asked & !first)) {
+            if let Some(f) = slots.list[i].ask(i, bytes, dir, other, &mut progress.no[dir.ix()]) {
+                return Some(f);
             }
         }
-        let mut needed = 0u64;
-        for (i, slot) in slots.iter().enumerate() {
-            if slot.fits(ports[1]) || slot.fits_client(ports[0]) {
-                needed |= 1 << i;
-            }
-        }
+        let needed = slots.any | of_server | of_client;
         if asked != 0 && needed & !progress.no[dir.ix()] == 0 {
             progress.probes_done[dir.ix()] = true;
         }
@@ -209,12 +252,10 @@ impl Recogniser {
         if self.midstream {
             // The flow may have been picked up the wrong way round: ask those of the client's port as well.
             let mut scratch = 0u64;
-            for (i, slot) in slots.iter().enumerate() {
-                if slot.fits(ports[0]) && asked >> i & 1 == 0 {
-                    again |= 1 << i;
-                    if let Some(f) = slot.ask(i, bytes, dir, other, &mut scratch) {
-                        return Some(f);
-                    }
+            again = (slots.any | of_client) & !asked;
+            for i in bits(again) {
+                if let Some(f) = slots.list[i].ask(i, bytes, dir, other, &mut scratch) {
+                    return Some(f);
                 }
             }
         }
@@ -226,14 +267,6 @@ impl Recogniser {
 }
 
 impl Slot {
-    fn fits(&self, port: u16) -> bool {
-        self.ports.is_empty() || self.ports.contains(&port)
-    }
-
-    fn fits_client(&self, port: u16) -> bool {
-        self.ports.contains(&port)
-    }
-
     fn ask(&self, bit: usize, bytes: &[u8], dir: Dir, other: AppProto, no: &mut u64) -> Option<Found> {
         if bytes.len() < usize::from(self.probe.min_bytes) || *no >> bit & 1 == 1 {
             return None;
@@ -262,10 +295,32 @@ impl Slot {
 }
 
 impl Literals {
+    fn index(&mut self) {
+        for b in 0..=255u8 {
+            self.at.push(self.by_first.len() as u32);
+            for (i, l) in self.list.iter().enumerate() {
+                if l.may_begin(b) {
+                    self.by_first.push(i as u16);
+                }
+            }
+        }
+        self.at.push(self.by_first.len() as u32);
+    }
+
+    /// The literals that bytes beginning as these do can match.
+    fn candidates(&self, bytes: &[u8]) -> &[u16] {
+        let Some(&b) = bytes.first() else { return &[] };
+        match self.at.get(usize::from(b)..usize::from(b) + 2) {
+            Some(&[from, to]) => self.by_first.get(from as usize..to as usize).unwrap_or(&[]),
+            _ => &[],
+        }
+    }
+
     /// The first pattern that lies in its window and is confirmed; and whether more bytes cannot change a `None`.
     fn find(&self, bytes: &[u8], dir: Dir, ports: [u16; 2], other: AppProto) -> (Option<Found>, bool) {
         let mut waits = false;
-        for l in &self.list {
+        for &i in self.candidates(bytes) {
+            let l = &self.list[usize::from(i)];
             if !l.seen(bytes) {
                 continue;
             }
@@ -288,6 +343,16 @@ impl Literals {
 }
 
 impl Literal {
+    /// Whether it can match bytes that begin with `b`.
+    fn may_begin(&self, b: u8) -> bool {
+        let p = self.pattern;
+        let Some(&first) = p.bytes.first() else { return false };
+        p.offset > 0
+            || usize::from(p.depth) > p.bytes.len()
+            || first == b
+            || (p.caseless && first.eq_ignore_ascii_case(&b))
+    }
+
     fn seen(&self, bytes: &[u8]) -> bool {
         let p = self.pattern;
         let (from, to) = (usize::from(p.offset), usize::from(p.depth));

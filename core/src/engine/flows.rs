@@ -43,6 +43,7 @@ impl Engine {
 
     /// Finishes a flow: the rest of its streams goes to the parsers and the rules, its transactions, files and its own
     /// record go to the sink, its memory goes back.
+    #[inline(never)]
     pub(super) fn end_flow(&mut self, ix: FlowIx, sink: &mut dyn EventSink) {
         if self.state.len() > ix.0 as usize {
             self.flush(ix, sink);

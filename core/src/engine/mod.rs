@@ -36,6 +36,9 @@ use crate::stream::defrag::Defrag;
 /// Most frames decoded ahead of the first packet's inspection.
 pub const BURST: usize = 32;
 
+/// Packets between asking for a flow's session and its turn.
+const AHEAD: usize = 3;
+
 /// Largest reassembled datagram with its link header, bytes.
 const WHOLE: usize = (64 << 10) + 256;
 
@@ -77,8 +80,6 @@ pub struct Engine {
     max_flows: usize,
     packets: PacketBuf<'static>,
     hashes: Vec<Hashed>,
-    /// For each packet of the burst: its frame in the burst.
-    frame_of: Vec<u16>,
     decisions: Vec<Decision>,
     /// Reassembled datagrams and their packets, one place per nesting level.
     whole: [Vec<u8>; 2],
@@ -90,6 +91,8 @@ pub struct Engine {
     now: u64,
     ips: bool,
     raw_wanted: [bool; 2],
+    /// Nothing is inspected: there are no rules.
+    no_rules: bool,
     stats: Stats,
 }
 
@@ -99,6 +102,7 @@ impl Engine {
         let max_flows = cfg.flow.max_flows;
         let mut app = AppLayer::new(cfg.app);
         app.set_wanted(rules.wanted());
+        app.set_ruled(!rules.is_empty());
         Engine {
             decoder: Decoder::new(cfg.decode),
             defrag: Defrag::new(&cfg.defrag),
@@ -106,6 +110,7 @@ impl Engine {
             streams: Streams::new(cfg.stream),
             app,
             raw_wanted: rules.raw_wanted,
+            no_rules: rules.is_empty(),
             detect: Detector::new(&cfg.detect, rules),
             stream_pool: BytePool::new(cfg.memory.stream),
             app_pool: BytePool::new(cfg.memory.app),
@@ -113,7 +118,6 @@ impl Engine {
             max_flows,
             packets: PacketBuf::new(BURST * crate::packet::MAX_PER_FRAME),
             hashes: Vec::with_capacity(BURST * crate::packet::MAX_PER_FRAME),
-            frame_of: Vec::with_capacity(BURST * crate::packet::MAX_PER_FRAME),
             decisions: Vec::with_capacity(512),
             whole: [Vec::with_capacity(WHOLE), Vec::with_capacity(WHOLE)],
             inner: [0, 1].map(|_| PacketBuf::new(crate::packet::MAX_PER_FRAME)),
@@ -138,49 +142,66 @@ impl Engine {
         }
     }
 
+    /// Stage by stage where that hides the memory's latency: all frames are decoded, hashed and their buckets asked
+    /// for; then the flows that the buckets name; then, a few frames ahead, what those name.
     fn burst(&mut self, frames: &[Frame<'_>], verdicts: &mut [Verdict], sink: &mut dyn EventSink) {
         let mut packets = core::mem::replace(&mut self.packets, PacketBuf::new(0)).recycle();
-        self.frame_of.clear();
-        for (i, f) in frames.iter().enumerate() {
-            self.stats.frames += 1;
-            self.stats.bytes += f.data.len() as u64;
-            self.stats.max_len = self.stats.max_len.max(f.data.len() as u32);
-            let n = self.decoder.decode(f.data, f.link, f.ts, f.index, &mut packets);
-            self.frame_of.resize(self.frame_of.len() + n, i as u16);
+        let mut hashes = core::mem::take(&mut self.hashes);
+        hashes.clear();
+        // For each frame: the end of its packets.
+        let mut ends = [0u16; BURST];
+        let (mut bytes, mut longest) = (0, 0);
+        for (f, end) in frames.iter().zip(&mut ends) {
+            bytes += f.data.len() as u64;
+            longest = longest.max(f.data.len());
+            let first = packets.len();
+            self.decoder.decode(f.data, f.link, f.ts, f.index, &mut packets);
+            for p in packets.iter().skip(first) {
+                let h = self.flows.hash(p);
+                self.flows.prefetch(&h);
+                hashes.push(h);
+            }
+            *end = packets.len() as u16;
         }
-        self.hashes.clear();
-        for p in packets.iter() {
-            let h = self.flows.hash(p);
-            self.flows.prefetch(&h);
-            self.hashes.push(h);
-        }
-        for v in verdicts.iter_mut() {
-            *v = Verdict::Forward;
+        self.stats.frames += frames.len() as u64;
+        self.stats.bytes += bytes;
+        self.stats.max_len = self.stats.max_len.max(longest as u32);
+        for h in &hashes {
+            self.flows.prefetch_flow(h);
         }
         // Inner packets come before their carriers, frame by frame.
         let mut at = 0;
-        while at < packets.len() {
-            let frame = self.frame_of[at];
-            let mut end = at + 1;
-            while end < packets.len() && self.frame_of[end] == frame {
-                end += 1;
-            }
-            if let Some(h) = self.hashes.get(end) {
-                self.flows.prefetch_flow(h);
-            }
+        for (i, slot) in verdicts.iter_mut().enumerate().take(frames.len()) {
+            let end = ends.get(i).map_or(at, |&e| usize::from(e));
+            self.prefetch_behind(hashes.get(at + AHEAD));
             let mut verdict = Verdict::Forward;
-            for i in (at..end).rev() {
-                let h = self.hashes[i];
-                let root = (i > at).then(|| &packets[at]);
-                verdict = stronger(verdict, self.packet(&packets[i], &h, root, sink, 0));
+            for j in (at..end).rev() {
+                let (Some(p), Some(h)) = (packets.get(j), hashes.get(j)) else { continue };
+                let root = if j > at { packets.get(at) } else { None };
+                verdict = stronger(verdict, self.packet(p, h, root, sink, 0));
             }
-            self.count_verdict(verdict);
-            if let Some(v) = verdicts.get_mut(frame as usize) {
-                *v = verdict;
+            if end > at {
+                self.count_verdict(verdict);
             }
+            *slot = verdict;
             at = end;
         }
         self.packets = packets.recycle();
+        self.hashes = hashes;
+    }
+
+    /// Asks for the session and the state of a packet's flow.
+    #[inline]
+    fn prefetch_behind(&self, hashed: Option<&Hashed>) {
+        if let Some(h) = hashed
+            && let Some((ix, tcp)) = self.flows.peek(h)
+        {
+            if let Some(s) = self.state.get(ix.0 as usize) {
+                crate::flow::prefetch(&s.app);
+                crate::flow::prefetch(&s.need);
+            }
+            self.streams.prefetch(tcp);
+        }
     }
 
     fn count_verdict(&mut self, v: Verdict) {
@@ -201,11 +222,14 @@ impl Engine {
     /// Takes another rule set between two batches; flows go on. Allocates.
     pub fn swap_rules(&mut self, rules: Arc<RuleSet>) {
         self.app.set_wanted(rules.wanted());
+        self.app.set_ruled(!rules.is_empty());
         self.raw_wanted = rules.raw_wanted;
+        self.no_rules = rules.is_empty();
         self.detect.swap(rules);
     }
 
     /// Lets time pass without packets: flows and fragments that are idle too long end.
+    #[inline(never)]
     pub fn tick(&mut self, now: u64, sink: &mut dyn EventSink) {
         self.now = self.now.max(now);
         self.last_tick = self.now;
@@ -220,6 +244,14 @@ impl Engine {
     pub fn finish(&mut self, sink: &mut dyn EventSink) {
         let mut at = 0;
         while let Some(ix) = self.flows.next_live(at) {
+            // Flows are taken in order of their numbers: what they hold can be asked for ahead.
+            let ahead = |n: u32| crate::flow::FlowIx(ix.0.saturating_add(n));
+            let tcp = self.flows.prefetch_record(ahead(6), ahead(3));
+            self.streams.prefetch(tcp);
+            if let Some(s) = self.state.get(ahead(3).0 as usize) {
+                crate::flow::prefetch(&s.app);
+                crate::flow::prefetch(&s.need);
+            }
             self.flows.cold_mut(ix).end = crate::flow::EndReason::Shutdown;
             self.end_flow(ix, sink);
             at = ix.0 + 1;
@@ -230,6 +262,7 @@ impl Engine {
     /// Counters since construction.
     pub fn stats(&self) -> Stats {
         let mut s = self.stats;
+        s.sum_kinds();
         s.flow = self.flows.counters();
         s.flows_active = self.flows.len() as u64;
         s.stream = self.streams.counters();
@@ -245,13 +278,15 @@ impl Engine {
         self.detect.rules()
     }
 
-    fn state_of(&mut self, ix: crate::flow::FlowIx) -> &mut FlowState {
+    /// Gives a new flow a fresh state.
+    #[inline(never)]
+    fn fresh_state(&mut self, ix: crate::flow::FlowIx) {
         let i = ix.0 as usize;
         // Flow numbers are handed out from 0 up, so this grows by one into reserved memory.
         while self.state.len() <= i && self.state.len() < self.max_flows {
             self.state.push(FlowState::default());
         }
-        &mut self.state[i]
+        self.state[i] = FlowState::default();
     }
 
     /// Packet time moves on: expiry runs when the second changes.

@@ -15,6 +15,12 @@ use crate::stream::{Ev, ExceptionPolicy, StreamOut, outflag};
 pub(super) const EOF_TOLD: u32 = 1 << flag::ENGINE_SHIFT;
 /// Raw reassembly was switched off because no rule reads it.
 const RAW_SET: u32 = 1 << (flag::ENGINE_SHIFT + 2);
+/// The parser was fed since rules last ran on the flow's transactions, per direction.
+const TX_CHANGED: u32 = 1 << (flag::ENGINE_SHIFT + 3);
+/// The parser was fed since transactions were last reported, or one of them waits for its inspection only.
+pub(super) const TX_DUE: u32 = 1 << (flag::ENGINE_SHIFT + 5);
+/// What feeding a parser sets.
+const TX_FED: u32 = TX_CHANGED | TX_CHANGED << 1 | TX_DUE;
 
 /// Deepest nesting of fragments inside reassembled datagrams.
 const MAX_DEPTH: u8 = 2;
@@ -57,27 +63,49 @@ impl Engine {
         if !pkt.has_ip() || pkt.invalid || !hashed.is_tracked() {
             return self.without_flow(pkt, root, sink);
         }
-        let (ix, dir, new) = loop {
-            match self.flows.lookup_or_insert(pkt, hashed, &self.streams) {
-                Found::Flow { ix, dir, new } => break (ix, dir, new),
-                Found::Ended(ix) => self.end_flow(ix, sink),
-                Found::NotTracked | Found::Full => return self.without_flow(pkt, root, sink),
-            }
+        let (ix, dir, new) = match self.flows.lookup_or_insert(pkt, hashed, &self.streams) {
+            Found::Flow { ix, dir, new: false } => (ix, dir, false),
+            found => match self.new_flow(pkt, hashed, found, sink) {
+                Some(found) => found,
+                None => return self.without_flow(pkt, root, sink),
+            },
         };
-        if new {
-            *self.state_of(ix) = super::FlowState::default();
-        }
         let established = self.flows.update(ix, pkt, dir);
         self.with_flow(ix, pkt, dir, Seen { root, established, first: new, ..Seen::default() }, sink)
     }
 
+    /// The packet's flow is not simply there: it is new, or others must end before it can be. `None`: there is none.
+    #[inline(never)]
+    fn new_flow(
+        &mut self,
+        pkt: &Packet<'_>,
+        hashed: &Hashed,
+        mut found: Found,
+        sink: &mut dyn EventSink,
+    ) -> Option<(FlowIx, Dir, bool)> {
+        loop {
+            match found {
+                Found::Flow { ix, dir, new } => {
+                    if new {
+                        self.fresh_state(ix);
+                    }
+                    return Some((ix, dir, new));
+                }
+                Found::Ended(ix) => self.end_flow(ix, sink),
+                Found::NotTracked | Found::Full => return None,
+            }
+            found = self.flows.lookup_or_insert(pkt, hashed, &self.streams);
+        }
+    }
+
+    #[inline(never)]
     fn without_flow(
         &mut self,
         pkt: &Packet<'_>,
         root: Option<&Packet<'_>>,
         sink: &mut dyn EventSink,
     ) -> Verdict {
-        if self.detect.rules().is_empty() {
+        if self.no_rules {
             return Verdict::Forward;
         }
         let cx = PacketCx {
@@ -101,6 +129,7 @@ impl Engine {
     }
 
     /// A fragment: it is inspected as it is, and may complete a datagram, which then is a packet of its own.
+    #[inline(never)]
     fn fragment(
         &mut self,
         pkt: &Packet<'_>,
@@ -153,6 +182,7 @@ impl Engine {
         worst
     }
 
+    #[inline(never)]
     fn decode_anomalies(&mut self, pkt: &Packet<'_>, sink: &mut dyn EventSink) {
         for e in pkt.anomalies() {
             let name = crate::packet::events::name(e);
@@ -181,7 +211,7 @@ impl Engine {
             L4::Tcp => {
                 out = self.streams.packet(&mut self.flows, ix, pkt, dir, &mut self.stream_pool);
                 if out.has(outflag::SWAPPED) {
-                    self.state_of(ix).app.swap();
+                    self.state[ix.0 as usize].app.swap();
                     dir = out.dir;
                 }
                 seen.in_stream = out.has(outflag::ADDED);
@@ -204,7 +234,7 @@ impl Engine {
                         self.feed_tcp(ix, d, false, pkt, dir, &mut seen, sink);
                     }
                 }
-                if self.state_of(ix).app.is_opaque() {
+                if self.state[ix.0 as usize].app.is_opaque() {
                     self.flows.hot_mut(ix).flags |= flag::NO_PAYLOAD_INSPECT;
                 }
             }
@@ -214,10 +244,12 @@ impl Engine {
             _ => {}
         }
         let mut verdict = Verdict::Forward;
-        if flags & flag::PASS == 0 {
+        if flags & flag::PASS == 0 && !self.no_rules {
             verdict = self.inspect_and_settle(ix, pkt, dir, &seen, false, sink);
         }
-        self.transactions(ix, pkt, dir, false, sink);
+        if self.flows.hot(ix).flags & TX_DUE != 0 {
+            self.transactions(ix, pkt, dir, false, sink);
+        }
         if let Some(why) = out.drop
             && self.ips
             && !gone(&verdict)
@@ -230,11 +262,15 @@ impl Engine {
     /// Once a session: no raw bytes are kept for directions that no rule reads.
     fn stream_setup(&mut self, ix: FlowIx) {
         let hot = self.flows.hot_mut(ix);
-        if hot.flags & RAW_SET != 0 || hot.tcp == u32::MAX {
-            return;
+        if hot.flags & RAW_SET == 0 && hot.tcp != u32::MAX {
+            hot.flags |= RAW_SET;
+            let tcp = hot.tcp;
+            self.raw_setup(tcp);
         }
-        hot.flags |= RAW_SET;
-        let tcp = hot.tcp;
+    }
+
+    #[inline(never)]
+    fn raw_setup(&mut self, tcp: u32) {
         for d in Dir::BOTH {
             if !self.raw_wanted[d.ix()] {
                 self.streams.raw_disable(tcp, d, &mut self.stream_pool);
@@ -242,6 +278,7 @@ impl Engine {
         }
     }
 
+    #[inline(never)]
     fn stream_anomalies(
         &mut self,
         ix: FlowIx,
@@ -259,9 +296,11 @@ impl Engine {
 
     /// Applies an exception policy that the stream station asks for; `Some` when the packet is decided by it.
     fn exception(&mut self, ix: FlowIx, out: &StreamOut) -> Option<Verdict> {
-        if out.exception == ExceptionPolicy::Ignore {
-            return None;
-        }
+        if out.exception == ExceptionPolicy::Ignore { None } else { self.apply_exception(ix, out) }
+    }
+
+    #[cold]
+    fn apply_exception(&mut self, ix: FlowIx, out: &StreamOut) -> Option<Verdict> {
         let hot = self.flows.hot_mut(ix);
         hot.flags |= flag::EXCEPTION;
         match out.exception {
@@ -305,6 +344,7 @@ impl Engine {
         }
     }
 
+    #[inline(never)]
     fn feed_udp(
         &mut self,
         ix: FlowIx,
@@ -314,14 +354,18 @@ impl Engine {
         sink: &mut dyn EventSink,
     ) -> Dir {
         for _ in 0..2 {
+            let app = &self.state[ix.0 as usize].app;
+            if app.is_off() || app.is_opaque() {
+                break;
+            }
             let facts = self.facts(ix, OVER_UDP);
             let input = Input { dir, data: pkt.payload(), gap: 0, eof: false, datagram: true };
-            let mut app = self.state_of(ix).app;
-            let fed = self.app.feed(&mut app, &facts, input, &mut self.app_pool, pkt.ts);
-            self.state_of(ix).app = app;
+            let st = &mut self.state[ix.0 as usize];
+            let fed = self.app.feed(&mut st.app, &facts, input, &mut self.app_pool, pkt.ts);
+            self.flows.hot_mut(ix).flags |= TX_FED;
             if fed.reverse {
                 self.flows.swap(ix);
-                self.state_of(ix).app.swap();
+                self.state[ix.0 as usize].app.swap();
                 dir = dir.flip();
                 continue;
             }
@@ -333,6 +377,7 @@ impl Engine {
 
     /// Gives the parser what it has not had of direction `d`. `flush`: the flow ends, nothing is held back.
     #[allow(clippy::too_many_arguments)]
+    #[inline(never)]
     pub(super) fn feed_tcp(
         &mut self,
         ix: FlowIx,
@@ -350,17 +395,15 @@ impl Engine {
         let mut d = d;
         let mut tried_other = false;
         for _ in 0..MAX_ROUNDS {
-            let state = self.state[ix.0 as usize];
+            let state = &self.state[ix.0 as usize];
             if state.app.is_off() || state.app.is_opaque() {
                 break;
             }
+            let need = state.need[d.ix()] as usize;
             let chunk = self.streams.app_ready(tcp, d, &self.stream_pool, flush);
             let told = EOF_TOLD << d.ix();
             let eof = chunk.eof && self.flows.hot(ix).flags & told == 0;
-            if chunk.gap == 0
-                && !eof
-                && (chunk.data.is_empty() || chunk.data.len() < state.need[d.ix()] as usize)
-            {
+            if chunk.gap == 0 && !eof && (chunk.data.is_empty() || chunk.data.len() < need) {
                 return;
             }
             let (gap, len) = (chunk.gap, chunk.data.len());
@@ -370,9 +413,9 @@ impl Engine {
             let eof_now = eof && gap == 0;
             let facts = self.facts(ix, OVER_TCP);
             let input = Input { dir: d, data: chunk.data, gap, eof: eof_now, datagram: false };
-            let mut app = state.app;
-            let fed = self.app.feed(&mut app, &facts, input, &mut self.app_pool, pkt.ts);
-            self.state[ix.0 as usize].app = app;
+            let app = &mut self.state[ix.0 as usize].app;
+            let fed = self.app.feed(app, &facts, input, &mut self.app_pool, pkt.ts);
+            self.flows.hot_mut(ix).flags |= TX_FED;
             if fed.reverse {
                 self.flows.swap(ix);
                 self.streams.swap(tcp);
@@ -442,9 +485,9 @@ impl Engine {
         let len = chunk.data.len();
         let facts = self.facts(ix, OVER_TCP);
         let input = Input { dir: d, data: chunk.data, gap: 0, eof: false, datagram: false };
-        let mut app = self.state[ix.0 as usize].app;
-        let fed = self.app.feed(&mut app, &facts, input, &mut self.app_pool, pkt.ts);
-        self.state[ix.0 as usize].app = app;
+        let app = &mut self.state[ix.0 as usize].app;
+        let fed = self.app.feed(app, &facts, input, &mut self.app_pool, pkt.ts);
+        self.flows.hot_mut(ix).flags |= TX_FED;
         if fed.reverse || fed.other_first {
             return;
         }
@@ -471,6 +514,21 @@ impl Engine {
                 self.stats.app_flows[p & 63] += 1;
             }
         }
+        if fed.events & !self.state[ix.0 as usize].app_events != 0 {
+            self.layer_anomalies(ix, pkt, dir, fed, seen, sink);
+        }
+    }
+
+    #[cold]
+    fn layer_anomalies(
+        &mut self,
+        ix: FlowIx,
+        pkt: &Packet<'_>,
+        dir: Dir,
+        fed: &crate::app::Fed,
+        seen: &mut Seen<'_>,
+        sink: &mut dyn EventSink,
+    ) {
         let fresh = fed.events & !self.state[ix.0 as usize].app_events;
         if fresh != 0 {
             self.state[ix.0 as usize].app_events |= fresh;
@@ -494,7 +552,7 @@ impl Engine {
 
     /// Rules on the packet, on raw stream bytes of its direction, and on that direction's transactions.
     fn inspect(&mut self, ix: FlowIx, pkt: &Packet<'_>, dir: Dir, seen: &Seen<'_>, flush: bool) -> bool {
-        if self.detect.rules().is_empty() {
+        if self.no_rules {
             return false;
         }
         let tcp = self.flows.hot(ix).tcp;
@@ -538,7 +596,12 @@ impl Engine {
             detect: &mut st.detect,
         };
         self.detect.packet(&cx, Some(&mut fcx), &mut self.app_pool);
-        Self::run_txs(&mut self.detect, &mut self.app, st, &hot, start, &cx, &mut self.app_pool);
+        let changed = TX_CHANGED << dir.ix();
+        if hot.flags & changed != 0
+            && Self::run_txs(&mut self.detect, &mut self.app, st, &hot, start, &cx, &mut self.app_pool)
+        {
+            self.flows.hot_mut(ix).flags &= !changed;
+        }
         consumed
     }
 

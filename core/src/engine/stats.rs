@@ -3,8 +3,13 @@
 use crate::app::registry::PROTOCOLS;
 use crate::detect::context;
 use crate::flow;
-use crate::packet::{L3, L4, Packet, Source};
+use crate::packet::{L3, L4, Packet, Source, layers};
 use crate::stream::StreamCounters;
+
+/// TCP flag bits.
+const SYN: u8 = 2;
+const RST: u8 = 4;
+const ACK: u8 = 16;
 
 /// Most protocols counted.
 const PROTOS: usize = 64;
@@ -29,6 +34,8 @@ pub struct Stats {
     pub sctp: u64,
     pub gre: u64,
     pub esp: u64,
+    /// Packets by network and transport layer, of which the counters above are made when they are asked for.
+    kinds: [[u64; 8]; 4],
     pub tunnelled: u64,
     pub defragmented: u64,
     /// Packets with a link or tunnel layer, by bit of [`crate::packet::layers`].
@@ -83,6 +90,7 @@ impl Default for Stats {
             sctp: 0,
             gre: 0,
             esp: 0,
+            kinds: [[0; 8]; 4],
             tunnelled: 0,
             defragmented: 0,
             layers: [0; crate::packet::layers::COUNT],
@@ -113,35 +121,35 @@ impl Default for Stats {
 }
 
 impl Stats {
+    /// Says by protocol what was counted by kind.
+    pub(super) fn sum_kinds(&mut self) {
+        let of = |l4: L4| self.kinds.iter().map(|k| k[l4 as usize & 7]).sum::<u64>();
+        let layer = |l3: L3| self.kinds[l3 as usize & 3].iter().sum::<u64>();
+        let [ipv4, ipv6, arp] = [L3::Ipv4, L3::Ipv6, L3::Arp].map(layer);
+        let [tcp, udp, icmpv4, icmpv6] = [L4::Tcp, L4::Udp, L4::Icmpv4, L4::Icmpv6].map(of);
+        let [sctp, gre, esp] = [L4::Sctp, L4::Gre, L4::Esp].map(of);
+        *self = Stats { ipv4, ipv6, arp, tcp, udp, icmpv4, icmpv6, sctp, gre, esp, ..*self };
+    }
+
     /// Counts a decoded packet.
+    #[inline]
     pub(super) fn packet(&mut self, p: &Packet<'_>) {
         self.packets += 1;
         self.invalid += u64::from(p.invalid);
-        match p.l3 {
-            L3::Ipv4 => self.ipv4 += 1,
-            L3::Ipv6 => self.ipv6 += 1,
-            L3::Arp => self.arp += 1,
-            L3::None => {}
-        }
-        match p.l4 {
-            L4::Tcp => {
-                self.tcp += 1;
-                match p.tcp.flags & 0x16 {
-                    0x02 => self.syn += 1,
-                    0x12 => self.synack += 1,
-                    f if f & 4 != 0 => self.rst += 1,
-                    _ => {}
-                }
+        self.kinds[p.l3 as usize & 3][p.l4 as usize & 7] += 1;
+        if p.l4 == L4::Tcp && p.tcp.flags & (SYN | RST) != 0 {
+            match p.tcp.flags & (SYN | RST | ACK) {
+                SYN => self.syn += 1,
+                f if f == SYN | ACK => self.synack += 1,
+                f if f & RST != 0 => self.rst += 1,
+                _ => {}
             }
-            L4::Udp => self.udp += 1,
-            L4::Icmpv4 => self.icmpv4 += 1,
-            L4::Icmpv6 => self.icmpv6 += 1,
-            L4::Sctp => self.sctp += 1,
-            L4::Gre => self.gre += 1,
-            L4::Esp => self.esp += 1,
-            L4::None => {}
         }
         let mut bits = p.layers;
+        if bits == layers::ETHERNET {
+            self.layers[layers::ETHERNET.trailing_zeros() as usize] += 1;
+            bits = 0;
+        }
         while bits != 0 {
             if let Some(n) = self.layers.get_mut(bits.trailing_zeros() as usize) {
                 *n += 1;
@@ -154,9 +162,14 @@ impl Stats {
             _ => {}
         }
         if !p.events.is_empty() {
-            for e in p.events.iter() {
-                self.events[usize::from(e)] += 1;
-            }
+            self.events(p);
+        }
+    }
+
+    #[inline(never)]
+    fn events(&mut self, p: &Packet<'_>) {
+        for e in p.events.iter() {
+            self.events[usize::from(e)] += 1;
         }
     }
 

@@ -2,7 +2,7 @@
 //! complete, given back when nothing needs them any more.
 
 use super::Engine;
-use super::packet::Seen;
+use super::packet::{Seen, TX_DUE};
 use crate::Dir;
 use crate::app::{AppProto, TxIdx};
 use crate::detect::{FlowCx, PacketCx};
@@ -20,7 +20,7 @@ impl Engine {
         seen: &Seen<'_>,
         sink: &mut dyn EventSink,
     ) {
-        if self.detect.rules().is_empty() || self.flows.hot(ix).flags & flag::PASS != 0 {
+        if self.no_rules || self.flows.hot(ix).flags & flag::PASS != 0 {
             return;
         }
         let cx = PacketCx {
@@ -51,7 +51,7 @@ impl Engine {
         self.settle(pkt, seen.root, dir, Some(ix), sink);
     }
 
-    /// Rules on every changed transaction of the packet's direction.
+    /// Rules on every changed transaction of the packet's direction. Whether all of them were looked at.
     pub(super) fn run_txs(
         detect: &mut crate::detect::Detector,
         app: &mut crate::app::AppLayer,
@@ -60,12 +60,12 @@ impl Engine {
         start: u64,
         cx: &PacketCx<'_>,
         pool: &mut crate::pool::BytePool,
-    ) {
+    ) -> bool {
         let owner = app.owner(&st.app);
         if !detect.wants_tx(owner, cx.dir) {
-            return;
+            return false;
         }
-        let Some((parser, state, files)) = app.parts(&st.app) else { return };
+        let Some((parser, state, files)) = app.parts(&st.app) else { return false };
         let (low, high) = parser.tx_bounds(state);
         let mut fcx = FlowCx {
             // Transactions of a protocol that is about to change are still that protocol's.
@@ -84,6 +84,7 @@ impl Engine {
                 detect.tx(cx, &mut fcx, owner, parser, state, tx, files, pool);
             }
         }
+        true
     }
 
     /// Reports what is due of each transaction and gives back those that are done. `last`: the flow (or its
@@ -100,6 +101,7 @@ impl Engine {
         let owner = self.app.owner(&app);
         let Some((parser, state)) = self.app.parser(&app) else { return };
         let (low, high) = parser.tx_bounds(state);
+        self.flows.hot_mut(ix).flags &= !TX_DUE;
         let watched = Dir::BOTH.map(|d| self.detect.wants_tx(owner, d));
         for id in low..high {
             let Some((parser, state)) = self.app.parser(&app) else { return };
@@ -121,6 +123,8 @@ impl Engine {
                     self.stats.app_txs[n & 63] += 1;
                 }
                 self.state[ix.0 as usize].txs += 1;
+            } else if complete[0] && complete[1] {
+                self.flows.hot_mut(ix).flags |= TX_DUE;
             }
         }
     }

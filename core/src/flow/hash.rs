@@ -20,14 +20,15 @@ impl Sip13 {
     }
 
     /// The hash of `words`.
-    pub(super) fn words(&self, words: &[u64]) -> u64 {
+    #[inline(always)]
+    pub(super) fn words<const N: usize>(&self, words: [u64; N]) -> u64 {
         let mut v = self.v;
-        for &m in words {
+        for m in words {
             v[3] ^= m;
             round(&mut v);
             v[0] ^= m;
         }
-        let m = ((words.len() as u64) * 8) << 56;
+        let m = ((N as u64) * 8) << 56;
         v[3] ^= m;
         round(&mut v);
         v[0] ^= m;
@@ -66,6 +67,6 @@ mod tests {
         for w in [1u64, 2, 0xdead_beef_0bad_cafe] {
             h.write(&w.to_le_bytes());
         }
-        assert_eq!(Sip13::new([0, 0]).words(&[1, 2, 0xdead_beef_0bad_cafe]), h.finish());
+        assert_eq!(Sip13::new([0, 0]).words([1, 2, 0xdead_beef_0bad_cafe]), h.finish());
     }
 }

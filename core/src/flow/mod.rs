@@ -21,6 +21,7 @@ mod table;
 mod wheel;
 
 pub use config::{FlowConfig, Group, Timeouts};
+pub(crate) use probe::prefetch;
 pub use table::{Counters, FlowTable, Found, Hashed};
 
 use crate::Dir;
@@ -32,7 +33,7 @@ pub struct FlowIx(pub u32);
 
 /// What identifies a flow, client to server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[repr(C, align(64))]
+#[repr(C)]
 pub struct Key {
     pub src: Addr,
     pub dst: Addr,

@@ -45,7 +45,7 @@ pub(super) fn matches_scalar(tags: &[u8; 16], tag: u8) -> u16 {
 /// Asks for the line that `what` starts in.
 #[inline(always)]
 #[allow(unsafe_code)]
-pub(super) fn prefetch<T>(what: &T) {
+pub(crate) fn prefetch<T>(what: &T) {
     #[cfg(target_arch = "x86_64")]
     {
         use core::arch::x86_64::*;

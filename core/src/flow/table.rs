@@ -7,7 +7,7 @@ use super::key::{Kind, key_of};
 use super::wheel::Wheel;
 use super::{Cold, EndReason, FlowConfig, FlowIx, FlowView, Group, Hot, Key, State, flag, probe};
 use crate::Dir;
-use crate::packet::Packet;
+use crate::packet::{Addr, L3, L4, Packet};
 use crate::stream::Streams;
 
 const NIL: u32 = u32::MAX;
@@ -34,7 +34,7 @@ pub enum Found {
 }
 
 /// What a packet's flow key is, computed once per packet.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hashed {
     pub(super) key: Key,
     hash: u64,
@@ -42,6 +42,11 @@ pub struct Hashed {
 }
 
 impl Hashed {
+    #[cfg(test)]
+    pub(super) fn sum(&self) -> u64 {
+        self.hash
+    }
+
     /// Whether packets of this kind have a flow.
     pub fn is_tracked(&self) -> bool {
         self.kind != Kind::None
@@ -75,6 +80,11 @@ struct Tags([u8; 16]);
 #[derive(Clone, Copy)]
 struct Slots([u32; 16]);
 
+/// A key in a cache line of its own.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Default)]
+struct Line(Key);
+
 /// The flow table.
 ///
 /// # When it is full
@@ -90,13 +100,15 @@ pub struct FlowTable {
     slots: Vec<Slots>,
     mask: u64,
     hot: Vec<Hot>,
-    keys: Vec<Key>,
+    keys: Vec<Line>,
     cold: Vec<Cold>,
     /// Next free number, [`LIVE`] for a live one.
     free_next: Vec<u32>,
     free: u32,
     high: u32,
     live: u32,
+    /// With more live flows than this, the emergency timeouts apply.
+    crowd: u32,
     wheel: Wheel,
     /// Where [`FlowTable::victim`] looks next beyond a key's own buckets.
     hand: u32,
@@ -123,6 +135,7 @@ impl FlowTable {
             free: NIL,
             high: 0,
             live: 0,
+            crowd: (n as u64 * 9 / 10) as u32,
             wheel: Wheel::new(n),
             hand: 0,
             counters: Counters::default(),
@@ -149,11 +162,20 @@ impl FlowTable {
 
     /// Bytes one flow takes, its share of the buckets included.
     pub const fn bytes_per_flow() -> usize {
-        size_of::<Hot>() + size_of::<Key>() + size_of::<Cold>() + 4 + 10 + 2 * (1 + 4)
+        size_of::<Hot>() + size_of::<Line>() + size_of::<Cold>() + 4 + 10 + 2 * (1 + 4)
     }
 
     /// The key of `pkt` and its hash: the first stage over a burst.
+    #[inline]
     pub fn hash(&self, pkt: &Packet<'_>) -> Hashed {
+        if pkt.l3 == L3::Ipv4 && matches!(pkt.l4, L4::Tcp | L4::Udp) && !pkt.invalid {
+            return self.hash_plain(pkt);
+        }
+        self.hash_any(pkt)
+    }
+
+    #[inline(never)]
+    pub(super) fn hash_any(&self, pkt: &Packet<'_>) -> Hashed {
         let (key, kind) = key_of(pkt);
         if kind == Kind::None {
             return Hashed::default();
@@ -161,32 +183,73 @@ impl FlowTable {
         Hashed { key, hash: self.hash_key(&key, kind), kind }
     }
 
-    fn hash_key(&self, key: &Key, kind: Kind) -> u64 {
-        let word = |b: &[u8; 16], i: usize| {
-            let mut w = [0u8; 8];
-            w.copy_from_slice(&b[i..i + 8]);
-            u64::from_le_bytes(w)
+    /// The same for TCP and UDP over IPv4, which is nearly every packet.
+    #[inline]
+    fn hash_plain(&self, pkt: &Packet<'_>) -> Hashed {
+        let number = |a: &Addr| u32::from_be_bytes([a.0[0], a.0[1], a.0[2], a.0[3]]);
+        let (src, dst) = (number(&pkt.src), number(&pkt.dst));
+        let end = |a: u32, p: u16| u64::from(a) << 16 | u64::from(p);
+        let swap = end(dst, pkt.dp) < end(src, pkt.sp);
+        let (a, b) = if swap { (dst, src) } else { (src, dst) };
+        let (pa, pb) = if swap { (pkt.dp, pkt.sp) } else { (pkt.sp, pkt.dp) };
+        let proto = if pkt.l4 == L4::Tcp { 6 } else { 17 };
+        let (w1, w2) = self.rest_words(&pkt.vlan, pkt.recursion, proto, false, pa, pb);
+        let hash = self.sip.words([u64::from(a.swap_bytes()) | u64::from(b.swap_bytes()) << 32, w1, w2]);
+        let key = Key {
+            src: pkt.src,
+            dst: pkt.dst,
+            sp: pkt.sp,
+            dp: pkt.dp,
+            vlan: pkt.vlan,
+            vlans: pkt.vlans,
+            proto,
+            recursion: pkt.recursion,
+            v6: false,
         };
-        let (sp, dp) = key.cmp_ports();
-        let swap = kind != Kind::OneWay && (key.dst, dp) < (key.src, sp);
-        let (a, b, pa, pb) =
-            if swap { (&key.dst.0, &key.src.0, dp, sp) } else { (&key.src.0, &key.dst.0, sp, dp) };
-        let vlan = if self.cfg.vlan_tracking { key.vlan } else { [0; 3] };
-        let rec = if self.cfg.recursion_tracking { key.recursion } else { 0 };
+        Hashed { key, hash, kind: Kind::Plain }
+    }
+
+    /// What is hashed beside the addresses.
+    #[inline]
+    fn rest_words(
+        &self,
+        vlan: &[u16; 3],
+        recursion: u8,
+        proto: u8,
+        v6: bool,
+        pa: u16,
+        pb: u16,
+    ) -> (u64, u64) {
+        let vlan = if self.cfg.vlan_tracking { *vlan } else { [0; 3] };
+        let rec = if self.cfg.recursion_tracking { recursion } else { 0 };
         let w1 = u64::from(pa)
             | u64::from(pb) << 16
-            | u64::from(key.proto) << 32
+            | u64::from(proto) << 32
             | u64::from(rec) << 40
             | u64::from(vlan[2]) << 48;
-        let w2 = u64::from(vlan[0]) | u64::from(vlan[1]) << 16 | u64::from(key.v6) << 32;
+        let w2 = u64::from(vlan[0]) | u64::from(vlan[1]) << 16 | u64::from(v6) << 32;
+        (w1, w2)
+    }
+
+    fn hash_key(&self, key: &Key, kind: Kind) -> u64 {
+        // Addresses compare by their bytes, which is how big-endian numbers do.
+        let number = |a: &Addr| u128::from_be_bytes(a.0);
+        let (sp, dp) = key.cmp_ports();
+        let (src, dst) = (number(&key.src), number(&key.dst));
+        let swap = kind != Kind::OneWay && (dst, dp) < (src, sp);
+        let (a, b, pa, pb) = if swap { (dst, src, dp, sp) } else { (src, dst, sp, dp) };
+        let word = |n: u128, i: u32| ((n << (i * 8)) >> 64) as u64;
+        let word = |n: u128, i: u32| word(n, i).swap_bytes();
+        let (w1, w2) = self.rest_words(&key.vlan, key.recursion, key.proto, key.v6, pa, pb);
         if key.v6 {
-            self.sip.words(&[word(a, 0), word(a, 8), word(b, 0), word(b, 8), w1, w2])
+            self.sip.words([word(a, 0), word(a, 8), word(b, 0), word(b, 8), w1, w2])
         } else {
-            self.sip.words(&[word(a, 0) | word(b, 0) << 32, w1, w2])
+            self.sip.words([word(a, 0) | word(b, 0) << 32, w1, w2])
         }
     }
 
     /// Asks for the bucket of a hashed packet: the second stage.
+    #[inline]
     pub fn prefetch(&self, h: &Hashed) {
         let b = (h.hash & self.mask) as usize;
         if let (Some(t), Some(s)) = (self.tags.get(b), self.slots.get(b)) {
@@ -196,42 +259,74 @@ impl FlowTable {
     }
 
     /// Asks for the lines of the flow that the bucket most likely names: the third stage.
+    #[inline]
     pub fn prefetch_flow(&self, h: &Hashed) {
-        let b = (h.hash & self.mask) as usize;
-        let m = probe::matches(&self.tags[b].0, tag_of(h.hash)) & WAY_MASK;
-        if m != 0 {
-            let ix = self.slots[b].0[m.trailing_zeros() as usize] as usize;
-            if let (Some(k), Some(f)) = (self.keys.get(ix), self.hot.get(ix)) {
-                probe::prefetch(k);
-                probe::prefetch(f);
-            }
+        if let Some(ix) = self.likely(h)
+            && let (Some(k), Some(f)) = (self.keys.get(ix), self.hot.get(ix))
+        {
+            probe::prefetch(k);
+            probe::prefetch(f);
         }
+    }
+
+    /// The flow that the bucket most likely names for a hashed packet, and its session: for asking what lies
+    /// behind them, the fourth stage. A guess by the tag alone.
+    #[inline]
+    pub fn peek(&self, h: &Hashed) -> Option<(FlowIx, u32)> {
+        let ix = self.likely(h)?;
+        Some((FlowIx(ix as u32), self.hot.get(ix)?.tcp))
+    }
+
+    #[inline]
+    fn likely(&self, h: &Hashed) -> Option<usize> {
+        let b = (h.hash & self.mask) as usize;
+        let m = probe::matches(&self.tags.get(b)?.0, tag_of(h.hash)) & WAY_MASK;
+        if m == 0 {
+            return None;
+        }
+        Some(self.slots.get(b)?.0[m.trailing_zeros() as usize & 15] as usize)
+    }
+
+    /// Asks for the lines of flow `far`; says the session of flow `near`, whose lines were asked for before.
+    pub(crate) fn prefetch_record(&self, far: FlowIx, near: FlowIx) -> u32 {
+        let i = far.0 as usize;
+        if let (Some(h), Some(k), Some(c)) = (self.hot.get(i), self.keys.get(i), self.cold.get(i)) {
+            probe::prefetch(h);
+            probe::prefetch(k);
+            probe::prefetch(c);
+            probe::prefetch(&c.hash);
+        }
+        self.hot.get(near.0 as usize).map_or(NIL, |f| f.tcp)
     }
 
     /// Finds or makes the flow of `pkt`. `streams` tells whether a SYN opens a new connection on old ports.
     ///
     /// The answer [`Found::Ended`] leaves that flow in the table: the caller finishes and removes it, then asks
     /// again. That happens at most a few times for one packet.
+    #[inline]
     pub fn lookup_or_insert(&mut self, pkt: &Packet<'_>, h: &Hashed, streams: &Streams) -> Found {
         if h.kind == Kind::None {
             return Found::NotTracked;
         }
-        if let Some((_, _, ix)) = self.find(h) {
+        if let Some(ix) = self.find(h) {
             if self.timed_out(ix, pkt.ts) {
                 self.cold[ix as usize].end = EndReason::Timeout;
                 return Found::Ended(FlowIx(ix));
             }
             let f = &self.hot[ix as usize];
-            if f.proto == 6
-                && h.kind == Kind::Plain
-                && streams.is_reuse(f.tcp, pkt, self.direction(ix, pkt, h))
-            {
+            let dir = self.direction(ix, pkt, h);
+            if f.proto == 6 && h.kind == Kind::Plain && streams.is_reuse(f.tcp, pkt, dir) {
                 self.counters.tcp_reuse += 1;
                 self.cold[ix as usize].end = EndReason::TcpReuse;
                 return Found::Ended(FlowIx(ix));
             }
-            return Found::Flow { ix: FlowIx(ix), dir: self.direction(ix, pkt, h), new: false };
+            return Found::Flow { ix: FlowIx(ix), dir, new: false };
         }
+        self.make(pkt, h)
+    }
+
+    #[inline(never)]
+    fn make(&mut self, pkt: &Packet<'_>, h: &Hashed) -> Found {
         if matches!(h.kind, Kind::Quoted | Kind::NoNew) {
             return Found::NotTracked;
         }
@@ -249,7 +344,20 @@ impl FlowTable {
         }
     }
 
-    fn find(&mut self, h: &Hashed) -> Option<(usize, usize, u32)> {
+    #[inline]
+    fn find(&mut self, h: &Hashed) -> Option<u32> {
+        // Nearly always the first flow with that tag in the first bucket.
+        if let Some(ix) = self.likely(h)
+            && self.hot.get(ix).is_some_and(|f| f.hash == h.hash as u32)
+            && self.same(ix as u32, h)
+        {
+            return Some(ix as u32);
+        }
+        self.search(h)
+    }
+
+    #[inline(never)]
+    fn search(&mut self, h: &Hashed) -> Option<u32> {
         let tag = tag_of(h.hash);
         for p in 0..PROBES {
             let b = ((h.hash.wrapping_add(p as u64)) & self.mask) as usize;
@@ -260,7 +368,7 @@ impl FlowTable {
                 let ix = self.slots[b].0[way];
                 if self.hot[ix as usize].hash == h.hash as u32 && self.same(ix, h) {
                     self.counters.longest_probe = self.counters.longest_probe.max(p as u64 + 1);
-                    return Some((b, way, ix));
+                    return Some(ix);
                 }
             }
             // A bucket that sent nothing on ends the search.
@@ -271,8 +379,9 @@ impl FlowTable {
         None
     }
 
+    #[inline]
     fn same(&self, ix: u32, h: &Hashed) -> bool {
-        let f = &self.keys[ix as usize];
+        let f = &self.keys[ix as usize].0;
         let k = &h.key;
         if f.proto != k.proto
             || f.v6 != k.v6
@@ -281,16 +390,17 @@ impl FlowTable {
         {
             return false;
         }
-        let (fs, fd) = f.cmp_ports();
-        let (ks, kd) = k.cmp_ports();
+        let ((fs, fd), (ks, kd)) =
+            if k.proto == 1 { (f.cmp_ports(), k.cmp_ports()) } else { ((f.sp, f.dp), (k.sp, k.dp)) };
         (f.src == k.src && f.dst == k.dst && fs == ks && fd == kd)
             || (h.kind != Kind::OneWay && f.src == k.dst && f.dst == k.src && fs == kd && fd == ks)
     }
 
     /// Which way a packet of flow `ix` goes. An ICMP error is judged by its own ports (it has none) and its own
     /// sender, as Suricata does.
+    #[inline]
     fn direction(&self, ix: u32, pkt: &Packet<'_>, h: &Hashed) -> Dir {
-        let f = &self.keys[ix as usize];
+        let f = &self.keys[ix as usize].0;
         let k = &h.key;
         let to_server = match (h.kind, k.proto) {
             (Kind::OneWay, _) => true,
@@ -332,10 +442,10 @@ impl FlowTable {
         }
         self.live += 1;
         self.counters.peak = self.counters.peak.max(u64::from(self.live));
-        let id = self.sip.words(&[h.hash, pkt.ts, self.counters.total]) >> 1;
+        let id = self.sip.words([h.hash, pkt.ts, self.counters.total]) >> 1;
         let timeout = self.timeout_for(Group::of(h.key.proto), State::New);
         let i = ix as usize;
-        self.keys[i] = h.key;
+        self.keys[i] = Line(h.key);
         self.hot[i] = Hot { last: pkt.ts, hash: h.hash as u32, timeout, proto: h.key.proto, ..Hot::EMPTY };
         self.cold[i] = Cold { id, start: pkt.ts, first_index: pkt.index, hash: h.hash, ..Cold::default() };
         self.wheel.arm(ix, deadline(pkt.ts, timeout).div_ceil(SEC), pkt.ts / SEC);
@@ -351,7 +461,7 @@ impl FlowTable {
             let ix = self.high;
             self.high += 1;
             self.hot.push(Hot::EMPTY);
-            self.keys.push(Key::default());
+            self.keys.push(Line::default());
             self.cold.push(Cold::default());
             self.free_next.push(NIL);
             self.wheel.reset(ix);
@@ -401,28 +511,32 @@ impl FlowTable {
         of(&self.cfg.timeouts[group as usize])
     }
 
-    fn crowded(&self) -> bool {
-        u64::from(self.live) * 10 > self.cfg.max_flows as u64 * 9
+    #[cold]
+    fn timed_out_early(&self, f: &Hot, now: u64) -> bool {
+        let t = &self.cfg.emergency[Group::of(f.proto) as usize];
+        let timeout = match f.state {
+            State::New => t.new,
+            State::Established => t.established,
+            State::Closed => t.closed,
+            State::Bypassed => t.bypassed,
+        };
+        now >= deadline(f.last, timeout)
     }
 
+    fn crowded(&self) -> bool {
+        self.live > self.crowd
+    }
+
+    #[inline]
     fn timed_out(&self, ix: u32, now: u64) -> bool {
         let f = &self.hot[ix as usize];
-        let mut timeout = f.timeout;
-        if self.crowded() {
-            let t = &self.cfg.emergency[Group::of(f.proto) as usize];
-            timeout = timeout.min(match f.state {
-                State::New => t.new,
-                State::Established => t.established,
-                State::Closed => t.closed,
-                State::Bypassed => t.bypassed,
-            });
-        }
-        now >= deadline(f.last, timeout)
+        now >= deadline(f.last, f.timeout) || (self.crowded() && self.timed_out_early(f, now))
     }
 
     /// Counts `pkt` to its flow and lets the time and the "seen" flags follow. Non-TCP flows are established once
     /// both sides were heard. Returns whether the flow counts as established for this packet (TCP: by its state
     /// before the packet).
+    #[inline]
     pub fn update(&mut self, ix: FlowIx, pkt: &Packet<'_>, dir: Dir) -> bool {
         let f = &mut self.hot[ix.0 as usize];
         let d = dir.ix();
@@ -471,7 +585,7 @@ impl FlowTable {
     /// Exchanges client and server: the first packet turned out to come from the server.
     pub fn swap(&mut self, ix: FlowIx) {
         let i = ix.0 as usize;
-        let k = &mut self.keys[i];
+        let k = &mut self.keys[i].0;
         core::mem::swap(&mut k.src, &mut k.dst);
         core::mem::swap(&mut k.sp, &mut k.dp);
         let f = &mut self.hot[i];
@@ -546,7 +660,7 @@ impl FlowTable {
     }
 
     pub fn key(&self, ix: FlowIx) -> &Key {
-        &self.keys[ix.0 as usize]
+        &self.keys[ix.0 as usize].0
     }
     pub fn hot(&self, ix: FlowIx) -> &Hot {
         &self.hot[ix.0 as usize]

@@ -56,7 +56,7 @@ fn table(n: usize) -> FlowTable {
 #[test]
 fn sizes() {
     assert_eq!(size_of::<Hot>(), 64);
-    assert_eq!(size_of::<Key>(), 64);
+    assert!(size_of::<Key>() <= 64);
     assert_eq!(align_of::<Hot>(), 64);
 }
 
@@ -213,5 +213,31 @@ proptest! {
             }
             prop_assert!(model.values().all(|&when| when > now), "{model:?} at {now}");
         }
+    }
+}
+
+proptest! {
+    /// The short way for TCP and UDP over IPv4 says what the general one says.
+    #[test]
+    fn the_short_hash_is_the_long_one(
+        src: [u8; 4], dst: [u8; 4], sp: u16, dp: u16, vlan: [u16; 3], vlans in 0u8..4, recursion in 0u8..4,
+        tcp: bool, same_ends: bool, by_vlan: bool, by_recursion: bool,
+    ) {
+        let mut p = udp(0, sp, 0, dp, T0);
+        (p.src, p.dst) = (Addr::v4(src), Addr::v4(if same_ends { src } else { dst }));
+        (p.vlan, p.vlans, p.recursion) = (vlan, vlans, recursion);
+        if tcp {
+            (p.l4, p.proto) = (L4::Tcp, 6);
+        }
+        let cfg = FlowConfig {
+            max_flows: 4,
+            vlan_tracking: by_vlan,
+            recursion_tracking: by_recursion,
+            ..FlowConfig::default()
+        };
+        let t = FlowTable::new(cfg);
+        prop_assert_eq!(t.hash(&p), t.hash_any(&p));
+        let back = Packet { src: p.dst, dst: p.src, sp: dp, dp: sp, ..p.clone() };
+        prop_assert_eq!(t.hash(&p).sum(), t.hash(&back).sum());
     }
 }

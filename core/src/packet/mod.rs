@@ -393,7 +393,18 @@ impl EventSet {
     pub const fn has(&self, ev: u8) -> bool {
         self.0[(ev >> 6) as usize] >> (ev & 63) & 1 == 1
     }
+    /// The numbers in the set, ascending.
     pub fn iter(self) -> impl Iterator<Item = u8> {
-        (0..=255u8).filter(move |&e| self.has(e))
+        let mut word = 0;
+        let mut bits = self.0;
+        core::iter::from_fn(move || {
+            while bits.get(word)? == &0 {
+                word += 1;
+            }
+            let left = bits.get_mut(word)?;
+            let e = left.trailing_zeros() as usize;
+            *left &= *left - 1;
+            Some((word * 64 + e) as u8)
+        })
     }
 }

@@ -401,6 +401,15 @@ fn consistent(p: &Packet<'_>) {
 
 proptest! {
     #[test]
+    fn event_sets_list_their_members(members in proptest::collection::btree_set(any::<u8>(), 0..40)) {
+        let mut set = EventSet::default();
+        members.iter().for_each(|&e| set.set(e));
+        prop_assert_eq!(set.iter().collect::<Vec<u8>>(), members.into_iter().collect::<Vec<u8>>());
+    }
+}
+
+proptest! {
+    #[test]
     fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200), link in 0..LINKS.len()) {
         all(&bytes, LINKS[link], |ps| ps.iter().for_each(consistent));
     }

@@ -20,18 +20,22 @@ pub(super) enum Verdict {
 impl Machine<'_> {
     /// Packets that change nothing and need no further look.
     pub(super) fn shortcut(&mut self, seg: &Seg) -> Verdict {
-        let (me, peer) = (*self.me(seg), *self.peer(seg));
+        let (me, peer) = (&self.ssn.sides[seg.dir.ix()], &self.ssn.sides[seg.dir.flip().ix()]);
+        let (next_seq, last_ack) = (me.next_seq, me.last_ack);
+        let base_seq = if me.is_stopped() { None } else { Some(me.base_seq()) };
+        let (peer_ack, peer_next, peer_window) = (peer.last_ack, peer.next_seq, peer.window);
+        let peer_flags = peer.flags;
+        let window = u32::from(seg.window) << peer.wscale;
         let control = seg.any(SYN | FIN | RST);
-        if seg.len <= 1 && !control && seg.ack == peer.last_ack && seg.seq == me.next_seq.wrapping_sub(1) {
+        if seg.len <= 1 && !control && seg.ack == peer_ack && seg.seq == next_seq.wrapping_sub(1) {
             self.me(seg).flags |= df::KEEP_ALIVE;
             self.out.flags |= outflag::KEEP_ALIVE;
             return Verdict::Skip;
         }
-        let window = u32::from(seg.window) << peer.wscale;
         self.me(seg).flags &= !df::KEEP_ALIVE;
         let plain = seg.len == 0 && !control && seg.window != 0;
-        let exact = seg.ack == peer.last_ack && seg.seq == me.next_seq;
-        if plain && window == peer.window && peer.flags & df::KEEP_ALIVE != 0 && exact {
+        let exact = seg.ack == peer_ack && seg.seq == next_seq;
+        if plain && window == peer_window && peer_flags & df::KEEP_ALIVE != 0 && exact {
             self.peer(seg).flags &= !df::KEEP_ALIVE;
             self.out.flags |= outflag::KEEP_ALIVE;
             return Verdict::Skip;
@@ -41,7 +45,7 @@ impl Machine<'_> {
         if self.probed {
             self.ssn.flags &= !probed;
             let pure = seg.len == 0 && seg.flags & (ACK | SYN | FIN | RST) == ACK;
-            if self.ssn.state >= TcpState::Established && pure && seg.window == 0 && peer.window == 0 && exact
+            if self.ssn.state >= TcpState::Established && pure && seg.window == 0 && peer_window == 0 && exact
             {
                 return Verdict::Skip;
             }
@@ -51,9 +55,9 @@ impl Machine<'_> {
                 matches!(self.ssn.state, TcpState::TimeWait | TcpState::CloseWait | TcpState::LastAck)
                     && seg.flags == ACK
                     && seg.len == 0
-                    && seg.seq == me.next_seq.wrapping_add(1)
-                    && seg.ack == peer.next_seq.wrapping_add(1);
-            let update = plain && window != peer.window && exact;
+                    && seg.seq == next_seq.wrapping_add(1)
+                    && seg.ack == peer_next.wrapping_add(1);
+            let update = plain && window != peer_window && exact;
             if !shutdown && !update {
                 if self.bad_window_update(seg, window) {
                     self.raise(Ev::PktBadWindowUpdate);
@@ -61,17 +65,17 @@ impl Machine<'_> {
                 }
                 let pure = seg.len == 0 && seg.flags & (ACK | SYN | FIN | RST) == ACK;
                 if pure
-                    && seg.seq == me.next_seq
-                    && lt(seg.ack, peer.last_ack)
-                    && (seg.sack.n == 0 || peer.sack.knows(&seg.sack, peer.last_ack))
+                    && seg.seq == next_seq
+                    && lt(seg.ack, peer_ack)
+                    && (seg.sack.n == 0 || self.peer(seg).sack.knows(&seg.sack, peer_ack))
                 {
                     return Verdict::Skip;
                 }
             }
         }
         if seg.len > 0 {
-            let before_base = !me.is_stopped() && leq(seg.end, me.base_seq());
-            if before_base || leq(seg.end, me.last_ack) {
+            let before_base = base_seq.is_some_and(|base| leq(seg.end, base));
+            if before_base || leq(seg.end, last_ack) {
                 self.raise(Ev::PktSpuriousRetransmission);
                 self.out.flags |= outflag::RETRANSMISSION;
                 if before_base {
@@ -104,7 +108,7 @@ impl Machine<'_> {
         if !seg.any(ACK) {
             return true;
         }
-        let peer = *self.peer(seg);
+        let peer = &self.ssn.sides[seg.dir.flip().ix()];
         let ok = if geq(seg.ack, peer.last_ack) {
             seg.ack == peer.last_ack
                 || leq(seg.ack, peer.next_win)
@@ -143,7 +147,7 @@ impl Machine<'_> {
         if seg.any(ACK) && seg.ack != 0 && !self.check_ack(seg) {
             return self.refuse(Ev::RstInvalidAck);
         }
-        let me = *self.me(seg);
+        let me = &self.ssn.sides[seg.dir.ix()];
         let ok = if self.flag(sf::ASYNC) {
             geq(seg.seq, me.next_seq)
         } else {

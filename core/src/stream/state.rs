@@ -183,6 +183,7 @@ pub(super) const fn flow_state(s: TcpState) -> Option<crate::flow::State> {
 }
 
 /// Whether a packet may begin a session.
+#[inline(never)]
 pub(super) fn opens(cfg: &StreamConfig, seg: &Seg, out: &mut StreamOut) -> Opening {
     if seg.any(RST) {
         out.events.set(Ev::RstButNoSession);
@@ -313,6 +314,7 @@ impl Machine<'_> {
     }
 
     /// The packet that begins the session.
+    #[inline(never)]
     pub(super) fn first(&mut self, seg: &Seg) -> bool {
         if seg.any(FIN) {
             self.pick_up(seg, TcpState::FinWait1);
@@ -447,7 +449,13 @@ impl Machine<'_> {
         }
     }
 
+    #[inline]
     pub(super) fn dispatch(&mut self, seg: &Seg, state: TcpState) -> Step {
+        if state == TcpState::Established { self.established(seg) } else { self.dispatch_other(seg, state) }
+    }
+
+    #[inline(never)]
+    fn dispatch_other(&mut self, seg: &Seg, state: TcpState) -> Step {
         match state {
             TcpState::SynSent => self.syn_sent(seg),
             TcpState::SynRecv => self.syn_recv(seg),

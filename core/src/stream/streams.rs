@@ -61,6 +61,17 @@ impl Streams {
         if ix == u32::MAX { None } else { Some(self.sessions.get(ix)) }
     }
 
+    /// Asks for the lines of a session that every packet touches.
+    #[inline]
+    pub(crate) fn prefetch(&self, ix: u32) {
+        if let Some(s) = self.sessions.peek(ix) {
+            crate::flow::prefetch(s);
+            crate::flow::prefetch(&s.sides[0].data);
+            crate::flow::prefetch(&s.sides[1].last_ack);
+            crate::flow::prefetch(&s.sides[1].data);
+        }
+    }
+
     fn side_mut(&mut self, ix: u32, dir: Dir) -> Option<&mut Side> {
         if ix == u32::MAX { None } else { Some(&mut self.sessions.get_mut(ix).sides[dir.ix()]) }
     }
@@ -173,8 +184,7 @@ impl Streams {
         if dir != seg.dir {
             flows.swap(flow);
         }
-        let ssn = self.sessions.get_mut(ix);
-        if fresh && ssn.flags & sf::MIDSTREAM != 0 {
+        if fresh && self.sessions.get(ix).flags & sf::MIDSTREAM != 0 {
             self.counters.midstream += 1;
         }
         if handled != 0 {
@@ -201,6 +211,7 @@ impl Streams {
         out
     }
 
+    #[cold]
     fn refuse(&self, out: &mut StreamOut) {
         out.flags |= outflag::REFUSED;
         if self.cfg.inline && self.cfg.drop_invalid {
@@ -282,10 +293,29 @@ impl Streams {
         pool: &mut BytePool,
         out: &mut StreamOut,
     ) -> Result<(), Refused> {
+        let side = &mut self.sessions.get_mut(ix).sides[dir.ix()];
+        if pkt.tcp.flags & state::URG == 0 {
+            return add(&self.cfg, &mut self.counters, side, pkt, seq, payload, pool, out);
+        }
+        self.insert_urgent(ix, pkt, dir, seq, payload, pool, out)
+    }
+
+    #[cold]
+    #[allow(clippy::too_many_arguments)]
+    fn insert_urgent(
+        &mut self,
+        ix: u32,
+        pkt: &Packet<'_>,
+        dir: Dir,
+        seq: u32,
+        payload: &[u8],
+        pool: &mut BytePool,
+        out: &mut StreamOut,
+    ) -> Result<(), Refused> {
         let cfg = &self.cfg;
         let side = &mut self.sessions.get_mut(ix).sides[dir.ix()];
         let urgent = usize::from(pkt.tcp.urgent);
-        if pkt.tcp.flags & state::URG != 0 && urgent > 0 && urgent <= payload.len() {
+        if urgent > 0 && urgent <= payload.len() {
             let new = side.offset(seq).is_some_and(|o| o + urgent as u64 > side.data.right());
             let oob = cfg.urgent == UrgentPolicy::Oob && side.urgent < cfg.urgent_limit;
             if cfg.urgent == UrgentPolicy::Oob && !oob {

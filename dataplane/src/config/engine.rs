@@ -31,6 +31,7 @@ impl Settings {
         let inline = self.stream.inline.unwrap_or(mode.ips);
         let mut app = self.app.clone();
         app.max_states = app.max_states.min(flows);
+        app.shown = self.outputs.show_transactions();
         let mut c = engine::Config {
             app,
             memory: engine::Memory { stream: bytes, app: bytes },

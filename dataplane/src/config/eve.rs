@@ -15,6 +15,14 @@ pub struct Outputs {
     pub file_store: Option<FileStore>,
 }
 
+impl Outputs {
+    /// Whether an output tells of transactions, files or anomalies by themselves (alerts tell of them as well).
+    pub fn show_transactions(&self) -> bool {
+        let shows = |e: &EveSettings| !e.records.is_empty() || e.files.is_some() || e.anomaly.is_some();
+        self.file_store.is_some() || self.eve.iter().any(shows)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct FileStore {
     /// Folder below the log folder.

@@ -44,6 +44,7 @@ impl Bench {
             cfg: &self.cfg,
             now: 0,
             wanted: Wanted::ALL,
+            shown: true,
             ports: [4000, 53],
         };
         f(&mut self.dns, &mut cx)

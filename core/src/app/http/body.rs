@@ -357,7 +357,7 @@ impl Http {
         }
         let mut list = [Coding::default(); MAX_LAYERS];
         let n = codings(tx, dir, cx, &mut list);
-        if n > 0 {
+        if n > 0 && cx.shown {
             let before = self.dec.refused;
             tx.msg[dir.ix()].body.chain = self.dec.open(&list[..n]);
             cx.pool.refuse(self.dec.refused - before);

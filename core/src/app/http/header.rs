@@ -20,6 +20,8 @@ pub mod odd {
     pub const REPEATED: u16 = 1 << 7;
     /// `Cookie` or `Set-Cookie`: not part of `http.header`.
     pub const COOKIE: u16 = 1 << 8;
+    /// The name holds NUL bytes, which look-ups skip.
+    pub const NAME_NUL: u16 = 1 << 9;
 }
 
 /// Folds read in one field; more are left as they are.
@@ -78,7 +80,12 @@ impl Reader {
     }
 
     /// A plain line end. `Maybe` when one more byte could lengthen it.
+    #[inline]
     fn eol(self, d: &[u8]) -> Tri {
+        if d.first().is_some_and(|&c| c != b'\r' && c != b'\n') { Tri::No } else { self.some_eol(d) }
+    }
+
+    fn some_eol(self, d: &[u8]) -> Tri {
         let long: &[&[u8]] = if self.response { &[b"\r\n", b"\n\r"] } else { &[b"\r\n"] };
         for pat in long {
             match starts(d, pat, self.eof) {
@@ -145,7 +152,19 @@ impl Reader {
 
     /// The line end at the start of `d`, and the folding byte if the next line continues this one:
     /// (length with the folding byte, folding byte, length of the line end, deformed).
+    #[inline]
     fn line_end(self, d: &[u8]) -> Option<(usize, Option<u8>, usize, bool)> {
+        // Nearly every line: CR LF, then the next field or the empty line.
+        if let &[b'\r', b'\n', c, ..] = d
+            && !matches!(c, b' ' | b'\t' | 0)
+            && (c != b'\r' || !self.response)
+        {
+            return Some((2, None, 2, false));
+        }
+        self.odd_line_end(d)
+    }
+
+    fn odd_line_end(self, d: &[u8]) -> Option<(usize, Option<u8>, usize, bool)> {
         let plain = match self.eol(d) {
             Tri::Yes(n) => n,
             Tri::No => return Some((0, None, 0, false)),
@@ -172,7 +191,7 @@ impl Reader {
     /// One line of a value: its bytes, then as [`Reader::line_end`], lengths counted from the start of `d`.
     #[allow(clippy::type_complexity)]
     fn value_line(self, d: &[u8]) -> Option<(&[u8], usize, Option<u8>, usize, bool)> {
-        let mut n = d.iter().position(|&c| self.is_eol(c))?;
+        let mut n = if self.response { memchr::memchr2(b'\n', b'\r', d)? } else { memchr::memchr(b'\n', d)? };
         if n > 0 && d[n - 1] == b'\r' {
             n -= 1;
         }
@@ -236,6 +255,12 @@ impl Reader {
 
     /// The name at the start of `d`: the bytes before the colon of this line, if it has one.
     fn name(self, d: &[u8]) -> Option<&[u8]> {
+        let at = d.iter().position(|c| matches!(c, b':' | b'\n' | b'\r'))?;
+        if d[at] == b':' { Some(&d[..at]) } else { self.odd_name(d) }
+    }
+
+    /// The same when a line end or a CR comes before the colon.
+    fn odd_name(self, d: &[u8]) -> Option<&[u8]> {
         let mut ended = 0u8;
         for (i, &c) in d.iter().enumerate() {
             if ended == 0 {
@@ -321,6 +346,21 @@ pub struct Entry {
 }
 
 const ENTRY: usize = 14;
+/// Bytes reserved for the index and the text of a message with its first field.
+const FIRST_INDEX: usize = 256;
+const FIRST_TEXT: usize = 512;
+
+impl Entry {
+    fn bytes(&self) -> [u8; ENTRY] {
+        let mut b = [0; ENTRY];
+        b[0..4].copy_from_slice(&self.start.to_le_bytes());
+        b[4..8].copy_from_slice(&self.name.to_le_bytes());
+        b[8..12].copy_from_slice(&self.value.to_le_bytes());
+        b[12..14].copy_from_slice(&self.odd.to_le_bytes());
+        b
+    }
+}
+
 /// Most bytes of fields kept per message.
 const MAX_TEXT: usize = 512 << 10;
 
@@ -333,6 +373,14 @@ pub struct Table {
     /// Repetitions beyond the second occurrence, of all fields together.
     pub repetitions: u16,
     pub has_cookie: bool,
+    /// Bits of [`mark`] of the names kept: most look-ups for a name that is not there end here.
+    marks: u64,
+}
+
+/// A bit that names equal but for case share.
+fn mark(name: &[u8]) -> u64 {
+    let first = name.first().map_or(0, u8::to_ascii_lowercase);
+    1 << (usize::from(first).wrapping_add(name.len().wrapping_mul(7)) & 63)
 }
 
 impl Table {
@@ -352,10 +400,7 @@ impl Table {
     fn set_entry(&mut self, pool: &mut BytePool, i: u32, e: Entry) {
         let at = i as usize * ENTRY;
         if let Some(b) = self.index.get_mut(pool).get_mut(at..at + ENTRY) {
-            b[0..4].copy_from_slice(&e.start.to_le_bytes());
-            b[4..8].copy_from_slice(&e.name.to_le_bytes());
-            b[8..12].copy_from_slice(&e.value.to_le_bytes());
-            b[12..14].copy_from_slice(&e.odd.to_le_bytes());
+            b.copy_from_slice(&e.bytes());
         }
     }
 
@@ -388,20 +433,47 @@ impl Table {
         (0..self.count).map_while(move |i| t.entry(pool, i))
     }
 
-    fn position(&self, pool: &BytePool, same: impl Fn(&[u8]) -> bool) -> Option<u32> {
-        (0..self.count).find(|&i| self.entry(pool, i).is_some_and(|e| same(self.name(pool, e))))
+    /// Number of the first field whose name, of one of the lengths that `fits` takes, is the `same`.
+    #[inline]
+    fn position(
+        &self,
+        pool: &BytePool,
+        fits: impl Fn(usize, u16) -> bool,
+        same: impl Fn(&[u8]) -> bool,
+    ) -> Option<u32> {
+        let text = self.text.get(pool);
+        self.index
+            .get(pool)
+            .as_chunks::<ENTRY>()
+            .0
+            .iter()
+            .take(self.count as usize)
+            .position(|b| {
+                let n = |o: usize| u32::from_le_bytes([b[o], b[o + 1], b[o + 2], b[o + 3]]) as usize;
+                let (start, len) = (n(0), n(4));
+                fits(len, u16::from_le_bytes([b[12], b[13]]))
+                    && text.get(start..start + len).is_some_and(&same)
+            })
+            .map(|i| i as u32)
     }
 
     /// Value and oddities of the field of that (lower-case) name; case and NUL bytes do not matter.
     pub fn get<'p>(&self, pool: &'p BytePool, lower: &[u8]) -> Option<(&'p [u8], u16)> {
-        let i = self.position(pool, |n| super::text::eq_lenient(n, lower))?;
+        if self.marks & mark(lower) == 0 {
+            return None;
+        }
+        let fits = |len, odd| len == lower.len() || (len > lower.len() && odd & odd::NAME_NUL != 0);
+        let i = self.position(pool, fits, |n| super::text::eq_lenient(n, lower))?;
         let e = self.entry(pool, i)?;
         Some((self.value(pool, e), e.odd))
     }
 
     /// Number of the field of exactly that name but for case.
     pub fn find(&self, pool: &BytePool, name: &[u8]) -> Option<u32> {
-        self.position(pool, |n| n.eq_ignore_ascii_case(name))
+        if self.marks & mark(name) == 0 {
+            return None;
+        }
+        self.position(pool, |len, _| len == name.len(), |n| n.eq_ignore_ascii_case(name))
     }
 
     /// Adds a field. `false` when no room is left.
@@ -415,17 +487,24 @@ impl Table {
             flags |= odd::COOKIE;
             self.has_cookie = true;
         }
-        if self.index.reserve(pool, (self.count as usize + 1) * ENTRY).is_err()
-            || self.text.reserve(pool, start + need).is_err()
+        if name.contains(&0) {
+            flags |= odd::NAME_NUL;
+            self.marks = u64::MAX;
+        }
+        self.marks |= mark(name);
+        // Most messages fit into what the first field reserves.
+        let (index, text) = ((self.count as usize + 1) * ENTRY, start + need);
+        if self.index.reserve(pool, index.max(FIRST_INDEX)).is_err()
+            && self.index.reserve(pool, index).is_err()
+            || self.text.reserve(pool, text.max(FIRST_TEXT)).is_err()
+                && self.text.reserve(pool, text).is_err()
         {
             return false;
         }
-        let wrote = [name, b": ", value, b"\r\n"].iter().all(|p| self.text.extend(pool, p).is_ok())
-            && self.index.resize(pool, (self.count as usize + 1) * ENTRY).is_ok();
         let e = Entry { start: start as u32, name: name.len() as u32, value: value.len() as u32, odd: flags };
-        self.set_entry(pool, self.count, e);
         self.count += 1;
-        wrote
+        [name, b": ", value, b"\r\n"].iter().all(|p| self.text.extend(pool, p).is_ok())
+            && self.index.extend(pool, &e.bytes()).is_ok()
     }
 
     /// Appends `, value` to field `i` and marks it as repeated.

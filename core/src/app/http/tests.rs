@@ -97,6 +97,7 @@ impl Bench {
             cfg: &self.cfg,
             now: 0,
             wanted: Wanted::ALL,
+            shown: true,
             ports: [1, 80],
         };
         f(&mut self.http, &mut cx)

@@ -8,7 +8,21 @@ pub const fn is_space(c: u8) -> bool {
 }
 
 /// A token character of a field name (RFC 9110 §5.6.2, as RFC 2616 lists the separators).
-pub const fn is_token(c: u8) -> bool {
+pub fn is_token(c: u8) -> bool {
+    TOKENS[usize::from(c)]
+}
+
+static TOKENS: [bool; 256] = {
+    let mut t = [false; 256];
+    let mut c = 0;
+    while c < 256 {
+        t[c] = token(c as u8);
+        c += 1;
+    }
+    t
+};
+
+const fn token(c: u8) -> bool {
     matches!(c, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'^'..=b'z' | b'|' | b'~')
 }
 

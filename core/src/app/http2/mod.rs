@@ -412,14 +412,9 @@ impl Http2 {
         let mut broken = false;
         let mut each = |item: Item, text: &[u8], pool: &mut BytePool| match item {
             Item::Field(n) => {
-                let mut e = [0u8; 2 + 8192];
                 let text = text.get(..8192).unwrap_or(text);
-                let n = n.min(text.len());
-                e[..2].copy_from_slice(&(n as u16).to_le_bytes());
-                if let Some(to) = e.get_mut(2..2 + text.len()) {
-                    to.copy_from_slice(text);
-                }
-                own.list.push(pool, T_FIELD + dir.ix() as u8, e.get(..2 + text.len()).unwrap_or(&[]));
+                let n = (n.min(text.len()) as u16).to_le_bytes();
+                own.list.push_parts(pool, T_FIELD + dir.ix() as u8, [&n[..], text]);
             }
             Item::Size(v) => own.number(pool, T_SIZE, dir, u32::try_from(v).unwrap_or(u32::MAX)),
             Item::Broken => broken = true,

@@ -258,6 +258,8 @@ struct Cx<'a> {
     ja4: bool,
     /// Keep the certificates themselves.
     certs: bool,
+    /// Digest the certificates.
+    digests: bool,
 }
 
 /// The sessions of one engine.
@@ -336,6 +338,7 @@ impl Parser for Tls {
             ja3: cx.cfg.tls_ja3 || [B_JA3, B_JA3_HASH, B_JA3S, B_JA3S_HASH].into_iter().any(wants),
             ja4: cx.cfg.tls_ja4 || wants(B_JA4),
             certs: wants(B_CERTS),
+            digests: cx.shown,
             pool: &mut *cx.pool,
             scratch: &mut *cx.scratch,
             message: &mut self.message,

@@ -275,8 +275,10 @@ fn keep(s: &mut State, dir: Dir, der: &[u8], c: &x509::Certificate<'_>, cx: &mut
     x509::write_colons(c.serial, true, out);
     side.serial = side.put_scratch(cx.pool, out);
     out.clear();
-    x509::write_colons(&Sha1::digest(der), false, out);
-    side.fingerprint = side.put_scratch(cx.pool, out);
+    if cx.digests {
+        x509::write_colons(&Sha1::digest(der), false, out);
+        side.fingerprint = side.put_scratch(cx.pool, out);
+    }
     side.not_before = c.not_before;
     side.not_after = c.not_after;
     out.clear();

@@ -32,6 +32,7 @@ impl Bench {
             cfg: &self.cfg,
             now: 0,
             wanted: Wanted::ALL,
+            shown: true,
             ports: [50_000, 443],
         };
         f(&mut self.tls, &mut cx)
