@@ -40,6 +40,7 @@ impl Json {
         Json { buf: Vec::with_capacity(bytes), clock: Clock::default() }
     }
 
+    #[inline]
     fn comma(&mut self) {
         if !matches!(self.buf.last(), Some(b'{' | b'[' | b':' | b'\n') | None) {
             self.buf.push(b',');
@@ -48,7 +49,10 @@ impl Json {
 
     /// Starts a value: the comma and, with a key, `"key":`. Keys are trusted to need no escaping, except those
     /// from rules and the wire, which go through [`Json::wire_key`].
+    #[inline(always)]
     pub fn key(&mut self, key: &str) {
+        // Keys are written out where they are used, so their lengths are known; this is the one look at the room.
+        self.buf.reserve(key.len() + 4);
         self.comma();
         if !key.is_empty() {
             self.buf.push(b'"');
@@ -64,6 +68,7 @@ impl Json {
         self.buf.push(b':');
     }
 
+    #[inline(always)]
     pub fn open(&mut self, key: &str) {
         self.key(key);
         self.buf.push(b'{');
@@ -80,6 +85,7 @@ impl Json {
     }
 
     /// A string known to need no escaping.
+    #[inline(always)]
     pub fn word(&mut self, key: &str, value: &str) {
         self.key(key);
         self.buf.push(b'"');
@@ -164,6 +170,7 @@ impl Json {
         self.buf.push(b'"');
     }
 
+    #[inline(always)]
     pub fn uint(&mut self, key: &str, value: u64) {
         self.key(key);
         self.digits(value);
@@ -195,6 +202,9 @@ impl Json {
 
     /// Decimal digits of `value`.
     pub fn digits(&mut self, mut value: u64) {
+        if value < 10 {
+            return self.buf.push(b'0' + value as u8);
+        }
         let mut tmp = [0u8; 20];
         let mut at = tmp.len();
         while value >= 100 {
@@ -254,12 +264,23 @@ impl Json {
             }
             self.buf.extend_from_slice(&t);
         } else {
-            for (i, &b) in addr.0[..4].iter().enumerate() {
-                if i > 0 {
-                    self.buf.push(b'.');
+            let mut t = [b'.'; 16];
+            let mut at = 0;
+            for &b in &addr.0[..4] {
+                let two = usize::from(b % 100) * 2;
+                if b >= 100 {
+                    t[at] = b'0' + b / 100;
+                    at += 1;
                 }
-                self.digits(u64::from(b));
+                if b >= 10 {
+                    t[at] = DIGITS[two];
+                    at += 1;
+                }
+                t[at] = DIGITS[two + 1];
+                // And the dot that is there already.
+                at += 2;
             }
+            self.buf.extend_from_slice(&t[..at - 1]);
         }
         self.buf.push(b'"');
     }
