@@ -11,8 +11,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Bytes read at a time.
-const BLOCK: usize = 1 << 20;
+/// Bytes read at a time: what stays in a core's second-level cache until it is parsed.
+const BLOCK: usize = 256 << 10;
 /// Most bytes one record or block may claim; more is taken as damage.
 const MAX_RECORD: usize = 32 << 20;
 
@@ -207,6 +207,13 @@ impl Capture {
     /// Parses records that lie whole in the buffer; fills the buffer when there is none.
     fn parse(&mut self, max: usize) -> Result<(), CaptureError> {
         loop {
+            if let Format::Pcap(f) = &self.format {
+                let room = max - self.metas.len();
+                self.start = f.run(&self.buf[..self.end], self.start, room, &mut self.metas);
+                if self.metas.len() >= max {
+                    return Ok(());
+                }
+            }
             let rest = &self.buf[self.start..self.end];
             let step = match &mut self.format {
                 Format::Pcap(f) => f.step(rest),

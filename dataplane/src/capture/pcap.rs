@@ -56,6 +56,30 @@ impl Pcap {
         if self.big { u32::from_be_bytes(w) } else { u32::from_le_bytes(w) }
     }
 
+    /// Takes at most `max` whole records from `at` on; where it stopped. What is odd is left to [`Pcap::step`].
+    pub(super) fn run(&self, buf: &[u8], mut at: usize, max: usize, out: &mut Vec<Meta>) -> usize {
+        for _ in 0..max {
+            let Some(h) = buf.get(at..).and_then(|b| b.first_chunk::<16>()) else { break };
+            let [seconds, fraction, caplen, wire_len] = [0, 4, 8, 12].map(|i| {
+                let w = [h[i], h[i + 1], h[i + 2], h[i + 3]];
+                if self.big { u32::from_be_bytes(w) } else { u32::from_le_bytes(w) }
+            });
+            let (len, frame) = (caplen as usize, at + self.record);
+            if len > MAX_FRAME || frame + len > buf.len() {
+                break;
+            }
+            out.push(Meta {
+                at: frame,
+                len: len.min(self.snaplen),
+                link: self.link,
+                ts_ns: u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * self.unit,
+                wire_len,
+            });
+            at = frame + len;
+        }
+        at
+    }
+
     pub(super) fn step(&mut self, b: &[u8]) -> Step {
         if b.len() < self.record {
             return Step::Need(self.record);
