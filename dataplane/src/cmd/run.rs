@@ -200,6 +200,8 @@ fn run(args: &RunArgs) -> Result<ExitCode, String> {
     if !args.quiet {
         summary(&sink, &tally, &loaded, took, folder || captures.len() > 1);
     }
+    // The process ends: taking a rule set and a full flow table apart piece by piece would only keep the user waiting.
+    std::mem::forget(engine);
     if stop.load(Ordering::Relaxed) {
         eprintln!("interrupted; what was read until then is written");
     }
