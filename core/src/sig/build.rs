@@ -1,9 +1,11 @@
 //! Patterns to tables: equal ones grouped, a window chosen for each, the engine chosen for all.
 use super::{
-    Builder, Database, IdRef, LAST_ID, Pat, rank,
+    Builder, Database, IdRef, LAST_ID, Pat,
+    drive::{BATCH, ONE_WORD},
+    rank,
     scan::Engine,
     simd::Level,
-    verify::{Entry, MASKED, STRIDED, Verifier, hash, word_of},
+    verify::{Entry, STRIDED, Verifier, Window, hash},
 };
 use alloc::{vec, vec::Vec};
 
@@ -34,7 +36,7 @@ impl Crowd {
 
 /// The folded window as the verifier keys it.
 fn window_key(bytes: &[u8]) -> u32 {
-    word_of(bytes) as u32 | (rank::FOLD >> (8 * (4 - bytes.len().min(4))))
+    bytes.iter().take(4).rev().fold(0, |key, &b| key << 8 | u32::from(b | 0x20))
 }
 
 /// How likely a window is, on a scale that adds up: powers of two of its cost, linear between them.
@@ -63,18 +65,29 @@ fn choose(pat: &[u8], n: usize, crowd: &Crowd) -> (u64, usize) {
     best
 }
 
-/// Where the least likely eight bytes of a longer pattern start, its window aside.
-fn choose_head(pat: &[u8], window: core::ops::Range<usize>) -> usize {
-    let cost = |i: usize| if window.contains(&i) { 64 } else { u32::from(rank::BYTE[usize::from(pat[i])]) };
-    let mut sum: u32 = (0..8).map(cost).sum();
-    let mut best = (sum, 0);
-    for at in 1..=pat.len() - 8 {
-        sum = sum + cost(at + 7) - cost(at - 1);
-        if sum < best.0 {
-            best = (sum, at);
+/// Eight bytes of `pat` to compare first, as `Entry` has them: of a longer one the least likely, the `windows` aside.
+fn choose_head(pat: &[u8], caseless: bool, windows: core::ops::Range<usize>) -> (i16, u64, u64) {
+    let cost = |i: usize| if windows.contains(&i) { 64 } else { u32::from(rank::BYTE[usize::from(pat[i])]) };
+    let mut at = pat.len() as isize - 8;
+    if at > 0 {
+        let mut sum: u32 = (0..8).map(cost).sum();
+        let mut best = (sum, 0);
+        for at in 1..=at as usize {
+            sum = sum + cost(at + 7) - cost(at - 1);
+            if sum < best.0 {
+                best = (sum, at);
+            }
+        }
+        at = best.1 as isize;
+    }
+    let (mut head, mut mask) = ([0xff; 8], [0xff; 8]);
+    for i in 0..8 {
+        if let Some(&b) = usize::try_from(at + i as isize).ok().and_then(|i| pat.get(i)) {
+            head[i] = b;
+            mask[i] = if caseless && b.is_ascii_alphabetic() { 0x20 } else { 0 };
         }
     }
-    best.1
+    (at as i16, u64::from_le_bytes(head), u64::from_le_bytes(mask))
 }
 
 /// Different patterns, by what matters to [`stride`].
@@ -114,7 +127,8 @@ fn stride(c: &Census, level: Level) -> usize {
 fn apart(groups: &[Group<'_>], c: &Census, stride: usize, level: Level, crowd: &Crowd) -> Vec<usize> {
     // One position in 4096.
     const COMMON: u64 = 8 << 20;
-    if stride == 0 {
+    // With a stride of 1 a window is looked for as often in either place.
+    if stride < 2 {
         return Vec::new();
     }
     let there = c.short + if stride > 1 { c.four } else { 0 } + if stride > 2 { c.middle } else { 0 };
@@ -145,10 +159,6 @@ pub(super) fn build(b: &Builder, level: Level, force: Option<usize>) -> Database
         let (x, y) = (&b.pats[x as usize], &b.pats[y as usize]);
         (bytes(x), x.caseless, x.id).cmp(&(bytes(y), y.caseless, y.id))
     });
-    let mut ids: Vec<u32> = b.pats.iter().map(|p| p.id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-
     let mut groups: Vec<Group<'_>> = Vec::with_capacity(b.pats.len());
     let mut id_refs: Vec<IdRef> = Vec::with_capacity(b.pats.len());
     for &i in &order {
@@ -164,8 +174,7 @@ pub(super) fn build(b: &Builder, level: Level, force: Option<usize>) -> Database
         if !same {
             groups.push(Group { pat, caseless: p.caseless, ids: id_refs.len() as u32 });
         }
-        let dense = ids.partition_point(|&x| x < p.id) as u32;
-        id_refs.push(IdRef { id: p.id, dense: dense | LAST_ID });
+        id_refs.push(IdRef { id: p.id, dense: LAST_ID });
     }
 
     let mut census = Census { all: groups.len(), ..Census::default() };
@@ -183,66 +192,136 @@ pub(super) fn build(b: &Builder, level: Level, force: Option<usize>) -> Database
     let apart = apart(&groups, &census, stride, level, &crowd);
     let mut arena = Vec::new();
     let mut windows = Vec::with_capacity(groups.len() * stride.max(1));
+    let mut entries = Vec::with_capacity(groups.len());
     let mut lens = Vec::new();
     let (mut max_tail, mut sum_tails) = (0usize, 0usize);
     for (i, g) in groups.iter().enumerate() {
         let len = g.pat.len();
-        let mask: Vec<u8> =
-            g.pat.iter().map(|c| if g.caseless && c.is_ascii_alphabetic() { 0x20 } else { 0 }).collect();
         let at = arena.len() as u32;
         if len > 8 {
             arena.extend_from_slice(g.pat);
-            if g.caseless {
-                arena.extend_from_slice(&mask);
-            }
         }
         let strided = stride > 0 && len >= 3 + stride && apart.binary_search(&i).is_err();
         let n = if strided { stride } else { 1 };
         let w = len.min(4);
         let class = if strided { STRIDED } else { w as u32 - 1 };
         let (_, first) = choose(g.pat, n, &crowd);
+        let (head_at, head, mask) = choose_head(g.pat, g.caseless, first - w..first + n - 1);
+        let caseless = u32::from(g.caseless);
+        entries.push(Entry { head, mask, at, ids: g.ids, len: len as u16, head_at, caseless });
+        if len == 1 {
+            continue;
+        }
         for end in first..first + n {
-            crowd.add(window_key(&g.pat[end - w..end]));
-            let head_at = if len > 8 { choose_head(g.pat, end - w..end) } else { 0 };
-            let head = head_at..len.min(head_at + 8);
-            let e = Entry {
-                head: word_of(&g.pat[head.clone()]),
-                head_mask: word_of(&mask[head]),
-                at,
-                ids: g.ids,
-                len: len as u16,
-                pre: end as u16,
-                head_at: head_at as u16,
-                flags: if g.caseless { MASKED } else { 0 },
-            };
-            windows.push((class, window_key(&g.pat[end - w..end]), e));
+            let key = window_key(&g.pat[end - w..end]);
+            crowd.add(key);
+            windows.push(Window { class, key, pat: i as u32, pre: end as u16, tail: (len - end) as u16 });
         }
         max_tail = max_tail.max(len - first);
-        sum_tails += len - first + 1;
+        sum_tails += len - first;
         lens.push(len);
     }
     lens.sort_unstable();
     lens.dedup();
-    let single = match &groups[..] {
+    let only = match &groups[..] {
         [g] if !g.caseless => Some(g.pat),
         _ => None,
     };
-    let verify = Verifier::new(windows, arena);
-    let engine = Engine::choose(&verify, single, level, stride);
+    let mut keys: Vec<(u32, u32)> = windows.iter().map(|w| (w.class, w.key)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let (distinct, marks) = mark(&mut id_refs, groups.len());
+    let singles = singles(&groups, &mut id_refs);
+    let bytes: Vec<u8> = (0..=255).zip(&singles).filter(|(_, s)| **s != NONE).map(|(b, _)| b).collect();
+    let engine = Engine::choose(&keys, &bytes, only, level, stride);
     Database {
         engine,
-        verify,
+        verify: Verifier::new(windows, entries, arena),
         ids: id_refs.into(),
+        singles: singles.into(),
         groups: groups.len() as u32,
         patterns: b.pats.len() as u32,
-        distinct: ids.len() as u32,
-        pending: pending_bound(lens.len(), max_tail, sum_tails) as u32,
+        distinct: distinct as u32,
+        marks: marks as u32,
+        pending: pending_bound(lens.len(), max_tail, sum_tails, groups.len()) as u32,
     }
 }
 
-/// The most matches that can wait at one time. One end offset has at most two matches of one length, an exact and
-/// a caseless one, and all that wait end within the longest tail; and no pattern waits more often than its tail is
-/// long. Nothing waits when all tails are empty.
-fn pending_bound(lengths: usize, max_tail: usize, sum_tails: usize) -> usize {
-    if max_tail == 0 { 0 } else { (2 * lengths * (max_tail + 1)).min(sum_tails) }
+/// Gives every id its mark; returns how many different ids there are, and how many marks with those of the patterns.
+fn mark(refs: &mut [IdRef], patterns: usize) -> (usize, usize) {
+    // By id, then by place.
+    let mut order: Vec<u32> = (0..refs.len() as u32).collect();
+    order.sort_unstable_by_key(|&i| (refs[i as usize].id, i));
+    let mut pattern = vec![0u32; refs.len()];
+    let mut at = 0;
+    for (p, r) in pattern.iter_mut().zip(&*refs) {
+        *p = at;
+        at += r.dense >> 31;
+    }
+    let ends = |i: usize| refs[i].dense & LAST_ID != 0;
+    let alone: Vec<bool> = (0..refs.len()).map(|i| ends(i) && (i == 0 || ends(i - 1))).collect();
+    let (mut distinct, mut marks) = (0, patterns);
+    let id: Vec<u32> = refs.iter().map(|r| r.id).collect();
+    for same in order.chunk_by(|&a, &b| id[a as usize] == id[b as usize]) {
+        distinct += 1;
+        let mark = match *same {
+            [i] if alone[i as usize] => pattern[i as usize],
+            _ => {
+                marks += 1;
+                marks as u32 - 1
+            }
+        };
+        for &i in same {
+            let r = &mut refs[i as usize];
+            r.dense = r.dense & LAST_ID | mark;
+        }
+    }
+    (distinct, marks)
+}
+
+/// No pattern of this one byte.
+const NONE: u32 = u32::MAX;
+
+/// Per byte the ids of the patterns that it is; where these are two, an exact and a caseless one, their ids are put
+/// together at the end of `refs`. Empty when no pattern has one byte.
+fn singles(groups: &[Group<'_>], refs: &mut Vec<IdRef>) -> Vec<u32> {
+    let of_one = |b: u8| {
+        groups.iter().filter(move |g| {
+            g.pat.len() == 1 && (g.pat[0] == b || g.caseless && g.pat[0].eq_ignore_ascii_case(&b))
+        })
+    };
+    if groups.iter().all(|g| g.pat.len() != 1) {
+        return Vec::new();
+    }
+    let mut all = vec![NONE; 256];
+    for b in 0..=255u8 {
+        let ids: Vec<u32> = of_one(b).map(|g| g.ids).collect();
+        all[usize::from(b)] = match ids[..] {
+            [] => NONE,
+            [one] => one,
+            [..] => {
+                let start = refs.len();
+                for id in ids {
+                    let n = refs[id as usize..].iter().position(|r| r.dense & LAST_ID != 0).map_or(0, |n| n + 1);
+                    for i in 0..n {
+                        let r = refs[id as usize + i];
+                        refs.push(IdRef { id: r.id, dense: r.dense & !LAST_ID });
+                    }
+                }
+                if let Some(r) = refs.last_mut() {
+                    r.dense |= LAST_ID;
+                }
+                start as u32
+            }
+        };
+    }
+    all
+}
+
+/// The most hits there can be at one time. One end offset has at most two matches of one length, an exact and a
+/// caseless one, and all that wait end within the longest tail of the word looked at; and no pattern has more of
+/// them than its tail and a word are long. To that comes what is allowed to collect and what is not yet compared in
+/// full.
+fn pending_bound(lengths: usize, max_tail: usize, sum_tails: usize, groups: usize) -> usize {
+    (2 * lengths * (max_tail + 68)).min(sum_tails + 68 * groups) + BATCH + ONE_WORD
 }

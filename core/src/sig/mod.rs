@@ -4,17 +4,17 @@
 //! Out: `(id, end offset)` of every occurrence, or of the first one for each id. Owns nothing but its tables.
 //!
 //! How a scan works. Every pattern gives one *window*: the up to 4 consecutive bytes of it that are least likely
-//! in traffic (`rank`). A filter runs over the input and yields the positions where some window may end; it never
-//! misses one. Each such candidate is looked up in a hash of the windows, whose entries are compared with the
-//! input in full (`verify`). As windows lie anywhere in their pattern, matches are found out of order of their
-//! end; `queue` puts them in order. Filter and hash ignore bit 5 of every byte, which makes ASCII case free and
-//! costs exact patterns nothing, because the comparison is exact.
+//! in traffic (`rank`). Filters run over the input and yield the positions where some window may end; they never
+//! miss one (`simd`, `scan`). Such candidates are looked up in a hash of the windows, and the patterns behind them
+//! compared with the input in full (`verify`). This is done for blocks of 1024 positions at a time, and what is found
+//! is put in order (`drive`). Filter and hash ignore bit 5 of every byte, which makes ASCII case free and costs exact
+//! patterns nothing, because the comparison is exact.
 //!
-//! Work is bounded for every input: the filter is linear; a candidate costs at most the entries that share its
+//! Work is bounded for every input: the filters are linear; a candidate costs at most the patterns that share its
 //! window.
 pub mod anchored;
 mod build;
-mod queue;
+mod drive;
 mod rank;
 pub mod regex;
 mod scan;
@@ -29,7 +29,6 @@ mod tests;
 
 use alloc::{boxed::Box, string::String, vec::Vec};
 
-pub use scan::Work;
 pub use set::{BadPattern, Set, SetBuilder, SetScratch, Why};
 
 /// The longest pattern, bytes.
@@ -124,21 +123,27 @@ pub struct Database {
     verify: verify::Verifier,
     /// The ids of equal patterns are adjacent, the last of them marked.
     ids: Box<[IdRef]>,
+    /// Per byte, where the ids of the patterns of just this byte start; empty when there are none of one byte.
+    singles: Box<[u32]>,
     /// Different patterns.
     groups: u32,
     /// Patterns added.
     patterns: u32,
     /// Different ids.
     distinct: u32,
-    /// Matches that may wait in the order queue at one time.
+    /// Marks that `scan_once` sets.
+    marks: u32,
+    /// Matches that may wait to be reported at one time.
     pending: u32,
 }
 
-/// A caller's id and its rank among the different ids of the database.
+/// A caller's id and its mark.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 struct IdRef {
     id: u32,
-    /// `LAST_ID` set on the last id of a pattern.
+    /// The mark of `scan_once`: that of the pattern when neither has another one, or one after all patterns. `LAST_ID`
+    /// is set on the last id of a pattern.
     dense: u32,
 }
 
@@ -180,16 +185,19 @@ impl Database {
             + self.engine.memory_bytes()
             + self.verify.memory_bytes()
             + core::mem::size_of_val(&*self.ids)
+            + core::mem::size_of_val(&*self.singles)
     }
 
     /// Grows `scratch` to what scans of this database need. Call it once per database and scratch, off the hot
     /// path; a scan with a scratch that is too small does it itself, and allocates then.
     pub fn prepare(&self, scratch: &mut Scratch) {
-        let ids = self.distinct as usize;
-        if scratch.seen.len() < ids {
-            scratch.seen.resize(ids, 0);
+        let marks = self.marks as usize;
+        if scratch.seen.len() < marks {
+            scratch.seen.resize(marks, 0);
         }
-        scratch.queue.reserve(self.pending as usize);
+        if let scan::Engine::Filters(f) = &self.engine {
+            scratch.lists.reserve(f.classes.count_ones() as usize, self.pending as usize);
+        }
     }
 
     /// Reports every occurrence as `(id, end offset)`, in order of the end offset, until `on_match` says `false`.
@@ -197,20 +205,43 @@ impl Database {
         self.scan_all(hay, scratch, on_match);
     }
 
-    /// Reports each id at most once per call, with the end offset of an occurrence (the first one, for an id that
-    /// has one pattern), in the order they are found, until `on_match` says `false`.
+    /// Reports each id once, with the end offset of its first occurrence, in order of the end offset, until `on_match`
+    /// says `false`.
     pub fn scan_once(&self, hay: &[u8], scratch: &mut Scratch, on_match: impl FnMut(u32, usize) -> bool) {
         self.scan_each(hay, scratch, on_match);
     }
+
+    /// The first occurrence of any pattern: its id and end offset, the first in order of the end offset.
+    pub fn scan_first(&self, hay: &[u8], scratch: &mut Scratch) -> Option<(u32, usize)> {
+        let mut found = None;
+        self.scan_all(hay, scratch, |id, end| {
+            found = Some((id, end));
+            false
+        });
+        found
+    }
+}
+
+/// What a scan costs, counted rather than timed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Positions that passed a filter, each of them a lookup; those of patterns of one byte aside.
+    pub candidates: u64,
+    /// Patterns compared by eight bytes because a window of theirs may be there.
+    pub compared: u64,
+    /// Of these, in full because the eight bytes were there and are not all.
+    pub full: u64,
+    /// Matches, equal patterns counted once.
+    pub matches: u64,
 }
 
 /// What a scan writes to; one per thread, good for any number of databases. See [`Database::prepare`].
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
-    /// Per dense id: the epoch of the call that last reported it.
-    seen: Vec<u32>,
-    epoch: u32,
-    queue: queue::Queue,
+    /// Per pattern or id: the epoch of the call that last reported it.
+    seen: Vec<u16>,
+    epoch: u16,
+    lists: drive::Lists,
 }
 
 impl Scratch {
@@ -232,13 +263,13 @@ impl Scratch {
 
     /// Bytes of memory it holds.
     pub fn memory_bytes(&self) -> usize {
-        self.seen.capacity() * 4 + self.queue.memory_bytes()
+        self.seen.capacity() * 2 + self.lists.memory_bytes()
     }
 
     /// A mark that no earlier call has left in `seen`.
     #[inline]
-    fn next_epoch(&mut self) -> u32 {
-        if self.epoch == u32::MAX {
+    fn next_epoch(&mut self) -> u16 {
+        if self.epoch == u16::MAX {
             self.seen.fill(0);
             self.epoch = 0;
         }

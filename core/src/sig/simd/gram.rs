@@ -76,25 +76,65 @@ impl Gram {
     #[inline(always)]
     fn run(&self, hay: &[u8], first: usize, n: usize, masks: &mut [u64; WORDS]) {
         assert!(n <= WORDS && hay.len() >= BLOCK && first + n <= words(hay.len()));
-        let mut b = Buffers {
-            at: [MaybeUninit::uninit(); 32 * WORDS],
-            got: [MaybeUninit::uninit(); 16 * WORDS],
-            test: [MaybeUninit::uninit(); 16 * WORDS],
-        };
+        let mut b = Buffers::new();
         // SAFETY: `n` was checked for `hay` just now; a level is given at build only when the machine has it
         // (`Level::available`); each pass finds what the one before wrote: `n` blocks of indices below the length
         // of `bits`, then `n` blocks of bytes and tests.
         unsafe {
             self.hash_pass(hay, first, n, &mut b);
-            match self.stride {
-                1 => fetch::<1>(&self.bits, &mut b, n),
-                2 => fetch::<2>(&self.bits, &mut b, n),
-                _ => fetch::<4>(&self.bits, &mut b, n),
-            }
+            self.fetch_pass(&mut b, n);
             self.test_pass(&b, n, masks);
         }
         let at = 64 * (first + n - 1);
         masks[n - 1] >>= at - start(hay, at, self.stride as usize);
+    }
+
+    /// All passes at once, for the word at `load(0)`, where `load(k)` gives the 64 bytes at distance `k`, 0 to 3.
+    ///
+    /// # Safety
+    /// AVX-512 F, BW, VL and BMI2 are there.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(super) unsafe fn word(&self, load: impl Fn(usize) -> core::arch::x86_64::__m512i) -> u64 {
+        use core::arch::x86_64::*;
+        const POWERS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0];
+        // SAFETY: the caller's promise. An index is a hash without its lowest three bits, and `bits` has a byte for
+        // each.
+        unsafe {
+            let powers = _mm_loadu_si128(POWERS.as_ptr().cast());
+            let mut word = 0;
+            // Volatile, so that the reads stay scalar: a vectorizer makes them slower.
+            let of = |i: u64| u64::from(self.bits.as_ptr().add(i as usize).read_volatile());
+            let four = |i: u64| {
+                of(i & 0xffff) | of(i >> 16 & 0xffff) << 8 | of(i >> 32 & 0xffff) << 16 | of(i >> 48) << 24
+            };
+            for k in (0..4).step_by(self.stride as usize) {
+                let h = load(k).or(__m512i::splat32(FOLD)).mul32(__m512i::splat32(MUL)).shr32(self.shift);
+                let at = _mm512_cvtepi32_epi16(h.shr32(3));
+                let low = _mm256_castsi256_si128(at);
+                let high = _mm256_extracti128_si256::<1>(at);
+                let a = four(_mm_cvtsi128_si64(low) as u64) | four(_mm_extract_epi64::<1>(low) as u64) << 32;
+                let b = four(_mm_cvtsi128_si64(high) as u64) | four(_mm_extract_epi64::<1>(high) as u64) << 32;
+                let bit = _mm_shuffle_epi8(powers, _mm_and_si128(_mm512_cvtepi32_epi8(h), _mm_set1_epi8(7)));
+                let hit = _mm_test_epi8_mask(_mm_set_epi64x(b as i64, a as i64), bit);
+                word |= _pdep_u64(u64::from(hit), 0x1111_1111_1111_1111 << k);
+            }
+            word
+        }
+    }
+
+    /// # Safety
+    /// As [`fetch`].
+    #[inline(always)]
+    unsafe fn fetch_pass(&self, b: &mut Buffers, n: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.stride {
+                1 => fetch::<1>(&self.bits, b, n),
+                2 => fetch::<2>(&self.bits, b, n),
+                _ => fetch::<4>(&self.bits, b, n),
+            }
+        }
     }
 
     /// # Safety
@@ -108,8 +148,6 @@ impl Gram {
                 Level::Ssse3 => x86::hash_ssse3(self, hay, first, n, b),
                 #[cfg(target_arch = "x86_64")]
                 Level::Avx2 => x86::hash_avx2(self, hay, first, n, b),
-                #[cfg(target_arch = "x86_64")]
-                Level::Avx512 => x86::hash_avx512(self, hay, first, n, b),
                 #[cfg(target_arch = "aarch64")]
                 Level::Neon => strides::<core::arch::aarch64::uint8x16_t>(self, hay, first, n, b),
                 _ => unreachable!("a bitmap is built for vectors only"),
@@ -128,8 +166,6 @@ impl Gram {
                 Level::Ssse3 => x86::test_ssse3(b, n, masks),
                 #[cfg(target_arch = "x86_64")]
                 Level::Avx2 => x86::test_avx2(b, n, masks),
-                #[cfg(target_arch = "x86_64")]
-                Level::Avx512 => x86::test_avx512(b, n, masks),
                 #[cfg(target_arch = "aarch64")]
                 Level::Neon => test_words::<core::arch::aarch64::uint8x16_t>(b, n, masks),
                 _ => unreachable!("a bitmap is built for vectors only"),
@@ -148,7 +184,7 @@ fn start(hay: &[u8], at: usize, stride: usize) -> usize {
 
 /// What the passes hand on, by block of 64 positions. A word is four positions.
 #[repr(align(64))]
-struct Buffers {
+pub(super) struct Buffers {
     /// Two byte indices each: of the first two positions looked at of each of 16 words, then (with a stride of 1)
     /// of the others.
     at: [MaybeUninit<u32>; 32 * WORDS],
@@ -156,6 +192,16 @@ struct Buffers {
     got: [MaybeUninit<u32>; 16 * WORDS],
     /// The bit to test, by position.
     test: [MaybeUninit<u32>; 16 * WORDS],
+}
+
+impl Buffers {
+    pub(super) fn new() -> Buffers {
+        Buffers {
+            at: [MaybeUninit::uninit(); 32 * WORDS],
+            got: [MaybeUninit::uninit(); 16 * WORDS],
+            test: [MaybeUninit::uninit(); 16 * WORDS],
+        }
+    }
 }
 
 /// First pass: indices and bits.
@@ -171,40 +217,58 @@ unsafe fn hash_words<V: Vector, const S: usize>(
     n: usize,
     b: &mut Buffers,
 ) {
-    const POWERS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0];
     // SAFETY: a block's loads read `V::BYTES` bytes at `start + part * V::BYTES + k` for `k = 0, S, .. 4 - S`, so up
-    // to `start + 64 + 4 - S`, and `start <= hay.len() - 4 - 64 + S` by its definition. Each part stores a vector of
-    // indices at `V::BYTES * part` of either half of its block's 128 bytes, and one of bits at the same of its 64.
+    // to `start + 64 + 4 - S`, and `start <= hay.len() - 4 - 64 + S` by its definition. Stores go to `V::BYTES * part`
+    // of either half of the block's 128 bytes of indices, and to the same of its 64 of bits.
     unsafe {
-        let (fold, mul, seven) = (V::splat32(FOLD), V::splat32(MUL), V::splat32(7));
-        let powers = V::lanes(&POWERS);
         for i in 0..n {
             let p = hay.as_ptr().add(start(hay, 64 * (first + i), S));
             for part in 0..64 / V::BYTES {
-                let of = |k: usize| V::load(p.add(part * V::BYTES + k)).or(fold).mul32(mul).shr32(shift);
                 let at = b.at.as_mut_ptr().add(32 * i).cast::<u8>().add(V::BYTES * part);
-                let bit = match S {
-                    1 => {
-                        let h = [of(0), of(1), of(2), of(3)];
-                        h[0].shr32(3).or(h[1].shr32(3).shl16()).store(at);
-                        h[2].shr32(3).or(h[3].shr32(3).shl16()).store(at.add(64));
-                        let low = h[0].and(seven).or(h[1].and(seven).shl8());
-                        low.or(h[2].and(seven).or(h[3].and(seven).shl8()).shl16())
-                    }
-                    2 => {
-                        let h = [of(0), of(2)];
-                        h[0].shr32(3).or(h[1].shr32(3).shl16()).store(at);
-                        h[0].and(seven).or(h[1].and(seven).shl16())
-                    }
-                    _ => {
-                        let h = of(0);
-                        h.shr32(3).store(at);
-                        h.and(seven)
-                    }
-                };
-                powers.lookup(bit).store(b.test.as_mut_ptr().add(16 * i).cast::<u8>().add(V::BYTES * part));
+                let test = b.test.as_mut_ptr().add(16 * i).cast::<u8>().add(V::BYTES * part);
+                hash_part::<V, S>(shift, |k| V::load(p.add(part * V::BYTES + k)), at, test);
             }
         }
+    }
+}
+
+/// The first pass for one vector: indices to `at`, for a stride of 1 also to 64 bytes behind, bits to `test`.
+///
+/// # Safety
+/// The instruction set of `V` is there; the places can be written; `load(k)` gives the bytes at distance `k`.
+#[inline(always)]
+unsafe fn hash_part<V: Vector, const S: usize>(
+    shift: u32,
+    load: impl Fn(usize) -> V,
+    at: *mut u8,
+    test: *mut u8,
+) {
+    const POWERS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0];
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (fold, mul, seven) = (V::splat32(FOLD), V::splat32(MUL), V::splat32(7));
+        let powers = V::lanes(&POWERS);
+        let of = |k: usize| load(k).or(fold).mul32(mul).shr32(shift);
+        let bit = match S {
+            1 => {
+                let h = [of(0), of(1), of(2), of(3)];
+                h[0].shr32(3).or(h[1].shr32(3).shl16()).store(at);
+                h[2].shr32(3).or(h[3].shr32(3).shl16()).store(at.add(64));
+                let low = h[0].and(seven).or(h[1].and(seven).shl8());
+                low.or(h[2].and(seven).or(h[3].and(seven).shl8()).shl16())
+            }
+            2 => {
+                let h = [of(0), of(2)];
+                h[0].shr32(3).or(h[1].shr32(3).shl16()).store(at);
+                h[0].and(seven).or(h[1].and(seven).shl16())
+            }
+            _ => {
+                let h = of(0);
+                h.shr32(3).store(at);
+                h.and(seven)
+            }
+        };
+        powers.lookup(bit).store(test);
     }
 }
 
@@ -224,29 +288,41 @@ unsafe fn strides<V: Vector>(g: &Gram, hay: &[u8], first: usize, n: usize, b: &m
     }
 }
 
-/// Second pass: the bytes at the indices. Kept apart so that it stays scalar: a vectorizer makes it slower.
+/// Second pass: the bytes at the indices.
 ///
 /// # Safety
 /// `n <= WORDS` blocks of `b.at` are written for stride `S`, every index below `bits.len()`. Fills as many of `b.got`.
 #[inline(never)]
 unsafe fn fetch<const S: usize>(bits: &[u8], b: &mut Buffers, n: usize) {
+    for i in 0..n {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let at = b.at.as_ptr().add(32 * i).cast();
+            fetch_word::<S>(bits, at, b.got.as_mut_ptr().add(16 * i).cast());
+        }
+    }
+}
+
+/// The second pass for one block. The reads are volatile so that they stay scalar: a vectorizer makes it slower.
+///
+/// # Safety
+/// `at` has the indices of a block for stride `S`, below `bits.len()`; its bytes can be written to `got`.
+#[inline(always)]
+unsafe fn fetch_word<const S: usize>(bits: &[u8], at: *const u32, got: *mut u32) {
     // SAFETY: the caller's promise.
     unsafe {
-        let of = |i: u32| u32::from(*bits.as_ptr().add(i as usize));
-        for i in 0..n {
-            let at = b.at.as_ptr().add(32 * i).cast::<u32>();
-            let got = b.got.as_mut_ptr().add(16 * i).cast::<u32>();
-            for j in 0..16 {
-                let x = *at.add(j);
-                *got.add(j) = match S {
-                    1 => {
-                        let y = *at.add(16 + j);
-                        of(x & 0xffff) | of(x >> 16) << 8 | of(y & 0xffff) << 16 | of(y >> 16) << 24
-                    }
-                    2 => of(x & 0xffff) | of(x >> 16) << 16,
-                    _ => of(x),
-                };
-            }
+        let of = |i: u32| u32::from(bits.as_ptr().add(i as usize).read_volatile());
+        for j in 0..16 {
+            let x = at.add(j).read_volatile();
+            let bytes = match S {
+                1 => {
+                    let y = at.add(16 + j).read_volatile();
+                    of(x & 0xffff) | of(x >> 16) << 8 | of(y & 0xffff) << 16 | of(y >> 16) << 24
+                }
+                2 => of(x & 0xffff) | of(x >> 16) << 16,
+                _ => of(x),
+            };
+            got.add(j).write_volatile(bytes);
         }
     }
 }
@@ -277,7 +353,7 @@ unsafe fn test_words<V: Vector>(b: &Buffers, n: usize, masks: &mut [u64; WORDS])
 mod x86 {
     //! The instances. Each needs the instruction set of its name.
     use super::*;
-    use core::arch::x86_64::{__m128i, __m256i, __m512i};
+    use core::arch::x86_64::{__m128i, __m256i};
 
     /// # Safety
     /// As [`hash_words`].
@@ -296,14 +372,6 @@ mod x86 {
     }
 
     /// # Safety
-    /// As [`hash_words`].
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    pub(super) unsafe fn hash_avx512(g: &Gram, hay: &[u8], first: usize, n: usize, b: &mut Buffers) {
-        // SAFETY: this function has the instruction set; the rest is promised.
-        unsafe { strides::<__m512i>(g, hay, first, n, b) }
-    }
-
-    /// # Safety
     /// As [`test_words`].
     #[target_feature(enable = "ssse3")]
     pub(super) unsafe fn test_ssse3(b: &Buffers, n: usize, masks: &mut [u64; WORDS]) {
@@ -317,13 +385,5 @@ mod x86 {
     pub(super) unsafe fn test_avx2(b: &Buffers, n: usize, masks: &mut [u64; WORDS]) {
         // SAFETY: this function has the instruction set; the rest is promised.
         unsafe { test_words::<__m256i>(b, n, masks) }
-    }
-
-    /// # Safety
-    /// As [`test_words`].
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    pub(super) unsafe fn test_avx512(b: &Buffers, n: usize, masks: &mut [u64; WORDS]) {
-        // SAFETY: this function has the instruction set; the rest is promised.
-        unsafe { test_words::<__m512i>(b, n, masks) }
     }
 }

@@ -13,6 +13,9 @@
 #![allow(unsafe_code)]
 
 pub(super) mod gram;
+pub(super) mod list;
+pub(super) mod probe;
+pub(super) mod set;
 pub(super) mod teddy;
 pub(super) mod vbmi;
 mod vector;
@@ -40,7 +43,7 @@ pub(super) enum Level {
     Scalar,
     Ssse3,
     Avx2,
-    /// AVX-512 F, BW, VBMI, and GFNI.
+    /// AVX-512 F, BW, VL, VBMI, VBMI2, and GFNI; BMI1, BMI2, LZCNT and POPCNT.
     Avx512,
     Neon,
 }
@@ -68,7 +71,10 @@ impl Level {
             Level::Scalar => true,
             Level::Ssse3 => has!("ssse3"),
             Level::Avx2 => has!("avx2"),
-            Level::Avx512 => has!("avx2", "avx512f", "avx512bw", "avx512vbmi", "gfni"),
+            Level::Avx512 => {
+                has!("avx2", "avx512f", "avx512bw", "avx512vl", "avx512vbmi", "avx512vbmi2", "gfni")
+                    && has!("bmi1", "bmi2", "lzcnt", "popcnt")
+            }
             Level::Neon => false,
         }
     }

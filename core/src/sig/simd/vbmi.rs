@@ -1,17 +1,23 @@
-//! Up to a few hundred windows where the machine looks up 128-byte tables (AVX-512 VBMI, with GFNI).
+//! All filters in one pass, where the machine looks up 128-byte tables (AVX-512 VBMI, with VBMI2 and GFNI).
 //!
-//! [`Pairs`] is like [`super::teddy`], but what a table is asked for is a hash of two neighbouring bytes, so a
+//! Up to a few hundred windows go into buckets as in [`super::teddy`], but what a table is asked for is a hash of two
+//! neighbouring bytes, so a
 //! bucket of n windows passes about (n / 128)³ of all positions, whatever its windows have in common with ordinary
-//! text byte by byte. [`Bytes`] is a set of single bytes.
-use super::super::verify::width;
+//! text byte by byte. Windows of two bytes are asked for with two hashes, which together tell all pairs apart.
+use super::super::verify::{STRIDED, code};
+use super::gram::Gram;
+use super::list::Found;
 use super::teddy::byte_at;
-use super::{Key, Level, WORDS};
-use alloc::{boxed::Box, vec};
+use super::{Key, Level, WORDS, words};
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 /// Rows of two linear maps from a byte to 7 bits: output bit `i` is the parity of the input under row `i`. Both
 /// drop bit 5, the one that case flips, and keep the others apart.
 const LAST: [u8; 8] = [1, 2, 4, 8, 16, 128, 64, 0];
 const BEFORE: [u8; 8] = [4, 8, 16, 64, 128, 1, 2, 0];
+/// `BEFORE` with its output multiplied by x modulo x⁷ + x + 1: with it in the place of `BEFORE` two bytes give seven
+/// bits more, and all fourteen are different for different pairs.
+const AGAIN: [u8; 8] = [2, 6, 8, 16, 64, 128, 1, 0];
 
 const fn map(rows: &[u8; 8], b: u8) -> u8 {
     let mut r = 0;
@@ -30,147 +36,308 @@ const fn matrix(rows: &[u8; 8]) -> i64 {
     i64::from_le_bytes([h, g, f, e, d, c, b, a])
 }
 
-/// Windows of 2 to 4 bytes.
+/// A table of 128 bytes.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+struct Table([u8; 128]);
+
+/// The filters of a database.
 #[derive(Debug)]
-pub(in super::super) struct Pairs {
-    /// Sets of 8 buckets: 1, 2 or 4.
-    sets: u8,
-    /// Pairs looked up, 1 to 3.
-    depth: u8,
-    /// `[set][distance]`: buckets by the hash of the bytes at `distance` and `distance + 1` before the end.
-    tables: Box<[[[u8; 128]; 3]]>,
+pub(in super::super) struct Fused {
+    /// Patterns of one byte, by the low seven bits of the byte: [`LOW`] for that below 128, [`HIGH`] for the other.
+    single: Option<Table>,
+    /// Sets of 8 buckets for windows of 2, 3 and 4 bytes.
+    sets: [u8; 3],
+    /// The sets for 4 bytes have the windows of 3 bytes too.
+    merged: bool,
+    /// Per set one table for each hash: two for windows of 2 and 3 bytes, three for those of 4.
+    tables: Box<[Table]>,
+    hashed: Option<Gram>,
 }
 
-impl Pairs {
-    /// Tables for `keys` (not empty, none of one byte).
-    pub(in super::super) fn new(keys: &[Key]) -> Pairs {
-        let mut keys = keys.to_vec();
-        // Neighbours share their width and last bytes, so a bucket has few different pairs.
-        keys.sort_unstable_by_key(|k| (width(k.0), k.1));
-        let sets = match keys.len() {
-            0..=24 => 1,
-            25..=112 => 2,
-            _ => 4,
-        };
-        let widest = keys.iter().map(|k| width(k.0)).max().unwrap_or(2) as usize;
-        let depth = (widest - 1).min(if keys.len() <= 2 { 2 } else { 3 });
-        let mut tables = vec![[[0u8; 128]; 3]; sets].into_boxed_slice();
-        for (i, &k) in keys.iter().enumerate() {
-            let bucket = i * 8 * sets / keys.len();
-            let (set, bit) = (bucket / 8, 1u8 << (bucket % 8));
-            for (d, t) in tables[set].iter_mut().enumerate() {
-                match (byte_at(k, d as u32), byte_at(k, d as u32 + 1)) {
-                    (Some(x), Some(y)) => t[usize::from(map(&LAST, x) ^ map(&BEFORE, y))] |= bit,
-                    _ => t.iter_mut().for_each(|t| *t |= bit),
-                }
-            }
-        }
-        Pairs { sets: sets as u8, depth: depth as u8, tables }
-    }
-
-    pub(in super::super) fn memory_bytes(&self) -> usize {
-        core::mem::size_of_val(&*self.tables)
-    }
-
-    pub(in super::super) fn describe(&self) -> alloc::string::String {
-        alloc::format!("{} buckets by pairs, {} deep", 8 * self.sets, self.depth)
-    }
-
-    /// Fills `masks`; see [`super::fill`].
-    pub(in super::super) fn fill(&self, hay: &[u8], first: usize, masks: &mut [u64; WORDS]) -> usize {
-        // SAFETY: built only where the level is `Avx512`, which a machine has or it is not given.
-        #[cfg(target_arch = "x86_64")]
-        unsafe {
-            x86::pairs(self, hay, first, masks)
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        {
-            let _ = (hay, first, masks, self.depth);
-            unreachable!("pairs are built for AVX-512 only")
-        }
-    }
-}
-
-/// Bit 7 in the place of bit 5: seven bits that tell all bytes apart but for case.
-fn fold7(b: u8) -> u8 {
-    (b & 0x5f) | (b >> 2 & 0x20)
-}
-
-/// A set of single bytes, but for their case.
-#[derive(Debug)]
-pub(in super::super) struct Bytes {
-    table: Box<[u8; 128]>,
-}
-
-impl Bytes {
-    /// The set of `keys`, all of one byte.
-    pub(in super::super) fn new(keys: &[Key]) -> Bytes {
-        let mut table = Box::new([0u8; 128]);
-        for k in keys {
-            table[usize::from(fold7(k.1 as u8))] = 1;
-        }
-        Bytes { table }
-    }
-
-    pub(in super::super) fn memory_bytes(&self) -> usize {
-        self.table.len()
-    }
-
-    /// Fills `masks`; see [`super::fill`].
-    pub(in super::super) fn fill(&self, hay: &[u8], first: usize, masks: &mut [u64; WORDS]) -> usize {
-        // SAFETY: built only where the level is `Avx512`, which a machine has or it is not given.
-        #[cfg(target_arch = "x86_64")]
-        unsafe {
-            x86::bytes(self, hay, first, masks)
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        {
-            let _ = (hay, first, masks);
-            unreachable!("byte sets are built for AVX-512 only")
-        }
-    }
-}
+const LOW: u8 = 0x80;
+const HIGH: u8 = 0x40;
 
 /// The level of these filters.
 pub(in super::super) const LEVEL: Level = Level::Avx512;
 
+/// Sets for as many windows of four bytes.
+fn sets_of_four(n: usize) -> u8 {
+    match n {
+        0 => 0,
+        1..=32 => 1,
+        33..=160 => 2,
+        _ => 4,
+    }
+}
+
+/// Sets for as many windows of two or three bytes.
+fn sets_of_few(n: usize) -> u8 {
+    match n {
+        0 => 0,
+        1..=24 => 1,
+        _ => 2,
+    }
+}
+
+impl Fused {
+    /// Filters for the windows `keys` of two to four bytes, patterns `bytes` of one byte, and hashed windows.
+    pub(in super::super) fn new(keys: &[Key], bytes: &[u8], hashed: Option<Gram>) -> Fused {
+        let of = |c: u32| {
+            let mut keys: Vec<Key> = keys.iter().copied().filter(|k| k.0 == c).collect();
+            // Neighbours share their last bytes, so a bucket has few different pairs.
+            keys.sort_unstable();
+            keys
+        };
+        let (two, mut three, mut four) = (of(1), of(2), of(3));
+        let merged = !three.is_empty() && three.len() <= 6 && !four.is_empty();
+        if merged {
+            four.append(&mut three);
+        }
+        let few = sets_of_few(three.len()).max(sets_of_few(two.len()));
+        let sets = [two.len(), three.len()].map(|n| if n == 0 { 0 } else { few });
+        let sets = [sets[0], sets[1], sets_of_four(four.len())];
+        let mut tables = Vec::new();
+        for (keys, sets, depth) in [(&two, sets[0], 2), (&three, sets[1], 2), (&four, sets[2], 3)] {
+            let (start, sets) = (tables.len(), usize::from(sets));
+            tables.resize(start + sets * depth, Table([0; 128]));
+            // Windows of 3 bytes among those of 4 have buckets of their own, the last ones.
+            let others = if merged { keys.iter().filter(|k| k.0 == 2).count() } else { 0 };
+            let most = keys.len() - others;
+            for (i, &k) in keys.iter().enumerate() {
+                let bucket =
+                    if i < most { i * (8 * sets - others) / most } else { 8 * sets - others + i - most };
+                for d in 0..depth {
+                    let (at, before) = if k.0 == 1 && d == 1 { (0, &AGAIN) } else { (d as u32, &BEFORE) };
+                    let t = &mut tables[start + bucket / 8 * depth + d];
+                    match (byte_at(k, at), byte_at(k, at + 1)) {
+                        (Some(x), Some(y)) => {
+                            t.0[usize::from(map(&LAST, x) ^ map(before, y))] |= 1 << (bucket % 8);
+                        }
+                        _ => t.0.iter_mut().for_each(|t| *t |= 1 << (bucket % 8)),
+                    }
+                }
+            }
+        }
+        let single = (!bytes.is_empty()).then(|| {
+            let mut t = Table([0; 128]);
+            for &b in bytes {
+                t.0[usize::from(b & 127)] |= if b < 128 { LOW } else { HIGH };
+            }
+            t
+        });
+        Fused { single, sets, merged, tables: tables.into(), hashed }
+    }
+
+    pub(in super::super) fn memory_bytes(&self) -> usize {
+        core::mem::size_of::<Fused>()
+            + core::mem::size_of_val(&*self.tables)
+            + self.hashed.as_ref().map_or(0, Gram::memory_bytes)
+    }
+
+    pub(in super::super) fn describe(&self) -> String {
+        let mut parts: Vec<String> = Vec::new();
+        parts.extend(self.hashed.as_ref().map(Gram::describe));
+        for (w, n) in (2..).zip(self.sets).filter(|s| s.1 > 0) {
+            parts.push(alloc::format!("{} buckets by pairs for windows of {w}", 8 * n));
+        }
+        parts.extend(self.single.as_ref().map(|_| "a byte set".into()));
+        parts.join("; ")
+    }
+
+    /// Whether a pattern of one byte is `b`.
+    #[inline]
+    pub(in super::super) fn has(&self, b: u8) -> bool {
+        let bit = if b < 128 { LOW } else { HIGH };
+        self.single.as_ref().is_some_and(|t| t.0[usize::from(b & 127)] & bit != 0)
+    }
+
+    /// Appends the words that are not 0 of the block at word `first`: of windows to `found`, of single bytes to
+    /// `single`, each of which has room for [`super::list::FOUND`]. Returns how many there are of each.
+    pub(in super::super) fn block(
+        &self,
+        hay: &[u8],
+        first: usize,
+        found: &mut [Found],
+        single: &mut [Found],
+    ) -> (usize, usize) {
+        let n = words(hay.len()).saturating_sub(first).min(WORDS);
+        assert!(found.len() >= 4 * WORDS && single.len() >= WORDS);
+        // SAFETY: built only where the level is `Avx512`, which a machine has or it is not given; there is room.
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            x86::block(self, hay, first, n, found.as_mut_ptr(), single.as_mut_ptr())
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let _ = n;
+            unreachable!("built for AVX-512 only")
+        }
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::super::{BLOCK, Filter, HEAD, fill, vector::Vector};
+    use super::super::{BLOCK, HEAD, vector::Vector};
     use super::*;
     use core::arch::x86_64::*;
 
-    const _: () = assert!(BLOCK == 64 + HEAD);
+    /// # Safety
+    /// AVX-512 F, BW, VBMI, VBMI2 and GFNI are there; `n <= WORDS`, and `hay` has the words `first..first + n`;
+    /// `found` has room for `4 * n` and `single` for `n`.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,gfni,bmi1,bmi2,popcnt,lzcnt")]
+    pub(super) unsafe fn block(
+        f: &Fused,
+        hay: &[u8],
+        first: usize,
+        n: usize,
+        found: *mut Found,
+        single: *mut Found,
+    ) -> (usize, usize) {
+        // SAFETY: this function has the instruction set, the rest is its caller's promise. The tables are as many as
+        // `sets` says, by construction.
+        unsafe {
+            let run = Run { f, hay, first, n, found, single };
+            match (f.sets[0], f.sets[1]) {
+                (0, 0) => by_four::<0, 0>(&run),
+                (1, 0) => by_four::<1, 0>(&run),
+                (0, 1) => by_four::<0, 1>(&run),
+                (1, _) => by_four::<1, 1>(&run),
+                (2, 0) => by_four::<2, 0>(&run),
+                (0, _) => by_four::<0, 2>(&run),
+                (_, _) => by_four::<2, 2>(&run),
+            }
+        }
+    }
+
+    struct Run<'a> {
+        f: &'a Fused,
+        hay: &'a [u8],
+        first: usize,
+        n: usize,
+        found: *mut Found,
+        single: *mut Found,
+    }
 
     /// # Safety
-    /// AVX-512 F, BW, VBMI and GFNI are there.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,gfni")]
-    pub(super) unsafe fn pairs(t: &Pairs, hay: &[u8], first: usize, masks: &mut [u64; WORDS]) -> usize {
-        // SAFETY: this function has the instruction set.
+    /// As [`run`].
+    #[inline(always)]
+    unsafe fn by_four<const S2: usize, const S3: usize>(r: &Run<'_>) -> (usize, usize) {
+        // SAFETY: the caller's promise.
         unsafe {
-            match (t.sets, t.depth) {
-                (1, 1) => fill(&Loaded::<1, 1>::new(t), hay, first, masks),
-                (1, 2) => fill(&Loaded::<1, 2>::new(t), hay, first, masks),
-                (1, _) => fill(&Loaded::<1, 3>::new(t), hay, first, masks),
-                (2, 1) => fill(&Loaded::<2, 1>::new(t), hay, first, masks),
-                (2, 2) => fill(&Loaded::<2, 2>::new(t), hay, first, masks),
-                (2, _) => fill(&Loaded::<2, 3>::new(t), hay, first, masks),
-                (_, 1) => fill(&Loaded::<4, 1>::new(t), hay, first, masks),
-                (_, 2) => fill(&Loaded::<4, 2>::new(t), hay, first, masks),
-                (_, _) => fill(&Loaded::<4, 3>::new(t), hay, first, masks),
+            match r.f.sets[2] {
+                0 => by_rest::<S2, S3, 0>(r),
+                1 => by_rest::<S2, S3, 1>(r),
+                2 => by_rest::<S2, S3, 2>(r),
+                _ => by_rest::<S2, S3, 4>(r),
             }
         }
     }
 
     /// # Safety
-    /// AVX-512 F, BW and VBMI are there.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    pub(super) unsafe fn bytes(t: &Bytes, hay: &[u8], first: usize, masks: &mut [u64; WORDS]) -> usize {
-        // SAFETY: this function has the instruction set; the loads read the two halves of a 128-byte table.
+    /// As [`run`].
+    #[inline(always)]
+    unsafe fn by_rest<const S2: usize, const S3: usize, const S4: usize>(r: &Run<'_>) -> (usize, usize) {
+        // SAFETY: the caller's promise.
         unsafe {
-            let p = t.table.as_ptr();
-            fill(&Set([__m512i::load(p), __m512i::load(p.add(64))]), hay, first, masks)
+            match (&r.f.single, &r.f.hashed) {
+                (None, None) => run::<S2, S3, S4, false, false>(r),
+                (None, Some(_)) => run::<S2, S3, S4, false, true>(r),
+                (Some(_), None) => run::<S2, S3, S4, true, false>(r),
+                (Some(_), Some(_)) => run::<S2, S3, S4, true, true>(r),
+            }
         }
+    }
+
+    /// Words of one position per bit: of single bytes, of windows of 2, 3, and 4 bytes.
+    type Masks = [u64; 4];
+
+    /// The filters of one database, as constants, and where what they find goes.
+    struct Out<const S2: usize, const S3: usize, const S4: usize, const ONE: bool, const HASHED: bool> {
+        merged: bool,
+        found: *mut Found,
+        single: *mut Found,
+    }
+
+    impl<const S2: usize, const S3: usize, const S4: usize, const ONE: bool, const HASHED: bool>
+        Out<S2, S3, S4, ONE, HASHED>
+    {
+        /// Appends the words of block word `i`.
+        ///
+        /// # Safety
+        /// There is room for four at `found` and for one at `single`.
+        #[inline(always)]
+        unsafe fn put(&mut self, i: usize, m: Masks, hashed: u64) {
+            let at = (HEAD + 1 + 64 * i) as u32;
+            let words = [(HASHED, hashed, STRIDED), (S4 > 0, m[3], 3), (S3 > 0, m[2], 2), (S2 > 0, m[1], 1)];
+            // SAFETY: at most four entries are written from `found` and one at `single`.
+            unsafe {
+                for (there, mask, class) in words {
+                    if there {
+                        self.found.write(Found { mask, at: at | code(class) });
+                        self.found = self.found.add(usize::from(mask != 0));
+                    }
+                }
+                if S3 == 0 && self.merged {
+                    self.found.write(Found { mask: m[3], at: at | code(2) });
+                    self.found = self.found.add(usize::from(m[3] != 0));
+                }
+                if ONE {
+                    self.single.write(Found { mask: m[0], at });
+                    self.single = self.single.add(usize::from(m[0] != 0));
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`block`]; the constants are those of `r.f`.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,gfni,bmi1,bmi2,popcnt,lzcnt")]
+    unsafe fn run<const S2: usize, const S3: usize, const S4: usize, const ONE: bool, const HASHED: bool>(
+        r: &Run<'_>,
+    ) -> (usize, usize) {
+        let Run { f, hay, first, n, found, single } = *r;
+        let len = hay.len();
+        let mut out = Out::<S2, S3, S4, ONE, HASHED> { merged: f.merged, found, single };
+        // SAFETY: a word reads `BLOCK` bytes at `start`, which are there; in a shorter input it reads under a mask.
+        // Every word appends at most four entries to `found` and one to `single`.
+        unsafe {
+            let t = Loaded::<S2, S3, S4, ONE>::new(f);
+            if len >= BLOCK {
+                for i in 0..n {
+                    // The last word is moved down to end with the input.
+                    let at = 64 * (first + i);
+                    let start = at.min(len - BLOCK);
+                    let p = hay.as_ptr().add(start);
+                    let m = t.masks(|off| __m512i::load(p.add(off)));
+                    // Hashed words stay where they are: bytes behind the input count as zeros.
+                    // Hashed words stay where they are: bytes behind the input count as zeros.
+                    let hashed = if let (true, Some(g)) = (HASHED, &f.hashed) {
+                        let (p, left) = (hay.as_ptr().add(at), len - at);
+                        g.word(|k| load_first(p.add(k), left - k)) & valid(left - HEAD)
+                    } else {
+                        0
+                    };
+                    out.put(i, m.map(|m| m >> (at - start)), hashed);
+                }
+            } else if n > 0 {
+                let p = hay.as_ptr();
+                let m = t.masks(|off| load_first(p.add(off), len - off));
+                let hashed = match &f.hashed {
+                    Some(g) if HASHED => g.word(|k| load_first(p.add(k), len - k)),
+                    _ => 0,
+                };
+                let valid = valid(len - HEAD);
+                out.put(0, m.map(|m| m & valid), hashed & valid);
+            }
+            (out.found.offset_from_unsigned(found), out.single.offset_from_unsigned(single))
+        }
+    }
+
+    /// The lowest `n` bits, or all.
+    #[inline(always)]
+    fn valid(n: usize) -> u64 {
+        if n >= 64 { u64::MAX } else { (1u64 << n) - 1 }
     }
 
     /// The first `n` bytes at `p` and zeros.
@@ -178,105 +345,117 @@ mod x86 {
     /// # Safety
     /// AVX-512 BW is there and `n.min(64)` bytes at `p` are readable.
     #[inline(always)]
-    unsafe fn load_first(p: *const u8, n: usize) -> __m512i {
-        let mask = if n >= 64 { u64::MAX } else { (1u64 << n) - 1 };
+    pub(in super::super) unsafe fn load_first(p: *const u8, n: usize) -> __m512i {
         // SAFETY: masked-off bytes are not accessed; the others are readable by the caller's promise.
-        unsafe { _mm512_maskz_loadu_epi8(mask, p.cast()) }
+        unsafe { _mm512_maskz_loadu_epi8(valid(n), p.cast()) }
     }
 
-    /// Tables in registers: `[set][distance][half]`.
-    struct Loaded<const S: usize, const D: usize>([[[__m512i; 2]; D]; S]);
+    /// A table in registers.
+    type Half = [__m512i; 2];
 
-    impl<const S: usize, const D: usize> Loaded<S, D> {
+    /// The tables of the filters with these constants, in registers as far as they fit.
+    struct Loaded<const S2: usize, const S3: usize, const S4: usize, const ONE: bool> {
+        one: Half,
+        two: [[Half; 2]; S2],
+        three: [[Half; 2]; S3],
+        four: [[Half; 3]; S4],
+    }
+
+    impl<const S2: usize, const S3: usize, const S4: usize, const ONE: bool> Loaded<S2, S3, S4, ONE> {
         /// # Safety
-        /// AVX-512 F is there.
+        /// AVX-512 F is there; `f` has as many tables as the constants say.
         #[inline(always)]
-        unsafe fn new(t: &Pairs) -> Self {
-            // SAFETY: the loads read the two halves of 128-byte tables.
+        unsafe fn new(f: &Fused) -> Self {
+            // SAFETY: loads of the halves of tables of 128 bytes, as many as there are.
             unsafe {
-                let mut r = [[[__m512i::splat(0); 2]; D]; S];
-                for (r, t) in r.iter_mut().zip(&t.tables) {
-                    for (r, t) in r.iter_mut().zip(t) {
-                        *r = [__m512i::load(t.as_ptr()), __m512i::load(t.as_ptr().add(64))];
-                    }
+                let half = |t: *const Table| [__m512i::load(t.cast()), __m512i::load(t.cast::<u8>().add(64))];
+                let t = f.tables.as_ptr();
+                let none = __m512i::splat(0);
+                let mut l = Loaded {
+                    one: [none; 2],
+                    two: [[[none; 2]; 2]; S2],
+                    three: [[[none; 2]; 2]; S3],
+                    four: [[[none; 2]; 3]; S4],
+                };
+                if let (true, Some(t)) = (ONE, &f.single) {
+                    l.one = half(t);
                 }
-                Loaded(r)
+                for s in 0..S2 {
+                    l.two[s] = [half(t.add(2 * s)), half(t.add(2 * s + 1))];
+                }
+                for s in 0..S3 {
+                    let t = t.add(2 * S2);
+                    l.three[s] = [half(t.add(2 * s)), half(t.add(2 * s + 1))];
+                }
+                for s in 0..S4 {
+                    let t = t.add(2 * S2 + 2 * S3);
+                    l.four[s] = [half(t.add(3 * s)), half(t.add(3 * s + 1)), half(t.add(3 * s + 2))];
+                }
+                l
             }
         }
 
         /// # Safety
-        /// `load(off)` gives the 64 bytes at `off`, 0 to `HEAD`; AVX-512 VBMI and GFNI are there.
+        /// The instruction sets of [`run`] are there; `load(off)` gives the 64 bytes at `off`, 0 to `HEAD`.
         #[inline(always)]
-        unsafe fn word(&self, load: impl Fn(usize) -> __m512i) -> u64 {
+        unsafe fn masks(&self, load: impl Fn(usize) -> __m512i) -> Masks {
             // SAFETY: register operations of an instruction set that is there.
             unsafe {
-                let (last, before) = (_mm512_set1_epi64(matrix(&LAST)), _mm512_set1_epi64(matrix(&BEFORE)));
-                let mut r = [__m512i::splat(0); S];
-                let mut v = load(HEAD);
-                for d in 0..D {
-                    let prev = load(HEAD - d - 1);
-                    let at = _mm512_xor_si512(
-                        _mm512_gf2p8affine_epi64_epi8::<0>(v, last),
-                        _mm512_gf2p8affine_epi64_epi8::<0>(prev, before),
+                let look = |t: &Half, at: __m512i| _mm512_permutex2var_epi8(t[0], at, t[1]);
+                let hash = |v: __m512i, prev: __m512i, before: &[u8; 8]| {
+                    _mm512_xor_si512(
+                        _mm512_gf2p8affine_epi64_epi8::<0>(v, _mm512_set1_epi64(matrix(&LAST))),
+                        _mm512_gf2p8affine_epi64_epi8::<0>(prev, _mm512_set1_epi64(matrix(before))),
+                    )
+                };
+                let v = load(HEAD);
+                let mut m = [0; 4];
+                if ONE {
+                    // `LOW` where the top bit of the byte is not set, `HIGH` where it is.
+                    let (low, high) = (_mm512_set1_epi8(LOW as i8), _mm512_set1_epi8(HIGH as i8));
+                    let which = _mm512_ternarylogic_epi32::<0xF8>(
+                        _mm512_andnot_si512(v, low),
+                        high,
+                        _mm512_srli_epi16::<1>(v),
                     );
-                    v = prev;
-                    for (r, t) in r.iter_mut().zip(&self.0) {
-                        let hit = _mm512_permutex2var_epi8(t[d][0], at, t[d][1]);
-                        *r = if d == 0 { hit } else { r.and(hit) };
+                    m[0] = look(&self.one, v).and(which).nonzero();
+                }
+                if S2 + S3 + S4 == 0 {
+                    return m;
+                }
+                let prev = load(HEAD - 1);
+                let h0 = hash(v, prev, &BEFORE);
+                if S2 > 0 {
+                    let h1 = hash(v, prev, &AGAIN);
+                    let mut any = __m512i::splat(0);
+                    for t in &self.two {
+                        any = any.or(look(&t[0], h0).and(look(&t[1], h1)));
                     }
+                    m[1] = any.nonzero();
                 }
-                let mut any = r[0];
-                for x in &r[1..] {
-                    any = any.or(*x);
+                if S3 + S4 == 0 {
+                    return m;
                 }
-                any.nonzero()
+                let before = load(HEAD - 2);
+                let h1 = hash(prev, before, &BEFORE);
+                if S3 > 0 {
+                    let mut any = __m512i::splat(0);
+                    for t in &self.three {
+                        any = any.or(look(&t[0], h0).and(look(&t[1], h1)));
+                    }
+                    m[2] = any.nonzero();
+                }
+                if S4 > 0 {
+                    let h2 = hash(before, load(HEAD - 3), &BEFORE);
+                    let mut any = __m512i::splat(0);
+                    for t in &self.four {
+                        any = any.or(look(&t[0], h0).and(look(&t[1], h1)).and(look(&t[2], h2)));
+                    }
+                    m[3] = any.nonzero();
+                }
+                m
             }
-        }
-    }
-
-    impl<const S: usize, const D: usize> Filter for Loaded<S, D> {
-        #[inline(always)]
-        unsafe fn full(&self, p: *const u8) -> u64 {
-            // SAFETY: 64 bytes at `off <= HEAD` are within the `BLOCK` bytes promised.
-            unsafe { self.word(|off| __m512i::load(p.add(off))) }
-        }
-
-        #[inline(always)]
-        unsafe fn part(&self, p: *const u8, n: usize) -> u64 {
-            // SAFETY: a load at `off` is masked to the bytes before `n`; `off <= HEAD < n`.
-            unsafe { self.word(|off| load_first(p.add(off), n.saturating_sub(off))) }
-        }
-    }
-
-    /// The table of a byte set in registers.
-    struct Set([__m512i; 2]);
-
-    impl Set {
-        /// # Safety
-        /// AVX-512 VBMI is there.
-        #[inline(always)]
-        unsafe fn word(&self, v: __m512i) -> u64 {
-            // SAFETY: register operations of an instruction set that is there.
-            unsafe {
-                // `fold7`: (v & 0x5f) | (v >> 2 & 0x20); the lookup ignores bit 7.
-                let high = _mm512_srli_epi16::<2>(v);
-                let at = _mm512_ternarylogic_epi32::<0xD8>(v, high, _mm512_set1_epi8(0x20));
-                _mm512_permutex2var_epi8(self.0[0], at, self.0[1]).nonzero()
-            }
-        }
-    }
-
-    impl Filter for Set {
-        #[inline(always)]
-        unsafe fn full(&self, p: *const u8) -> u64 {
-            // SAFETY: 64 bytes at `HEAD` are within the `BLOCK` bytes promised.
-            unsafe { self.word(__m512i::load(p.add(HEAD))) }
-        }
-
-        #[inline(always)]
-        unsafe fn part(&self, p: *const u8, n: usize) -> u64 {
-            // SAFETY: the load is masked to the bytes before `n`; `HEAD < n`.
-            unsafe { self.word(load_first(p.add(HEAD), n.saturating_sub(HEAD))) }
         }
     }
 }
+

@@ -1,0 +1,402 @@
+//! The drive: block by block, filters give candidates, the verifier gives matches, matches go out in order.
+//!
+//! A block is up to 1024 positions. Everything is done for the whole block before the next thing is begun: all
+//! filters; the list of all candidates; the shorter list of those whose windows are there; the matches. So loops run
+//! long and few branches depend on the bytes. Windows lie anywhere in their patterns, so matches are found up to a
+//! tail before their end: those that end beyond the block wait in `hits`.
+use super::{
+    Database, IdRef, LAST_ID, Scratch, Work,
+    scan::{Engine, Filters},
+    simd::{
+        HEAD, WORDS,
+        list::{self, FOUND, Found, SLACK},
+        words,
+    },
+    verify::{CLASSES, PAT_BITS, Seen, Text, word_of},
+};
+use alloc::{vec, vec::Vec};
+
+/// Survivors that are compared together.
+pub(super) const BATCH: usize = 256;
+/// Survivors of one word of 64 positions.
+pub(super) const ONE_WORD: usize = (64 + HEAD) * CLASSES;
+
+/// The lists of a block. Their room is fixed by the database; see [`Lists::reserve`].
+#[derive(Clone, Debug)]
+pub(super) struct Lists {
+    /// Words of filters, and of the set of single bytes.
+    found: [Found; FOUND],
+    bytes: [Found; FOUND],
+    /// Candidates: class code and position from the start of the block.
+    items: Vec<u32>,
+    /// Survivors: what their slots say, with the position.
+    alive: Vec<u64>,
+    /// Positions of patterns of one byte.
+    singles: Vec<u32>,
+    /// Survivors whose slots have more patterns.
+    rest: Vec<u64>,
+    /// Matches, `end << PAT_BITS | pattern`.
+    hits: Vec<u64>,
+}
+
+impl Default for Lists {
+    fn default() -> Lists {
+        Lists {
+            found: [Found::default(); FOUND],
+            bytes: [Found::default(); FOUND],
+            items: Vec::new(),
+            alive: Vec::new(),
+            singles: Vec::new(),
+            rest: Vec::new(),
+            hits: Vec::new(),
+        }
+    }
+}
+
+impl Lists {
+    /// Makes room for a database with as many classes, and as many waiting matches.
+    #[inline]
+    pub(super) fn reserve(&mut self, classes: usize, pending: usize) {
+        let items = 64 * WORDS * classes + SLACK;
+        if self.items.len() < items {
+            self.items = vec![0; items];
+            self.alive = vec![0; items + 2 * CLASSES];
+        }
+        if self.singles.is_empty() {
+            self.singles = vec![0; 64 * WORDS + SLACK + HEAD];
+            self.rest = vec![0; BATCH + ONE_WORD];
+        }
+        if self.hits.len() < pending {
+            self.hits = vec![0; pending];
+        }
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        4 * (self.items.capacity() + self.singles.capacity()) + 8 * (self.alive.capacity() + self.rest.capacity() + self.hits.capacity())
+    }
+}
+
+/// What [`Database::gather`] found: words looked at, survivors, single bytes.
+struct Block {
+    words: usize,
+    alive: usize,
+    singles: usize,
+}
+
+/// What `scan_once` has reported.
+struct Once<'a> {
+    marks: &'a mut [u16],
+    epoch: u16,
+    left: usize,
+    bytes: [u64; 4],
+}
+
+impl Database {
+    /// Filters and the list of survivors for the block that starts at word `first`.
+    #[inline(never)]
+    fn gather(
+        &self,
+        f: &Filters,
+        hay: &[u8],
+        text: Text<'_>,
+        first: usize,
+        lists: &mut Lists,
+        work: &mut Work,
+    ) -> Block {
+        let mut b = Block { words: words(hay.len()).saturating_sub(first).min(WORDS), alive: 0, singles: 0 };
+        if first == 0 {
+            let mut short = f.short;
+            while short != 0 {
+                b.alive = self.verify.first(text, short.trailing_zeros(), &mut lists.alive, b.alive);
+                short &= short - 1;
+            }
+        }
+        if first == 0 && !self.singles.is_empty() {
+            for (i, &c) in hay.iter().take(HEAD).enumerate() {
+                lists.singles[b.singles] = i as u32 + 1;
+                b.singles += usize::from(f.has(c));
+            }
+        }
+        if b.words > 0 {
+            let (n, ns) = f.block(hay, first, &mut lists.found, &mut lists.bytes);
+            if ns > 0 {
+                let out = lists.singles.get_mut(b.singles..).unwrap_or_default();
+                b.singles += list::items(f.level, &lists.bytes[..ns], out);
+            }
+            if n > 0 {
+                let n = list::items(f.level, &lists.found[..n], &mut lists.items);
+                work.candidates += n as u64;
+                let items = lists.items.get(..n).unwrap_or_default();
+                b.alive = self.verify.narrow(text, 64 * first, items, &mut lists.alive, b.alive);
+            }
+        }
+        b
+    }
+
+    /// Calls `on(ids, end)` for every match in order of its end, or for the first one of each pattern, until it says
+    /// `false`. `Single` never gets here.
+    #[inline(always)]
+    fn run(
+        &self,
+        hay: &[u8],
+        lists: &mut Lists,
+        mut once: Option<Once<'_>>,
+        work: &mut Work,
+        mut on_match: impl FnMut(u32, usize) -> bool,
+    ) {
+        let Engine::Filters(f) = &self.engine else { return };
+        let mut short = [0u8; 8];
+        let bytes = match hay.len() {
+            8.. => hay,
+            n => {
+                short[..n].copy_from_slice(hay);
+                &short[..]
+            }
+        };
+        let text = Text { bytes, len: hay.len() };
+        let total = words(hay.len());
+        let (mut first, mut waiting, mut most) = (0, 0, BATCH);
+        loop {
+            let b = self.gather(f, hay, text, first, lists, work);
+            let base = 64 * first;
+            first += b.words;
+            let last = first >= total;
+            let (mut taken, mut told) = (0, 0);
+            loop {
+                if taken < b.alive {
+                    let seen = once.as_ref().map(|o| Seen { marks: o.marks, epoch: o.epoch });
+                    let Lists { alive, rest, hits, .. } = &mut *lists;
+                    let alive = alive.get(taken..b.alive).unwrap_or_default();
+                    let mut batch = batch(alive, most);
+                    let mut verify = |alive: &[u64], work: &mut Work| {
+                        self.verify.verify(text, base, alive, seen, rest, hits, waiting, work)
+                    };
+                    waiting = match verify(batch, work) {
+                        Some(n) => n,
+                        // The room is for all matches of one word, at least.
+                        None => {
+                            most = 1;
+                            batch = self::batch(alive, most);
+                            verify(batch, work).unwrap_or(waiting)
+                        }
+                    };
+                    taken += batch.len();
+                }
+                // All that ends here or before has been found.
+                let limit = match lists.alive.get(taken) {
+                    Some(&a) if taken < b.alive => base + HEAD + 64 * word_of(a),
+                    _ if last => usize::MAX,
+                    _ => 64 * first + HEAD,
+                };
+                if waiting + b.singles == told {
+                    if taken >= b.alive {
+                        break;
+                    }
+                    continue;
+                }
+                let singles = lists.singles.get(..b.singles).unwrap_or_default();
+                let hits = lists.hits.get_mut(..waiting).unwrap_or_default();
+                let report = Report { base, limit, hay };
+                let Some((hits, n)) =
+                    self.report(&report, hits, singles.get(told..).unwrap_or_default(), &mut once, &mut on_match)
+                else {
+                    return;
+                };
+                told += n;
+                work.matches += (hits + n) as u64;
+                lists.hits.copy_within(hits..waiting, 0);
+                waiting -= hits;
+                if taken >= b.alive {
+                    break;
+                }
+            }
+            if last {
+                return;
+            }
+        }
+    }
+
+    /// Reports what ends by the limit; returns how many hits and how many single bytes that were.
+    #[inline(always)]
+    fn report(
+        &self,
+        r: &Report<'_>,
+        hits: &mut [u64],
+        singles: &[u32],
+        once: &mut Option<Once<'_>>,
+        on_match: &mut impl FnMut(u32, usize) -> bool,
+    ) -> Option<(usize, usize)> {
+        let mut told = 0;
+        if !hits.is_empty() {
+            hits.sort_unstable();
+        }
+        let mut n = 0;
+        for &h in &*hits {
+            let end = (h >> PAT_BITS) as usize;
+            if end > r.limit {
+                break;
+            }
+            while let Some(&s) = singles.get(told)
+                && r.base + s as usize <= end
+            {
+                self.tell_byte(r, s, once, on_match)?;
+                told += 1;
+            }
+            let pat = (h & ((1 << PAT_BITS) - 1)) as usize;
+            n += 1;
+            let ids = self.verify.entries.get(pat)?.ids;
+            match once {
+                None => self.tell(ids, end, on_match)?,
+                Some(o) => {
+                    if o.marks[pat] != o.epoch {
+                        self.tell_once(ids, end, o, on_match)?;
+                        o.marks[pat] = o.epoch;
+                    }
+                }
+            }
+        }
+        while let Some(&s) = singles.get(told)
+            && r.base + s as usize <= r.limit
+        {
+            self.tell_byte(r, s, once, on_match)?;
+            told += 1;
+        }
+        Some((n, told))
+    }
+
+    /// Reports the patterns of one byte that end at position `at` of the block.
+    #[inline(always)]
+    fn tell_byte(
+        &self,
+        r: &Report<'_>,
+        at: u32,
+        once: &mut Option<Once<'_>>,
+        on_match: &mut impl FnMut(u32, usize) -> bool,
+    ) -> Option<()> {
+        let end = r.base + at as usize;
+        let b = *r.hay.get(end.wrapping_sub(1))?;
+        let ids = *self.singles.get(usize::from(b))?;
+        match once {
+            None => self.tell(ids, end, on_match),
+            Some(o) => {
+                let (w, bit) = (usize::from(b >> 6), 1u64 << (b & 63));
+                if o.bytes[w] & bit != 0 {
+                    return Some(());
+                }
+                o.bytes[w] |= bit;
+                self.tell_once(ids, end, o, on_match)
+            }
+        }
+    }
+
+    /// All ids from `ids` to the last of the pattern.
+    #[inline(always)]
+    fn ids_of(&self, ids: u32) -> impl Iterator<Item = &IdRef> {
+        let mut more = true;
+        self.ids.get(ids as usize..).unwrap_or_default().iter().take_while(move |r| {
+            let this = more;
+            more = r.dense & LAST_ID == 0;
+            this
+        })
+    }
+
+    #[inline(always)]
+    fn tell(&self, ids: u32, end: usize, on_match: &mut impl FnMut(u32, usize) -> bool) -> Option<()> {
+        for r in self.ids_of(ids) {
+            if !on_match(r.id, end) {
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    #[inline(always)]
+    fn tell_once(
+        &self,
+        ids: u32,
+        end: usize,
+        o: &mut Once<'_>,
+        on_match: &mut impl FnMut(u32, usize) -> bool,
+    ) -> Option<()> {
+        for r in self.ids_of(ids) {
+            let mark = o.marks.get_mut((r.dense & !LAST_ID) as usize)?;
+            if *mark != o.epoch {
+                *mark = o.epoch;
+                o.left -= 1;
+                if !on_match(r.id, end) {
+                    return None;
+                }
+            }
+        }
+        (o.left != 0).then_some(())
+    }
+
+    pub(super) fn scan_all(
+        &self,
+        hay: &[u8],
+        scratch: &mut Scratch,
+        mut on_match: impl FnMut(u32, usize) -> bool,
+    ) {
+        if let Engine::Single(f) = &self.engine {
+            let mut from = 0;
+            while let Some(at) = hay.get(from..).and_then(|h| f.find(h)) {
+                if self.tell(0, from + at + f.needle().len(), &mut on_match).is_none() {
+                    return;
+                }
+                from += at + 1;
+            }
+            return;
+        }
+        self.prepare(scratch);
+        self.run(hay, &mut scratch.lists, None, &mut Work::default(), on_match);
+    }
+
+    pub(super) fn scan_each(
+        &self,
+        hay: &[u8],
+        scratch: &mut Scratch,
+        mut on_match: impl FnMut(u32, usize) -> bool,
+    ) {
+        if let Engine::Single(f) = &self.engine {
+            if let Some(at) = f.find(hay) {
+                self.tell(0, at + f.needle().len(), &mut on_match);
+            }
+            return;
+        }
+        self.prepare(scratch);
+        let epoch = scratch.next_epoch();
+        let once = Once { marks: &mut scratch.seen, epoch, left: self.distinct as usize, bytes: [0; 4] };
+        self.run(hay, &mut scratch.lists, Some(once), &mut Work::default(), on_match);
+    }
+
+    /// Counts the work of [`Database::scan`] on `hay`, for tests and tuning.
+    #[must_use]
+    pub fn work(&self, hay: &[u8]) -> Work {
+        let mut work = Work::default();
+        let mut scratch = Scratch::for_databases([self]);
+        self.run(hay, &mut scratch.lists, None, &mut work, |_, _| true);
+        work
+    }
+}
+
+/// The first of `alive`, whole words of 64 positions: as many as `most` allows, but one word at least.
+fn batch(alive: &[u64], most: usize) -> &[u64] {
+    if alive.len() <= most {
+        return alive;
+    }
+    let first = alive.first().map_or(0, |&a| word_of(a));
+    let over = alive.get(most).map_or(0, |&a| word_of(a));
+    let n = if over > first {
+        alive.partition_point(|&a| word_of(a) < over)
+    } else {
+        alive.partition_point(|&a| word_of(a) <= first)
+    };
+    alive.get(..n).unwrap_or(alive)
+}
+
+/// What [`Database::report`] reports on.
+struct Report<'a> {
+    base: usize,
+    limit: usize,
+    hay: &'a [u8],
+}

@@ -1,0 +1,85 @@
+//! From words of bits to lists of positions.
+//!
+//! In: the words that filters filled, those that are not 0. Out: a position per bit, in order of the words. Where the
+//! machine can compress bytes under a mask, a word costs the same whatever its bits are.
+use super::{Level, WORDS};
+
+/// Entries beyond the last that may be written.
+pub(in super::super) const SLACK: usize = 64;
+
+/// A word of a filter, and what to add to its positions: that of its first bit, and above it the code of the class.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub(in super::super) struct Found {
+    pub mask: u64,
+    pub at: u32,
+}
+
+/// Room for the words of all filters of a block.
+pub(in super::super) const FOUND: usize = 8 * WORDS;
+
+/// Writes the positions of all words to `out` and returns their number. `out` has room for all and [`SLACK`].
+pub(in super::super) fn items(level: Level, found: &[Found], out: &mut [u32]) -> usize {
+    assert!(out.len() >= 64 * found.len() + SLACK);
+    #[cfg(target_arch = "x86_64")]
+    if level == Level::Avx512 {
+        // SAFETY: the level is given only when the machine has it; `out` has room, checked just now.
+        return unsafe { x86::items(found, out.as_mut_ptr()) };
+    }
+    let _ = level;
+    let mut k = 0;
+    for f in found {
+        let mut m = f.mask;
+        while m != 0 {
+            out[k] = f.at + m.trailing_zeros();
+            m &= m - 1;
+            k += 1;
+        }
+    }
+    k
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::*;
+    use core::arch::x86_64::*;
+
+    const IOTA: [u8; 64] = {
+        let mut t = [0; 64];
+        let mut i = 0;
+        while i < 64 {
+            t[i] = i as u8;
+            i += 1;
+        }
+        t
+    };
+
+    /// # Safety
+    /// The instruction sets are there; `out` has room for `64 * found.len() + SLACK` entries.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
+    pub(super) unsafe fn items(found: &[Found], out: *mut u32) -> usize {
+        let mut k = 0;
+        // SAFETY: the instruction set is this function's. Each step writes at most 64 entries from `k` and moves `k`
+        // by at most 64, so the last entry written is below `64 * found.len() + SLACK`.
+        unsafe {
+            let iota = _mm512_loadu_si512(IOTA.as_ptr().cast());
+            for f in found {
+                let at = _mm512_set1_epi32(f.at as i32);
+                let bits = _mm512_maskz_compress_epi8(f.mask, iota);
+                let first = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(bits));
+                _mm512_storeu_si512(out.add(k).cast(), _mm512_add_epi32(first, at));
+                let c = f.mask.count_ones() as usize;
+                if c > 16 {
+                    let part = _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32::<1>(bits));
+                    _mm512_storeu_si512(out.add(k + 16).cast(), _mm512_add_epi32(part, at));
+                    let part = _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32::<2>(bits));
+                    _mm512_storeu_si512(out.add(k + 32).cast(), _mm512_add_epi32(part, at));
+                    let part = _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32::<3>(bits));
+                    _mm512_storeu_si512(out.add(k + 48).cast(), _mm512_add_epi32(part, at));
+                }
+                k += c;
+            }
+        }
+        k
+    }
+}
