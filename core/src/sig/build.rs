@@ -5,7 +5,7 @@ use super::{
     rank,
     scan::Engine,
     simd::Level,
-    verify::{Entry, STRIDED, Verifier, Window, hash},
+    verify::{CASELESS, Entry, RUN, STRIDED, Verifier, Window, hash},
 };
 use alloc::{vec, vec::Vec};
 
@@ -133,7 +133,7 @@ fn apart(groups: &[Group<'_>], c: &Census, stride: usize, level: Level, crowd: &
     }
     let there = c.short + if stride > 1 { c.four } else { 0 } + if stride > 2 { c.middle } else { 0 };
     let mut worst: Vec<(u64, usize)> = (groups.iter().enumerate())
-        .filter(|(_, g)| g.pat.len() >= 3 + stride)
+        .filter(|(_, g)| g.pat.len() >= 3 + stride && !is_run(g.pat, g.caseless))
         .map(|(i, g)| (choose(g.pat, stride, crowd).0, i))
         .filter(|w| w.0 >= COMMON)
         .collect();
@@ -151,13 +151,31 @@ struct Group<'a> {
     ids: u32,
 }
 
+/// One byte repeated, and exact.
+fn is_run(pat: &[u8], caseless: bool) -> bool {
+    !caseless && pat.len() > 1 && pat.iter().all(|b| *b == pat[0])
+}
+
+/// The family of runs that group `i` belongs to: its first group and how many there are.
+fn family(groups: &[Group<'_>], i: usize) -> Option<(usize, usize)> {
+    let of = |g: &Group<'_>| is_run(g.pat, g.caseless).then_some(g.pat[0]);
+    let byte = of(&groups[i])?;
+    let same = |g: &&Group<'_>| of(g) == Some(byte);
+    let before = groups[..i].iter().rev().take_while(same).count();
+    let after = groups[i..].iter().take_while(same).count();
+    Some((i - before, before + after))
+}
+
 /// Builds for `level`; `force` is a stride instead of the one that fits the patterns best, for tests.
 pub(super) fn build(b: &Builder, level: Level, force: Option<usize>) -> Database {
     let bytes = |p: &Pat| &b.bytes[p.at as usize..p.at as usize + usize::from(p.len)];
     let mut order: Vec<u32> = (0..b.pats.len() as u32).collect();
     order.sort_by(|&x, &y| {
         let (x, y) = (&b.pats[x as usize], &b.pats[y as usize]);
-        (bytes(x), x.caseless, x.id).cmp(&(bytes(y), y.caseless, y.id))
+        // Runs of one byte first, so that those of the same byte are neighbours.
+        let key = |p: &Pat| (!is_run(bytes(p), p.caseless), p.caseless, p.id);
+        let ((x_run, x_case, x_id), (y_run, y_case, y_id)) = (key(x), key(y));
+        (x_run, bytes(x), x_case, x_id).cmp(&(y_run, bytes(y), y_case, y_id))
     });
     let mut groups: Vec<Group<'_>> = Vec::with_capacity(b.pats.len());
     let mut id_refs: Vec<IdRef> = Vec::with_capacity(b.pats.len());
@@ -197,6 +215,27 @@ pub(super) fn build(b: &Builder, level: Level, force: Option<usize>) -> Database
     let (mut max_tail, mut sum_tails) = (0usize, 0usize);
     for (i, g) in groups.iter().enumerate() {
         let len = g.pat.len();
+        if let Some((start, n)) = family(&groups, i) {
+            let (head_at, head, mask) = choose_head(g.pat, false, 0..0);
+            let head_at = head_at.max(len as i16 - 8);
+            let at = groups[start].ids;
+            let run = (start + n - 1 - i) as u16;
+            entries.push(Entry { head, mask, at, ids: g.ids, len: len as u16, head_at, flags: RUN, run });
+            // The first finds all the others.
+            if i == start {
+                let w = len.min(4);
+                let class = if stride == 1 && w == 4 { STRIDED } else { w as u32 - 1 };
+                windows.push(Window {
+                    class,
+                    key: window_key(&g.pat[..w]),
+                    pat: i as u32,
+                    pre: len as u16,
+                    tail: 0,
+                });
+                lens.push(len);
+            }
+            continue;
+        }
         let at = arena.len() as u32;
         if len > 8 {
             arena.extend_from_slice(g.pat);
@@ -207,8 +246,8 @@ pub(super) fn build(b: &Builder, level: Level, force: Option<usize>) -> Database
         let class = if strided { STRIDED } else { w as u32 - 1 };
         let (_, first) = choose(g.pat, n, &crowd);
         let (head_at, head, mask) = choose_head(g.pat, g.caseless, first - w..first + n - 1);
-        let caseless = u32::from(g.caseless);
-        entries.push(Entry { head, mask, at, ids: g.ids, len: len as u16, head_at, caseless });
+        let flags = if g.caseless { CASELESS } else { 0 };
+        entries.push(Entry { head, mask, at, ids: g.ids, len: len as u16, head_at, flags, run: 0 });
         if len == 1 {
             continue;
         }
@@ -302,7 +341,8 @@ fn singles(groups: &[Group<'_>], refs: &mut Vec<IdRef>) -> Vec<u32> {
             [..] => {
                 let start = refs.len();
                 for id in ids {
-                    let n = refs[id as usize..].iter().position(|r| r.dense & LAST_ID != 0).map_or(0, |n| n + 1);
+                    let n =
+                        refs[id as usize..].iter().position(|r| r.dense & LAST_ID != 0).map_or(0, |n| n + 1);
                     for i in 0..n {
                         let r = refs[id as usize + i];
                         refs.push(IdRef { id: r.id, dense: r.dense & !LAST_ID });

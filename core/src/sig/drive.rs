@@ -12,7 +12,7 @@ use super::{
         list::{self, FOUND, Found, SLACK},
         words,
     },
-    verify::{CLASSES, PAT_BITS, Seen, Text, word_of},
+    verify::{CLASSES, PAT_BITS, RUN, Seen, Text, word_of},
 };
 use alloc::{vec, vec::Vec};
 
@@ -33,7 +33,7 @@ pub(super) struct Lists {
     alive: Vec<u64>,
     /// Positions of patterns of one byte.
     singles: Vec<u32>,
-    /// Survivors whose slots have more patterns.
+    /// What the verifier needs for a batch of survivors.
     rest: Vec<u64>,
     /// Matches, `end << PAT_BITS | pattern`.
     hits: Vec<u64>,
@@ -64,7 +64,7 @@ impl Lists {
         }
         if self.singles.is_empty() {
             self.singles = vec![0; 64 * WORDS + SLACK + HEAD];
-            self.rest = vec![0; BATCH + ONE_WORD];
+            self.rest = vec![0; 3 * (BATCH + ONE_WORD)];
         }
         if self.hits.len() < pending {
             self.hits = vec![0; pending];
@@ -72,7 +72,8 @@ impl Lists {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        4 * (self.items.capacity() + self.singles.capacity()) + 8 * (self.alive.capacity() + self.rest.capacity() + self.hits.capacity())
+        4 * (self.items.capacity() + self.singles.capacity())
+            + 8 * (self.alive.capacity() + self.rest.capacity() + self.hits.capacity())
     }
 }
 
@@ -197,9 +198,13 @@ impl Database {
                 let singles = lists.singles.get(..b.singles).unwrap_or_default();
                 let hits = lists.hits.get_mut(..waiting).unwrap_or_default();
                 let report = Report { base, limit, hay };
-                let Some((hits, n)) =
-                    self.report(&report, hits, singles.get(told..).unwrap_or_default(), &mut once, &mut on_match)
-                else {
+                let Some((hits, n)) = self.report(
+                    &report,
+                    hits,
+                    singles.get(told..).unwrap_or_default(),
+                    &mut once,
+                    &mut on_match,
+                ) else {
                     return;
                 };
                 told += n;
@@ -244,12 +249,14 @@ impl Database {
             }
             let pat = (h & ((1 << PAT_BITS) - 1)) as usize;
             n += 1;
-            let ids = self.verify.entries.get(pat)?.ids;
+            let e = self.verify.entries.get(pat)?;
+            // Of a run all shorter ones of its family end here too.
+            let first = if e.flags & RUN != 0 { e.at } else { e.ids };
             match once {
-                None => self.tell(ids, end, on_match)?,
+                None => self.tell(first, e.ids, end, on_match)?,
                 Some(o) => {
                     if o.marks[pat] != o.epoch {
-                        self.tell_once(ids, end, o, on_match)?;
+                        self.tell_once(first, e.ids, end, o, on_match)?;
                         o.marks[pat] = o.epoch;
                     }
                 }
@@ -277,32 +284,43 @@ impl Database {
         let b = *r.hay.get(end.wrapping_sub(1))?;
         let ids = *self.singles.get(usize::from(b))?;
         match once {
-            None => self.tell(ids, end, on_match),
+            None => self.tell(ids, ids, end, on_match),
             Some(o) => {
                 let (w, bit) = (usize::from(b >> 6), 1u64 << (b & 63));
                 if o.bytes[w] & bit != 0 {
                     return Some(());
                 }
                 o.bytes[w] |= bit;
-                self.tell_once(ids, end, o, on_match)
+                self.tell_once(ids, ids, end, o, on_match)
             }
         }
     }
 
-    /// All ids from `ids` to the last of the pattern.
+    /// All ids from `first` to the last of the pattern whose ids start at `ids`.
     #[inline(always)]
-    fn ids_of(&self, ids: u32) -> impl Iterator<Item = &IdRef> {
+    fn ids_of(&self, first: u32, ids: u32) -> impl Iterator<Item = &IdRef> {
         let mut more = true;
-        self.ids.get(ids as usize..).unwrap_or_default().iter().take_while(move |r| {
-            let this = more;
-            more = r.dense & LAST_ID == 0;
-            this
-        })
+        let before = (ids - first) as usize;
+        let of = self.ids.get(first as usize..).unwrap_or_default();
+        of.iter()
+            .enumerate()
+            .take_while(move |(i, r)| {
+                let this = more;
+                more = *i < before || r.dense & LAST_ID == 0;
+                this
+            })
+            .map(|x| x.1)
     }
 
     #[inline(always)]
-    fn tell(&self, ids: u32, end: usize, on_match: &mut impl FnMut(u32, usize) -> bool) -> Option<()> {
-        for r in self.ids_of(ids) {
+    fn tell(
+        &self,
+        first: u32,
+        ids: u32,
+        end: usize,
+        on_match: &mut impl FnMut(u32, usize) -> bool,
+    ) -> Option<()> {
+        for r in self.ids_of(first, ids) {
             if !on_match(r.id, end) {
                 return None;
             }
@@ -313,12 +331,13 @@ impl Database {
     #[inline(always)]
     fn tell_once(
         &self,
+        first: u32,
         ids: u32,
         end: usize,
         o: &mut Once<'_>,
         on_match: &mut impl FnMut(u32, usize) -> bool,
     ) -> Option<()> {
-        for r in self.ids_of(ids) {
+        for r in self.ids_of(first, ids) {
             let mark = o.marks.get_mut((r.dense & !LAST_ID) as usize)?;
             if *mark != o.epoch {
                 *mark = o.epoch;
@@ -340,7 +359,7 @@ impl Database {
         if let Engine::Single(f) = &self.engine {
             let mut from = 0;
             while let Some(at) = hay.get(from..).and_then(|h| f.find(h)) {
-                if self.tell(0, from + at + f.needle().len(), &mut on_match).is_none() {
+                if self.tell(0, 0, from + at + f.needle().len(), &mut on_match).is_none() {
                     return;
                 }
                 from += at + 1;
@@ -359,7 +378,7 @@ impl Database {
     ) {
         if let Engine::Single(f) = &self.engine {
             if let Some(at) = f.find(hay) {
-                self.tell(0, at + f.needle().len(), &mut on_match);
+                self.tell(0, 0, at + f.needle().len(), &mut on_match);
             }
             return;
         }

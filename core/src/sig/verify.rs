@@ -67,18 +67,26 @@ pub(super) struct Entry {
     /// pattern, all bits of bytes before a shorter pattern.
     pub head: u64,
     pub mask: u64,
-    /// Where it is in the arena, when longer than eight bytes.
+    /// Where it is in the arena, when longer than eight bytes; in a family of runs, where the ids of the first start.
     pub at: u32,
     /// Where its ids start.
     pub ids: u32,
     pub len: u16,
     /// Where `head` is in it; negative when it is shorter.
     pub head_at: i16,
-    /// 1 when it is caseless.
-    pub caseless: u32,
+    pub flags: u16,
+    /// How many patterns of its family follow it. A family is one byte repeated, by length: where a long
+    /// one ends all shorter ones do, so that one look at the input and one hit do for all.
+    pub run: u16,
 }
 
-/// Slots and references are `pattern << 32 | pre << 16 | low`. In a slot `low` is the tags of one or two keys, which
+/// The pattern is caseless.
+pub(super) const CASELESS: u16 = 1;
+/// The pattern is of a family of runs.
+pub(super) const RUN: u16 = 2;
+
+/// Slots and references are `pattern << 32 | way << 16 | low`, where `way` (signed) leads from the end of the window to
+/// the head of the pattern. In a slot `low` is the tags of one or two keys, which
 /// are odd, so that a free slot (0) is none's; [`ANY`] when it has windows of more keys. In a reference it is 1 for
 /// the last of its slot.
 const ANY: u16 = 0xffff;
@@ -90,7 +98,7 @@ fn tag(hash: u32) -> u16 {
 }
 
 /// Set in the pattern of a slot: several windows, the pattern is the first reference to them.
-const SEVERAL: u32 = 1 << 31;
+pub(super) const SEVERAL: u32 = 1 << 31;
 
 /// Bits of a pattern in a hit.
 pub(super) const PAT_BITS: u32 = 23;
@@ -107,7 +115,7 @@ pub(super) struct Verifier {
 }
 
 #[inline(always)]
-fn load8(b: &[u8], at: usize) -> Option<u64> {
+pub(super) fn load8(b: &[u8], at: usize) -> Option<u64> {
     b.get(at..at.checked_add(8)?).and_then(|s| s.try_into().ok()).map(u64::from_le_bytes)
 }
 
@@ -148,19 +156,17 @@ pub(super) struct Text<'a> {
 }
 
 impl Entry {
-    /// Whether it may be in the text with a window that starts `pre` bytes after its own start ending at `end`, by
-    /// its length and its head, and where it ends then. Without a branch.
+    /// Whether it is at `start` in the text, of which its head is compared, and where it ends then.
     #[inline(always)]
-    fn head_fits(&self, text: Text<'_>, end: usize, pre: usize) -> (bool, usize) {
-        let start = end.wrapping_sub(pre);
-        let stop = start.wrapping_add(usize::from(self.len));
-        let at = start.wrapping_add_signed(isize::from(self.head_at)) as isize;
+    fn head_fits(&self, text: Text<'_>, start: isize) -> (bool, usize) {
+        let stop = start.wrapping_add_unsigned(usize::from(self.len)) as usize;
+        let at = start.wrapping_add(isize::from(self.head_at));
         // Only the head of a pattern of less than eight bytes lies before the text: zeros are shifted in there. Where
         // the pattern does not fit, anything is read.
         let from = at.clamp(0, text.bytes.len() as isize - 8);
         let word = load8(text.bytes, from as usize).unwrap_or_default();
         let word = word.wrapping_shl(8 * (from - at).max(0) as u32);
-        ((pre <= end) & (stop <= text.len) & (word | self.mask == self.head), stop)
+        ((start >= 0) & (stop <= text.len) & (word | self.mask == self.head), stop)
     }
 }
 
@@ -187,7 +193,10 @@ impl Verifier {
             let (low, high) = (w.full_key(), these.last().map_or(0, Window::full_key));
             let few = these.iter().all(|o| o.full_key() == low || o.full_key() == high);
             let tag = u64::from(if few { tag(hash(low)) | tag(hash(high)) << 8 } else { ANY });
-            let of = |o: &Window| u64::from(o.pat) << 32 | u64::from(o.pre) << 16;
+            let of = |o: &Window| {
+                let head_at = entries.get(o.pat as usize).map_or(0, |e| e.head_at);
+                u64::from(o.pat) << 32 | u64::from(head_at.wrapping_sub(o.pre as i16) as u16) << 16
+            };
             slots[slot as usize] = if n == 1 {
                 of(w) | tag
             } else {
@@ -197,7 +206,18 @@ impl Verifier {
                 (u64::from(SEVERAL) | first) << 32 | tag
             };
         }
-        Verifier { slots, shift, refs: refs.into(), entries: entries.into(), arena: arena.into(), keys: keys as u32 }
+        // There is always one to read.
+        if refs.is_empty() {
+            refs.push(1);
+        }
+        Verifier {
+            slots,
+            shift,
+            refs: refs.into(),
+            entries: entries.into(),
+            arena: arena.into(),
+            keys: keys as u32,
+        }
     }
 
     /// Different windows.
@@ -239,7 +259,14 @@ impl Verifier {
 
     /// Writes to `out[n..]` those of `items` (`code | position`, a window may end at `base + position`) whose slots
     /// say that they may be; returns the new `n`. `out` has room for all.
-    pub(super) fn narrow(&self, text: Text<'_>, base: usize, items: &[u32], out: &mut [u64], n: usize) -> usize {
+    pub(super) fn narrow(
+        &self,
+        text: Text<'_>,
+        base: usize,
+        items: &[u32],
+        out: &mut [u64],
+        n: usize,
+    ) -> usize {
         probe::narrow(&self.slots, self.shift, text.bytes, base, items, out, n)
     }
 
@@ -248,8 +275,10 @@ impl Verifier {
     fn rest_fits(&self, e: &Entry, text: Text<'_>, stop: usize) -> bool {
         let len = usize::from(e.len);
         let Some(pat) = self.arena.get(e.at as usize..).and_then(|a| a.get(..len)) else { return false };
-        let Some(text) = text.bytes.get(stop.wrapping_sub(len)..).and_then(|t| t.get(..len)) else { return false };
-        if e.caseless == 0 {
+        let Some(text) = text.bytes.get(stop.wrapping_sub(len)..).and_then(|t| t.get(..len)) else {
+            return false;
+        };
+        if e.flags & CASELESS == 0 {
             return pat == text;
         }
         let mut i = 0;
@@ -267,7 +296,9 @@ impl Verifier {
     }
 
     /// Appends to `hits` (filled up to `n`) the matches of all `alive`, as `end << PAT_BITS | pattern` in no order, and
-    /// returns the new `n`; nothing when there is no room for all. `rest` has room for as many as `alive`.
+    /// returns the new `n`; nothing when there is no room for all. Three times as many as `alive` fit `room`.
+    ///
+    /// Every turn compares the head of one pattern of each survivor; those whose slots have more go to the next turn.
     #[allow(clippy::too_many_arguments)]
     pub(super) fn verify(
         &self,
@@ -275,113 +306,103 @@ impl Verifier {
         base: usize,
         alive: &[u64],
         seen: Option<Seen<'_>>,
-        rest: &mut [u64],
-        hits: &mut [u64],
-        n: usize,
-        work: &mut Work,
-    ) -> Option<usize> {
-        match seen {
-            None => self.verify_for(text, base, alive, |_| true, rest, hits, n, work),
-            Some(s) => {
-                let new = |pat: u32| s.marks.get(pat as usize).is_some_and(|&m| m != s.epoch);
-                self.verify_for(text, base, alive, new, rest, hits, n, work)
-            }
-        }
-    }
-
-    /// Every turn compares one pattern of each survivor; those whose slots have more go to the next turn.
-    #[allow(clippy::too_many_arguments)]
-    #[inline(always)]
-    fn verify_for(
-        &self,
-        text: Text<'_>,
-        base: usize,
-        alive: &[u64],
-        new: impl Fn(u32) -> bool,
-        rest: &mut [u64],
+        room: &mut [u64],
         hits: &mut [u64],
         mut n: usize,
         work: &mut Work,
     ) -> Option<usize> {
-        let old = n;
-        let rest = rest.get_mut(..alive.len())?;
-        let mut left = 0;
-        for (i, &a) in alive.iter().enumerate() {
-            n = self.compare(text, base, a, &new, hits, n, old, work)?;
-            // Branch-free: `left <= i`.
-            rest[left.min(i)] = a;
-            left += usize::from(self.more(a));
-        }
+        let (passed, room) = room.split_at_mut_checked(alive.len())?;
+        let (mut now, mut next) = room.split_at_mut_checked(alive.len())?;
+        let tables = (&*self.entries, &*self.refs);
+        let (mut p, mut left) = match seen {
+            None => probe::heads(tables, text, base, alive, |_| true, next, passed),
+            Some(s) => probe::heads(tables, text, base, alive, |pat| s.new(pat), next, passed),
+        };
         work.compared += alive.len() as u64;
-        while left > 0 {
-            let mut kept = 0;
-            for i in 0..left {
-                let a = rest[i] + (1 << 32);
-                n = self.compare(text, base, a, &new, hits, n, old, work)?;
-                rest[kept.min(i)] = a;
-                kept += usize::from(self.more(a));
+        loop {
+            n = self.full(text, passed.get(..p)?, seen, hits, n, work)?;
+            if left == 0 {
+                return Some(n);
             }
+            core::mem::swap(&mut now, &mut next);
+            let alive = now.get(..left)?;
             work.compared += left as u64;
-            left = kept;
+            (p, left) = match seen {
+                None => probe::heads(tables, text, base, alive, |_| true, next, passed),
+                Some(s) => probe::heads(tables, text, base, alive, |pat| s.new(pat), next, passed),
+            };
         }
-        Some(self.full(text, hits, old, n, work))
     }
 
-    /// The reference that a survivor of a slot of several stands for; any, for one that has its pattern itself.
-    #[inline(always)]
-    fn reference(&self, a: u64) -> u64 {
-        let several = (a >> 63) as usize;
-        let at = (a >> 32) as usize & !(SEVERAL as usize) & 0usize.wrapping_sub(several);
-        self.refs.get(at).copied().unwrap_or(1)
-    }
-
-    /// Whether there is a further reference.
-    #[inline(always)]
-    fn more(&self, a: u64) -> bool {
-        (a >> 63 != 0) & (self.reference(a) & 1 == 0)
-    }
-
-    /// Compares the head of one pattern of a survivor; appends it to `hits` if it fits.
-    #[allow(clippy::too_many_arguments)]
-    #[inline(always)]
-    fn compare(
+    /// Appends to `hits` those of `passed`, `head + BIAS << PAT_BITS | pattern`, that fit in full.
+    fn full(
         &self,
         text: Text<'_>,
-        base: usize,
-        a: u64,
-        new: &impl Fn(u32) -> bool,
+        passed: &[u64],
+        seen: Option<Seen<'_>>,
         hits: &mut [u64],
         mut n: usize,
-        old: usize,
         work: &mut Work,
     ) -> Option<usize> {
-        let end = base + usize::from(a as u16);
-        let several = 0u64.wrapping_sub(a >> 63);
-        let what = a & !several | self.reference(a) & several;
-        let pat = (what >> 32) as u32;
-        let e = self.entries.get(pat as usize)?;
-        let (fits, stop) = e.head_fits(text, end, usize::from((what >> 16) as u16));
-        if n >= hits.len() {
-            n = self.full(text, hits, old, n, work);
-        }
-        *hits.get_mut(n)? = (stop as u64) << PAT_BITS | u64::from(pat);
-        Some(n + usize::from(fits & new(pat)))
-    }
-
-    /// Of `hits[old..n]`, compared by their heads, keeps those that fit in full; returns the new `n`.
-    fn full(&self, text: Text<'_>, hits: &mut [u64], old: usize, n: usize, work: &mut Work) -> usize {
-        let mut kept = old;
-        for i in old..n {
-            let h = hits[i];
-            let Some(e) = self.entries.get((h & ((1 << PAT_BITS) - 1)) as usize) else { break };
-            let fits = e.len <= 8 || {
+        // The last run looked at: its byte, its end and how long it is.
+        let mut run = (0u8, 0usize, 0usize);
+        for &p in passed {
+            let mut pat = (p & ((1 << PAT_BITS) - 1)) as u32;
+            let e = self.entries.get(pat as usize)?;
+            let start = (p >> PAT_BITS) as isize - BIAS - isize::from(e.head_at);
+            let (mut fits, stop) = e.head_fits(text, start);
+            if e.flags & RUN != 0 && fits {
+                let family = self.entries.get(pat as usize..=pat as usize + usize::from(e.run))?;
+                let most = family.last().map_or(0, |e| usize::from(e.len));
+                let byte = (e.head >> 56) as u8;
+                let long = match run {
+                    (b, end, n) if b == byte && end + 1 == stop && n >= usize::from(e.len) => {
+                        (n + 1).min(most)
+                    }
+                    _ => run_before(text.bytes.get(..stop)?, byte, most),
+                };
+                run = (byte, stop, long);
+                let fit = family.iter().take_while(|e| usize::from(e.len) <= long).count();
+                fits = fit > 0;
+                pat += fit.saturating_sub(1) as u32;
+                fits &= seen.is_none_or(|s| s.new(pat));
+            } else if e.len > 8 && fits {
                 work.full += 1;
-                self.rest_fits(e, text, (h >> PAT_BITS) as usize)
-            };
-            hits[kept] = h;
-            kept += usize::from(fits);
+                fits = self.rest_fits(e, text, stop);
+            }
+            *hits.get_mut(n)? = (stop as u64) << PAT_BITS | u64::from(pat);
+            n += usize::from(fits);
         }
-        kept
+        Some(n)
+    }
+}
+
+/// How many bytes `b` end `text`, up to `most`.
+fn run_before(text: &[u8], b: u8, most: usize) -> usize {
+    let text = text.get(text.len().saturating_sub(most)..).unwrap_or_default();
+    let (head, words) = text.as_rchunks::<8>();
+    let all = u64::from_le_bytes([b; 8]);
+    match words.iter().rev().position(|w| u64::from_le_bytes(*w) != all) {
+        Some(n) => {
+            let w = words
+                .len()
+                .checked_sub(n + 1)
+                .and_then(|i| words.get(i))
+                .map_or(0, |w| u64::from_le_bytes(*w));
+            8 * n + ((w ^ all).leading_zeros() / 8) as usize
+        }
+        None => 8 * words.len() + head.iter().rev().take_while(|&&x| x == b).count(),
+    }
+}
+
+/// Added to the position of a head, which may lie before the text.
+pub(super) const BIAS: isize = 1 << 14;
+
+impl Seen<'_> {
+    /// Whether the pattern is still to be reported.
+    #[inline(always)]
+    fn new(&self, pat: u32) -> bool {
+        self.marks.get(pat as usize).is_some_and(|&m| m != self.epoch)
     }
 }
 

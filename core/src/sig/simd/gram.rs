@@ -114,7 +114,8 @@ impl Gram {
                 let low = _mm256_castsi256_si128(at);
                 let high = _mm256_extracti128_si256::<1>(at);
                 let a = four(_mm_cvtsi128_si64(low) as u64) | four(_mm_extract_epi64::<1>(low) as u64) << 32;
-                let b = four(_mm_cvtsi128_si64(high) as u64) | four(_mm_extract_epi64::<1>(high) as u64) << 32;
+                let b =
+                    four(_mm_cvtsi128_si64(high) as u64) | four(_mm_extract_epi64::<1>(high) as u64) << 32;
                 let bit = _mm_shuffle_epi8(powers, _mm_and_si128(_mm512_cvtepi32_epi8(h), _mm_set1_epi8(7)));
                 let hit = _mm_test_epi8_mask(_mm_set_epi64x(b as i64, a as i64), bit);
                 word |= _pdep_u64(u64::from(hit), 0x1111_1111_1111_1111 << k);
