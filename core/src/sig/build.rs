@@ -5,7 +5,7 @@ use super::{
     rank,
     scan::Engine,
     simd::Level,
-    verify::{CASELESS, Entry, RUN, STRIDED, Verifier, Window, hash},
+    verify::{CASELESS, CLASS_AT, Entry, RUN, STRIDED, Verifier, Window, hash},
 };
 use alloc::{vec, vec::Vec};
 
@@ -220,11 +220,12 @@ pub(super) fn build(b: &Builder, level: Level, force: Option<usize>) -> Database
             let head_at = head_at.max(len as i16 - 8);
             let at = groups[start].ids;
             let run = (start + n - 1 - i) as u16;
-            entries.push(Entry { head, mask, at, ids: g.ids, len: len as u16, head_at, flags: RUN, run });
+            let w = groups[start].pat.len().min(4);
+            let class = if stride == 1 && w == 4 { STRIDED } else { w as u32 - 1 };
+            let flags = RUN | (class as u16) << CLASS_AT;
+            entries.push(Entry { head, mask, at, ids: g.ids, len: len as u16, head_at, flags, run });
             // The first finds all the others.
             if i == start {
-                let w = len.min(4);
-                let class = if stride == 1 && w == 4 { STRIDED } else { w as u32 - 1 };
                 windows.push(Window {
                     class,
                     key: window_key(&g.pat[..w]),
@@ -246,7 +247,7 @@ pub(super) fn build(b: &Builder, level: Level, force: Option<usize>) -> Database
         let class = if strided { STRIDED } else { w as u32 - 1 };
         let (_, first) = choose(g.pat, n, &crowd);
         let (head_at, head, mask) = choose_head(g.pat, g.caseless, first - w..first + n - 1);
-        let flags = if g.caseless { CASELESS } else { 0 };
+        let flags = (class as u16) << CLASS_AT | if g.caseless { CASELESS } else { 0 };
         entries.push(Entry { head, mask, at, ids: g.ids, len: len as u16, head_at, flags, run: 0 });
         if len == 1 {
             continue;

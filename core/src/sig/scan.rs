@@ -176,10 +176,12 @@ pub(super) struct Scalar {
     bits: Box<[u64]>,
     /// The hash's top bits are the bit.
     shift: u32,
+    /// The positions of a word that are looked at.
+    at: u64,
 }
 
 impl Scalar {
-    fn new(keys: &[(u32, u32)]) -> Scalar {
+    fn new(keys: &[(u32, u32)], stride: usize) -> Scalar {
         // One bit in 16 set, or fewer.
         let log = (keys.len() * 16).next_power_of_two().trailing_zeros().clamp(6, 22);
         let mut bits = vec![0u64; 1 << (log - 6)].into_boxed_slice();
@@ -188,7 +190,12 @@ impl Scalar {
             let h = hash(k.1) >> shift;
             bits[(h >> 6) as usize] |= 1 << (h & 63);
         }
-        Scalar { width: width(keys.first().map_or(0, |k| k.0)), bits, shift }
+        let at = match stride {
+            2 => 0x5555_5555_5555_5555,
+            4 => 0x1111_1111_1111_1111,
+            _ => u64::MAX,
+        };
+        Scalar { width: width(keys.first().map_or(0, |k| k.0)), bits, shift, at }
     }
 
     fn fill(&self, hay: &[u8], first: usize, masks: &mut [u64; WORDS]) -> usize {
@@ -200,7 +207,7 @@ impl Scalar {
                 let word = w.iter().rev().fold(0, |word, &b| word << 8 | u32::from(b | 0x20));
                 let h = hash(word >> (8 * (4 - self.width))) >> self.shift;
                 all | (self.bits.get((h >> 6) as usize).map_or(0, |x| x >> (h & 63) & 1)) << at
-            });
+            }) & self.at;
         }
         n
     }
@@ -238,7 +245,8 @@ impl Engine {
                     for c in (1..=STRIDED).rev() {
                         let keys = of(c);
                         if !keys.is_empty() {
-                            parts.push((Filter::Scalar(Scalar::new(&keys)), 1 << c));
+                            let stride = if c == STRIDED { stride } else { 1 };
+                            parts.push((Filter::Scalar(Scalar::new(&keys, stride)), 1 << c));
                         }
                     }
                 } else {

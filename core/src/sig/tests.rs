@@ -46,6 +46,8 @@ fn check(pats: Pats<'_>, want: &BTreeSet<(usize, u32)>, db: &Database, hay: &[u8
     let set: BTreeSet<_> = got.iter().copied().collect();
     // An id with several patterns of one length may be reported for each; the oracle's set folds them.
     assert_eq!(&set, want, "{db:?} on {hay:02x?}");
+    let ids: BTreeSet<u32> = pats.iter().map(|p| p.2).collect();
+    assert!(ids.len() < pats.len() || set.len() == got.len(), "{db:?}: twice: {got:?} on {hay:02x?}");
     let mut once = Vec::new();
     db.scan_once(hay, scratch, |id, end| {
         once.push((end, id));

@@ -28,11 +28,15 @@ pub(super) fn width(c: u32) -> u32 {
     (c + 1).min(4)
 }
 
-/// What a candidate in a list says of its class, above the 16 bits of its position: by how much a word of four bytes
-/// is shifted to the window, and what tells keys of strided windows from others.
+/// Bits of a position in a list; above it are three of the class.
+pub(super) const POSITION: u32 = (1 << CLASS_AT) - 1;
+pub(super) const CLASS_AT: u32 = 13;
+
+/// What a candidate in a list says of its class beside its position: its number, and above 16 bits by how much a word
+/// of four bytes is shifted to the window, and what tells keys of strided windows from others.
 #[inline(always)]
 pub(super) fn code(c: u32) -> u32 {
-    (8 * (4 - width(c))) << 16 | if c == STRIDED { 0x20 << 24 } else { 0 }
+    c << CLASS_AT | (8 * (4 - width(c))) << 16 | if c == STRIDED { 0x20 << 24 } else { 0 }
 }
 
 /// The key of the window at the end of the four bytes `word`, of the class of `code`. Folding sets bit 5 of every
@@ -74,6 +78,7 @@ pub(super) struct Entry {
     pub len: u16,
     /// Where `head` is in it; negative when it is shorter.
     pub head_at: i16,
+    /// [`CASELESS`], [`RUN`], and the class of its windows from bit `CLASS_AT` on: slots are shared by classes.
     pub flags: u16,
     /// How many patterns of its family follow it. A family is one byte repeated, by length: where a long
     /// one ends all shorter ones do, so that one look at the input and one hit do for all.
@@ -409,5 +414,5 @@ impl Seen<'_> {
 /// The word of 64 positions that a survivor is in; those before the first count as its.
 #[inline(always)]
 pub(super) fn word_of(alive: u64) -> usize {
-    usize::from(alive as u16).saturating_sub(super::simd::HEAD + 1) / 64
+    (alive as usize & POSITION as usize).saturating_sub(super::simd::HEAD + 1) / 64
 }

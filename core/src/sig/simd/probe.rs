@@ -1,6 +1,6 @@
 //! Candidates against the hash table of windows, and survivors against the heads of patterns: the loops that run for
 //! every one of them.
-use super::super::verify::{BIAS, Entry, PAT_BITS, SEVERAL, Text, hash, kept, key_of};
+use super::super::verify::{BIAS, CLASS_AT, Entry, PAT_BITS, POSITION, SEVERAL, Text, hash, kept, key_of};
 
 /// Writes to `out[n..]` what the slots of those of `items` say that may be windows, with their positions in the place
 /// of the tags; returns the new `n`. An item is `code | position`, its last byte is before `base + position` in `text`;
@@ -25,7 +25,7 @@ pub(in super::super) fn narrow(
     let Some(last) = text.len().checked_sub(base) else { return n };
     let (mut to, text, slots) = (out.as_mut_ptr(), text.as_ptr(), slots.as_ptr());
     for &item in items {
-        let at = (item & 0xffff) as usize;
+        let at = (item & POSITION) as usize;
         if at < first || at > last {
             break;
         }
@@ -36,7 +36,7 @@ pub(in super::super) fn narrow(
             let word = u32::from_le(text.add(base + at - 4).cast::<u32>().read_unaligned());
             let h = hash(key_of(word, item));
             let slot = *slots.add((h >> shift) as usize);
-            to.write(slot & !0xffff | at as u64);
+            to.write(slot & !0xffff | u64::from(item as u16));
             to = to.add(usize::from(kept(slot, h)));
         }
     }
@@ -79,10 +79,11 @@ pub(in super::super) fn heads(
             let what = a & !several | reference & several;
             let pat = ((what >> 32) as usize).min(last_entry);
             let e = entries.get_unchecked(pat);
-            let head = (base + usize::from(a as u16)) as isize + isize::from((what >> 16) as i16);
+            let head = (base + (a as usize & POSITION as usize)) as isize + isize::from((what >> 16) as i16);
             let from = head.clamp(0, last);
             let word = u64::from_le(text.bytes.as_ptr().offset(from).cast::<u64>().read_unaligned());
             let fits = (word | e.mask == e.head) | (from != head);
+            let fits = fits & ((e.flags ^ a as u16) >> CLASS_AT == 0);
             *passed.get_unchecked_mut(p) = ((head + BIAS) as u64) << PAT_BITS | pat as u64;
             // A family is done when its last is.
             p += usize::from(fits & new(pat as u32 + u32::from(e.run)));
