@@ -166,7 +166,7 @@ impl Engine {
         self.stats.frames += frames.len() as u64;
         self.stats.bytes += bytes;
         self.stats.max_len = self.stats.max_len.max(longest as u32);
-        for h in &hashes {
+        for h in &mut hashes {
             self.flows.prefetch_flow(h);
         }
         // Inner packets come before their carriers, frame by frame.

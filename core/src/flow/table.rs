@@ -39,6 +39,8 @@ pub struct Hashed {
     pub(super) key: Key,
     hash: u64,
     kind: Kind,
+    /// The flow that its bucket named for it when its lines were asked for: a guess.
+    hint: u32,
 }
 
 impl Hashed {
@@ -180,7 +182,7 @@ impl FlowTable {
         if kind == Kind::None {
             return Hashed::default();
         }
-        Hashed { key, hash: self.hash_key(&key, kind), kind }
+        Hashed { key, hash: self.hash_key(&key, kind), kind, hint: NIL }
     }
 
     /// The same for TCP and UDP over IPv4, which is nearly every packet.
@@ -206,7 +208,7 @@ impl FlowTable {
             recursion: pkt.recursion,
             v6: false,
         };
-        Hashed { key, hash, kind: Kind::Plain }
+        Hashed { key, hash, kind: Kind::Plain, hint: NIL }
     }
 
     /// What is hashed beside the addresses.
@@ -260,12 +262,13 @@ impl FlowTable {
 
     /// Asks for the lines of the flow that the bucket most likely names: the third stage.
     #[inline]
-    pub fn prefetch_flow(&self, h: &Hashed) {
+    pub fn prefetch_flow(&self, h: &mut Hashed) {
         if let Some(ix) = self.likely(h)
             && let (Some(k), Some(f)) = (self.keys.get(ix), self.hot.get(ix))
         {
             probe::prefetch(k);
             probe::prefetch(f);
+            h.hint = ix as u32;
         }
     }
 
@@ -273,8 +276,7 @@ impl FlowTable {
     /// behind them, the fourth stage. A guess by the tag alone.
     #[inline]
     pub fn peek(&self, h: &Hashed) -> Option<(FlowIx, u32)> {
-        let ix = self.likely(h)?;
-        Some((FlowIx(ix as u32), self.hot.get(ix)?.tcp))
+        Some((FlowIx(h.hint), self.hot.get(h.hint as usize)?.tcp))
     }
 
     #[inline]
@@ -346,12 +348,9 @@ impl FlowTable {
 
     #[inline]
     fn find(&mut self, h: &Hashed) -> Option<u32> {
-        // Nearly always the first flow with that tag in the first bucket.
-        if let Some(ix) = self.likely(h)
-            && self.hot.get(ix).is_some_and(|f| f.hash == h.hash as u32)
-            && self.same(ix as u32, h)
-        {
-            return Some(ix as u32);
+        // Nearly always the guess is right. One that is gone has another hash: see `remove`.
+        if self.hot.get(h.hint as usize).is_some_and(|f| f.hash == h.hash as u32) && self.same(h.hint, h) {
+            return Some(h.hint);
         }
         self.search(h)
     }
@@ -654,6 +653,8 @@ impl FlowTable {
             }
         }
         self.wheel.disarm(ix.0);
+        // A guess that still names it shall not find it.
+        self.hot[i].hash = !self.hot[i].hash;
         self.free_next[i] = self.free;
         self.free = ix.0;
         self.live -= 1;

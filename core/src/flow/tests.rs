@@ -241,3 +241,24 @@ proptest! {
         prop_assert_eq!(t.hash(&p).sum(), t.hash(&back).sum());
     }
 }
+
+#[test]
+fn a_guess_does_not_outlive_its_flow() {
+    let mut t = table(8);
+    let p = udp(1, 1000, 2, 53, T0);
+    let (ix, ..) = flow(&mut t, &p);
+    let mut h = t.hash(&p);
+    t.prefetch_flow(&mut h);
+    assert_eq!(t.peek(&h).map(|f| f.0), Some(ix));
+    assert_eq!(t.lookup_or_insert(&p, &h, &streams()), Found::Flow { ix, dir: Dir::ToServer, new: false });
+    t.remove(ix);
+    assert!(matches!(t.lookup_or_insert(&p, &h, &streams()), Found::Flow { new: true, .. }));
+    assert_eq!(t.len(), 1);
+    // Another flow in its place is not taken for it either.
+    t.remove(ix);
+    let other = udp(3, 7, 4, 9, T0);
+    assert_eq!(flow(&mut t, &other).0, ix);
+    assert!(
+        matches!(t.lookup_or_insert(&p, &h, &streams()), Found::Flow { new: true, ix: n, .. } if n != ix)
+    );
+}

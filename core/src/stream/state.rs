@@ -67,16 +67,24 @@ pub(super) struct SackBlocks {
     pub(super) n: u8,
 }
 
-impl Seg {
-    pub(super) fn new(pkt: &Packet<'_>, dir: Dir, len: u32) -> Seg {
-        let t = &pkt.tcp;
+impl SackBlocks {
+    #[inline(never)]
+    fn of(pkt: &Packet<'_>) -> SackBlocks {
         let mut sack = SackBlocks::default();
-        for (i, b) in t.sack.of(pkt.data).chunks_exact(8).take(4).enumerate() {
+        for (i, b) in pkt.tcp.sack.of(pkt.data).chunks_exact(8).take(4).enumerate() {
             if let (Some(l), Some(r)) = (b.first_chunk::<4>(), b.last_chunk::<4>()) {
                 sack.blocks[i] = (u32::from_be_bytes(*l), u32::from_be_bytes(*r));
                 sack.n = i as u8 + 1;
             }
         }
+        sack
+    }
+}
+
+impl Seg {
+    pub(super) fn new(pkt: &Packet<'_>, dir: Dir, len: u32) -> Seg {
+        let t = &pkt.tcp;
+        let sack = if t.sack.is_empty() { SackBlocks::default() } else { SackBlocks::of(pkt) };
         Seg {
             dir,
             flags: t.flags,
