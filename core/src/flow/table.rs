@@ -298,7 +298,15 @@ impl FlowTable {
             probe::prefetch(c);
             probe::prefetch(&c.hash);
         }
-        self.hot.get(near.0 as usize).map_or(NIL, |f| f.tcp)
+        let i = near.0 as usize;
+        let (Some(f), Some(c)) = (self.hot.get(i), self.cold.get(i)) else { return NIL };
+        // Taking it out of the table will look into its bucket.
+        let b = (c.hash & self.mask) as usize;
+        if let (Some(t), Some(s)) = (self.tags.get(b), self.slots.get(b)) {
+            probe::prefetch(t);
+            probe::prefetch(s);
+        }
+        f.tcp
     }
 
     /// Finds or makes the flow of `pkt`. `streams` tells whether a SYN opens a new connection on old ports.

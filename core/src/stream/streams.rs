@@ -65,10 +65,13 @@ impl Streams {
     #[inline]
     pub(crate) fn prefetch(&self, ix: u32) {
         if let Some(s) = self.sessions.peek(ix) {
-            crate::flow::prefetch(s);
-            crate::flow::prefetch(&s.sides[0].data);
-            crate::flow::prefetch(&s.sides[1].last_ack);
-            crate::flow::prefetch(&s.sides[1].data);
+            // Where fields lie is the compiler's choice: some of these are the same line.
+            crate::flow::prefetch(&s.state);
+            for side in &s.sides {
+                crate::flow::prefetch(&side.data);
+                crate::flow::prefetch(&side.next_seq);
+                crate::flow::prefetch(&side.app);
+            }
         }
     }
 
