@@ -28,7 +28,7 @@ for t in "$@"; do
     esac
     echo "== $t, $SECONDS_EACH s"
     log=target/fuzz/$t.log
-    if ! cargo fuzz run "$t" -- -max_total_time="$SECONDS_EACH" -timeout=20 -rss_limit_mb=3000 -print_final_stats=1 \
+    if ! cargo fuzz run "$t" -- -max_total_time="$SECONDS_EACH" -timeout=120 -rss_limit_mb=3000 -print_final_stats=1 \
         > "$log" 2>&1; then
         tail -60 "$log"
         echo "$t failed: see $log and fuzz/artifacts/$t" >&2

@@ -1,7 +1,9 @@
 //! Scans of the literal matcher take no memory once the scratch is prepared.
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use tidegate_core::sig::{Builder, Scratch};
+use tidegate_core::sig::regex::Flags;
+use tidegate_core::sig::text::{Normalise, TextBuilder, TextScratch};
+use tidegate_core::sig::{Builder, Scratch, SetBuilder, SetScratch, Stream};
 
 struct Counting;
 
@@ -55,5 +57,54 @@ fn scans_take_no_memory() {
         }
         assert_eq!(TAKEN.with(Cell::get), before, "{n} patterns, {found} matches");
         assert!(found > 0);
+        // The state of a stream is what it is said to be, and the only memory.
+        let mut state = vec![0; db.stream_bytes()];
+        let before = TAKEN.with(Cell::get);
+        for size in [1, 7, 100, 1400, hay.len()] {
+            let mut stream = Stream::in_bytes(&mut state[..]);
+            stream.reset();
+            let mut streamed = 0u64;
+            for piece in hay.chunks(size) {
+                db.scan_stream(&mut stream, piece, &mut scratch, |_, _| {
+                    streamed += 1;
+                    true
+                });
+            }
+            assert!(streamed > 0);
+        }
+        assert_eq!(TAKEN.with(Cell::get), before, "streams, {n} patterns");
     }
+}
+
+#[test]
+fn sets_and_texts_take_no_memory() {
+    let mut b = SetBuilder::new();
+    for (i, p) in ["id=\\d+&", "(?:a|b)+c", "word-\\d{2,4}x", "^GET [^ ]*php"].iter().enumerate() {
+        b.add_regex(p.as_bytes(), Flags::default(), i as u32).unwrap();
+        b.add(&p.as_bytes()[..2], true, 10 + i as u32).unwrap();
+    }
+    let set = b.build();
+    let mut scratch = SetScratch::for_set(&set);
+    let mut t = TextBuilder::new(Normalise::GUARD);
+    t.add("Ignore all previous", 1).unwrap();
+    let scanner = t.build();
+    let mut text = TextScratch::for_scanner(&scanner);
+    let hay =
+        "GET /a.php?id=17&aabc word-123x \u{456}gn\u{43e}re  all\u{200b} pr\u{e9}vious \u{fdfa}".repeat(300);
+    let (mut matches, mut phrases) = (0, 0);
+    let before = TAKEN.with(Cell::get);
+    for _ in 0..2 {
+        set.scan(hay.as_bytes(), &mut scratch, |_, _| {
+            matches += 1;
+            true
+        });
+        set.scan_once(hay.as_bytes(), &mut scratch, |_, _| true);
+        scanner.scan(hay.as_bytes(), &mut text, |_, _, _| {
+            phrases += 1;
+            true
+        });
+    }
+    assert_eq!(TAKEN.with(Cell::get), before);
+    assert!(matches > 1000, "{matches}");
+    assert_eq!(phrases, 600);
 }

@@ -5,16 +5,23 @@ use libfuzzer_sys::fuzz_target;
 use tidegate_core::engine::Frame;
 use tidegate_core::event::{NoSink, Verdict};
 use tidegate_dataplane::capture::Capture;
+use tidegate_core::engine::Config;
+use tidegate_dataplane::config::engine::Mode;
 use tidegate_fuzz::common;
 
 thread_local! {
+    static SETTINGS: tidegate_dataplane::config::Settings = common::settings();
     static RULES: common::Rules = common::all_rules();
+}
+
+fn config() -> Config {
+    SETTINGS.with(|s| s.engine(Mode { ips: false, ignore_checksums: true, memory: 2 << 20 }))
 }
 
 fuzz_target!(|data: &[u8]| {
     let Ok(mut cap) = Capture::from_reader(Box::new(std::io::Cursor::new(data.to_vec()))) else { return };
     RULES.with(|rules| {
-        let mut engine = common::engine(common::config(2 << 20), rules);
+        let mut engine = common::engine(config(), rules);
         let mut verdicts = [Verdict::Forward; 32];
         let mut last = 0;
         while let Ok(Some(batch)) = cap.next_batch(32) {

@@ -4,10 +4,13 @@
 use libfuzzer_sys::fuzz_target;
 use std::fmt::Write;
 use tidegate_core::event::{Event, EventSink, Fields};
+use tidegate_core::engine::Config;
+use tidegate_dataplane::config::engine::Mode;
 use tidegate_fuzz::common::wire::{ACK, PSH, Wire};
 use tidegate_fuzz::{Input, common};
 
 thread_local! {
+    static SETTINGS: tidegate_dataplane::config::Settings = common::settings();
     static RULES: common::Rules = common::rules("", &common::settings());
 }
 
@@ -86,11 +89,15 @@ fn records(port: u16, messages: &[(usize, &[u8])], cuts: &[usize]) -> Vec<String
     t.close();
     let mut sink = Records::default();
     RULES.with(|rules| {
-        let mut e = common::engine(common::config(2 << 20), rules);
+        let mut e = common::engine(config(), rules);
         common::run(&mut e, &common::frames(&w.frames), 32, &mut sink);
     });
     sink.all.sort();
     sink.all
+}
+
+fn config() -> Config {
+    SETTINGS.with(|s| s.engine(Mode { ips: false, ignore_checksums: true, memory: 2 << 20 }))
 }
 
 fuzz_target!(|data: &[u8]| {

@@ -261,6 +261,7 @@ pub(super) fn build(b: &Builder, level: Level, force: Option<usize>) -> Database
         sum_tails += len - first;
         lens.push(len);
     }
+    let longest = groups.iter().map(|g| g.pat.len()).max().unwrap_or(0) as u32;
     lens.sort_unstable();
     lens.dedup();
     let only = match &groups[..] {
@@ -284,6 +285,8 @@ pub(super) fn build(b: &Builder, level: Level, force: Option<usize>) -> Database
         distinct: distinct as u32,
         marks: marks as u32,
         pending: pending_bound(lens.len(), max_tail, sum_tails, groups.len()) as u32,
+        longest,
+        max_tail: max_tail as u32,
     }
 }
 

@@ -134,16 +134,17 @@ impl Database {
         b
     }
 
-    /// Calls `on(ids, end)` for every match in order of its end, or for the first one of each pattern, until it says
-    /// `false`. `Single` never gets here.
+    /// Calls `on_match` for every match that ends behind `from` in order of its end, or for the first one of each id,
+    /// until it says `false`. `Single` never gets here.
     #[inline(always)]
     fn run(
         &self,
         hay: &[u8],
+        from: usize,
         lists: &mut Lists,
         mut once: Option<Once<'_>>,
         work: &mut Work,
-        mut on_match: impl FnMut(u32, usize) -> bool,
+        mut on_match: impl FnMut(&IdRef, usize) -> bool,
     ) {
         let Engine::Filters(f) = &self.engine else { return };
         let mut short = [0u8; 8];
@@ -156,7 +157,9 @@ impl Database {
         };
         let text = Text { bytes, len: hay.len() };
         let total = words(hay.len());
-        let (mut first, mut waiting, mut most) = (0, 0, BATCH);
+        // The first word with a window of what ends behind `from`.
+        let first = (from + 1).saturating_sub(self.max_tail as usize + HEAD + 1) / 64;
+        let (mut first, mut waiting, mut most) = (first.min(total), 0, BATCH);
         loop {
             let b = self.gather(f, hay, text, first, lists, work);
             let base = 64 * first;
@@ -197,7 +200,7 @@ impl Database {
                 }
                 let singles = lists.singles.get(..b.singles).unwrap_or_default();
                 let hits = lists.hits.get_mut(..waiting).unwrap_or_default();
-                let report = Report { base, limit, hay };
+                let report = Report { base, from, limit, hay };
                 let Some((hits, n)) = self.report(
                     &report,
                     hits,
@@ -229,7 +232,7 @@ impl Database {
         hits: &mut [u64],
         singles: &[u32],
         once: &mut Option<Once<'_>>,
-        on_match: &mut impl FnMut(u32, usize) -> bool,
+        on_match: &mut impl FnMut(&IdRef, usize) -> bool,
     ) -> Option<(usize, usize)> {
         let mut told = 0;
         if !hits.is_empty() {
@@ -249,6 +252,9 @@ impl Database {
             }
             let pat = (h & ((1 << PAT_BITS) - 1)) as usize;
             n += 1;
+            if end <= r.from {
+                continue;
+            }
             let e = self.verify.entries.get(pat)?;
             // Of a run all shorter ones of its family end here too.
             let first = if e.flags & RUN != 0 { e.at } else { e.ids };
@@ -278,9 +284,12 @@ impl Database {
         r: &Report<'_>,
         at: u32,
         once: &mut Option<Once<'_>>,
-        on_match: &mut impl FnMut(u32, usize) -> bool,
+        on_match: &mut impl FnMut(&IdRef, usize) -> bool,
     ) -> Option<()> {
         let end = r.base + at as usize;
+        if end <= r.from {
+            return Some(());
+        }
         let b = *r.hay.get(end.wrapping_sub(1))?;
         let ids = *self.singles.get(usize::from(b))?;
         match once {
@@ -318,10 +327,10 @@ impl Database {
         first: u32,
         ids: u32,
         end: usize,
-        on_match: &mut impl FnMut(u32, usize) -> bool,
+        on_match: &mut impl FnMut(&IdRef, usize) -> bool,
     ) -> Option<()> {
         for r in self.ids_of(first, ids) {
-            if !on_match(r.id, end) {
+            if !on_match(r, end) {
                 return None;
             }
         }
@@ -335,14 +344,14 @@ impl Database {
         ids: u32,
         end: usize,
         o: &mut Once<'_>,
-        on_match: &mut impl FnMut(u32, usize) -> bool,
+        on_match: &mut impl FnMut(&IdRef, usize) -> bool,
     ) -> Option<()> {
         for r in self.ids_of(first, ids) {
             let mark = o.marks.get_mut((r.dense & !LAST_ID) as usize)?;
             if *mark != o.epoch {
                 *mark = o.epoch;
                 o.left -= 1;
-                if !on_match(r.id, end) {
+                if !on_match(r, end) {
                     return None;
                 }
             }
@@ -350,26 +359,30 @@ impl Database {
         (o.left != 0).then_some(())
     }
 
+    /// Reports every match that ends behind `from`.
     pub(super) fn scan_all(
         &self,
         hay: &[u8],
+        from: usize,
         scratch: &mut Scratch,
         mut on_match: impl FnMut(u32, usize) -> bool,
     ) {
         if let Engine::Single(f) = &self.engine {
-            let mut from = 0;
-            while let Some(at) = hay.get(from..).and_then(|h| f.find(h)) {
-                if self.tell(0, 0, from + at + f.needle().len(), &mut on_match).is_none() {
+            let mut at = (from + 1).saturating_sub(f.needle().len());
+            while let Some(hit) = hay.get(at..).and_then(|h| f.find(h)) {
+                let mut on = |r: &IdRef, end| on_match(r.id, end);
+                if self.tell(0, 0, at + hit + f.needle().len(), &mut on).is_none() {
                     return;
                 }
-                from += at + 1;
+                at += hit + 1;
             }
             return;
         }
         self.prepare(scratch);
-        self.run(hay, &mut scratch.lists, None, &mut Work::default(), on_match);
+        self.run(hay, from, &mut scratch.lists, None, &mut Work::default(), |r, end| on_match(r.id, end));
     }
 
+    /// Reports the first match of each id.
     pub(super) fn scan_each(
         &self,
         hay: &[u8],
@@ -378,14 +391,59 @@ impl Database {
     ) {
         if let Engine::Single(f) = &self.engine {
             if let Some(at) = f.find(hay) {
-                self.tell(0, 0, at + f.needle().len(), &mut on_match);
+                self.tell(0, 0, at + f.needle().len(), &mut |r: &IdRef, end| on_match(r.id, end));
             }
             return;
         }
         self.prepare(scratch);
         let epoch = scratch.next_epoch();
         let once = Once { marks: &mut scratch.seen, epoch, left: self.distinct as usize, bytes: [0; 4] };
-        self.run(hay, &mut scratch.lists, Some(once), &mut Work::default(), on_match);
+        self.run(hay, 0, &mut scratch.lists, Some(once), &mut Work::default(), |r, end| on_match(r.id, end));
+    }
+
+    /// Reports the first match that ends behind `from` of each id whose mark has no bit in `told`, and sets it.
+    pub(super) fn scan_rest(
+        &self,
+        hay: &[u8],
+        from: usize,
+        told: &mut [u8],
+        scratch: &mut Scratch,
+        mut on_match: impl FnMut(u32, usize) -> bool,
+    ) {
+        let has = |told: &[u8], mark: usize| told.get(mark / 8).is_some_and(|b| b >> (mark % 8) & 1 != 0);
+        let mut on = |told: &mut [u8], r: &IdRef, end| {
+            let mark = (r.dense & !LAST_ID) as usize;
+            if let Some(b) = told.get_mut(mark / 8) {
+                *b |= 1 << (mark % 8);
+            }
+            on_match(r.id, end)
+        };
+        if let Engine::Single(f) = &self.engine {
+            let at = (from + 1).saturating_sub(f.needle().len());
+            if let Some(hit) = hay.get(at..).and_then(|h| f.find(h)) {
+                for r in self.ids_of(0, 0) {
+                    if !has(told, (r.dense & !LAST_ID) as usize) && !on(told, r, at + hit + f.needle().len())
+                    {
+                        return;
+                    }
+                }
+            }
+            return;
+        }
+        self.prepare(scratch);
+        let epoch = scratch.next_epoch();
+        let mut left = self.distinct as usize;
+        for (b, marks) in told.iter().zip(scratch.seen.chunks_mut(8)).filter(|(b, _)| **b != 0) {
+            for (_, m) in marks.iter_mut().enumerate().filter(|(i, _)| b >> i & 1 != 0) {
+                left = left.saturating_sub(1);
+                *m = epoch;
+            }
+        }
+        if left == 0 {
+            return;
+        }
+        let once = Once { marks: &mut scratch.seen, epoch, left, bytes: [0; 4] };
+        self.run(hay, from, &mut scratch.lists, Some(once), &mut Work::default(), |r, end| on(told, r, end));
     }
 
     /// Counts the work of [`Database::scan`] on `hay`, for tests and tuning.
@@ -393,7 +451,7 @@ impl Database {
     pub fn work(&self, hay: &[u8]) -> Work {
         let mut work = Work::default();
         let mut scratch = Scratch::for_databases([self]);
-        self.run(hay, &mut scratch.lists, None, &mut work, |_, _| true);
+        self.run(hay, 0, &mut scratch.lists, None, &mut work, |_, _| true);
         work
     }
 }
@@ -416,6 +474,8 @@ fn batch(alive: &[u64], most: usize) -> &[u64] {
 /// What [`Database::report`] reports on.
 struct Report<'a> {
     base: usize,
+    /// What ends here or before is not reported.
+    from: usize,
     limit: usize,
     hay: &'a [u8],
 }

@@ -20,6 +20,7 @@ pub mod regex;
 mod scan;
 mod set;
 mod simd;
+mod stream;
 pub mod text;
 mod variants;
 mod verify;
@@ -30,6 +31,7 @@ mod tests;
 use alloc::{boxed::Box, string::String, vec::Vec};
 
 pub use set::{BadPattern, Set, SetBuilder, SetScratch, Why};
+pub use stream::Stream;
 
 /// The longest pattern, bytes.
 pub const MAX_PATTERN: usize = 4096;
@@ -135,6 +137,10 @@ pub struct Database {
     marks: u32,
     /// Matches that may wait to be reported at one time.
     pending: u32,
+    /// Bytes of the longest pattern.
+    longest: u32,
+    /// Most bytes from the end of a window to that of its pattern.
+    max_tail: u32,
 }
 
 /// A caller's id and its mark.
@@ -198,11 +204,15 @@ impl Database {
         if let scan::Engine::Filters(f) = &self.engine {
             scratch.lists.reserve(f.classes.count_ones() as usize, self.pending as usize);
         }
+        let window = self.longest as usize + stream::PART;
+        if scratch.window.len() < window {
+            scratch.window.resize(window, 0);
+        }
     }
 
     /// Reports every occurrence as `(id, end offset)`, in order of the end offset, until `on_match` says `false`.
     pub fn scan(&self, hay: &[u8], scratch: &mut Scratch, on_match: impl FnMut(u32, usize) -> bool) {
-        self.scan_all(hay, scratch, on_match);
+        self.scan_all(hay, 0, scratch, on_match);
     }
 
     /// Reports each id once, with the end offset of its first occurrence, in order of the end offset, until `on_match`
@@ -214,7 +224,7 @@ impl Database {
     /// The first occurrence of any pattern: its id and end offset, the first in order of the end offset.
     pub fn scan_first(&self, hay: &[u8], scratch: &mut Scratch) -> Option<(u32, usize)> {
         let mut found = None;
-        self.scan_all(hay, scratch, |id, end| {
+        self.scan_all(hay, 0, scratch, |id, end| {
             found = Some((id, end));
             false
         });
@@ -242,6 +252,8 @@ pub struct Scratch {
     seen: Vec<u16>,
     epoch: u16,
     lists: drive::Lists,
+    /// The end of what was searched of a stream, and what is searched next.
+    window: Vec<u8>,
 }
 
 impl Scratch {
@@ -263,7 +275,7 @@ impl Scratch {
 
     /// Bytes of memory it holds.
     pub fn memory_bytes(&self) -> usize {
-        self.seen.capacity() * 2 + self.lists.memory_bytes()
+        self.seen.capacity() * 2 + self.lists.memory_bytes() + self.window.capacity()
     }
 
     /// A mark that no earlier call has left in `seen`.

@@ -4,7 +4,7 @@ use clap::Parser;
 use std::path::PathBuf;
 use tidegate_bench_sig::data::{self, Data, Payloads};
 use tidegate_bench_sig::{cpu_seconds, hs};
-use tidegate_core::sig::{Builder, Database, Scratch};
+use tidegate_core::sig::{Builder, Database, Scratch, Stream};
 
 #[derive(Debug, Parser)]
 struct Args {
@@ -272,7 +272,58 @@ fn print_row(n: usize, mode: &str, data: &str, row: &Row) -> bool {
     missed
 }
 
-/// Flows as they came, every packet a cut.
-fn streams(_args: &Args, _pats: &[Vec<u8>], _real: &Payloads) -> Option<Row> {
-    None
+/// Flows as they came, every packet a cut. States of all streams are there at once; a run begins them anew.
+fn streams(args: &Args, pats: &[Vec<u8>], real: &Payloads) -> Option<Row> {
+    let bytes = real.streamed.iter().map(|s| s.1.len()).sum();
+    if bytes == 0 {
+        return None;
+    }
+    let (db, _) = ours(pats);
+    let mut scratch = Scratch::for_databases([&db]);
+    let (mut other, _) = theirs(pats, 0, true);
+    // As in a table of flows: one beside the other.
+    let size = db.stream_bytes();
+    let mut states = vec![0u8; real.streams * size];
+    let mut open: Vec<_> = (0..real.streams).map(|_| other.stream()).collect();
+    println!(
+        "{:>8} {:>6} {} streams, state of {} bytes, Hyperscan {}",
+        pats.len(),
+        "stream",
+        real.streams,
+        db.stream_bytes(),
+        other.stream_size()
+    );
+    let mut runs: Vec<Run<'_>> = vec![
+        (
+            "ours",
+            Box::new(|| {
+                let mut s = Sum::default();
+                states.fill(0);
+                for (i, p) in &real.streamed {
+                    let mut stream = Stream::in_bytes(&mut states[i * size..][..size]);
+                    db.scan_stream(&mut stream, p, &mut scratch, |id, end| {
+                        s.add(id, end);
+                        true
+                    });
+                }
+                s
+            }),
+        ),
+        (
+            "Hyperscan",
+            Box::new(|| {
+                let mut s = Sum::default();
+                for o in &mut open {
+                    // What a reset tells belongs to ends of streams; literals have none.
+                    other.reset(o, &mut |_, _| {});
+                }
+                for (i, p) in &real.streamed {
+                    other.feed(&mut open[*i], p, &mut |id, end| s.add(id, end));
+                }
+                s
+            }),
+        ),
+    ];
+    let speed = measure(&mut runs, bytes, args.pairs);
+    Some(row(speed, &runs))
 }
