@@ -756,7 +756,8 @@ impl Compiler {
                 }
             }
         }
-        let mut out = PortGroups { common, table: vec![0; 1 << 16], groups: Vec::new() };
+        let mut table = vec![0u16; 1 << 16];
+        let mut out = PortGroups { common, ..PortGroups::default() };
         let mut known: BTreeMap<Vec<u32>, u16> = BTreeMap::new();
         for (w, mut m) in cuts.windows(2).zip(members) {
             m.sort_unstable();
@@ -764,8 +765,9 @@ impl Compiler {
                 out.groups.push(self.group(m, streams, &mut made));
                 (out.groups.len() - 1) as u16
             });
-            out.table[w[0] as usize..w[1] as usize].fill(id);
+            table[w[0] as usize..w[1] as usize].fill(id);
         }
+        out.ports = PortTable::new(&table);
         out
     }
 

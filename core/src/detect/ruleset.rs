@@ -279,16 +279,46 @@ pub struct PortGroups {
     /// Rules of any port that need no search: no pattern, or one with a place of its own. One copy of their tables
     /// stays in the caches whatever the ports of the packets are.
     pub common: PortGroup,
-    /// Port → group of the other rules of that port.
-    pub table: Vec<u16>,
+    /// Group of the other rules of each port.
+    pub ports: PortTable,
     pub groups: Vec<PortGroup>,
+}
+
+/// A number for each port, in pages of 256 ports of which equal ones are kept once: nearly all are, and what packets
+/// ask for stays in a few cache lines.
+#[derive(Debug, Default)]
+pub struct PortTable {
+    page: Vec<u16>,
+    cells: Vec<u16>,
+}
+
+impl PortTable {
+    /// `table`: one number for each port, or none at all.
+    pub fn new(table: &[u16]) -> PortTable {
+        let mut known = BTreeMap::new();
+        let mut out = PortTable::default();
+        for cells in table.chunks(256) {
+            let page = *known.entry(cells).or_insert_with(|| {
+                out.cells.extend(cells);
+                out.cells.len() / 256 - 1
+            });
+            out.page.push(page as u16);
+        }
+        out
+    }
+
+    #[inline]
+    pub fn get(&self, port: u16) -> Option<u16> {
+        let page = usize::from(*self.page.get(usize::from(port >> 8))?);
+        self.cells.get(page * 256 + usize::from(port & 255)).copied()
+    }
 }
 
 impl PortGroups {
     /// The rules of any port, and those of `port`.
     #[inline]
     pub fn get(&self, port: u16) -> [Option<&PortGroup>; 2] {
-        let own = self.table.get(port as usize).and_then(|g| self.groups.get(*g as usize));
+        let own = self.ports.get(port).and_then(|g| self.groups.get(usize::from(g)));
         [Some(&self.common), own]
     }
 }

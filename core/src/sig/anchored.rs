@@ -25,13 +25,15 @@ pub struct Placed {
 /// The patterns of one place and width: `slots[first..=first + mask]` is their hash.
 #[derive(Clone, Copy, Debug)]
 struct Row {
+    /// The bytes of the eight at the place that are the key.
+    key: u64,
     at: u32,
     width: u32,
-    first: u32,
-    mask: u32,
     /// `bits[bits..=bits + bit_words]`, one bit in eight set: most lookups end there, in a few lines that stay cached.
     bits: u32,
     bit_words: u32,
+    first: u32,
+    mask: u32,
 }
 
 /// The low half of a key's hash and the first entry with it; `NONE` when free.
@@ -62,6 +64,8 @@ pub struct Anchored {
     entries: Box<[Entry]>,
     arena: Box<[u8]>,
     shortest: usize,
+    /// The last place.
+    reach: u32,
 }
 
 /// Key bytes of a pattern.
@@ -73,23 +77,21 @@ fn width(len: usize) -> u32 {
     }
 }
 
-/// Bit 5 set in every byte: case does not count, and what else it blurs the comparison tells apart.
-fn fold(b: &[u8]) -> u64 {
-    let mut w = [0u8; 8];
-    for (w, b) in w.iter_mut().zip(b) {
-        *w = b | 0x20;
+/// Bit 5 in every byte: with it set case does not count, and what else it blurs the comparison tells apart.
+const FOLD: u64 = 0x2020_2020_2020_2020;
+
+/// The first eight bytes of `b`, zeros for those it has not.
+#[inline(always)]
+fn eight(b: &[u8]) -> u64 {
+    match b.first_chunk::<8>() {
+        Some(b) => u64::from_le_bytes(*b),
+        None => padded(b),
     }
-    u64::from_le_bytes(w)
 }
 
-/// The folded `width` bytes at the start of `b`, which has as many.
-#[inline(always)]
-fn key(b: &[u8], width: u32) -> u64 {
-    match (width, b.first_chunk::<8>(), b.first_chunk::<4>()) {
-        (8, Some(b), _) => u64::from_le_bytes(*b) | 0x2020_2020_2020_2020,
-        (4, _, Some(b)) => u64::from(u32::from_le_bytes(*b) | 0x2020_2020),
-        _ => fold(b.get(..width as usize).unwrap_or_default()),
-    }
+#[cold]
+fn padded(b: &[u8]) -> u64 {
+    b.iter().rev().fold(0, |w, b| w << 8 | u64::from(*b))
 }
 
 #[inline(always)]
@@ -114,6 +116,7 @@ impl Anchored {
         let (mut entries, mut arena, mut bits) = (Vec::new(), Vec::new(), Vec::new());
         for row in patterns.chunk_by(|a, b| (a.at, width(a.bytes.len())) == (b.at, width(b.bytes.len()))) {
             let (at, width) = (row[0].at, width(row[0].bytes.len()));
+            let key = u64::MAX >> (64 - 8 * width);
             let size = (row.len() * 2).next_power_of_two();
             let first = slots.len();
             slots.resize(first + size, Slot { tag: 0, entry: NONE });
@@ -122,7 +125,7 @@ impl Anchored {
             let first_bits = bits.len();
             bits.resize(first_bits + bit_words, 0u64);
             for p in row {
-                let (place, tag) = hash(key(&p.bytes, width));
+                let (place, tag) = hash((eight(&p.bytes) | FOLD) & key);
                 bits[first_bits + (tag as usize >> 6 & (bit_words - 1))] |= 1 << (tag & 63);
                 let mut i = place as usize & (size - 1);
                 // Half of the slots stay free, so the walk ends.
@@ -139,13 +142,15 @@ impl Anchored {
                 table[i] = Slot { tag, entry: entries.len() as u32 - 1 };
                 arena.extend_from_slice(&p.bytes);
             }
+            out.reach = at;
             rows.push(Row {
+                key,
                 at,
                 width,
-                first: first as u32,
-                mask: size as u32 - 1,
                 bits: first_bits as u32,
                 bit_words: bit_words as u32 - 1,
+                first: first as u32,
+                mask: size as u32 - 1,
             });
         }
         out.rows = rows.into();
@@ -188,16 +193,22 @@ impl Anchored {
     /// `offset` of the whole value. Patterns that only partly lie in `hay` are not found.
     #[inline]
     pub fn scan(&self, hay: &[u8], offset: u64, mut on_match: impl FnMut(u32, usize)) {
+        // What lies before `hay` was looked at when it came.
+        let Some(reach) = u64::from(self.reach).checked_sub(offset) else { return };
+        let past = reach >= hay.len() as u64;
+        let before = offset as u32;
         for row in &*self.rows {
-            let Some(at) = u64::from(row.at).checked_sub(offset) else { continue };
-            let Some(here) = hay.get(at as usize..).filter(|h| h.len() >= row.width as usize) else {
-                // Rows are in order of their place; a wider one there or one behind cannot fit either.
-                if at >= hay.len() as u64 {
+            let Some(at) = row.at.checked_sub(before) else { continue };
+            let at = at as usize;
+            if past && at + row.width as usize > hay.len() {
+                // Rows are in order of their place: one behind cannot fit either, a narrower one here may.
+                if at >= hay.len() {
                     return;
                 }
                 continue;
-            };
-            let (place, tag) = hash(key(here, row.width));
+            }
+            let Some(here) = hay.get(at..) else { return };
+            let (place, tag) = hash((eight(here) | FOLD) & row.key);
             let word = self.bits.get((row.bits + (tag >> 6 & row.bit_words)) as usize);
             if word.is_none_or(|w| w >> (tag & 63) & 1 == 0) {
                 continue;
@@ -208,7 +219,7 @@ impl Anchored {
                     break;
                 }
                 if s.tag == tag {
-                    self.compare(here, at as usize, s.entry, &mut on_match);
+                    self.compare(here, at, s.entry, &mut on_match);
                     break;
                 }
                 i = (i + 1) & row.mask;
