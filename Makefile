@@ -70,6 +70,8 @@ differential: $(BIN) $(PYTHON)
 robustness: $(PYTHON)
 	$(CARGO) build --locked -p tidegate-dataplane --bin tidegate
 	$(PYTHON) tests/robustness.py --engine $(abspath target/debug/tidegate) --shared $(SHARED)
+	$(PYTHON) tests/robustness.py --engine $(abspath target/debug/tidegate) --shared $(SHARED) \
+		--rules $(SHARED)/rules/et-open/et-open.rules --sample 500
 
 bench: $(BIN) $(PYTHON)
 	$(PYTHON) benches/versus_suricata.py --engine $(abspath $(BIN)) --shared $(SHARED) --no-rules

@@ -2,6 +2,7 @@
 """robustness.py - read every capture there is, in batches of several sizes, and want the same events each time.
 
     robustness.py [--engine target/debug/tidegate] [--shared ../shared] [--batches 1,7,256] [--jobs 2] [--only TEXT]
+                  [--rules FILE [--sample 500]]
 
 Captures are read folder by folder (`-r DIR`: the flows of one capture meet the next one's). For each folder
 the event files of all batch sizes must be equal byte for byte, apart from the `stats` record, whose time is
@@ -31,6 +32,13 @@ def digest(path):
                 n += 1
                 json.loads(line)
     return h.hexdigest(), n
+
+
+def sample(path, count):
+    """`count` rules spread evenly over a file"""
+    with open(path, encoding="utf-8", errors="replace") as f:
+        rules = [line for line in f if line.strip() and not line.startswith("#")]
+    return [rules[i * len(rules) // count] for i in range(min(count, len(rules)))]
 
 
 def one(engine, captures, batches, timeout, extra):
@@ -67,11 +75,17 @@ def main():
     ap.add_argument("--shared", default=os.path.join(here, "../shared"))
     ap.add_argument("--batches", default="1,7,256", type=lambda s: [int(x) for x in s.split(",")])
     ap.add_argument("--rules", help="rules to load; none without")
+    ap.add_argument("--sample", type=int, default=0, help="only that many of the rules, spread over the file")
     ap.add_argument("--only", default="")
     ap.add_argument("--jobs", type=int, default=2)
     ap.add_argument("--timeout", type=float, default=1200, help="seconds per folder and batch size")
     a = ap.parse_args()
-    extra = ["-S", a.rules] if a.rules else ["-S", "/dev/null"]
+    own = None
+    if a.rules and a.sample:
+        own = tempfile.NamedTemporaryFile("w", suffix=".rules", prefix="tidegate-robust-")
+        own.writelines(sample(a.rules, a.sample))
+        own.flush()
+    extra = ["-S", own.name if own else a.rules or "/dev/null"]
     work = list(folders(a.shared, a.only))
     if not work:
         raise SystemExit("no captures found")

@@ -176,8 +176,10 @@ pub struct Alert<'a> {
     pub stream_data: &'a [u8],
     /// Logged because a `tag` of an earlier alert covers this packet.
     pub tagged: bool,
-    /// Verdict on the packet so far.
+    /// What becomes of the packet.
     pub verdict: Verdict,
+    /// A pass rule matched on it.
+    pub passed: bool,
 }
 
 /// Kind of an anomaly (EVE `anomaly.type`).

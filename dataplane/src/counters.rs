@@ -3,8 +3,9 @@
 use tidegate_core::app::registry::PROTOCOLS;
 use tidegate_core::app::{AppProto, OVER_TCP, OVER_UDP};
 use tidegate_core::engine::Stats;
+use tidegate_core::flow::exception_target;
 use tidegate_core::packet::{events, layers};
-use tidegate_core::stream;
+use tidegate_core::stream::{self, ExceptionPolicy};
 
 use crate::eve::Counts;
 
@@ -25,6 +26,8 @@ const DROP_REASONS: [&str; 13] = [
     "default_packet_policy",
 ];
 
+/// By number of [`tidegate_core::flow::exception_target`].
+const EXCEPTION_TARGETS: [&str; exception_target::COUNT] = ["tcp.midstream", "tcp.reassembly"];
 const FLOW_STATES: [&str; 4] = ["new", "established", "closed", "local_bypassed"];
 const TCP_STATES: [&str; 11] = [
     "none",
@@ -121,12 +124,18 @@ pub fn named(s: &Stats, c: &Counts, ips: bool, decoder_events: bool) -> Vec<(Str
             }
         }
     }
-    protocols(c, &mut put);
+    for (target, counts) in EXCEPTION_TARGETS.iter().zip(s.exceptions) {
+        // Ignoring is no policy that somebody counts.
+        for (name, n) in ExceptionPolicy::NAMES.iter().zip(counts).skip(1).filter(|c| c.1 > 0) {
+            put(&format!("exception_policy.{target}.{name}"), n);
+        }
+    }
+    protocols(c, s, &mut put);
     out
 }
 
-/// `app_layer.flow.NAME` and `app_layer.tx.NAME`, with the carrier in the name where there are two.
-fn protocols(c: &Counts, put: &mut dyn FnMut(&str, u64)) {
+/// `app_layer.flow.NAME`, `app_layer.tx.NAME` and `app_layer.error.NAME.parser`, with the carrier in the name where there are two.
+fn protocols(c: &Counts, s: &Stats, put: &mut dyn FnMut(&str, u64)) {
     for (i, def) in PROTOCOLS.iter().enumerate() {
         let at = i + usize::from(AppProto::FIRST);
         let both = def.over & OVER_TCP != 0 && def.over & OVER_UDP != 0;
@@ -139,6 +148,7 @@ fn protocols(c: &Counts, put: &mut dyn FnMut(&str, u64)) {
             put(&format!("app_layer.flow.{}{suffix}", def.name), flows);
             if def.parser.is_some() {
                 put(&format!("app_layer.tx.{}{suffix}", def.name), txs);
+                put(&format!("app_layer.error.{}{suffix}.parser", def.name), s.app_errors[carrier][i & 63]);
             }
         }
     }

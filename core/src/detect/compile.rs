@@ -29,16 +29,18 @@ type Refuse = String;
 impl RuleSet {
     /// Compiles `rules`. Rules that cannot be compiled end up in [`RuleSet::refused`].
     pub fn compile(rules: Vec<ir::Rule>) -> RuleSet {
-        RuleSet::compile_with(rules, &Categories::new(), Reputation::default())
+        RuleSet::compile_with(rules, &Categories::new(), Reputation::default(), ACTION_ORDER)
     }
 
-    /// As [`RuleSet::compile`], with the address reputation that `iprep` asks.
+    /// As [`RuleSet::compile`], with the address reputation that `iprep` asks and the order of actions: rejecting
+    /// ones count as [`Action::Reject`].
     pub fn compile_with(
         mut rules: Vec<ir::Rule>,
         categories: &Categories,
         reputation: Reputation,
+        actions: [Action; 4],
     ) -> RuleSet {
-        rules.sort_by_key(order);
+        rules.sort_by_key(|r| order(r, &actions));
         let mut c = Compiler { categories: categories.clone(), ..Compiler::default() };
         c.set.reputation = reputation;
         for r in rules {
@@ -51,14 +53,16 @@ impl RuleSet {
     }
 }
 
-/// Evaluation order: pass, drop, reject, alert; rules that set flow state before those that read it; priority.
-fn order(r: &ir::Rule) -> (u8, u8, u8, u32) {
-    let action = match r.meta.action {
-        Action::Pass => 0,
-        Action::Drop => 1,
-        Action::Alert => 3,
-        _ => 2,
+/// The order of actions where nothing else is said.
+pub const ACTION_ORDER: [Action; 4] = [Action::Pass, Action::Drop, Action::Reject, Action::Alert];
+
+/// Evaluation order: by action; rules that set flow state before those that read it; priority.
+fn order(r: &ir::Rule, actions: &[Action; 4]) -> (u8, u8, u8, u32) {
+    let kind = match r.meta.action {
+        Action::RejectSrc | Action::RejectDst | Action::RejectBoth => Action::Reject,
+        a => a,
     };
+    let action = actions.iter().position(|a| *a == kind).unwrap_or(actions.len()) as u8;
     let sets = r.post.iter().any(|p| {
         matches!(p, ir::Post::FlowbitsSet(_) | ir::Post::FlowbitsUnset(_) | ir::Post::FlowbitsToggle(_))
     });
@@ -338,7 +342,8 @@ impl Compiler {
         self.set.sigs.push(Sig {
             proto_only,
             action: r.meta.action,
-            noalert: r.noalert,
+            // A rule that passes is silent unless it says otherwise.
+            noalert: r.noalert.unwrap_or(r.meta.action == Action::Pass),
             ip,
             proto,
             pkthdr: r.header.proto == ProtoSpec::PktHdr,

@@ -95,9 +95,12 @@ impl Queue {
                 Fate::Alert => {}
                 Fate::Silent => d.alert = false,
                 Fate::Nothing => continue,
-                Fate::Changed(a) => d.action = a,
+                Fate::Changed(a) => {
+                    d.action = a;
+                    d.alert &= a != Action::Pass;
+                }
             }
-            if d.alert && d.action != Action::Pass {
+            if d.alert {
                 if alerts == self.max {
                     self.overflow += 1;
                     continue;

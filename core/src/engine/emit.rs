@@ -125,15 +125,18 @@ impl Engine {
         });
         let mut verdict = Verdict::Forward;
         let mut dropping = None;
-        for i in 0..self.decisions.len() {
+        let (mut told, mut passed) = (self.decisions.len(), false);
+        for i in 0..told {
             let d = self.decisions[i];
-            let Some(meta) = rules.meta(d.hit.sig) else { continue };
             let sig = &rules.sigs[d.hit.sig as usize];
             let whole_flow = d.hit.in_stream || d.hit.tx.is_some() || sig.flow_scope();
-            if d.action == Action::Pass {
-                if let (Some(ix), true) = (ix, whole_flow) {
+            let pass = d.action == Action::Pass;
+            if pass {
+                // What drops and comes first in the order of actions has decided on the packet.
+                if let (Some(ix), true, None) = (ix, whole_flow, dropping) {
                     self.flows.hot_mut(ix).flags |= flag::PASS | flag::NO_PAYLOAD_INSPECT;
                 }
+                (told, passed) = (i + 1, true);
                 break;
             }
             if d.action.is_drop() {
@@ -147,14 +150,21 @@ impl Engine {
                     verdict = super::stronger(verdict, v);
                 }
                 if self.ips {
-                    dropping.get_or_insert((d.hit.sig, d.action));
+                    let reason =
+                        if sig.action.is_drop() { DropReason::Rules } else { DropReason::RulesThreshold };
+                    dropping.get_or_insert((d.hit.sig, d.action, reason));
                     if let (Some(ix), true) = (ix, whole_flow) {
                         self.flows.hot_mut(ix).flags |= flag::DROP;
                     }
                 }
             }
+        }
+        // An alert tells what becomes of the packet, whichever rule decides on that.
+        for i in 0..told {
+            let d = self.decisions[i];
+            let Some(meta) = rules.meta(d.hit.sig) else { continue };
             if !d.alert {
-                self.stats.suppressed += 1;
+                self.stats.suppressed += u64::from(d.action != Action::Pass);
                 continue;
             }
             self.stats.alerts += 1;
@@ -184,6 +194,7 @@ impl Engine {
                 stream_data,
                 tagged: false,
                 verdict,
+                passed,
             };
             match ix {
                 Some(ix) => self.view(ix).with(|flow| {
@@ -215,16 +226,16 @@ impl Engine {
                     stream_data: &[],
                     tagged: true,
                     verdict,
+                    passed,
                 }));
             });
         }
         if self.ips
-            && let Some((sig, action)) = dropping
+            && let Some((sig, action, reason)) = dropping
         {
-            self.stats.drop_reasons[DropReason::Rules as usize] += 1;
+            self.stats.drop_reasons[reason as usize & 15] += 1;
             let rule = rules.meta(sig);
-            let rec =
-                Dropped { packet: pkt, dir, flow: None, reason: DropReason::Rules, verdict, rule, action };
+            let rec = Dropped { packet: pkt, dir, flow: None, reason, verdict, rule, action };
             self.emit_drop(rec, ix, sink);
         }
         verdict

@@ -7,7 +7,7 @@ use crate::app::{FlowFacts, Input, OVER_TCP, OVER_UDP};
 use crate::detect::context::Raw;
 use crate::detect::{FlowCx, PacketCx};
 use crate::event::{AnomalyKind, DropReason, EventSink, Verdict};
-use crate::flow::{FlowIx, Found, Hashed, State, flag};
+use crate::flow::{FlowIx, Found, Hashed, State, exception_target, flag};
 use crate::packet::{EventSet, L4, Packet, PacketBuf};
 use crate::stream::{Ev, ExceptionPolicy, StreamOut, outflag};
 
@@ -223,7 +223,7 @@ impl Engine {
                 }
                 if let Some(v) = self.exception(ix, &out) {
                     return if matches!(v, Verdict::Drop | Verdict::Reject { .. }) {
-                        let why = out.drop.unwrap_or(DropReason::StreamMidstream);
+                        let why = out.exception_reason.unwrap_or(DropReason::StreamMidstream);
                         self.dropped(pkt, dir, ix, why, v, sink)
                     } else {
                         v
@@ -296,11 +296,21 @@ impl Engine {
 
     /// Applies an exception policy that the stream station asks for; `Some` when the packet is decided by it.
     fn exception(&mut self, ix: FlowIx, out: &StreamOut) -> Option<Verdict> {
-        if out.exception == ExceptionPolicy::Ignore { None } else { self.apply_exception(ix, out) }
+        match out.exception_reason {
+            None => None,
+            Some(reason) => self.apply_exception(ix, out, reason),
+        }
     }
 
     #[cold]
-    fn apply_exception(&mut self, ix: FlowIx, out: &StreamOut) -> Option<Verdict> {
+    fn apply_exception(&mut self, ix: FlowIx, out: &StreamOut, reason: DropReason) -> Option<Verdict> {
+        let target = match reason {
+            DropReason::StreamMidstream => exception_target::MIDSTREAM,
+            _ => exception_target::REASSEMBLY,
+        };
+        let policy = out.exception as u8;
+        self.stats.exceptions[usize::from(target)][usize::from(policy)] += 1;
+        self.flows.cold_mut(ix).exception = (target, policy);
         let hot = self.flows.hot_mut(ix);
         hot.flags |= flag::EXCEPTION;
         match out.exception {
@@ -311,6 +321,7 @@ impl Engine {
                 None
             }
             ExceptionPolicy::Bypass => {
+                hot.flags |= flag::PASS;
                 self.flows.set_state(ix, State::Bypassed);
                 Some(Verdict::Bypass)
             }
@@ -508,6 +519,11 @@ impl Engine {
         seen: &mut Seen<'_>,
         sink: &mut dyn EventSink,
     ) {
+        if fed.parse_failed
+            && let Some(p) = self.state[ix.0 as usize].app.proto.index()
+        {
+            self.stats.app_errors[usize::from(pkt.l4 == L4::Udp)][p & 63] += 1;
+        }
         if fed.decided {
             seen.proto_decided = true;
             if let Some(p) = self.state[ix.0 as usize].app.proto.index() {

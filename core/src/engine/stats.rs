@@ -4,7 +4,7 @@ use crate::app::registry::PROTOCOLS;
 use crate::detect::context;
 use crate::flow;
 use crate::packet::{L3, L4, Packet, Source, layers};
-use crate::stream::StreamCounters;
+use crate::stream::{ExceptionPolicy, StreamCounters};
 
 /// TCP flag bits.
 const SYN: u8 = 2;
@@ -52,6 +52,10 @@ pub struct Stats {
     pub app_flows: [u64; PROTOS],
     pub app_txs: [u64; PROTOS],
     pub app_failed: [u64; 2],
+    /// Flows whose parser gave up, over TCP and over UDP, by protocol of the registry.
+    pub app_errors: [[u64; PROTOS]; 2],
+    /// Exception policies applied, by target ([`flow::exception_target`]) and policy.
+    pub exceptions: [[u64; ExceptionPolicy::COUNT]; flow::exception_target::COUNT],
     pub alerts: u64,
     pub suppressed: u64,
     pub alert_overflow: u64,
@@ -102,6 +106,8 @@ impl Default for Stats {
             app_flows: [0; PROTOS],
             app_txs: [0; PROTOS],
             app_failed: [0; 2],
+            app_errors: [[0; PROTOS]; 2],
+            exceptions: [[0; ExceptionPolicy::COUNT]; flow::exception_target::COUNT],
             alerts: 0,
             suppressed: 0,
             alert_overflow: 0,

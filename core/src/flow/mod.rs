@@ -165,6 +165,14 @@ impl Hot {
     };
 }
 
+/// What an exception policy was applied for.
+pub mod exception_target {
+    pub const MIDSTREAM: u8 = 0;
+    pub const REASSEMBLY: u8 = 1;
+    /// How many there are.
+    pub const COUNT: usize = 2;
+}
+
 /// What few packets touch.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cold {
@@ -175,8 +183,9 @@ pub struct Cold {
     /// Source and destination MAC of the first packet per direction.
     pub mac: [Option<([u8; 6], [u8; 6])>; 2],
     pub end: EndReason,
-    /// Exception policies applied, a bit per policy, set by the engine.
-    pub exception: u16,
+    /// The exception policy applied last: its target (see [`exception_target`]) and the policy's number, set by the
+    /// engine together with [`flag::EXCEPTION`].
+    pub exception: (u8, u8),
     /// Number of the packet (`pcap_cnt`) that opened it.
     pub first_index: u64,
     pub(crate) hash: u64,

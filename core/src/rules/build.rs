@@ -88,7 +88,7 @@ impl<'b, 'e> Builder<'b, 'e> {
                 threshold: None,
                 rate_filter: None,
                 suppress: Vec::new(),
-                noalert: false,
+                noalert: None,
                 vars: 0,
                 prefilter: false,
             },

@@ -36,7 +36,8 @@ pub struct Rule {
     /// `suppress` lines of the threshold file that name this rule.
     pub suppress: Vec<Threshold>,
     /// `detection_filter` beside `threshold` is not allowed; it is `threshold` with its own kind.
-    pub noalert: bool,
+    /// `noalert` or `alert`, when the rule says one of them.
+    pub noalert: Option<bool>,
     /// Number of byte_extract / byte_math variables the rule uses.
     pub vars: u8,
     /// `prefilter` keyword was given (on a packet keyword).

@@ -19,6 +19,15 @@ pub enum ExceptionPolicy {
     Reject,
 }
 
+impl ExceptionPolicy {
+    /// How many there are.
+    pub const COUNT: usize = 7;
+
+    /// EVE `policy`, by number.
+    pub const NAMES: [&str; Self::COUNT] =
+        ["ignore", "pass_packet", "pass_flow", "bypass", "drop_packet", "drop_flow", "reject"];
+}
+
 /// `stream.reassembly.urgent.policy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum UrgentPolicy {

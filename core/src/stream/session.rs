@@ -93,7 +93,7 @@ pub struct StreamOut {
     pub payload_offset: u64,
     /// In IPS mode: why the packet must be dropped.
     pub drop: Option<DropReason>,
-    /// An exception policy that applies to the packet or its flow, and the reason if it drops.
+    /// An exception policy that applies to the packet or its flow, and the exception; without one none applies.
     pub exception: ExceptionPolicy,
     pub exception_reason: Option<DropReason>,
 }

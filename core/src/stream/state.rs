@@ -201,10 +201,8 @@ pub(super) fn opens(cfg: &StreamConfig, seg: &Seg, out: &mut StreamOut) -> Openi
     if !middle {
         return if seg.any(SYN) { Opening::Session } else { Opening::None };
     }
-    if cfg.midstream_policy != ExceptionPolicy::Ignore {
-        out.exception = cfg.midstream_policy;
-        out.exception_reason = Some(DropReason::StreamMidstream);
-    }
+    out.exception = cfg.midstream_policy;
+    out.exception_reason = Some(DropReason::StreamMidstream);
     let permitted = matches!(cfg.midstream_policy, ExceptionPolicy::Ignore | ExceptionPolicy::PassFlow);
     if seg.any(FIN) {
         if !cfg.midstream || seg.len == 0 || !permitted {

@@ -164,7 +164,7 @@ pub fn load(paths: &[PathBuf], s: &Settings, data_dir: Option<&Path>) -> Result<
         let name = s.reputation.files.get(file as usize).map(|f| f.display().to_string()).unwrap_or_default();
         eprintln!("{name}:{line}: expected address,category,score; the line is left out");
     }
-    let set = RuleSet::compile_with(rules, &reputation, scores);
+    let set = RuleSet::compile_with(rules, &reputation, scores, s.action_order);
     let mut all: Vec<Refused> = no.iter().map(refused).collect();
     all.extend(set.refused().iter().map(|e| Refused {
         file: e.file,

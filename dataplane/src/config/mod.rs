@@ -10,6 +10,7 @@ pub mod yaml;
 use std::path::{Path, PathBuf};
 
 use tidegate_core::app::AppConfig;
+use tidegate_core::event::Action;
 
 pub use eve::{AlertSettings, EveSettings, Outputs};
 pub use hosts::HostPolicies;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub reputation: Reputation,
     pub datasets: Datasets,
     pub exception: ExceptionPolicies,
+    /// `action-order`: whose rules come first.
+    pub action_order: [Action; 4],
     /// Most alerts of one packet.
     pub packet_alert_max: u16,
     pub default_log_dir: Option<PathBuf>,

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use tidegate_core::app::AppConfig;
+use tidegate_core::detect::compile::ACTION_ORDER;
+use tidegate_core::event::Action;
 use tidegate_core::stream::policy::OsPolicy;
 
 use super::yaml::{ConfigError, Node, truth};
@@ -69,6 +71,7 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
         },
         datasets: datasets(root, dir)?,
         exception,
+        action_order: action_order(root)?,
         packet_alert_max: root.number("packet-alert-max")?.unwrap_or(15),
         default_log_dir: root.text("default-log-dir").map(PathBuf::from),
         stats: root.flag("stats.enabled").unwrap_or(true),
@@ -78,9 +81,7 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
         ignored: Vec::new(),
     };
     // Known and without meaning here: one engine, one thread, and no statistics timer.
-    for key in
-        ["stats.interval", "defrag.prealloc", "defrag.hash-size", "flow.hash-size", "runmode", "action-order"]
-    {
+    for key in ["stats.interval", "defrag.prealloc", "defrag.hash-size", "flow.hash-size", "runmode"] {
         if let Some(n) = root.at(key) {
             n.accept();
         }
@@ -376,6 +377,29 @@ fn datasets(root: &Node, dir: &Path) -> Result<Datasets, ConfigError> {
     Ok(d)
 }
 
+/// `action-order`: all four actions, each once.
+fn action_order(root: &Node) -> Result<[Action; 4], ConfigError> {
+    const KEY: &str = "action-order";
+    if root.at(KEY).is_none() {
+        return Ok(ACTION_ORDER);
+    }
+    let mut out = Vec::new();
+    for name in items(root, KEY) {
+        let action = match name.as_str() {
+            "pass" => Action::Pass,
+            "drop" => Action::Drop,
+            "reject" => Action::Reject,
+            "alert" => Action::Alert,
+            _ => return Err(bad(KEY, format!("`{name}` is not an action"))),
+        };
+        if out.contains(&action) {
+            return Err(bad(KEY, format!("`{name}` is there twice")));
+        }
+        out.push(action);
+    }
+    out.try_into().map_err(|_| bad(KEY, "pass, drop, reject and alert are wanted, each once".to_string()))
+}
+
 fn exception_name(key: &str, text: &str) -> Result<Option<Exception>, ConfigError> {
     Ok(Some(match text.to_ascii_lowercase().as_str() {
         "ignore" => Exception::Ignore,
@@ -413,8 +437,22 @@ fn exception(root: &Node, ips: bool) -> Result<ExceptionPolicies, ConfigError> {
     };
     let midstream_on = root.flag("stream.midstream").unwrap_or(false);
     let midstream = match get("stream.midstream-policy")? {
-        Some(p) => ids(p),
-        None if midstream_on => Exception::Ignore,
+        Some(p) => {
+            let auto_chosen =
+                root.text("stream.midstream-policy").is_some_and(|t| t.eq_ignore_ascii_case("auto"));
+            let wrong = match p {
+                _ if auto_chosen => false,
+                Exception::PassPacket | Exception::DropPacket => true,
+                p => midstream_on && !matches!(p, Exception::Ignore | Exception::PassFlow),
+            };
+            if wrong {
+                let what =
+                    if midstream_on { "when midstream is on: pass-flow or ignore" } else { "of a flow" };
+                return Err(bad("stream.midstream-policy", format!("not a policy {what}")));
+            }
+            if auto_chosen && midstream_on { Exception::Ignore } else { ids(p) }
+        }
+        None if midstream_on && master.flatten().is_none() => Exception::Ignore,
         // Passing or rejecting packets one by one says nothing of a flow.
         None => match fill {
             Exception::DropPacket | Exception::PassPacket => Exception::Ignore,
@@ -500,6 +538,8 @@ mod tests {
             ("stream: {reassembly: {depth: lots}}", "stream.reassembly.depth"),
             ("host-os-policy: {beos: [1.2.3.4]}", "host-os-policy"),
             ("exception-policy: maybe", "exception-policy"),
+            ("stream: {midstream-policy: drop-packet}", "stream.midstream-policy"),
+            ("stream: {midstream: yes, midstream-policy: bypass}", "stream.midstream-policy"),
             ("flow-timeouts: {tcp: {new: soon}}", "flow-timeouts.tcp.new"),
         ] {
             let tree = Node::parse(text, Path::new("t"), Path::new(".")).unwrap();
@@ -520,6 +560,19 @@ mod tests {
         assert_eq!(p("exception-policy: reject", true).stream_memcap, Exception::Reject);
         assert_eq!(p("app-layer: {error-policy: drop-flow}", false).app_error, Exception::Ignore);
         assert_eq!(p("app-layer: {error-policy: pass-flow}", false).app_error, Exception::PassFlow);
+        let midstream = "{stream: {midstream: yes}, exception-policy: bypass}";
+        assert_eq!(p(midstream, true).midstream, Exception::Bypass);
+    }
+
+    #[test]
+    fn an_order_of_actions_has_all_four() {
+        let p = |text: &str| action_order(&Node::parse(text, Path::new("t"), Path::new(".")).unwrap());
+        assert_eq!(p("a: b").unwrap(), ACTION_ORDER);
+        let order = p("action-order: [drop, alert, reject, pass]").unwrap();
+        assert_eq!(order, [Action::Drop, Action::Alert, Action::Reject, Action::Pass]);
+        for wrong in ["[drop]", "[drop, drop, reject, pass]", "[drop, alert, reject, allow]"] {
+            assert!(p(&format!("action-order: {wrong}")).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -77,7 +77,8 @@ impl Output {
             packet(j, a.packet, usize::MAX);
         }
         if s.verdict {
-            verdict(j, a.verdict, a.action, a.packet, ips);
+            let action = if a.passed { Action::Pass } else { a.action };
+            verdict(j, a.verdict, action, a.packet, ips);
         }
         self.end();
     }

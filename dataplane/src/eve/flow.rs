@@ -2,7 +2,8 @@
 
 use tidegate_core::Dir;
 use tidegate_core::app::AppProto;
-use tidegate_core::flow::{FlowView, State, flag};
+use tidegate_core::flow::{FlowView, State, exception_target, flag};
+use tidegate_core::stream::ExceptionPolicy;
 
 use super::Output;
 use super::header::{About, Ends};
@@ -179,24 +180,13 @@ impl Output {
     }
 }
 
-/// The exception policy that was applied: its target in bits 0 to 3, the policy in bits 4 to 7.
-fn exceptions(j: &mut Json, packed: u16) {
-    const TARGETS: [&str; 8] = [
-        "stream_midstream",
-        "stream_memcap",
-        "stream_reassembly_memcap",
-        "flow_memcap",
-        "defrag_memcap",
-        "app_layer_error",
-        "stream_urgent",
-        "unknown",
-    ];
-    const POLICIES: [&str; 8] =
-        ["ignore", "pass_packet", "pass_flow", "drop_packet", "drop_flow", "reject", "reject_both", "bypass"];
+/// The exception policy that was applied: its target and its number.
+fn exceptions(j: &mut Json, (target, policy): (u8, u8)) {
+    const TARGETS: [&str; exception_target::COUNT] = ["stream_midstream", "stream_reassembly_memcap"];
     j.open_list("exception_policy");
     j.open("");
-    j.word("target", TARGETS[usize::from(packed & 7)]);
-    j.word("policy", POLICIES[usize::from(packed >> 4 & 7)]);
+    j.word("target", TARGETS.get(usize::from(target)).unwrap_or(&"unknown"));
+    j.word("policy", ExceptionPolicy::NAMES.get(usize::from(policy)).unwrap_or(&"ignore"));
     j.close();
     j.close_list();
 }

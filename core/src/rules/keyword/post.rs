@@ -10,11 +10,11 @@ use crate::rules::refuse::{Res, bad, conflict};
 
 pub static KEYWORDS: &[Keyword] = &[
     Keyword::flag("noalert", |b, _| {
-        b.rule.noalert = true;
+        b.rule.noalert = Some(true);
         Ok(())
     }),
     Keyword::flag("alert", |b, _| {
-        b.rule.noalert = false;
+        b.rule.noalert = Some(false);
         Ok(())
     }),
     Keyword::flag("bypass", |b, _| {

@@ -30,7 +30,7 @@ fn name(t: &str) -> Res<String> {
 fn flowbits(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     let t = a.text()?;
     if t == "noalert" {
-        b.rule.noalert = true;
+        b.rule.noalert = Some(true);
         return Ok(());
     }
     let Some((op, bits)) = t.split_once(',') else { return bad("write operation,name") };
@@ -105,7 +105,7 @@ fn flowint(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
 fn xbits(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     let t = a.text()?;
     if t == "noalert" {
-        b.rule.noalert = true;
+        b.rule.noalert = Some(true);
         return Ok(());
     }
     let mut p = parts(t);
@@ -153,7 +153,7 @@ fn xbits(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
 fn hostbits(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     let t = a.text()?;
     if t == "noalert" {
-        b.rule.noalert = true;
+        b.rule.noalert = Some(true);
         return Ok(());
     }
     let mut p = parts(t);
