@@ -142,9 +142,14 @@ pub struct Sig {
 
 impl Sig {
     /// Whether its action covers the whole flow although it matched on one packet: rules without conditions on
-    /// bytes.
+    /// bytes or on the flow's state.
     pub(crate) fn flow_scope(&self) -> bool {
-        self.payload_list.is_none() && self.lists.is_empty() && self.packet.is_empty()
+        let f = &self.flow;
+        self.payload_list.is_none()
+            && self.lists.is_empty()
+            && self.packet.is_empty()
+            && self.state.is_empty()
+            && !(f.established || f.not_established || f.stateless)
     }
 }
 
