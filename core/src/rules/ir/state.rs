@@ -1,0 +1,214 @@
+//! Conditions on what is kept between packets, what a match does, and how alerts are limited.
+
+use super::bytes::{Cmp, IntTest};
+use super::header::AddrSet;
+use crate::app::AppProto;
+use crate::event::Action;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    ToServer,
+    ToClient,
+    Both,
+    Either,
+}
+
+/// A condition on state kept over packets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StateMatch {
+    /// Any of the named bits set (`isset,a|b`).
+    FlowbitsIsSet(Vec<String>),
+    FlowbitsIsNotSet(Vec<String>),
+    Flowint {
+        name: String,
+        test: VarTest,
+    },
+    Xbits {
+        name: String,
+        track: Track,
+        set: bool,
+    },
+    Hostbits {
+        name: String,
+        track: Track,
+        set: bool,
+    },
+    AppProtocol {
+        /// Any of these (`http` means several).
+        protos: Vec<AppProto>,
+        negated: bool,
+        mode: AppProtoMode,
+    },
+    /// `app-layer-event:proto.event`: number of the event in the protocol's list; `None` for `proto` as a whole.
+    AppEvent {
+        proto: AppProto,
+        event: u8,
+    },
+    /// `app-layer-event:applayer_…`: detection-level events.
+    AppLayerEvent(u8),
+    /// `dcerpc.iface` / `dce_iface`: interface UUID (wire order of its text), version, any fragment.
+    DceIface {
+        uuid: [u8; 16],
+        version: Option<IntTest>,
+        any_frag: bool,
+    },
+    /// `ftpbounce`: the PORT command names another host than the client.
+    FtpBounce,
+    /// `app-layer-state`: progress of the transaction.
+    AppState {
+        test: IntTest,
+        dir: crate::Dir,
+    },
+    /// `flowvar:name,"value"` / `pktvar`.
+    FlowVar {
+        name: String,
+        value: Vec<u8>,
+        negated: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppProtoMode {
+    Either,
+    Final,
+    Original,
+    ToServer,
+    ToClient,
+    Both,
+}
+
+/// `flowint` comparisons.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VarTest {
+    Cmp(Cmp, VarValue),
+    IsSet,
+    IsNotSet,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VarValue {
+    Const(u32),
+    Name(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Track {
+    Src,
+    Dst,
+    /// xbits `ip_pair`, threshold `by_both`.
+    Pair,
+    Rule,
+    Flow,
+    /// xbits `track tx`.
+    Tx,
+}
+
+/// What a rule does when it matched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Post {
+    FlowbitsSet(Vec<String>),
+    FlowbitsUnset(Vec<String>),
+    FlowbitsToggle(Vec<String>),
+    FlowintSet {
+        name: String,
+        value: VarValue,
+    },
+    FlowintAdd {
+        name: String,
+        value: VarValue,
+    },
+    FlowintSub {
+        name: String,
+        value: VarValue,
+    },
+    Xbits {
+        name: String,
+        track: Track,
+        op: BitOp,
+        expire: u32,
+    },
+    Hostbits {
+        name: String,
+        track: Track,
+        op: BitOp,
+        expire: u32,
+    },
+    Tag(Tag),
+    Bypass,
+    FileStore {
+        /// Directions whose files are kept ([`crate::Dir::bit`]s); 0: that of the matching packet.
+        dirs: u8,
+        scope: FileScope,
+    },
+    /// `config:` settings of a transaction or flow (subsystem, type, scope text as written).
+    Config(String),
+    Replace(Vec<u8>),
+}
+
+/// How much `filestore` keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileScope {
+    File,
+    Tx,
+    Flow,
+}
+
+/// A condition on a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileMatch {
+    /// `filesize`, bytes.
+    Size(IntTest),
+    /// `filemd5`, `filesha1`, `filesha256`: sorted digests of 16, 20 or 32 bytes, one after the other.
+    Hash { len: u8, negated: bool, digests: Arc<Vec<u8>> },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BitOp {
+    Set,
+    Unset,
+    Toggle,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    /// `session` or `host`.
+    pub host: Option<Track>,
+    pub count: u32,
+    pub metric: TagMetric,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TagMetric {
+    Packets,
+    Seconds,
+    Bytes,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Threshold {
+    pub kind: ThresholdKind,
+    pub track: Track,
+    pub count: u32,
+    pub seconds: u32,
+    /// `backoff` only.
+    pub multiplier: u32,
+    /// `rate_filter` only: action and how long it holds, seconds.
+    pub new_action: Option<Action>,
+    pub timeout: u32,
+    /// `suppress` only: addresses it applies to (with `track`), all when empty.
+    pub addrs: Option<AddrSet>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThresholdKind {
+    Limit,
+    Threshold,
+    Both,
+    Backoff,
+    DetectionFilter,
+    RateFilter,
+    Suppress,
+}
