@@ -2,10 +2,10 @@
 //! panic, and all memory of flows is given back.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
+use tidegate_core::engine::Config;
 use tidegate_core::engine::Frame;
 use tidegate_core::event::{NoSink, Verdict};
 use tidegate_dataplane::capture::Capture;
-use tidegate_core::engine::Config;
 use tidegate_dataplane::config::engine::Mode;
 use tidegate_fuzz::common;
 

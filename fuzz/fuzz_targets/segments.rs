@@ -3,8 +3,8 @@
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use std::fmt::Write;
-use tidegate_core::event::{Event, EventSink, Fields};
 use tidegate_core::engine::Config;
+use tidegate_core::event::{Event, EventSink, Fields};
 use tidegate_dataplane::config::engine::Mode;
 use tidegate_fuzz::common::wire::{ACK, PSH, Wire};
 use tidegate_fuzz::{Input, common};

@@ -16,9 +16,9 @@ pub struct Mpm {
     /// Patterns that can stand at one place only.
     placed: Anchored,
     /// Patterns that must end within the first `head_end` bytes.
-    head: Option<Database>,
+    head: Option<Database<'static>>,
     head_end: u32,
-    rest: Option<Database>,
+    rest: Option<Database<'static>>,
     /// Per pattern: its rules are `rules[start[i]..start[i + 1]]`.
     start: Vec<u32>,
     rules: Vec<Wanted>,
@@ -103,7 +103,7 @@ fn list_place(rules: &[Wanted], len: usize) -> Option<u32> {
 }
 
 impl Mpm {
-    fn databases(&self) -> impl Iterator<Item = &Database> {
+    fn databases(&self) -> impl Iterator<Item = &Database<'static>> {
         self.head.iter().chain(&self.rest)
     }
 

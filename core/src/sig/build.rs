@@ -167,7 +167,12 @@ fn family(groups: &[Group<'_>], i: usize) -> Option<(usize, usize)> {
 }
 
 /// Builds for `level`; `force` is a stride instead of the one that fits the patterns best, for tests.
-pub(super) fn build(b: &Builder, level: Level, force: Option<usize>) -> Database {
+pub(super) fn build(b: &Builder, level: Level, force: Option<usize>) -> Database<'static> {
+    build_for(b, level, force, level)
+}
+
+/// Builds what [`build`] builds for `level`, with the filters of `run`.
+pub(super) fn build_for(b: &Builder, level: Level, force: Option<usize>, run: Level) -> Database<'static> {
     let bytes = |p: &Pat| &b.bytes[p.at as usize..p.at as usize + usize::from(p.len)];
     let mut order: Vec<u32> = (0..b.pats.len() as u32).collect();
     order.sort_by(|&x, &y| {
@@ -274,7 +279,7 @@ pub(super) fn build(b: &Builder, level: Level, force: Option<usize>) -> Database
     let (distinct, marks) = mark(&mut id_refs, groups.len());
     let singles = singles(&groups, &mut id_refs);
     let bytes: Vec<u8> = (0..=255).zip(&singles).filter(|(_, s)| **s != NONE).map(|(b, _)| b).collect();
-    let engine = Engine::choose(&keys, &bytes, only, level, stride);
+    let engine = Engine::choose(&keys, &bytes, only, run, stride);
     Database {
         engine,
         verify: Verifier::new(windows, entries, arena),
@@ -287,6 +292,8 @@ pub(super) fn build(b: &Builder, level: Level, force: Option<usize>) -> Database
         pending: pending_bound(lens.len(), max_tail, sum_tails, groups.len()) as u32,
         longest,
         max_tail: max_tail as u32,
+        level,
+        stride: stride as u8,
     }
 }
 

@@ -92,7 +92,7 @@ struct Once<'a> {
     bytes: [u64; 4],
 }
 
-impl Database {
+impl Database<'_> {
     /// Filters and the list of survivors for the block that starts at word `first`.
     #[inline(never)]
     fn gather(

@@ -15,6 +15,7 @@
 pub mod anchored;
 mod build;
 mod drive;
+mod image;
 mod rank;
 pub mod regex;
 mod scan;
@@ -28,8 +29,9 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{borrow::Cow, string::String, vec::Vec};
 
+pub use image::ImageError;
 pub use set::{BadPattern, Set, SetBuilder, SetScratch, Why};
 pub use stream::Stream;
 
@@ -114,19 +116,19 @@ impl Builder {
 
     /// Builds the immutable database. The same patterns in the same order give the same database.
     #[must_use]
-    pub fn build(self) -> Database {
+    pub fn build(self) -> Database<'static> {
         build::build(&self, simd::Level::best(), None)
     }
 }
 
 /// Literals compiled for searching. Immutable; share it between threads freely.
-pub struct Database {
+pub struct Database<'a> {
     engine: scan::Engine,
-    verify: verify::Verifier,
+    verify: verify::Verifier<'a>,
     /// The ids of equal patterns are adjacent, the last of them marked.
-    ids: Box<[IdRef]>,
+    ids: Cow<'a, [IdRef]>,
     /// Per byte, where the ids of the patterns of just this byte start; empty when there are none of one byte.
-    singles: Box<[u32]>,
+    singles: Cow<'a, [u32]>,
     /// Different patterns.
     groups: u32,
     /// Patterns added.
@@ -141,6 +143,9 @@ pub struct Database {
     longest: u32,
     /// Most bytes from the end of a window to that of its pattern.
     max_tail: u32,
+    /// What the windows were chosen for, and how far apart those of long patterns are looked for.
+    level: simd::Level,
+    stride: u8,
 }
 
 /// A caller's id and its mark.
@@ -155,13 +160,13 @@ struct IdRef {
 
 const LAST_ID: u32 = 1 << 31;
 
-impl core::fmt::Debug for Database {
+impl core::fmt::Debug for Database<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(&self.describe())
     }
 }
 
-impl Database {
+impl Database<'_> {
     /// True when it has no pattern; scanning it does nothing.
     pub fn is_empty(&self) -> bool {
         self.patterns == 0
@@ -265,7 +270,7 @@ impl Scratch {
 
     /// A scratch that fits all of `dbs`.
     #[must_use]
-    pub fn for_databases<'a>(dbs: impl IntoIterator<Item = &'a Database>) -> Self {
+    pub fn for_databases<'a>(dbs: impl IntoIterator<Item = &'a Database<'a>>) -> Self {
         let mut s = Scratch::new();
         for db in dbs {
             db.prepare(&mut s);

@@ -103,9 +103,9 @@ impl SetBuilder {
 /// Literals and regexes compiled for searching. Immutable; share it between threads freely.
 #[derive(Debug)]
 pub struct Set {
-    literals: Database,
+    literals: Database<'static>,
     /// By number of the regex.
-    triggers: Database,
+    triggers: Database<'static>,
     automata: Automata,
     ids: Box<[u32]>,
     /// Per regex the rank of its id among the different ones.
@@ -151,7 +151,7 @@ impl SetScratch {
 
 impl Set {
     /// The literals alone, for streams.
-    pub fn literals(&self) -> &Database {
+    pub fn literals(&self) -> &Database<'static> {
         &self.literals
     }
 

@@ -58,7 +58,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Stream<B> {
     }
 }
 
-impl Database {
+impl Database<'_> {
     /// Bytes of a stream's state: 8, and one less than the longest pattern has.
     #[must_use]
     pub fn stream_bytes(&self) -> usize {

@@ -20,7 +20,7 @@ fn oracle(pats: Pats<'_>, hay: &[u8]) -> BTreeSet<(usize, u32)> {
 
 /// A database for each instruction set of this machine, each with buckets only and with hashed windows at every
 /// stride. Forcing a stride on the scalar engine tests the choice of windows, which is the same.
-fn databases(pats: Pats<'_>) -> Vec<Database> {
+fn databases(pats: Pats<'_>) -> Vec<Database<'static>> {
     let mut b = Builder::new();
     for &(p, c, id) in pats {
         b.add(p, c, id).unwrap();

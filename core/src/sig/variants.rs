@@ -7,7 +7,7 @@ impl Builder {
     /// One database for each instruction set and each choice of filter.
     #[doc(hidden)]
     #[must_use]
-    pub fn variants(&self) -> Vec<Database> {
+    pub fn variants(&self) -> Vec<Database<'static>> {
         let strides = [None, Some(0), Some(1), Some(2), Some(4)];
         simd::Level::available().flat_map(|l| strides.map(|s| build::build(self, l, s))).collect()
     }

@@ -5,7 +5,7 @@
 //! [`Verifier::narrow`] keeps the candidates whose slot has their tag, [`Verifier::verify`] compares eight bytes of
 //! the pattern and then the rest. A slot is 8 bytes, what is known of a pattern 32 bytes in one cache line.
 use super::{Work, rank::FOLD, simd::probe};
-use alloc::{boxed::Box, vec, vec::Vec};
+use alloc::{borrow::Cow, vec, vec::Vec};
 
 /// Multiplier of [`hash`].
 pub(super) const MUL: u32 = 0x9E37_79B1;
@@ -110,12 +110,12 @@ pub(super) const PAT_BITS: u32 = 23;
 
 /// All windows of a database.
 #[derive(Debug, Default)]
-pub(super) struct Verifier {
-    slots: Box<[u64]>,
+pub(super) struct Verifier<'a> {
+    pub slots: Cow<'a, [u64]>,
     shift: u32,
-    refs: Box<[u64]>,
-    pub entries: Box<[Entry]>,
-    arena: Box<[u8]>,
+    pub refs: Cow<'a, [u64]>,
+    pub entries: Cow<'a, [Entry]>,
+    pub arena: Cow<'a, [u8]>,
     keys: u32,
 }
 
@@ -175,9 +175,9 @@ impl Entry {
     }
 }
 
-impl Verifier {
+impl Verifier<'_> {
     /// The table of `windows`, whose patterns are `entries`.
-    pub(super) fn new(mut windows: Vec<Window>, entries: Vec<Entry>, arena: Vec<u8>) -> Verifier {
+    pub(super) fn new(mut windows: Vec<Window>, entries: Vec<Entry>, arena: Vec<u8>) -> Verifier<'static> {
         if windows.is_empty() {
             return Verifier { entries: entries.into(), arena: arena.into(), ..Verifier::default() };
         }
@@ -186,7 +186,7 @@ impl Verifier {
         let bits = (keys + keys / 2).next_power_of_two().trailing_zeros().max(1);
         let shift = 32 - bits;
         windows.sort_by_key(|w| (hash(w.full_key()) >> shift, w.full_key(), w.tail, w.pat));
-        let mut slots = vec![0u64; 1 << bits].into_boxed_slice();
+        let mut slots = vec![0u64; 1 << bits];
         let mut refs = Vec::new();
         let mut rest = &windows[..];
         while let Some(w) = rest.first() {
@@ -216,7 +216,7 @@ impl Verifier {
             refs.push(1);
         }
         Verifier {
-            slots,
+            slots: slots.into(),
             shift,
             refs: refs.into(),
             entries: entries.into(),

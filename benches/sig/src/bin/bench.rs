@@ -81,7 +81,7 @@ fn median(v: &[f64]) -> f64 {
     v[v.len() / 2]
 }
 
-fn ours(pats: &[Vec<u8>]) -> (Database, f64) {
+fn ours(pats: &[Vec<u8>]) -> (Database<'static>, f64) {
     let t = cpu_seconds();
     let mut b = Builder::new();
     for (i, p) in pats.iter().enumerate() {

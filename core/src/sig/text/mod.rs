@@ -112,7 +112,7 @@ impl TextBuilder {
 #[derive(Debug)]
 pub struct Scanner {
     normalise: Normalise,
-    db: Database,
+    db: Database<'static>,
     /// By internal id.
     phrases: Box<[Phrase]>,
     /// Bytes of the longest phrase.
