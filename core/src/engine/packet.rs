@@ -572,7 +572,7 @@ impl Engine {
             return false;
         }
         let tcp = self.flows.hot(ix).tcp;
-        let hot = *self.flows.hot(ix);
+        let hot = self.flows.hot(ix);
         let chunk = if tcp != u32::MAX && self.raw_wanted[dir.ix()] {
             self.streams.raw_ready(tcp, dir, &self.stream_pool, flush)
         } else {
@@ -614,7 +614,7 @@ impl Engine {
         self.detect.packet(&cx, Some(&mut fcx), &mut self.app_pool);
         let changed = TX_CHANGED << dir.ix();
         if hot.flags & changed != 0
-            && Self::run_txs(&mut self.detect, &mut self.app, st, &hot, start, &cx, &mut self.app_pool)
+            && Self::run_txs(&mut self.detect, &mut self.app, st, hot, start, &cx, &mut self.app_pool)
         {
             self.flows.hot_mut(ix).flags &= !changed;
         }

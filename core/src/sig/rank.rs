@@ -23,15 +23,40 @@ Set-Cookie: path=/; domain=.com; expires=; HttpOnly; Secure\r\nContent-Dispositi
 This program cannot be run in DOS mode. the and that with from this have for tion ing  ment ther \
 \0\0\0\0\x01\0\0\0\xff\xff\xff\xff\x90\x90\x90\x90        --------========////....____****####AAAAAAAA00000000\r\n\r\n\t\t\t\t\n    \n\t\t\
 NTLMSSP\0\xfeSMB\xffSMB\x16\x03\x01\x16\x03\x03microsoft windows update digicert letsencrypt localhost local \
-{\"id\": \"name\", \"type\": \"role\": \"user\", \"content\": \"model\": \"messages\": [true,false,null]}";
+{\"id\": \"name\", \"type\": \"role\": \"user\", \"content\": \"model\": \"messages\": [true,false,null]}\
+account action active address align also arch argin argument array async author background back base before begin block \
+body border bottom build button bytes call cancel center change channel character charset chat check children child class \
+click client close code color column command comment common complete completion component config connect container context \
+control copy could count create created credit current custom data date default define delete detail device dimension \
+direct disable display document domain download duration edit element email empty enable encode encoding engine error \
+event every example exec export extension feature field file fill filter find first float font footer format frame from \
+function gallery generate global grid group handle hash head header height help hidden history hover icon image import \
+index info initial inline inner input insert install instance integer interface internal item iteration java join json \
+keyword label language large last latest layer layout leave left length level library license light limit line link list \
+load locale location lock logger login long manager margin mark match media memory menu merge message meta method mini \
+mobile mode model module month more mouse move movie multi native navigation network next node none normal note number \
+object offset online only open option order origin other output over owner package padding page panel param parent \
+parse part patch path pattern payload person photo picture play player plugin point policy popular port position post \
+preview previous print prior process product profile program project promise prompt property protocol provider proxy \
+public publish push python query question queue random range rank ratio reason record reference region register relative \
+release reload remove render repeat replace reply report request require reset resource response rest result retry \
+revision right role root route rule runtime safe sample save scale schema screen script scroll search second section \
+security select self send sent separator sequence series server service session setting shadow shape share short show \
+side signature simple site size slide small social sort source space special split stack standard start state static \
+status step stop storage store stream string structure submit success summary support switch symbol sync system table \
+target task template term test text theme thread time timeout title toggle token tool top total trace track transform \
+transition translate trigger true tube twitter facebook youtube type undefined under unique unit unknown until update \
+updated upload user util valid value variable vector vendor version vertical video view visible visit volume wait warning \
+watch webkit week weight where which white widget width will window word work world wrap write year you zero zone \
+\"log\": \"max\": \",\"p\",\"c ){re = t n\": ge\": data: : [{ ht (fun {\r\n .set .push .co. /com/ tp:// ={};\x01\x01\x01\x01\x01\0\x02\x02\x02\x02\x03\x03\x03\x03\0\0\0\x04\r\nX-\r\n  ";
 
 /// A set of the folded 4-byte windows of [`COMMON`], one bit per hash.
-static COMMON_SET: [u64; 256] = {
-    let mut set = [0u64; 256];
+static COMMON_SET: [u64; 1024] = {
+    let mut set = [0u64; 1024];
     let mut i = 0;
     while i + 4 <= COMMON.len() {
         let key = u32::from_le_bytes([COMMON[i], COMMON[i + 1], COMMON[i + 2], COMMON[i + 3]]) | FOLD;
-        let h = key.wrapping_mul(0x9E37_79B1) >> 18;
+        let h = key.wrapping_mul(0x9E37_79B1) >> 16;
         set[(h >> 6) as usize] |= 1 << (h & 63);
         i += 1;
     }
@@ -40,7 +65,7 @@ static COMMON_SET: [u64; 256] = {
 
 /// True for a folded window that traffic is full of (rarely, for another one).
 pub(super) fn is_common(key: u32) -> bool {
-    let h = key.wrapping_mul(0x9E37_79B1) >> 18;
+    let h = key.wrapping_mul(0x9E37_79B1) >> 16;
     COMMON_SET[(h >> 6) as usize] >> (h & 63) & 1 != 0
 }
 
