@@ -54,8 +54,13 @@ impl Default for Lists {
 }
 
 impl Lists {
-    /// Makes room for a database with as many classes, and as many waiting matches.
-    #[inline]
+    /// Whether there is room for a database with as many classes, and as many waiting matches.
+    #[inline(always)]
+    pub(super) fn fit(&self, classes: usize, pending: usize) -> bool {
+        self.items.len() >= 64 * WORDS * classes + SLACK && self.hits.len() >= pending
+    }
+
+    /// Makes that room.
     pub(super) fn reserve(&mut self, classes: usize, pending: usize) {
         let items = 64 * WORDS * classes + SLACK;
         if self.items.len() < items {
@@ -94,7 +99,7 @@ struct Once<'a> {
 
 impl Database<'_> {
     /// Filters and the list of survivors for the block that starts at word `first`.
-    #[inline(never)]
+    #[inline(always)]
     fn gather(
         &self,
         f: &Filters,
@@ -105,18 +110,8 @@ impl Database<'_> {
         work: &mut Work,
     ) -> Block {
         let mut b = Block { words: words(hay.len()).saturating_sub(first).min(WORDS), alive: 0, singles: 0 };
-        if first == 0 {
-            let mut short = f.short;
-            while short != 0 {
-                b.alive = self.verify.first(text, short.trailing_zeros(), &mut lists.alive, b.alive);
-                short &= short - 1;
-            }
-        }
-        if first == 0 && !self.singles.is_empty() {
-            for (i, &c) in hay.iter().take(HEAD).enumerate() {
-                lists.singles[b.singles] = i as u32 + 1;
-                b.singles += usize::from(f.has(c));
-            }
+        if first == 0 && (f.short != 0 || !self.singles.is_empty()) {
+            self.start(f, text, lists, &mut b);
         }
         if b.words > 0 {
             let (n, ns) = f.block(hay, first, &mut lists.found, &mut lists.bytes);
@@ -132,6 +127,22 @@ impl Database<'_> {
             }
         }
         b
+    }
+
+    /// What ends in the first three bytes, where no filter looks.
+    #[inline(never)]
+    fn start(&self, f: &Filters, text: Text<'_>, lists: &mut Lists, b: &mut Block) {
+        for c in [1, 2] {
+            if f.short >> c & 1 != 0 {
+                b.alive = self.verify.first(text, c, &mut lists.alive, b.alive);
+            }
+        }
+        if !self.singles.is_empty() {
+            for (i, &c) in text.bytes.iter().enumerate().take(text.len.min(HEAD)) {
+                lists.singles[b.singles] = i as u32 + 1;
+                b.singles += usize::from(f.has(c));
+            }
+        }
     }
 
     /// Calls `on_match` for every match that ends behind `from` in order of its end, or for the first one of each id,

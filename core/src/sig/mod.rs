@@ -201,7 +201,21 @@ impl Database<'_> {
 
     /// Grows `scratch` to what scans of this database need. Call it once per database and scratch, off the hot
     /// path; a scan with a scratch that is too small does it itself, and allocates then.
+    #[inline]
     pub fn prepare(&self, scratch: &mut Scratch) {
+        let fits = match &self.engine {
+            scan::Engine::Filters(f) => {
+                scratch.lists.fit(f.classes.count_ones() as usize, self.pending as usize)
+            }
+            _ => true,
+        };
+        if !fits || scratch.seen.len() < self.marks as usize {
+            self.grow(scratch);
+        }
+    }
+
+    #[cold]
+    fn grow(&self, scratch: &mut Scratch) {
         let marks = self.marks as usize;
         if scratch.seen.len() < marks {
             scratch.seen.resize(marks, 0);

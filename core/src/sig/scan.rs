@@ -70,7 +70,7 @@ impl Filters {
 
     /// The words that are not 0 of the block at word `first`, in order: of windows in `found`, of single bytes in
     /// `single`. Returns how many there are of each.
-    #[inline]
+    #[inline(always)]
     pub(super) fn block(
         &self,
         hay: &[u8],
@@ -108,6 +108,7 @@ impl Filters {
 }
 
 impl Parts {
+    #[inline(never)]
     fn block(
         &self,
         hay: &[u8],

@@ -44,6 +44,8 @@ struct Table([u8; 128]);
 /// The filters of a database.
 #[derive(Debug)]
 pub(in super::super) struct Fused {
+    #[cfg(target_arch = "x86_64")]
+    run: x86::Run,
     /// Patterns of one byte, by the low seven bits of the byte: [`LOW`] for that below 128, [`HIGH`] for the other.
     single: Option<Table>,
     /// Sets of 8 buckets for windows of 2, 3 and 4 bytes.
@@ -126,7 +128,15 @@ impl Fused {
             }
             t
         });
-        Fused { single, sets, merged, tables: tables.into(), hashed }
+        Fused {
+            #[cfg(target_arch = "x86_64")]
+            run: x86::instance(sets, single.is_some(), hashed.is_some()),
+            single,
+            sets,
+            merged,
+            tables: tables.into(),
+            hashed,
+        }
     }
 
     pub(in super::super) fn memory_bytes(&self) -> usize {
@@ -154,6 +164,7 @@ impl Fused {
 
     /// Appends the words that are not 0 of the block at word `first`: of windows to `found`, of single bytes to
     /// `single`, each of which has room for [`super::list::FOUND`]. Returns how many there are of each.
+    #[inline(always)]
     pub(in super::super) fn block(
         &self,
         hay: &[u8],
@@ -161,16 +172,15 @@ impl Fused {
         found: &mut [Found],
         single: &mut [Found],
     ) -> (usize, usize) {
-        let n = words(hay.len()).saturating_sub(first).min(WORDS);
         assert!(found.len() >= 4 * WORDS && single.len() >= WORDS);
         // SAFETY: built only where the level is `Avx512`, which a machine has or it is not given; there is room.
         #[cfg(target_arch = "x86_64")]
         unsafe {
-            x86::block(self, hay, first, n, found.as_mut_ptr(), single.as_mut_ptr())
+            (self.run)(self, hay, first, found.as_mut_ptr(), single.as_mut_ptr())
         }
         #[cfg(not(target_arch = "x86_64"))]
         {
-            let _ = n;
+            let _ = (hay, first, WORDS, words(0));
             unreachable!("built for AVX-512 only")
         }
     }
@@ -182,70 +192,37 @@ mod x86 {
     use super::*;
     use core::arch::x86_64::*;
 
-    /// # Safety
-    /// AVX-512 F, BW, VBMI, VBMI2 and GFNI are there; `n <= WORDS`, and `hay` has the words `first..first + n`;
-    /// `found` has room for `4 * n` and `single` for `n`.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,gfni,bmi1,bmi2,popcnt,lzcnt")]
-    pub(super) unsafe fn block(
-        f: &Fused,
-        hay: &[u8],
-        first: usize,
-        n: usize,
-        found: *mut Found,
-        single: *mut Found,
-    ) -> (usize, usize) {
-        // SAFETY: this function has the instruction set, the rest is its caller's promise. The tables are as many as
-        // `sets` says, by construction.
-        unsafe {
-            let run = Run { f, hay, first, n, found, single };
-            match (f.sets[0], f.sets[1]) {
-                (0, 0) => by_four::<0, 0>(&run),
-                (1, 0) => by_four::<1, 0>(&run),
-                (0, 1) => by_four::<0, 1>(&run),
-                (1, _) => by_four::<1, 1>(&run),
-                (2, 0) => by_four::<2, 0>(&run),
-                (0, _) => by_four::<0, 2>(&run),
-                (_, _) => by_four::<2, 2>(&run),
-            }
+    /// An instance of [`run`].
+    pub(super) type Run = unsafe fn(&Fused, &[u8], usize, *mut Found, *mut Found) -> (usize, usize);
+
+    /// The instance for as many sets, with single bytes and hashed windows or without.
+    pub(super) fn instance(sets: [u8; 3], one: bool, hashed: bool) -> Run {
+        match (sets[0], sets[1]) {
+            (0, 0) => by_four::<0, 0>(sets[2], one, hashed),
+            (1, 0) => by_four::<1, 0>(sets[2], one, hashed),
+            (0, 1) => by_four::<0, 1>(sets[2], one, hashed),
+            (1, _) => by_four::<1, 1>(sets[2], one, hashed),
+            (2, 0) => by_four::<2, 0>(sets[2], one, hashed),
+            (0, _) => by_four::<0, 2>(sets[2], one, hashed),
+            (_, _) => by_four::<2, 2>(sets[2], one, hashed),
         }
     }
 
-    struct Run<'a> {
-        f: &'a Fused,
-        hay: &'a [u8],
-        first: usize,
-        n: usize,
-        found: *mut Found,
-        single: *mut Found,
-    }
-
-    /// # Safety
-    /// As [`run`].
-    #[inline(always)]
-    unsafe fn by_four<const S2: usize, const S3: usize>(r: &Run<'_>) -> (usize, usize) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            match r.f.sets[2] {
-                0 => by_rest::<S2, S3, 0>(r),
-                1 => by_rest::<S2, S3, 1>(r),
-                2 => by_rest::<S2, S3, 2>(r),
-                _ => by_rest::<S2, S3, 4>(r),
-            }
+    fn by_four<const S2: usize, const S3: usize>(sets: u8, one: bool, hashed: bool) -> Run {
+        match sets {
+            0 => by_rest::<S2, S3, 0>(one, hashed),
+            1 => by_rest::<S2, S3, 1>(one, hashed),
+            2 => by_rest::<S2, S3, 2>(one, hashed),
+            _ => by_rest::<S2, S3, 4>(one, hashed),
         }
     }
 
-    /// # Safety
-    /// As [`run`].
-    #[inline(always)]
-    unsafe fn by_rest<const S2: usize, const S3: usize, const S4: usize>(r: &Run<'_>) -> (usize, usize) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            match (&r.f.single, &r.f.hashed) {
-                (None, None) => run::<S2, S3, S4, false, false>(r),
-                (None, Some(_)) => run::<S2, S3, S4, false, true>(r),
-                (Some(_), None) => run::<S2, S3, S4, true, false>(r),
-                (Some(_), Some(_)) => run::<S2, S3, S4, true, true>(r),
-            }
+    fn by_rest<const S2: usize, const S3: usize, const S4: usize>(one: bool, hashed: bool) -> Run {
+        match (one, hashed) {
+            (false, false) => run::<S2, S3, S4, false, false>,
+            (false, true) => run::<S2, S3, S4, false, true>,
+            (true, false) => run::<S2, S3, S4, true, false>,
+            (true, true) => run::<S2, S3, S4, true, true>,
         }
     }
 
@@ -290,19 +267,33 @@ mod x86 {
         }
     }
 
+    /// The words of up to [`WORDS`] words of `hay` from `first` on that are not 0; how many of windows and of single
+    /// bytes there are.
+    ///
     /// # Safety
-    /// As [`block`]; the constants are those of `r.f`.
+    /// The instruction sets below are there; the constants are those of `f`; `found` has room for `4 * WORDS` and
+    /// `single` for `WORDS`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,gfni,bmi1,bmi2,popcnt,lzcnt")]
     unsafe fn run<const S2: usize, const S3: usize, const S4: usize, const ONE: bool, const HASHED: bool>(
-        r: &Run<'_>,
+        f: &Fused,
+        hay: &[u8],
+        first: usize,
+        found: *mut Found,
+        single: *mut Found,
     ) -> (usize, usize) {
-        let Run { f, hay, first, n, found, single } = *r;
         let len = hay.len();
+        let n = words(len).saturating_sub(first).min(WORDS);
         let mut out = Out::<S2, S3, S4, ONE, HASHED> { merged: f.merged, found, single };
         // SAFETY: a word reads `BLOCK` bytes at `start`, which are there; in a shorter input it reads under a mask.
         // Every word appends at most four entries to `found` and one to `single`.
         unsafe {
             let t = Loaded::<S2, S3, S4, ONE>::new(f);
+            if HASHED {
+                // Inputs are mostly new to the first-level cache: all lines of the block are asked for at once.
+                for i in 0..n {
+                    _mm_prefetch::<_MM_HINT_T0>(hay.as_ptr().add(64 * (first + i)).cast());
+                }
+            }
             if len >= BLOCK {
                 for i in 0..n {
                     // The last word is moved down to end with the input.
