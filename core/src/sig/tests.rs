@@ -243,3 +243,22 @@ fn work_is_bounded() {
     let w = db.work(&hay);
     assert!(w.compared <= 8 * hay.len() as u64, "{w:?}");
 }
+
+/// Runs of one byte in all lengths: the work at a position does not grow with their number.
+#[test]
+fn runs_are_one_family() {
+    let mut b = Builder::new();
+    for n in 1..=64usize {
+        b.add(&vec![0; n], false, n as u32).unwrap();
+    }
+    let db = b.build();
+    let hay = [0; 4096];
+    let w = db.work(&hay);
+    assert!(w.candidates <= hay.len() as u64 && w.compared <= hay.len() as u64 && w.full == 0, "{w:?}");
+    let (mut n, mut scratch) = (0, Scratch::for_databases([&db]));
+    db.scan(&hay, &mut scratch, |_, _| {
+        n += 1;
+        true
+    });
+    assert_eq!(n, (1..=64).map(|n| 4097 - n).sum::<usize>());
+}

@@ -35,7 +35,7 @@ impl Gram {
         level: Level,
     ) -> Gram {
         // 16 positions in 1024 pass in vain, or fewer, while that is small; at least 4 KiB, which any cache holds.
-        let log = (n * 64 / stride).next_power_of_two().trailing_zeros().clamp(15, MOST);
+        let log = (n * 128 / stride).next_power_of_two().trailing_zeros().clamp(15, MOST);
         let shift = 32 - log;
         let mut bits = vec![0u8; 1 << (log - 3)].into_boxed_slice();
         for k in keys {

@@ -92,7 +92,7 @@ impl Fused {
             keys
         };
         let (two, mut three, mut four) = (of(1), of(2), of(3));
-        let merged = !three.is_empty() && three.len() <= 6 && !four.is_empty();
+        let merged = !three.is_empty() && three.len() <= 6 && !four.is_empty() && hashed.is_none();
         if merged {
             four.append(&mut three);
         }
