@@ -15,6 +15,7 @@ use super::{
 use alloc::{boxed::Box, string::String, vec, vec::Vec};
 
 /// How candidates are found.
+#[allow(clippy::large_enum_variant)] // One for each database, and read at every scan.
 pub(super) enum Engine {
     /// No patterns.
     Empty,

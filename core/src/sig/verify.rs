@@ -321,7 +321,7 @@ impl Verifier<'_> {
         let tables = (&*self.entries, &*self.refs);
         let (mut p, mut left) = match seen {
             None => probe::heads(tables, text, base, alive, |_| true, next, passed),
-            Some(s) => probe::heads(tables, text, base, alive, |pat| s.new(pat), next, passed),
+            Some(s) => probe::heads(tables, text, base, alive, |pat| s.wants(pat), next, passed),
         };
         work.compared += alive.len() as u64;
         loop {
@@ -334,7 +334,7 @@ impl Verifier<'_> {
             work.compared += left as u64;
             (p, left) = match seen {
                 None => probe::heads(tables, text, base, alive, |_| true, next, passed),
-                Some(s) => probe::heads(tables, text, base, alive, |pat| s.new(pat), next, passed),
+                Some(s) => probe::heads(tables, text, base, alive, |pat| s.wants(pat), next, passed),
             };
         }
     }
@@ -370,7 +370,7 @@ impl Verifier<'_> {
                 let fit = family.iter().take_while(|e| usize::from(e.len) <= long).count();
                 fits = fit > 0;
                 pat += fit.saturating_sub(1) as u32;
-                fits &= seen.is_none_or(|s| s.new(pat));
+                fits &= seen.is_none_or(|s| s.wants(pat));
             } else if e.len > 8 && fits {
                 work.full += 1;
                 fits = self.rest_fits(e, text, stop);
@@ -406,7 +406,7 @@ pub(super) const BIAS: isize = 1 << 14;
 impl Seen<'_> {
     /// Whether the pattern is still to be reported.
     #[inline(always)]
-    fn new(&self, pat: u32) -> bool {
+    fn wants(&self, pat: u32) -> bool {
         self.marks.get(pat as usize).is_some_and(|&m| m != self.epoch)
     }
 }
