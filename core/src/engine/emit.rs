@@ -126,7 +126,7 @@ impl Engine {
         let mut verdict = Verdict::Forward;
         let mut dropping = None;
         let (mut told, mut passed) = (self.decisions.len(), false);
-        for i in 0..told {
+        for i in 0..self.decisions.len() {
             let d = self.decisions[i];
             let sig = &rules.sigs[d.hit.sig as usize];
             let whole_flow = d.hit.in_stream || d.hit.tx.is_some() || sig.flow_scope();

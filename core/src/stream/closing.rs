@@ -31,13 +31,7 @@ impl Machine<'_> {
             self.me(seg).next_seq = seg.end.wrapping_add(1);
         }
         self.update_window(seg);
-        self.timestamps_used(seg);
-        self.catch_up(seg, 0);
-        if seg.any(ACK) {
-            self.update_ack(seg, seg.ack);
-        }
-        self.take();
-        Ok(())
+        self.finish(seg)
     }
 
     /// The peer acknowledges more than was seen from this side's peer: follow it.
@@ -55,13 +49,9 @@ impl Machine<'_> {
         if seg.any(FIN) {
             return self.fin_wait1_fin(seg);
         }
-        if seg.any(SYN) {
-            return self.refuse(Ev::ShutdownSynResend);
-        }
-        if !seg.any(ACK) {
+        if !self.acknowledges(seg)? {
             return Ok(());
         }
-        self.timestamps_valid(seg)?;
         let again = self.retransmitted(seg);
         self.ack_valid(seg, Ev::Fin1InvalidAck)?;
         let (me, peer) = (*self.me(seg), *self.peer(seg));
@@ -151,21 +141,11 @@ impl Machine<'_> {
                 }
                 self.update_window(seg);
             }
-            self.timestamps_used(seg);
-            self.catch_up(seg, 0);
-            if seg.any(ACK) {
-                self.update_ack(seg, seg.ack);
-            }
-            self.take();
+            return self.finish(seg);
+        }
+        if !self.acknowledges(seg)? {
             return Ok(());
         }
-        if seg.any(SYN) {
-            return self.refuse(Ev::ShutdownSynResend);
-        }
-        if !seg.any(ACK) {
-            return Ok(());
-        }
-        self.timestamps_valid(seg)?;
         let again = self.retransmitted(seg);
         self.ack_valid(seg, Ev::Fin2InvalidAck)?;
         if !again {
@@ -189,13 +169,9 @@ impl Machine<'_> {
         if seg.any(RST) {
             return self.rst_while_closing(seg);
         }
-        if seg.any(SYN) {
-            return self.refuse(Ev::ShutdownSynResend);
-        }
-        if !seg.any(ACK) {
+        if !self.acknowledges(seg)? {
             return Ok(());
         }
-        self.timestamps_valid(seg)?;
         let again = self.retransmitted(seg);
         if seg.seq != self.me(seg).next_seq {
             return self.refuse(Ev::ClosingAckWrongSeq);
@@ -206,6 +182,17 @@ impl Machine<'_> {
             self.update_window(seg);
         }
         self.finish(seg)
+    }
+
+    /// Whether a packet without RST and FIN acknowledges something, in time.
+    fn acknowledges(&mut self, seg: &Seg) -> Result<bool, ()> {
+        if seg.any(SYN) {
+            self.refuse(Ev::ShutdownSynResend)?;
+        }
+        if seg.any(ACK) {
+            self.timestamps_valid(seg)?;
+        }
+        Ok(seg.any(ACK))
     }
 
     /// The common end of the closing states.
@@ -240,13 +227,9 @@ impl Machine<'_> {
             }
             return self.finish(seg);
         }
-        if seg.any(SYN) {
-            return self.refuse(Ev::ShutdownSynResend);
-        }
-        if !seg.any(ACK) {
+        if !self.acknowledges(seg)? {
             return Ok(());
         }
-        self.timestamps_valid(seg)?;
         let again = self.retransmitted(seg);
         let me = *self.me(seg);
         if seg.len > 0 && leq(seg.end, me.last_ack) {
@@ -276,14 +259,7 @@ impl Machine<'_> {
         if seg.any(FIN) {
             return Ok(());
         }
-        if seg.any(SYN) {
-            return self.refuse(Ev::ShutdownSynResend);
-        }
-        if !seg.any(ACK) {
-            return Ok(());
-        }
-        self.timestamps_valid(seg)?;
-        if seg.dir == Dir::ToClient {
+        if !self.acknowledges(seg)? || seg.dir == Dir::ToClient {
             return Ok(());
         }
         let again = self.retransmitted(seg);
@@ -309,13 +285,9 @@ impl Machine<'_> {
         if seg.any(FIN) {
             return Ok(());
         }
-        if seg.any(SYN) {
-            return self.refuse(Ev::ShutdownSynResend);
-        }
-        if !seg.any(ACK) {
+        if !self.acknowledges(seg)? {
             return Ok(());
         }
-        self.timestamps_valid(seg)?;
         let again = self.retransmitted(seg);
         if !again {
             let me = *self.me(seg);
