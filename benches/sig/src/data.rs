@@ -164,8 +164,9 @@ fn synthetic_patterns(n: usize) -> Vec<Vec<u8>> {
 #[derive(Debug, Default)]
 pub struct Payloads {
     pub packets: Vec<Vec<u8>>,
-    /// Index of its stream, then the bytes; in order of arrival within a stream.
-    pub streamed: Vec<(usize, Vec<u8>)>,
+    /// Index of its stream, then where its bytes are in `bytes`; in order of arrival, one behind the other.
+    pub streamed: Vec<(usize, std::ops::Range<usize>)>,
+    pub bytes: Vec<u8>,
     pub streams: usize,
 }
 
@@ -204,7 +205,9 @@ pub fn payloads(dir: &Path) -> Payloads {
                 });
                 of_one += p.payload().len();
                 out.packets.push(p.payload().to_vec());
-                out.streamed.push((stream, p.payload().to_vec()));
+                let at = out.bytes.len();
+                out.bytes.extend_from_slice(p.payload());
+                out.streamed.push((stream, at..out.bytes.len()));
             }
         }
         total += of_one;

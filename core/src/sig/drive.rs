@@ -389,7 +389,7 @@ impl Database<'_> {
             }
             return;
         }
-        self.prepare(scratch);
+        self.ready(scratch);
         self.run(hay, from, &mut scratch.lists, None, &mut Work::default(), |r, end| on_match(r.id, end));
     }
 
@@ -406,7 +406,7 @@ impl Database<'_> {
             }
             return;
         }
-        self.prepare(scratch);
+        self.ready(scratch);
         let epoch = scratch.next_epoch();
         let once = Once { marks: &mut scratch.seen, epoch, left: self.distinct as usize, bytes: [0; 4] };
         self.run(hay, 0, &mut scratch.lists, Some(once), &mut Work::default(), |r, end| on_match(r.id, end));
@@ -441,7 +441,7 @@ impl Database<'_> {
             }
             return;
         }
-        self.prepare(scratch);
+        self.ready(scratch);
         let epoch = scratch.next_epoch();
         let mut left = self.distinct as usize;
         for (b, marks) in told.iter().zip(scratch.seen.chunks_mut(8)).filter(|(b, _)| **b != 0) {

@@ -201,8 +201,17 @@ impl Database<'_> {
 
     /// Grows `scratch` to what scans of this database need. Call it once per database and scratch, off the hot
     /// path; a scan with a scratch that is too small does it itself, and allocates then.
-    #[inline]
     pub fn prepare(&self, scratch: &mut Scratch) {
+        self.ready(scratch);
+        let window = self.longest as usize + stream::PART;
+        if scratch.window.len() < window {
+            scratch.window.resize(window, 0);
+        }
+    }
+
+    /// As [`Database::prepare`], for one block.
+    #[inline]
+    fn ready(&self, scratch: &mut Scratch) {
         let fits = match &self.engine {
             scan::Engine::Filters(f) => {
                 scratch.lists.fit(f.classes.count_ones() as usize, self.pending as usize)
@@ -222,10 +231,6 @@ impl Database<'_> {
         }
         if let scan::Engine::Filters(f) = &self.engine {
             scratch.lists.reserve(f.classes.count_ones() as usize, self.pending as usize);
-        }
-        let window = self.longest as usize + stream::PART;
-        if scratch.window.len() < window {
-            scratch.window.resize(window, 0);
         }
     }
 

@@ -4,8 +4,9 @@
 //! begin before a piece. Out: `(id, end)` with ends counted from the start of the stream. The state's size is fixed
 //! by the database ([`Database::stream_bytes`]); it may lie in the caller's memory, such as a flow's.
 //!
-//! A piece is copied behind the bytes kept, at most [`PART`] at a time, and searched there: copying costs a small
-//! part of searching, and a match across the cut is like any other. What ends in the kept bytes was told before.
+//! A piece is searched behind the bytes kept, at most [`PART`] at a time: a short one is copied there, of a long one
+//! only the start, and then it is searched where it lies for what ends behind that start. So a match across the cut
+//! is like any other. What ends in the kept bytes was told before.
 use super::{Database, Scratch};
 use alloc::{boxed::Box, vec};
 
@@ -137,11 +138,18 @@ impl Database<'_> {
         let mut window = core::mem::take(&mut scratch.window);
         let mut go = true;
         for part in piece.chunks(PART) {
-            if go && let Some(w) = window.get_mut(..have + part.len()) {
+            // A part much longer than what matches across the cut is searched where it is, but for its start.
+            let seam = if part.len() >= 4 * most + 256 { most } else { part.len() };
+            if go && let (Some(w), Some(start)) = (window.get_mut(..have + seam), part.get(..seam)) {
                 let (old, new) = w.split_at_mut(have);
                 old.copy_from_slice(kept.get(most - have..).unwrap_or_default());
-                new.copy_from_slice(part);
-                go = scan(w, have, position.wrapping_sub(have as u64), told, scratch);
+                new.copy_from_slice(start);
+                if have + seam > 0 {
+                    go = scan(w, have, position.wrapping_sub(have as u64), told, scratch);
+                }
+                if go && seam < part.len() {
+                    go = scan(part, seam, position, told, scratch);
+                }
             }
             // The newest bytes are at the end of what is kept.
             match part.len().checked_sub(most) {

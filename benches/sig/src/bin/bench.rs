@@ -274,7 +274,7 @@ fn print_row(n: usize, mode: &str, data: &str, row: &Row) -> bool {
 
 /// Flows as they came, every packet a cut. States of all streams are there at once; a run begins them anew.
 fn streams(args: &Args, pats: &[Vec<u8>], real: &Payloads) -> Option<Row> {
-    let bytes = real.streamed.iter().map(|s| s.1.len()).sum();
+    let bytes = real.bytes.len();
     if bytes == 0 {
         return None;
     }
@@ -301,7 +301,7 @@ fn streams(args: &Args, pats: &[Vec<u8>], real: &Payloads) -> Option<Row> {
                 states.fill(0);
                 for (i, p) in &real.streamed {
                     let mut stream = Stream::in_bytes(&mut states[i * size..][..size]);
-                    db.scan_stream(&mut stream, p, &mut scratch, |id, end| {
+                    db.scan_stream(&mut stream, &real.bytes[p.clone()], &mut scratch, |id, end| {
                         s.add(id, end);
                         true
                     });
@@ -318,7 +318,7 @@ fn streams(args: &Args, pats: &[Vec<u8>], real: &Payloads) -> Option<Row> {
                     other.reset(o, &mut |_, _| {});
                 }
                 for (i, p) in &real.streamed {
-                    other.feed(&mut open[*i], p, &mut |id, end| s.add(id, end));
+                    other.feed(&mut open[*i], &real.bytes[p.clone()], &mut |id, end| s.add(id, end));
                 }
                 s
             }),
