@@ -2,6 +2,7 @@
 //! 2 that the command was.
 
 pub mod load;
+mod pages;
 pub mod rules;
 pub mod run;
 

@@ -31,6 +31,10 @@ const REFUSALS_SHOWN: usize = 10;
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
 pub fn main(args: &RunArgs) -> ExitCode {
+    // Not worth it for what takes a moment.
+    if std::fs::metadata(&args.read).is_ok_and(|m| m.is_dir() || m.len() > LONG) {
+        super::pages::allow();
+    }
     match run(args) {
         Ok(code) => code,
         Err(e) => {
@@ -39,6 +43,9 @@ pub fn main(args: &RunArgs) -> ExitCode {
         }
     }
 }
+
+/// A capture of more bytes than this is long.
+const LONG: u64 = 64 << 20;
 
 /// Counts alerts by signature on their way to the files.
 struct Counting {
