@@ -47,6 +47,8 @@ demo: $(BIN)
 
 test:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path benches/sig/Cargo.toml --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) test --workspace --locked
 	@$(MAKE) --no-print-directory demo > /dev/null
