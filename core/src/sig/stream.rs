@@ -211,7 +211,10 @@ mod tests {
 
     fn block(db: &Database, hay: &[u8]) -> BTreeSet<(u64, u32)> {
         let mut out = BTreeSet::new();
-        db.scan(hay, &mut Scratch::new(), |id, end| out.insert((end as u64, id)) || true);
+        db.scan(hay, &mut Scratch::new(), |id, end| {
+            out.insert((end as u64, id));
+            true
+        });
         out
     }
 
