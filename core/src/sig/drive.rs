@@ -130,17 +130,24 @@ impl Database<'_> {
     }
 
     /// What ends in the first three bytes, where no filter looks.
-    #[inline(never)]
+    #[inline(always)]
     fn start(&self, f: &Filters, text: Text<'_>, lists: &mut Lists, b: &mut Block) {
-        for c in [1, 2] {
-            if f.short >> c & 1 != 0 {
-                b.alive = self.verify.first(text, c, &mut lists.alive, b.alive);
+        if f.short != 0 {
+            let [x, y, z] = [0, 1, 2].map(|i| u32::from(text.bytes.get(i).copied().unwrap_or_default() | 0x20));
+            // What lies behind a short text only passes in vain.
+            let classes = [(1, f.may(x | y << 8) | f.may(y | z << 8)), (2, f.may(x | y << 8 | z << 16))];
+            for (c, may) in classes {
+                if may && f.short >> c & 1 != 0 {
+                    b.alive = self.verify.first(text, c, &mut lists.alive, b.alive);
+                }
             }
         }
         if !self.singles.is_empty() {
             for (i, &c) in text.bytes.iter().enumerate().take(text.len.min(HEAD)) {
-                lists.singles[b.singles] = i as u32 + 1;
-                b.singles += usize::from(f.has(c));
+                if f.has(c) {
+                    lists.singles[b.singles] = i as u32 + 1;
+                    b.singles += 1;
+                }
             }
         }
     }

@@ -34,6 +34,8 @@ pub(super) struct Filters {
     pub classes: u32,
     /// Bit `c` for each class of windows of 2 and 3 bytes.
     pub short: u32,
+    /// A bit for the top eight of the hash of each of their keys.
+    keys: [u64; 4],
 }
 
 #[derive(Debug)]
@@ -60,6 +62,13 @@ enum Filter {
 }
 
 impl Filters {
+    /// Whether the folded two or three bytes `key` may be a window.
+    #[inline(always)]
+    pub(super) fn may(&self, key: u32) -> bool {
+        let h = hash(key) >> 24;
+        self.keys[(h >> 6) as usize] >> (h & 63) & 1 != 0
+    }
+
     /// Whether a pattern of one byte is `b`.
     #[inline]
     pub(super) fn has(&self, b: u8) -> bool {
@@ -262,7 +271,12 @@ impl Engine {
             }
         };
         let classes = classes(keys);
-        Engine::Filters(Filters { level, all, classes, short: classes & 0b110 })
+        let mut short = [0u64; 4];
+        for k in keys.iter().filter(|k| k.0 == 1 || k.0 == 2) {
+            let h = hash(k.1) >> 24;
+            short[(h >> 6) as usize] |= 1 << (h & 63);
+        }
+        Engine::Filters(Filters { level, all, classes, short: classes & 0b110, keys: short })
     }
 
     pub(super) fn describe(&self) -> String {

@@ -103,21 +103,24 @@ impl Gram {
         unsafe {
             let powers = _mm_loadu_si128(POWERS.as_ptr().cast());
             let mut word = 0;
-            // Volatile, so that the reads stay scalar: a vectorizer makes them slower.
-            let of = |i: u64| u64::from(self.bits.as_ptr().add(i as usize).read_volatile());
+            // Volatile, so that the reads stay scalar: a vectorizer makes them slower. Bytes are put into vectors one by
+            // one: a quarter faster than shifting them together.
+            let of = |i: u64| i32::from(self.bits.as_ptr().add((i & 0xffff) as usize).read_volatile());
             let four = |i: u64| {
-                of(i & 0xffff) | of(i >> 16 & 0xffff) << 8 | of(i >> 32 & 0xffff) << 16 | of(i >> 48) << 24
+                let x = _mm_insert_epi8::<1>(_mm_cvtsi32_si128(of(i)), of(i >> 16));
+                _mm_insert_epi8::<3>(_mm_insert_epi8::<2>(x, of(i >> 32)), of(i >> 48))
+            };
+            let eight = |at: __m128i| {
+                let (low, high) = (_mm_cvtsi128_si64(at) as u64, _mm_extract_epi64::<1>(at) as u64);
+                _mm_unpacklo_epi32(four(low), four(high))
             };
             for k in (0..4).step_by(self.stride as usize) {
                 let h = load(k).or(__m512i::splat32(FOLD)).mul32(__m512i::splat32(MUL)).shr32(self.shift);
                 let at = _mm512_cvtepi32_epi16(h.shr32(3));
-                let low = _mm256_castsi256_si128(at);
-                let high = _mm256_extracti128_si256::<1>(at);
-                let a = four(_mm_cvtsi128_si64(low) as u64) | four(_mm_extract_epi64::<1>(low) as u64) << 32;
-                let b =
-                    four(_mm_cvtsi128_si64(high) as u64) | four(_mm_extract_epi64::<1>(high) as u64) << 32;
+                let (low, high) = (_mm256_castsi256_si128(at), _mm256_extracti128_si256::<1>(at));
+                let got = _mm_unpacklo_epi64(eight(low), eight(high));
                 let bit = _mm_shuffle_epi8(powers, _mm_and_si128(_mm512_cvtepi32_epi8(h), _mm_set1_epi8(7)));
-                let hit = _mm_test_epi8_mask(_mm_set_epi64x(b as i64, a as i64), bit);
+                let hit = _mm_test_epi8_mask(got, bit);
                 word |= _pdep_u64(u64::from(hit), 0x1111_1111_1111_1111 << k);
             }
             word
