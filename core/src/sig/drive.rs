@@ -126,6 +126,7 @@ impl Database<'_> {
                 b.alive = self.verify.narrow(text, 64 * first, items, &mut lists.alive, b.alive);
             }
         }
+        b.alive = self.verify.settle(text, 64 * first, &mut lists.alive, b.alive, work);
         b
     }
 
@@ -133,7 +134,8 @@ impl Database<'_> {
     #[inline(always)]
     fn start(&self, f: &Filters, text: Text<'_>, lists: &mut Lists, b: &mut Block) {
         if f.short != 0 {
-            let [x, y, z] = [0, 1, 2].map(|i| u32::from(text.bytes.get(i).copied().unwrap_or_default() | 0x20));
+            let [x, y, z] =
+                [0, 1, 2].map(|i| u32::from(text.bytes.get(i).copied().unwrap_or_default() | 0x20));
             // What lies behind a short text only passes in vain.
             let classes = [(1, f.may(x | y << 8) | f.may(y | z << 8)), (2, f.may(x | y << 8 | z << 16))];
             for (c, may) in classes {

@@ -1,6 +1,6 @@
 //! Every engine against the naive oracle: a table of cases at all alignments, and small alphabets at random.
 use super::*;
-use alloc::{collections::BTreeSet, vec, vec::Vec};
+use alloc::{collections::BTreeSet, string::String, vec, vec::Vec};
 use proptest::prelude::*;
 
 type Pats<'a> = &'a [(&'a [u8], bool, u32)];
@@ -261,4 +261,70 @@ fn runs_are_one_family() {
         true
     });
     assert_eq!(n, (1..=64).map(|n| 4097 - n).sum::<usize>());
+}
+
+/// What a scan costs beside its matches, in units of a candidate: a filter takes 16 positions in that time. A match is
+/// taken for three units: what leads to it, its head, the rest of it.
+fn cost(db: &Database, hay: &[u8]) -> f64 {
+    let w = db.work(hay);
+    let looked = (w.candidates + w.compared + w.full).saturating_sub(3 * w.matches);
+    (looked as f64 + hay.len() as f64 / 16.0) / hay.len() as f64
+}
+
+/// Requests that name `hosts`.
+fn requests<'a>(hosts: impl Iterator<Item = &'a str>) -> Vec<u8> {
+    let line = |h: &str| {
+        alloc::format!(
+            "GET /assets/app-{}.js?v=3 HTTP/1.1\r\nHost: {h}\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n\r\n",
+            h.len()
+        )
+    };
+    hosts.flat_map(|h| line(h).into_bytes()).collect()
+}
+
+/// Inputs made for a database cost at most eight times as much as ordinary ones, matches aside; the one made of what all
+/// patterns have in common, of which every window is one, somewhat more, and most where patterns have one window each.
+#[test]
+fn worst_inputs_are_bounded() {
+    let long: Vec<u8> = (0..256u32).map(|i| b'a' + (i * i / 7 % 23) as u8).collect();
+    let names = |from: u32, n: u32| (from..from + n).map(|i| alloc::format!("host{i}.some.example.com"));
+    let own = |n: u32| names(0, n).map(String::into_bytes).collect::<Vec<_>>();
+    let cases: [(&str, Vec<Vec<u8>>, Vec<u8>); 5] = [
+        (
+            "one byte",
+            (1..=64)
+                .map(|n| vec![b'a'; n])
+                .chain((4..64).map(|n| [&vec![b'a'; n][..], b"b"].concat()))
+                .collect(),
+            vec![b'a'; 20_000],
+        ),
+        ("prefixes", (4..=256).map(|n| long[..n].to_vec()).collect(), long[..200].repeat(100)),
+        ("suffixes", (4..=256).map(|n| long[256 - n..].to_vec()).collect(), long[56..].repeat(100)),
+        (
+            "one suffix",
+            (0..200u32).map(|i| [&i.to_le_bytes()[..], &long[100..140]].concat()).collect(),
+            long[100..140].repeat(500),
+        ),
+        ("names", own(200_000), names(500_000, 3_000).flat_map(|n| [n.as_bytes(), b" "].concat()).collect()),
+    ];
+    for (what, pats, bad) in cases {
+        let mut b = Builder::new();
+        for (i, p) in pats.iter().enumerate() {
+            b.add(p, i % 2 == 0, i as u32).unwrap();
+        }
+        let hosts: Vec<String> = names(0, 200).chain(names(900_000, 200)).collect();
+        let ordinary = requests(hosts.iter().map(|h| &h[..]));
+        // Building the largest for all would take long.
+        let best = simd::Level::best();
+        for level in simd::Level::available().filter(|l| pats.len() < 1000 || *l == best) {
+            let db = build::build(&b, level, None);
+            let (usual, worst) = (cost(&db, &ordinary), cost(&db, &bad));
+            let most = match (what, level) {
+                ("one suffix", simd::Level::Scalar) => 64.0,
+                ("one suffix", _) => 16.0,
+                _ => 8.0,
+            };
+            assert!(worst <= most * usual, "{what}, {level:?}: {usual} and {worst}, {:?}", db.work(&bad));
+        }
+    }
 }

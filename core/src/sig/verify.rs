@@ -102,6 +102,22 @@ fn tag(hash: u32) -> u16 {
     u16::from((hash >> 8) as u8 | 1)
 }
 
+/// Set in a reference that is none: further patterns with the window are in a table by the hash of four bytes at a
+/// distance from it, `(log << TABLE | first) << 32 | distance << 16 | JUMP`. The table is of references to lists, as
+/// slots are, from `first` on, and has `1 << log` of them.
+const JUMP: u64 = 2;
+const TABLE: u32 = 27;
+/// A list of more references than this ends in a table where one can be made.
+const LIST: usize = 8;
+/// A table after a table, at most: patterns that are suffixes of each other need as many.
+const TABLES: usize = 1024;
+
+/// The number in a table of `1 << log` of the four bytes `word`.
+#[inline(always)]
+fn place(word: u32, log: u32) -> usize {
+    (u64::from(hash((word | FOLD) ^ 0x5bd1_e995)) >> (32 - log)) as usize
+}
+
 /// Set in the pattern of a slot: several windows, the pattern is the first reference to them.
 pub(super) const SEVERAL: u32 = 1 << 31;
 
@@ -117,6 +133,112 @@ pub(super) struct Verifier<'a> {
     pub entries: Cow<'a, [Entry]>,
     pub arena: Cow<'a, [u8]>,
     keys: u32,
+    /// Whether there are tables among the references.
+    jumps: bool,
+}
+
+/// The lists of references of a database that is built.
+struct Lists<'a> {
+    entries: &'a [Entry],
+    arena: &'a [u8],
+    refs: Vec<u64>,
+    jumps: bool,
+}
+
+impl Lists<'_> {
+    fn of(&self, w: &Window) -> u64 {
+        let head_at = self.entries.get(w.pat as usize).map_or(0, |e| e.head_at);
+        u64::from(w.pat) << 32 | u64::from(head_at.wrapping_sub(w.pre as i16) as u16) << 16
+    }
+
+    /// The four bytes of the pattern of `w` that end at `d` from the end of the window; none when they are not all its.
+    fn word(&self, w: &Window, d: i32) -> Option<u32> {
+        if d > i32::from(w.tail) {
+            return None;
+        }
+        let at = usize::try_from(i32::from(w.pre) + d - 4).ok()?;
+        let e = self.entries.get(w.pat as usize)?;
+        let len = usize::from(e.len);
+        let head = e.head.to_le_bytes();
+        let bytes = if e.flags & RUN != 0 {
+            return Some(u32::from_le_bytes([head[7]; 4]));
+        } else if len <= 8 {
+            head.get(8 - len..)?
+        } else {
+            self.arena.get(e.at as usize..)?.get(..len)?
+        };
+        load4(bytes, at)
+    }
+
+    /// The distance at which the bytes of the patterns of `these` split them best for a table of `1 << log`: at most
+    /// [`LIST`] do not reach there. None when there is no such one.
+    fn split(&self, these: &[&Window], log: u32, counts: &mut Vec<u32>) -> Option<i32> {
+        // As far as all but `LIST` reach.
+        let reach = |of: &dyn Fn(&Window) -> i32| {
+            let mut all: Vec<i32> = these.iter().map(|w| of(w)).collect();
+            all.sort_unstable();
+            all.get(LIST).copied().unwrap_or_default()
+        };
+        let (before, behind) = (reach(&|w| i32::from(w.pre)) - 4, reach(&|w| i32::from(w.tail)));
+        let (mut best, mut at) = (these.len() - LIST / 2 + 1, None);
+        let near = before.min(48);
+        for d in (-near..=behind).chain((before > near).then_some(-before)) {
+            counts.clear();
+            counts.resize(1 << log, 0);
+            let (mut short, mut most) = (0, 0);
+            for w in these {
+                match self.word(w, d).and_then(|word| counts.get_mut(place(word, log))) {
+                    Some(c) => {
+                        *c += 1;
+                        most = most.max(*c as usize);
+                    }
+                    None => short += 1,
+                }
+            }
+            if short <= LIST && most < best {
+                (best, at) = (most, Some(d));
+                if most <= LIST / 2 {
+                    break;
+                }
+            }
+        }
+        at
+    }
+
+    /// Appends a list of `these`, and the tables that it needs; returns where it starts.
+    fn put(&mut self, these: &[&Window], depth: usize, counts: &mut Vec<u32>) -> u64 {
+        let first = self.refs.len();
+        let log = these.len().next_power_of_two().trailing_zeros().min(18);
+        let split = (these.len() > LIST && depth < TABLES).then(|| self.split(these, log, counts)).flatten();
+        let Some(d) = split else {
+            for w in these {
+                self.refs.push(self.of(w));
+            }
+            if let Some(last) = self.refs.last_mut() {
+                *last |= 1;
+            }
+            return first as u64;
+        };
+        let mut far = Vec::new();
+        for w in these {
+            match self.word(w, d) {
+                Some(word) => far.push((place(word, log), *w)),
+                None => self.refs.push(self.of(w)),
+            }
+        }
+        far.sort_by_key(|f| f.0);
+        self.jumps = true;
+        let table = self.refs.len() + 1;
+        self.refs
+            .push((u64::from(log) << TABLE | table as u64) << 32 | u64::from(d as i16 as u16) << 16 | JUMP);
+        self.refs.resize(table + (1 << log), 0);
+        for same in far.chunk_by(|a, b| a.0 == b.0) {
+            let these: Vec<&Window> = same.iter().map(|f| f.1).collect();
+            let list = self.put(&these, depth + 1, counts);
+            self.refs[table + same[0].0] = (u64::from(SEVERAL) | list) << 32;
+        }
+        first as u64
+    }
 }
 
 #[inline(always)]
@@ -187,7 +309,8 @@ impl Verifier<'_> {
         let shift = 32 - bits;
         windows.sort_by_key(|w| (hash(w.full_key()) >> shift, w.full_key(), w.tail, w.pat));
         let mut slots = vec![0u64; 1 << bits];
-        let mut refs = Vec::new();
+        let mut lists = Lists { entries: &entries, arena: &arena, refs: Vec::new(), jumps: false };
+        let mut counts = Vec::new();
         let mut rest = &windows[..];
         while let Some(w) = rest.first() {
             let slot = hash(w.full_key()) >> shift;
@@ -198,19 +321,14 @@ impl Verifier<'_> {
             let (low, high) = (w.full_key(), these.last().map_or(0, Window::full_key));
             let few = these.iter().all(|o| o.full_key() == low || o.full_key() == high);
             let tag = u64::from(if few { tag(hash(low)) | tag(hash(high)) << 8 } else { ANY });
-            let of = |o: &Window| {
-                let head_at = entries.get(o.pat as usize).map_or(0, |e| e.head_at);
-                u64::from(o.pat) << 32 | u64::from(head_at.wrapping_sub(o.pre as i16) as u16) << 16
-            };
             slots[slot as usize] = if n == 1 {
-                of(w) | tag
+                lists.of(w) | tag
             } else {
-                let first = refs.len() as u64;
-                refs.extend(these.iter().map(of));
-                *refs.last_mut().unwrap() |= 1;
-                (u64::from(SEVERAL) | first) << 32 | tag
+                let these: Vec<&Window> = these.iter().collect();
+                (u64::from(SEVERAL) | lists.put(&these, 0, &mut counts)) << 32 | tag
             };
         }
+        let Lists { mut refs, jumps, .. } = lists;
         // There is always one to read.
         if refs.is_empty() {
             refs.push(1);
@@ -222,6 +340,7 @@ impl Verifier<'_> {
             entries: entries.into(),
             arena: arena.into(),
             keys: keys as u32,
+            jumps,
         }
     }
 
@@ -273,6 +392,52 @@ impl Verifier<'_> {
         n: usize,
     ) -> usize {
         probe::narrow(&self.slots, self.shift, text.bytes, base, items, out, n)
+    }
+
+    /// Survivors that are led to a table are led on to the list in it, or go; returns how many of the first `n` of
+    /// `alive` stay.
+    #[inline(always)]
+    pub(super) fn settle(
+        &self,
+        text: Text<'_>,
+        base: usize,
+        alive: &mut [u64],
+        n: usize,
+        work: &mut Work,
+    ) -> usize {
+        if self.jumps { self.follow(text, base, alive, n, work) } else { n }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn follow(&self, text: Text<'_>, base: usize, alive: &mut [u64], n: usize, work: &mut Work) -> usize {
+        let mut kept = 0;
+        for i in 0..n {
+            let Some(&(mut a)) = alive.get(i) else { break };
+            let stays = loop {
+                let at = ((a >> 32) as u32 & !SEVERAL) as usize;
+                let r = if a >> 63 == 0 { 0 } else { self.refs.get(at).copied().unwrap_or_default() };
+                if r & JUMP == 0 {
+                    break true;
+                }
+                work.compared += 1;
+                let end =
+                    (base + (a & u64::from(POSITION)) as usize) as isize + isize::from((r >> 16) as i16);
+                let Some(word) = usize::try_from(end - 4).ok().and_then(|at| load4(text.bytes, at)) else {
+                    break false;
+                };
+                let (log, first) = ((r >> 32 >> TABLE) as u32, (r >> 32) as usize & ((1 << TABLE) - 1));
+                match self.refs.get(first + place(word, log)) {
+                    Some(&list) if list != 0 => a = list | a & 0xffff_ffff,
+                    _ => break false,
+                }
+            };
+            if let (true, Some(to)) = (stays, alive.get_mut(kept)) {
+                *to = a;
+                kept += 1;
+            }
+        }
+        kept
     }
 
     /// Compares what is left of a pattern longer than eight bytes.
@@ -330,6 +495,7 @@ impl Verifier<'_> {
                 return Some(n);
             }
             core::mem::swap(&mut now, &mut next);
+            left = self.settle(text, base, now, left, work);
             let alive = now.get(..left)?;
             work.compared += left as u64;
             (p, left) = match seen {
