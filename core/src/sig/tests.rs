@@ -289,7 +289,9 @@ fn worst_inputs_are_bounded() {
     let long: Vec<u8> = (0..256u32).map(|i| b'a' + (i * i / 7 % 23) as u8).collect();
     let names = |from: u32, n: u32| (from..from + n).map(|i| alloc::format!("host{i}.some.example.com"));
     let own = |n: u32| names(0, n).map(String::into_bytes).collect::<Vec<_>>();
-    let cases: [(&str, Vec<Vec<u8>>, Vec<u8>); 5] = [
+    /// A name, patterns, a bad input for them.
+    type Case = (&'static str, Vec<Vec<u8>>, Vec<u8>);
+    let cases: [Case; 5] = [
         (
             "one byte",
             (1..=64)
