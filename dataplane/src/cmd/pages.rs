@@ -1,7 +1,7 @@
 //! Large pages for tables and pools, asked for before anything is allocated.
 //!
 //! Rules and flows are read at random places of some hundred megabytes; with pages of 4 KiB much of the time goes into
-//! finding them (on the mix with the open rules 5 to 10 %). The C library gives memory that the kernel may put on
+//! finding them (on the mix with the open rules about 12 %). The C library gives memory that the kernel may put on
 //! large pages, but decides so once, when the process begins, from `GLIBC_TUNABLES` (glibc manual, "Memory Allocation
 //! Tunables", `glibc.malloc.hugetlb`). So the command begins anew with that set. It holds more memory then, as what is
 //! touched is touched in larger pieces. `TIDEGATE_LARGE_PAGES=no` leaves everything as it is; so does a
