@@ -1,0 +1,285 @@
+//! Rules by protocol, direction, ports and buffer: which ones a packet, a stream or a transaction has to ask, and the
+//! databases of their fast patterns.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::Compiler;
+use super::fast::Pick;
+use crate::Dir;
+use crate::app::BufferKind;
+use crate::app::registry::PROTOCOLS;
+use crate::detect::mpm::{Mpm, MpmBuilder, Wanted};
+use crate::detect::ruleset::*;
+use crate::rules::ir;
+
+impl Compiler {
+    /// Puts every rule into the groups that are asked for it.
+    pub(super) fn group_all(&mut self) {
+        let n = PROTOCOLS.len();
+        let mut tx: Vec<[TxBuild; 2]> = (0..n).map(|_| [TxBuild::default(), TxBuild::default()]).collect();
+        let mut wanted = vec![crate::app::Wanted(0); n];
+        let mut ports: [[Vec<u32>; 2]; 3] = Default::default();
+        let (mut pkthdr, mut on_event, mut ip_only) = (Vec::new(), Vec::new(), Vec::new());
+        for (ix, sig) in self.set.sigs.iter().enumerate() {
+            let ix = ix as u32;
+            for l in &sig.lists {
+                if let Source::App(k) = l.source {
+                    for (w, &local) in wanted.iter_mut().zip(&self.set.bufs[k as usize].local) {
+                        if local != NONE {
+                            w.0 |= 1u128 << (local & 127);
+                        }
+                    }
+                }
+            }
+            if sig.is_tx {
+                self.place_tx(ix, sig, &mut tx);
+                continue;
+            }
+            let events = sig
+                .packet
+                .iter()
+                .any(|m| matches!(m, ir::PacketMatch::DecodeEvent(_) | ir::PacketMatch::StreamEvent(_)));
+            if events {
+                on_event.push(ix);
+            } else if sig.pkthdr {
+                pkthdr.push(ix);
+            } else if is_ip_only(sig) {
+                ip_only.push(ix);
+            } else {
+                for d in Dir::BOTH.iter().filter(|d| sig.dirs & d.bit() != 0) {
+                    match sig.proto {
+                        ProtoTest::Number(6) => ports[0][d.ix()].push(ix),
+                        ProtoTest::Number(17) => ports[1][d.ix()].push(ix),
+                        ProtoTest::Any => {
+                            let over = (0..n)
+                                .filter(|p| sig.apps >> p & 1 == 1)
+                                .fold(0, |a, p| a | PROTOCOLS[p].over);
+                            if sig.apps == 0 || over & crate::app::OVER_TCP != 0 {
+                                ports[0][d.ix()].push(ix);
+                            }
+                            if sig.apps == 0 || over & crate::app::OVER_UDP != 0 {
+                                ports[1][d.ix()].push(ix);
+                            }
+                            if sig.apps == 0 {
+                                ports[2][d.ix()].push(ix);
+                            }
+                        }
+                        _ => ports[2][d.ix()].push(ix),
+                    }
+                }
+            }
+        }
+        let [[tcp_s, tcp_c], [udp_s, udp_c], [oth_s, oth_c]] = ports;
+        self.set.tcp =
+            [self.port_groups(&tcp_s, Dir::ToServer, true), self.port_groups(&tcp_c, Dir::ToClient, true)];
+        self.set.udp =
+            [self.port_groups(&udp_s, Dir::ToServer, false), self.port_groups(&udp_c, Dir::ToClient, false)];
+        self.set.other = [oth_s, oth_c].map(|rules| self.group(&rules, false, &mut BTreeMap::new()));
+        self.set.tx = tx.into_iter().map(|pair| pair.map(|t| t.build(&self.set.bufs))).collect();
+        self.set.pkthdr = pkthdr;
+        self.set.on_event = on_event;
+        self.set.ip_only = ip_only;
+        self.set.wanted = wanted;
+        for s in &self.set.sigs {
+            if s.payload.stream {
+                for d in Dir::BOTH {
+                    self.set.raw_wanted[d.ix()] |= s.dirs & d.bit() != 0;
+                }
+            }
+        }
+    }
+
+    fn place_tx(&self, ix: u32, sig: &Sig, tx: &mut [[TxBuild; 2]]) {
+        for (p, pair) in tx.iter_mut().enumerate() {
+            if (sig.apps != 0 && sig.apps >> p & 1 == 0) || PROTOCOLS[p].parser.is_none() {
+                continue;
+            }
+            for d in Dir::BOTH.iter().filter(|d| sig.dirs & d.bit() != 0) {
+                // Both sides of the transaction are there once its answer is looked at.
+                if sig.transaction && *d == Dir::ToServer {
+                    continue;
+                }
+                let g = &mut pair[d.ix()];
+                if let Pick::App { key, bytes, nocase, lo, hi } = &self.picks[ix as usize] {
+                    let local = self.set.bufs[*key as usize].local[p];
+                    if local == NONE || PROTOCOLS[p].buffers[local as usize].dirs & d.bit() == 0 {
+                        continue;
+                    }
+                    let def = &PROTOCOLS[p].buffers[local as usize];
+                    g.bufs
+                        .entry(*key)
+                        .or_insert_with(|| (local, def.progress, def.kind, MpmBuilder::default()))
+                        .3
+                        .add(bytes, *nocase, Wanted { sig: ix, lo: *lo, hi: *hi });
+                } else if let Pick::Payload { bytes, nocase, lo, hi } = &self.picks[ix as usize] {
+                    g.payload.add(bytes, *nocase, Wanted { sig: ix, lo: *lo, hi: *hi });
+                } else if sig
+                    .state
+                    .iter()
+                    .any(|s| matches!(s, CState::AppEvent { proto, .. } if proto.index() == Some(p)))
+                {
+                    g.on_event.push(ix);
+                } else if !sig.state.iter().any(|s| matches!(s, CState::AppEvent { .. })) {
+                    g.always.push(ix);
+                }
+            }
+        }
+    }
+
+    /// Splits the ports into ranges that the same rules care about; ranges with the same rules share a group.
+    fn port_groups(&self, rules: &[u32], dir: Dir, streams: bool) -> PortGroups {
+        if rules.is_empty() {
+            return PortGroups::default();
+        }
+        let ports = |ix: u32| -> Vec<(u16, u16)> {
+            let s = &self.set.sigs[ix as usize];
+            let (server, client) = match dir {
+                Dir::ToServer => (&s.dp, &s.sp),
+                Dir::ToClient => (&s.sp, &s.dp),
+            };
+            match (s.bidir, server, client) {
+                (_, None, _) | (true, _, None) => vec![(0, u16::MAX)],
+                (false, Some(a), _) => a.0.clone(),
+                (true, Some(a), Some(b)) => a.0.iter().chain(&b.0).copied().collect(),
+            }
+        };
+        let ranges = rules.iter().map(|&ix| (ix, ports(ix)));
+        let (any, ranges): (Vec<_>, Vec<_>) = ranges.partition(|(_, r)| r.contains(&(0, u16::MAX)));
+        let any = any.into_iter().map(|(ix, _)| ix);
+        // One more search of every payload would cost more than tables of the same patterns for several ports do;
+        // looking at a few places costs little, and those tables are the larger part.
+        let (searched, asked): (Vec<u32>, Vec<u32>) =
+            any.partition(|ix| matches!(&self.picks[*ix as usize], Pick::Payload { lo, hi, .. } if lo != hi));
+        let mut made = BTreeMap::new();
+        let common = self.group(&asked, streams, &mut made);
+        let mut cuts: Vec<u32> = vec![0, 1 << 16];
+        for (_, rs) in &ranges {
+            for r in rs {
+                cuts.push(u32::from(r.0));
+                cuts.push(u32::from(r.1) + 1);
+            }
+        }
+        cuts.sort_unstable();
+        cuts.dedup();
+        let mut members: Vec<Vec<u32>> = vec![searched; cuts.len() - 1];
+        for (ix, rs) in &ranges {
+            for r in rs {
+                let a = cuts.partition_point(|c| *c < u32::from(r.0));
+                let b = cuts.partition_point(|c| *c < u32::from(r.1) + 1);
+                for m in &mut members[a..b] {
+                    if m.last() != Some(ix) {
+                        m.push(*ix);
+                    }
+                }
+            }
+        }
+        let mut table = vec![0u16; 1 << 16];
+        let mut out = PortGroups { common, ..PortGroups::default() };
+        let mut known: BTreeMap<Vec<u32>, u16> = BTreeMap::new();
+        for (w, mut m) in cuts.windows(2).zip(members) {
+            m.sort_unstable();
+            let id = *known.entry(m).or_insert_with_key(|m| {
+                out.groups.push(self.group(m, streams, &mut made));
+                (out.groups.len() - 1) as u16
+            });
+            table[w[0] as usize..w[1] as usize].fill(id);
+        }
+        out.ports = PortTable::new(&table);
+        out
+    }
+
+    /// `streams`: of a transport that has streams; otherwise the payload of a packet is all there is.
+    /// `made`: the databases so far; groups with the same patterns share one.
+    fn group(&self, rules: &[u32], streams: bool, made: &mut BTreeMap<MpmBuilder, Arc<Mpm>>) -> PortGroup {
+        let (mut pkt, mut stream) = (MpmBuilder::default(), MpmBuilder::default());
+        let mut g = PortGroup::default();
+        for &ix in rules {
+            let sig = &self.set.sigs[ix as usize];
+            match &self.picks[ix as usize] {
+                Pick::Payload { bytes, nocase, lo, hi } => {
+                    let w = Wanted { sig: ix, lo: *lo, hi: *hi };
+                    if sig.payload.packet || !streams {
+                        pkt.add(bytes, *nocase, w);
+                    }
+                    if sig.payload.stream && streams {
+                        stream.add(bytes, *nocase, w);
+                    }
+                }
+                _ => {
+                    if sig.payload.stream && !sig.payload.packet {
+                        g.always_stream.push(ix);
+                    } else {
+                        g.always.push(ix);
+                    }
+                }
+            }
+        }
+        let mut shared = |b: MpmBuilder| {
+            if b.is_empty() {
+                return None;
+            }
+            Some(made.entry(b).or_insert_with_key(|b| Arc::new(b.clone().build())).clone())
+        };
+        g.packet = shared(pkt);
+        g.stream = shared(stream);
+        g
+    }
+}
+
+#[derive(Default)]
+struct TxBuild {
+    bufs: BTreeMap<u32, (u8, u8, BufferKind, MpmBuilder)>,
+    payload: MpmBuilder,
+    always: Vec<u32>,
+    on_event: Vec<u32>,
+}
+
+impl TxBuild {
+    fn build(self, keys: &[BufKey]) -> TxGroup {
+        let plain = |key: u32, kind: BufferKind| {
+            kind == BufferKind::Streaming && keys.get(key as usize).is_some_and(|k| k.xforms.is_empty())
+        };
+        let growing: Vec<u32> =
+            self.bufs.iter().filter(|(key, b)| plain(**key, b.2)).map(|(key, _)| *key).collect();
+        let all =
+            growing.iter().filter_map(|k| self.bufs.get(k)).fold(MpmBuilder::default(), |mut all, b| {
+                all.merge(&b.3);
+                all
+            });
+        let mut all = Some(all).filter(|_| growing.len() > 1);
+        let bufs = self
+            .bufs
+            .into_iter()
+            .map(|(key, (local, progress, kind, b))| {
+                let leading = if growing.first() == Some(&key) { all.take() } else { None };
+                let leads = leading.is_some();
+                TxBuf { key, local, progress, kind, mpm: leading.unwrap_or(b).build(), leads }
+            })
+            .collect();
+        let payload = (!self.payload.is_empty()).then(|| self.payload.build());
+        TxGroup { bufs, payload, always: self.always, on_event: self.on_event }
+    }
+}
+
+fn is_ip_only(s: &Sig) -> bool {
+    s.lists.is_empty()
+        && s.payload_list.is_none()
+        && s.packet.is_empty()
+        && s.state.is_empty()
+        && s.apps == 0
+        && s.sp.is_none()
+        && s.dp.is_none()
+        && s.dirs == 3
+        && s.hook.is_none()
+        && s.flow.counters.is_empty()
+        && !(s.flow.established
+            || s.flow.not_established
+            || s.flow.stateless
+            || s.flow.only_stream
+            || s.flow.no_stream
+            || s.flow.only_frag
+            || s.flow.no_frag)
+}

@@ -1,0 +1,438 @@
+//! One rule: its conditions in the form in which they are evaluated.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::fast::{Pick, is_only};
+use super::{BITS, Compiler, INTS, Refuse, VARS, XBITS, buffer_def, dirs_of, int_def};
+use crate::Dir;
+use crate::app::AppProto;
+use crate::app::registry::PROTOCOLS;
+use crate::detect::inspect::needle::Needle;
+use crate::detect::inspect::{ContentStep, PcreStep, Step};
+use crate::detect::ruleset::*;
+use crate::event::Action;
+use crate::rules::ir::{self, BufferRef, Match, ProtoSpec};
+use crate::sig::regex::{Flags, Regex};
+
+impl Compiler {
+    /// Takes the conditions that ask a table out of `packet`.
+    fn tables(&mut self, packet: &mut Vec<ir::PacketMatch>) -> Result<Vec<CState>, Refuse> {
+        let (mut out, mut rest) = (Vec::new(), Vec::new());
+        for m in core::mem::take(packet) {
+            match m {
+                ir::PacketMatch::IpReputation { side, category, cmp, value } => {
+                    let category = *self
+                        .categories
+                        .get(&category)
+                        .ok_or_else(|| format!("\"{category}\" is not a category of the reputation"))?;
+                    out.push(CState::Reputation { side, category, cmp, value });
+                }
+                ir::PacketMatch::AddrDataset { src, set } => {
+                    let op = set.op;
+                    out.push(CState::AddrSet { src, set: self.dataset(&set), op });
+                }
+                ir::PacketMatch::GeoIp(_) => return Err("geoip: no location database is supported".into()),
+                m => rest.push(m),
+            }
+        }
+        *packet = rest;
+        Ok(out)
+    }
+
+    pub(super) fn add(&mut self, mut r: ir::Rule) -> Result<(), Refuse> {
+        // A rule that could never match is refused, not loaded.
+        for s in &r.state {
+            match s {
+                ir::StateMatch::DceIface { .. } => {
+                    return Err("dcerpc.iface: DCERPC is not parsed yet".into());
+                }
+                ir::StateMatch::FtpBounce => return Err("ftpbounce is not supported yet".into()),
+                _ => {}
+            }
+        }
+        let tables = self.tables(&mut r.packet)?;
+        let mut apps = r.protos.iter().filter_map(|p| p.index()).fold(0u64, |a, i| a | 1 << (i & 63));
+        if apps == 0
+            && let ProtoSpec::App(list) = &r.header.proto
+        {
+            apps = list.iter().filter_map(|p| p.index()).fold(0u64, |a, i| a | 1 << (i & 63));
+        }
+        let mut lists = Vec::new();
+        let mut payload_list: Option<List> = None;
+        let (mut depth_or_offset, mut app_list) = (false, false);
+        let mut dirs = match r.flow.dirs {
+            0 => 3,
+            d => d,
+        };
+        let transaction = r.header.direction == ir::Direction::Transaction;
+        let pick = self.pick(&r)?;
+        for l in &r.lists {
+            // The prefilter has seen it already; Suricata does not look for it again either.
+            let only = if matches!(pick, Pick::None) { None } else { l.matches.iter().position(is_only) };
+            let steps = self.steps(&l.matches, only)?;
+            let source = match &l.buffer {
+                BufferRef::Payload if l.transforms.is_empty() => Source::Payload,
+                BufferRef::Payload => return Err("transforms on the packet payload".into()),
+                BufferRef::App(name) => {
+                    app_list = true;
+                    let d = dirs_of(apps, |p| buffer_def(p, name).map(|d| d.1.dirs));
+                    if !transaction && d != 0 {
+                        dirs &= d;
+                    }
+                    Source::App(self.key(&l.buffer, &l.transforms)?)
+                }
+                BufferRef::Base64 => Source::Base64(self.key(&l.buffer, &l.transforms)?),
+                BufferRef::PacketHeader(h) => Source::Header(*h, self.key(&l.buffer, &l.transforms)?),
+                BufferRef::Frame(f) => return Err(format!("frame '{f}' is not supported")),
+            };
+            if source == Source::Payload {
+                depth_or_offset |= l.matches.iter().any(
+                    |m| matches!(m, Match::Content(c) if c.depth.is_some() || c.offset.is_some() || c.startswith),
+                );
+                match &mut payload_list {
+                    Some(p) => p.steps.extend(steps),
+                    None => payload_list = Some(List { source, steps, absent: None, side: None }),
+                }
+            } else {
+                lists.push(List { source, steps, absent: l.absent, side: l.side });
+            }
+        }
+        for i in &r.ints {
+            let d = dirs_of(apps, |p| int_def(p, i.name).map(|d| d.1.dirs));
+            if !transaction && d != 0 {
+                dirs &= d;
+            }
+        }
+        if dirs == 0 {
+            return Err("its buffers and flow direction exclude each other".into());
+        }
+        let tcp = matches!(r.header.proto, ProtoSpec::Tcp | ProtoSpec::App(_) | ProtoSpec::Ip);
+        let payload = match r.header.proto {
+            _ if payload_list.is_none() => Payload::default(),
+            ProtoSpec::TcpPkt => Payload { packet: true, stream: false },
+            ProtoSpec::TcpStream => Payload { packet: false, stream: true },
+            _ if r.flow.only_stream => Payload { packet: false, stream: true },
+            _ if r.flow.no_stream => Payload { packet: true, stream: false },
+            _ if !tcp => Payload { packet: true, stream: false },
+            _ if r.packet.iter().any(packet_bound) => Payload { packet: true, stream: false },
+            ProtoSpec::Tcp | ProtoSpec::Ip => Payload { packet: depth_or_offset, stream: true },
+            _ => Payload { packet: false, stream: true },
+        };
+        let is_tx = app_list
+            || !r.ints.is_empty()
+            || !r.files.is_empty()
+            || r.state.iter().any(|s| {
+                matches!(s, ir::StateMatch::AppEvent { .. } | ir::StateMatch::AppState { .. })
+                    || matches!(s, ir::StateMatch::DceIface { .. } | ir::StateMatch::FtpBounce)
+            });
+        let (ip, proto) = match &r.header.proto {
+            ProtoSpec::Ip | ProtoSpec::App(_) | ProtoSpec::PktHdr | ProtoSpec::Arp => (0, ProtoTest::Any),
+            ProtoSpec::Ipv4 => (4, ProtoTest::Any),
+            ProtoSpec::Ipv6 => (6, ProtoTest::Any),
+            ProtoSpec::Tcp | ProtoSpec::TcpPkt | ProtoSpec::TcpStream => (0, ProtoTest::Number(6)),
+            ProtoSpec::Udp => (0, ProtoTest::Number(17)),
+            ProtoSpec::Icmp => (0, ProtoTest::Icmp),
+            ProtoSpec::Icmpv4 => (4, ProtoTest::Number(1)),
+            ProtoSpec::Icmpv6 => (6, ProtoTest::Number(58)),
+            ProtoSpec::Sctp => (0, ProtoTest::Number(132)),
+            ProtoSpec::Number(n) => (0, ProtoTest::Number(*n)),
+        };
+        let cints = r
+            .ints
+            .iter()
+            .map(|i| CInt {
+                local: (0..PROTOCOLS.len()).map(|p| int_def(p, i.name).map_or(NONE, |d| d.0)).collect(),
+                test: i.test.clone(),
+                index: i.index,
+            })
+            .collect();
+        let mut state = self.state(&r.state);
+        state.extend(tables);
+        let post = self.post(&r.post);
+        let hook = r.header.hook.as_deref().map(|h| hook(h, &r.header.proto)).transpose()?;
+        let dsize = r.packet.iter().find_map(|m| match m {
+            ir::PacketMatch::Dsize(t) => Some(t.clone()),
+            _ => None,
+        });
+        let some = |s: &alloc::sync::Arc<ir::AddrSet>| (!s.is_any()).then(|| s.clone());
+        let ports = |s: &alloc::sync::Arc<ir::PortSet>| (!s.is_any()).then(|| s.clone());
+        let fast = match &pick {
+            Pick::None => None,
+            Pick::Payload { bytes, nocase, .. } => {
+                Some(Fast { buffer: "payload".into(), bytes: bytes.clone(), nocase: *nocase })
+            }
+            Pick::App { key, bytes, nocase, .. } => Some(Fast {
+                buffer: match &self.set.bufs[*key as usize].buffer {
+                    BufferRef::App(n) => (*n).into(),
+                    other => format!("{other:?}"),
+                },
+                bytes: bytes.clone(),
+                nocase: *nocase,
+            }),
+        };
+        let asks_proto = state.iter().any(|s| matches!(s, CState::AppProtocol { .. }));
+        let proto_only = asks_proto
+            && !is_tx
+            && payload_list.is_none()
+            && lists.is_empty()
+            && r.packet.is_empty()
+            && hook.is_none()
+            && state.iter().all(|s| matches!(s, CState::AppProtocol { .. }));
+        self.set.sigs.push(Sig {
+            proto_only,
+            action: r.meta.action,
+            // A rule that passes is silent unless it says otherwise.
+            noalert: r.noalert.unwrap_or(r.meta.action == Action::Pass),
+            ip,
+            proto,
+            pkthdr: r.header.proto == ProtoSpec::PktHdr,
+            src: some(&r.header.src),
+            dst: some(&r.header.dst),
+            sp: ports(&r.header.sp),
+            dp: ports(&r.header.dp),
+            bidir: r.header.direction != ir::Direction::OneWay,
+            transaction,
+            dirs,
+            flow: r.flow,
+            apps,
+            packet: r.packet,
+            state,
+            post,
+            payload,
+            payload_list,
+            lists,
+            ints: cints,
+            files: r.files,
+            threshold: r.threshold,
+            rate_filter: r.rate_filter,
+            suppress: r.suppress,
+            is_tx,
+            fast,
+            dsize,
+            hook,
+        });
+        self.set.metas.push(r.meta);
+        self.picks.push(pick);
+        Ok(())
+    }
+
+    fn steps(&mut self, matches: &[Match], skip: Option<usize>) -> Result<Vec<Step>, Refuse> {
+        let mut out = Vec::new();
+        for (i, m) in matches.iter().enumerate() {
+            if skip == Some(i) {
+                continue;
+            }
+            let relative_next = || {
+                for n in &matches[i + 1..] {
+                    if is_relative(n) {
+                        return true;
+                    }
+                    if matches!(n, Match::Content(_) | Match::Pcre(_)) {
+                        return false;
+                    }
+                }
+                false
+            };
+            out.push(match m {
+                Match::Content(c) => Step::Content(ContentStep {
+                    needle: Needle::new(&c.bytes, c.nocase),
+                    negated: c.negated,
+                    offset: if c.startswith { Some(ir::Num::Const(0)) } else { c.offset },
+                    depth: if c.startswith { Some(ir::Num::Const(c.bytes.len() as i64)) } else { c.depth },
+                    distance: c.distance,
+                    within: c.within,
+                    endswith: c.endswith,
+                    relative_next: relative_next(),
+                }),
+                Match::Pcre(p) => Step::Pcre(alloc::boxed::Box::new(PcreStep {
+                    regex: Regex::compile(
+                        &p.pattern,
+                        Flags {
+                            caseless: p.flags.caseless,
+                            dotall: p.flags.dotall,
+                            multiline: p.flags.multiline,
+                            extended: p.flags.extended,
+                            anchored: p.flags.anchored,
+                            dollar_endonly: p.flags.dollar_endonly,
+                            ungreedy: p.flags.ungreedy,
+                        },
+                    )
+                    .map_err(|e| format!("pcre: {e}"))?,
+                    negated: p.negated,
+                    relative: p.relative,
+                    relative_next: relative_next(),
+                    captures: p.captures.clone(),
+                })),
+                Match::IsDataAt { at, relative, negated } => {
+                    Step::IsDataAt { at: *at, relative: *relative, negated: *negated }
+                }
+                Match::ByteTest(t) => Step::ByteTest(t.clone()),
+                Match::ByteJump(t) => Step::ByteJump(t.clone()),
+                Match::ByteExtract(t) => Step::ByteExtract(t.clone()),
+                Match::ByteMath(t) => Step::ByteMath(t.clone()),
+                Match::Size(t) => Step::Size(t.clone()),
+                Match::Base64Decode { bytes, offset, relative, mode } => {
+                    Step::Base64 { bytes: *bytes, offset: *offset, relative: *relative, mode: *mode }
+                }
+                Match::Dataset(d) => {
+                    let set = self.dataset(d);
+                    Step::Dataset { set, op: d.op }
+                }
+                Match::Datarep(d) => {
+                    let set = self.set.datareps.len() as u16;
+                    self.set.datareps.push(d.clone());
+                    Step::Datarep { set, cmp: d.cmp, value: d.value }
+                }
+                Match::Entropy { bytes, offset, cmp, value } => {
+                    Step::Entropy { bytes: *bytes, offset: *offset, cmp: *cmp, value: *value }
+                }
+                Match::Asn1(a) => Step::Asn1(a.clone()),
+                #[allow(unreachable_patterns)]
+                other => return Err(format!("condition not supported: {other:?}")),
+            });
+        }
+        Ok(out)
+    }
+
+    fn dataset(&mut self, d: &ir::Dataset) -> u16 {
+        if let Some(i) = self.set.datasets.iter().position(|x| x.name == d.name && x.kind == d.kind) {
+            return i as u16;
+        }
+        self.set.datasets.push(d.clone());
+        (self.set.datasets.len() - 1) as u16
+    }
+
+    fn value(&mut self, v: &ir::VarValue) -> CValue {
+        match v {
+            ir::VarValue::Const(c) => CValue::Const(*c),
+            ir::VarValue::Name(n) => CValue::Var(self.name(INTS, n)),
+        }
+    }
+
+    fn state(&mut self, list: &[ir::StateMatch]) -> Vec<CState> {
+        let mut out = Vec::new();
+        for s in list {
+            out.push(match s {
+                ir::StateMatch::FlowbitsIsSet(n) => CState::BitsAnySet(self.names(BITS, n)),
+                ir::StateMatch::FlowbitsIsNotSet(n) => CState::BitsNoneSet(self.names(BITS, n)),
+                ir::StateMatch::Flowint { name, test } => {
+                    let var = self.name(INTS, name);
+                    match test {
+                        ir::VarTest::Cmp(cmp, v) => CState::Int { var, cmp: *cmp, value: self.value(v) },
+                        ir::VarTest::IsSet => CState::IntIsSet { var, set: true },
+                        ir::VarTest::IsNotSet => CState::IntIsSet { var, set: false },
+                    }
+                }
+                ir::StateMatch::Xbits { name, track, set } => {
+                    CState::Xbit { bit: self.name(XBITS, name), track: *track, set: *set }
+                }
+                ir::StateMatch::Hostbits { name, track, set } => {
+                    let name = format!("host:{name}");
+                    CState::Xbit { bit: self.name(XBITS, &name), track: *track, set: *set }
+                }
+                ir::StateMatch::AppProtocol { protos, negated, mode } => {
+                    CState::AppProtocol { protos: protos.clone(), negated: *negated, mode: *mode }
+                }
+                ir::StateMatch::AppEvent { proto, event } => {
+                    CState::AppEvent { proto: *proto, event: *event }
+                }
+                ir::StateMatch::AppLayerEvent(e) => CState::AppLayerEvent(*e),
+                ir::StateMatch::AppState { test, dir } => CState::AppState { test: test.clone(), dir: *dir },
+                ir::StateMatch::FlowVar { name, value, negated } => {
+                    CState::FlowVar { var: self.name(VARS, name), value: value.clone(), negated: *negated }
+                }
+                ir::StateMatch::DceIface { uuid, version, any_frag } => {
+                    CState::DceIface { uuid: *uuid, version: version.clone(), any_frag: *any_frag }
+                }
+                ir::StateMatch::FtpBounce => CState::FtpBounce,
+            });
+        }
+        out
+    }
+
+    fn post(&mut self, list: &[ir::Post]) -> Vec<CPost> {
+        let mut out = Vec::new();
+        for p in list {
+            out.push(match p {
+                ir::Post::FlowbitsSet(n) => CPost::BitsSet(self.names(BITS, n)),
+                ir::Post::FlowbitsUnset(n) => CPost::BitsUnset(self.names(BITS, n)),
+                ir::Post::FlowbitsToggle(n) => CPost::BitsToggle(self.names(BITS, n)),
+                ir::Post::FlowintSet { name, value } => {
+                    CPost::IntSet(self.name(INTS, name), self.value(value))
+                }
+                ir::Post::FlowintAdd { name, value } => {
+                    CPost::IntAdd(self.name(INTS, name), self.value(value))
+                }
+                ir::Post::FlowintSub { name, value } => {
+                    CPost::IntSub(self.name(INTS, name), self.value(value))
+                }
+                ir::Post::Xbits { name, track, op, expire } => {
+                    CPost::Xbit { bit: self.name(XBITS, name), track: *track, op: *op, expire: *expire }
+                }
+                ir::Post::Hostbits { name, track, op, expire } => {
+                    let name = format!("host:{name}");
+                    CPost::Xbit { bit: self.name(XBITS, &name), track: *track, op: *op, expire: *expire }
+                }
+                ir::Post::Tag(t) => CPost::Tag(t.clone()),
+                ir::Post::Bypass => CPost::Bypass,
+                ir::Post::FileStore { .. } => CPost::FileStore,
+                // Logging settings and replaced bytes do not change what is detected.
+                ir::Post::Config(_) | ir::Post::Replace(_) => continue,
+            });
+        }
+        out
+    }
+}
+
+fn is_relative(m: &Match) -> bool {
+    match m {
+        Match::Content(c) => c.is_relative(),
+        Match::Pcre(p) => p.relative,
+        Match::IsDataAt { relative, .. } | Match::Base64Decode { relative, .. } => *relative,
+        Match::ByteTest(t) => t.relative,
+        Match::ByteJump(t) => t.relative,
+        Match::ByteExtract(t) => t.relative,
+        Match::ByteMath(t) => t.relative,
+        Match::Asn1(a) => a.relative_offset.is_some(),
+        _ => false,
+    }
+}
+
+/// Conditions that only a single packet has: a rule with one of them reads packets, not the stream.
+fn packet_bound(m: &ir::PacketMatch) -> bool {
+    matches!(
+        m,
+        ir::PacketMatch::Dsize(_)
+            | ir::PacketMatch::Flags { .. }
+            | ir::PacketMatch::Seq(_)
+            | ir::PacketMatch::Ack(_)
+            | ir::PacketMatch::Window(_)
+            | ir::PacketMatch::Ttl(_)
+            | ir::PacketMatch::IpId(_)
+            | ir::PacketMatch::FragBits { .. }
+            | ir::PacketMatch::FragOffset(_)
+            | ir::PacketMatch::Csum { .. }
+    )
+}
+
+/// The hook after the protocol of a header.
+fn hook(name: &str, proto: &ProtoSpec) -> Result<Hook, Refuse> {
+    match name {
+        "flow_start" => return Ok(Hook::FlowStart),
+        "all" | "pre_flow" | "pre_stream" => return Ok(Hook::All),
+        _ => {}
+    }
+    let ProtoSpec::App(protos) = proto else { return Err(format!("unknown hook '{name}'")) };
+    let (dir, at) = match name {
+        "request_started" => (Dir::ToServer, 0),
+        "response_started" => (Dir::ToClient, 0),
+        "request_complete" => (Dir::ToServer, u8::MAX),
+        "response_complete" => (Dir::ToClient, u8::MAX),
+        other => {
+            let names: Vec<&str> = protos.iter().map(|p: &AppProto| p.name()).collect();
+            return Err(format!("hook '{other}' of {} is not supported", names.join(", ")));
+        }
+    };
+    Ok(Hook::Progress(dir, at))
+}
