@@ -7,4 +7,5 @@ pub mod counters;
 pub mod eve;
 pub mod filter;
 pub mod lists;
+pub mod load;
 pub mod sets;

@@ -11,6 +11,7 @@
 //! engine makes up.
 
 mod config;
+mod control;
 mod emit;
 mod flows;
 mod packet;
@@ -18,6 +19,7 @@ mod stats;
 mod transactions;
 
 pub use config::{Config, Memory};
+pub use control::NotInline;
 pub use stats::Stats;
 
 use alloc::sync::Arc;

@@ -449,7 +449,9 @@ impl FlowTable {
         }
         self.live += 1;
         self.counters.peak = self.counters.peak.max(u64::from(self.live));
-        let id = self.sip.words([h.hash, pkt.ts, self.counters.total]) >> 1;
+        // The low bits name the place, so that a flow is found by its number; the rest nobody can foretell.
+        let id =
+            self.sip.words([h.hash, pkt.ts, self.counters.total]) >> 1 & !self.id_places() | u64::from(ix);
         let timeout = self.timeout_for(Group::of(h.key.proto), State::New);
         let i = ix as usize;
         self.keys[i] = Line(h.key);
@@ -618,6 +620,37 @@ impl FlowTable {
                 return Some(FlowIx(ix));
             }
             self.wheel.arm(ix, at.div_ceil(SEC), now / SEC);
+        }
+        None
+    }
+
+    /// Mask of the bits of a flow's number that name its place.
+    fn id_places(&self) -> u64 {
+        (self.cfg.max_flows as u64).next_power_of_two() - 1
+    }
+
+    /// The live flow with number `id` (EVE `flow_id`).
+    pub fn by_id(&self, id: u64) -> Option<FlowIx> {
+        let i = (id & self.id_places()) as usize;
+        let live = self.free_next.get(i) == Some(&LIVE) && self.cold.get(i)?.id == id;
+        live.then_some(FlowIx(i as u32))
+    }
+
+    /// The live flow of `key`, in either direction (ESP: in its own).
+    pub fn by_key(&self, key: &Key) -> Option<FlowIx> {
+        let kind = if key.proto == 50 { Kind::OneWay } else { Kind::Plain };
+        let h = Hashed { key: *key, hash: self.hash_key(key, kind), kind, hint: NIL };
+        let tag = tag_of(h.hash);
+        for p in 0..PROBES {
+            let b = ((h.hash.wrapping_add(p as u64)) & self.mask) as usize;
+            let mut m = probe::matches(&self.tags[b].0, tag) & WAY_MASK;
+            while m != 0 {
+                let ix = self.slots[b].0[m.trailing_zeros() as usize];
+                m &= m - 1;
+                if self.hot[ix as usize].hash == h.hash as u32 && self.same(ix, &h) {
+                    return Some(FlowIx(ix));
+                }
+            }
         }
         None
     }

@@ -262,3 +262,26 @@ fn a_guess_does_not_outlive_its_flow() {
         matches!(t.lookup_or_insert(&p, &h, &streams()), Found::Flow { new: true, ix: n, .. } if n != ix)
     );
 }
+
+#[test]
+fn flows_are_found_by_number_and_by_key() {
+    let mut t = table(16);
+    let ids: Vec<_> = (0..9u8)
+        .map(|i| {
+            let (ix, ..) = flow(&mut t, &udp(1, 5000 + u16::from(i), 2, 53, T0));
+            (ix, t.cold(ix).id, *t.key(ix))
+        })
+        .collect();
+    for (ix, id, key) in &ids {
+        assert_eq!((t.by_id(*id), t.by_key(key)), (Some(*ix), Some(*ix)));
+        let back = Key { src: key.dst, dst: key.src, sp: key.dp, dp: key.sp, ..*key };
+        assert_eq!(t.by_key(&back), Some(*ix));
+        assert_eq!((t.by_id(id ^ 1 << 40), t.by_id(*id | 1 << 63)), (None, None));
+    }
+    let (ix, id, key) = ids[4];
+    t.remove(ix);
+    assert_eq!((t.by_id(id), t.by_key(&key)), (None, None));
+    // Another flow takes the place, under another number.
+    let (again, ..) = flow(&mut t, &udp(3, 1, 2, 53, T0));
+    assert_eq!((again, t.by_id(id)), (ix, None));
+}

@@ -1,7 +1,6 @@
 //! The command line: arguments go in, an exit code comes out. 0 is fine, 1 means that some input was wrong,
 //! 2 that the command was.
 
-pub mod load;
 mod pages;
 pub mod rules;
 pub mod run;

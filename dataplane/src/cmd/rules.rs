@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use tidegate_core::detect::ruleset::Fast;
 use tidegate_dataplane::config::{Overrides, Settings};
+use tidegate_dataplane::load::{self, Loaded};
 
-use super::load::{self, Loaded};
 use super::{CheckArgs, RulesArgs, RulesCommand, WRONG_INPUT};
 
 pub fn main(args: &RulesArgs) -> ExitCode {
@@ -28,6 +28,7 @@ fn check(args: &CheckArgs) -> Result<String, String> {
     let over = Overrides { set: &args.set, ips: false };
     let s = Settings::load(args.config.as_deref(), &over).map_err(|e| e.to_string())?;
     let l = load::load(&args.rules, &s, args.data_dir.as_deref())?;
+    l.notes.iter().for_each(|n| eprintln!("{n}"));
     Ok(report(&l, args.brief))
 }
 

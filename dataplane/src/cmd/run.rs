@@ -18,9 +18,9 @@ use tidegate_dataplane::config::engine::Mode;
 use tidegate_dataplane::config::{ChecksumMode, Overrides, Settings, yaml};
 use tidegate_dataplane::eve::{EveSink, Stats};
 use tidegate_dataplane::filter::Filter;
+use tidegate_dataplane::load::{self, Loaded};
 use tidegate_dataplane::sets::EngineSets;
 
-use super::load::{self, Loaded};
 use super::{RunArgs, WRONG_INPUT};
 
 /// Keys the hash of datasets; results do not depend on it.
@@ -89,6 +89,7 @@ fn run(args: &RunArgs) -> Result<ExitCode, String> {
     let folder = args.read.is_dir();
 
     let loaded = load::load(&rule_files(args, &settings)?, &settings, args.data_dir.as_deref())?;
+    loaded.notes.iter().for_each(|n| eprintln!("{n}"));
     tell_refusals(&loaded, args);
     if args.init_errors_fatal && !loaded.refused.is_empty() {
         return Err(format!("{} rules were refused, and --init-errors-fatal is given", loaded.refused.len()));

@@ -230,6 +230,16 @@ impl Settings {
         }
         read::settings(&root, dir, over.ips)
     }
+
+    /// As [`Settings::load`], from YAML text; files it includes are looked for in the working folder.
+    pub fn parse(text: &str, over: &Overrides<'_>) -> Result<Settings, ConfigError> {
+        let dir = Path::new(".");
+        let mut root = Node::parse(text, Path::new("configuration"), dir)?;
+        for s in over.set {
+            root.set(s)?;
+        }
+        read::settings(&root, dir, over.ips)
+    }
 }
 
 /// `path`, or where it is found from one of the folders above the working one: a project's configuration serves

@@ -22,7 +22,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use tidegate_core::event::{Event, EventSink};
+use tidegate_core::event::{DropReason, Event, EventSink};
 use tidegate_core::flow::FlowView;
 
 use crate::config::{EveSettings, Outputs};
@@ -32,26 +32,32 @@ pub use stats::Stats;
 /// Bytes collected before they are written to the file.
 const FLUSH_AT: usize = 256 << 10;
 
-/// One event file.
+/// Makes the lines of one output.
 #[derive(Debug)]
 struct Output {
     settings: EveSettings,
     json: Json,
-    file: File,
-    path: PathBuf,
     /// What every event of this capture ends with: `,"pcap_filename":"…"`.
     tail: Vec<u8>,
+}
+
+/// Where the lines of an output go.
+#[derive(Debug)]
+struct Target {
+    file: File,
+    path: PathBuf,
 }
 
 /// Writes engine events to the files that the configuration names.
 #[derive(Debug)]
 pub struct EveSink {
     outputs: Vec<Output>,
+    /// By number of the output.
+    targets: Vec<Target>,
     fast: Option<fast::FastLog>,
     /// Packets can be dropped: `drop` means drop.
     ips: bool,
-    /// Flows whose drop was logged, per direction (direct-mapped by flow id).
-    drops_seen: Vec<[u64; 2]>,
+    drops: DropsSeen,
     /// Events written per kind, for the summary.
     pub counts: Counts,
     error: Option<(PathBuf, std::io::Error)>,
@@ -91,6 +97,18 @@ impl Default for Counts {
 }
 
 impl Counts {
+    /// Counts an event.
+    pub fn event(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Alert(_) => self.alerts += 1,
+            Event::Flow(f) => self.flow(f),
+            Event::Tx(_) => self.records += 1,
+            Event::File(_) => self.files += 1,
+            Event::Anomaly(_) => self.anomalies += 1,
+            Event::Drop(_) => self.drops += 1,
+        }
+    }
+
     fn flow(&mut self, f: &FlowView<'_>) {
         self.flows += 1;
         self.end_state[f.state() as usize & 3] += 1;
@@ -128,13 +146,13 @@ impl EveSink {
             Ok((file, path))
         };
         let mut outs: Vec<Output> = Vec::new();
+        let mut targets = Vec::new();
         for settings in &outputs.eve {
             let (file, path) = open(&settings.filename)?;
+            targets.push(Target { file, path });
             outs.push(Output {
                 settings: settings.clone(),
                 json: Json::with_capacity(FLUSH_AT + (128 << 10)),
-                file,
-                path,
                 tail: Vec::new(),
             });
         }
@@ -145,9 +163,10 @@ impl EveSink {
         let any_drop = outs.iter().any(|o| o.settings.drop.is_some());
         Ok(EveSink {
             outputs: outs,
+            targets,
             fast,
             ips,
-            drops_seen: vec![[0; 2]; if any_drop { 4096 } else { 0 }],
+            drops: DropsSeen::new(any_drop),
             counts: Counts::default(),
             error: None,
         })
@@ -157,9 +176,10 @@ impl EveSink {
     pub fn none() -> EveSink {
         EveSink {
             outputs: Vec::new(),
+            targets: Vec::new(),
             fast: None,
             ips: false,
-            drops_seen: Vec::new(),
+            drops: DropsSeen::new(false),
             counts: Counts::default(),
             error: None,
         }
@@ -190,9 +210,9 @@ impl EveSink {
 
     /// Writes everything out; the first error that ever happened, if any.
     pub fn finish(&mut self) -> Result<(), OutputError> {
-        for o in &mut self.outputs {
-            if let Err(e) = o.flush() {
-                self.error.get_or_insert((o.path.clone(), e));
+        for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
+            if let Err(e) = t.take(&mut o.json) {
+                self.error.get_or_insert((t.path.clone(), e));
             }
         }
         if let Some(f) = &mut self.fast
@@ -205,16 +225,71 @@ impl EveSink {
             Some((path, source)) => Err(OutputError { path, source }),
         }
     }
+}
 
-    /// A dropped flow is told once per direction unless all its packets are wanted.
-    fn first_drop(&mut self, flow: u64, dir: usize) -> bool {
-        let slots = self.drops_seen.len();
+/// Remembers of which flows a drop was told: a dropped flow is told once per direction unless all its packets are
+/// wanted.
+#[derive(Debug)]
+pub struct DropsSeen {
+    /// Flows whose drop was logged, per direction (direct-mapped by flow id).
+    slots: Vec<[u64; 2]>,
+}
+
+impl DropsSeen {
+    /// `any`: some output has drop records.
+    pub fn new(any: bool) -> DropsSeen {
+        DropsSeen { slots: vec![[0; 2]; if any { 4096 } else { 0 }] }
+    }
+
+    /// Whether `event` is not one more drop of a flow whose drop was told.
+    pub fn first(&mut self, event: &Event<'_>) -> bool {
+        match event {
+            Event::Drop(d) if d.reason == DropReason::FlowDrop => {
+                d.flow.as_ref().is_none_or(|f| self.first_of(f.id(), d.dir.ix()))
+            }
+            _ => true,
+        }
+    }
+
+    fn first_of(&mut self, flow: u64, dir: usize) -> bool {
+        let slots = self.slots.len();
         if slots == 0 {
             return true;
         }
-        let slot = &mut self.drops_seen[(flow.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize % slots];
+        let slot = &mut self.slots[(flow.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize % slots];
         let seen = std::mem::replace(&mut slot[dir], flow) == flow;
         !seen
+    }
+}
+
+impl Target {
+    /// Writes the lines collected and empties their buffer.
+    fn take(&mut self, lines: &mut Json) -> std::io::Result<()> {
+        let r = self.file.write_all(&lines.buf);
+        lines.buf.clear();
+        r
+    }
+}
+
+/// Makes EVE lines for callers that have their own place for them.
+#[derive(Debug)]
+pub struct EveLine {
+    out: Output,
+    ips: bool,
+}
+
+impl EveLine {
+    /// Lines as the output `settings` has them.
+    pub fn new(settings: EveSettings, ips: bool) -> EveLine {
+        EveLine { out: Output { settings, json: Json::with_capacity(64 << 10), tail: Vec::new() }, ips }
+    }
+
+    /// The line of `event` without its line feed, until the next call; empty when the settings want no such event.
+    /// `first`: see [`DropsSeen::first`].
+    pub fn write(&mut self, event: &Event<'_>, first: bool) -> &[u8] {
+        self.out.json.buf.clear();
+        self.out.event(event, self.ips, first);
+        self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
     }
 }
 
@@ -225,50 +300,34 @@ impl Output {
         self.json.buf.extend_from_slice(b"}\n");
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
-        let r = self.file.write_all(&self.json.buf);
-        self.json.buf.clear();
-        r
+    /// The line of an event, if the settings want it.
+    fn event(&mut self, event: &Event<'_>, ips: bool, first: bool) {
+        match event {
+            Event::Alert(a) => self.alert(a, ips),
+            Event::Flow(f) => self.flow(f),
+            Event::Tx(t) => self.tx(t),
+            Event::File(f) => self.file(f),
+            Event::Anomaly(a) => self.anomaly(a),
+            Event::Drop(d) => self.drop(d, ips, first),
+        }
     }
 }
 
 impl EventSink for EveSink {
     fn event(&mut self, event: Event<'_>) {
-        let c = &mut self.counts;
-        let mut wanted_drop = true;
-        match event {
-            Event::Alert(_) => c.alerts += 1,
-            Event::Flow(f) => c.flow(&f),
-            Event::Tx(_) => c.records += 1,
-            Event::File(_) => c.files += 1,
-            Event::Anomaly(_) => c.anomalies += 1,
-            Event::Drop(d) => {
-                c.drops += 1;
-                if let Some(f) =
-                    d.flow.as_ref().filter(|_| d.reason == tidegate_core::event::DropReason::FlowDrop)
-                {
-                    wanted_drop = self.first_drop(f.id(), d.dir.ix());
-                }
-            }
-        }
+        self.counts.event(&event);
+        let first = self.drops.first(&event);
         if let (Some(fast), Event::Alert(a)) = (&mut self.fast, event) {
             fast.alert(a);
         }
-        for o in &mut self.outputs {
+        for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
             let before = o.json.buf.len();
-            match event {
-                Event::Alert(a) => o.alert(a, self.ips),
-                Event::Flow(f) => o.flow(&f),
-                Event::Tx(t) => o.tx(t),
-                Event::File(f) => o.file(f),
-                Event::Anomaly(a) => o.anomaly(a),
-                Event::Drop(d) => o.drop(d, self.ips, wanted_drop),
-            }
+            o.event(&event, self.ips, first);
             if o.json.buf.len() != before
                 && o.json.buf.len() >= FLUSH_AT
-                && let Err(e) = o.flush()
+                && let Err(e) = t.take(&mut o.json)
             {
-                self.error.get_or_insert((o.path.clone(), e));
+                self.error.get_or_insert((t.path.clone(), e));
             }
         }
     }

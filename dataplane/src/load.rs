@@ -1,6 +1,7 @@
-//! Loading of rules: files and settings go in, a compiled [`RuleSet`] comes out, with the place and the reason of
-//! every refusal.
+//! Loading of rules: files or text and settings go in, a compiled [`RuleSet`] comes out, with the place and the
+//! reason of every refusal.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -10,8 +11,18 @@ use tidegate_core::rules::{
     Classification, Env, References, Refusal, Reputation, SetStore, Vars, drop_duplicates, parse_source,
     reputation::parse_categories, threshold_file,
 };
-use tidegate_dataplane::config::Settings;
-use tidegate_dataplane::lists;
+
+use crate::config::Settings;
+use crate::lists;
+
+/// Where rules come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A file, or a folder whose `*.rules` files are read in order of name.
+    Path(PathBuf),
+    /// Text, and the name by which messages speak of it.
+    Text { name: String, text: Vec<u8> },
+}
 
 /// A rule set with the story of its loading.
 #[derive(Debug)]
@@ -25,6 +36,8 @@ pub struct Loaded {
     /// Left out because the rule itself says it does not apply here (`requires`).
     pub skipped: usize,
     pub warnings: Vec<Refused>,
+    /// What else is to be told: lists and limits that could not be read and were done without.
+    pub notes: Vec<String>,
     pub took: Duration,
 }
 
@@ -90,20 +103,40 @@ fn refused(r: &Refusal) -> Refused {
     Refused { file: r.file, line: r.line, column: r.column, sid: r.sid, kind, text }
 }
 
-/// Reads and compiles `paths`. A file that cannot be read is an error; a wrong rule is not.
+/// Reads and compiles the rules of `paths`. A file that cannot be read is an error; a wrong rule is not.
 pub fn load(paths: &[PathBuf], s: &Settings, data_dir: Option<&Path>) -> Result<Loaded, String> {
+    let sources: Vec<Source> = paths.iter().cloned().map(Source::Path).collect();
+    load_sources(&sources, s, data_dir)
+}
+
+/// As [`load`], from files, folders and text.
+pub fn load_sources(from: &[Source], s: &Settings, data_dir: Option<&Path>) -> Result<Loaded, String> {
     let start = Instant::now();
     let vars = Vars {
         addresses: s.address_groups.iter().cloned().collect(),
         ports: s.port_groups.iter().cloned().collect(),
     };
     let mut sources = Vec::new();
-    for p in paths {
-        sources.extend(files(p).map_err(|e| format!("{}: {e}", p.display()))?);
+    let mut texts: Vec<Option<&[u8]>> = Vec::new();
+    let mut on_disk = Vec::new();
+    for f in from {
+        match f {
+            Source::Path(p) => {
+                let found = files(p).map_err(|e| format!("{}: {e}", p.display()))?;
+                texts.resize(texts.len() + found.len(), None);
+                on_disk.extend(found.iter().cloned());
+                sources.extend(found);
+            }
+            Source::Text { name, text } => {
+                texts.push(Some(text));
+                sources.push(PathBuf::from(name));
+            }
+        }
     }
-    let classes = read_list(s.classification_file.as_deref(), &sources, "classification.config")
+    let mut notes = Vec::new();
+    let classes = read_list(s.classification_file.as_deref(), &on_disk, "classification.config", &mut notes)
         .map_or_else(lists::classification, |t| Classification::parse(&t).0);
-    let references = read_list(s.reference_config_file.as_deref(), &sources, "reference.config")
+    let references = read_list(s.reference_config_file.as_deref(), &on_disk, "reference.config", &mut notes)
         .map_or_else(lists::references, |t| References::parse(&t).0);
     let reputation = match &s.reputation.categories {
         None => BTreeMap::new(),
@@ -113,7 +146,7 @@ pub fn load(paths: &[PathBuf], s: &Settings, data_dir: Option<&Path>) -> Result<
         }
     };
     let mut dirs: Vec<PathBuf> = data_dir.map(Path::to_path_buf).into_iter().collect();
-    dirs.extend(sources.iter().filter_map(|f| f.parent().map(Path::to_path_buf)));
+    dirs.extend(on_disk.iter().filter_map(|f| f.parent().map(Path::to_path_buf)));
     dirs.push(PathBuf::from("."));
     dirs.dedup();
     let mut loader = |name: &str| -> Result<Vec<u8>, String> {
@@ -131,7 +164,10 @@ pub fn load(paths: &[PathBuf], s: &Settings, data_dir: Option<&Path>) -> Result<
     let mut env = Env::new(&vars, &classes, &references, &reputation, &mut loader, &mut sets);
     let (mut rules, mut no, mut warn, mut no_limits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (i, f) in sources.iter().enumerate() {
-        let text = std::fs::read(f).map_err(|e| format!("{}: {e}", f.display()))?;
+        let text = match texts.get(i).copied().flatten() {
+            Some(text) => Cow::Borrowed(text),
+            None => Cow::Owned(std::fs::read(f).map_err(|e| format!("{}: {e}", f.display()))?),
+        };
         let p = parse_source(&text, i as u32, &mut env);
         rules.extend(p.rules);
         no.extend(p.refused);
@@ -147,7 +183,7 @@ pub fn load(paths: &[PathBuf], s: &Settings, data_dir: Option<&Path>) -> Result<
                 no_limits.extend(wrong);
                 no_limits.extend(threshold_file::apply(&lines, &mut rules, number));
             }
-            Err(e) => eprintln!("{}: {e}; no limits are set from it", f.display()),
+            Err(e) => notes.push(format!("{}: {e}; no limits are set from it", f.display())),
         }
     }
     let skipped = no.iter().filter(|r| r.kind == tidegate_core::rules::RefusalKind::Requires).count();
@@ -162,7 +198,7 @@ pub fn load(paths: &[PathBuf], s: &Settings, data_dir: Option<&Path>) -> Result<
     let (scores, wrong) = Reputation::parse(&lists);
     for (file, line) in wrong {
         let name = s.reputation.files.get(file as usize).map(|f| f.display().to_string()).unwrap_or_default();
-        eprintln!("{name}:{line}: expected address,category,score; the line is left out");
+        notes.push(format!("{name}:{line}: expected address,category,score; the line is left out"));
     }
     let set = RuleSet::compile_with(rules, &reputation, scores, s.action_order);
     let mut all: Vec<Refused> = no.iter().map(refused).collect();
@@ -176,17 +212,22 @@ pub fn load(paths: &[PathBuf], s: &Settings, data_dir: Option<&Path>) -> Result<
     }));
     let loaded = read - set.refused().len();
     let warnings = warn.iter().chain(&no_limits).map(refused).collect();
-    Ok(Loaded { set, sets, sources, loaded, refused: all, skipped, warnings, took: start.elapsed() })
+    Ok(Loaded { set, sets, sources, loaded, refused: all, skipped, warnings, notes, took: start.elapsed() })
 }
 
 /// The list named in the configuration, else the one that lies beside the rules. A named one that is not there is
 /// told and done without.
-fn read_list(named: Option<&Path>, sources: &[PathBuf], beside: &str) -> Option<String> {
+fn read_list(
+    named: Option<&Path>,
+    sources: &[PathBuf],
+    beside: &str,
+    notes: &mut Vec<String>,
+) -> Option<String> {
     let read = |p: &Path| std::fs::read(p).map(|b| String::from_utf8_lossy(&b).into_owned());
     if let Some(p) = named {
         match read(p) {
             Ok(text) => return Some(text),
-            Err(e) => eprintln!("{}: {e}; the built-in list is used", p.display()),
+            Err(e) => notes.push(format!("{}: {e}; the built-in list is used", p.display())),
         }
     }
     sources.first().and_then(|f| read(&f.with_file_name(beside)).ok())
