@@ -1,9 +1,11 @@
 //! Everything of Tidegate that touches the world: captures, configuration, outputs, the command.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod capture;
 pub mod config;
 pub mod counters;
+#[cfg(feature = "dpdk")]
+pub mod dpdk;
 pub mod eve;
 pub mod filter;
 pub mod lists;
