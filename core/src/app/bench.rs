@@ -9,21 +9,27 @@ use crate::Dir;
 use crate::pool::{BytePool, Scratch};
 
 /// A parser, one flow, and memory.
-pub struct Bench {
-    pub parser: Box<dyn Parser>,
+pub struct Bench<P: Parser + ?Sized = dyn Parser> {
+    pub parser: Box<P>,
     pub pool: BytePool,
     pub files: Files,
-    scratch: Scratch,
-    cfg: AppConfig,
+    pub scratch: Scratch,
+    pub cfg: AppConfig,
     pub st: StateId,
 }
 
 impl Bench {
     pub fn new(def: &ProtoDef) -> Self {
         let cfg = AppConfig { max_states: 4, max_txs: 256, max_files: 64, ..AppConfig::default() };
+        Bench::of(def.parser.unwrap()(&cfg), cfg)
+    }
+}
+
+impl<P: Parser + ?Sized> Bench<P> {
+    pub fn of(parser: Box<P>, cfg: AppConfig) -> Self {
         let mut b = Bench {
-            parser: (def.parser.unwrap())(&cfg),
-            pool: BytePool::new(4 << 20),
+            parser,
+            pool: BytePool::new(8 << 20),
             files: Files::new(&cfg),
             scratch: Scratch::new(64 << 10),
             cfg,
@@ -33,7 +39,7 @@ impl Bench {
         b
     }
 
-    pub fn with<R>(&mut self, f: impl FnOnce(&mut dyn Parser, &mut AppCx<'_>) -> R) -> R {
+    pub fn with<R>(&mut self, f: impl FnOnce(&mut P, &mut AppCx<'_>) -> R) -> R {
         let mut cx = AppCx {
             pool: &mut self.pool,
             files: &mut self.files,
@@ -47,10 +53,20 @@ impl Bench {
         f(&mut *self.parser, &mut cx)
     }
 
+    /// Hands over one input.
+    pub fn give(&mut self, input: Input<'_>) -> Outcome {
+        let st = self.st;
+        self.with(|p, cx| p.parse(st, input, cx))
+    }
+
     /// Feeds one direction whole.
     pub fn feed(&mut self, dir: Dir, data: &[u8]) -> Outcome {
-        let st = self.st;
-        self.with(|p, cx| p.parse(st, Input { dir, data, gap: 0, eof: false, datagram: false }, cx))
+        self.give(Input { dir, data, gap: 0, eof: false, datagram: false })
+    }
+
+    /// Feeds a datagram.
+    pub fn datagram(&mut self, dir: Dir, data: &[u8]) -> Outcome {
+        self.give(Input { dir, data, gap: 0, eof: true, datagram: true })
     }
 
     /// Feeds one direction in pieces of these lengths, giving again what was not consumed. Returns what was left.
@@ -112,6 +128,11 @@ impl Bench {
 
     /// Ends the flow; nothing may be left.
     pub fn close(mut self) {
+        self.end();
+    }
+
+    /// As [`Bench::close`], to look at the parser afterwards.
+    pub fn end(&mut self) {
         let st = self.st;
         self.with(|p, cx| p.close(st, cx));
         assert_eq!(self.pool.in_use(), 0);

@@ -1,6 +1,7 @@
 //! A list of small tagged values in one pool buffer: what parsers keep of a transaction whose fields come in any
 //! order and number (mail headers, recipients, replies).
 
+use crate::event::Fields;
 use crate::pool::{BytePool, PBuf};
 
 /// The list. Each entry is its tag, its length as two bytes, and its bytes.
@@ -54,6 +55,19 @@ impl Entries {
     /// The value with that tag and that place among its like.
     pub fn nth<'a>(&self, pool: &'a BytePool, tag: u8, n: u32) -> Option<&'a [u8]> {
         self.all(pool, tag).nth(n as usize)
+    }
+
+    /// Writes the values with that tag as the array `key`; nothing if there are none.
+    pub fn log(&self, pool: &BytePool, tag: u8, key: &str, out: &mut dyn Fields) {
+        let mut values = self.all(pool, tag).peekable();
+        if values.peek().is_none() {
+            return;
+        }
+        out.begin_array(key);
+        for v in values {
+            out.bytes("", v);
+        }
+        out.end_array();
     }
 
     /// Gives the memory back.

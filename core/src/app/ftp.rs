@@ -371,19 +371,8 @@ impl Protocol for Ftp {
                 out.bool("command_truncated", own.cut);
             }
         }
-        for (tag, key) in [(T_CODE, "completion_code"), (T_REPLY, "reply")] {
-            let mut open = false;
-            for v in own.replies.all(view.pool, tag) {
-                if !open {
-                    out.begin_array(key);
-                    open = true;
-                }
-                out.bytes("", v);
-            }
-            if open {
-                out.end_array();
-            }
-        }
+        own.replies.log(view.pool, T_CODE, "completion_code", out);
+        own.replies.log(view.pool, T_REPLY, "reply", out);
         if own.port != 0 {
             out.u64("dynamic_port", u64::from(own.port));
         }

@@ -103,30 +103,23 @@ impl Protocol for FtpData {
         cx: &mut AppCx<'_>,
     ) -> Outcome {
         let all = Outcome::Consumed { bytes: input.data.len(), need: 0 };
-        let tx = match s.tx {
-            Some(id) => flow.find(id),
-            None if input.data.is_empty() && input.gap == 0 => return all,
-            None => {
-                let tx = flow.open(cx.now);
-                s.tx = tx.map(|i| flow.get(i).common.id);
-                if let Some(i) = tx {
-                    let t = flow.get(i);
-                    t.own.dir = input.dir;
-                    cx.scratch.clear();
-                    cx.scratch.extend(s.what.get(cx.pool));
-                    let (command, name) = cx.scratch.as_slice().split_first().unwrap_or((&0, &[]));
-                    t.own.command = *command;
-                    let _ = t.own.name.extend(cx.pool, name);
-                    let new =
-                        NewFile { name, dir: input.dir, tx_id: t.common.id, window: false, range: None };
-                    t.own.file =
-                        cx.files.open(cx.pool, &mut t.common.files[input.dir.ix()], new).map_or(0, |f| f + 1);
-                }
-                tx
-            }
-        };
-        let Some(tx) = tx else { return all };
+        if s.tx.is_none() && input.data.is_empty() && input.gap == 0 {
+            return all;
+        }
+        let first = s.tx.is_none();
+        let Some(tx) = flow.only(&mut s.tx, cx.now) else { return all };
         let t = flow.get(tx);
+        if first {
+            t.own.dir = input.dir;
+            cx.scratch.clear();
+            cx.scratch.extend(s.what.get(cx.pool));
+            let (command, name) = cx.scratch.as_slice().split_first().unwrap_or((&0, &[]));
+            t.own.command = *command;
+            let _ = t.own.name.extend(cx.pool, name);
+            let new = NewFile { name, dir: input.dir, tx_id: t.common.id, window: false, range: None };
+            t.own.file =
+                cx.files.open(cx.pool, &mut t.common.files[input.dir.ix()], new).map_or(0, |f| f + 1);
+        }
         if t.own.dir != input.dir {
             return all;
         }

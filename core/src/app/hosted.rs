@@ -30,6 +30,8 @@ pub trait Protocol: Send + 'static {
     ) -> Outcome;
     /// Gives back what a transaction holds.
     fn free(own: &mut Self::Own, pool: &mut BytePool);
+    /// Transaction `id` is given back.
+    fn forget(_: &mut Self::State, _id: u64, _: &mut AppCx<'_>) {}
     /// Gives back what a state holds.
     fn close(_: &mut Self::State, _: &mut AppCx<'_>) {}
     fn buffer<'a>(
@@ -70,6 +72,15 @@ impl<T: Default> Transactions<'_, T> {
     }
     pub fn get(&mut self, i: TxIdx) -> &mut Tx<T> {
         self.txs.get_mut(i)
+    }
+    /// The flow's only transaction, whose number is kept in `id`: a new one at the first call.
+    pub fn only(&mut self, id: &mut Option<u64>, now: u64) -> Option<TxIdx> {
+        if let Some(id) = *id {
+            return self.find(id);
+        }
+        let tx = self.open(now)?;
+        *id = Some(self.get(tx).common.id);
+        Some(tx)
     }
     /// The youngest live one.
     pub fn last(&self) -> Option<TxIdx> {
@@ -158,6 +169,7 @@ impl<P: Protocol> Parser for Hosted<P> {
 
     fn free_tx(&mut self, st: StateId, id: u64, cx: &mut AppCx<'_>) {
         let Some(tx) = self.tx(st, id) else { return };
+        P::forget(&mut self.states.get_mut(st).own, id, cx);
         for head in &mut self.txs.get_mut(tx).common.files {
             cx.files.free_chain(cx.pool, head);
         }

@@ -100,15 +100,7 @@ impl Protocol for Ssh {
     ) -> Outcome {
         let all = Outcome::Consumed { bytes: input.data.len(), need: 0 };
         let d = input.dir.ix();
-        let tx = match s.tx {
-            Some(id) => flow.find(id),
-            None => {
-                let tx = flow.open(cx.now);
-                s.tx = tx.map(|i| flow.get(i).common.id);
-                tx
-            }
-        };
-        let Some(tx) = tx else { return all };
+        let Some(tx) = flow.only(&mut s.tx, cx.now) else { return all };
         if input.gap > 0 {
             s.done[d] = true;
         }

@@ -6,11 +6,35 @@ use super::state::{ACK, FIN, Machine, RST, SYN, Seg, Step, gt, leq, lt};
 use crate::Dir;
 
 impl Machine<'_> {
-    pub(super) fn rst_while_closing(&mut self, seg: &Seg) -> Step {
-        self.check_rst(seg)?;
-        self.close_by_rst();
-        self.rst_acks(seg);
-        Ok(())
+    /// A packet after the first FIN.
+    pub(super) fn after_fin(&mut self, seg: &Seg, state: TcpState) -> Step {
+        if seg.any(RST) {
+            self.check_rst(seg)?;
+            self.close_by_rst();
+            self.rst_acks(seg);
+            return Ok(());
+        }
+        if seg.any(FIN) {
+            match state {
+                TcpState::FinWait1 => return self.fin_wait1_fin(seg),
+                TcpState::FinWait2 => return self.fin_wait2_fin(seg),
+                TcpState::CloseWait => return self.close_wait_fin(seg),
+                TcpState::LastAck | TcpState::TimeWait => return Ok(()),
+                _ => {}
+            }
+        }
+        if !self.acknowledges(seg)? || (state == TcpState::LastAck && seg.dir == Dir::ToClient) {
+            return Ok(());
+        }
+        let again = self.retransmitted(seg);
+        match state {
+            TcpState::FinWait1 => self.fin_wait1(seg, again),
+            TcpState::FinWait2 => self.fin_wait2(seg, again),
+            TcpState::Closing => self.closing(seg, again),
+            TcpState::CloseWait => self.close_wait(seg, again),
+            TcpState::LastAck => self.last_ack(seg, again),
+            _ => self.time_wait(seg, again),
+        }
     }
 
     /// The first FIN.
@@ -35,24 +59,14 @@ impl Machine<'_> {
     }
 
     /// The peer acknowledges more than was seen from this side's peer: follow it.
-    pub(super) fn catch_up(&mut self, seg: &Seg, less: u32) {
+    fn catch_up(&mut self, seg: &Seg, less: u32) {
         let peer = self.peer(seg);
         if lt(peer.next_seq.wrapping_sub(less), seg.ack) {
             peer.next_seq = seg.ack;
         }
     }
 
-    pub(super) fn fin_wait1(&mut self, seg: &Seg) -> Step {
-        if seg.any(RST) {
-            return self.rst_while_closing(seg);
-        }
-        if seg.any(FIN) {
-            return self.fin_wait1_fin(seg);
-        }
-        if !self.acknowledges(seg)? {
-            return Ok(());
-        }
-        let again = self.retransmitted(seg);
+    fn fin_wait1(&mut self, seg: &Seg, again: bool) -> Step {
         self.ack_valid(seg, Ev::Fin1InvalidAck)?;
         let (me, peer) = (*self.me(seg), *self.peer(seg));
         let in_window = leq(seg.end, me.next_win) || self.flag(sf::MIDSTREAM | sf::ASYNC);
@@ -81,7 +95,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    pub(super) fn fin_wait1_fin(&mut self, seg: &Seg) -> Step {
+    fn fin_wait1_fin(&mut self, seg: &Seg) -> Step {
         self.timestamps_valid(seg)?;
         let acks = seg.any(ACK);
         let to_server = seg.dir == Dir::ToServer;
@@ -117,36 +131,30 @@ impl Machine<'_> {
         Ok(())
     }
 
-    pub(super) fn fin_wait2(&mut self, seg: &Seg) -> Step {
-        if seg.any(RST) {
-            return self.rst_while_closing(seg);
-        }
-        if seg.any(FIN) {
-            self.timestamps_valid(seg)?;
-            let (me, peer) = (*self.me(seg), *self.peer(seg));
-            let mut again = seg.seq == me.next_seq.wrapping_sub(1) && seg.ack == peer.last_ack;
-            if again {
-                self.out.flags |= outflag::RETRANSMISSION;
-            } else {
-                again = self.retransmitted(seg);
-                if !again && (lt(seg.seq, me.next_seq) || gt(seg.seq, me.last_ack.wrapping_add(me.window))) {
-                    return self.refuse(Ev::Fin2FinWrongSeq);
-                }
+    fn fin_wait2_fin(&mut self, seg: &Seg) -> Step {
+        self.timestamps_valid(seg)?;
+        let (me, peer) = (*self.me(seg), *self.peer(seg));
+        let mut again = seg.seq == me.next_seq.wrapping_sub(1) && seg.ack == peer.last_ack;
+        if again {
+            self.out.flags |= outflag::RETRANSMISSION;
+        } else {
+            again = self.retransmitted(seg);
+            if !again && (lt(seg.seq, me.next_seq) || gt(seg.seq, me.last_ack.wrapping_add(me.window))) {
+                return self.refuse(Ev::Fin2FinWrongSeq);
             }
-            self.ack_valid(seg, Ev::Fin2InvalidAck)?;
-            if !again {
-                self.set_state(TcpState::TimeWait);
-                if seg.dir == Dir::ToServer && seg.seq == me.next_seq {
-                    self.update_next_seq(seg, seg.end);
-                }
-                self.update_window(seg);
+        }
+        self.ack_valid(seg, Ev::Fin2InvalidAck)?;
+        if !again {
+            self.set_state(TcpState::TimeWait);
+            if seg.dir == Dir::ToServer && seg.seq == me.next_seq {
+                self.update_next_seq(seg, seg.end);
             }
-            return self.finish(seg);
+            self.update_window(seg);
         }
-        if !self.acknowledges(seg)? {
-            return Ok(());
-        }
-        let again = self.retransmitted(seg);
+        self.finish(seg)
+    }
+
+    fn fin_wait2(&mut self, seg: &Seg, again: bool) -> Step {
         self.ack_valid(seg, Ev::Fin2InvalidAck)?;
         if !again {
             if gt(seg.end, self.me(seg).next_win) && !self.flag(sf::MIDSTREAM | sf::ASYNC) {
@@ -165,14 +173,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    pub(super) fn closing(&mut self, seg: &Seg) -> Step {
-        if seg.any(RST) {
-            return self.rst_while_closing(seg);
-        }
-        if !self.acknowledges(seg)? {
-            return Ok(());
-        }
-        let again = self.retransmitted(seg);
+    fn closing(&mut self, seg: &Seg, again: bool) -> Step {
         if seg.seq != self.me(seg).next_seq {
             return self.refuse(Ev::ClosingAckWrongSeq);
         }
@@ -206,31 +207,25 @@ impl Machine<'_> {
         Ok(())
     }
 
-    pub(super) fn close_wait(&mut self, seg: &Seg) -> Step {
-        if seg.any(RST) {
-            return self.rst_while_closing(seg);
-        }
-        if seg.any(FIN) {
-            self.timestamps_valid(seg)?;
-            let again = self.retransmitted(seg);
-            let me = *self.me(seg);
-            if !again && (lt(seg.seq, me.next_seq) || gt(seg.seq, me.last_ack.wrapping_add(me.window))) {
-                return self.refuse(Ev::ClosewaitFinOutOfWindow);
-            }
-            self.ack_valid(seg, Ev::ClosewaitInvalidAck)?;
-            if !again {
-                // The client's FIN was the first; the server's is awaited.
-                if seg.dir == Dir::ToClient {
-                    self.set_state(TcpState::LastAck);
-                }
-                self.update_window(seg);
-            }
-            return self.finish(seg);
-        }
-        if !self.acknowledges(seg)? {
-            return Ok(());
-        }
+    fn close_wait_fin(&mut self, seg: &Seg) -> Step {
+        self.timestamps_valid(seg)?;
         let again = self.retransmitted(seg);
+        let me = *self.me(seg);
+        if !again && (lt(seg.seq, me.next_seq) || gt(seg.seq, me.last_ack.wrapping_add(me.window))) {
+            return self.refuse(Ev::ClosewaitFinOutOfWindow);
+        }
+        self.ack_valid(seg, Ev::ClosewaitInvalidAck)?;
+        if !again {
+            // The client's FIN was the first; the server's is awaited.
+            if seg.dir == Dir::ToClient {
+                self.set_state(TcpState::LastAck);
+            }
+            self.update_window(seg);
+        }
+        self.finish(seg)
+    }
+
+    fn close_wait(&mut self, seg: &Seg, again: bool) -> Step {
         let me = *self.me(seg);
         if seg.len > 0 && leq(seg.end, me.last_ack) {
             return self.refuse(Ev::ClosewaitPktBeforeLastAck);
@@ -252,17 +247,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    pub(super) fn last_ack(&mut self, seg: &Seg) -> Step {
-        if seg.any(RST) {
-            return self.rst_while_closing(seg);
-        }
-        if seg.any(FIN) {
-            return Ok(());
-        }
-        if !self.acknowledges(seg)? || seg.dir == Dir::ToClient {
-            return Ok(());
-        }
-        let again = self.retransmitted(seg);
+    fn last_ack(&mut self, seg: &Seg, again: bool) -> Step {
         self.ack_valid(seg, Ev::LastackInvalidAck)?;
         if !again {
             let next = self.me(seg).next_seq;
@@ -278,17 +263,7 @@ impl Machine<'_> {
         self.finish(seg)
     }
 
-    pub(super) fn time_wait(&mut self, seg: &Seg) -> Step {
-        if seg.any(RST) {
-            return self.rst_while_closing(seg);
-        }
-        if seg.any(FIN) {
-            return Ok(());
-        }
-        if !self.acknowledges(seg)? {
-            return Ok(());
-        }
-        let again = self.retransmitted(seg);
+    fn time_wait(&mut self, seg: &Seg, again: bool) -> Step {
         if !again {
             let me = *self.me(seg);
             let other = if seg.dir == Dir::ToServer { 1 } else { u32::MAX };

@@ -236,39 +236,47 @@ impl Machine<'_> {
 
     /// The session follows a SYN/ACK.
     pub(super) fn use_syn_ack(&mut self, q: &Queued) {
+        self.ssn.flags &= !sf::FOUR_WAY;
+        self.answered(q, Dir::ToClient);
+    }
+
+    /// A SYN/ACK in that direction is accepted.
+    fn answered(&mut self, q: &Queued, dir: Dir) {
         self.set_state(TcpState::SynRecv);
-        let flags = self.ssn.flags;
+        let mut flags = self.ssn.flags;
         let (client, server) = self.pair();
-        server.set_isn(q.seq);
-        server.next_seq = q.seq.wrapping_add(1);
-        client.window = u32::from(q.window);
-        let mut set = flags & !sf::FOUR_WAY;
-        if let (Some(ts), true) = (q.ts, client.flags & df::TIMESTAMP != 0) {
-            server.last_ts = ts;
-            server.last_pkt_ts = q.now;
-            if ts == 0 {
-                server.flags |= df::ZERO_TIMESTAMP;
+        let (from, to) = if dir == Dir::ToClient { (server, client) } else { (client, server) };
+        from.set_isn(q.seq);
+        from.next_seq = q.seq.wrapping_add(1);
+        to.window = u32::from(q.window);
+        match q.ts {
+            Some(ts) if to.flags & df::TIMESTAMP != 0 => {
+                from.last_ts = ts;
+                from.last_pkt_ts = q.now;
+                if ts == 0 {
+                    from.flags |= df::ZERO_TIMESTAMP;
+                }
+                flags |= sf::TIMESTAMP;
             }
-            set |= sf::TIMESTAMP;
-        } else {
-            client.last_ts = 0;
-            server.last_ts = 0;
-            client.flags &= !df::ZERO_TIMESTAMP;
+            _ => {
+                to.last_ts = 0;
+                from.last_ts = 0;
+                to.flags &= !df::ZERO_TIMESTAMP;
+            }
         }
-        client.last_ack = q.ack;
-        server.last_ack = server.isn.wrapping_add(1);
-        client.wscale = match q.wscale {
+        to.last_ack = q.ack;
+        from.last_ack = from.isn.wrapping_add(1);
+        to.wscale = match q.wscale {
             Some(w) if flags & sf::SERVER_WSCALE != 0 => w,
             _ => 0,
         };
+        flags &= !sf::SACK_OK;
         if flags & sf::CLIENT_SACK_OK != 0 && q.sack {
-            set |= sf::SACK_OK;
-        } else {
-            set &= !sf::SACK_OK;
+            flags |= sf::SACK_OK;
         }
-        server.next_win = server.last_ack.wrapping_add(server.window);
-        client.next_win = client.last_ack.wrapping_add(client.window);
-        self.ssn.flags = set;
+        from.next_win = from.last_ack.wrapping_add(from.window);
+        to.next_win = to.last_ack.wrapping_add(to.window);
+        self.ssn.flags = flags;
     }
 
     /// Both ends sent a SYN; this SYN/ACK comes from the one that was first.
@@ -283,39 +291,7 @@ impl Machine<'_> {
         if seg.seq != client.isn {
             return self.refuse(Ev::Whs4SynackWithWrongSyn);
         }
-        self.set_state(TcpState::SynRecv);
-        let mut flags = self.ssn.flags;
-        let (client, server) = self.pair();
-        client.set_isn(seg.seq);
-        client.next_seq = seg.seq.wrapping_add(1);
-        server.window = u32::from(seg.window);
-        match seg.ts {
-            Some((val, _)) if server.flags & df::TIMESTAMP != 0 => {
-                client.last_ts = val;
-                client.last_pkt_ts = seg.now;
-                if val == 0 {
-                    client.flags |= df::ZERO_TIMESTAMP;
-                }
-                flags |= sf::TIMESTAMP;
-            }
-            _ => {
-                server.last_ts = 0;
-                client.last_ts = 0;
-                server.flags &= !df::ZERO_TIMESTAMP;
-            }
-        }
-        server.last_ack = seg.ack;
-        client.last_ack = client.isn.wrapping_add(1);
-        server.wscale = match seg.wscale {
-            Some(w) if flags & sf::SERVER_WSCALE != 0 => w,
-            _ => 0,
-        };
-        if flags & sf::CLIENT_SACK_OK != 0 && seg.sack_ok {
-            flags |= sf::SACK_OK;
-        }
-        client.next_win = client.last_ack.wrapping_add(client.window);
-        server.next_win = server.last_ack.wrapping_add(server.window);
-        self.ssn.flags = flags;
+        self.answered(&Queued::of(seg), seg.dir);
         Ok(())
     }
 

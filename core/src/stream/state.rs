@@ -466,12 +466,12 @@ impl Machine<'_> {
             TcpState::SynSent => self.syn_sent(seg),
             TcpState::SynRecv => self.syn_recv(seg),
             TcpState::Established => self.established(seg),
-            TcpState::FinWait1 => self.fin_wait1(seg),
-            TcpState::FinWait2 => self.fin_wait2(seg),
-            TcpState::Closing => self.closing(seg),
-            TcpState::CloseWait => self.close_wait(seg),
-            TcpState::LastAck => self.last_ack(seg),
-            TcpState::TimeWait => self.time_wait(seg),
+            TcpState::FinWait1
+            | TcpState::FinWait2
+            | TcpState::Closing
+            | TcpState::CloseWait
+            | TcpState::LastAck
+            | TcpState::TimeWait => self.after_fin(seg, state),
             TcpState::Closed => self.closed(seg),
             TcpState::None => Ok(()),
         }

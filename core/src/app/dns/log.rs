@@ -2,6 +2,7 @@
 
 use super::message::{self, Record};
 use super::{DnsConfig, Message};
+use crate::app::plain::{be16, be32};
 use crate::event::Fields;
 use crate::pool::BytePool;
 
@@ -295,7 +296,7 @@ fn plain(msg: &[u8], r: &Record, key: &str, out: &mut dyn Fields) {
 
 /// Data of several fields.
 fn compound(msg: &[u8], r: &Record, out: &mut dyn Fields) {
-    let be = |at: usize| u64::from(message::be16(msg, at).unwrap_or(0));
+    let be = |at: usize| u64::from(be16(msg, at).unwrap_or(0));
     match r.kind {
         message::SOA => {
             out.bytes("mname", Name::read(msg, r.data).get());
@@ -303,7 +304,7 @@ fn compound(msg: &[u8], r: &Record, out: &mut dyn Fields) {
             out.bytes("rname", Name::read(msg, second).get());
             let at = message::name(msg, second, |_| {}).map_or(second, |(e, _)| e);
             for (i, key) in ["serial", "refresh", "retry", "expire", "minimum"].into_iter().enumerate() {
-                out.u64(key, u64::from(message::be32(msg, at + 4 * i).unwrap_or(0)));
+                out.u64(key, u64::from(be32(msg, at + 4 * i).unwrap_or(0)));
             }
         }
         message::SRV => {
@@ -323,7 +324,7 @@ fn compound(msg: &[u8], r: &Record, out: &mut dyn Fields) {
 
 fn options(mut b: &[u8], out: &mut dyn Fields) {
     out.begin_array("opt");
-    while let (Some(code), Some(len)) = (message::be16(b, 0), message::be16(b, 2)) {
+    while let (Some(code), Some(len)) = (be16(b, 0), be16(b, 2)) {
         let Some(data) = b.get(4..4 + usize::from(len)) else { break };
         out.begin_object("");
         out.u64("code", u64::from(code));

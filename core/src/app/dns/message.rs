@@ -3,6 +3,8 @@
 
 use alloc::vec::Vec;
 
+use crate::app::plain::be16;
+
 /// Longest name kept, bytes in dotted form; what goes beyond is cut off.
 pub const NAME_MAX: usize = 1025;
 /// Labels and pointers followed in one name.
@@ -252,14 +254,6 @@ impl Record {
 /// Kind of the question whose name begins at `at`.
 pub fn question_kind(msg: &[u8], at: usize) -> Option<u16> {
     be16(msg, skip_name(msg, at)?.0)
-}
-
-pub fn be16(b: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_be_bytes([*b.get(at)?, *b.get(at + 1)?]))
-}
-
-pub fn be32(b: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from(be16(b, at)?) << 16 | u32::from(be16(b, at + 2)?))
 }
 
 /// Two bytes, least significant first; 0 beyond the end.

@@ -7,19 +7,17 @@
 pub mod log;
 pub mod message;
 
-use alloc::boxed::Box;
-
 use self::message::{Header, Record};
-use super::plain::yes_if;
-use super::txs::{TxList, Txs};
+use super::hosted::{Protocol, Transactions, make};
+use super::plain::{be16, yes_if};
+use super::txs::Tx;
 use super::{
     AppConfig, AppCx, Buffer, BufferDef, BufferKind, Input, IntDef, LOG_REQUEST, LOG_RESPONSE, OVER_TCP,
-    OVER_UDP, Outcome, Parser, Probe, ProtoDef, Recognise, StateId, TxCommon, TxIdx, TxView, Verdict,
-    config::DnsConfig,
+    OVER_UDP, Outcome, Probe, ProtoDef, Recognise, TxView, Verdict, config::DnsConfig,
 };
 use crate::Dir;
 use crate::event::Fields;
-use crate::pool::{BytePool, PBuf, Scratch, Slab};
+use crate::pool::{BytePool, PBuf, Scratch};
 
 const BOTH: u8 = 3;
 const TO_SERVER: u8 = 1;
@@ -42,7 +40,7 @@ pub static DNS: ProtoDef = ProtoDef {
         confirm: None,
         first: 0,
     },
-    parser: Some(make_dns),
+    parser: Some(make::<Dns<false>>),
     record: "dns",
 };
 
@@ -60,7 +58,7 @@ pub static MDNS: ProtoDef = ProtoDef {
         confirm: None,
         first: 0,
     },
-    parser: Some(make_mdns),
+    parser: Some(make::<Dns<true>>),
     record: "mdns",
 };
 
@@ -223,7 +221,7 @@ fn probe_mdns(b: &[u8], _: Dir) -> Verdict {
 }
 
 fn probe_tcp(b: &[u8], dir: Dir) -> Verdict {
-    let Some(len) = message::be16(b, 0) else { return Verdict::Unsure };
+    let Some(len) = be16(b, 0) else { return Verdict::Unsure };
     match judge(b.get(2..).unwrap_or(&[]), usize::from(len)) {
         Some(is_request) => directed(is_request, dir),
         None => Verdict::No,
@@ -268,27 +266,16 @@ impl Message {
     }
 }
 
+/// What the flow keeps.
 #[derive(Debug, Default)]
-struct State {
-    txs: TxList,
+pub struct State {
     /// Bytes were lost: the next that look like a message begin one.
     lost: [bool; 2],
 }
 
-/// The parser of `dns` and of `mdns`.
-pub struct Dns {
-    states: Slab<State>,
-    txs: Txs<Message>,
+/// The parser of `dns` and, with `MULTICAST`, of `mdns`.
+pub struct Dns<const MULTICAST: bool> {
     cfg: DnsConfig,
-    multicast: bool,
-}
-
-fn make_dns(cfg: &AppConfig) -> Box<dyn Parser> {
-    Box::new(Dns::new(cfg, false))
-}
-
-fn make_mdns(cfg: &AppConfig) -> Box<dyn Parser> {
-    Box::new(Dns::new(cfg, true))
 }
 
 /// Why a message gave no transaction.
@@ -300,13 +287,11 @@ enum Bad {
     Full,
 }
 
-impl Dns {
-    fn new(cfg: &AppConfig, multicast: bool) -> Self {
-        Dns { states: Slab::new(cfg.max_states), txs: Txs::new(cfg.max_txs), cfg: cfg.dns.clone(), multicast }
-    }
+type Flow<'a> = Transactions<'a, Message>;
 
+impl<const MULTICAST: bool> Dns<MULTICAST> {
     /// Reads one whole message.
-    fn message(&mut self, st: StateId, msg: &[u8], dir: Dir, cx: &mut AppCx<'_>) -> Result<(), Bad> {
+    fn message(&self, flow: &mut Flow<'_>, msg: &[u8], dir: Dir, cx: &mut AppCx<'_>) -> Result<(), Bad> {
         let header = Header::read(msg).filter(|h| h.plausible(msg.len())).ok_or(Bad::Header)?;
         cx.scratch.clear();
         let scratch = &mut *cx.scratch;
@@ -314,14 +299,13 @@ impl Dns {
             scratch.extend(&(at as u16).to_le_bytes());
         })
         .ok_or(Bad::Body)?;
-        if dir == Dir::ToServer && !self.multicast && !header.is_request() {
+        if dir == Dir::ToServer && !MULTICAST && !header.is_request() {
             return Err(Bad::NotRequest);
         }
-        let list = &mut self.states.get_mut(st).txs;
-        let tx = self.txs.open(list, cx.now).ok_or(Bad::Full)?;
-        let t = self.txs.get_mut(tx);
+        let tx = flow.open(cx.now).ok_or(Bad::Full)?;
+        let t = flow.get(tx);
         let own = &mut t.own;
-        own.response = if self.multicast { !header.is_request() } else { dir == Dir::ToClient };
+        own.response = if MULTICAST { !header.is_request() } else { dir == Dir::ToClient };
         own.dir = dir;
         own.header = header;
         own.len = msg.len() as u32;
@@ -345,7 +329,7 @@ impl Dns {
         let events = [
             (checked.bad_additionals, EV_ADDITIONALS),
             (checked.bad_authorities, EV_AUTHORITIES),
-            (dir == Dir::ToClient && header.is_request() && !self.multicast, EV_NOT_RESPONSE),
+            (dir == Dir::ToClient && header.is_request() && !MULTICAST, EV_NOT_RESPONSE),
             (header.flags & 0x40 != 0, EV_Z),
             (header.opcode() >= 7, EV_OPCODE),
             (checked.names & message::TRUNCATED != 0, EV_NAME_TOO_LONG),
@@ -361,38 +345,38 @@ impl Dns {
     }
 
     /// A damaged message is noted on the youngest transaction.
-    fn note(&mut self, st: StateId, bad: &Bad, dir: Dir) {
+    fn note(flow: &mut Flow<'_>, bad: &Bad, dir: Dir) {
         let ev = match bad {
             Bad::Body => EV_MALFORMED,
             Bad::NotRequest => EV_NOT_REQUEST,
             Bad::Header | Bad::Full => return,
         };
-        if let Some(tx) = self.states.get(st).txs.last() {
-            self.txs.get_mut(tx).common.raise(ev, dir);
+        if let Some(tx) = flow.last() {
+            flow.get(tx).common.raise(ev, dir);
         }
     }
 
-    fn stream(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
+    fn stream(&self, s: &mut State, flow: &mut Flow<'_>, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
         let d = input.dir.ix();
         if input.gap > 0 {
-            self.states.get_mut(st).lost[d] = true;
+            s.lost[d] = true;
         }
-        if self.states.get(st).lost[d] && !input.data.is_empty() {
+        if s.lost[d] && !input.data.is_empty() {
             match probe_tcp(input.data, input.dir) {
                 Verdict::No => return Outcome::Consumed { bytes: input.data.len(), need: 0 },
-                _ => self.states.get_mut(st).lost[d] = false,
+                _ => s.lost[d] = false,
             }
         }
         let mut at = 0;
-        while let Some(len) = message::be16(input.data, at) {
+        while let Some(len) = be16(input.data, at) {
             let len = usize::from(len);
             let Some(msg) = input.data.get(at + 2..at + 2 + len) else {
                 return Outcome::Consumed { bytes: at, need: len + 2 };
             };
             if len > 0
-                && let Err(bad) = self.message(st, msg, input.dir, cx)
+                && let Err(bad) = self.message(flow, msg, input.dir, cx)
             {
-                self.note(st, &bad, input.dir);
+                Self::note(flow, &bad, input.dir);
                 if bad != Bad::Full {
                     return Outcome::Failed;
                 }
@@ -411,66 +395,39 @@ impl Dns {
     }
 }
 
-impl Parser for Dns {
-    fn open(&mut self, _: &mut AppCx<'_>) -> Option<StateId> {
-        self.states.alloc()
+impl<const MULTICAST: bool> Protocol for Dns<MULTICAST> {
+    type State = State;
+    type Own = Message;
+    const NAME: &'static str = if MULTICAST { "mdns" } else { "dns" };
+
+    fn new(cfg: &AppConfig) -> Self {
+        Dns { cfg: cfg.dns.clone() }
     }
 
-    fn close(&mut self, st: StateId, cx: &mut AppCx<'_>) {
-        while let Some(first) = self.states.get(st).txs.first() {
-            let id = self.txs.get(first).common.id;
-            self.free_tx(st, id, cx);
-        }
-        self.states.free(st);
-    }
-
-    fn parse(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
+    fn parse(&mut self, s: &mut State, flow: &mut Flow<'_>, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
         if !input.datagram {
-            return self.stream(st, input, cx);
+            return self.stream(s, flow, input, cx);
         }
-        if let Err(bad) = self.message(st, input.data, input.dir, cx) {
-            self.note(st, &bad, input.dir);
+        if let Err(bad) = self.message(flow, input.data, input.dir, cx) {
+            Self::note(flow, &bad, input.dir);
         }
         Outcome::Consumed { bytes: input.data.len(), need: 0 }
     }
 
-    fn tx_bounds(&self, st: StateId) -> (u64, u64) {
-        self.txs.bounds(&self.states.get(st).txs)
-    }
-
-    fn tx(&self, st: StateId, id: u64) -> Option<TxIdx> {
-        self.txs.find(&self.states.get(st).txs, id)
-    }
-
-    fn common(&self, tx: TxIdx) -> &TxCommon {
-        &self.txs.get(tx).common
-    }
-
-    fn common_mut(&mut self, tx: TxIdx) -> &mut TxCommon {
-        &mut self.txs.get_mut(tx).common
-    }
-
-    fn complete_progress(&self, _: Dir) -> u8 {
-        1
-    }
-
-    fn free_tx(&mut self, st: StateId, id: u64, cx: &mut AppCx<'_>) {
-        if let Some(mut m) = self.txs.remove(&mut self.states.get_mut(st).txs, id, cx.pool) {
-            m.store.free(cx.pool);
-        }
+    fn free(m: &mut Message, pool: &mut BytePool) {
+        m.store.free(pool);
     }
 
     fn buffer<'a>(
         &'a self,
-        _: StateId,
-        tx: TxIdx,
+        tx: &'a Tx<Message>,
         local: u8,
         dir: Dir,
         index: u32,
         pool: &'a BytePool,
         scratch: &'a mut Scratch,
     ) -> Buffer<'a> {
-        let m = &self.txs.get(tx).own;
+        let m = &tx.own;
         if m.dir != dir {
             return Buffer::Absent;
         }
@@ -489,8 +446,8 @@ impl Parser for Dns {
         }
     }
 
-    fn int(&self, _: StateId, tx: TxIdx, local: u8, dir: Dir, index: u32, pool: &BytePool) -> Option<u64> {
-        let m = &self.txs.get(tx).own;
+    fn int(&self, tx: &Tx<Message>, local: u8, dir: Dir, index: u32, pool: &BytePool) -> Option<u64> {
+        let m = &tx.own;
         if m.dir != dir {
             return None;
         }
@@ -516,26 +473,21 @@ impl Parser for Dns {
         }
     }
 
-    fn log(&self, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {
-        let t = self.txs.get(view.tx);
-        log::write(&t.own, t.common.id, &self.cfg, self.multicast, view.pool, out);
+    fn log(&self, tx: &Tx<Message>, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {
+        log::write(&tx.own, tx.common.id, &self.cfg, MULTICAST, view.pool, out);
     }
 
-    fn log_due(&self, tx: TxIdx) -> u8 {
-        let m = &self.txs.get(tx).own;
+    fn log_due(&self, tx: &Tx<Message>) -> u8 {
+        let m = &tx.own;
         match (m.wanted, m.response) {
             (false, _) => 0,
             (true, false) => LOG_REQUEST,
             (true, true) => LOG_RESPONSE,
         }
     }
-
-    fn name(&self) -> &'static str {
-        if self.multicast { "mdns" } else { "dns" }
-    }
 }
 
-impl Dns {
+impl<const MULTICAST: bool> Dns<MULTICAST> {
     /// `dns.response.rrname`: every name in a response, of records and in their data.
     fn any_name<'a>(&self, m: &Message, index: u32, pool: &BytePool, scratch: &'a mut Scratch) -> Buffer<'a> {
         let msg = m.raw(pool);

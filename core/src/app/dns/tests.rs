@@ -1,6 +1,5 @@
 use super::*;
-use crate::app::file::Files;
-use crate::app::{Wanted, config::AppConfig};
+use crate::app::bench::Bench;
 use alloc::vec::Vec;
 use proptest::prelude::*;
 
@@ -12,83 +11,26 @@ const ANSWER_MX: &[u8] =
 \xc0\x0c\x00\x0f\x00\x01\x00\x00\x02\x28\x00\x0a\x00\x28\x05smtp4\xc0\x0c\
 \xc0\x0c\x00\x01\x00\x01\x00\x00\x02\x28\x00\x04\x08\x08\x04\x04";
 
-struct Bench {
-    dns: Dns,
-    pool: BytePool,
-    files: Files,
-    scratch: Scratch,
-    cfg: AppConfig,
-    st: StateId,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let cfg = AppConfig { max_states: 4, max_txs: 64, max_files: 4, ..AppConfig::default() };
-        let mut b = Bench {
-            dns: Dns::new(&cfg, false),
-            pool: BytePool::new(1 << 20),
-            files: Files::new(&cfg),
-            scratch: Scratch::new(64 << 10),
-            cfg,
-            st: 0,
-        };
-        b.st = b.with(|d, cx| d.open(cx).unwrap());
-        b
-    }
-
-    fn with<R>(&mut self, f: impl FnOnce(&mut Dns, &mut AppCx<'_>) -> R) -> R {
-        let mut cx = AppCx {
-            pool: &mut self.pool,
-            files: &mut self.files,
-            scratch: &mut self.scratch,
-            cfg: &self.cfg,
-            now: 0,
-            wanted: Wanted::ALL,
-            shown: true,
-            ports: [4000, 53],
-        };
-        f(&mut self.dns, &mut cx)
-    }
-
-    fn feed(&mut self, dir: Dir, data: &[u8], datagram: bool) -> Outcome {
-        let st = self.st;
-        let input = Input { dir, data, gap: 0, eof: false, datagram };
-        self.with(|d, cx| d.parse(st, input, cx))
-    }
-
-    fn names(&mut self, local: u8, dir: Dir) -> Vec<Vec<u8>> {
-        let mut all = Vec::new();
-        let (lo, hi) = self.dns.tx_bounds(self.st);
-        for id in lo..hi {
-            let Some(tx) = self.dns.tx(self.st, id) else { continue };
-            for i in 0.. {
-                match self.dns.buffer(self.st, tx, local, dir, i, &self.pool, &mut self.scratch) {
-                    Buffer::Data { bytes, .. } => all.push(bytes.to_vec()),
-                    _ => break,
-                }
-            }
-        }
-        all
-    }
+/// The values of a buffer.
+fn names(b: &mut Bench, local: u8, dir: Dir) -> Vec<Vec<u8>> {
+    b.values(local, dir).into_iter().map(|v| v.1).collect()
 }
 
 #[test]
 fn request_and_response_are_two_transactions() {
-    let mut b = Bench::new();
-    b.feed(Dir::ToServer, QUERY_MX, true);
-    b.feed(Dir::ToClient, ANSWER_MX, true);
-    assert_eq!(b.dns.tx_bounds(b.st), (0, 2));
-    assert_eq!(b.names(QUERY, Dir::ToServer), [b"google.com".to_vec()]);
-    assert_eq!(b.names(ANSWERS, Dir::ToClient), [b"google.com".to_vec(), b"google.com".to_vec()]);
-    let any = b.names(RESPONSE, Dir::ToClient);
+    let mut b = Bench::new(&DNS);
+    b.datagram(Dir::ToServer, QUERY_MX);
+    b.datagram(Dir::ToClient, ANSWER_MX);
+    assert_eq!(b.parser.tx_bounds(b.st), (0, 2));
+    assert_eq!(names(&mut b, QUERY, Dir::ToServer), [b"google.com".to_vec()]);
+    assert_eq!(names(&mut b, ANSWERS, Dir::ToClient), [b"google.com".to_vec(), b"google.com".to_vec()]);
+    let any = names(&mut b, RESPONSE, Dir::ToClient);
     assert!(any.contains(&b"smtp4.google.com".to_vec()));
-    let tx = b.dns.tx(b.st, 1).unwrap();
-    assert_eq!(b.dns.int(b.st, tx, 2, Dir::ToClient, 0, &b.pool), Some(15));
-    assert_eq!(b.dns.int(b.st, tx, 2, Dir::ToClient, 2, &b.pool), Some(1));
-    assert_eq!(b.dns.int(b.st, tx, 2, Dir::ToClient, 3, &b.pool), None);
-    let st = b.st;
-    b.with(|d, cx| d.close(st, cx));
-    assert_eq!(b.pool.in_use(), 0);
+    let tx = b.tx(1);
+    assert_eq!(b.parser.int(b.st, tx, 2, Dir::ToClient, 0, &b.pool), Some(15));
+    assert_eq!(b.parser.int(b.st, tx, 2, Dir::ToClient, 2, &b.pool), Some(1));
+    assert_eq!(b.parser.int(b.st, tx, 2, Dir::ToClient, 3, &b.pool), None);
+    b.close();
 }
 
 #[test]
@@ -102,15 +44,13 @@ fn a_name_that_refers_to_itself_ends() {
 
 #[test]
 fn opcode_and_wrong_direction_are_noted() {
-    let mut b = Bench::new();
+    let mut b = Bench::new(&DNS);
     let mut q = QUERY_MX.to_vec();
     q[2] = 0x48;
-    b.feed(Dir::ToServer, &q, true);
-    let tx = b.dns.tx(b.st, 0).unwrap();
-    assert_eq!(b.dns.common(tx).events, 1 << EV_OPCODE);
-    b.feed(Dir::ToClient, QUERY_MX, true);
-    let tx = b.dns.tx(b.st, 1).unwrap();
-    assert_eq!(b.dns.common(tx).events, 1 << EV_NOT_RESPONSE);
+    b.datagram(Dir::ToServer, &q);
+    assert_eq!(b.events(0), 1 << EV_OPCODE);
+    b.datagram(Dir::ToClient, QUERY_MX);
+    assert_eq!(b.events(1), 1 << EV_NOT_RESPONSE);
 }
 
 fn tcp(messages: &[&[u8]]) -> Vec<u8> {
@@ -126,24 +66,13 @@ proptest! {
     #[test]
     fn any_cut_gives_the_same(cuts in proptest::collection::vec(1usize..40, 1..12)) {
         let whole = tcp(&[ANSWER_MX, ANSWER_MX, ANSWER_MX]);
-        let mut one = Bench::new();
-        one.feed(Dir::ToClient, &whole, false);
-        let want = one.names(RESPONSE, Dir::ToClient);
+        let mut one = Bench::new(&DNS);
+        one.feed(Dir::ToClient, &whole);
+        let want = names(&mut one, RESPONSE, Dir::ToClient);
         prop_assert_eq!(want.len(), 15);
-        let mut many = Bench::new();
-        let (mut from, mut to) = (0, 0);
-        for c in cuts.iter().cycle() {
-            to = (to + c).min(whole.len());
-            match many.feed(Dir::ToClient, &whole[from..to], false) {
-                Outcome::Consumed { bytes, .. } => from += bytes,
-                o => prop_assert!(false, "{:?}", o),
-            }
-            if to == whole.len() {
-                break;
-            }
-        }
-        prop_assert_eq!(from, whole.len());
-        prop_assert_eq!(many.names(RESPONSE, Dir::ToClient), want);
+        let mut many = Bench::new(&DNS);
+        prop_assert_eq!(many.feed_cut(Dir::ToClient, &whole, &cuts), 0);
+        prop_assert_eq!(names(&mut many, RESPONSE, Dir::ToClient), want);
     }
 
     #[test]
@@ -153,17 +82,15 @@ proptest! {
             let n = bytes.len();
             bytes[at % n] = v;
         }
-        let mut b = Bench::new();
-        b.feed(Dir::ToClient, &bytes, true);
-        b.feed(Dir::ToServer, &bytes, true);
-        b.feed(Dir::ToServer, &bytes, false);
+        let mut b = Bench::new(&DNS);
+        b.datagram(Dir::ToClient, &bytes);
+        b.datagram(Dir::ToServer, &bytes);
+        b.feed(Dir::ToServer, &bytes);
         for dir in Dir::BOTH {
             for local in 0..6 {
-                b.names(local, dir);
+                names(&mut b, local, dir);
             }
         }
-        let st = b.st;
-        b.with(|d, cx| d.close(st, cx));
-        prop_assert_eq!(b.pool.in_use(), 0);
+        b.close();
     }
 }

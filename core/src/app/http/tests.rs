@@ -1,8 +1,8 @@
 //! Tests of the whole parser: flows go in as lists of segments, transactions come out as text.
 
 use super::*;
-use crate::app::file::Files;
-use crate::app::{TxView, Wanted};
+use crate::app::TxView;
+use crate::app::bench::Bench;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -61,46 +61,17 @@ fn cfg() -> AppConfig {
     AppConfig { max_states: 4, max_txs: 64, max_files: 64, file_md5: true, ..AppConfig::default() }
 }
 
-struct Bench {
-    http: Http,
-    pool: BytePool,
-    files: Files,
-    scratch: Scratch,
-    cfg: AppConfig,
-    st: StateId,
-    /// Unconsumed bytes per direction, as the engine holds them.
+/// A flow whose unconsumed bytes are held as the engine does.
+struct Flow {
+    b: Bench<Http>,
     left: [Vec<u8>; 2],
     over: bool,
 }
 
-impl Bench {
+impl Flow {
     fn new(cfg: AppConfig) -> Self {
-        let mut b = Bench {
-            http: Http::new(&cfg),
-            pool: BytePool::new(8 << 20),
-            files: Files::new(&cfg),
-            scratch: Scratch::new(64 << 10),
-            cfg,
-            st: 0,
-            left: Default::default(),
-            over: false,
-        };
-        b.st = b.with(|h, cx| h.open(cx).unwrap());
-        b
-    }
-
-    fn with<T>(&mut self, f: impl FnOnce(&mut Http, &mut AppCx<'_>) -> T) -> T {
-        let mut cx = AppCx {
-            pool: &mut self.pool,
-            files: &mut self.files,
-            scratch: &mut self.scratch,
-            cfg: &self.cfg,
-            now: 0,
-            wanted: Wanted::ALL,
-            shown: true,
-            ports: [1, 80],
-        };
-        f(&mut self.http, &mut cx)
+        let b = Bench::of(Box::new(Http::new(&cfg)), cfg);
+        Flow { b, left: Default::default(), over: false }
     }
 
     fn give(&mut self, dir: Dir, data: &[u8], gap: u32, eof: bool) {
@@ -112,9 +83,7 @@ impl Bench {
             left.clear();
         }
         left.extend_from_slice(data);
-        let st = self.st;
-        let input = Input { dir, data: &left, gap, eof, datagram: false };
-        match self.with(|h, cx| h.parse(st, input, cx)) {
+        match self.b.give(Input { dir, data: &left, gap, eof, datagram: false }) {
             Outcome::Consumed { bytes, .. } => {
                 assert!(bytes <= left.len());
                 left.drain(..bytes);
@@ -126,11 +95,12 @@ impl Bench {
 
     /// Everything that can be seen of the flow.
     fn dump(&mut self) -> String {
-        let (low, high) = self.http.tx_bounds(self.st);
+        let b = &mut self.b;
+        let (low, high) = b.parser.tx_bounds(b.st);
         let mut out = String::new();
         for id in low..high {
-            let Some(tx) = self.http.tx(self.st, id) else { continue };
-            let c = self.http.common(tx);
+            let Some(tx) = b.parser.tx(b.st, id) else { continue };
+            let c = b.parser.common(tx);
             out.push_str(&format!("tx {id} {:?} ", c.progress));
             for (i, e) in events::NAMES.iter().enumerate() {
                 if c.events >> i & 1 == 1 {
@@ -140,20 +110,20 @@ impl Bench {
             let mut w = Words::default();
             let view = TxView {
                 proto: super::super::AppProto::by_name("http").unwrap(),
-                parser: &self.http,
-                state: self.st,
+                parser: &*b.parser,
+                state: b.st,
                 tx,
-                pool: &self.pool,
-                files: &self.files,
+                pool: &b.pool,
+                files: &b.files,
             };
             view.log(Dir::ToServer, &mut w);
             out.push_str(&w.0);
             for head in c.files {
-                for f in self.files.chain(head) {
-                    let v = self.files.view(f);
+                for f in b.files.chain(head) {
+                    let v = b.files.view(f);
                     out.push_str(&format!(
                         "\n  file {} {} {} {:?}",
-                        v.name(&self.pool).escape_ascii(),
+                        v.name(&b.pool).escape_ascii(),
                         v.size(),
                         v.state().name(),
                         v.md5()
@@ -164,9 +134,8 @@ impl Bench {
             for dir in Dir::BOTH {
                 for (n, d) in buffers::DEFS.iter().enumerate() {
                     for index in 0..8 {
-                        let b =
-                            self.http.buffer(self.st, tx, n as u8, dir, index, &self.pool, &mut self.scratch);
-                        if let Buffer::Data { bytes, offset, end } = b {
+                        let v = b.parser.buffer(b.st, tx, n as u8, dir, index, &b.pool, &mut b.scratch);
+                        if let Buffer::Data { bytes, offset, end } = v {
                             out.push_str(&format!(
                                 "  {} {dir:?} {index} {offset} {end} [{}]\n",
                                 d.name,
@@ -181,18 +150,15 @@ impl Bench {
     }
 
     fn close(mut self) {
-        let st = self.st;
-        self.with(|h, cx| h.close(st, cx));
-        assert_eq!(self.pool.in_use(), 0);
-        assert_eq!(self.files.used(), 0);
-        assert_eq!(self.http.dec.used(), 0);
-        assert_eq!((self.http.flows.used(), self.http.txs.used()), (0, 0));
+        self.b.end();
+        let http = &self.b.parser;
+        assert_eq!((http.dec.used(), http.flows.used(), http.txs.used()), (0, 0, 0));
     }
 }
 
 /// One exchange in segments of `cut` bytes, both directions ended.
 fn exchange(request: &[u8], response: &[u8], cut: usize) -> String {
-    let mut b = Bench::new(cfg());
+    let mut b = Flow::new(cfg());
     for part in request.chunks(cut) {
         b.give(Dir::ToServer, part, 0, false);
     }
@@ -289,7 +255,7 @@ fn uploads() {
 
 #[test]
 fn a_gap_in_a_body_and_what_follows() {
-    let mut b = Bench::new(cfg());
+    let mut b = Flow::new(cfg());
     b.give(Dir::ToServer, b"GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n", 0, false);
     b.give(Dir::ToClient, b"HTTP/1.1 200 ok\r\nContent-Length: 10\r\n\r\nabc", 0, false);
     b.give(Dir::ToClient, b"z", 6, false);
@@ -302,13 +268,11 @@ fn a_gap_in_a_body_and_what_follows() {
 
 #[test]
 fn connect_and_upgrade_change_the_protocol() {
-    let mut b = Bench::new(cfg());
-    let st = b.st;
+    let mut b = Flow::new(cfg());
     b.give(Dir::ToServer, b"CONNECT h.example:443 HTTP/1.1\r\nHost: h.example:443\r\n\r\n\x16\x03", 0, false);
     let data = b"HTTP/1.1 200 ok\r\n\r\n\x16\x03";
     let input = Input { dir: Dir::ToClient, data, gap: 0, eof: false, datagram: false };
-    let out = b.with(|h, cx| h.parse(st, input, cx));
-    assert_eq!(out, Outcome::Change { bytes: 19, to: None });
+    assert_eq!(b.b.give(input), Outcome::Change { bytes: 19, to: None });
     has(&b.dump(), "tx 0 [5, 5] hostname=h.example http_port=443 url=h.example:443 http_method=CONNECT");
     b.close();
 }
@@ -337,7 +301,7 @@ fn odd_requests() {
 fn a_body_limit_is_kept() {
     let mut c = cfg();
     c.http.response_body_limit = 8;
-    let mut b = Bench::new(c);
+    let mut b = Flow::new(c);
     b.give(Dir::ToServer, GET, 0, false);
     b.give(Dir::ToClient, b"HTTP/1.1 200 ok\r\n\r\n0123456789", 0, false);
     b.give(Dir::ToClient, b"more", 0, true);
@@ -350,7 +314,7 @@ fn a_body_limit_is_kept() {
 
 /// What is seen of an answer with these codings and this body.
 fn coded(cfg: AppConfig, codings: &str, body: &[u8]) -> String {
-    let mut b = Bench::new(cfg);
+    let mut b = Flow::new(cfg);
     b.give(Dir::ToServer, GET, 0, false);
     let head =
         format!("HTTP/1.1 200 ok\r\nContent-Encoding: {codings}\r\nContent-Length: {}\r\n\r\n", body.len());
@@ -449,14 +413,14 @@ proptest! {
     #[test]
     fn any_order_never_panics(parts in proptest::collection::vec(
         (any::<bool>(), stream(true), 0u32..40, any::<bool>()), 0..12)) {
-        let mut b = Bench::new(cfg());
+        let mut b = Flow::new(cfg());
         for (to_server, data, gap, free) in parts {
             let dir = if to_server { Dir::ToServer } else { Dir::ToClient };
             b.give(dir, &data, if gap < 4 { gap } else { 0 }, gap == 39);
             if free {
-                let (low, _) = b.http.tx_bounds(b.st);
-                let st = b.st;
-                b.with(|h, cx| h.free_tx(st, low, cx));
+                let st = b.b.st;
+                let (low, _) = b.b.parser.tx_bounds(st);
+                b.b.with(|h, cx| h.free_tx(st, low, cx));
             }
         }
         let _ = b.dump();

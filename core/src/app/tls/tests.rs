@@ -1,49 +1,17 @@
 //! Real handshakes, broken ones, and any cut of them.
 
 use super::*;
-use crate::app::file::Files;
+use crate::app::bench::Bench;
 use proptest::prelude::*;
 
-struct Bench {
-    tls: Tls,
-    pool: BytePool,
-    files: Files,
-    scratch: Scratch,
-    cfg: AppConfig,
+fn bench() -> Bench<Tls> {
+    let cfg = AppConfig { max_states: 4, max_files: 4, tls_bypass: false, ..AppConfig::default() };
+    Bench::of(Box::new(Tls::new(&cfg)), cfg)
 }
 
-impl Bench {
-    fn new() -> Self {
-        let cfg = AppConfig { max_states: 4, max_files: 4, tls_bypass: false, ..AppConfig::default() };
-        Bench {
-            tls: Tls::new(&cfg),
-            pool: BytePool::new(1 << 20),
-            files: Files::new(&cfg),
-            scratch: Scratch::new(64 << 10),
-            cfg,
-        }
-    }
-
-    fn with<R>(&mut self, f: impl FnOnce(&mut Tls, &mut AppCx<'_>) -> R) -> R {
-        let mut cx = AppCx {
-            pool: &mut self.pool,
-            files: &mut self.files,
-            scratch: &mut self.scratch,
-            cfg: &self.cfg,
-            now: 0,
-            wanted: Wanted::ALL,
-            shown: true,
-            ports: [50_000, 443],
-        };
-        f(&mut self.tls, &mut cx)
-    }
-
-    fn open(&mut self) -> StateId {
-        self.with(|t, cx| t.open(cx)).unwrap()
-    }
-
+impl Bench<Tls> {
     /// Feeds `bytes` of one side in pieces of at most `piece`, keeping what is not consumed.
-    fn feed(&mut self, st: StateId, dir: Dir, bytes: &[u8], piece: usize) -> bool {
+    fn feed_pieces(&mut self, st: StateId, dir: Dir, bytes: &[u8], piece: usize) -> bool {
         let (mut at, mut seen) = (0, 0);
         while seen < bytes.len() {
             seen = (seen + piece).min(bytes.len());
@@ -64,7 +32,7 @@ impl Bench {
 
     fn buffer(&mut self, st: StateId, name: &str, dir: Dir, index: u32) -> Option<Vec<u8>> {
         let local = BUFFERS.iter().position(|b| b.name == name).unwrap() as u8;
-        match self.tls.buffer(st, st, local, dir, index, &self.pool, &mut self.scratch) {
+        match self.parser.buffer(st, st, local, dir, index, &self.pool, &mut self.scratch) {
             Buffer::Data { bytes, .. } => Some(bytes.to_vec()),
             _ => None,
         }
@@ -83,14 +51,14 @@ impl Bench {
             }
             for (n, i) in INTS.iter().enumerate() {
                 for k in 0..5 {
-                    if let Some(v) = self.tls.int(st, st, n as u8, dir, k, &self.pool) {
+                    if let Some(v) = self.parser.int(st, st, n as u8, dir, k, &self.pool) {
                         out += &format!("{dir:?} {} {v}\n", i.name);
                     }
                 }
             }
         }
-        let c = self.tls.common(st);
-        out + &format!("{:?} {:x} due {}", c.progress, c.events, self.tls.log_due(st))
+        let c = self.parser.common(st);
+        out + &format!("{:?} {:x} due {}", c.progress, c.events, self.parser.log_due(st))
     }
 }
 
@@ -176,9 +144,9 @@ fn chrome() -> Vec<u8> {
 
 #[test]
 fn fingerprints_and_names_of_a_client() {
-    let mut b = Bench::new();
-    let st = b.open();
-    assert!(b.feed(st, Dir::ToServer, &record(22, 0x0301, &chrome()), usize::MAX >> 1));
+    let mut b = bench();
+    let st = b.st;
+    assert!(b.feed_pieces(st, Dir::ToServer, &record(22, 0x0301, &chrome()), usize::MAX >> 1));
     let mut get = |n| String::from_utf8(b.buffer(st, n, Dir::ToServer, 0).unwrap()).unwrap();
     assert_eq!(get("tls.sni"), "example.com");
     assert_eq!(get("ja4.hash"), "t13d1516h2_8daaf6152771_e5627efa2ab1");
@@ -191,18 +159,18 @@ fn fingerprints_and_names_of_a_client() {
     assert_eq!(b.buffer(st, "tls.alpn", Dir::ToServer, 1).unwrap(), b"http/1.1");
     assert_eq!(b.buffer(st, "tls.alpn", Dir::ToServer, 2), None);
     assert_eq!(b.buffer(st, "tls.random_bytes", Dir::ToServer, 0).unwrap()[0], 4);
-    assert_eq!(b.tls.int(st, st, 1, Dir::ToServer, 0, &b.pool), Some(0x304));
-    assert_eq!(b.tls.common(st).progress, [1, 0]);
+    assert_eq!(b.parser.int(st, st, 1, Dir::ToServer, 0, &b.pool), Some(0x304));
+    assert_eq!(b.parser.common(st).progress, [1, 0]);
 }
 
 /// `ja3.string` and hash of the JA3 project's README.
 #[test]
 fn ja3_of_a_hello_without_extensions() {
-    let mut b = Bench::new();
-    let st = b.open();
+    let mut b = bench();
+    let st = b.st;
     let ciphers = [4, 5, 10, 9, 100, 98, 3, 6, 19, 18, 99];
     let body = [&[3, 1][..], &[0; 32], &[0], &vec16(&words(&ciphers)), &[1, 0]].concat();
-    assert!(b.feed(st, Dir::ToServer, &record(22, 0x0301, &message(1, &body)), 7));
+    assert!(b.feed_pieces(st, Dir::ToServer, &record(22, 0x0301, &message(1, &body)), 7));
     assert_eq!(b.buffer(st, "ja3.string", Dir::ToServer, 0).unwrap(), b"769,4-5-10-9-100-98-3-6-19-18-99,,,");
     assert_eq!(b.buffer(st, "ja3.hash", Dir::ToServer, 0).unwrap(), b"de350869b8c85de67a350c8d186f11e6");
 }
@@ -262,10 +230,10 @@ fn server_flight() -> Vec<u8> {
 
 #[test]
 fn certificate_of_a_server() {
-    let mut b = Bench::new();
-    let st = b.open();
-    assert!(b.feed(st, Dir::ToServer, &record(22, 0x0301, &chrome()), 1000));
-    assert!(b.feed(st, Dir::ToClient, &server_flight(), 1000));
+    let mut b = bench();
+    let st = b.st;
+    assert!(b.feed_pieces(st, Dir::ToServer, &record(22, 0x0301, &chrome()), 1000));
+    assert!(b.feed_pieces(st, Dir::ToClient, &server_flight(), 1000));
     let mut get = |n, i| b.buffer(st, n, Dir::ToClient, i).map(|v| String::from_utf8_lossy(&v).into_owned());
     assert_eq!(get("tls.cert_subject", 0).unwrap(), "CN=host\0x, Email=a@b, 1.2.3.1000=odd");
     assert_eq!(get("tls.cert_issuer", 0).unwrap(), "C=US, O=A, B");
@@ -276,13 +244,13 @@ fn certificate_of_a_server() {
     assert_eq!(get("tls.certs", 2), None);
     assert_eq!(get("tls.alpn", 0).unwrap(), "h2");
     assert_eq!(get("ja3s.string", 0).unwrap(), "771,49199,65281-16");
-    let s = b.tls.states.get(st);
+    let s = b.parser.states.get(st);
     assert_eq!(x509::civil(s.sides[1].not_before), (2049, 12, 31, 0, 0, 0));
     assert_eq!(s.sides[1].not_after, 2_208_988_799);
-    assert_eq!(b.tls.common(st).progress, [3, 3]);
-    assert_eq!(b.tls.common(st).events, 0);
-    assert_eq!(b.tls.log_due(st), LOG_WHOLE);
-    assert_eq!(b.tls.int(st, st, 0, Dir::ToClient, 0, &b.pool), Some(2));
+    assert_eq!(b.parser.common(st).progress, [3, 3]);
+    assert_eq!(b.parser.common(st).events, 0);
+    assert_eq!(b.parser.log_due(st), LOG_WHOLE);
+    assert_eq!(b.parser.int(st, st, 0, Dir::ToClient, 0, &b.pool), Some(2));
     b.with(|t, cx| t.close(st, cx));
     assert_eq!(b.pool.in_use(), 0);
 }
@@ -300,55 +268,55 @@ fn times_before_the_epoch() {
 
 #[test]
 fn resumption_shows_without_a_certificate() {
-    let mut b = Bench::new();
-    let st = b.open();
-    b.feed(st, Dir::ToServer, &record(22, 0x0301, &client_hello(&[1], &[])), 1000);
+    let mut b = bench();
+    let st = b.st;
+    b.feed_pieces(st, Dir::ToServer, &record(22, 0x0301, &client_hello(&[1], &[])), 1000);
     let flight = [
         record(22, 0x0303, &server_hello(&[9; 4], 0xc02f, &[])),
         record(20, 0x0303, &[1]),
         record(22, 0x0303, &[0x55; 40]),
         record(23, 0x0303, b"x"),
     ];
-    assert!(b.feed(st, Dir::ToClient, &flight.concat(), 10));
-    assert_eq!(b.tls.log_due(st), 0);
-    assert!(b.feed(st, Dir::ToServer, &record(20, 0x0303, &[1]), 1000));
-    assert_eq!(b.tls.log_due(st), LOG_WHOLE);
-    assert_eq!(b.tls.common(st).events, 0);
+    assert!(b.feed_pieces(st, Dir::ToClient, &flight.concat(), 10));
+    assert_eq!(b.parser.log_due(st), 0);
+    assert!(b.feed_pieces(st, Dir::ToServer, &record(20, 0x0303, &[1]), 1000));
+    assert_eq!(b.parser.log_due(st), LOG_WHOLE);
+    assert_eq!(b.parser.common(st).events, 0);
 }
 
 #[test]
 fn tls13_is_due_without_a_certificate_and_then_opaque() {
-    let mut b = Bench::new();
+    let mut b = bench();
     b.cfg.tls_bypass = true;
-    let st = b.open();
-    b.feed(st, Dir::ToServer, &record(22, 0x0301, &chrome()), 1000);
+    let st = b.st;
+    b.feed_pieces(st, Dir::ToServer, &record(22, 0x0301, &chrome()), 1000);
     let flight = [
         record(22, 0x0303, &server_hello(&[9; 4], 0x1301, &[ext(43, &[3, 4])])),
         record(20, 0x0303, &[1]),
         record(23, 0x0303, b"encrypted"),
     ];
-    assert!(b.feed(st, Dir::ToClient, &flight.concat(), 1000));
-    assert_eq!((b.tls.common(st).progress, b.tls.log_due(st)), ([1, 3], 0));
+    assert!(b.feed_pieces(st, Dir::ToClient, &flight.concat(), 1000));
+    assert_eq!((b.parser.common(st).progress, b.parser.log_due(st)), ([1, 3], 0));
     let data = [record(20, 0x0303, &[1]), record(23, 0x0303, b"finished")].concat();
     let input = Input { dir: Dir::ToServer, data: &data, gap: 0, eof: false, datagram: false };
     assert_eq!(b.with(|t, cx| t.parse(st, input, cx)), Outcome::Opaque { bytes: data.len() });
-    assert_eq!(b.tls.log_due(st), LOG_WHOLE);
-    assert_eq!(b.tls.int(st, st, 2, Dir::ToClient, 0, &b.pool), Some(0x304));
+    assert_eq!(b.parser.log_due(st), LOG_WHOLE);
+    assert_eq!(b.parser.int(st, st, 2, Dir::ToClient, 0, &b.pool), Some(0x304));
 }
 
 #[test]
 fn sslv2_hello_then_tls() {
-    let mut b = Bench::new();
-    let st = b.open();
+    let mut b = bench();
+    let st = b.st;
     let v2 = unhex(
         "80 2e 01 03 01 00 15 00 00 00 10 00 00 16 00 00 13 00 00 0a 00 00 66 00 00 05 00 00 04 00 00 09
         01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 10",
     );
-    assert!(b.feed(st, Dir::ToServer, &v2, 3));
-    assert!(b.feed(st, Dir::ToClient, &server_flight(), 100));
-    assert_eq!(b.tls.common(st).events, 0);
-    assert_eq!(b.tls.int(st, st, 1, Dir::ToServer, 0, &b.pool), Some(0x301));
-    assert_eq!(b.tls.common(st).progress, [3, 3]);
+    assert!(b.feed_pieces(st, Dir::ToServer, &v2, 3));
+    assert!(b.feed_pieces(st, Dir::ToClient, &server_flight(), 100));
+    assert_eq!(b.parser.common(st).events, 0);
+    assert_eq!(b.parser.int(st, st, 1, Dir::ToServer, 0, &b.pool), Some(0x301));
+    assert_eq!(b.parser.common(st).progress, [3, 3]);
 }
 
 #[test]
@@ -377,19 +345,19 @@ fn broken_input_raises_events() {
         (record(22, 0x0303, &client_hello(&[1], &[ext(0, &[0, 3, 7, 0, 0])])), "invalid_sni_type"),
     ];
     for (bytes, want) in cases {
-        let mut b = Bench::new();
-        let st = b.open();
-        b.feed(st, Dir::ToServer, bytes, 1000);
-        assert_eq!(name(b.tls.common(st).events), *want, "{bytes:02x?}");
+        let mut b = bench();
+        let st = b.st;
+        b.feed_pieces(st, Dir::ToServer, bytes, 1000);
+        assert_eq!(name(b.parser.common(st).events), *want, "{bytes:02x?}");
     }
 }
 
 #[test]
 fn a_gap_inside_opaque_data_is_passed_over() {
-    let mut b = Bench::new();
-    let st = b.open();
+    let mut b = bench();
+    let st = b.st;
     let data = record(23, 0x0303, &[0; 500]);
-    b.feed(st, Dir::ToClient, &data[..100], 1000);
+    b.feed_pieces(st, Dir::ToClient, &data[..100], 1000);
     for (gap, want) in [(405, Outcome::Consumed { bytes: 0, need: 0 }), (1, Outcome::Failed)] {
         let input = Input { dir: Dir::ToClient, data: &[], gap, eof: false, datagram: false };
         assert_eq!(b.with(|t, cx| t.parse(st, input, cx)), want);
@@ -421,8 +389,8 @@ proptest! {
     ) {
         let mut results = Vec::new();
         for piece in [usize::MAX >> 1, cut] {
-            let mut b = Bench::new();
-            let st = b.open();
+            let mut b = bench();
+            let st = b.st;
             for (n, (to_client, bytes)) in parts.iter().enumerate() {
                 let mut bytes = bytes.clone();
                 if let (0, Some((at, v)), false) = (n, flip, bytes.is_empty()) {
@@ -432,7 +400,7 @@ proptest! {
                 // A part is whole records or garbage at its end; the next begins at a border only if it was
                 // consumed, so stop where it was not.
                 let dir = if *to_client { Dir::ToClient } else { Dir::ToServer };
-                if !b.feed(st, dir, &bytes, piece) {
+                if !b.feed_pieces(st, dir, &bytes, piece) {
                     break;
                 }
             }
