@@ -175,6 +175,22 @@ pub struct RecordSettings {
     pub xff: Option<Xff>,
 }
 
+impl RecordSettings {
+    /// Whether an optional part of the record is asked for: see [`tidegate_core::event::Fields::wants`].
+    pub fn wants(&self, option: &str) -> bool {
+        match option {
+            "extended" => self.extended,
+            "dump-all-headers.request" => self.dump_headers[0],
+            "dump-all-headers.response" => self.dump_headers[1],
+            "formats.detailed" => self.dns_formats[0],
+            "formats.grouped" => self.dns_formats[1],
+            "version.1" => self.version == Some(1),
+            "version.2" => self.version == Some(2),
+            o => o.strip_prefix("custom.").is_some_and(|name| self.custom.iter().any(|c| c == name)),
+        }
+    }
+}
+
 impl Outputs {
     /// Reads `outputs` of `root`.
     pub fn read(root: &Node) -> Result<Outputs, ConfigError> {

@@ -64,17 +64,7 @@ impl Fields for Record<'_> {
         self.out.base64(key, value);
     }
     fn wants(&self, option: &str) -> bool {
-        let Some(s) = self.settings else { return option == "extended" };
-        match option {
-            "extended" => s.extended,
-            "dump-all-headers.request" => s.dump_headers[0],
-            "dump-all-headers.response" => s.dump_headers[1],
-            "formats.detailed" => s.dns_formats[0],
-            "formats.grouped" => s.dns_formats[1],
-            "version.1" => s.version == Some(1),
-            "version.2" => s.version == Some(2),
-            o => o.strip_prefix("custom.").is_some_and(|name| s.custom.iter().any(|c| c == name)),
-        }
+        self.settings.map_or(option == "extended", |s| s.wants(option))
     }
 }
 

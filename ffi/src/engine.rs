@@ -1,0 +1,689 @@
+//! Engines: packets in; verdicts out, and events through a callback.
+
+use std::cell::UnsafeCell;
+use std::ffi::{c_int, c_void};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use tidegate_core::engine::{BURST, Engine, Frame};
+use tidegate_core::event::{Event, EventSink, Verdict};
+use tidegate_core::flow::Key;
+use tidegate_core::packet::Addr;
+use tidegate_dataplane::config::engine::Mode;
+use tidegate_dataplane::counters;
+use tidegate_dataplane::eve::{Counts, DropsSeen};
+use tidegate_dataplane::sets::EngineSets;
+
+use crate::args::{self, sized, tg_bytes};
+use crate::error::{
+    Res, TG_ERR_INVALID, TG_ERR_NOT_FOUND, TG_ERR_NULL, TG_ERR_ROOM, TG_ERR_STATE, TG_ERR_STOPPED, err,
+    fence, tg_status,
+};
+use crate::event::{self, Slot, flow_of, tg_event, tg_event_fn, tg_flow};
+use crate::handle::{self, Inside, Object};
+use crate::packet::{tg_packet, tg_verdict, verdict};
+use crate::rules::{Rules, tg_ruleset};
+use crate::settings::{Said, tg_settings};
+
+/// One worker's engine: flows, streams, protocols and rules, in memory taken when it is made. One thread at a time may
+/// use it; a call while another thread is inside is TG_ERR_BUSY. Make one for each core.
+pub struct tg_engine {
+    _private: [u8; 0],
+}
+
+/// Verdicts are obeyed: rules that drop block, and drop events come. For tg_engine_config.
+pub const TG_ENGINE_INLINE: u32 = 1;
+/// Packets with wrong checksums are inspected like others (captures taken before the card filled them in).
+pub const TG_ENGINE_IGNORE_CHECKSUMS: u32 = 2;
+
+/// How an engine is made. Members that are zero have the customary meaning.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct tg_engine_config {
+    /// sizeof(tg_engine_config)
+    pub size: usize,
+    /// Bytes for flows, streams and transactions; 0: 256 MiB. All are taken when the engine is made.
+    pub memory: u64,
+    /// Settings; NULL: those that the rules were compiled with.
+    pub settings: *const tg_settings,
+    /// Called for every event; NULL: nobody is.
+    pub on_event: tg_event_fn,
+    /// Goes to `on_event` as it is.
+    pub user: *mut c_void,
+    /// Types of events wanted, a sum of TG_EVENT_ values; 0: all.
+    pub events: u32,
+    /// A sum of TG_ENGINE_ values.
+    pub flags: u32,
+}
+
+/// What an engine has counted since it was made.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct tg_stats {
+    /// sizeof(tg_stats)
+    pub size: usize,
+    /// Packets given in.
+    pub frames: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Packets, inner ones of tunnels counted too.
+    pub packets: u64,
+    /// Damaged beyond use.
+    pub invalid: u64,
+    /// TCP packets.
+    pub tcp: u64,
+    /// UDP packets.
+    pub udp: u64,
+    /// Flows so far.
+    pub flows: u64,
+    /// Flows alive.
+    pub flows_active: u64,
+    /// Flows given up to make room.
+    pub flows_evicted: u64,
+    /// Alerts.
+    pub alerts: u64,
+    /// Alerts that thresholds kept back.
+    pub alerts_suppressed: u64,
+    /// Packets that went on.
+    pub forwarded: u64,
+    /// Packets that were dropped or rejected.
+    pub dropped: u64,
+    /// Packets that need no inspection any more.
+    pub bypassed: u64,
+    /// Holes in streams.
+    pub gaps: u64,
+    /// Bytes in use and reserved in the pool of streams.
+    pub stream_pool: [u64; 2],
+    /// Bytes in use and reserved in the pool of protocols.
+    pub app_pool: [u64; 2],
+    /// Requests that full pools refused.
+    pub pool_refused: u64,
+    /// Events that nobody was told because a callback had stopped.
+    pub events_lost: u64,
+}
+
+/// Ends of a flow, either way round.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct tg_flow_key {
+    /// sizeof(tg_flow_key)
+    pub size: usize,
+    /// Addresses in network order, of IPv4 the first four bytes.
+    pub src: [u8; 16],
+    /// See `src`.
+    pub dst: [u8; 16],
+    /// Ports in host order; for ICMP the type << 8 | code.
+    pub src_port: u16,
+    /// See `src_port`; for ICMP the answering type << 8.
+    pub dst_port: u16,
+    /// VLAN identifiers, outermost first.
+    pub vlan: [u16; 3],
+    /// How many.
+    pub vlans: u8,
+    /// 4 or 6.
+    pub ip_version: u8,
+    /// IP protocol number.
+    pub proto: u8,
+    /// Tunnels it is inside of.
+    pub recursion: u8,
+    /// Zero.
+    pub reserved: [u8; 2],
+}
+
+sized!(tg_engine_config, tg_stats, tg_flow_key);
+
+/// Takes a counter: its name as in EVE's `stats`, parts joined by dots. Any other return value than 0 ends the walk
+/// with TG_ERR_STOPPED.
+pub type tg_counter_fn = Option<unsafe extern "C" fn(name: tg_bytes, value: u64, user: *mut c_void) -> c_int>;
+
+/// Memory of an engine when nothing else is said.
+const MEMORY: u64 = 256 << 20;
+/// Least memory that gives every pool something.
+const LEAST_MEMORY: u64 = 1 << 20;
+/// Keys the hash of datasets; results do not depend on it.
+const SEED: u64 = 0x7469_6465_6761_7465;
+/// Most flows that callbacks can ask to be blocked or bypassed in one burst.
+const MOST_ASKED: usize = 1024;
+
+/// What a callback asked for.
+#[derive(Clone, Copy)]
+enum Deed {
+    Block,
+    Bypass,
+}
+
+/// What a handle stands for.
+struct Worker {
+    core: UnsafeCell<Core>,
+    inline: bool,
+    /// What callbacks asked for, to be done after the burst at hand.
+    asked: Mutex<Vec<(u64, Deed)>>,
+    any_asked: AtomicBool,
+}
+
+struct Core {
+    engine: Engine,
+    tap: Tap,
+}
+
+impl Object for Worker {
+    const KIND: u32 = 4;
+    const NAME: &'static str = "engine";
+    type Opaque = tg_engine;
+}
+
+const _: () = {
+    const fn moves_between_threads<T: Send>() {}
+    moves_between_threads::<Engine>();
+};
+
+/// Takes the engine's events to the callback.
+struct Tap {
+    call: tg_event_fn,
+    user: *mut c_void,
+    events: u32,
+    slot: *mut tg_event,
+    drops: DropsSeen,
+    counts: Counts,
+    stopped: bool,
+    lost: u64,
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        // SAFETY: the slot was made with the engine; nobody is inside, as the engine is being freed.
+        let _ = unsafe { handle::free::<Slot>(self.slot) };
+    }
+}
+
+/// A tap with its slot entered.
+struct Open<'a> {
+    tap: &'a mut Tap,
+    slot: &'a Slot,
+}
+
+impl EventSink for Open<'_> {
+    fn event(&mut self, event: Event<'_>) {
+        self.tap.counts.event(&event);
+        let first = self.tap.drops.first(&event);
+        let Some(call) = self.tap.call.filter(|_| self.tap.events & event::bit(&event) != 0) else { return };
+        if self.tap.stopped {
+            self.tap.lost += 1;
+            return;
+        }
+        let (slot, user) = (self.tap.slot, self.tap.user);
+        let mut go = 0;
+        // SAFETY: the caller of `tg_engine_new` gave a function of this type.
+        self.slot.lend(&event, first, || go = unsafe { call(slot, user) });
+        self.tap.stopped = go != 0;
+    }
+}
+
+/// Somebody alone inside an engine.
+struct Use {
+    worker: Inside<Worker>,
+    slot: Inside<Slot>,
+}
+
+impl Use {
+    /// # Safety
+    /// `p` is NULL or a handle of an engine.
+    unsafe fn of(p: *const tg_engine) -> Res<Use> {
+        // SAFETY: as above.
+        let worker = unsafe { handle::enter::<Worker>(p) }?;
+        // SAFETY: this thread is inside alone; nobody else reads or writes the core.
+        let slot = unsafe { (*worker.core.get()).tap.slot };
+        // SAFETY: it was made with the engine.
+        let slot = unsafe { handle::enter::<Slot>(slot) }?;
+        Ok(Use { worker, slot })
+    }
+
+    /// Runs `f` with the engine and a sink, then does what callbacks asked for.
+    fn run<R>(&mut self, f: impl FnOnce(&mut Engine, &mut Open<'_>) -> R) -> R {
+        // SAFETY: this thread is inside alone, and `&mut self` keeps this function from being entered again;
+        // callbacks cannot come here, as `enter` refuses them.
+        let core = unsafe { &mut *self.worker.core.get() };
+        let out = f(&mut core.engine, &mut Open { tap: &mut core.tap, slot: &self.slot });
+        if self.worker.any_asked.load(Ordering::Relaxed) {
+            self.worker.any_asked.store(false, Ordering::Relaxed);
+            let mut asked = self.worker.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            for (id, deed) in asked.drain(..) {
+                match deed {
+                    // The engine was found to be inline when it was asked for.
+                    Deed::Block => drop(core.engine.block_flow(id)),
+                    Deed::Bypass => drop(core.engine.bypass_flow(id)),
+                }
+            }
+        }
+        out
+    }
+
+    /// Begins a call that may deliver events.
+    fn begin(&mut self, packets: &[tg_packet]) {
+        self.slot.packets(packets);
+        self.run(|_, open| open.tap.stopped = false);
+    }
+
+    /// Ends it.
+    fn end(&mut self) -> Res {
+        self.slot.packets(&[]);
+        if self.run(|_, open| open.tap.stopped) {
+            return err(TG_ERR_STOPPED, "on_event asked to stop");
+        }
+        Ok(())
+    }
+
+    /// Takes frames through the engine in bursts: frame `i` of `n` is `frame(i)`, its verdict goes to `done(i)`.
+    fn bursts<'a>(
+        &mut self,
+        n: usize,
+        frame: impl Fn(usize) -> Frame<'a>,
+        mut done: impl FnMut(usize, Verdict),
+    ) {
+        let mut frames = [Frame { data: &[], ts: 0, link: 1, index: 0 }; BURST];
+        let mut verdicts = [Verdict::Forward; BURST];
+        let mut at = 0;
+        while at < n {
+            let len = (n - at).min(BURST);
+            for (i, f) in frames.iter_mut().enumerate().take(len) {
+                *f = frame(at + i);
+            }
+            let (f, v) = (&frames[..len], &mut verdicts[..len]);
+            self.run(|engine, open| engine.process(f, v, open));
+            for (i, v) in v.iter().enumerate() {
+                done(at + i, *v);
+            }
+            at += len;
+        }
+    }
+}
+
+/// Lets go of the packets also when a call fails in the middle.
+impl Drop for Use {
+    fn drop(&mut self) {
+        self.slot.packets(&[]);
+    }
+}
+
+/// Makes an engine that runs `rules`; NULL: no rules, events of flows and protocols only. `config` NULL: all zero.
+/// Thread-safe. The engine keeps what it needs of rules and settings, which may be freed.
+///
+/// # Safety
+/// `rules` is NULL or a handle; `config` is NULL or points to a struct whose `size` is set; `out` is NULL or can be
+/// written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_engine_new(
+    rules: *const tg_ruleset,
+    config: *const tg_engine_config,
+    out: *mut *mut tg_engine,
+) -> tg_status {
+    fence(|| {
+        // SAFETY: the caller promises so.
+        let out = unsafe { args::out(out, "out") }?;
+        let config = if config.is_null() {
+            None
+        } else {
+            // SAFETY: as above.
+            Some(unsafe { args::read_sized(config) }?)
+        };
+        // SAFETY: as above.
+        let rules = if rules.is_null() { None } else { Some(unsafe { handle::share::<Rules>(rules) }?) };
+        out.write(handle::make(make(rules.as_deref(), config.as_ref())?));
+        Ok(())
+    })
+}
+
+fn make(rules: Option<&Rules>, config: Option<&tg_engine_config>) -> Res<Worker> {
+    let flags = config.map_or(0, |c| c.flags);
+    if flags & !(TG_ENGINE_INLINE | TG_ENGINE_IGNORE_CHECKSUMS) != 0 {
+        return err(TG_ERR_INVALID, format!("flags is {flags:#x}, of which this library knows 0x3"));
+    }
+    let memory = match config.map_or(0, |c| c.memory) {
+        0 => MEMORY,
+        m if (LEAST_MEMORY..=1 << 42).contains(&m) => m,
+        m => return err(TG_ERR_INVALID, format!("memory is {m}; from {LEAST_MEMORY} on it is enough")),
+    };
+    let events = event::types(config.map_or(0, |c| c.events))?;
+    let said = match config.map_or(std::ptr::null(), |c| c.settings) {
+        p if p.is_null() => rules.map(|r| r.said.clone()).unwrap_or_default(),
+        // SAFETY: the caller of `tg_engine_new` promises a handle.
+        p => unsafe { Said::of(p) }?,
+    };
+    let inline = flags & TG_ENGINE_INLINE != 0;
+    let settings = said.read(inline)?;
+    let ignore_checksums = flags & TG_ENGINE_IGNORE_CHECKSUMS != 0;
+    let mut c = settings.engine(Mode { ips: inline, ignore_checksums, memory });
+    let call = config.and_then(|c| c.on_event);
+    // The callback sees transactions, whatever the outputs of the settings show.
+    c.app.shown |= call.is_some();
+    let set = rules.map(|r| r.set.clone()).unwrap_or_default();
+    let mut engine = Engine::new(c, set);
+    if let Some(r) = rules {
+        let sets = EngineSets::new(&r.set, &r.sets, SEED);
+        if !sets.is_empty() {
+            engine.set_sets(Box::new(sets));
+        }
+    }
+    let eve = settings.outputs.eve.first().cloned();
+    let any_drop = eve.as_ref().is_some_and(|e| e.drop.is_some());
+    let tap = Tap {
+        call,
+        user: config.map_or(std::ptr::null_mut(), |c| c.user),
+        events,
+        slot: handle::make(Slot::new(eve, inline)),
+        drops: DropsSeen::new(any_drop),
+        counts: Counts::default(),
+        stopped: false,
+        lost: 0,
+    };
+    Ok(Worker {
+        core: UnsafeCell::new(Core { engine, tap }),
+        inline,
+        asked: Mutex::new(Vec::with_capacity(MOST_ASKED)),
+        any_asked: AtomicBool::new(false),
+    })
+}
+
+/// Inspects `count` packets in order and writes `count` verdicts, if `verdicts` is not NULL. Best given 32 or more at
+/// a time. It takes no memory and does not block. One thread at a time for an engine.
+///
+/// With TG_ERR_STOPPED all verdicts are written; with every other error none of the burst of 32 that it happened in.
+///
+/// # Safety
+/// `engine` is NULL or a handle; `packets` points to `count` packets, whose bytes can be read; `verdicts` is NULL or
+/// has room for `count`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_engine_process(
+    engine: *mut tg_engine,
+    packets: *const tg_packet,
+    count: usize,
+    verdicts: *mut tg_verdict,
+) -> tg_status {
+    fence(|| {
+        // SAFETY: the caller promises so.
+        let (mut e, packets) = unsafe { (Use::of(engine)?, args::array(packets, count, "packets")?) };
+        if packets.iter().any(|p| p.data.is_null() && p.len != 0) {
+            return err(TG_ERR_NULL, "data of a packet is NULL");
+        }
+        e.begin(packets);
+        let frame = |i: usize| {
+            let empty = Frame { data: &[], ts: 0, link: 1, index: 0 };
+            // SAFETY: the caller promises so.
+            packets.get(i).map_or(empty, |p| unsafe { p.frame() })
+        };
+        let done = |i: usize, v: Verdict| {
+            if !verdicts.is_null() {
+                // SAFETY: there is room for `count`, and `i` is less.
+                unsafe { verdicts.add(i).write(verdict(v)) }
+            }
+        };
+        e.bursts(packets.len(), frame, done);
+        e.end()
+    })
+}
+
+/// Lets time pass without packets: flows and fragments that are idle too long end, which may bring events. Call it
+/// about once a second when no packets come. One thread at a time for an engine.
+///
+/// # Safety
+/// `engine` is NULL or a handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_engine_tick(engine: *mut tg_engine, now_ns: u64) -> tg_status {
+    fence(|| {
+        // SAFETY: the caller promises so.
+        let mut e = unsafe { Use::of(engine) }?;
+        e.begin(&[]);
+        e.run(|engine, open| engine.tick(now_ns, open));
+        e.end()
+    })
+}
+
+/// Ends all flows, as at the end of a capture: what they still hold is inspected and reported. The engine can be used
+/// again afterwards. One thread at a time for an engine.
+///
+/// # Safety
+/// `engine` is NULL or a handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_engine_finish(engine: *mut tg_engine) -> tg_status {
+    fence(|| {
+        // SAFETY: the caller promises so.
+        let mut e = unsafe { Use::of(engine) }?;
+        e.begin(&[]);
+        e.run(|engine, open| engine.finish(open));
+        e.end()
+    })
+}
+
+/// Goes on with other rules; flows and their state stay, what rules noted by numbers (flowbits, thresholds, datasets)
+/// begins anew. Takes memory. One thread at a time for an engine; the rule set may be shared.
+///
+/// # Safety
+/// `engine` is NULL or a handle; so is `rules`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_engine_swap_rules(engine: *mut tg_engine, rules: *const tg_ruleset) -> tg_status {
+    fence(|| {
+        // SAFETY: the caller promises so.
+        let (mut e, rules) = unsafe { (Use::of(engine)?, handle::share::<Rules>(rules)?) };
+        let sets = EngineSets::new(&rules.set, &rules.sets, SEED);
+        e.run(|engine, _| {
+            engine.swap_rules(rules.set.clone());
+            engine.set_sets(Box::new(sets));
+        });
+        Ok(())
+    })
+}
+
+/// Tells what the engine has counted. One thread at a time for an engine.
+///
+/// # Safety
+/// `engine` is NULL or a handle; `out` is NULL or points to a struct whose `size` is set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_engine_stats(engine: *mut tg_engine, out: *mut tg_stats) -> tg_status {
+    fence(|| {
+        // SAFETY: the caller promises so.
+        let mut e = unsafe { Use::of(engine) }?;
+        let (s, lost) = e.run(|engine, open| (engine.stats(), open.tap.lost));
+        let pool = |i: usize| s.pools.get(i).map_or([0; 2], |p| [p.0, p.1]);
+        let value = tg_stats {
+            size: size_of::<tg_stats>(),
+            frames: s.frames,
+            bytes: s.bytes,
+            packets: s.packets,
+            invalid: s.invalid,
+            tcp: s.tcp,
+            udp: s.udp,
+            flows: s.flow.total,
+            flows_active: s.flows_active,
+            flows_evicted: s.flow.evicted,
+            alerts: s.alerts,
+            alerts_suppressed: s.suppressed,
+            forwarded: s.accepted,
+            dropped: s.blocked,
+            bypassed: s.bypassed,
+            gaps: s.stream.gaps,
+            stream_pool: pool(0),
+            app_pool: pool(1),
+            pool_refused: s.pool_refused.iter().sum(),
+            events_lost: lost,
+        };
+        // SAFETY: the caller promises so.
+        unsafe { args::write_sized(out, value) }
+    })
+}
+
+/// Gives every counter there is, under its name in EVE's `stats`, to `callback`. Takes memory. One thread at a time
+/// for an engine.
+///
+/// # Safety
+/// `engine` is NULL or a handle; `callback` is NULL or a function that does as its type says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_engine_counters(
+    engine: *mut tg_engine,
+    callback: tg_counter_fn,
+    user: *mut c_void,
+) -> tg_status {
+    fence(|| {
+        let Some(call) = callback else { return err(TG_ERR_NULL, "callback is NULL") };
+        let all = {
+            // SAFETY: the caller promises so.
+            let mut e = unsafe { Use::of(engine) }?;
+            let inline = e.worker.inline;
+            e.run(|engine, open| counters::named(&engine.stats(), &open.tap.counts, inline, true))
+        };
+        for (name, n) in &all {
+            // SAFETY: the caller gave a function of this type; the name outlives the call.
+            if unsafe { call(tg_bytes::of(name.as_bytes()), *n, user) } != 0 {
+                return err(TG_ERR_STOPPED, "the callback asked to stop");
+            }
+        }
+        Ok(())
+    })
+}
+
+fn no_flow<T>(id: u64) -> Res<T> {
+    err(TG_ERR_NOT_FOUND, format!("no flow alive has the number {id}"))
+}
+
+/// Tells of the living flow number `id`. One thread at a time for an engine; what `out` points to afterwards is valid
+/// for ever.
+///
+/// # Safety
+/// `engine` is NULL or a handle; `out` is NULL or points to a struct whose `size` is set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_engine_flow(engine: *mut tg_engine, id: u64, out: *mut tg_flow) -> tg_status {
+    fence(|| {
+        // SAFETY: the caller promises so.
+        let mut e = unsafe { Use::of(engine) }?;
+        match e.run(|engine, _| engine.with_flow_id(id, |v| flow_of(&v))) {
+            // SAFETY: as above.
+            Some(f) => unsafe { args::write_sized(out, f) },
+            None => no_flow(id),
+        }
+    })
+}
+
+/// Finds the living flow between two ends and tells its number. One thread at a time for an engine.
+///
+/// # Safety
+/// `engine` is NULL or a handle; `key` is NULL or points to a struct whose `size` is set; `id` is NULL or can be
+/// written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_engine_flow_find(
+    engine: *mut tg_engine,
+    key: *const tg_flow_key,
+    id: *mut u64,
+) -> tg_status {
+    fence(|| {
+        // SAFETY: the caller promises so.
+        let (id, key) = unsafe { (args::out(id, "id")?, args::read_sized(key)?) };
+        if !matches!(key.ip_version, 4 | 6) || key.vlans > 3 {
+            return err(TG_ERR_INVALID, "ip_version is neither 4 nor 6, or vlans more than 3");
+        }
+        let v6 = key.ip_version == 6;
+        let addr = |a: [u8; 16]| if v6 { Addr(a) } else { Addr::v4([a[0], a[1], a[2], a[3]]) };
+        let key = Key {
+            src: addr(key.src),
+            dst: addr(key.dst),
+            sp: key.src_port,
+            dp: key.dst_port,
+            vlan: key.vlan,
+            vlans: key.vlans,
+            proto: key.proto,
+            recursion: key.recursion,
+            v6,
+        };
+        // SAFETY: as above.
+        let mut e = unsafe { Use::of(engine) }?;
+        match e.run(|engine, _| engine.flow_id(&key)) {
+            Some(found) => {
+                id.write(found);
+                Ok(())
+            }
+            None => err(TG_ERR_NOT_FOUND, "no flow alive is between these ends"),
+        }
+    })
+}
+
+/// Notes what a callback asks for, if this is one.
+///
+/// # Safety
+/// `p` is NULL or a handle of an engine.
+unsafe fn ask(p: *mut tg_engine, id: u64, deed: Deed) -> Option<Res> {
+    // SAFETY: as above.
+    if !unsafe { handle::is_inside::<Worker>(p) } {
+        return None;
+    }
+    let note = || {
+        // SAFETY: as above; only what may be used by a callback of the engine is: not the core.
+        let worker = unsafe { handle::peek::<Worker>(p) }?;
+        may_block(worker.inline, deed)?;
+        let mut asked = worker.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked.len() >= MOST_ASKED {
+            return err(TG_ERR_ROOM, format!("{MOST_ASKED} flows were named in this burst already"));
+        }
+        asked.push((id, deed));
+        worker.any_asked.store(true, Ordering::Relaxed);
+        Ok(())
+    };
+    Some(note())
+}
+
+fn may_block(inline: bool, deed: Deed) -> Res {
+    match deed {
+        Deed::Block if !inline => err(TG_ERR_STATE, "the engine is not inline: its verdicts drop nothing"),
+        _ => Ok(()),
+    }
+}
+
+/// Drops every further packet of flow `id`. TG_ERR_NOT_FOUND when no such flow is alive, TG_ERR_STATE when the engine
+/// is not inline. One thread at a time for an engine; from the engine's event callback it is done after the burst of
+/// 32 packets at hand, and a flow that is not there then is no error.
+///
+/// # Safety
+/// `engine` is NULL or a handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_engine_flow_block(engine: *mut tg_engine, id: u64) -> tg_status {
+    fence(|| {
+        // SAFETY: the caller promises so.
+        if let Some(r) = unsafe { ask(engine, id, Deed::Block) } {
+            return r;
+        }
+        // SAFETY: as above.
+        let mut e = unsafe { Use::of(engine) }?;
+        may_block(e.worker.inline, Deed::Block)?;
+        match e.run(|engine, _| engine.block_flow(id)) {
+            Ok(true) => Ok(()),
+            Ok(false) => no_flow(id),
+            Err(e) => err(TG_ERR_STATE, e.to_string()),
+        }
+    })
+}
+
+/// Inspects no further packet of flow `id`: their verdict is TG_VERDICT_BYPASS. TG_ERR_NOT_FOUND when no such flow is
+/// alive. Threads and callbacks: see tg_engine_flow_block.
+///
+/// # Safety
+/// `engine` is NULL or a handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_engine_flow_bypass(engine: *mut tg_engine, id: u64) -> tg_status {
+    fence(|| {
+        // SAFETY: the caller promises so.
+        if let Some(r) = unsafe { ask(engine, id, Deed::Bypass) } {
+            return r;
+        }
+        // SAFETY: as above.
+        let mut e = unsafe { Use::of(engine) }?;
+        if e.run(|engine, _| engine.bypass_flow(id)) { Ok(()) } else { no_flow(id) }
+    })
+}
+
+/// Frees an engine without ending its flows (see tg_engine_finish); NULL is nothing to do. TG_ERR_HANDLE when it was
+/// freed before, TG_ERR_BUSY or TG_ERR_REENTRANT while somebody is inside: then it lives on.
+///
+/// # Safety
+/// `engine` is NULL or a handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_engine_free(engine: *mut tg_engine) -> tg_status {
+    // SAFETY: the caller promises so.
+    fence(|| unsafe { handle::free::<Worker>(engine) })
+}

@@ -1,0 +1,234 @@
+//! Rule sets: text and files in, an immutable compiled set out, with every refusal told through a callback.
+
+use std::ffi::{c_char, c_int, c_void};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tidegate_core::detect::RuleSet;
+use tidegate_core::rules::SetStore;
+use tidegate_dataplane::load::{Loaded, Refused, Source, load_sources};
+
+use crate::args::{self, sized, tg_bytes};
+use crate::error::{Res, TG_ERR_INVALID, TG_ERR_IO, TG_ERR_STOPPED, err, fence, tg_status};
+use crate::handle::{self, Object};
+use crate::log::{say, tg_log_level};
+use crate::settings::{Said, tg_settings};
+
+/// Compiled rules. Immutable: any number of threads and engines may use one object at the same time. Engines keep
+/// what they need of it, so it may be freed while they run.
+pub struct tg_ruleset {
+    _private: [u8; 0],
+}
+
+/// Where rules come from: a file or a folder of `*.rules` files, or text. Members that are not used are zero.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct tg_source {
+    /// A file or folder, ending in NUL; NULL: `text` is given.
+    pub path: *const c_char,
+    /// The rules themselves, one a line.
+    pub text: *const c_char,
+    /// Bytes of `text`.
+    pub text_len: usize,
+    /// What errors call the text, ending in NUL; NULL: "text".
+    pub name: *const c_char,
+}
+
+/// What is said about a rule.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum tg_rule_note {
+    /// It is wrong and left out.
+    TG_RULE_REFUSED = 1,
+    /// It is loaded, though something about it is odd.
+    TG_RULE_ODD = 2,
+    /// Not about one rule: a list or a limit that was done without. `line` is 0.
+    TG_RULE_GENERAL = 3,
+}
+
+/// Something about a rule.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct tg_rule_error {
+    /// sizeof(tg_rule_error)
+    pub size: usize,
+    /// What it means.
+    pub note: tg_rule_note,
+    /// Number of the signature; 0 when none could be read.
+    pub sid: u32,
+    /// Line from 1, in `file`.
+    pub line: u32,
+    /// Column in bytes from 1.
+    pub column: u32,
+    /// The file, or the name of the text.
+    pub file: tg_bytes,
+    /// What is wrong, in words.
+    pub reason: tg_bytes,
+    /// A short text that equal reasons share.
+    pub kind: tg_bytes,
+}
+
+/// What a rule set is made of.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct tg_ruleset_info {
+    /// sizeof(tg_ruleset_info)
+    pub size: usize,
+    /// Rules loaded.
+    pub loaded: u64,
+    /// Rules refused.
+    pub refused: u64,
+    /// Rules that say themselves that they do not apply here (`requires`).
+    pub skipped: u64,
+    /// Literal patterns in all databases.
+    pub patterns: u64,
+    /// Bytes of the pattern databases.
+    pub pattern_bytes: u64,
+}
+
+sized!(tg_rule_error, tg_ruleset_info);
+
+/// Takes one note on a rule, valid during the call. Any other return value than 0 ends the compilation with
+/// TG_ERR_STOPPED. It may use other objects of the library.
+pub type tg_rule_error_fn =
+    Option<unsafe extern "C" fn(error: *const tg_rule_error, user: *mut c_void) -> c_int>;
+
+/// What a handle stands for.
+pub(crate) struct Rules {
+    pub set: Arc<RuleSet>,
+    pub sets: Arc<SetStore>,
+    pub said: Said,
+    info: tg_ruleset_info,
+}
+
+// The settings are not shared by reference beyond this struct, which is not changed.
+impl Object for Rules {
+    const KIND: u32 = 2;
+    const NAME: &'static str = "rule set";
+    type Opaque = tg_ruleset;
+}
+
+/// # Safety
+/// The pointers of `s` are NULL or what the struct says.
+unsafe fn source(s: &tg_source) -> Res<Source> {
+    // SAFETY: as above, here and below.
+    unsafe {
+        if !s.path.is_null() {
+            if !s.text.is_null() {
+                return err(TG_ERR_INVALID, "a source has a path and text");
+            }
+            return Ok(Source::Path(PathBuf::from(args::text(s.path, "path")?)));
+        }
+        let text = args::bytes(s.text.cast(), s.text_len, "text")?.to_vec();
+        let name = if s.name.is_null() { "text" } else { args::text(s.name, "name")? };
+        Ok(Source::Text { name: name.to_string(), text })
+    }
+}
+
+/// Tells what came up; `false` when the callback wants no more.
+fn tell(l: &Loaded, on_error: tg_rule_error_fn, user: *mut c_void) -> bool {
+    let Some(call) = on_error else {
+        for r in &l.refused {
+            say(tg_log_level::TG_LOG_WARNING, &format!("refused: {}", l.place(r)));
+        }
+        return true;
+    };
+    let one = |note, r: &Refused| {
+        let file = l.sources.get(r.file as usize).map(|p| p.to_string_lossy()).unwrap_or_default();
+        let e = tg_rule_error {
+            size: size_of::<tg_rule_error>(),
+            note,
+            sid: r.sid.unwrap_or(0),
+            line: r.line,
+            column: r.column,
+            file: tg_bytes::of(file.as_bytes()),
+            reason: tg_bytes::of(r.text.as_bytes()),
+            kind: tg_bytes::of(r.kind.as_bytes()),
+        };
+        // SAFETY: the caller gave a function of this type; all that `e` points to outlives the call.
+        unsafe { call(&raw const e, user) == 0 }
+    };
+    let general = |text: &String| {
+        one(
+            tg_rule_note::TG_RULE_GENERAL,
+            &Refused {
+                file: u32::MAX,
+                line: 0,
+                column: 0,
+                sid: None,
+                kind: String::new(),
+                text: text.clone(),
+            },
+        )
+    };
+    l.refused.iter().all(|r| one(tg_rule_note::TG_RULE_REFUSED, r))
+        && l.warnings.iter().all(|r| one(tg_rule_note::TG_RULE_ODD, r))
+        && l.notes.iter().all(general)
+}
+
+/// Compiles rules of `count` sources. A wrong rule is no error: it is left out and told to `on_error` (NULL: to the
+/// log), after all sources were read. `settings` gives variables and lists; NULL: the built-in ones. Thread-safe.
+///
+/// TG_ERR_IO when a file cannot be read.
+///
+/// # Safety
+/// `sources` points to `count` sources; `settings` is NULL or a handle; `on_error` is NULL or a function that does as
+/// its type says; `out` is NULL or can be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_ruleset_compile(
+    sources: *const tg_source,
+    count: usize,
+    settings: *const tg_settings,
+    on_error: tg_rule_error_fn,
+    user: *mut c_void,
+    out: *mut *mut tg_ruleset,
+) -> tg_status {
+    fence(|| {
+        // SAFETY: the caller promises so.
+        let (sources, said, out) =
+            unsafe { (args::array(sources, count, "sources")?, Said::of(settings)?, args::out(out, "out")?) };
+        // SAFETY: as above.
+        let from = sources.iter().map(|s| unsafe { source(s) }).collect::<Res<Vec<_>>>()?;
+        let loaded = load_sources(&from, &said.read(false)?, said.data_dir.as_deref())
+            .or_else(|text| err(TG_ERR_IO, text))?;
+        if !tell(&loaded, on_error, user) {
+            return err(TG_ERR_STOPPED, "on_error asked to stop");
+        }
+        let s = loaded.set.stats();
+        let info = tg_ruleset_info {
+            size: size_of::<tg_ruleset_info>(),
+            loaded: loaded.loaded as u64,
+            refused: loaded.refused.len() as u64,
+            skipped: loaded.skipped as u64,
+            patterns: s.patterns as u64,
+            pattern_bytes: s.bytes as u64,
+        };
+        out.write(handle::make(Rules { set: Arc::new(loaded.set), sets: Arc::new(loaded.sets), said, info }));
+        Ok(())
+    })
+}
+
+/// Tells what a rule set is made of. Thread-safe.
+///
+/// # Safety
+/// `rules` is NULL or a handle; `out` is NULL or points to a struct whose `size` is set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_ruleset_describe(
+    rules: *const tg_ruleset,
+    out: *mut tg_ruleset_info,
+) -> tg_status {
+    fence(|| {
+        // SAFETY: the caller promises so.
+        unsafe { args::write_sized(out, handle::share::<Rules>(rules)?.info) }
+    })
+}
+
+/// Frees a rule set; NULL is nothing to do. Engines that run with it go on. TG_ERR_HANDLE when it was freed before.
+///
+/// # Safety
+/// `rules` is NULL or a handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_ruleset_free(rules: *mut tg_ruleset) -> tg_status {
+    // SAFETY: the caller promises so.
+    fence(|| unsafe { handle::free::<Rules>(rules) })
+}
