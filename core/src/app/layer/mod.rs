@@ -1,0 +1,272 @@
+//! The application layer of one engine: in-order bytes and datagrams of a flow go in, its protocol is recognised,
+//! and the protocol's parser is fed.
+//!
+//! Owns the parsers, the files, the recogniser and the expectations of further flows; the flow owns a [`FlowApp`].
+//! The order of decisions (when detection gives up, which direction is believed, what happens to data that came
+//! first in the other direction) follows Suricata 8, because `app_proto` and every rule with an application
+//! protocol depend on it.
+
+mod detect;
+mod flow;
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use self::flow::{CHANGING, HELD, LOST, OFF, OPAQUE};
+pub use self::flow::{Fed, FlowApp, FlowFacts, LAYER_EVENTS};
+use super::expect::Expectations;
+use super::file::Files;
+use super::recognise::Recogniser;
+use super::registry::PROTOCOLS;
+use super::{AppConfig, AppCx, AppProto, Input, Outcome, Parser, StateId, Wanted};
+use crate::Dir;
+use crate::pool::{BytePool, Scratch};
+
+/// One call of [`AppLayer::feed`].
+struct Turn<'a> {
+    app: &'a mut FlowApp,
+    flow: &'a FlowFacts,
+    pool: &'a mut BytePool,
+    now: u64,
+    fed: Fed,
+}
+
+/// All protocols of one engine.
+pub struct AppLayer {
+    parsers: Vec<Option<Box<dyn Parser>>>,
+    wanted: Vec<Wanted>,
+    shown: bool,
+    recogniser: Recogniser,
+    expected: Expectations,
+    files: Files,
+    scratch: Scratch,
+    cfg: AppConfig,
+}
+
+impl AppLayer {
+    /// Takes all memory: parsers of the protocols that `cfg` leaves on, files, tables.
+    pub fn new(cfg: AppConfig) -> Self {
+        let on = |name: &str| !cfg.disabled.iter().chain(&cfg.detection_only).any(|n| n == name);
+        let parsers = PROTOCOLS
+            .iter()
+            .map(|d| if on(d.name) { d.parser.map(|make| make(&cfg)) } else { None })
+            .collect::<Vec<_>>();
+        AppLayer {
+            wanted: alloc::vec![Wanted::ALL; parsers.len()],
+            parsers,
+            shown: true,
+            recogniser: Recogniser::new(&cfg),
+            expected: Expectations::new(1024),
+            files: Files::new(&cfg),
+            scratch: Scratch::new(64 << 10),
+            cfg,
+        }
+    }
+
+    /// Tells each protocol which buffers the loaded rules read, in the order of the registry. Call after the rules
+    /// changed; before the first call everything is kept.
+    pub fn set_wanted(&mut self, wanted: &[Wanted]) {
+        for (slot, w) in self.wanted.iter_mut().zip(wanted) {
+            *slot = *w;
+        }
+    }
+
+    /// Tells whether rules were loaded at all: see [`AppCx::shown`].
+    pub fn set_ruled(&mut self, ruled: bool) {
+        self.shown = ruled || self.cfg.shown;
+    }
+
+    /// The files of all flows.
+    pub fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// The files of all flows, for marking what was logged or stored.
+    pub fn files_mut(&mut self) -> &mut Files {
+        &mut self.files
+    }
+
+    /// Settings it was built with.
+    pub fn config(&self) -> &AppConfig {
+        &self.cfg
+    }
+
+    /// The parser that holds the flow's transactions, and the flow's state in it. The protocol of the transactions
+    /// is [`AppLayer::owner`], which is the one before a change until the next one is found.
+    pub fn parser(&self, app: &FlowApp) -> Option<(&dyn Parser, StateId)> {
+        let st = app.state()?;
+        Some((self.parsers.get(app.owner.index()?)?.as_deref()?, st))
+    }
+
+    /// As [`AppLayer::parser`], to change a transaction's common part.
+    pub fn parser_mut(&mut self, app: &FlowApp) -> Option<(&mut (dyn Parser + 'static), StateId)> {
+        let st = app.state()?;
+        Some((self.parsers.get_mut(app.owner.index()?)?.as_deref_mut()?, st))
+    }
+
+    /// As [`AppLayer::parser_mut`], with the files beside it.
+    pub fn parts(&mut self, app: &FlowApp) -> Option<(&mut (dyn Parser + 'static), StateId, &Files)> {
+        let st = app.state()?;
+        let parser = self.parsers.get_mut(app.owner.index()?)?.as_deref_mut()?;
+        Some((parser, st, &self.files))
+    }
+
+    /// Protocol of the flow's transactions.
+    pub fn owner(&self, app: &FlowApp) -> AppProto {
+        if app.state == 0 { app.proto } else { app.owner }
+    }
+
+    /// Gives transaction `id` back.
+    pub fn free_tx(&mut self, app: &FlowApp, flow: &FlowFacts, id: u64, pool: &mut BytePool, now: u64) {
+        let (Some(st), Some(i)) = (app.state(), app.owner.index()) else { return };
+        let (parser, mut cx) = self.split(i, flow, pool, now);
+        if let Some(p) = parser {
+            p.free_tx(st, id, &mut cx);
+        }
+    }
+
+    /// The source of packets ended: forgets the flows that were announced and never came.
+    pub fn finish(&mut self, pool: &mut BytePool) {
+        self.expected.clear(pool);
+    }
+
+    /// The flow ended: gives back everything it holds here.
+    pub fn end(&mut self, app: &mut FlowApp, flow: &FlowFacts, pool: &mut BytePool, now: u64) {
+        self.close_state(app, flow, pool, now);
+        app.flags |= OFF;
+    }
+
+    /// Takes what has not been consumed yet of one direction (TCP, in order), or a datagram.
+    ///
+    /// A gap is told once, before or without the data that follows it. With `eof` the data may be empty.
+    pub fn feed(
+        &mut self,
+        app: &mut FlowApp,
+        flow: &FlowFacts,
+        input: Input<'_>,
+        pool: &mut BytePool,
+        now: u64,
+    ) -> Fed {
+        let fed = Fed { consumed: input.data.len(), ..Fed::default() };
+        if app.flags & (OFF | OPAQUE) != 0 {
+            return fed;
+        }
+        let mut turn = Turn { app, flow, pool, now, fed };
+        self.take(&mut turn, input);
+        turn.fed
+    }
+
+    fn take(&mut self, t: &mut Turn<'_>, input: Input<'_>) {
+        if input.datagram {
+            return self.feed_datagram(t, input);
+        }
+        let dir = input.dir;
+        if input.gap > 0 && !self.gap(t, input) {
+            return;
+        }
+        let unknown = t.app.side(dir) == AppProto::UNKNOWN;
+        let input = Input { gap: if unknown { 0 } else { input.gap }, ..input };
+        if t.app.flags & CHANGING != 0 && !unknown {
+            self.feed_changed(t, input);
+        } else if unknown && t.app.flags & (LOST << dir.ix()) == 0 {
+            self.detect(t, input);
+        } else if t.app.flags & (HELD << dir.ix()) != 0 {
+            t.app.flags &= !(HELD << dir.ix());
+            if self.first_fits(t, dir) {
+                self.parse(t, input);
+            }
+        } else if t.app.proto.is_known() {
+            self.parse(t, input);
+        }
+    }
+
+    /// Hands bytes to the flow's parser.
+    fn parse(&mut self, t: &mut Turn<'_>, input: Input<'_>) {
+        let len = input.data.len();
+        t.fed.consumed = len;
+        let Some(i) = t.app.proto.index() else { return };
+        if self.parsers.get(i).is_none_or(Option::is_none) {
+            return;
+        }
+        if t.app.state().is_none() {
+            let carried = self.expected.take(t.flow);
+            let (parser, mut cx) = self.split(i, t.flow, t.pool, t.now);
+            let Some(p) = parser else { return };
+            let Some(st) = p.open(&mut cx) else {
+                t.app.flags |= OFF;
+                return;
+            };
+            if let Some(mut c) = carried {
+                p.expected(st, c.what, c.flow, &mut cx);
+                c.what.free(cx.pool);
+            }
+            t.app.state = st + 1;
+            t.app.owner = t.app.proto;
+        }
+        let Some(st) = t.app.state() else { return };
+        let (parser, mut cx) = self.split(i, t.flow, t.pool, t.now);
+        let Some(p) = parser else { return };
+        match p.parse(st, input, &mut cx) {
+            Outcome::Consumed { bytes, need } => {
+                t.fed.consumed = bytes.min(len);
+                t.fed.need = need;
+            }
+            Outcome::Failed => {
+                t.app.flags |= OFF;
+                t.fed.parse_failed = true;
+            }
+            Outcome::Change { bytes, to } => {
+                t.fed.consumed = bytes.min(len);
+                t.fed.change = true;
+                if t.app.flags & CHANGING == 0 {
+                    t.app.flags |= CHANGING;
+                    t.app.proto_orig = t.app.proto;
+                    t.app.proto_expected = to.unwrap_or_default();
+                    for dir in Dir::BOTH {
+                        if t.app.side(dir) == AppProto::UNKNOWN {
+                            t.app.set_side(dir, t.app.proto);
+                        }
+                    }
+                }
+            }
+            Outcome::Opaque { bytes } => {
+                t.fed.consumed = bytes.min(len);
+                t.app.flags |= OPAQUE;
+                t.fed.opaque = true;
+            }
+        }
+        if let Some(e) = p.announced() {
+            self.expected.add(t.flow, &e, t.pool, t.now);
+        }
+    }
+
+    fn close_state(&mut self, app: &mut FlowApp, flow: &FlowFacts, pool: &mut BytePool, now: u64) {
+        if let (Some(st), Some(i)) = (app.state(), app.owner.index()) {
+            let (parser, mut cx) = self.split(i, flow, pool, now);
+            if let Some(p) = parser {
+                p.close(st, &mut cx);
+            }
+        }
+        app.state = 0;
+    }
+
+    fn split<'a>(
+        &'a mut self,
+        i: usize,
+        flow: &FlowFacts,
+        pool: &'a mut BytePool,
+        now: u64,
+    ) -> (Option<&'a mut (dyn Parser + 'static)>, AppCx<'a>) {
+        let cx = AppCx {
+            pool,
+            files: &mut self.files,
+            scratch: &mut self.scratch,
+            cfg: &self.cfg,
+            now,
+            wanted: self.wanted.get(i).copied().unwrap_or_default(),
+            shown: self.shown,
+            ports: flow.ports,
+        };
+        (self.parsers.get_mut(i).and_then(|p| p.as_deref_mut()), cx)
+    }
+}
