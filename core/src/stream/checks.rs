@@ -2,8 +2,9 @@
 //! the receiving host's policy, keep-alives, window updates.
 
 use super::policy::OsPolicy;
+use super::segment::{ACK, FIN, RST, SYN, Seg, geq, gt, leq, lt};
 use super::session::{TcpState, df, outflag, sf};
-use super::state::{ACK, FIN, Machine, RST, SYN, Seg, Step, geq, gt, leq, lt};
+use super::state::{Machine, Step};
 use super::{Ev, StreamConfig};
 use crate::Dir;
 

@@ -1,8 +1,9 @@
 //! The end of a session: FINs, RSTs and the states between them and the closed one.
 
 use super::Ev;
+use super::segment::{ACK, FIN, RST, SYN, Seg, gt, leq, lt};
 use super::session::{TcpState, outflag, sf};
-use super::state::{ACK, FIN, Machine, RST, SYN, Seg, Step, gt, leq, lt};
+use super::state::{Machine, Step};
 use crate::Dir;
 
 impl Machine<'_> {

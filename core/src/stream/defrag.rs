@@ -6,15 +6,18 @@
 //! out the one that waited longest is given up; when fragments or bytes run out the fragment is ignored with
 //! an event. Time is that of the packets.
 
+mod assemble;
 mod overlap;
 #[cfg(test)]
 mod tests;
+mod tracker;
 
 use alloc::{vec, vec::Vec};
 
 use self::overlap::{Extent, Outcome, Rule};
+use self::tracker::{Frag, Key, Tracker};
 use super::policy::OsPolicy;
-use crate::packet::{Addr, EventSet, Packet, checksum, events as ev};
+use crate::packet::{EventSet, Packet, events as ev};
 use crate::pool::{BytePool, PBuf, Slab};
 
 /// No slot of a slab.
@@ -87,126 +90,6 @@ impl Datagram {
     /// LINKTYPE_ number of the first fragment.
     pub const fn link(&self) -> u16 {
         self.link
-    }
-}
-
-/// What the fragments of one datagram have in common.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Key {
-    src: Addr,
-    dst: Addr,
-    id: u32,
-    /// IPv4: the protocol. IPv6 fragments may differ in it, so it is the fragment header's own number.
-    proto: u8,
-    v6: bool,
-    recursion: u8,
-    vlan: [u16; 3],
-}
-
-impl Key {
-    fn of(p: &Packet<'_>, id: u32) -> Key {
-        Key {
-            src: p.src,
-            dst: p.dst,
-            id,
-            proto: p.proto,
-            v6: p.is_ipv6(),
-            recursion: p.recursion,
-            vlan: p.vlan,
-        }
-    }
-
-    fn hash(&self, seed: u64) -> u64 {
-        let word = |b: &[u8; 16], at: usize| {
-            b.get(at..).and_then(|b| b.first_chunk::<8>()).map_or(0, |b| u64::from_le_bytes(*b))
-        };
-        let rest = u64::from(self.id) << 32
-            | u64::from(self.proto) << 24
-            | u64::from(self.recursion) << 16
-            | u64::from(self.vlan[0] ^ self.vlan[1].rotate_left(4) ^ self.vlan[2].rotate_left(8));
-        let words =
-            [word(&self.src.0, 0), word(&self.src.0, 8), word(&self.dst.0, 0), word(&self.dst.0, 8), rest];
-        // Each word enters through a multiplication of 64 by 64 bits keyed by the secret and folded.
-        words.iter().fold(seed ^ 0x9e37_79b9_7f4a_7c15, |h, w| {
-            let m = u128::from(h ^ w) * u128::from(seed.rotate_left(23) | 1 ^ 0xd6e8_feb8_6659_fd93);
-            (m as u64 ^ (m >> 64) as u64).wrapping_add(0x2545_f491_4f6c_dd1d)
-        })
-    }
-}
-
-#[derive(Debug)]
-struct Tracker {
-    key: Key,
-    hash: u64,
-    rule: Rule,
-    /// Head and tail of the fragments, in order of offset.
-    first: u32,
-    last: u32,
-    count: u32,
-    /// Bytes held, overlaps counted twice.
-    held: u32,
-    /// Where the fragment that reaches furthest ends.
-    top: u32,
-    seen_last: bool,
-    /// Time of the last fragment.
-    ts: u64,
-    /// The next tracker of the same bucket.
-    chain: u32,
-    /// Neighbours in the order of `ts`.
-    older: u32,
-    newer: u32,
-}
-
-impl Default for Tracker {
-    fn default() -> Self {
-        Tracker {
-            key: Key::default(),
-            hash: 0,
-            rule: Rule::Bsd,
-            first: NIL,
-            last: NIL,
-            count: 0,
-            held: 0,
-            top: 0,
-            seen_last: false,
-            ts: 0,
-            chain: NIL,
-            older: NIL,
-            newer: NIL,
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Frag {
-    x: Extent,
-    /// More fragments follow it.
-    more: bool,
-    next: u32,
-    /// For the first fragment of a datagram the headers before its data, then the data.
-    bytes: PBuf,
-    head: u32,
-    l3_off: u32,
-    l3_len: u32,
-    nh_off: u32,
-    nh: u8,
-    link: u16,
-}
-
-impl Default for Frag {
-    fn default() -> Self {
-        Frag {
-            x: Extent::default(),
-            more: false,
-            next: NIL,
-            bytes: PBuf::new(),
-            head: 0,
-            l3_off: 0,
-            l3_len: 0,
-            nh_off: 0,
-            nh: 0,
-            link: 0,
-        }
     }
 }
 
@@ -587,117 +470,4 @@ impl Defrag {
         t.top = t.top.max(x.end());
         true
     }
-
-    /// Whether the fragments lie without a hole from the start.
-    fn complete(&self, id: u32) -> bool {
-        let t = self.trackers.get(id);
-        // Cheap and nearly always decisive: too few bytes to fill the range.
-        if t.held < t.top {
-            return false;
-        }
-        let (mut end, mut at) = (0, t.first);
-        while at != NIL {
-            let f = self.frags.get(at);
-            if !f.x.skip {
-                if f.x.off > end {
-                    return false;
-                }
-                end = end.max(f.x.end());
-            }
-            at = f.next;
-        }
-        t.first != NIL
-    }
-
-    /// Copies the fragments together; `None` when the bytes do not fit.
-    fn assemble(&mut self, id: u32) -> Option<Datagram> {
-        let t = self.trackers.get(id);
-        let (first, top, v6) = (t.first, t.top, t.key.v6);
-        let head_of = self.headers(first)?;
-        let h = self.frags.get(head_of);
-        let (head, l3_off, l3_len, nh_off, nh, link) =
-            (h.head as usize, h.l3_off as usize, h.l3_len as usize, h.nh_off as usize, h.nh, h.link);
-        let mut buf = PBuf::new();
-        if buf.resize(&mut self.bytes, head + top as usize).is_err() {
-            buf.free(&mut self.bytes);
-            return None;
-        }
-        self.bytes_into(&buf, 0, head_of, 0, head);
-        let mut len = 0u32;
-        let mut at = first;
-        let mut ended_at: Option<u32> = None;
-        while at != NIL {
-            let f = self.frags.get(at);
-            let (x, more, next, skip_head) = (f.x, f.more, f.next, f.head as usize);
-            // Data behind the last fragment's beginning is not part of the datagram; at the same place it is.
-            if ended_at.is_some_and(|off| x.off > off) {
-                break;
-            }
-            if !x.skip && x.trim < x.len {
-                let keep = x.len - x.trim;
-                let to = head + (x.off + x.trim) as usize;
-                self.bytes_into(&buf, to, at, skip_head + x.trim as usize, keep as usize);
-                len = if x.off == 0 { x.len } else { len.max(x.end()) };
-                ended_at = (!more).then_some(x.off);
-            }
-            at = next;
-        }
-        buf.truncate(head + len as usize);
-        let total = (head - l3_off) as u32 + len;
-        let fits = if v6 { total - 40 } else { total } <= MAX_DATAGRAM;
-        let patched = fits
-            && buf
-                .get_mut(&mut self.bytes)
-                .get_mut(l3_off..)
-                .and_then(|ip| if v6 { patch_v6(ip, total, nh_off, nh) } else { patch_v4(ip, total, l3_len) })
-                .is_some();
-        if !patched {
-            buf.free(&mut self.bytes);
-            return None;
-        }
-        Some(Datagram { buf, l3_off: l3_off as u32, link })
-    }
-
-    /// The fragment whose headers the datagram gets: of those at offset 0 the last in order.
-    fn headers(&self, first: u32) -> Option<u32> {
-        let (mut at, mut found) = (first, None);
-        while at != NIL {
-            let f = self.frags.get(at);
-            if f.x.off > 0 {
-                break;
-            }
-            if !f.x.skip && f.x.trim < f.x.len {
-                found = Some(at);
-            }
-            at = f.next;
-        }
-        found
-    }
-
-    /// Copies `len` bytes of a fragment's bytes from `from` into `buf` at `to`.
-    fn bytes_into(&mut self, buf: &PBuf, to: usize, frag: u32, from: usize, len: usize) {
-        let src = self.frags.get(frag).bytes;
-        self.bytes.copy_between(&src, from, buf, to, len);
-    }
-}
-
-/// Length, fragment fields and checksum of an IPv4 header; the checksum keeps being as right or wrong as it was.
-fn patch_v4(ip: &mut [u8], total: u32, hlen: usize) -> Option<()> {
-    let header = ip.get_mut(..hlen.max(20))?;
-    let good = checksum::header_is_good(header);
-    header.get_mut(2..4)?.copy_from_slice(&(total as u16).to_be_bytes());
-    header.get_mut(6..8)?.copy_from_slice(&[0, 0]);
-    if good {
-        header.get_mut(10..12)?.copy_from_slice(&[0, 0]);
-        let sum = checksum::internet(header);
-        header.get_mut(10..12)?.copy_from_slice(&sum.to_be_bytes());
-    }
-    Some(())
-}
-
-/// Length of an IPv6 header, and the protocol where the fragment header was named.
-fn patch_v6(ip: &mut [u8], total: u32, nh_off: usize, nh: u8) -> Option<()> {
-    ip.get_mut(4..6)?.copy_from_slice(&(total.checked_sub(40)? as u16).to_be_bytes());
-    *ip.get_mut(nh_off)? = nh;
-    Some(())
 }

@@ -5,8 +5,9 @@
 //! They lie in the session's queue, a block of the pool that lives only while a handshake is ambiguous.
 
 use super::Ev;
+use super::segment::{ACK, FIN, RST, SYN, Seg, WSCALE_MAX, gt, leq};
 use super::session::{TcpState, df, outflag, sf};
-use super::state::{ACK, FIN, Machine, NO_DATA, RST, SYN, Seg, Step, TAKE, WSCALE_MAX, gt, leq};
+use super::state::{Machine, NO_DATA, Step, TAKE};
 use crate::Dir;
 
 /// What matters of a SYN or SYN/ACK.

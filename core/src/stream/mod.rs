@@ -23,6 +23,7 @@ pub mod defrag;
 pub mod events;
 mod handshake;
 pub mod policy;
+mod segment;
 mod session;
 mod state;
 mod streams;

@@ -2,7 +2,7 @@
 
 use super::buffer::Reassembly;
 use super::policy::OsPolicy;
-use super::state;
+use super::segment;
 use super::{ExceptionPolicy, StreamConfig, StreamEvents};
 use crate::Dir;
 use crate::event::DropReason;
@@ -195,7 +195,7 @@ pub(super) struct Side {
     pub(super) wscale: u8,
     /// Policy of the host that receives this side.
     pub(super) os: OsPolicy,
-    pub(super) sack: state::Sack,
+    pub(super) sack: segment::Sack,
     /// Sequence number at stream offset `seq_off`: moves along so that 32-bit differences stay small.
     pub(super) seq_base: u32,
     pub(super) seq_off: u64,

@@ -1,8 +1,9 @@
 //! All sessions of an engine: packets go in, readable bytes come out to parsers and raw inspection.
 
 use super::buffer::{Limits, Range, Refused};
+use super::segment::{self, Seg};
 use super::session::{AppChunk, RawChunk, Session, Side, StreamOut, TcpState, df, outflag, sf};
-use super::state::{self, Machine, Seg};
+use super::state::{self, Machine};
 use super::{Ev, StreamConfig, UrgentPolicy};
 use crate::Dir;
 use crate::event::DropReason;
@@ -82,10 +83,10 @@ impl Streams {
     /// Whether `pkt`, travelling in `dir`, opens a new connection on the ports of session `ix`.
     pub fn is_reuse(&self, ix: u32, pkt: &Packet<'_>, dir: Dir) -> bool {
         let flags = pkt.tcp.flags;
-        if flags & (state::RST | state::FIN) != 0 || flags & state::SYN == 0 {
+        if flags & (segment::RST | segment::FIN) != 0 || flags & segment::SYN == 0 {
             return false;
         }
-        let syn_ack = flags & state::ACK != 0;
+        let syn_ack = flags & segment::ACK != 0;
         if syn_ack && !self.cfg.midstream && !self.cfg.async_oneside {
             return false;
         }
@@ -128,10 +129,10 @@ impl Streams {
         if hot.state == crate::flow::State::Established {
             out.flags |= outflag::ESTABLISHED;
         }
-        if t.flags & state::ACK == 0 && t.ack != 0 {
+        if t.flags & segment::ACK == 0 && t.ack != 0 {
             out.events.set(Ev::PktBrokenAck);
         }
-        if t.flags & state::URG != 0 && self.cfg.inline && self.cfg.urgent == UrgentPolicy::Drop {
+        if t.flags & segment::URG != 0 && self.cfg.inline && self.cfg.urgent == UrgentPolicy::Drop {
             out.drop = Some(DropReason::StreamUrgent);
             return out;
         }
@@ -237,16 +238,16 @@ impl Streams {
         let ssn = self.sessions.get_mut(ix);
         let t = &pkt.tcp;
         let (same, opposite) = (dir.bit(), dir.flip().bit());
-        out.update |= if self.cfg.inline || t.flags & state::RST != 0 {
+        out.update |= if self.cfg.inline || t.flags & segment::RST != 0 {
             same
-        } else if t.flags & state::FIN != 0 && ssn.state > TcpState::TimeWait {
-            if t.flags & state::ACK != 0 { same | opposite } else { same }
+        } else if t.flags & segment::FIN != 0 && ssn.state > TcpState::TimeWait {
+            if t.flags & segment::ACK != 0 { same | opposite } else { same }
         } else if ssn.state == TcpState::Closed {
             same | opposite
         } else {
             opposite
         };
-        let syn_data = t.flags & state::SYN != 0;
+        let syn_data = t.flags & segment::SYN != 0;
         let seq = if syn_data { t.seq.wrapping_add(1) } else { t.seq };
         let side = &mut ssn.sides[dir.ix()];
         // The anchor of offsets moves along, well before 2^31 bytes have passed.
@@ -259,7 +260,7 @@ impl Streams {
         if payload.is_empty()
             || side.is_stopped()
             || handled & state::NO_DATA != 0
-            || t.flags & state::RST != 0
+            || t.flags & segment::RST != 0
         {
             return;
         }
@@ -297,7 +298,7 @@ impl Streams {
         out: &mut StreamOut,
     ) -> Result<(), Refused> {
         let side = &mut self.sessions.get_mut(ix).sides[dir.ix()];
-        if pkt.tcp.flags & state::URG == 0 {
+        if pkt.tcp.flags & segment::URG == 0 {
             return add(&self.cfg, &mut self.counters, side, pkt, seq, payload, pool, out);
         }
         self.insert_urgent(ix, pkt, dir, seq, payload, pool, out)

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::buffer::{Limits, Range, Reassembly, new_wins};
 use super::policy::OsPolicy;
-use super::state::{ACK, FIN, RST, SYN, URG};
+use super::segment::{ACK, FIN, RST, SYN, URG};
 use super::*;
 use crate::Dir;
 use crate::flow::{FlowConfig, FlowIx, FlowTable, Found};

@@ -18,9 +18,12 @@ pub mod decode;
 mod events;
 mod header;
 mod log;
+mod message;
 mod multipart;
 mod request;
 mod response;
+mod state;
+mod table;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -33,12 +36,10 @@ use super::{
 };
 use crate::Dir;
 use crate::event::Fields;
-use crate::pool::{BytePool, PBuf, Scratch, Slab};
+use crate::pool::{BytePool, Scratch, Slab};
 use alloc::boxed::Box;
-use core::cell::Cell;
 use decode::{Decoders, Room};
-use header::Table;
-use text::Version;
+use state::{Flow, Span, Stage, Tx};
 
 const NIL: u32 = u32::MAX;
 
@@ -140,214 +141,6 @@ pub static DEF: ProtoDef = ProtoDef {
     parser: Some(|cfg| Box::new(Http::new(cfg))),
     record: "http",
 };
-
-/// Part of a kept line.
-#[derive(Clone, Copy, Debug, Default)]
-struct Span {
-    at: u32,
-    len: u32,
-}
-
-impl Span {
-    /// Where `part` lies inside `whole`.
-    fn of(whole: &[u8], part: &[u8]) -> Span {
-        let at = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
-        if at <= whole.len() { Span { at: at as u32, len: part.len() as u32 } } else { Span::default() }
-    }
-
-    fn get<'p>(self, line: &PBuf, pool: &'p BytePool) -> &'p [u8] {
-        line.get(pool).get(self.at as usize..(self.at + self.len) as usize).unwrap_or(&[])
-    }
-}
-
-/// One side of a transaction.
-#[derive(Clone, Copy, Debug, Default)]
-struct Message {
-    /// The request or response line without its end.
-    line: PBuf,
-    /// Method; protocol of the response.
-    first: Span,
-    /// Target; status code.
-    second: Span,
-    /// Protocol of the request; reason of the response.
-    third: Span,
-    version: Version,
-    has_line: bool,
-    headers: Table,
-    /// Header block as it came, when a rule reads it.
-    raw: PBuf,
-    body: body::Body,
-}
-
-impl Message {
-    fn free(&mut self, pool: &mut BytePool) {
-        self.line.free(pool);
-        self.headers.free(pool);
-        self.raw.free(pool);
-        self.body.free(pool);
-    }
-}
-
-/// One transaction.
-#[derive(Debug)]
-struct Tx {
-    common: TxCommon,
-    state: StateId,
-    prev: u32,
-    next: u32,
-    msg: [Message; 2],
-    /// Normal form of the target: path, query, fragment.
-    uri: PBuf,
-    /// Bytes of `uri` that are the path.
-    path_len: u32,
-    has_uri: bool,
-    /// Host of the target as it came.
-    uri_host: Span,
-    has_uri_host: bool,
-    /// Lower-case host name.
-    host: PBuf,
-    has_host: bool,
-    port: Option<u16>,
-    /// Status code, 0 while unknown or invalid.
-    status: u16,
-    connect: bool,
-    head: bool,
-    http09: bool,
-    seen_continue: bool,
-    /// The response came without a request.
-    unmatched: bool,
-    multipart: multipart::Multipart,
-}
-
-impl Default for Tx {
-    fn default() -> Self {
-        Tx {
-            common: TxCommon::default(),
-            state: NIL,
-            prev: NIL,
-            next: NIL,
-            msg: [Message::default(); 2],
-            uri: PBuf::new(),
-            path_len: 0,
-            has_uri: false,
-            uri_host: Span::default(),
-            has_uri_host: false,
-            host: PBuf::new(),
-            has_host: false,
-            port: None,
-            status: 0,
-            connect: false,
-            head: false,
-            http09: false,
-            seen_continue: false,
-            unmatched: false,
-            multipart: multipart::Multipart::default(),
-        }
-    }
-}
-
-impl Tx {
-    fn raise(&mut self, ev: u8, dir: Dir) {
-        self.common.raise(ev, dir);
-    }
-
-    fn advance(&mut self, dir: Dir, to: u8) {
-        let p = &mut self.common.progress[dir.ix()];
-        if *p < to {
-            *p = to;
-            self.common.dirty[dir.ix()] = true;
-        }
-    }
-
-    fn path<'p>(&self, pool: &'p BytePool) -> &'p [u8] {
-        self.uri.get(pool).get(..self.path_len as usize).unwrap_or(&[])
-    }
-}
-
-/// What a direction is reading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-enum Stage {
-    /// Between messages.
-    #[default]
-    Idle,
-    Line,
-    /// Request: a line without a protocol was read; is it HTTP/0.9?
-    Version,
-    Headers,
-    /// Request: CONNECT was sent, the answer decides.
-    Connect,
-    /// A body of known length.
-    Length,
-    /// A body up to the end of the stream.
-    ToEnd,
-    ChunkLength,
-    Chunk,
-    ChunkEnd,
-    Trailer,
-    /// Everything that follows is not for us.
-    Ignore,
-    /// Beyond repair.
-    Failed,
-}
-
-/// One direction of a flow.
-#[derive(Clone, Copy, Debug)]
-struct Side {
-    stage: Stage,
-    /// Transaction being read (slab index).
-    tx: u32,
-    /// Last transaction that was read to its end (number, slab index).
-    last: (u64, u32),
-    /// Bytes left of the body or chunk.
-    left: u64,
-    /// Inside a stray line after a message, whose beginning was already taken as body.
-    stray: bool,
-    eof: bool,
-    seen_gap: bool,
-}
-
-impl Default for Side {
-    fn default() -> Self {
-        Side {
-            stage: Stage::Idle,
-            tx: NIL,
-            last: (u64::MAX, NIL),
-            left: 0,
-            stray: false,
-            eof: false,
-            seen_gap: false,
-        }
-    }
-}
-
-/// State of one flow.
-#[derive(Debug)]
-struct Flow {
-    head: u32,
-    tail: u32,
-    /// Number of the next transaction to be created.
-    next_id: u64,
-    /// Number of the next transaction to be answered.
-    answer: u64,
-    live: u32,
-    side: [Side; 2],
-    /// Last transaction looked up, where the next look-up starts.
-    cursor: Cell<u32>,
-}
-
-impl Default for Flow {
-    fn default() -> Self {
-        Flow {
-            head: NIL,
-            tail: NIL,
-            next_id: 0,
-            answer: 0,
-            live: 0,
-            side: [Side::default(); 2],
-            cursor: Cell::new(NIL),
-        }
-    }
-}
 
 /// HTTP/1.x of one engine.
 #[derive(Debug)]

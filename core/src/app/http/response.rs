@@ -1,6 +1,6 @@
 //! The server's side: response lines, fields, bodies, and what stands where a response should be.
 
-use super::request::Fields;
+use super::message::Fields;
 use super::text::{self, ChunkLen, Version};
 use super::{FIELD_LIMIT, Http, NIL, Next, Span, Stage, events, progress};
 use crate::Dir;

@@ -1,21 +1,21 @@
 //! HTTP/2 (RFC 9113): frames go in; a transaction a stream comes out, and one for each frame about the connection
 //! as a whole.
 
+mod buffers;
 mod hpack;
 mod huffman;
+mod log;
 
 use alloc::vec::Vec;
 
+use self::buffers::*;
 use self::hpack::{Item, Table};
 use self::huffman::Decoder;
 use super::entries::Entries;
 use super::file::NewFile;
 use super::hosted::{Protocol, Transactions, make};
 use super::txs::Tx;
-use super::{
-    AppConfig, AppCx, Buffer, BufferDef, BufferKind, Input, IntDef, OVER_TCP, Outcome, ProtoDef, Recognise,
-    TxIdx, TxView,
-};
+use super::{AppConfig, AppCx, Buffer, Input, OVER_TCP, Outcome, ProtoDef, Recognise, TxIdx, TxView};
 use crate::Dir;
 use crate::event::Fields;
 use crate::pool::{BytePool, PBuf, Scratch};
@@ -41,137 +41,6 @@ const PUSH_PROMISE: u8 = 5;
 const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
-
-static EVENTS: &[&str] = &[
-    "invalid_frame_header",
-    "invalid_client_magic",
-    "invalid_frame_data",
-    "invalid_header",
-    "invalid_frame_length",
-    "extra_header_data",
-    "long_frame_data",
-    "stream_id_reuse",
-    "invalid_http1_settings",
-    "failed_decompression",
-    "invalid_range",
-    "header_integer_overflow",
-    "too_many_streams",
-    "authority_host_mismatch",
-    "userinfo_in_uri",
-    "reassembly_limit_reached",
-];
-const EV_MAGIC: u8 = 1;
-const EV_HEADER: u8 = 3;
-const EV_LENGTH: u8 = 4;
-const EV_LONG: u8 = 6;
-const EV_STREAMS: u8 = 12;
-const EV_AUTHORITY: u8 = 13;
-const EV_USERINFO: u8 = 14;
-const EV_LIMIT: u8 = 15;
-
-const fn b(name: &'static str, aliases: &'static [&'static str], dirs: u8, kind: BufferKind) -> BufferDef {
-    BufferDef { name, aliases, modifiers: &[], dirs, progress: HEADERS_DONE, kind }
-}
-
-/// Buffers that are the value of one header field, with the field.
-const VALUES: &[(&str, u8, BufferKind)] = &[
-    (":method", 1, BufferKind::Single),
-    (":path", 1, BufferKind::Single),
-    (":path", 1, BufferKind::Single),
-    (":authority", 1, BufferKind::Single),
-    (":authority", 1, BufferKind::Single),
-    ("user-agent", 1, BufferKind::Single),
-    (":status", 2, BufferKind::Single),
-    ("content-type", 3, BufferKind::Single),
-    ("cookie", 3, BufferKind::Single),
-    ("referer", 1, BufferKind::Single),
-    ("accept", 1, BufferKind::Single),
-    ("accept-encoding", 1, BufferKind::Single),
-    ("accept-language", 1, BufferKind::Single),
-    ("server", 2, BufferKind::Single),
-    ("location", 2, BufferKind::Single),
-];
-const AFTER: u8 = VALUES.len() as u8;
-const B_HOST: u8 = 3;
-const B_NAMES: u8 = AFTER;
-const B_FIELDS: u8 = AFTER + 1;
-const B_REQUEST: u8 = AFTER + 2;
-const B_RESPONSE: u8 = AFTER + 3;
-const B_FILE: u8 = AFTER + 4;
-const B_FILE_NAME: u8 = AFTER + 5;
-
-static BUFFERS: &[BufferDef] = &[
-    b("http.method", &[], 1, BufferKind::Single),
-    b("http.uri", &[], 1, BufferKind::Single),
-    b("http.uri.raw", &[], 1, BufferKind::Single),
-    b("http.host", &[], 1, BufferKind::Single),
-    b("http.host.raw", &[], 1, BufferKind::Single),
-    b("http.user_agent", &[], 1, BufferKind::Single),
-    b("http.stat_code", &[], 2, BufferKind::Single),
-    b("http.content_type", &[], 3, BufferKind::Single),
-    b("http.cookie", &[], 3, BufferKind::Single),
-    b("http.referer", &[], 1, BufferKind::Single),
-    b("http.accept", &[], 1, BufferKind::Single),
-    b("http.accept_enc", &[], 1, BufferKind::Single),
-    b("http.accept_lang", &[], 1, BufferKind::Single),
-    b("http.server", &[], 2, BufferKind::Single),
-    b("http.location", &[], 2, BufferKind::Single),
-    b("http2.header_name", &[], 3, BufferKind::Multi),
-    b("http2.header", &[], 3, BufferKind::Multi),
-    b("http.request_header", &[], 1, BufferKind::Multi),
-    b("http.response_header", &[], 2, BufferKind::Multi),
-    b("file.data", &["file_data"], 3, BufferKind::Streaming),
-    b("file.name", &[], 3, BufferKind::Single),
-];
-
-const fn i(name: &'static str, values: &'static [(&'static str, u64)]) -> IntDef {
-    IntDef { name, aliases: &[], dirs: 3, progress: 0, multi: true, values }
-}
-
-const I_FRAME: u8 = 0;
-const I_ERROR: u8 = 1;
-const I_PRIORITY: u8 = 2;
-const I_WINDOW: u8 = 3;
-const I_SIZE: u8 = 4;
-
-static INTS: &[IntDef] = &[
-    i(
-        "http2.frametype",
-        &[
-            ("data", 0),
-            ("headers", 1),
-            ("priority", 2),
-            ("rststream", 3),
-            ("settings", 4),
-            ("pushpromise", 5),
-            ("ping", 6),
-            ("goaway", 7),
-            ("windowupdate", 8),
-            ("continuation", 9),
-        ],
-    ),
-    i("http2.errorcode", ERROR_VALUES),
-    i("http2.priority", &[]),
-    i("http2.window", &[]),
-    i("http2.size_update", &[]),
-];
-
-const ERROR_VALUES: &[(&str, u64)] = &[
-    ("no_error", 0),
-    ("protocol_error", 1),
-    ("internal_error", 2),
-    ("flow_control_error", 3),
-    ("settings_timeout", 4),
-    ("stream_closed", 5),
-    ("frame_size_error", 6),
-    ("refused_stream", 7),
-    ("cancel", 8),
-    ("compression_error", 9),
-    ("connect_error", 10),
-    ("enhance_your_calm", 11),
-    ("inadequate_security", 12),
-    ("http_1_1_required", 13),
-];
 
 /// `http2`; its records are `http` records.
 pub static HTTP2: ProtoDef = ProtoDef {
@@ -590,241 +459,17 @@ impl Protocol for Http2 {
         pool: &'a BytePool,
         scratch: &'a mut Scratch,
     ) -> Buffer<'a> {
-        let own = &tx.own;
-        let progress = tx.common.progress[dir.ix()];
-        let missing = if progress >= HEADERS_DONE { Buffer::Absent } else { Buffer::NotYet };
-        match local {
-            n if n < AFTER => {
-                let (name, _, _) = VALUES[usize::from(n)];
-                let found = own.field(pool, dir, name);
-                let found =
-                    if name == ":authority" { found.or_else(|| own.field(pool, dir, "host")) } else { found };
-                match found {
-                    Some(v) if index == 0 && n == B_HOST => {
-                        // The host without its port, in lower case.
-                        let end = v.iter().rposition(|c| *c == b':').unwrap_or(v.len());
-                        scratch.clear();
-                        scratch.extend(v.get(..end).unwrap_or(v));
-                        scratch.as_mut_slice().make_ascii_lowercase();
-                        Buffer::whole(scratch.as_slice())
-                    }
-                    Some(v) if index == 0 => Buffer::whole(v),
-                    _ if index > 0 => Buffer::Absent,
-                    _ => missing,
-                }
-            }
-            B_NAMES => {
-                own.fields(pool, dir).nth(index as usize).map_or(Buffer::Absent, |(n, _)| Buffer::whole(n))
-            }
-            B_FIELDS | B_REQUEST | B_RESPONSE => match own.fields(pool, dir).nth(index as usize) {
-                Some((n, v)) => {
-                    scratch.clear();
-                    scratch.extend(n);
-                    scratch.extend(b": ");
-                    scratch.extend(v);
-                    Buffer::whole(scratch.as_slice())
-                }
-                None => Buffer::Absent,
-            },
-            B_FILE => {
-                let body = &own.body[dir.ix()];
-                if index > 0 {
-                    Buffer::Absent
-                } else if !body.is_empty() {
-                    Buffer::Data { bytes: body.get(pool), offset: 0, end: progress >= COMPLETE }
-                } else if progress >= COMPLETE {
-                    Buffer::Absent
-                } else {
-                    Buffer::NotYet
-                }
-            }
-            B_FILE_NAME if index == 0 && own.file[dir.ix()] != 0 => {
-                own.field(pool, Dir::ToServer, ":path").map_or(Buffer::Absent, Buffer::whole)
-            }
-            _ => Buffer::Absent,
-        }
+        buffers::buffer(tx, local, dir, index, pool, scratch)
     }
 
     fn int(&self, tx: &Tx<Stream>, local: u8, dir: Dir, index: u32, pool: &BytePool) -> Option<u64> {
-        let tag = match local {
-            I_FRAME => T_FRAME,
-            I_ERROR => T_ERROR,
-            I_PRIORITY => T_PRIORITY,
-            I_WINDOW => T_WINDOW,
-            I_SIZE => T_SIZE,
-            _ => return None,
-        };
-        tx.own.numbers(pool, tag, dir).nth(index as usize).map(u64::from)
+        buffers::int(tx, local, dir, index, pool)
     }
 
     fn log(&self, tx: &Tx<Stream>, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {
-        let (own, pool) = (&tx.own, view.pool);
-        out.str("version", "2");
-        for (dir, key) in [(Dir::ToServer, "request_headers"), (Dir::ToClient, "response_headers")] {
-            out.begin_array(key);
-            for n in own.numbers(pool, T_SIZE, dir) {
-                out.begin_object("");
-                out.u64("table_size_update", u64::from(n));
-                out.end_object();
-            }
-            for (n, v) in own.fields(pool, dir) {
-                out.begin_object("");
-                out.bytes("name", n);
-                out.bytes("value", v);
-                out.end_object();
-            }
-            out.end_array();
-        }
-        let ts = |name| own.field(pool, Dir::ToServer, name);
-        let tc = |name| own.field(pool, Dir::ToClient, name);
-        let texts = [
-            ("http_method", ts(":method")),
-            ("url", ts(":path")),
-            ("hostname", ts(":authority").or_else(|| ts("host"))),
-            ("http_user_agent", ts("user-agent")),
-            ("http_content_type", tc("content-type")),
-        ];
-        for (key, v) in texts {
-            if let Some(v) = v {
-                out.bytes(key, v);
-            }
-        }
-        if let Some(n) = tc("content-length").and_then(decimal) {
-            out.u64("length", n);
-        }
-        if let Some(n) = tc(":status").and_then(decimal) {
-            out.u64("status", n);
-        }
-        out.begin_object("http2");
-        out.u64("stream_id", u64::from(own.id));
-        for (dir, key) in [(Dir::ToServer, "request"), (Dir::ToClient, "response")] {
-            out.begin_object(key);
-            let mut open = false;
-            for set in own.list.all(pool, T_SETTING + dir.ix() as u8) {
-                if !open {
-                    out.begin_array("settings");
-                    open = true;
-                }
-                out.begin_object("");
-                let id = super::plain::be16(set, 0).unwrap_or(0);
-                match SETTING_NAMES.get(usize::from(id).wrapping_sub(1)) {
-                    Some(n) => out.str("settings_id", n),
-                    None => out.fmt("settings_id", format_args!("SETTINGS UNKNOWN ID {id}")),
-                }
-                out.u64("settings_value", u64::from(super::plain::be32(set, 2).unwrap_or(0)));
-                out.end_object();
-            }
-            if open {
-                out.end_array();
-            }
-            if let Some(code) = own.numbers(pool, T_ERROR, dir).next() {
-                match ERROR_VALUES.get(code as usize) {
-                    Some((n, _)) => out.fmt("error_code", format_args!("{}", Upper(n))),
-                    None => out.fmt("error_code", format_args!("{code}")),
-                }
-            }
-            if let Some(p) = own.numbers(pool, T_PRIORITY, dir).next() {
-                out.u64("priority", u64::from(p));
-            }
-            out.end_object();
-        }
-        out.end_object();
+        log::write(&tx.own, view.pool, out);
     }
-}
-
-const SETTING_NAMES: &[&str] = &[
-    "SETTINGSHEADERTABLESIZE",
-    "SETTINGSENABLEPUSH",
-    "SETTINGSMAXCONCURRENTSTREAMS",
-    "SETTINGSINITIALWINDOWSIZE",
-    "SETTINGSMAXFRAMESIZE",
-    "SETTINGSMAXHEADERLISTSIZE",
-];
-
-/// A name in capitals.
-struct Upper<'a>(&'a str);
-
-impl core::fmt::Display for Upper<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        self.0.chars().try_for_each(|c| core::fmt::Write::write_char(f, c.to_ascii_uppercase()))
-    }
-}
-
-fn decimal(b: &[u8]) -> Option<u64> {
-    if b.is_empty() {
-        return None;
-    }
-    b.iter().try_fold(0u64, |n, c| {
-        c.is_ascii_digit().then(|| n.saturating_mul(10).saturating_add(u64::from(c - b'0')))
-    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::app::bench::Bench;
-    use alloc::vec::Vec;
-    use proptest::prelude::*;
-
-    fn frame(kind: u8, flags: u8, id: u32, body: &[u8]) -> Vec<u8> {
-        let mut f = (body.len() as u32).to_be_bytes()[1..].to_vec();
-        f.extend([kind, flags]);
-        f.extend(id.to_be_bytes());
-        f.extend(body);
-        f
-    }
-
-    fn client() -> Vec<u8> {
-        let mut c = PREFACE.to_vec();
-        c.extend(frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 100]));
-        let h = [
-            0x82, 0x86, 0x84, 0x41, 0x8c, 0xf1, 0xe3, 0xc2, 0xe5, 0xf2, 0x3a, 0x6b, 0xa0, 0xab, 0x90, 0xf4,
-            0xff,
-        ];
-        c.extend(frame(HEADERS, 0, 1, &h[..5]));
-        c.extend(frame(CONTINUATION, 4, 1, &h[5..]));
-        c.extend(frame(DATA, 8, 1, b"\x02hello\0\0"));
-        c.extend(frame(DATA, 1, 1, b", world"));
-        c
-    }
-
-    #[test]
-    fn a_stream_is_a_transaction() {
-        let mut b = Bench::new(&HTTP2);
-        b.feed(Dir::ToServer, &client());
-        b.feed(Dir::ToClient, &frame(HEADERS, 5, 1, &[0x88]));
-        assert_eq!(b.values(0, Dir::ToServer), [(1, b"GET".to_vec())]);
-        assert_eq!(b.values(3, Dir::ToServer), [(1, b"www.example.com".to_vec())]);
-        assert_eq!(b.values(6, Dir::ToClient), [(1, b"200".to_vec())]);
-        assert_eq!(b.values(B_FILE, Dir::ToServer), [(1, b"hello, world".to_vec())]);
-        assert_eq!(b.parser.common(b.tx(1)).progress, [COMPLETE; 2]);
-        assert_eq!(b.parser.common(b.tx(0)).progress, [COMPLETE; 2]);
-        b.close();
-    }
-
-    proptest! {
-        #[test]
-        fn any_cut_gives_the_same(cuts in proptest::collection::vec(1usize..40, 1..8)) {
-            let c = client();
-            let mut whole = Bench::new(&HTTP2);
-            whole.feed(Dir::ToServer, &c);
-            let mut cut = Bench::new(&HTTP2);
-            prop_assert_eq!(cut.feed_cut(Dir::ToServer, &c, &cuts), 0);
-            prop_assert_eq!(cut.everything(&HTTP2), whole.everything(&HTTP2));
-            cut.close();
-            whole.close();
-        }
-
-        #[test]
-        fn never_panics(at in 0usize..200, v in any::<u8>(), noise in proptest::collection::vec(any::<u8>(), 0..120)) {
-            let mut c = client();
-            let n = c.len();
-            c[at % n] = v;
-            let mut b = Bench::new(&HTTP2);
-            b.feed_cut(Dir::ToServer, &c, &[30]);
-            b.feed(Dir::ToClient, &noise);
-            b.everything(&HTTP2);
-            b.close();
-        }
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! Fragments in any order, overlaps under every policy, limits and times.
 use super::*;
+use crate::packet::checksum;
 use crate::packet::{Decoder, L4, PacketBuf, Source, events};
 use proptest::prelude::*;
 

@@ -1,0 +1,215 @@
+//! What rules can name of HTTP/2: events, buffers and numbers, and their values in a stream.
+
+use super::{COMPLETE, HEADERS_DONE, Stream, T_ERROR, T_FRAME, T_PRIORITY, T_SIZE, T_WINDOW};
+use crate::Dir;
+use crate::app::txs::Tx;
+use crate::app::{Buffer, BufferDef, BufferKind, IntDef};
+use crate::pool::{BytePool, Scratch};
+
+pub(super) static EVENTS: &[&str] = &[
+    "invalid_frame_header",
+    "invalid_client_magic",
+    "invalid_frame_data",
+    "invalid_header",
+    "invalid_frame_length",
+    "extra_header_data",
+    "long_frame_data",
+    "stream_id_reuse",
+    "invalid_http1_settings",
+    "failed_decompression",
+    "invalid_range",
+    "header_integer_overflow",
+    "too_many_streams",
+    "authority_host_mismatch",
+    "userinfo_in_uri",
+    "reassembly_limit_reached",
+];
+pub(super) const EV_MAGIC: u8 = 1;
+pub(super) const EV_HEADER: u8 = 3;
+pub(super) const EV_LENGTH: u8 = 4;
+pub(super) const EV_LONG: u8 = 6;
+pub(super) const EV_STREAMS: u8 = 12;
+pub(super) const EV_AUTHORITY: u8 = 13;
+pub(super) const EV_USERINFO: u8 = 14;
+pub(super) const EV_LIMIT: u8 = 15;
+
+const fn b(name: &'static str, aliases: &'static [&'static str], dirs: u8, kind: BufferKind) -> BufferDef {
+    BufferDef { name, aliases, modifiers: &[], dirs, progress: HEADERS_DONE, kind }
+}
+
+/// Buffers that are the value of one header field, with the field.
+pub(super) const VALUES: &[(&str, u8, BufferKind)] = &[
+    (":method", 1, BufferKind::Single),
+    (":path", 1, BufferKind::Single),
+    (":path", 1, BufferKind::Single),
+    (":authority", 1, BufferKind::Single),
+    (":authority", 1, BufferKind::Single),
+    ("user-agent", 1, BufferKind::Single),
+    (":status", 2, BufferKind::Single),
+    ("content-type", 3, BufferKind::Single),
+    ("cookie", 3, BufferKind::Single),
+    ("referer", 1, BufferKind::Single),
+    ("accept", 1, BufferKind::Single),
+    ("accept-encoding", 1, BufferKind::Single),
+    ("accept-language", 1, BufferKind::Single),
+    ("server", 2, BufferKind::Single),
+    ("location", 2, BufferKind::Single),
+];
+pub(super) const AFTER: u8 = VALUES.len() as u8;
+pub(super) const B_HOST: u8 = 3;
+pub(super) const B_NAMES: u8 = AFTER;
+pub(super) const B_FIELDS: u8 = AFTER + 1;
+pub(super) const B_REQUEST: u8 = AFTER + 2;
+pub(super) const B_RESPONSE: u8 = AFTER + 3;
+pub(super) const B_FILE: u8 = AFTER + 4;
+pub(super) const B_FILE_NAME: u8 = AFTER + 5;
+
+pub(super) static BUFFERS: &[BufferDef] = &[
+    b("http.method", &[], 1, BufferKind::Single),
+    b("http.uri", &[], 1, BufferKind::Single),
+    b("http.uri.raw", &[], 1, BufferKind::Single),
+    b("http.host", &[], 1, BufferKind::Single),
+    b("http.host.raw", &[], 1, BufferKind::Single),
+    b("http.user_agent", &[], 1, BufferKind::Single),
+    b("http.stat_code", &[], 2, BufferKind::Single),
+    b("http.content_type", &[], 3, BufferKind::Single),
+    b("http.cookie", &[], 3, BufferKind::Single),
+    b("http.referer", &[], 1, BufferKind::Single),
+    b("http.accept", &[], 1, BufferKind::Single),
+    b("http.accept_enc", &[], 1, BufferKind::Single),
+    b("http.accept_lang", &[], 1, BufferKind::Single),
+    b("http.server", &[], 2, BufferKind::Single),
+    b("http.location", &[], 2, BufferKind::Single),
+    b("http2.header_name", &[], 3, BufferKind::Multi),
+    b("http2.header", &[], 3, BufferKind::Multi),
+    b("http.request_header", &[], 1, BufferKind::Multi),
+    b("http.response_header", &[], 2, BufferKind::Multi),
+    b("file.data", &["file_data"], 3, BufferKind::Streaming),
+    b("file.name", &[], 3, BufferKind::Single),
+];
+
+const fn i(name: &'static str, values: &'static [(&'static str, u64)]) -> IntDef {
+    IntDef { name, aliases: &[], dirs: 3, progress: 0, multi: true, values }
+}
+
+pub(super) const I_FRAME: u8 = 0;
+pub(super) const I_ERROR: u8 = 1;
+pub(super) const I_PRIORITY: u8 = 2;
+pub(super) const I_WINDOW: u8 = 3;
+pub(super) const I_SIZE: u8 = 4;
+
+pub(super) static INTS: &[IntDef] = &[
+    i(
+        "http2.frametype",
+        &[
+            ("data", 0),
+            ("headers", 1),
+            ("priority", 2),
+            ("rststream", 3),
+            ("settings", 4),
+            ("pushpromise", 5),
+            ("ping", 6),
+            ("goaway", 7),
+            ("windowupdate", 8),
+            ("continuation", 9),
+        ],
+    ),
+    i("http2.errorcode", ERROR_VALUES),
+    i("http2.priority", &[]),
+    i("http2.window", &[]),
+    i("http2.size_update", &[]),
+];
+
+pub(super) const ERROR_VALUES: &[(&str, u64)] = &[
+    ("no_error", 0),
+    ("protocol_error", 1),
+    ("internal_error", 2),
+    ("flow_control_error", 3),
+    ("settings_timeout", 4),
+    ("stream_closed", 5),
+    ("frame_size_error", 6),
+    ("refused_stream", 7),
+    ("cancel", 8),
+    ("compression_error", 9),
+    ("connect_error", 10),
+    ("enhance_your_calm", 11),
+    ("inadequate_security", 12),
+    ("http_1_1_required", 13),
+];
+
+/// The value of a buffer: see [`Protocol::buffer`](crate::app::hosted::Protocol::buffer).
+pub(super) fn buffer<'a>(
+    tx: &'a Tx<Stream>,
+    local: u8,
+    dir: Dir,
+    index: u32,
+    pool: &'a BytePool,
+    scratch: &'a mut Scratch,
+) -> Buffer<'a> {
+    let own = &tx.own;
+    let progress = tx.common.progress[dir.ix()];
+    let missing = if progress >= HEADERS_DONE { Buffer::Absent } else { Buffer::NotYet };
+    match local {
+        n if n < AFTER => {
+            let (name, _, _) = VALUES[usize::from(n)];
+            let found = own.field(pool, dir, name);
+            let found =
+                if name == ":authority" { found.or_else(|| own.field(pool, dir, "host")) } else { found };
+            match found {
+                Some(v) if index == 0 && n == B_HOST => {
+                    // The host without its port, in lower case.
+                    let end = v.iter().rposition(|c| *c == b':').unwrap_or(v.len());
+                    scratch.clear();
+                    scratch.extend(v.get(..end).unwrap_or(v));
+                    scratch.as_mut_slice().make_ascii_lowercase();
+                    Buffer::whole(scratch.as_slice())
+                }
+                Some(v) if index == 0 => Buffer::whole(v),
+                _ if index > 0 => Buffer::Absent,
+                _ => missing,
+            }
+        }
+        B_NAMES => {
+            own.fields(pool, dir).nth(index as usize).map_or(Buffer::Absent, |(n, _)| Buffer::whole(n))
+        }
+        B_FIELDS | B_REQUEST | B_RESPONSE => match own.fields(pool, dir).nth(index as usize) {
+            Some((n, v)) => {
+                scratch.clear();
+                scratch.extend(n);
+                scratch.extend(b": ");
+                scratch.extend(v);
+                Buffer::whole(scratch.as_slice())
+            }
+            None => Buffer::Absent,
+        },
+        B_FILE => {
+            let body = &own.body[dir.ix()];
+            if index > 0 {
+                Buffer::Absent
+            } else if !body.is_empty() {
+                Buffer::Data { bytes: body.get(pool), offset: 0, end: progress >= COMPLETE }
+            } else if progress >= COMPLETE {
+                Buffer::Absent
+            } else {
+                Buffer::NotYet
+            }
+        }
+        B_FILE_NAME if index == 0 && own.file[dir.ix()] != 0 => {
+            own.field(pool, Dir::ToServer, ":path").map_or(Buffer::Absent, Buffer::whole)
+        }
+        _ => Buffer::Absent,
+    }
+}
+
+/// The value of a number.
+pub(super) fn int(tx: &Tx<Stream>, local: u8, dir: Dir, index: u32, pool: &BytePool) -> Option<u64> {
+    let tag = match local {
+        I_FRAME => T_FRAME,
+        I_ERROR => T_ERROR,
+        I_PRIORITY => T_PRIORITY,
+        I_WINDOW => T_WINDOW,
+        I_SIZE => T_SIZE,
+        _ => return None,
+    };
+    tx.own.numbers(pool, tag, dir).nth(index as usize).map(u64::from)
+}

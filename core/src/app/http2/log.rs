@@ -1,0 +1,108 @@
+//! The record of a stream.
+
+use super::buffers::ERROR_VALUES;
+use super::{Stream, T_ERROR, T_PRIORITY, T_SETTING, T_SIZE};
+use crate::Dir;
+use crate::app::plain::{be16, be32};
+use crate::event::Fields;
+use crate::pool::BytePool;
+
+pub(super) fn write(own: &Stream, pool: &BytePool, out: &mut dyn Fields) {
+    out.str("version", "2");
+    for (dir, key) in [(Dir::ToServer, "request_headers"), (Dir::ToClient, "response_headers")] {
+        out.begin_array(key);
+        for n in own.numbers(pool, T_SIZE, dir) {
+            out.begin_object("");
+            out.u64("table_size_update", u64::from(n));
+            out.end_object();
+        }
+        for (n, v) in own.fields(pool, dir) {
+            out.begin_object("");
+            out.bytes("name", n);
+            out.bytes("value", v);
+            out.end_object();
+        }
+        out.end_array();
+    }
+    let ts = |name| own.field(pool, Dir::ToServer, name);
+    let tc = |name| own.field(pool, Dir::ToClient, name);
+    let texts = [
+        ("http_method", ts(":method")),
+        ("url", ts(":path")),
+        ("hostname", ts(":authority").or_else(|| ts("host"))),
+        ("http_user_agent", ts("user-agent")),
+        ("http_content_type", tc("content-type")),
+    ];
+    for (key, v) in texts {
+        if let Some(v) = v {
+            out.bytes(key, v);
+        }
+    }
+    if let Some(n) = tc("content-length").and_then(decimal) {
+        out.u64("length", n);
+    }
+    if let Some(n) = tc(":status").and_then(decimal) {
+        out.u64("status", n);
+    }
+    out.begin_object("http2");
+    out.u64("stream_id", u64::from(own.id));
+    for (dir, key) in [(Dir::ToServer, "request"), (Dir::ToClient, "response")] {
+        out.begin_object(key);
+        let mut open = false;
+        for set in own.list.all(pool, T_SETTING + dir.ix() as u8) {
+            if !open {
+                out.begin_array("settings");
+                open = true;
+            }
+            out.begin_object("");
+            let id = be16(set, 0).unwrap_or(0);
+            match SETTING_NAMES.get(usize::from(id).wrapping_sub(1)) {
+                Some(n) => out.str("settings_id", n),
+                None => out.fmt("settings_id", format_args!("SETTINGS UNKNOWN ID {id}")),
+            }
+            out.u64("settings_value", u64::from(be32(set, 2).unwrap_or(0)));
+            out.end_object();
+        }
+        if open {
+            out.end_array();
+        }
+        if let Some(code) = own.numbers(pool, T_ERROR, dir).next() {
+            match ERROR_VALUES.get(code as usize) {
+                Some((n, _)) => out.fmt("error_code", format_args!("{}", Upper(n))),
+                None => out.fmt("error_code", format_args!("{code}")),
+            }
+        }
+        if let Some(p) = own.numbers(pool, T_PRIORITY, dir).next() {
+            out.u64("priority", u64::from(p));
+        }
+        out.end_object();
+    }
+    out.end_object();
+}
+
+const SETTING_NAMES: &[&str] = &[
+    "SETTINGSHEADERTABLESIZE",
+    "SETTINGSENABLEPUSH",
+    "SETTINGSMAXCONCURRENTSTREAMS",
+    "SETTINGSINITIALWINDOWSIZE",
+    "SETTINGSMAXFRAMESIZE",
+    "SETTINGSMAXHEADERLISTSIZE",
+];
+
+/// A name in capitals.
+struct Upper<'a>(&'a str);
+
+impl core::fmt::Display for Upper<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.chars().try_for_each(|c| core::fmt::Write::write_char(f, c.to_ascii_uppercase()))
+    }
+}
+
+fn decimal(b: &[u8]) -> Option<u64> {
+    if b.is_empty() {
+        return None;
+    }
+    b.iter().try_fold(0u64, |n, c| {
+        c.is_ascii_digit().then(|| n.saturating_mul(10).saturating_add(u64::from(c - b'0')))
+    })
+}

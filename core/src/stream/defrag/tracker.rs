@@ -1,0 +1,126 @@
+//! What is kept of a datagram whose fragments are awaited, and of each fragment.
+
+use super::NIL;
+use super::overlap::{Extent, Rule};
+use crate::packet::{Addr, Packet};
+use crate::pool::PBuf;
+
+/// What the fragments of one datagram have in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) src: Addr,
+    pub(super) dst: Addr,
+    pub(super) id: u32,
+    /// IPv4: the protocol. IPv6 fragments may differ in it, so it is the fragment header's own number.
+    pub(super) proto: u8,
+    pub(super) v6: bool,
+    pub(super) recursion: u8,
+    pub(super) vlan: [u16; 3],
+}
+
+impl Key {
+    pub(super) fn of(p: &Packet<'_>, id: u32) -> Key {
+        Key {
+            src: p.src,
+            dst: p.dst,
+            id,
+            proto: p.proto,
+            v6: p.is_ipv6(),
+            recursion: p.recursion,
+            vlan: p.vlan,
+        }
+    }
+
+    pub(super) fn hash(&self, seed: u64) -> u64 {
+        let word = |b: &[u8; 16], at: usize| {
+            b.get(at..).and_then(|b| b.first_chunk::<8>()).map_or(0, |b| u64::from_le_bytes(*b))
+        };
+        let rest = u64::from(self.id) << 32
+            | u64::from(self.proto) << 24
+            | u64::from(self.recursion) << 16
+            | u64::from(self.vlan[0] ^ self.vlan[1].rotate_left(4) ^ self.vlan[2].rotate_left(8));
+        let words =
+            [word(&self.src.0, 0), word(&self.src.0, 8), word(&self.dst.0, 0), word(&self.dst.0, 8), rest];
+        // Each word enters through a multiplication of 64 by 64 bits keyed by the secret and folded.
+        words.iter().fold(seed ^ 0x9e37_79b9_7f4a_7c15, |h, w| {
+            let m = u128::from(h ^ w) * u128::from(seed.rotate_left(23) | 1 ^ 0xd6e8_feb8_6659_fd93);
+            (m as u64 ^ (m >> 64) as u64).wrapping_add(0x2545_f491_4f6c_dd1d)
+        })
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Tracker {
+    pub(super) key: Key,
+    pub(super) hash: u64,
+    pub(super) rule: Rule,
+    /// Head and tail of the fragments, in order of offset.
+    pub(super) first: u32,
+    pub(super) last: u32,
+    pub(super) count: u32,
+    /// Bytes held, overlaps counted twice.
+    pub(super) held: u32,
+    /// Where the fragment that reaches furthest ends.
+    pub(super) top: u32,
+    pub(super) seen_last: bool,
+    /// Time of the last fragment.
+    pub(super) ts: u64,
+    /// The next tracker of the same bucket.
+    pub(super) chain: u32,
+    /// Neighbours in the order of `ts`.
+    pub(super) older: u32,
+    pub(super) newer: u32,
+}
+
+impl Default for Tracker {
+    fn default() -> Self {
+        Tracker {
+            key: Key::default(),
+            hash: 0,
+            rule: Rule::Bsd,
+            first: NIL,
+            last: NIL,
+            count: 0,
+            held: 0,
+            top: 0,
+            seen_last: false,
+            ts: 0,
+            chain: NIL,
+            older: NIL,
+            newer: NIL,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Frag {
+    pub(super) x: Extent,
+    /// More fragments follow it.
+    pub(super) more: bool,
+    pub(super) next: u32,
+    /// For the first fragment of a datagram the headers before its data, then the data.
+    pub(super) bytes: PBuf,
+    pub(super) head: u32,
+    pub(super) l3_off: u32,
+    pub(super) l3_len: u32,
+    pub(super) nh_off: u32,
+    pub(super) nh: u8,
+    pub(super) link: u16,
+}
+
+impl Default for Frag {
+    fn default() -> Self {
+        Frag {
+            x: Extent::default(),
+            more: false,
+            next: NIL,
+            bytes: PBuf::new(),
+            head: 0,
+            l3_off: 0,
+            l3_len: 0,
+            nh_off: 0,
+            nh: 0,
+            link: 0,
+        }
+    }
+}
