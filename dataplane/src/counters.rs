@@ -27,7 +27,8 @@ const DROP_REASONS: [&str; 13] = [
 ];
 
 /// By number of [`tidegate_core::flow::exception_target`].
-const EXCEPTION_TARGETS: [&str; exception_target::COUNT] = ["tcp.midstream", "tcp.reassembly"];
+const EXCEPTION_TARGETS: [&str; exception_target::COUNT] =
+    ["tcp.midstream", "tcp.reassembly", "app_layer.error"];
 const FLOW_STATES: [&str; 4] = ["new", "established", "closed", "local_bypassed"];
 const TCP_STATES: [&str; 11] = [
     "none",

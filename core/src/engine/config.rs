@@ -16,6 +16,8 @@ pub struct Config {
     pub app: AppConfig,
     pub detect: DetectConfig,
     pub memory: Memory,
+    /// What becomes of a packet, or its flow, at which a parser fails (`app-layer.error-policy`).
+    pub app_error: crate::stream::ExceptionPolicy,
     /// Verdicts are obeyed (inline, or simulated): drop rules block, drop records are written.
     pub ips: bool,
 }

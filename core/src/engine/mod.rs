@@ -92,6 +92,7 @@ pub struct Engine {
     since_sweep: u32,
     now: u64,
     ips: bool,
+    app_error: crate::stream::ExceptionPolicy,
     raw_wanted: [bool; 2],
     /// Nothing is inspected: there are no rules.
     no_rules: bool,
@@ -127,6 +128,7 @@ impl Engine {
             since_sweep: 0,
             now: 0,
             ips: cfg.ips,
+            app_error: cfg.app_error,
             stats: Stats::default(),
         }
     }

@@ -40,6 +40,8 @@ pub(super) struct Seen<'a> {
     pub stream_events: EventSet,
     pub app_events: u8,
     pub proto_decided: bool,
+    /// A parser failed, and that decides the packet.
+    pub app_error: Option<Verdict>,
 }
 
 impl Engine {
@@ -222,12 +224,8 @@ impl Engine {
                     self.stream_anomalies(ix, pkt, dir, &out, sink);
                 }
                 if let Some(v) = self.exception(ix, &out) {
-                    return if matches!(v, Verdict::Drop | Verdict::Reject { .. }) {
-                        let why = out.exception_reason.unwrap_or(DropReason::StreamMidstream);
-                        self.dropped(pkt, dir, ix, why, v, sink)
-                    } else {
-                        v
-                    };
+                    let why = out.exception_reason.unwrap_or(DropReason::StreamMidstream);
+                    return self.decided(pkt, dir, ix, why, v, sink);
                 }
                 for d in [dir.flip(), dir] {
                     if out.update & d.bit() != 0 {
@@ -242,6 +240,9 @@ impl Engine {
                 dir = self.feed_udp(ix, pkt, dir, &mut seen, sink);
             }
             _ => {}
+        }
+        if let Some(v) = seen.app_error {
+            return self.decided(pkt, dir, ix, DropReason::AppLayerError, v, sink);
         }
         let mut verdict = Verdict::Forward;
         if flags & flag::PASS == 0 && !self.no_rules {
@@ -298,22 +299,41 @@ impl Engine {
     fn exception(&mut self, ix: FlowIx, out: &StreamOut) -> Option<Verdict> {
         match out.exception_reason {
             None => None,
-            Some(reason) => self.apply_exception(ix, out, reason),
+            Some(reason) => self.apply_exception(ix, out.exception, reason),
         }
     }
 
+    /// What an exception policy decided on a packet.
     #[cold]
-    fn apply_exception(&mut self, ix: FlowIx, out: &StreamOut, reason: DropReason) -> Option<Verdict> {
+    fn decided(
+        &mut self,
+        pkt: &Packet<'_>,
+        dir: Dir,
+        ix: FlowIx,
+        why: DropReason,
+        v: Verdict,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
+        if gone(&v) { self.dropped(pkt, dir, ix, why, v, sink) } else { v }
+    }
+
+    #[cold]
+    fn apply_exception(
+        &mut self,
+        ix: FlowIx,
+        policy: ExceptionPolicy,
+        reason: DropReason,
+    ) -> Option<Verdict> {
         let target = match reason {
             DropReason::StreamMidstream => exception_target::MIDSTREAM,
+            DropReason::AppLayerError => exception_target::APP_ERROR,
             _ => exception_target::REASSEMBLY,
         };
-        let policy = out.exception as u8;
-        self.stats.exceptions[usize::from(target)][usize::from(policy)] += 1;
-        self.flows.cold_mut(ix).exception = (target, policy);
+        self.stats.exceptions[usize::from(target)][policy as usize] += 1;
+        self.flows.cold_mut(ix).exception = (target, policy as u8);
         let hot = self.flows.hot_mut(ix);
         hot.flags |= flag::EXCEPTION;
-        match out.exception {
+        match policy {
             ExceptionPolicy::Ignore => None,
             ExceptionPolicy::PassPacket => Some(Verdict::Forward),
             ExceptionPolicy::PassFlow => {
@@ -519,10 +539,13 @@ impl Engine {
         seen: &mut Seen<'_>,
         sink: &mut dyn EventSink,
     ) {
-        if fed.parse_failed
-            && let Some(p) = self.state[ix.0 as usize].app.proto.index()
-        {
-            self.stats.app_errors[usize::from(pkt.l4 == L4::Udp)][p & 63] += 1;
+        if fed.parse_failed {
+            if let Some(p) = self.state[ix.0 as usize].app.proto.index() {
+                self.stats.app_errors[usize::from(pkt.l4 == L4::Udp)][p & 63] += 1;
+            }
+            if self.app_error != ExceptionPolicy::Ignore {
+                seen.app_error = self.apply_exception(ix, self.app_error, DropReason::AppLayerError);
+            }
         }
         if fed.decided {
             seen.proto_decided = true;

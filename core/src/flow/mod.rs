@@ -169,8 +169,10 @@ impl Hot {
 pub mod exception_target {
     pub const MIDSTREAM: u8 = 0;
     pub const REASSEMBLY: u8 = 1;
+    /// A parser failed.
+    pub const APP_ERROR: u8 = 2;
     /// How many there are.
-    pub const COUNT: usize = 2;
+    pub const COUNT: usize = 3;
 }
 
 /// What few packets touch.
