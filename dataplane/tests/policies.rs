@@ -25,7 +25,7 @@ impl EventSink for Story {
             Event::Alert(_) => self.alerts += 1,
             Event::Drop(d) => self.drops.push(d.reason),
             Event::Flow(f) => {
-                let policy = f.has(flag::EXCEPTION).then(|| f.cold.exception);
+                let policy = f.has(flag::EXCEPTION).then_some(f.cold.exception);
                 self.flow = Some((policy, f.hot.state == State::Bypassed));
             }
             _ => {}
