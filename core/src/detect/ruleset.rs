@@ -1,5 +1,6 @@
 //! The immutable form of a rule set: rules in evaluation order, grouped by what selects them.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -10,6 +11,7 @@ use super::inspect::transform::XForm;
 use super::mpm::Mpm;
 use crate::app::{AppProto, BufferKind, Wanted};
 use crate::event::Action;
+use crate::flow::prefetch;
 use crate::rules::{Reputation, ir};
 
 /// Number of a rule in [`RuleSet::sigs`]: also its place in the evaluation order.
@@ -24,6 +26,9 @@ pub struct RuleSet {
     pub(crate) bufs: Vec<BufKey>,
     pub(crate) tcp: [PortGroups; 2],
     pub(crate) udp: [PortGroups; 2],
+    /// Rules of application protocols on payload and raw stream, by protocol: over TCP, over UDP; per direction. Only
+    /// flows of that protocol ask them.
+    pub(crate) apps: Vec<[[PortGroup; 2]; 2]>,
     /// Everything else that has an IP header: ICMP, SCTP, GRE, …
     pub(crate) other: [PortGroup; 2],
     /// Asked for every packet, also damaged ones (`pkthdr`, decode events).
@@ -284,10 +289,28 @@ pub struct PortGroups {
     /// Rules of any port that need no search: no pattern, or one with a place of its own. One copy of their tables
     /// stays in the caches whatever the ports of the packets are.
     pub common: PortGroup,
-    /// Group of the other rules of each port.
+    /// The other rules, by the server's port.
+    pub near: ByPort,
+    /// Rules that name the client's port only, by that.
+    pub far: ByPort,
+}
+
+/// A group for each port.
+#[derive(Debug, Default)]
+pub struct ByPort {
     pub ports: PortTable,
     pub groups: Vec<PortGroup>,
 }
+
+impl ByPort {
+    #[inline]
+    fn get(&self, port: u16) -> Option<&PortGroup> {
+        self.ports.get(port).and_then(|g| self.groups.get(usize::from(g)))
+    }
+}
+
+/// The groups that a packet asks, in any order.
+pub type Groups<'a> = [Option<&'a PortGroup>; 4];
 
 /// A number for each port, in pages of 256 ports of which equal ones are kept once: nearly all are, and what packets
 /// ask for stays in a few cache lines.
@@ -314,17 +337,41 @@ impl PortTable {
 
     #[inline]
     pub fn get(&self, port: u16) -> Option<u16> {
+        self.cell(port).copied()
+    }
+
+    #[inline]
+    fn cell(&self, port: u16) -> Option<&u16> {
         let page = usize::from(*self.page.get(usize::from(port >> 8))?);
-        self.cells.get(page * 256 + usize::from(port & 255)).copied()
+        self.cells.get(page * 256 + usize::from(port & 255))
     }
 }
 
 impl PortGroups {
-    /// The rules of any port, and those of `port`.
+    /// Asks for the line with the number of the group of the server's port.
     #[inline]
-    pub fn get(&self, port: u16) -> [Option<&PortGroup>; 2] {
-        let own = self.ports.get(port).and_then(|g| self.groups.get(usize::from(g)));
-        [Some(&self.common), own]
+    pub(crate) fn prefetch_number(&self, server: u16) {
+        if let Some(cell) = self.near.ports.cell(server) {
+            prefetch(cell);
+        }
+    }
+
+    /// Asks for the group of the server's port.
+    #[inline]
+    pub(crate) fn prefetch_group(&self, server: u16) {
+        if let Some(g) = self.near.get(server) {
+            prefetch(g);
+        }
+    }
+
+    /// The rules of any port, and those of these.
+    #[inline]
+    pub fn get(&self, server: u16, client: u16) -> [Option<&PortGroup>; 3] {
+        [Some(&self.common), self.near.get(server), self.far.get(client)]
+    }
+
+    fn groups(&self) -> impl Iterator<Item = &PortGroup> {
+        self.near.groups.iter().chain(&self.far.groups).chain([&self.common])
     }
 }
 
@@ -364,7 +411,10 @@ pub struct TxBuf {
     pub local: u8,
     pub progress: u8,
     pub kind: BufferKind,
-    pub mpm: Mpm,
+    /// How many growing buffers of the group come before it.
+    pub nth: u8,
+    /// Apart, so that a look over the buffers of a group touches few lines.
+    pub mpm: Box<Mpm>,
     /// The first growing buffer of its group: its patterns are those of all growing ones, so that the others need
     /// no scan of their own when they hold the same bytes, as a body and the file in it do.
     pub leads: bool,
@@ -410,12 +460,13 @@ impl RuleSet {
     }
 
     pub(crate) fn mpms(&self) -> impl Iterator<Item = &Mpm> {
-        let ports = self.tcp.iter().chain(self.udp.iter()).flat_map(|g| g.groups.iter().chain([&g.common]));
+        let ports = self.tcp.iter().chain(self.udp.iter()).flat_map(PortGroups::groups);
         ports
             .chain(self.other.iter())
+            .chain(self.apps.iter().flatten().flatten())
             .flat_map(|g| g.packet.iter().chain(g.stream.iter()).map(|m| &**m))
             .chain(
-                self.tx.iter().flatten().flat_map(|g| g.bufs.iter().map(|b| &b.mpm).chain(g.payload.iter())),
+                self.tx.iter().flatten().flat_map(|g| g.bufs.iter().map(|b| &*b.mpm).chain(g.payload.iter())),
             )
     }
 
@@ -430,7 +481,7 @@ impl RuleSet {
             s.patterns += m.patterns();
             s.bytes += m.memory_bytes();
         }
-        s.port_groups = self.tcp.iter().chain(self.udp.iter()).map(|g| g.groups.len()).sum();
+        s.port_groups = self.tcp.iter().chain(self.udp.iter()).map(|g| g.groups().count()).sum();
         s.tx_groups = self.tx.iter().flatten().filter(|g| !g.is_empty()).count();
         s.ip_only = self.ip_only.len();
         s.without_pattern = self.sigs.iter().filter(|s| s.fast.is_none()).count();

@@ -12,13 +12,13 @@ use super::header::header;
 use super::inspect::transform::Inflater;
 use super::inspect::{Bytes, NoSets, Sets, Spent};
 use super::queue::{Hit, Queue};
-use super::ruleset::{PortGroup, RuleSet, SigIx};
+use super::ruleset::{Groups, RuleSet, SigIx};
 use super::state::HostTable;
 use super::threshold::Thresholds;
 use crate::Dir;
 use crate::app::AppProto;
 use crate::event::Action;
-use crate::packet::L4;
+use crate::packet::{L4, Packet};
 use crate::pool::{BytePool, PBuf, Scratch};
 use crate::sig;
 use crate::sig::regex::Cache;
@@ -124,6 +124,23 @@ impl Detector {
         self.epoch
     }
 
+    /// Asks for what chooses the groups of the packet `far`, and for the groups of the packet `near`. Which side is the
+    /// server's is not known yet, so both are asked for.
+    #[inline]
+    pub fn prefetch(&self, far: Option<&Packet<'_>>, near: Option<&Packet<'_>>) {
+        let of = |p: &Packet<'_>| match p.l4 {
+            L4::Tcp => Some((&self.rules.tcp, [p.dp, p.sp])),
+            L4::Udp => Some((&self.rules.udp, [p.dp, p.sp])),
+            _ => None,
+        };
+        if let Some((groups, ports)) = far.and_then(of) {
+            groups.iter().zip(ports).for_each(|(g, port)| g.prefetch_number(port));
+        }
+        if let Some((groups, ports)) = near.and_then(of) {
+            groups.iter().zip(ports).for_each(|(g, port)| g.prefetch_group(port));
+        }
+    }
+
     /// Rules on the packet itself and on raw bytes of its stream.
     pub fn packet(&mut self, cx: &PacketCx<'_>, flow: Option<&mut FlowCx<'_>>, pool: &mut BytePool) {
         let Some(rules) = self.lent.take() else { return };
@@ -159,19 +176,14 @@ impl Detector {
                 self.plain(rules, s, cx, flow.as_deref_mut(), pool);
             }
         }
-        let port = if cx.dir == Dir::ToServer { cx.pkt.dp } else { cx.pkt.sp };
-        let groups = match cx.pkt.l4 {
-            L4::Tcp => rules.tcp[cx.dir.ix()].get(port),
-            L4::Udp => rules.udp[cx.dir.ix()].get(port),
-            _ => [Some(&rules.other[cx.dir.ix()]), None],
-        };
+        let groups = select(rules, cx, flow.as_deref());
         self.payload_rules(rules, groups, cx, flow, pool);
     }
 
     fn payload_rules(
         &mut self,
         rules: &RuleSet,
-        groups: [Option<&PortGroup>; 2],
+        groups: Groups<'_>,
         cx: &PacketCx<'_>,
         mut flow: Option<&mut FlowCx<'_>>,
         pool: &mut BytePool,
@@ -272,7 +284,7 @@ impl Detector {
     /// Fills `stream_cands` with the rules whose pattern ends in the new bytes, and those that waited for them.
     fn stream_candidates(
         &mut self,
-        groups: [Option<&PortGroup>; 2],
+        groups: Groups<'_>,
         raw: &Raw<'_>,
         f: &mut FlowCx<'_>,
         dir: Dir,
@@ -337,6 +349,24 @@ impl Detector {
             self.matched(sig, Hit { sig: s, tx: None, in_stream: false }, cx, flow, pool);
         }
     }
+}
+
+/// The groups of a packet: by its transport and ports, and by the protocol of its flow.
+#[inline]
+fn select<'r>(rules: &'r RuleSet, cx: &PacketCx<'_>, flow: Option<&FlowCx<'_>>) -> Groups<'r> {
+    let d = cx.dir.ix();
+    let (over, ports) = match cx.pkt.l4 {
+        L4::Tcp => (0, &rules.tcp[d]),
+        L4::Udp => (1, &rules.udp[d]),
+        _ => return [Some(&rules.other[d]), None, None, None],
+    };
+    let (server, client) = match cx.dir {
+        Dir::ToServer => (cx.pkt.dp, cx.pkt.sp),
+        Dir::ToClient => (cx.pkt.sp, cx.pkt.dp),
+    };
+    let [any, near, far] = ports.get(server, client);
+    let app = flow.and_then(|f| f.app.index()).and_then(|p| rules.apps.get(p)).map(|g| &g[over][d]);
+    [any, near, far, app]
 }
 
 /// Replaces what `list` holds by `values`, as little-endian `u32`s; a full pool drops them.

@@ -160,17 +160,15 @@ impl Detector {
         complete: bool,
         pool: &BytePool,
     ) -> bool {
-        let mut streaming = 0usize;
         let mut scanned = false;
         // Place, length and first new byte of the value that the leading growing buffer had.
         let mut lead = None;
         for (i, b) in group.bufs.iter().enumerate() {
-            let nth = streaming;
-            streaming += usize::from(b.kind == BufferKind::Streaming);
             let flag = if i < 64 { 1u64 << i } else { 0 };
             if progress < b.progress || det.scanned_bufs & flag != 0 {
                 continue;
             }
+            let nth = usize::from(b.nth);
             let key = &rules.bufs[b.key as usize];
             let mut index = 0;
             let Bench { build, xf, regex, inflater, body_min, .. } = &mut self.bench;

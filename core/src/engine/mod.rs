@@ -178,6 +178,9 @@ impl Engine {
         for (i, slot) in verdicts.iter_mut().enumerate().take(frames.len()) {
             let end = ends.get(i).map_or(at, |&e| usize::from(e));
             self.prefetch_behind(hashes.get(at + AHEAD));
+            if !self.no_rules {
+                self.detect.prefetch(packets.get(at + AHEAD), packets.get(at + 1));
+            }
             let mut verdict = Verdict::Forward;
             for j in (at..end).rev() {
                 let (Some(p), Some(h)) = (packets.get(j), hashes.get(j)) else { continue };
@@ -205,6 +208,9 @@ impl Engine {
                 crate::flow::prefetch(&s.need);
             }
             self.streams.prefetch(tcp);
+            if !self.no_rules {
+                self.flows.prefetch_cold(ix);
+            }
         }
     }
 

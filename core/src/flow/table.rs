@@ -279,6 +279,14 @@ impl FlowTable {
         Some((FlowIx(h.hint), self.hot.get(h.hint as usize)?.tcp))
     }
 
+    /// Asks for the rest of the record of a flow that [`FlowTable::peek`] named.
+    #[inline]
+    pub(crate) fn prefetch_cold(&self, ix: FlowIx) {
+        if let Some(c) = self.cold.get(ix.0 as usize) {
+            probe::prefetch(c);
+        }
+    }
+
     #[inline]
     fn likely(&self, h: &Hashed) -> Option<usize> {
         let b = (h.hash & self.mask) as usize;

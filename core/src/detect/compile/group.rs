@@ -1,6 +1,7 @@
 //! Rules by protocol, direction, ports and buffer: which ones a packet, a stream or a transaction has to ask, and the
 //! databases of their fast patterns.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -22,6 +23,8 @@ impl Compiler {
         let mut tx: Vec<[TxBuild; 2]> = (0..n).map(|_| [TxBuild::default(), TxBuild::default()]).collect();
         let mut wanted = vec![crate::app::Wanted(0); n];
         let mut ports: [[Vec<u32>; 2]; 3] = Default::default();
+        // Per protocol: over TCP, over UDP.
+        let mut apps: Vec<[[Vec<u32>; 2]; 2]> = vec![Default::default(); n];
         let (mut pkthdr, mut on_event, mut ip_only) = (Vec::new(), Vec::new(), Vec::new());
         for (ix, sig) in self.set.sigs.iter().enumerate() {
             let ix = ix as u32;
@@ -50,22 +53,36 @@ impl Compiler {
                 ip_only.push(ix);
             } else {
                 for d in Dir::BOTH.iter().filter(|d| sig.dirs & d.bit() != 0) {
+                    if sig.apps != 0 {
+                        for (p, lists) in apps.iter_mut().enumerate().filter(|(p, _)| sig.apps >> p & 1 == 1)
+                        {
+                            let over = [crate::app::OVER_TCP, crate::app::OVER_UDP];
+                            for ((list, over), n) in lists.iter_mut().zip(over).zip([6, 17]) {
+                                let may =
+                                    matches!(sig.proto, ProtoTest::Any) || sig.proto == ProtoTest::Number(n);
+                                if may && PROTOCOLS[p].over & over != 0 {
+                                    list[d.ix()].push(ix);
+                                }
+                            }
+                        }
+                        continue;
+                    }
                     match sig.proto {
                         ProtoTest::Number(6) => ports[0][d.ix()].push(ix),
                         ProtoTest::Number(17) => ports[1][d.ix()].push(ix),
                         ProtoTest::Any => {
-                            let over = (0..n)
-                                .filter(|p| sig.apps >> p & 1 == 1)
-                                .fold(0, |a, p| a | PROTOCOLS[p].over);
-                            if sig.apps == 0 || over & crate::app::OVER_TCP != 0 {
-                                ports[0][d.ix()].push(ix);
+                            // A rule that asks for another protocol number is not asked at all.
+                            let other = |n| {
+                                sig.packet
+                                    .iter()
+                                    .any(|m| matches!(m, ir::PacketMatch::IpProto(t) if !t.test(n)))
+                            };
+                            for (to, n) in [(0, 6), (1, 17)] {
+                                if !other(n) {
+                                    ports[to][d.ix()].push(ix);
+                                }
                             }
-                            if sig.apps == 0 || over & crate::app::OVER_UDP != 0 {
-                                ports[1][d.ix()].push(ix);
-                            }
-                            if sig.apps == 0 {
-                                ports[2][d.ix()].push(ix);
-                            }
+                            ports[2][d.ix()].push(ix);
                         }
                         _ => ports[2][d.ix()].push(ix),
                     }
@@ -78,6 +95,16 @@ impl Compiler {
         self.set.udp =
             [self.port_groups(&udp_s, Dir::ToServer, false), self.port_groups(&udp_c, Dir::ToClient, false)];
         self.set.other = [oth_s, oth_c].map(|rules| self.group(&rules, false, &mut BTreeMap::new()));
+        self.set.apps = apps
+            .iter()
+            .map(|over| {
+                let mut made = BTreeMap::new();
+                let mut of = |rules: &[Vec<u32>; 2], streams| {
+                    [0, 1].map(|d| self.group(&rules[d], streams, &mut made))
+                };
+                [of(&over[0], true), of(&over[1], false)]
+            })
+            .collect();
         self.set.tx = tx.into_iter().map(|pair| pair.map(|t| t.build(&self.set.bufs))).collect();
         self.set.pkthdr = pkthdr;
         self.set.on_event = on_event;
@@ -129,25 +156,31 @@ impl Compiler {
         }
     }
 
-    /// Splits the ports into ranges that the same rules care about; ranges with the same rules share a group.
+    /// The groups of one transport in one direction: rules that name ports of the server's side by these, rules that
+    /// name ports of the client's side alone by those.
     fn port_groups(&self, rules: &[u32], dir: Dir, streams: bool) -> PortGroups {
         if rules.is_empty() {
             return PortGroups::default();
         }
-        let ports = |ix: u32| -> Vec<(u16, u16)> {
-            let s = &self.set.sigs[ix as usize];
-            let (server, client) = match dir {
-                Dir::ToServer => (&s.dp, &s.sp),
-                Dir::ToClient => (&s.sp, &s.dp),
-            };
-            match (s.bidir, server, client) {
+        let sides = |ix: &u32| {
+            let s = &self.set.sigs[*ix as usize];
+            match dir {
+                Dir::ToServer => (s.bidir, &s.dp, &s.sp),
+                Dir::ToClient => (s.bidir, &s.sp, &s.dp),
+            }
+        };
+        let (far, near): (Vec<u32>, Vec<u32>) =
+            rules.iter().partition(|ix| matches!(sides(ix), (false, None, Some(_))));
+        let far = far.iter().map(|ix| (*ix, sides(ix).2.as_ref().map_or_else(Vec::new, |p| p.0.clone())));
+        let near = near.iter().map(|ix| {
+            let ranges = match sides(ix) {
                 (_, None, _) | (true, _, None) => vec![(0, u16::MAX)],
                 (false, Some(a), _) => a.0.clone(),
                 (true, Some(a), Some(b)) => a.0.iter().chain(&b.0).copied().collect(),
-            }
-        };
-        let ranges = rules.iter().map(|&ix| (ix, ports(ix)));
-        let (any, ranges): (Vec<_>, Vec<_>) = ranges.partition(|(_, r)| r.contains(&(0, u16::MAX)));
+            };
+            (*ix, ranges)
+        });
+        let (any, near): (Vec<_>, Vec<_>) = near.partition(|(_, r)| r.contains(&(0, u16::MAX)));
         let any = any.into_iter().map(|(ix, _)| ix);
         // One more search of every payload would cost more than tables of the same patterns for several ports do;
         // looking at a few places costs little, and those tables are the larger part.
@@ -155,8 +188,22 @@ impl Compiler {
             any.partition(|ix| matches!(&self.picks[*ix as usize], Pick::Payload { lo, hi, .. } if lo != hi));
         let mut made = BTreeMap::new();
         let common = self.group(&asked, streams, &mut made);
+        let near = self.by_port(searched, &near, streams, &mut made);
+        let far = self.by_port(Vec::new(), &far.collect::<Vec<_>>(), streams, &mut made);
+        PortGroups { common, near, far }
+    }
+
+    /// Splits the ports into ranges that the same of `rules` care about; ranges with the same rules share a group.
+    /// Those of `any` are in every group.
+    fn by_port(
+        &self,
+        any: Vec<u32>,
+        rules: &[(u32, Vec<(u16, u16)>)],
+        streams: bool,
+        made: &mut BTreeMap<MpmBuilder, Arc<Mpm>>,
+    ) -> ByPort {
         let mut cuts: Vec<u32> = vec![0, 1 << 16];
-        for (_, rs) in &ranges {
+        for (_, rs) in rules {
             for r in rs {
                 cuts.push(u32::from(r.0));
                 cuts.push(u32::from(r.1) + 1);
@@ -164,8 +211,8 @@ impl Compiler {
         }
         cuts.sort_unstable();
         cuts.dedup();
-        let mut members: Vec<Vec<u32>> = vec![searched; cuts.len() - 1];
-        for (ix, rs) in &ranges {
+        let mut members: Vec<Vec<u32>> = vec![any; cuts.len() - 1];
+        for (ix, rs) in rules {
             for r in rs {
                 let a = cuts.partition_point(|c| *c < u32::from(r.0));
                 let b = cuts.partition_point(|c| *c < u32::from(r.1) + 1);
@@ -177,12 +224,12 @@ impl Compiler {
             }
         }
         let mut table = vec![0u16; 1 << 16];
-        let mut out = PortGroups { common, ..PortGroups::default() };
+        let mut out = ByPort::default();
         let mut known: BTreeMap<Vec<u32>, u16> = BTreeMap::new();
         for (w, mut m) in cuts.windows(2).zip(members) {
             m.sort_unstable();
             let id = *known.entry(m).or_insert_with_key(|m| {
-                out.groups.push(self.group(m, streams, &mut made));
+                out.groups.push(self.group(m, streams, made));
                 (out.groups.len() - 1) as u16
             });
             table[w[0] as usize..w[1] as usize].fill(id);
@@ -250,13 +297,17 @@ impl TxBuild {
                 all
             });
         let mut all = Some(all).filter(|_| growing.len() > 1);
+        let mut before = 0u8;
         let bufs = self
             .bufs
             .into_iter()
             .map(|(key, (local, progress, kind, b))| {
                 let leading = if growing.first() == Some(&key) { all.take() } else { None };
                 let leads = leading.is_some();
-                TxBuf { key, local, progress, kind, mpm: leading.unwrap_or(b).build(), leads }
+                let mpm = Box::new(leading.unwrap_or(b).build());
+                let nth = before;
+                before = before.saturating_add(u8::from(kind == BufferKind::Streaming));
+                TxBuf { key, local, progress, kind, nth, mpm, leads }
             })
             .collect();
         let payload = (!self.payload.is_empty()).then(|| self.payload.build());
