@@ -63,6 +63,8 @@ pub(super) const B_REQUEST: u8 = AFTER + 2;
 pub(super) const B_RESPONSE: u8 = AFTER + 3;
 pub(super) const B_FILE: u8 = AFTER + 4;
 pub(super) const B_FILE_NAME: u8 = AFTER + 5;
+pub(super) const B_REQUEST_BODY: u8 = AFTER + 6;
+pub(super) const B_RESPONSE_BODY: u8 = AFTER + 7;
 
 pub(super) static BUFFERS: &[BufferDef] = &[
     b("http.method", &[], 1, BufferKind::Single),
@@ -86,6 +88,8 @@ pub(super) static BUFFERS: &[BufferDef] = &[
     b("http.response_header", &[], 2, BufferKind::Multi),
     b("file.data", &["file_data"], 3, BufferKind::Streaming),
     b("file.name", &[], 3, BufferKind::Single),
+    b("http.request_body", &[], 1, BufferKind::Streaming),
+    b("http.response_body", &[], 2, BufferKind::Streaming),
 ];
 
 const fn i(name: &'static str, values: &'static [(&'static str, u64)]) -> IntDef {
@@ -182,7 +186,7 @@ pub(super) fn buffer<'a>(
             }
             None => Buffer::Absent,
         },
-        B_FILE => {
+        B_FILE | B_REQUEST_BODY | B_RESPONSE_BODY => {
             let body = &own.body[dir.ix()];
             if index > 0 {
                 Buffer::Absent

@@ -331,7 +331,7 @@ impl Http2 {
         if let Some(f) = own.file[d].checked_sub(1) {
             cx.files.append(cx.pool, f, bytes);
         }
-        if cx.wanted.has(B_FILE) {
+        if cx.wanted.has(B_FILE) || cx.wanted.has(B_REQUEST_BODY + d as u8) {
             let room = BODY_MAX.saturating_sub(own.body[d].len());
             let _ = own.body[d].extend(cx.pool, bytes.get(..room).unwrap_or(bytes));
         }

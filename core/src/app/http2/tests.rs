@@ -32,9 +32,33 @@ fn a_stream_is_a_transaction() {
     assert_eq!(b.values(0, Dir::ToServer), [(1, b"GET".to_vec())]);
     assert_eq!(b.values(3, Dir::ToServer), [(1, b"www.example.com".to_vec())]);
     assert_eq!(b.values(6, Dir::ToClient), [(1, b"200".to_vec())]);
-    assert_eq!(b.values(B_FILE, Dir::ToServer), [(1, b"hello, world".to_vec())]);
+    for body in [B_FILE, B_REQUEST_BODY] {
+        assert_eq!(b.values(body, Dir::ToServer), [(1, b"hello, world".to_vec())]);
+    }
     assert_eq!(b.parser.common(b.tx(1)).progress, [COMPLETE; 2]);
     assert_eq!(b.parser.common(b.tx(0)).progress, [COMPLETE; 2]);
+    b.close();
+}
+
+#[test]
+fn bodies_of_streams_that_take_turns() {
+    let mut b = Bench::new(&HTTP2);
+    let mut c = PREFACE.to_vec();
+    c.extend(frame(HEADERS, 5, 1, &[0x82]));
+    c.extend(frame(HEADERS, 5, 3, &[0x82]));
+    b.feed(Dir::ToServer, &c);
+    let turns: [&[u8]; 5] = [
+        &frame(HEADERS, 4, 3, &[0x88]),
+        &frame(HEADERS, 4, 1, &[0x88]),
+        &frame(DATA, 0, 3, b"thi"),
+        &frame(DATA, 1, 1, b"first"),
+        &frame(DATA, 1, 3, b"rd"),
+    ];
+    assert_eq!(b.feed_cut(Dir::ToClient, &turns.concat(), &[5]), 0);
+    for body in [B_FILE, B_RESPONSE_BODY] {
+        assert_eq!(b.values(body, Dir::ToClient), [(0, b"first".to_vec()), (1, b"third".to_vec())]);
+    }
+    assert_eq!(b.values(B_REQUEST_BODY, Dir::ToServer), []);
     b.close();
 }
 
