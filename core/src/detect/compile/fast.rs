@@ -20,7 +20,7 @@ impl Compiler {
     /// Chooses the content that the prefilter looks for: the rule's own wish, else the longest one in a named
     /// buffer, else the longest in the payload. Negated contents and lists that may be absent cannot serve.
     pub(super) fn pick(&mut self, r: &ir::Rule) -> Result<Pick, Refuse> {
-        let mut best: Option<(u32, usize, &ir::Content)> = None;
+        let mut best: Option<(u32, usize, usize, &ir::Content)> = None;
         for (i, l) in r.lists.iter().enumerate() {
             let class = match l.buffer {
                 BufferRef::App(_) => 1,
@@ -30,7 +30,7 @@ impl Compiler {
             if l.absent.is_some() || r.header.direction == ir::Direction::Transaction {
                 continue;
             }
-            for m in &l.matches {
+            for (j, m) in l.matches.iter().enumerate() {
                 let Match::Content(c) = m else { continue };
                 if c.negated || c.bytes.is_empty() {
                     continue;
@@ -39,11 +39,11 @@ impl Compiler {
                 let strength = if COMMON.contains(&c.bytes.as_slice()) { 1 } else { strength(&c.bytes) };
                 let score = wish + (class << 16) + strength.min(0xffff);
                 if best.is_none_or(|b| score > b.0) {
-                    best = Some((score, i, c));
+                    best = Some((score, i, j, c));
                 }
             }
         }
-        let Some((_, i, c)) = best else { return Ok(Pick::None) };
+        let Some((_, i, j, c)) = best else { return Ok(Pick::None) };
         let l = &r.lists[i];
         let (from, len) = match c.fast {
             FastWish::Chop(o, n) => (o as usize, n as usize),
@@ -61,7 +61,9 @@ impl Compiler {
             .max_by_key(|&i| strength(&bytes[i..bytes.len().min(i + LONGEST)]));
         let cut = cut.unwrap_or(0);
         let bytes = bytes[cut..bytes.len().min(cut + LONGEST)].to_vec();
-        let (lo, hi) = bounds(c, from + cut + bytes.len());
+        let used = from + cut + bytes.len();
+        let place = l.matches.iter().take(j + 1).fold(None, place);
+        let (lo, hi) = place.map_or((0, u32::MAX), |p| p.end_of(c.bytes.len(), used));
         Ok(match l.buffer {
             BufferRef::Payload => Pick::Payload { bytes, nocase: c.nocase, lo, hi },
             _ => Pick::App { key: self.key(&l.buffer, &l.transforms)?, bytes, nocase: c.nocase, lo, hi },
@@ -116,27 +118,102 @@ fn strength(b: &[u8]) -> u32 {
     s
 }
 
-/// Where the byte behind the pattern (which ends `used` bytes into the content) may lie.
-fn bounds(c: &ir::Content, used: usize) -> (u32, u32) {
-    let any = (0, u32::MAX);
-    if c.is_relative() {
-        return any;
+/// Where a match may end in its value, bytes from the start of the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    lo: i64,
+    /// `None`: anywhere behind.
+    hi: Option<i64>,
+}
+
+impl Place {
+    /// Where the part of a content of `len` bytes that ends `used` bytes into it may end.
+    fn end_of(self, len: usize, used: usize) -> (u32, u32) {
+        let back = len as i64 - used as i64;
+        let lo = u32::try_from(self.lo - back).unwrap_or(0);
+        let hi = self.hi.map_or(u32::MAX, |h| u32::try_from(h - back).unwrap_or(u32::MAX));
+        // Conditions that contradict each other are left to the evaluation.
+        if lo <= hi { (lo, hi) } else { (0, u32::MAX) }
     }
-    let used = used as i64;
-    let offset = match c.offset {
-        None => 0,
-        Some(ir::Num::Const(o)) if !c.startswith => o,
-        Some(ir::Num::Const(_)) => 0,
-        Some(ir::Num::Var(_)) => return any,
+}
+
+/// Where `m` ends, when what comes before it ends at `before`; `None` when nothing is known. A content that is
+/// placed relative to one whose place is known has one too.
+fn place(before: Option<Place>, m: &Match) -> Option<Place> {
+    let c = match m {
+        Match::Content(c) if !c.negated => c,
+        // These look from where the match before ended, and leave it there.
+        Match::Content(_) | Match::IsDataAt { .. } | Match::ByteTest(_) | Match::Size(_) => return before,
+        _ => return None,
     };
-    let depth = if c.startswith { Some(ir::Num::Const(c.bytes.len() as i64)) } else { c.depth };
-    let lo = u32::try_from(offset + used).unwrap_or(0);
-    let hi = match depth {
-        Some(ir::Num::Const(d)) => {
-            u32::try_from(offset + d - c.bytes.len() as i64 + used).unwrap_or(u32::MAX)
-        }
-        Some(ir::Num::Var(_)) => return any,
-        None => u32::MAX,
+    let number = |n: Option<ir::Num>| match n {
+        None => Some(None),
+        Some(ir::Num::Const(n)) => Some(Some(n)),
+        Some(ir::Num::Var(_)) => None,
     };
-    (lo, hi)
+    let len = c.bytes.len() as i64;
+    if c.is_relative() {
+        let from = before?;
+        let distance = number(c.distance)?.unwrap_or(0);
+        let hi = number(c.within)?.and_then(|w| Some(from.hi? + distance + w));
+        return Some(Place { lo: (from.lo + distance).max(0) + len, hi });
+    }
+    if c.startswith {
+        return Some(Place { lo: len, hi: Some(len) });
+    }
+    let offset = number(c.offset)?.unwrap_or(0);
+    Some(Place { lo: offset + len, hi: number(c.depth)?.map(|d| offset + d) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::ir::{Content, Num};
+    use alloc::vec;
+
+    fn content(
+        bytes: &[u8],
+        offset: Option<i64>,
+        depth: Option<i64>,
+        distance: Option<i64>,
+        within: Option<i64>,
+    ) -> Match {
+        let n = |v: Option<i64>| v.map(Num::Const);
+        Match::Content(Content {
+            bytes: bytes.to_vec(),
+            nocase: false,
+            negated: false,
+            offset: n(offset),
+            depth: n(depth),
+            distance: n(distance),
+            within: n(within),
+            startswith: false,
+            endswith: false,
+            rawbytes: false,
+            fast: FastWish::Auto,
+        })
+    }
+
+    fn of(list: &[Match]) -> Option<(i64, Option<i64>)> {
+        list.iter().fold(None, place).map(|p| (p.lo, p.hi))
+    }
+
+    #[test]
+    fn places_follow_from_those_before() {
+        let first = || content(b"\0", None, Some(1), None, None);
+        assert_eq!(of(&[first()]), Some((1, Some(1))));
+        // |00| depth 1, then 5 bytes at a distance of 3 within 5: at 4 and nowhere else.
+        let smb = content(b"\xffSMB\xa0", None, None, Some(3), Some(5));
+        assert_eq!(of(&[first(), smb]), Some((9, Some(9))));
+        assert_eq!(of(&[content(b"ab", Some(4), Some(10), None, None)]), Some((6, Some(14))));
+        let far = || content(b"cd", None, None, Some(1), None);
+        assert_eq!(of(&[first(), far()]), Some((4, None)));
+        assert_eq!(of(&[first(), far(), content(b"e", None, None, None, Some(9))]), Some((5, None)));
+        // Nothing is known behind what has no place of its own.
+        assert_eq!(of(&[far()]), None);
+        let any = content(b"x", None, None, None, None);
+        assert_eq!(of(&vec![any, content(b"y", None, None, None, Some(1))]), Some((2, None)));
+        assert_eq!(Place { lo: 9, hi: Some(9) }.end_of(5, 3), (7, 7));
+        assert_eq!(Place { lo: 9, hi: Some(3) }.end_of(5, 5), (0, u32::MAX));
+    }
 }
