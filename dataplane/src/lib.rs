@@ -9,5 +9,7 @@ pub mod dpdk;
 pub mod eve;
 pub mod filter;
 pub mod lists;
+#[cfg(unix)]
+pub mod live;
 pub mod load;
 pub mod sets;

@@ -137,6 +137,85 @@ impl Stats {
         *self = Stats { ipv4, ipv6, arp, tcp, udp, icmpv4, icmpv6, sctp, gre, esp, ..*self };
     }
 
+    /// Adds what another engine counted; of a longest value the longer.
+    pub fn add(&mut self, o: &Stats) {
+        fn list<const N: usize>(a: &mut [u64; N], b: &[u64; N]) {
+            a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+        }
+        for (a, b) in [
+            (&mut self.frames, o.frames),
+            (&mut self.bytes, o.bytes),
+            (&mut self.packets, o.packets),
+            (&mut self.invalid, o.invalid),
+            (&mut self.ipv4, o.ipv4),
+            (&mut self.ipv6, o.ipv6),
+            (&mut self.arp, o.arp),
+            (&mut self.tcp, o.tcp),
+            (&mut self.udp, o.udp),
+            (&mut self.icmpv4, o.icmpv4),
+            (&mut self.icmpv6, o.icmpv6),
+            (&mut self.sctp, o.sctp),
+            (&mut self.gre, o.gre),
+            (&mut self.esp, o.esp),
+            (&mut self.tunnelled, o.tunnelled),
+            (&mut self.defragmented, o.defragmented),
+            (&mut self.syn, o.syn),
+            (&mut self.synack, o.synack),
+            (&mut self.rst, o.rst),
+            (&mut self.alerts, o.alerts),
+            (&mut self.suppressed, o.suppressed),
+            (&mut self.alert_overflow, o.alert_overflow),
+            (&mut self.accepted, o.accepted),
+            (&mut self.blocked, o.blocked),
+            (&mut self.rejected, o.rejected),
+            (&mut self.bypassed, o.bypassed),
+            (&mut self.flows_active, o.flows_active),
+            (&mut self.flow.total, o.flow.total),
+            (&mut self.flow.tcp, o.flow.tcp),
+            (&mut self.flow.udp, o.flow.udp),
+            (&mut self.flow.icmpv4, o.flow.icmpv4),
+            (&mut self.flow.icmpv6, o.flow.icmpv6),
+            (&mut self.flow.tcp_reuse, o.flow.tcp_reuse),
+            (&mut self.flow.refused, o.flow.refused),
+            (&mut self.flow.evicted, o.flow.evicted),
+            (&mut self.stream.sessions, o.stream.sessions),
+            (&mut self.stream.midstream, o.stream.midstream),
+            (&mut self.stream.session_memcap, o.stream.session_memcap),
+            (&mut self.stream.reassembly_memcap, o.stream.reassembly_memcap),
+            (&mut self.stream.gaps, o.stream.gaps),
+            (&mut self.stream.overlaps, o.stream.overlaps),
+            (&mut self.stream.overlaps_different, o.stream.overlaps_different),
+            (&mut self.stream.invalid_checksum, o.stream.invalid_checksum),
+            (&mut self.stream.urgent_oob, o.stream.urgent_oob),
+            (&mut self.stream.depth_reached, o.stream.depth_reached),
+            (&mut self.detect.alerts, o.detect.alerts),
+            (&mut self.detect.suppressed, o.detect.suppressed),
+            (&mut self.detect.regex_limits, o.detect.regex_limits),
+            (&mut self.detect.work, o.detect.work),
+            (&mut self.detect.candidates, o.detect.candidates),
+            (&mut self.detect.evaluated, o.detect.evaluated),
+        ] {
+            *a += b;
+        }
+        self.max_len = self.max_len.max(o.max_len);
+        self.flow.longest_probe = self.flow.longest_probe.max(o.flow.longest_probe);
+        self.flow.peak += o.flow.peak;
+        list(&mut self.layers, &o.layers);
+        list(&mut self.events, &o.events);
+        list(&mut self.stream_events, &o.stream_events);
+        list(&mut self.app_flows, &o.app_flows);
+        list(&mut self.app_txs, &o.app_txs);
+        list(&mut self.app_failed, &o.app_failed);
+        list(&mut self.drop_reasons, &o.drop_reasons);
+        list(&mut self.pool_refused, &o.pool_refused);
+        self.app_errors.iter_mut().zip(&o.app_errors).for_each(|(a, b)| list(a, b));
+        self.exceptions.iter_mut().zip(&o.exceptions).for_each(|(a, b)| list(a, b));
+        self.kinds.iter_mut().zip(&o.kinds).for_each(|(a, b)| list(a, b));
+        for (a, b) in self.pools.iter_mut().zip(o.pools) {
+            *a = (a.0 + b.0, a.1 + b.1);
+        }
+    }
+
     /// Counts a decoded packet.
     #[inline]
     pub(super) fn packet(&mut self, p: &Packet<'_>) {

@@ -118,6 +118,8 @@ pub mod flag {
     pub const EXCEPTION: u32 = 1 << 8;
     /// App-layer detection found client and server exchanged.
     pub const APP_REVERSED: u32 = 1 << 10;
+    /// Hardware handled a part of it.
+    pub const OFFLOADED: u32 = 1 << 11;
     /// Bits from here up are the engine's.
     pub const ENGINE_SHIFT: u32 = 16;
 }

@@ -644,6 +644,12 @@ impl FlowTable {
         live.then_some(FlowIx(i as u32))
     }
 
+    /// The live flow that `pkt` belongs to.
+    pub fn by_packet(&self, pkt: &Packet<'_>) -> Option<FlowIx> {
+        let h = self.hash(pkt);
+        if h.is_tracked() { self.by_key(&h.key) } else { None }
+    }
+
     /// The live flow of `key`, in either direction (ESP: in its own).
     pub fn by_key(&self, key: &Key) -> Option<FlowIx> {
         let kind = if key.proto == 50 { Kind::OneWay } else { Kind::Plain };

@@ -1,6 +1,7 @@
 //! The command line: arguments go in, an exit code comes out. 0 is fine, 1 means that some input was wrong,
 //! 2 that the command was.
 
+mod live;
 mod pages;
 pub mod rules;
 pub mod run;
@@ -30,7 +31,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Read captures and write events (takes the options of `suricata -r`)
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Look at rules without running them
     Rules(RulesArgs),
 }
@@ -42,12 +43,16 @@ pub enum Command {
     tidegate run -r traffic.pcap                         flows and protocol records into ./eve.json\n  \
     tidegate run -r traffic.pcap -S my.rules -l out      alerts too, into out/eve.json\n  \
     tidegate run -r captures/ -c suricata.yaml -k none   a whole folder, ignoring checksums\n  \
-    tidegate run -r traffic.pcap -S my.rules 'port 443'  only what a tcpdump filter lets through\n\n\
+    tidegate run -r traffic.pcap -S my.rules 'port 443'  only what a tcpdump filter lets through\n  \
+    tidegate run -i eth0 -S my.rules -l /var/log/tidegate    live\n  \
+    tidegate run --dpdk '-a 03:00.0 -a 03:00.1' --inline 0:1 -S my.rules    between two ports\n\n\
     Exit codes: 0 fine, 1 wrong input, 2 wrong usage.")]
 pub struct RunArgs {
     /// Capture to read (pcap or pcapng), a folder of captures, or - for standard input
-    #[arg(short = 'r', value_name = "FILE|DIR")]
-    pub read: PathBuf,
+    #[arg(short = 'r', value_name = "FILE|DIR", required_unless_present_any = ["interface", "dpdk"])]
+    pub read: Option<PathBuf>,
+    #[command(flatten)]
+    pub live: LiveArgs,
     /// Rules to load, and only these: a file, or a folder of *.rules files. May be given again
     #[arg(short = 'S', value_name = "RULES")]
     pub only_rules: Vec<PathBuf>,
@@ -96,6 +101,60 @@ pub struct RunArgs {
     /// Filter in tcpdump's language
     #[arg(value_name = "FILTER")]
     pub filter: Vec<String>,
+}
+
+/// Options of `tidegate run` for live traffic.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Live traffic")]
+pub struct LiveArgs {
+    /// Interface to listen on (AF_PACKET, needs CAP_NET_RAW). May be given again
+    #[arg(short = 'i', value_name = "IFACE", conflicts_with = "read")]
+    pub interface: Vec<String>,
+    /// Use the ports of DPDK that these arguments of its EAL name: --dpdk '-a 03:00.0' or --dpdk '--vdev=net_pcap0,rx_pcap=F'
+    #[arg(long, value_name = "EAL ARGS", allow_hyphen_values = true, conflicts_with_all = ["read", "interface"])]
+    pub dpdk: Option<String>,
+    /// Join two ports of DPDK and act on verdicts: what comes in by one goes out by the other. May be given again
+    #[arg(long, value_name = "PORT:PORT", requires = "dpdk")]
+    pub inline: Vec<String>,
+    /// What happens to frames that cannot be inspected (a fault, overload): they go on, or they stay
+    #[arg(long, value_name = "MODE", value_parser = ["open", "closed"], default_value = "closed")]
+    pub fail: String,
+    /// Workers, each with an engine of its own and --memory of its own; 0: one, or what the EAL's lcores allow
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
+    pub workers: u16,
+    /// Receive queues of each port; 0: one for each worker where ports spread packets by themselves
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub rx_queues: u16,
+    /// Descriptors of each queue
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    pub descriptors: u16,
+    /// Packet buffers; 0: as many as the queues need
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub mbufs: u32,
+    /// Largest frame without its link header; 0: what the ports have
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    pub mtu: u16,
+    /// LINKTYPE_ of what the ports receive
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub linktype: u16,
+    /// Never rest, even when nothing comes: lower latency, a whole core
+    #[arg(long)]
+    pub busy: bool,
+    /// Unix socket for commands (JSON, one a line; only the owner may connect)
+    #[arg(long, value_name = "PATH")]
+    pub control: Option<PathBuf>,
+    /// Counters for Prometheus at http://ADDR/metrics (127.0.0.1:9417 when only asked for)
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:9417")]
+    pub prometheus: Option<std::net::SocketAddr>,
+    /// Seconds between two stats records; 0: one at the end
+    #[arg(long, value_name = "S", default_value_t = 8)]
+    pub stats_interval: u64,
+    /// Become this user when everything is open (started as root)
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Let the control socket make an engine fail, to see what happens
+    #[arg(long, hide = true)]
+    pub allow_faults: bool,
 }
 
 #[derive(Debug, Args)]

@@ -32,10 +32,15 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
 pub fn main(args: &RunArgs) -> ExitCode {
     // Not worth it for what takes a moment.
-    if std::fs::metadata(&args.read).is_ok_and(|m| m.is_dir() || m.len() > LONG) {
+    let long = |r: &PathBuf| std::fs::metadata(r).is_ok_and(|m| m.is_dir() || m.len() > LONG);
+    if args.read.as_ref().is_none_or(long) {
         super::pages::allow();
     }
-    match run(args) {
+    let result = match &args.read {
+        Some(read) => run(args, read),
+        None => super::live::run(args),
+    };
+    match result {
         Ok(code) => code,
         Err(e) => {
             eprintln!("tidegate: {e}");
@@ -73,7 +78,7 @@ struct Tally {
     filtered: u64,
 }
 
-fn run(args: &RunArgs) -> Result<ExitCode, String> {
+fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
     let over = Overrides { set: &args.set, ips: args.simulate_ips };
     let config = args.config.as_deref().filter(|c| *c != Path::new("/dev/null"));
     let settings = Settings::load(config, &over).map_err(|e| e.to_string())?;
@@ -85,8 +90,8 @@ fn run(args: &RunArgs) -> Result<ExitCode, String> {
         text => Some(Filter::parse(&text).map_err(|e| e.to_string())?),
     };
     let memory = yaml::size(&args.memory).ok_or_else(|| format!("--memory {}: not a size", args.memory))?;
-    let captures = capture::list(&args.read).map_err(|e| e.to_string())?;
-    let folder = args.read.is_dir();
+    let captures = capture::list(source).map_err(|e| e.to_string())?;
+    let folder = source.is_dir();
 
     let loaded = load::load(&rule_files(args, &settings)?, &settings, args.data_dir.as_deref())?;
     loaded.notes.iter().for_each(|n| eprintln!("{n}"));
@@ -217,7 +222,7 @@ fn run(args: &RunArgs) -> Result<ExitCode, String> {
 }
 
 /// `-S` alone, or the configuration's files and `-s`.
-fn rule_files(args: &RunArgs, s: &Settings) -> Result<Vec<PathBuf>, String> {
+pub(super) fn rule_files(args: &RunArgs, s: &Settings) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     if args.only_rules.is_empty() {
         for f in &s.rule_files {
@@ -241,7 +246,7 @@ fn rule_files(args: &RunArgs, s: &Settings) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
-fn tell_refusals(l: &Loaded, args: &RunArgs) {
+pub(super) fn tell_refusals(l: &Loaded, args: &RunArgs) {
     if args.quiet {
         return;
     }
@@ -340,7 +345,7 @@ impl Progress {
 }
 
 /// `1,234,567`
-fn grouped(n: u64) -> String {
+pub(super) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {

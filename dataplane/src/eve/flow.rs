@@ -102,7 +102,7 @@ impl Output {
         j.time("end", f.last());
         j.uint("age", seconds(f));
         if f.state() == State::Bypassed {
-            j.word("bypass", "local");
+            j.word("bypass", if f.has(flag::OFFLOADED) { "capture" } else { "local" });
         }
         j.word("state", f.state().name());
         j.word("reason", f.reason().name());

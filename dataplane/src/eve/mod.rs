@@ -109,6 +109,25 @@ impl Counts {
         }
     }
 
+    /// Adds what another sink counted.
+    pub fn add(&mut self, o: &Counts) {
+        for (a, b) in [
+            (&mut self.alerts, o.alerts),
+            (&mut self.flows, o.flows),
+            (&mut self.records, o.records),
+            (&mut self.files, o.files),
+            (&mut self.anomalies, o.anomalies),
+            (&mut self.drops, o.drops),
+        ] {
+            *a += b;
+        }
+        self.end_state.iter_mut().zip(o.end_state).for_each(|(a, b)| *a += b);
+        self.end_tcp.iter_mut().zip(o.end_tcp).for_each(|(a, b)| *a += b);
+        for (a, b) in self.app.iter_mut().flatten().zip(o.app.iter().flatten()) {
+            *a = (a.0 + b.0, a.1 + b.1);
+        }
+    }
+
     fn flow(&mut self, f: &FlowView<'_>) {
         self.flows += 1;
         self.end_state[f.state() as usize & 3] += 1;
@@ -289,6 +308,16 @@ impl EveLine {
     pub fn write(&mut self, event: &Event<'_>, first: bool) -> &[u8] {
         self.out.json.buf.clear();
         self.out.event(event, self.ips, first);
+        self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
+    }
+
+    /// The `stats` record without its line feed, until the next call; empty when the settings want none.
+    pub fn stats(&mut self, stats: &Stats<'_>) -> &[u8] {
+        self.out.json.buf.clear();
+        if let Some(s) = self.out.settings.stats.filter(|s| s.totals) {
+            stats::write(&mut self.out.json, stats, s.null_values);
+            self.out.end();
+        }
         self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
     }
 }

@@ -1,0 +1,279 @@
+//! `tidegate run -i` and `tidegate run --dpdk`: live traffic under workers, until somebody says stop.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use tidegate_dataplane::config::engine::Mode;
+use tidegate_dataplane::config::{Overrides, Settings, yaml};
+use tidegate_dataplane::live::manager::{self, FirstRules, Manager, Request, RuleSource};
+use tidegate_dataplane::live::sink::{Channel, LiveSink, Writer};
+use tidegate_dataplane::live::worker::{Fail, Worker};
+use tidegate_dataplane::live::{control, prometheus};
+use tidegate_dataplane::load::{self, Loaded};
+
+use super::RunArgs;
+use super::run::{grouped, rule_files, tell_refusals};
+
+/// Everything that is decided before ports are opened.
+struct Start<'a> {
+    args: &'a RunArgs,
+    settings: Settings,
+    mode: Mode,
+    source: RuleSource,
+    rules: FirstRules,
+    dir: PathBuf,
+    fail: Fail,
+}
+
+pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
+    let inline = !args.live.inline.is_empty();
+    let ips = inline || args.simulate_ips;
+    let over = Overrides { set: &args.set, ips };
+    let config = args.config.as_deref().filter(|c| *c != std::path::Path::new("/dev/null"));
+    let settings = Settings::load(config, &over).map_err(|e| e.to_string())?;
+    if !settings.ignored.is_empty() && !args.quiet {
+        eprintln!("ignored settings: {}", settings.ignored.join(", "));
+    }
+    if !args.filter.join(" ").trim().is_empty() {
+        return Err("a filter works on captures only".into());
+    }
+    if settings.outputs.fast.is_some() && !args.quiet {
+        eprintln!("fast.log is written from captures only; live, alerts go to EVE");
+    }
+    let memory = yaml::size(&args.memory).ok_or_else(|| format!("--memory {}: not a size", args.memory))?;
+    let files = rule_files(args, &settings)?;
+    let loaded = load::load(&files, &settings, args.data_dir.as_deref())?;
+    tell_refusals(&loaded, args);
+    if args.init_errors_fatal && !loaded.refused.is_empty() {
+        return Err(format!("{} rules were refused, and --init-errors-fatal is given", loaded.refused.len()));
+    }
+    let source = RuleSource { files, data_dir: args.data_dir.clone(), strict: args.init_errors_fatal };
+    let dir = args
+        .log_dir
+        .clone()
+        .or_else(|| settings.default_log_dir.clone())
+        .unwrap_or_else(|| PathBuf::from("."));
+    std::fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    // Live, the ports and the kernel have checked what they could; frames of the machine itself have no sums yet.
+    let ignore_checksums = match args.checksums.as_deref() {
+        Some("none") => true,
+        Some(_) => false,
+        None => settings.pcap_checksums == tidegate_dataplane::config::ChecksumMode::No,
+    };
+    let mode = Mode { ips, ignore_checksums, memory };
+    let Loaded { set, sets, loaded: n, refused, skipped, .. } = loaded;
+    let rules = FirstRules {
+        set: Arc::new(set),
+        sets,
+        loaded: n as u64,
+        refused: refused.len() as u64,
+        skipped: skipped as u64,
+    };
+    let fail = if args.live.fail == "open" { Fail::Open } else { Fail::Closed };
+    let start = Start { args, settings, mode, source, rules, dir, fail };
+    if args.live.dpdk.is_some() {
+        #[cfg(feature = "dpdk")]
+        return start.dpdk();
+        #[cfg(not(feature = "dpdk"))]
+        return Err("--dpdk: this program was built without DPDK (cargo build --features dpdk)".into());
+    }
+    start.af_packet()
+}
+
+/// Sets a flag of the worker when its thread ends, however it ends.
+#[cfg_attr(not(feature = "dpdk"), allow(dead_code))]
+struct Ended(Arc<tidegate_dataplane::live::worker::Mailbox>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.ended.store(true, std::sync::atomic::Ordering::Release);
+    }
+}
+
+#[cfg_attr(not(feature = "dpdk"), allow(dead_code))]
+impl Start<'_> {
+    /// Workers, the manager that knows them, and the way to ask it.
+    fn build(self, count: usize, replay: bool) -> Result<(Vec<Worker>, Manager), String> {
+        let Start { args, settings, mode, source, rules, dir, fail } = self;
+        let channels: Vec<_> = (0..=count).map(|_| Arc::new(Channel::new())).collect();
+        let writer =
+            Writer::start(&settings.outputs, &dir, !replay, channels.clone()).map_err(|e| e.to_string())?;
+        let workers: Vec<Worker> = (0..count)
+            .map(|i| {
+                let sink = LiveSink::new(&settings.outputs, mode.ips, channels[i].clone(), replay);
+                let engine = manager::engine(&settings, mode, &rules.set, &rules.sets);
+                Worker::new(i, engine, sink, fail, mode.ips, replay)
+            })
+            .collect();
+        let every = (args.live.stats_interval > 0 && settings.stats && !replay)
+            .then(|| Duration::from_secs(args.live.stats_interval));
+        let mut m = Manager::new(settings, mode, source, rules, channels[count].clone(), writer, every);
+        m.faults = args.live.allow_faults;
+        for (w, c) in workers.iter().zip(&channels) {
+            m.add(w.mail.clone(), w.counters.clone(), c.clone());
+        }
+        Ok((workers, m))
+    }
+
+    fn af_packet(self) -> Result<ExitCode, String> {
+        Err("-i: not built in".into())
+    }
+
+    #[cfg(feature = "dpdk")]
+    fn dpdk(self) -> Result<ExitCode, String> {
+        use tidegate_dataplane::live::dpdk::{self, Options, reports};
+        let a = self.args;
+        let l = &a.live;
+        let mut pairs = Vec::new();
+        for p in &l.inline {
+            let two =
+                p.split_once(':').and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().parse().ok()?)));
+            pairs.push(
+                two.ok_or_else(|| format!("--inline {p}: two numbers of ports are expected, as in 0:1"))?,
+            );
+        }
+        let setup = dpdk::start(&Options {
+            eal: l.dpdk.clone().unwrap_or_default(),
+            workers: usize::from(l.workers),
+            pairs,
+            fail: self.fail,
+            mtu: l.mtu,
+            descriptors: l.descriptors,
+            link: l.linktype,
+            busy: l.busy,
+            rx_queues: l.rx_queues,
+            mbufs: l.mbufs,
+        })
+        .map_err(|e| e.to_string())?;
+        let (eal, ports, pools) = (setup.eal, setup.ports, setup.pools);
+        let (workers, mut m) = self.build(setup.lanes.len(), setup.replay)?;
+        let (tx, rx) = channel();
+        let handles = (ports.clone(), pools.clone());
+        m.ports = Box::new(move || reports(&handles.0, &handles.1));
+        let _socket = serve(a, &tx)?;
+        if !a.quiet {
+            let names: Vec<String> = ports.iter().filter_map(|p| p.info().ok()).map(|i| i.name).collect();
+            let n = workers.len();
+            eprintln!("{n} worker{} on {}", if n == 1 { "" } else { "s" }, names.join(", "));
+        }
+        let started = Instant::now();
+        for ((mut lane, mut w), &lcore) in setup.lanes.into_iter().zip(workers).zip(&setup.lcores) {
+            eal.launch(lcore, move || {
+                let _ended = Ended(w.mail.clone());
+                lane.run(&mut w);
+                // Large and of no more use: the process ends.
+                std::mem::forget(w);
+            })
+            .map_err(|e| e.to_string())?;
+        }
+        let result = m.run(&rx);
+        if !a.quiet {
+            summary(&m, started.elapsed());
+        }
+        let mut fine = true;
+        for &lcore in &setup.lcores {
+            fine &= eal.wait(lcore);
+        }
+        drop(_socket);
+        std::mem::forget(m);
+        if let Err(e) = &result {
+            eprintln!("tidegate: {e}");
+        }
+        drop(ports);
+        eal.exit(if fine && result.is_ok() { 0 } else { i32::from(super::WRONG_INPUT) })
+    }
+}
+
+/// Signals, the control socket and metrics; then privileges go.
+#[cfg_attr(not(feature = "dpdk"), allow(dead_code))]
+fn serve(args: &RunArgs, to: &Sender<Request>) -> Result<Option<control::Socket>, String> {
+    let l = &args.live;
+    let mut signals =
+        signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1]).map_err(|e| e.to_string())?;
+    let tx = to.clone();
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            let mut asked = false;
+            for s in signals.forever() {
+                let request = match s {
+                    SIGHUP => Request::Reload(None),
+                    SIGUSR1 => Request::ReopenLogs(None),
+                    // The second one does not wait for what is being written.
+                    _ if asked => std::process::exit(130),
+                    _ => {
+                        asked = true;
+                        Request::Shutdown(None)
+                    }
+                };
+                if tx.send(request).is_err() {
+                    return;
+                }
+            }
+        })
+        .map_err(|e| e.to_string())?;
+    let socket = match &l.control {
+        None => None,
+        Some(path) => {
+            Some(control::listen(path, to.clone()).map_err(|e| format!("{}: {e}", path.display()))?)
+        }
+    };
+    if let Some(at) = l.prometheus {
+        let at = prometheus::listen(at, to.clone()).map_err(|e| format!("{at}: {e}"))?;
+        if !args.quiet {
+            eprintln!("metrics at http://{at}/metrics");
+        }
+    }
+    if let Some(name) = &l.user {
+        become_user(name, l.control.as_deref()).map_err(|e| format!("--user {name}: {e}"))?;
+    }
+    Ok(socket)
+}
+
+/// Gives up root's rights in all threads.
+fn become_user(name: &str, socket: Option<&std::path::Path>) -> Result<(), String> {
+    use nix::unistd::{User, setgid, setgroups, setuid};
+    let user = User::from_name(name).map_err(|e| e.to_string())?.ok_or("no such user")?;
+    if let Some(s) = socket {
+        std::os::unix::fs::chown(s, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
+            .map_err(|e| format!("{}: {e}", s.display()))?;
+    }
+    setgroups(&[user.gid]).map_err(|e| e.to_string())?;
+    setgid(user.gid).map_err(|e| e.to_string())?;
+    setuid(user.uid).map_err(|e| e.to_string())
+}
+
+#[cfg_attr(not(feature = "dpdk"), allow(dead_code))]
+fn summary(m: &Manager, took: Duration) {
+    let (_, c, counters) = m.last();
+    let n = |name: &str| {
+        let full = format!("dataplane.{name}");
+        counters.iter().find(|x| x.0 == full).map_or(0, |x| x.1)
+    };
+    let secs = took.as_secs_f64().max(1e-9);
+    println!(
+        "packets  {}, {} bytes in {secs:.2} s ({} packets/s, {:.2} Gbit/s)",
+        grouped(n("received")),
+        grouped(n("received_bytes")),
+        grouped((n("received") as f64 / secs) as u64),
+        n("received_bytes") as f64 * 8e-9 / secs
+    );
+    println!("flows    {}", grouped(c.flows));
+    println!("alerts   {}", grouped(c.alerts));
+    for (what, names) in [
+        ("sent", ["forwarded", "bypassed", "answers"].as_slice()),
+        ("held", &["dropped", "rejected"]),
+        ("shed", &["shed_tx", "shed_ring", "shed_closed"]),
+        ("trouble", &["uninspected", "faults", "too_long", "overloads"]),
+    ] {
+        let told: Vec<String> =
+            names.iter().filter(|x| n(x) > 0).map(|x| format!("{x} {}", grouped(n(x)))).collect();
+        if !told.is_empty() {
+            println!("{what:<9}{}", told.join(", "));
+        }
+    }
+}

@@ -1,0 +1,588 @@
+//! The manager: everything around the workers that takes time. Compiles rules, builds engines, frees what workers are
+//! done with, collects counters, writes statistics, answers requests.
+//!
+//! In: [`Request`]s, answers of the workers' mailboxes. Out: orders to the workers, replies as JSON text. Owns the
+//! configuration and the rules in force.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tidegate_core::detect::RuleSet;
+use tidegate_core::detect::inspect::Sets;
+use tidegate_core::engine::{Engine, Stats};
+use tidegate_core::rules::SetStore;
+
+use super::sink::{Channel, Class, OwnLines, Writer};
+use super::worker::{Answer, Counters, FlowList, Mailbox, NewRules, Order, Report};
+use crate::config::Settings;
+use crate::config::engine::Mode;
+use crate::eve::{Counts, Json};
+use crate::load;
+use crate::sets::EngineSets;
+
+/// Keys the hash of datasets; results do not depend on it.
+const SEED: u64 = 0x7469_6465_6761_7465;
+/// How long a request waits for the workers.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Time between two looks at the mailboxes.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What is asked of the manager; replies are one line of JSON.
+#[derive(Debug)]
+pub enum Request {
+    Reload(Option<Sender<String>>),
+    Stats(Sender<String>),
+    /// At most so many of each worker.
+    Flows(usize, Sender<String>),
+    Ports(Sender<String>),
+    Offload(Sender<String>),
+    /// Prometheus' text format.
+    Metrics(Sender<String>),
+    /// Files were moved away.
+    ReopenLogs(Option<Sender<String>>),
+    /// A worker's engine is to panic (tests).
+    Fault(usize, Sender<String>),
+    Shutdown(Option<Sender<String>>),
+}
+
+/// A port or interface in words and numbers.
+#[derive(Clone, Debug, Default)]
+pub struct PortReport {
+    pub name: String,
+    pub driver: String,
+    pub words: Vec<(&'static str, String)>,
+    pub numbers: Vec<(&'static str, u64)>,
+}
+
+/// What a compiled rule set brings.
+struct Rules {
+    set: Arc<RuleSet>,
+    sets: SetStore,
+    loaded: u64,
+    refused: u64,
+    skipped: u64,
+    took: Duration,
+}
+
+/// Where rules come from, to be read again.
+#[derive(Clone, Debug)]
+pub struct RuleSource {
+    pub files: Vec<PathBuf>,
+    pub data_dir: Option<PathBuf>,
+    /// A set with any refused rule is refused whole.
+    pub strict: bool,
+}
+
+fn compile(from: &RuleSource, settings: &Settings) -> Result<Rules, String> {
+    let l = load::load(&from.files, settings, from.data_dir.as_deref())?;
+    if from.strict && !l.refused.is_empty() {
+        let first = l.refused.first().map(|r| l.place(r)).unwrap_or_default();
+        return Err(format!("{} rules were refused, the first: {first}", l.refused.len()));
+    }
+    if l.loaded == 0 && !l.refused.is_empty() {
+        return Err(format!("all {} rules were refused", l.refused.len()));
+    }
+    Ok(Rules {
+        loaded: l.loaded as u64,
+        refused: l.refused.len() as u64,
+        skipped: l.skipped as u64,
+        took: l.took,
+        set: Arc::new(l.set),
+        sets: l.sets,
+    })
+}
+
+/// The worker's end of things, as the manager keeps it.
+#[derive(Debug)]
+struct Peer {
+    mail: Arc<Mailbox>,
+    counters: Arc<Counters>,
+    channel: Arc<Channel>,
+}
+
+/// See the module.
+pub struct Manager {
+    settings: Settings,
+    mode: Mode,
+    source: RuleSource,
+    rules: Arc<RuleSet>,
+    sets: SetStore,
+    told: (u64, u64, u64),
+    last_reload: u64,
+    reload_failed: u64,
+    peers: Vec<Peer>,
+    reports: Vec<Option<Report>>,
+    /// Counters of engines that are no more.
+    before: Vec<Stats>,
+    own: OwnLines,
+    writer: Option<Writer>,
+    started: Instant,
+    stats_every: Option<Duration>,
+    /// Asked for when `ports` or `offload` is.
+    pub ports: Box<dyn Fn() -> Vec<PortReport>>,
+    pub offload: Box<dyn Fn() -> Vec<(String, u64)>>,
+    /// Whether faults may be asked for.
+    pub faults: bool,
+    /// Everything else that is told in `stats`.
+    failed_writes: Option<String>,
+    coming: Arc<Mutex<Option<Result<Rules, String>>>>,
+    compiling: bool,
+    waiting: Vec<Sender<String>>,
+}
+
+impl std::fmt::Debug for Manager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Manager").field("workers", &self.peers.len()).finish_non_exhaustive()
+    }
+}
+
+/// Builds engines from rules; cheap to copy around before workers exist.
+pub fn engine(settings: &Settings, mode: Mode, rules: &Arc<RuleSet>, sets: &SetStore) -> Box<Engine> {
+    let mut e = Box::new(Engine::new(settings.engine(mode), rules.clone()));
+    if let Some(s) = engine_sets(rules, sets) {
+        e.set_sets(s);
+    }
+    e
+}
+
+fn engine_sets(rules: &Arc<RuleSet>, sets: &SetStore) -> Option<Box<dyn Sets + Send>> {
+    let s = EngineSets::new(rules, sets, SEED);
+    if s.is_empty() { None } else { Some(Box::new(s)) }
+}
+
+/// Rules at the start, with what is told of them.
+pub struct FirstRules {
+    pub set: Arc<RuleSet>,
+    pub sets: SetStore,
+    pub loaded: u64,
+    pub refused: u64,
+    pub skipped: u64,
+}
+
+impl Manager {
+    /// `channel`: for the manager's own lines; the writer must serve it.
+    pub fn new(
+        settings: Settings,
+        mode: Mode,
+        source: RuleSource,
+        rules: FirstRules,
+        channel: Arc<Channel>,
+        writer: Writer,
+        stats_every: Option<Duration>,
+    ) -> Manager {
+        Manager {
+            own: OwnLines::new(&settings.outputs, mode.ips, channel),
+            settings,
+            mode,
+            source,
+            rules: rules.set,
+            sets: rules.sets,
+            told: (rules.loaded, rules.refused, rules.skipped),
+            last_reload: super::now_ns(),
+            reload_failed: 0,
+            peers: Vec::new(),
+            reports: Vec::new(),
+            before: Vec::new(),
+            writer: Some(writer),
+            started: Instant::now(),
+            stats_every,
+            ports: Box::new(Vec::new),
+            offload: Box::new(Vec::new),
+            faults: false,
+            failed_writes: None,
+            coming: Arc::default(),
+            compiling: false,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Registers a worker.
+    pub fn add(&mut self, mail: Arc<Mailbox>, counters: Arc<Counters>, channel: Arc<Channel>) {
+        self.peers.push(Peer { mail, counters, channel });
+        self.reports.push(None);
+        self.before.push(Stats::default());
+    }
+
+    /// Serves until a shutdown is asked for or all workers have ended. Then the workers are stopped, waited for, and
+    /// everything is written.
+    pub fn run(&mut self, requests: &Receiver<Request>) -> Result<(), String> {
+        let mut next_stats = self.stats_every.map(|d| Instant::now() + d);
+        let mut replies = Vec::new();
+        loop {
+            match requests.recv_timeout(LOOK) {
+                Ok(Request::Shutdown(reply)) => {
+                    replies.extend(reply);
+                    break;
+                }
+                Ok(r) => self.serve(r),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOOK),
+            }
+            self.answers();
+            self.reloaded();
+            if self.peers.iter().all(|p| p.mail.ended.load(Ordering::Acquire)) {
+                break;
+            }
+            if let Some(at) = next_stats
+                && Instant::now() >= at
+            {
+                next_stats = self.stats_every.map(|d| at + d);
+                self.ask_reports();
+                self.write_stats();
+            }
+        }
+        self.stop();
+        for r in replies {
+            let _ = r.send(done("shutting down"));
+        }
+        self.failed_writes.take().map_or(Ok(()), Err)
+    }
+
+    fn serve(&mut self, r: Request) {
+        match r {
+            Request::Reload(reply) => {
+                self.waiting.extend(reply);
+                self.start_reload();
+            }
+            Request::Stats(reply) => {
+                self.ask_reports();
+                let _ = reply.send(self.stats_json());
+            }
+            Request::Flows(most, reply) => {
+                let _ = reply.send(self.flows_json(most));
+            }
+            Request::Ports(reply) => {
+                let _ = reply.send(self.ports_json());
+            }
+            Request::Offload(reply) => {
+                let mut j = ok();
+                for (name, n) in (self.offload)() {
+                    j.uint(&name, n);
+                }
+                let _ = reply.send(end(j));
+            }
+            Request::Metrics(reply) => {
+                self.ask_reports();
+                let _ = reply.send(self.metrics());
+            }
+            Request::ReopenLogs(reply) => {
+                if let Some(w) = &self.writer {
+                    w.reopen();
+                }
+                if let Some(r) = reply {
+                    let _ = r.send(done("files are opened anew"));
+                }
+            }
+            Request::Fault(worker, reply) => {
+                let text = match self.peers.get(worker) {
+                    Some(p) if self.faults => {
+                        let sent = p.mail.orders.push(Order::Fault).is_ok();
+                        if sent { done("asked for") } else { failed("the worker's mailbox is full") }
+                    }
+                    Some(_) => failed("faults can be asked for only with --allow-faults"),
+                    None => failed("no such worker"),
+                };
+                let _ = reply.send(text);
+            }
+            Request::Shutdown(_) => {}
+        }
+    }
+
+    /// Compiles the rules anew, on a thread of its own.
+    fn start_reload(&mut self) {
+        if self.compiling {
+            return;
+        }
+        let (source, settings, coming) = (self.source.clone(), self.settings.clone(), self.coming.clone());
+        let thread = std::thread::Builder::new().name("rules".into()).spawn(move || {
+            let r = std::panic::catch_unwind(|| compile(&source, &settings))
+                .unwrap_or_else(|_| Err("compiling the rules panicked".into()));
+            if let Ok(mut c) = coming.lock() {
+                *c = Some(r);
+            }
+        });
+        match thread {
+            Ok(_) => self.compiling = true,
+            Err(e) => self.reply_reload(failed(&e.to_string())),
+        }
+    }
+
+    fn reply_reload(&mut self, text: String) {
+        for r in self.waiting.drain(..) {
+            let _ = r.send(text.clone());
+        }
+    }
+
+    /// Swaps rules that were compiled meanwhile.
+    fn reloaded(&mut self) {
+        if !self.compiling {
+            return;
+        }
+        let Some(r) = self.coming.lock().ok().and_then(|mut c| c.take()) else { return };
+        self.compiling = false;
+        match r {
+            Ok(new) => {
+                self.rules = new.set;
+                self.sets = new.sets;
+                self.told = (new.loaded, new.refused, new.skipped);
+                self.last_reload = super::now_ns();
+                for p in &self.peers {
+                    let n = NewRules { set: self.rules.clone(), sets: engine_sets(&self.rules, &self.sets) };
+                    // A worker that takes no orders has ended or hangs; either way it needs no rules.
+                    let _ = p.mail.orders.push(Order::Rules(Box::new(n)));
+                }
+                let mut j = ok();
+                j.uint("rules_loaded", new.loaded);
+                j.uint("rules_failed", new.refused);
+                j.uint("rules_skipped", new.skipped);
+                j.uint("took_ms", u64::try_from(new.took.as_millis()).unwrap_or(u64::MAX));
+                eprintln!("{} rules loaded, {} refused", new.loaded, new.refused);
+                self.reply_reload(end(j));
+            }
+            Err(e) => {
+                self.reload_failed += 1;
+                eprintln!("rules are not changed: {e}");
+                self.reply_reload(failed(&e));
+            }
+        }
+    }
+
+    /// Takes what workers have sent.
+    fn answers(&mut self) -> Vec<FlowList> {
+        let mut lists = Vec::new();
+        for i in 0..self.peers.len() {
+            while let Some(a) = self.peers[i].mail.answers.pop() {
+                match a {
+                    Answer::OldRules(_) => {}
+                    Answer::Report(r) => self.reports[i] = Some(*r),
+                    Answer::Flows(l) => lists.push(*l),
+                    Answer::Broken(e) => self.replace(i, e),
+                    Answer::Spare(e) => forget_slowly(e),
+                }
+            }
+        }
+        lists
+    }
+
+    /// An engine panicked: the worker gets another one.
+    fn replace(&mut self, worker: usize, broken: Box<Engine>) {
+        // Its counters, if it can still tell them.
+        let last = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| broken.stats()));
+        if let Ok(s) = last {
+            self.before[worker] = sum(&self.before[worker], &s);
+        }
+        eprintln!("worker {worker}: the engine failed and is restarted; its flows are forgotten");
+        let new = engine(&self.settings, self.mode, &self.rules, &self.sets);
+        let _ = self.peers[worker].mail.orders.push(Order::Engine(new));
+        forget_slowly(broken);
+    }
+
+    fn ask_reports(&mut self) {
+        let mut due = Vec::new();
+        for (i, p) in self.peers.iter().enumerate() {
+            let empty = Report { worker: i, stats: Stats::default(), counts: Counts::default() };
+            if !p.mail.ended.load(Ordering::Acquire)
+                && p.mail.orders.push(Order::Report(Box::new(empty))).is_ok()
+            {
+                due.push(i);
+                self.reports[i] = None;
+            }
+        }
+        let until = Instant::now() + PATIENCE;
+        while due.iter().any(|&i| self.reports[i].is_none()) && Instant::now() < until {
+            self.answers();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Sums over the workers.
+    fn totals(&self) -> (Stats, Counts) {
+        let (mut s, mut c) = (Stats::default(), Counts::default());
+        for (r, b) in self.reports.iter().zip(&self.before) {
+            s = sum(&s, b);
+            if let Some(r) = r {
+                s = sum(&s, &r.stats);
+                c.add(&r.counts);
+            }
+        }
+        (s, c)
+    }
+
+    /// Counters by dotted name: those of `stats` records, and the workers' own.
+    fn counters(&self) -> Vec<(String, u64)> {
+        let (s, c) = self.totals();
+        let mut out = crate::counters::named(&s, &c, self.mode.ips, self.settings.stats_decoder_events);
+        let mut sums: Vec<(&'static str, u64)> = Vec::new();
+        for p in &self.peers {
+            for (i, (name, n)) in p.counters.list().into_iter().enumerate() {
+                match sums.get_mut(i) {
+                    Some(s) => s.1 += n,
+                    None => sums.push((name, n)),
+                }
+            }
+        }
+        out.extend(sums.into_iter().map(|(n, v)| (format!("dataplane.{n}"), v)));
+        for (i, name) in Class::NAMES.iter().enumerate() {
+            let n = self.peers.iter().map(|p| p.channel.dropped[i].load(Ordering::Relaxed)).sum();
+            out.push((format!("dataplane.events_dropped.{name}"), n));
+        }
+        out.push(("dataplane.reloads_failed".into(), self.reload_failed));
+        for port in (self.ports)() {
+            for (name, n) in port.numbers {
+                out.push((format!("ports.{}.{name}", port.name.replace('.', "_")), n));
+            }
+        }
+        for (name, n) in (self.offload)() {
+            out.push((format!("offload.{name}"), n));
+        }
+        out
+    }
+
+    fn write_stats(&mut self) {
+        let counters = self.counters();
+        self.own.stats(&crate::eve::Stats {
+            now: super::now_ns(),
+            uptime_s: self.started.elapsed().as_secs(),
+            counters: &counters,
+            rules_loaded: self.told.0,
+            rules_failed: self.told.1,
+            rules_skipped: self.told.2,
+        });
+    }
+
+    fn stats_json(&self) -> String {
+        let mut j = ok();
+        j.uint("uptime", self.started.elapsed().as_secs());
+        j.uint("workers", self.peers.len() as u64);
+        j.uint("rules_loaded", self.told.0);
+        j.open("counters");
+        for (name, n) in self.counters() {
+            j.uint(&name, n);
+        }
+        j.close();
+        end(j)
+    }
+
+    fn flows_json(&mut self, most: usize) -> String {
+        let mut asked = 0;
+        for p in &self.peers {
+            let l = FlowList { worker: 0, text: Vec::with_capacity(most * 384), most, total: 0 };
+            asked += usize::from(p.mail.orders.push(Order::Flows(Box::new(l))).is_ok());
+        }
+        let mut lists = Vec::new();
+        let until = Instant::now() + PATIENCE;
+        while lists.len() < asked && Instant::now() < until {
+            lists.extend(self.answers());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let mut j = ok();
+        j.uint("live", lists.iter().map(|l| l.total as u64).sum());
+        j.open_list("flows");
+        let mut first = true;
+        for l in lists.iter().filter(|l| !l.text.is_empty()) {
+            if !std::mem::take(&mut first) {
+                j.buf.push(b',');
+            }
+            j.buf.extend_from_slice(&l.text);
+        }
+        j.close_list();
+        end(j)
+    }
+
+    fn ports_json(&self) -> String {
+        let mut j = ok();
+        j.open_list("ports");
+        for p in (self.ports)() {
+            j.open("");
+            j.string("name", p.name.as_bytes());
+            j.string("driver", p.driver.as_bytes());
+            for (k, v) in &p.words {
+                j.string(k, v.as_bytes());
+            }
+            for (k, v) in &p.numbers {
+                j.uint(k, *v);
+            }
+            j.close();
+        }
+        j.close_list();
+        end(j)
+    }
+
+    /// Prometheus' text format: every counter as `tidegate_NAME`, those of workers with a label.
+    fn metrics(&self) -> String {
+        super::prometheus::text(&self.counters(), self.started.elapsed().as_secs(), self.told.0)
+    }
+
+    fn stop(&mut self) {
+        self.ask_reports();
+        for p in &self.peers {
+            p.mail.stop.store(true, Ordering::Relaxed);
+        }
+        let until = Instant::now() + Duration::from_millis(1500);
+        while !self.peers.iter().all(|p| p.mail.ended.load(Ordering::Acquire)) && Instant::now() < until {
+            self.answers();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.answers();
+        if self.settings.stats {
+            self.write_stats();
+        }
+        if let Some(w) = self.writer.take()
+            && let Err(e) = w.finish()
+        {
+            self.failed_writes = Some(e.to_string());
+        }
+        self.reply_reload(failed("shutting down"));
+    }
+
+    /// The counters of the end, for a summary: engines', events', workers'.
+    pub fn last(&self) -> (Stats, Counts, Vec<(String, u64)>) {
+        let (s, c) = self.totals();
+        (s, c, self.counters())
+    }
+}
+
+/// Frees a large thing where nobody waits for it.
+fn forget_slowly<T: Send + 'static>(t: T) {
+    // Without a thread the memory is kept rather than somebody made to wait.
+    let _ = std::thread::Builder::new().name("free".into()).spawn(move || {
+        // A broken engine may panic once more.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || drop(t)));
+    });
+}
+
+fn sum(a: &Stats, b: &Stats) -> Stats {
+    let mut s = *a;
+    s.add(b);
+    s
+}
+
+fn ok() -> Json {
+    let mut j = Json::default();
+    j.open("");
+    j.word("return", "OK");
+    j
+}
+
+fn end(mut j: Json) -> String {
+    j.close();
+    String::from_utf8(j.buf).unwrap_or_default()
+}
+
+fn done(message: &str) -> String {
+    let mut j = ok();
+    j.string("message", message.as_bytes());
+    end(j)
+}
+
+/// A reply that says why not.
+pub fn failed(message: &str) -> String {
+    let mut j = Json::default();
+    j.open("");
+    j.word("return", "NOK");
+    j.string("message", message.as_bytes());
+    end(j)
+}
