@@ -30,8 +30,9 @@ def ethernet(path):
     snap = struct.unpack(order + "I", data[16:20])[0]
     at, n = 24, 0
     while at + 16 <= len(data):
-        caplen, wire = struct.unpack(order + "II", data[at + 8:at + 16])
-        if caplen == 0 or caplen > wire or caplen > min(snap or 65535, 9000):
+        seconds, _, caplen, wire = struct.unpack(order + "IIII", data[at:at + 16])
+        # libpcap takes seconds as a signed number.
+        if seconds >> 31 or caplen == 0 or caplen > wire or caplen > min(snap or 65535, 9000):
             return False
         at += 16 + caplen
         n += 1

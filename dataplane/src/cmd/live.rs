@@ -85,7 +85,6 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
 }
 
 /// Sets a flag of the worker when its thread ends, however it ends.
-#[cfg_attr(not(feature = "dpdk"), allow(dead_code))]
 struct Ended(Arc<tidegate_dataplane::live::worker::Mailbox>);
 
 impl Drop for Ended {
@@ -94,7 +93,6 @@ impl Drop for Ended {
     }
 }
 
-#[cfg_attr(not(feature = "dpdk"), allow(dead_code))]
 impl Start<'_> {
     /// Workers, the manager that knows them, and the way to ask it.
     fn build(self, count: usize, replay: bool) -> Result<(Vec<Worker>, Manager), String> {
@@ -119,8 +117,78 @@ impl Start<'_> {
         Ok((workers, m))
     }
 
+    #[cfg(not(target_os = "linux"))]
     fn af_packet(self) -> Result<ExitCode, String> {
-        Err("-i: not built in".into())
+        Err("-i: only on Linux".into())
+    }
+
+    /// Every interface has one ring for each worker; a worker serves one ring.
+    #[cfg(target_os = "linux")]
+    fn af_packet(self) -> Result<ExitCode, String> {
+        use std::sync::atomic::Ordering;
+        use tidegate_dataplane::live::afpacket::Ring;
+        use tidegate_dataplane::live::manager::PortReport;
+        let a = self.args;
+        let each = usize::from(a.live.workers).max(1);
+        let mut rings = Vec::new();
+        for (n, interface) in a.live.interface.iter().enumerate() {
+            for _ in 0..each {
+                // Groups are known to the whole machine.
+                let group = (each > 1).then_some((std::process::id() as u16).wrapping_add(n as u16));
+                rings.push((interface.clone(), Ring::open(interface, group).map_err(|e| e.to_string())?));
+            }
+        }
+        let (workers, mut m) = self.build(rings.len(), false)?;
+        let (tx, rx) = channel();
+        let stats: Vec<_> = rings.iter().map(|(name, r)| (name.clone(), r.stats.clone())).collect();
+        m.ports = Box::new(move || {
+            let mut out: Vec<PortReport> = Vec::new();
+            for (name, s) in &stats {
+                let (packets, drops) = (s.packets.load(Ordering::Relaxed), s.drops.load(Ordering::Relaxed));
+                match out.iter_mut().find(|p| p.name == *name) {
+                    Some(p) => {
+                        p.numbers[0].1 += packets;
+                        p.numbers[1].1 += drops;
+                    }
+                    None => out.push(PortReport {
+                        name: name.clone(),
+                        driver: "af_packet".into(),
+                        words: Vec::new(),
+                        numbers: vec![("rx_packets", packets), ("rx_missed", drops)],
+                    }),
+                }
+            }
+            out
+        });
+        let socket = serve(a, &tx)?;
+        if !a.quiet {
+            let n = workers.len();
+            eprintln!("{n} worker{} on {}", if n == 1 { "" } else { "s" }, a.live.interface.join(", "));
+        }
+        let started = Instant::now();
+        let mut threads = Vec::new();
+        for ((interface, ring), mut w) in rings.into_iter().zip(workers) {
+            let run = move || {
+                let _ended = Ended(w.mail.clone());
+                if let Err(e) = ring.run(&mut w) {
+                    eprintln!("{interface}: {e}");
+                }
+                // Large and of no more use: the process ends.
+                std::mem::forget(w);
+            };
+            let t =
+                std::thread::Builder::new().name("worker".into()).spawn(run).map_err(|e| e.to_string())?;
+            threads.push(t);
+        }
+        let result = m.run(&rx);
+        if !a.quiet {
+            summary(&m, started.elapsed());
+        }
+        let fine = threads.into_iter().all(|t| t.join().is_ok());
+        drop(socket);
+        std::mem::forget(m);
+        result?;
+        Ok(if fine { ExitCode::SUCCESS } else { ExitCode::from(super::WRONG_INPUT) })
     }
 
     #[cfg(feature = "dpdk")]
@@ -154,7 +222,7 @@ impl Start<'_> {
         let (tx, rx) = channel();
         let handles = (ports.clone(), pools.clone());
         m.ports = Box::new(move || reports(&handles.0, &handles.1));
-        let _socket = serve(a, &tx)?;
+        let socket = serve(a, &tx)?;
         if !a.quiet {
             let names: Vec<String> = ports.iter().filter_map(|p| p.info().ok()).map(|i| i.name).collect();
             let n = workers.len();
@@ -178,7 +246,7 @@ impl Start<'_> {
         for &lcore in &setup.lcores {
             fine &= eal.wait(lcore);
         }
-        drop(_socket);
+        drop(socket);
         std::mem::forget(m);
         if let Err(e) = &result {
             eprintln!("tidegate: {e}");
@@ -189,7 +257,6 @@ impl Start<'_> {
 }
 
 /// Signals, the control socket and metrics; then privileges go.
-#[cfg_attr(not(feature = "dpdk"), allow(dead_code))]
 fn serve(args: &RunArgs, to: &Sender<Request>) -> Result<Option<control::Socket>, String> {
     let l = &args.live;
     let mut signals =
@@ -247,7 +314,6 @@ fn become_user(name: &str, socket: Option<&std::path::Path>) -> Result<(), Strin
     setuid(user.uid).map_err(|e| e.to_string())
 }
 
-#[cfg_attr(not(feature = "dpdk"), allow(dead_code))]
 fn summary(m: &Manager, took: Duration) {
     let (_, c, counters) = m.last();
     let n = |name: &str| {

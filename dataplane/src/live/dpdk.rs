@@ -447,6 +447,35 @@ fn lane_of(frame: &[u8], lanes: usize) -> usize {
             _ => break,
         }
     }
+    let mut stacked = [0u8; 2];
+    if let Some([0x88, 0x47 | 0x48]) = kind {
+        // MPLS (RFC 3032): labels up to the one with the bottom bit, then IP by its first nibble.
+        for _ in 0..8 {
+            let Some(&[_, _, c, _]) = frame.get(at..at + 4).and_then(|l| l.first_chunk::<4>()) else {
+                return 0;
+            };
+            at += 4;
+            if c & 1 != 0 {
+                break;
+            }
+        }
+        stacked = match frame.get(at).map(|b| b >> 4) {
+            Some(4) => [0x08, 0x00],
+            Some(6) => [0x86, 0xdd],
+            _ => return 0,
+        };
+    } else if let (Some([0x88, 0x64]), Some(proto)) = (kind, frame.get(at + 6..at + 8)) {
+        // PPPoE (RFC 2516) with PPP's protocol behind.
+        at += 8;
+        stacked = match proto {
+            [0x00, 0x21] => [0x08, 0x00],
+            [0x00, 0x57] => [0x86, 0xdd],
+            _ => return 0,
+        };
+    }
+    if stacked != [0; 2] {
+        kind = Some(&stacked);
+    }
     let (from, size) = match kind {
         Some([0x08, 0x00]) => (at + 12, 4),
         Some([0x86, 0xdd]) => (at + 8, 16),
@@ -789,6 +818,11 @@ mod tests {
         tagged.extend([0x81, 0, 0, 5]);
         tagged.extend(&there[12..]);
         assert_eq!(lane_of(&tagged, 8), lane_of(&there, 8));
+        let mut labelled = there[..12].to_vec();
+        labelled.extend([0x88, 0x47, 0, 1, 0, 64, 0, 2, 1, 64]);
+        labelled.extend(&there[14..]);
+        labelled[22] = 0x45;
+        assert_eq!(lane_of(&labelled, 8), lane_of(&there, 8));
         assert_eq!(lane_of(&[], 4), 0);
     }
 

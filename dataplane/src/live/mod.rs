@@ -6,6 +6,8 @@
 //!
 //! [`worker::Worker`] is what a product with its own ports uses; [`manager::Manager`] is the other side of its mailbox.
 
+#[cfg(target_os = "linux")]
+pub mod afpacket;
 pub mod control;
 #[cfg(feature = "dpdk")]
 pub mod dpdk;
