@@ -252,9 +252,25 @@ pub enum Event<'a> {
     Drop(&'a Dropped<'a>),
 }
 
+/// A packet that belongs to a flow, before the flow's streams and rules see it.
+#[derive(Clone, Copy)]
+pub struct PacketSeen<'a> {
+    pub packet: &'a Packet<'a>,
+    /// EVE `flow_id`. Its low bits, as many as `max_flows` rounded up to a power of two has, are the flow's place among
+    /// the live ones.
+    pub flow: u64,
+    /// Direction of the packet in its flow.
+    pub dir: Dir,
+    /// It opened the flow.
+    pub new: bool,
+}
+
 /// Takes events as they happen. Called on the hot path: must not block.
 pub trait EventSink {
     fn event(&mut self, event: Event<'_>);
+
+    /// Every packet with a flow, when the engine was told so ([`crate::engine::Config::tell_packets`]).
+    fn packet(&mut self, _seen: &PacketSeen<'_>) {}
 }
 
 /// A sink that counts nothing and keeps nothing.

@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 pub mod capture;
+pub mod cmd;
 pub mod config;
 pub mod counters;
 #[cfg(feature = "dpdk")]

@@ -20,6 +20,8 @@ pub struct Config {
     pub app_error: crate::stream::ExceptionPolicy,
     /// Verdicts are obeyed (inline, or simulated): drop rules block, drop records are written.
     pub ips: bool,
+    /// The sink is told of every packet with a flow ([`crate::event::EventSink::packet`]): for statistics of flows.
+    pub tell_packets: bool,
 }
 
 /// Bytes of the two variable-size pools.

@@ -92,6 +92,7 @@ pub struct Engine {
     since_sweep: u32,
     now: u64,
     ips: bool,
+    tell_packets: bool,
     app_error: crate::stream::ExceptionPolicy,
     raw_wanted: [bool; 2],
     /// Nothing is inspected: there are no rules.
@@ -128,6 +129,7 @@ impl Engine {
             since_sweep: 0,
             now: 0,
             ips: cfg.ips,
+            tell_packets: cfg.tell_packets,
             app_error: cfg.app_error,
             stats: Stats::default(),
         }

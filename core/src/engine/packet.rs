@@ -6,7 +6,7 @@ use crate::Dir;
 use crate::app::{FlowFacts, Input, OVER_TCP, OVER_UDP};
 use crate::detect::context::Raw;
 use crate::detect::{FlowCx, PacketCx};
-use crate::event::{AnomalyKind, DropReason, EventSink, Verdict};
+use crate::event::{AnomalyKind, DropReason, EventSink, PacketSeen, Verdict};
 use crate::flow::{FlowIx, Found, Hashed, State, exception_target, flag};
 use crate::packet::{EventSet, L4, Packet, PacketBuf};
 use crate::stream::{Ev, ExceptionPolicy, StreamOut, outflag};
@@ -73,6 +73,10 @@ impl Engine {
             },
         };
         let established = self.flows.update(ix, pkt, dir);
+        if self.tell_packets {
+            let flow = self.flows.cold(ix).id;
+            sink.packet(&PacketSeen { packet: pkt, flow, dir, new });
+        }
         self.with_flow(ix, pkt, dir, Seen { root, established, first: new, ..Seen::default() }, sink)
     }
 

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
+use crate::config::engine::Mode;
+use crate::config::{Overrides, Settings, yaml};
+use crate::live::manager::{self, FirstRules, Manager, Request, RuleSource};
+use crate::live::sink::{Channel, LiveSink, Writer};
+use crate::live::worker::{Fail, Worker};
+use crate::live::{control, prometheus};
+use crate::load::{self, Loaded};
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
-use tidegate_dataplane::config::engine::Mode;
-use tidegate_dataplane::config::{Overrides, Settings, yaml};
-use tidegate_dataplane::live::manager::{self, FirstRules, Manager, Request, RuleSource};
-use tidegate_dataplane::live::sink::{Channel, LiveSink, Writer};
-use tidegate_dataplane::live::worker::{Fail, Worker};
-use tidegate_dataplane::live::{control, prometheus};
-use tidegate_dataplane::load::{self, Loaded};
 
 use super::RunArgs;
 use super::run::{grouped, rule_files, tell_refusals};
@@ -62,7 +62,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
     let ignore_checksums = match args.checksums.as_deref() {
         Some("none") => true,
         Some(_) => false,
-        None => settings.pcap_checksums == tidegate_dataplane::config::ChecksumMode::No,
+        None => settings.pcap_checksums == crate::config::ChecksumMode::No,
     };
     let mode = Mode { ips, ignore_checksums, memory };
     let Loaded { set, sets, loaded: n, refused, skipped, .. } = loaded;
@@ -85,7 +85,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
 }
 
 /// Sets a flag of the worker when its thread ends, however it ends.
-struct Ended(Arc<tidegate_dataplane::live::worker::Mailbox>);
+struct Ended(Arc<crate::live::worker::Mailbox>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
@@ -125,9 +125,9 @@ impl Start<'_> {
     /// Every interface has one ring for each worker; a worker serves one ring.
     #[cfg(target_os = "linux")]
     fn af_packet(self) -> Result<ExitCode, String> {
+        use crate::live::afpacket::Ring;
+        use crate::live::manager::PortReport;
         use std::sync::atomic::Ordering;
-        use tidegate_dataplane::live::afpacket::Ring;
-        use tidegate_dataplane::live::manager::PortReport;
         let a = self.args;
         let each = usize::from(a.live.workers).max(1);
         let mut rings = Vec::new();
@@ -193,7 +193,7 @@ impl Start<'_> {
 
     #[cfg(feature = "dpdk")]
     fn dpdk(self) -> Result<ExitCode, String> {
-        use tidegate_dataplane::live::dpdk::{self, Options, reports};
+        use crate::live::dpdk::{self, Options, reports};
         let a = self.args;
         let l = &a.live;
         let mut pairs = Vec::new();

@@ -6,12 +6,30 @@ mod pages;
 pub mod rules;
 pub mod run;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 /// Exit code for input that is wrong: a capture that cannot be read, a configuration that cannot be understood.
 pub const WRONG_INPUT: u8 = 1;
+
+/// Does what the command line `args` says, its first word being the program's name.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help that nobody reads any more is no reason to fail.
+            let _ = e.print();
+            return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2));
+        }
+    };
+    match cli.command {
+        Command::Run(args) => run::main(&args),
+        Command::Rules(args) => rules::main(&args),
+    }
+}
 
 #[derive(Debug, Parser)]
 #[command(

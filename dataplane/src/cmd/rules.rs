@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use crate::config::{Overrides, Settings};
+use crate::load::{self, Loaded};
 use tidegate_core::detect::ruleset::Fast;
-use tidegate_dataplane::config::{Overrides, Settings};
-use tidegate_dataplane::load::{self, Loaded};
 
 use super::{CheckArgs, RulesArgs, RulesCommand, WRONG_INPUT};
 

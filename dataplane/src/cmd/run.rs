@@ -8,18 +8,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::capture::{self, Capture, CaptureError};
+use crate::config::engine::Mode;
+use crate::config::{ChecksumMode, Overrides, Settings, yaml};
+use crate::eve::{EveSink, Stats};
+use crate::filter::Filter;
+use crate::load::{self, Loaded};
+use crate::sets::EngineSets;
 use tidegate_core::detect::RuleSet;
 use tidegate_core::engine::{Engine, Frame};
 use tidegate_core::event::{Event, EventSink, Verdict};
 use tidegate_core::packet::{Decoder, PacketBuf};
 use tidegate_core::rules::SetStore;
-use tidegate_dataplane::capture::{self, Capture, CaptureError};
-use tidegate_dataplane::config::engine::Mode;
-use tidegate_dataplane::config::{ChecksumMode, Overrides, Settings, yaml};
-use tidegate_dataplane::eve::{EveSink, Stats};
-use tidegate_dataplane::filter::Filter;
-use tidegate_dataplane::load::{self, Loaded};
-use tidegate_dataplane::sets::EngineSets;
 
 use super::{RunArgs, WRONG_INPUT};
 
@@ -192,7 +192,7 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
 
     let stats = engine.stats();
     if settings.stats && !each {
-        let counters = tidegate_dataplane::counters::named(
+        let counters = crate::counters::named(
             &stats,
             &sink.eve.counts,
             args.simulate_ips,
