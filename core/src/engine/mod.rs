@@ -135,6 +135,16 @@ impl Engine {
         }
     }
 
+    /// Touches memory for as many flows, and as many bytes of each of the two pools, before the first packet: what is
+    /// taken at construction is a promise of the kernel's, which it keeps page by page at first use, while packets wait.
+    pub fn warm(&mut self, flows: usize, bytes: usize) {
+        self.flows.warm(flows);
+        self.streams.warm(flows);
+        crate::pool::touch_reserved(&mut self.state, flows, FlowState::default());
+        self.stream_pool.warm(bytes);
+        self.app_pool.warm(bytes);
+    }
+
     /// Where datasets are kept; before the first packet.
     pub fn set_sets(&mut self, sets: alloc::boxed::Box<dyn crate::detect::inspect::Sets + Send>) {
         self.detect.set_sets(sets);

@@ -8,6 +8,7 @@ use super::wheel::Wheel;
 use super::{Cold, EndReason, FlowConfig, FlowIx, FlowView, Group, Hot, Key, State, flag, probe};
 use crate::Dir;
 use crate::packet::{Addr, L3, L4, Packet};
+use crate::pool;
 use crate::stream::Streams;
 
 const NIL: u32 = u32::MAX;
@@ -143,6 +144,16 @@ impl FlowTable {
             counters: Counters::default(),
             cfg: FlowConfig { max_flows: n, ..cfg },
         }
+    }
+
+    /// Touches the memory of the first `flows` flows; for a table that has had none yet.
+    pub(crate) fn warm(&mut self, flows: usize) {
+        pool::touch(&mut self.tags);
+        pool::touch(&mut self.slots);
+        pool::touch_reserved(&mut self.hot, flows, Hot::EMPTY);
+        pool::touch_reserved(&mut self.keys, flows, Line::default());
+        pool::touch_reserved(&mut self.cold, flows, Cold::default());
+        pool::touch_reserved(&mut self.free_next, flows, NIL);
     }
 
     pub fn config(&self) -> &FlowConfig {

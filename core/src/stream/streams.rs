@@ -40,6 +40,11 @@ impl Streams {
         Streams { sessions: Slab::new(cfg.max_sessions), cfg, counters: StreamCounters::default() }
     }
 
+    /// Touches the memory of the first `sessions`; see [`Slab::warm`].
+    pub(crate) fn warm(&mut self, sessions: usize) {
+        self.sessions.warm(sessions);
+    }
+
     pub fn config(&self) -> &StreamConfig {
         &self.cfg
     }
