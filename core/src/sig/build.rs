@@ -9,8 +9,11 @@ use super::{
 };
 use alloc::{vec, vec::Vec};
 
-/// The window of a pattern ends at most this far before the pattern's end: it bounds the order queue.
-const MAX_TAIL: usize = 128;
+/// The window of a pattern ends less than this before the pattern's end: it bounds the order queue, and how much of a
+/// stream is looked at again at every cut.
+const MAX_TAIL: usize = 32;
+/// Windows of more patterns than this lead to tables by further bytes, however many more they are.
+const CROWDED: u32 = 3;
 
 /// The chosen windows so far, counted by hash: one that many patterns share is made dearer.
 struct Crowd {
@@ -63,6 +66,44 @@ fn choose(pat: &[u8], n: usize, crowd: &Crowd) -> (u64, usize) {
         }
     }
     best
+}
+
+/// For each pattern where the first of its windows ends, and how many these are.
+fn choose_all(groups: &[Group<'_>], stride: usize, apart: &[usize], mut crowd: Crowd) -> Vec<(usize, usize)> {
+    let none = Crowd::new(0);
+    let keys = |pat: &[u8], (first, n): (usize, usize)| {
+        let w = pat.len().min(4);
+        (first..first + n).map(|end| window_key(&pat[end - w..end])).collect::<Vec<_>>()
+    };
+    let runs = |g: &Group<'_>| is_run(g.pat, g.caseless) || g.pat.len() == 1;
+    let mut chosen = Vec::with_capacity(groups.len());
+    for (i, g) in groups.iter().enumerate() {
+        let strided = stride > 0 && g.pat.len() >= 3 + stride && apart.binary_search(&i).is_err();
+        let n = if strided { stride } else { 1 };
+        if runs(g) {
+            chosen.push((g.pat.len(), n));
+            continue;
+        }
+        let c = (choose(g.pat, n, &crowd).1, n);
+        keys(g.pat, c).into_iter().for_each(|k| crowd.add(k));
+        chosen.push(c);
+    }
+    // Patterns that cannot be spread over windows share one, so that inputs made of what they have in common lead to
+    // few places with tables rather than to lists everywhere; the others join them where they would like to.
+    let mut shared = Crowd::new(groups.len());
+    for join in [false, true] {
+        for (g, c) in groups.iter().zip(&mut chosen).filter(|(g, _)| !runs(g)) {
+            let best = (choose(g.pat, c.1, &none).1, c.1);
+            let crowded = |c, by: &Crowd| keys(g.pat, c).into_iter().any(|k| by.count(k) > CROWDED);
+            if join && crowded(best, &shared) {
+                *c = best;
+            } else if !join && crowded(*c, &crowd) {
+                *c = best;
+                keys(g.pat, best).into_iter().for_each(|k| shared.add(k));
+            }
+        }
+    }
+    chosen
 }
 
 /// Eight bytes of `pat` to compare first, as `Entry` has them: of a longer one the least likely, the `windows` aside.
@@ -212,8 +253,9 @@ pub(super) fn build_for(b: &Builder, level: Level, force: Option<usize>, run: Le
     }
     let stride = force.unwrap_or_else(|| stride(&census, level));
 
-    let mut crowd = Crowd::new(groups.len());
+    let crowd = Crowd::new(groups.len());
     let apart = apart(&groups, &census, stride, level, &crowd);
+    let chosen = choose_all(&groups, stride, &apart, crowd);
     let mut arena = Vec::new();
     let mut windows = Vec::with_capacity(groups.len() * stride.max(1));
     let mut entries = Vec::with_capacity(groups.len());
@@ -247,11 +289,11 @@ pub(super) fn build_for(b: &Builder, level: Level, force: Option<usize>, run: Le
         if len > 8 {
             arena.extend_from_slice(g.pat);
         }
+        let (_, n) = chosen[i];
         let strided = stride > 0 && len >= 3 + stride && apart.binary_search(&i).is_err();
-        let n = if strided { stride } else { 1 };
         let w = len.min(4);
         let class = if strided { STRIDED } else { w as u32 - 1 };
-        let (_, first) = choose(g.pat, n, &crowd);
+        let first = chosen[i].0;
         let (head_at, head, mask) = choose_head(g.pat, g.caseless, first - w..first + n - 1);
         let flags = (class as u16) << CLASS_AT | if g.caseless { CASELESS } else { 0 };
         entries.push(Entry { head, mask, at, ids: g.ids, len: len as u16, head_at, flags, run: 0 });
@@ -260,7 +302,6 @@ pub(super) fn build_for(b: &Builder, level: Level, force: Option<usize>, run: Le
         }
         for end in first..first + n {
             let key = window_key(&g.pat[end - w..end]);
-            crowd.add(key);
             windows.push(Window { class, key, pat: i as u32, pre: end as u16, tail: (len - end) as u16 });
         }
         max_tail = max_tail.max(len - first);

@@ -9,7 +9,7 @@ use super::{
     scan::{Engine, Filters},
     simd::{
         HEAD, WORDS,
-        list::{self, FOUND, Found, SLACK},
+        list::{self, Found, SLACK},
         words,
     },
     verify::{CLASSES, PAT_BITS, RUN, Seen, Text, word_of},
@@ -22,11 +22,11 @@ pub(super) const BATCH: usize = 256;
 pub(super) const ONE_WORD: usize = (64 + HEAD) * CLASSES;
 
 /// The lists of a block. Their room is fixed by the database; see [`Lists::reserve`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Lists {
     /// Words of filters, and of the set of single bytes.
-    found: [Found; FOUND],
-    bytes: [Found; FOUND],
+    found: Found,
+    bytes: Found,
     /// Candidates: class code and position from the start of the block.
     items: Vec<u32>,
     /// Survivors: what their slots say, with the position.
@@ -37,20 +37,6 @@ pub(super) struct Lists {
     rest: Vec<u64>,
     /// Matches, `end << PAT_BITS | pattern`.
     hits: Vec<u64>,
-}
-
-impl Default for Lists {
-    fn default() -> Lists {
-        Lists {
-            found: [Found::default(); FOUND],
-            bytes: [Found::default(); FOUND],
-            items: Vec::new(),
-            alive: Vec::new(),
-            singles: Vec::new(),
-            rest: Vec::new(),
-            hits: Vec::new(),
-        }
-    }
 }
 
 impl Lists {
@@ -98,35 +84,37 @@ struct Once<'a> {
 }
 
 impl Database<'_> {
-    /// Filters and the list of survivors for the block that starts at word `first`.
+    /// Filters and the list of survivors for the block that starts at word `first` of `view`, which is the text from
+    /// `skip` on.
     #[inline(always)]
+    #[allow(clippy::too_many_arguments)]
     fn gather(
         &self,
         f: &Filters,
-        hay: &[u8],
+        view: &[u8],
         text: Text<'_>,
+        skip: usize,
         first: usize,
         lists: &mut Lists,
         work: &mut Work,
     ) -> Block {
-        let mut b = Block { words: words(hay.len()).saturating_sub(first).min(WORDS), alive: 0, singles: 0 };
-        if first == 0 && (f.short != 0 || !self.singles.is_empty()) {
+        let mut b = Block { words: words(view.len()).saturating_sub(first).min(WORDS), alive: 0, singles: 0 };
+        if skip + first == 0 && (f.short != 0 || !self.singles.is_empty()) {
             self.start(f, text, lists, &mut b);
         }
         if b.words > 0 {
-            let (n, ns) = f.block(hay, first, &mut lists.found, &mut lists.bytes);
+            let (n, ns) = f.block(view, first, &mut lists.found, &mut lists.bytes);
             if ns > 0 {
                 let out = lists.singles.get_mut(b.singles..).unwrap_or_default();
-                b.singles += list::items(f.level, &lists.bytes[..ns], out);
+                b.singles += list::items(f.level, &lists.bytes, ns, out);
             }
             if n > 0 {
-                let n = list::items(f.level, &lists.found[..n], &mut lists.items);
+                let n = list::items(f.level, &lists.found, n, &mut lists.items);
                 work.candidates += n as u64;
                 let items = lists.items.get(..n).unwrap_or_default();
-                b.alive = self.verify.narrow(text, 64 * first, items, &mut lists.alive, b.alive);
+                b.alive = self.verify.narrow(text, skip + 64 * first, items, &mut lists.alive, b.alive);
             }
         }
-        b.alive = self.verify.settle(text, 64 * first, &mut lists.alive, b.alive, work);
         b
     }
 
@@ -176,13 +164,14 @@ impl Database<'_> {
             }
         };
         let text = Text { bytes, len: hay.len() };
-        let total = words(hay.len());
-        // The first word with a window of what ends behind `from`.
-        let first = (from + 1).saturating_sub(self.max_tail as usize + HEAD + 1) / 64;
-        let (mut first, mut waiting, mut most) = (first.min(total), 0, BATCH);
+        // Windows of what ends behind `from` end there or later.
+        let skip = (from + 1).saturating_sub(self.max_tail as usize + HEAD + 1);
+        let view = hay.get(skip..).unwrap_or_default();
+        let total = words(view.len());
+        let (mut first, mut waiting, mut most) = (0, 0, BATCH);
         loop {
-            let b = self.gather(f, hay, text, first, lists, work);
-            let base = 64 * first;
+            let b = self.gather(f, view, text, skip, first, lists, work);
+            let base = skip + 64 * first;
             first += b.words;
             let last = first >= total;
             let (mut taken, mut told) = (0, 0);
@@ -191,26 +180,26 @@ impl Database<'_> {
                     let seen = once.as_ref().map(|o| Seen { marks: o.marks, epoch: o.epoch });
                     let Lists { alive, rest, hits, .. } = &mut *lists;
                     let alive = alive.get(taken..b.alive).unwrap_or_default();
-                    let mut batch = batch(alive, most);
+                    let mut these = batch(alive, most);
                     let mut verify = |alive: &[u64], work: &mut Work| {
                         self.verify.verify(text, base, alive, seen, rest, hits, waiting, work)
                     };
-                    waiting = match verify(batch, work) {
+                    waiting = match verify(these, work) {
                         Some(n) => n,
                         // The room is for all matches of one word, at least.
                         None => {
                             most = 1;
-                            batch = self::batch(alive, most);
-                            verify(batch, work).unwrap_or(waiting)
+                            these = batch(alive, most);
+                            verify(these, work).unwrap_or(waiting)
                         }
                     };
-                    taken += batch.len();
+                    taken += these.len();
                 }
                 // All that ends here or before has been found.
                 let limit = match lists.alive.get(taken) {
                     Some(&a) if taken < b.alive => base + HEAD + 64 * word_of(a),
                     _ if last => usize::MAX,
-                    _ => 64 * first + HEAD,
+                    _ => skip + 64 * first + HEAD,
                 };
                 if waiting + b.singles == told {
                     if taken >= b.alive {
@@ -453,10 +442,17 @@ impl Database<'_> {
         self.ready(scratch);
         let epoch = scratch.next_epoch();
         let mut left = self.distinct as usize;
-        for (b, marks) in told.iter().zip(scratch.seen.chunks_mut(8)).filter(|(b, _)| **b != 0) {
-            for (_, m) in marks.iter_mut().enumerate().filter(|(i, _)| b >> i & 1 != 0) {
+        // Most words of a long row of bits are 0.
+        for (bits, marks) in told.chunks(8).zip(scratch.seen.chunks_mut(64)) {
+            let mut word = [0; 8];
+            word[..bits.len()].copy_from_slice(bits);
+            let mut bits = u64::from_le_bytes(word);
+            while bits != 0 {
+                if let Some(m) = marks.get_mut(bits.trailing_zeros() as usize) {
+                    *m = epoch;
+                }
                 left = left.saturating_sub(1);
-                *m = epoch;
+                bits &= bits - 1;
             }
         }
         if left == 0 {

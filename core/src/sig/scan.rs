@@ -1,15 +1,6 @@
 //! The engine of a database: which filters it has, and what they are called.
 use super::{
-    simd::{
-        HEAD, Level, WORDS,
-        gram::Gram,
-        list::{FOUND, Found},
-        set::Bytes,
-        teddy::Teddy,
-        vbmi,
-        vbmi::Fused,
-        words,
-    },
+    simd::{HEAD, Level, WORDS, gram::Gram, list::Found, set::Bytes, teddy::Teddy, vbmi, vbmi::Fused, words},
     verify::{CLASSES, STRIDED, code, hash, width},
 };
 use alloc::{boxed::Box, string::String, vec, vec::Vec};
@@ -85,8 +76,8 @@ impl Filters {
         &self,
         hay: &[u8],
         first: usize,
-        found: &mut [Found; FOUND],
-        single: &mut [Found; FOUND],
+        found: &mut Found,
+        single: &mut Found,
     ) -> (usize, usize) {
         match &self.all {
             All::Fused(f) => f.block(hay, first, found, single),
@@ -119,13 +110,7 @@ impl Filters {
 
 impl Parts {
     #[inline(never)]
-    fn block(
-        &self,
-        hay: &[u8],
-        first: usize,
-        found: &mut [Found; FOUND],
-        single: &mut [Found; FOUND],
-    ) -> (usize, usize) {
+    fn block(&self, hay: &[u8], first: usize, found: &mut Found, single: &mut Found) -> (usize, usize) {
         let n = words(hay.len()).saturating_sub(first).min(WORDS);
         let mut masks = [[0u64; WORDS]; CLASSES];
         if let Some(s) = &self.single {
@@ -137,13 +122,13 @@ impl Parts {
         let (mut k, mut ks) = (0, 0);
         for i in 0..n {
             let at = (HEAD + 1 + 64 * i) as u32;
-            single[ks] = Found { mask: masks[0][i], at };
+            (single.mask[ks], single.at[ks]) = (masks[0][i], at);
             ks += usize::from(masks[0][i] != 0);
             for ((_, classes), m) in self.parts.iter().zip(&masks[1..]) {
                 let mask = m[i];
                 let mut left = if mask == 0 { 0 } else { *classes };
                 while left != 0 {
-                    found[k] = Found { mask, at: at | code(left.trailing_zeros()) };
+                    (found.mask[k], found.at[k]) = (mask, at | code(left.trailing_zeros()));
                     left &= left - 1;
                     k += 1;
                 }

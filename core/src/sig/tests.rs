@@ -229,9 +229,9 @@ fn work_is_bounded() {
     let db = b.build();
     let hay = [b'a'; 4096];
     let w = db.work(&hay);
-    assert!(w.candidates <= 4 * hay.len() as u64);
+    assert!(w.candidates <= hay.len() as u64);
     // All of them match nearly everywhere: nothing is compared in vain but at the start.
-    assert!(w.compared <= w.matches + 64 * 256, "{w:?}");
+    assert!(w.compared <= w.matches + 64 * 64, "{w:?}");
 
     // Many names with a common end: windows are chosen where they differ.
     let mut b = Builder::new();
@@ -282,8 +282,7 @@ fn requests<'a>(hosts: impl Iterator<Item = &'a str>) -> Vec<u8> {
     hosts.flat_map(|h| line(h).into_bytes()).collect()
 }
 
-/// Inputs made for a database cost at most eight times as much as ordinary ones, matches aside; the one made of what all
-/// patterns have in common, of which every window is one, somewhat more, and most where patterns have one window each.
+/// Inputs made for a database cost at most eight times as much as ordinary ones, matches aside.
 #[test]
 fn worst_inputs_are_bounded() {
     let long: Vec<u8> = (0..256u32).map(|i| b'a' + (i * i / 7 % 23) as u8).collect();
@@ -321,12 +320,7 @@ fn worst_inputs_are_bounded() {
         for level in simd::Level::available().filter(|l| pats.len() < 1000 || *l == best) {
             let db = build::build(&b, level, None);
             let (usual, worst) = (cost(&db, &ordinary), cost(&db, &bad));
-            let most = match (what, level) {
-                ("one suffix", simd::Level::Scalar) => 64.0,
-                ("one suffix", _) => 16.0,
-                _ => 8.0,
-            };
-            assert!(worst <= most * usual, "{what}, {level:?}: {usual} and {worst}, {:?}", db.work(&bad));
+            assert!(worst <= 8.0 * usual, "{what}, {level:?}: {usual} and {worst}, {:?}", db.work(&bad));
         }
     }
 }

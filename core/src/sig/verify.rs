@@ -4,7 +4,11 @@
 //! Two passes over a list, neither of which branches on what it finds as long as a window belongs to one pattern:
 //! [`Verifier::narrow`] keeps the candidates whose slot has their tag, [`Verifier::verify`] compares eight bytes of
 //! the pattern and then the rest. A slot is 8 bytes, what is known of a pattern 32 bytes in one cache line.
-use super::{Work, rank::FOLD, simd::probe};
+use super::{
+    Work,
+    rank::FOLD,
+    simd::probe::{self, Tables},
+};
 use alloc::{borrow::Cow, vec, vec::Vec};
 
 /// Multiplier of [`hash`].
@@ -93,19 +97,23 @@ pub(super) const RUN: u16 = 2;
 /// Slots and references are `pattern << 32 | way << 16 | low`, where `way` (signed) leads from the end of the window to
 /// the head of the pattern. In a slot `low` is the tags of one or two keys, which
 /// are odd, so that a free slot (0) is none's; [`ANY`] when it has windows of more keys. In a reference it is 1 for
-/// the last of its slot.
-const ANY: u16 = 0xffff;
+/// the last of its slot. The way of a slot that leads to references is 0, or [`SPLIT`].
+pub(super) const ANY: u16 = 0xffff;
+
+/// Set in a slot of several windows of two keys: the first reference is that of the key of the first tag, the only one;
+/// those of the other follow.
+const SPLIT: u64 = 1 << 16;
 
 /// What is kept of a key's hash beside its top bits.
 #[inline(always)]
-fn tag(hash: u32) -> u16 {
+pub(super) fn tag(hash: u32) -> u16 {
     u16::from((hash >> 8) as u8 | 1)
 }
 
 /// Set in a reference that is none: further patterns with the window are in a table by the hash of four bytes at a
 /// distance from it, `(log << TABLE | first) << 32 | distance << 16 | JUMP`. The table is of references to lists, as
 /// slots are, from `first` on, and has `1 << log` of them.
-const JUMP: u64 = 2;
+pub(super) const JUMP: u64 = 2;
 const TABLE: u32 = 27;
 /// A list of more references than this ends in a table where one can be made.
 const LIST: usize = 8;
@@ -261,11 +269,16 @@ fn letters(p: u64) -> u64 {
     (from_a & !past_z & !p & (0x80 * EACH)) >> 2
 }
 
-/// Whether a window of hash `h` may be one of its slot's.
+/// What the slot of the candidate `item` of hash `h` says, its position and class in the place of the tags, and whether
+/// it may be a window of the slot's.
 #[inline(always)]
-pub(super) fn kept(slot: u64, h: u32) -> bool {
-    let tag = tag(h);
-    (slot as u8 == tag as u8) | ((slot >> 8) as u8 == tag as u8) | (slot as u16 == ANY)
+pub(super) fn survivor(slot: u64, h: u32, item: u32) -> (u64, bool) {
+    let tag = tag(h) as u8;
+    let second = (slot >> 8) as u8 == tag;
+    let kept = (slot as u8 == tag) | second | (slot as u16 == ANY);
+    // Of two keys the references of the one that it is.
+    let on = slot >> 63 & slot >> 16 & u64::from(second);
+    ((slot & !0xffff | u64::from(item as u16)) + (on << 32), kept)
 }
 
 /// What a scan has reported already: patterns whose mark is `epoch` need not be looked at again.
@@ -320,12 +333,24 @@ impl Verifier<'_> {
             // Sorted by key: the first and the last are all keys there are when there are two or one.
             let (low, high) = (w.full_key(), these.last().map_or(0, Window::full_key));
             let few = these.iter().all(|o| o.full_key() == low || o.full_key() == high);
-            let tag = u64::from(if few { tag(hash(low)) | tag(hash(high)) << 8 } else { ANY });
-            slots[slot as usize] = if n == 1 {
-                lists.of(w) | tag
+            let these: Vec<&Window> = these.iter().collect();
+            slots[slot as usize] = if !few {
+                (u64::from(SEVERAL) | lists.put(&these, 0, &mut counts)) << 32 | u64::from(ANY)
             } else {
-                let these: Vec<&Window> = these.iter().collect();
-                (u64::from(SEVERAL) | lists.put(&these, 0, &mut counts)) << 32 | tag
+                let (a, b) = these.split_at(these.partition_point(|o| o.full_key() == low));
+                // The key with one window first.
+                let (a, b) = if b.len() == 1 { (b, a) } else { (a, b) };
+                let of = |w: &[&Window]| w.first().map_or(0, |w| tag(hash(w.full_key())));
+                let tags = u64::from(of(a) | if b.is_empty() { of(a) } else { of(b) } << 8);
+                if n == 1 {
+                    lists.of(w) | tags
+                } else if a.len() == 1 && !b.is_empty() && of(a) != of(b) {
+                    let first = lists.put(a, 0, &mut counts);
+                    lists.put(b, 0, &mut counts);
+                    (u64::from(SEVERAL) | first) << 32 | SPLIT | tags
+                } else {
+                    (u64::from(SEVERAL) | lists.put(&these, 0, &mut counts)) << 32 | tags
+                }
             };
         }
         let Lists { mut refs, jumps, .. } = lists;
@@ -362,8 +387,7 @@ impl Verifier<'_> {
     fn slot(&self, word: u32, item: u32) -> (u64, bool) {
         let h = hash(key_of(word, item));
         let slot = self.slots.get((h >> self.shift) as usize).copied().unwrap_or_default();
-        let kept = kept(slot, h);
-        (slot & !0xffff | u64::from(item & 0xffff), kept)
+        survivor(slot, h, item)
     }
 
     /// The candidates of class `c` that end in the first three bytes of the text, where no filter looks; as
@@ -397,14 +421,7 @@ impl Verifier<'_> {
     /// Survivors that are led to a table are led on to the list in it, or go; returns how many of the first `n` of
     /// `alive` stay.
     #[inline(always)]
-    pub(super) fn settle(
-        &self,
-        text: Text<'_>,
-        base: usize,
-        alive: &mut [u64],
-        n: usize,
-        work: &mut Work,
-    ) -> usize {
+    fn settle(&self, text: Text<'_>, base: usize, alive: &mut [u64], n: usize, work: &mut Work) -> usize {
         if self.jumps { self.follow(text, base, alive, n, work) } else { n }
     }
 
@@ -483,10 +500,10 @@ impl Verifier<'_> {
     ) -> Option<usize> {
         let (passed, room) = room.split_at_mut_checked(alive.len())?;
         let (mut now, mut next) = room.split_at_mut_checked(alive.len())?;
-        let tables = (&*self.entries, &*self.refs);
+        let t = Tables { refs: &self.refs, entries: &self.entries };
         let (mut p, mut left) = match seen {
-            None => probe::heads(tables, text, base, alive, |_| true, next, passed),
-            Some(s) => probe::heads(tables, text, base, alive, |pat| s.wants(pat), next, passed),
+            None => probe::heads(t, text, base, alive, |_| true, next, passed),
+            Some(s) => probe::heads(t, text, base, alive, |pat| s.wants(pat), next, passed),
         };
         work.compared += alive.len() as u64;
         loop {
@@ -499,8 +516,8 @@ impl Verifier<'_> {
             let alive = now.get(..left)?;
             work.compared += left as u64;
             (p, left) = match seen {
-                None => probe::heads(tables, text, base, alive, |_| true, next, passed),
-                Some(s) => probe::heads(tables, text, base, alive, |pat| s.wants(pat), next, passed),
+                None => probe::heads(t, text, base, alive, |_| true, next, passed),
+                Some(s) => probe::heads(t, text, base, alive, |pat| s.wants(pat), next, passed),
             };
         }
     }

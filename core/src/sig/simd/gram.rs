@@ -89,41 +89,20 @@ impl Gram {
         masks[n - 1] >>= at - start(hay, at, self.stride as usize);
     }
 
-    /// All passes at once, for the word at `load(0)`, where `load(k)` gives the 64 bytes at distance `k`, 0 to 3.
+    /// Writes the words `first..first + n` of `hay` to `to`, all passes at once.
     ///
     /// # Safety
-    /// AVX-512 F, BW, VL and BMI2 are there.
+    /// AVX-512 F, BW, VL and BMI2 are there; `hay` has these words; `to` has room for `n`.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
-    pub(super) unsafe fn word(&self, load: impl Fn(usize) -> core::arch::x86_64::__m512i) -> u64 {
-        use core::arch::x86_64::*;
-        const POWERS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0];
-        // SAFETY: the caller's promise. An index is a hash without its lowest three bits, and `bits` has a byte for
-        // each.
+    pub(super) unsafe fn fill_wide(&self, hay: &[u8], first: usize, n: usize, to: *mut u64) {
+        // SAFETY: the caller's promise.
         unsafe {
-            let powers = _mm_loadu_si128(POWERS.as_ptr().cast());
-            let mut word = 0;
-            // Volatile, so that the reads stay scalar: a vectorizer makes them slower. Bytes are put into vectors one by
-            // one: a quarter faster than shifting them together.
-            let of = |i: u64| i32::from(self.bits.as_ptr().add((i & 0xffff) as usize).read_volatile());
-            let four = |i: u64| {
-                let x = _mm_insert_epi8::<1>(_mm_cvtsi32_si128(of(i)), of(i >> 16));
-                _mm_insert_epi8::<3>(_mm_insert_epi8::<2>(x, of(i >> 32)), of(i >> 48))
-            };
-            let eight = |at: __m128i| {
-                let (low, high) = (_mm_cvtsi128_si64(at) as u64, _mm_extract_epi64::<1>(at) as u64);
-                _mm_unpacklo_epi32(four(low), four(high))
-            };
-            for k in (0..4).step_by(self.stride as usize) {
-                let h = load(k).or(__m512i::splat32(FOLD)).mul32(__m512i::splat32(MUL)).shr32(self.shift);
-                let at = _mm512_cvtepi32_epi16(h.shr32(3));
-                let (low, high) = (_mm256_castsi256_si128(at), _mm256_extracti128_si256::<1>(at));
-                let got = _mm_unpacklo_epi64(eight(low), eight(high));
-                let bit = _mm_shuffle_epi8(powers, _mm_and_si128(_mm512_cvtepi32_epi8(h), _mm_set1_epi8(7)));
-                let hit = _mm_test_epi8_mask(got, bit);
-                word |= _pdep_u64(u64::from(hit), 0x1111_1111_1111_1111 << k);
+            match self.stride {
+                1 => x86::fill_wide::<1>(self, hay, first, n, to),
+                2 => x86::fill_wide::<2>(self, hay, first, n, to),
+                _ => x86::fill_wide::<4>(self, hay, first, n, to),
             }
-            word
         }
     }
 
@@ -356,8 +335,75 @@ unsafe fn test_words<V: Vector>(b: &Buffers, n: usize, masks: &mut [u64; WORDS])
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     //! The instances. Each needs the instruction set of its name.
+    use super::super::vbmi::x86::{load_first, valid};
     use super::*;
-    use core::arch::x86_64::{__m128i, __m256i};
+    use core::arch::x86_64::*;
+
+    /// # Safety
+    /// As [`Gram::fill_wide`].
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi1,bmi2")]
+    pub(super) unsafe fn fill_wide<const S: usize>(
+        g: &Gram,
+        hay: &[u8],
+        first: usize,
+        n: usize,
+        to: *mut u64,
+    ) {
+        let (p, len) = (hay.as_ptr(), hay.len());
+        // SAFETY: a word reads 64 bytes at `start + k` for `k = 0, S, .. 4 - S`, so up to `start + 4 - S + 64 <= len`; in a
+        // shorter input, which has one word at most, it reads under a mask.
+        unsafe {
+            if len >= BLOCK {
+                for i in 0..n {
+                    let p = p.add(start(hay, 64 * (first + i), S));
+                    to.add(i).write(word::<S>(g, |k| __m512i::load(p.add(k))));
+                }
+                if let Some(i) = n.checked_sub(1) {
+                    let at = 64 * (first + i);
+                    to.add(i).write(to.add(i).read() >> (at - start(hay, at, S)));
+                }
+            } else if n > 0 {
+                to.write(word::<S>(g, |k| load_first(p.add(k), len - k)) & valid(len - HEAD));
+            }
+        }
+    }
+
+    /// The word at `load(0)`, where `load(k)` gives the 64 bytes at distance `k`, 0 to 3.
+    ///
+    /// # Safety
+    /// As [`fill_wide`].
+    #[inline(always)]
+    unsafe fn word<const S: usize>(g: &Gram, load: impl Fn(usize) -> __m512i) -> u64 {
+        const POWERS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0];
+        // SAFETY: the caller's promise. An index is a hash without its lowest three bits, and `bits` has a byte for
+        // each.
+        unsafe {
+            let powers = _mm_loadu_si128(POWERS.as_ptr().cast());
+            let bits = g.bits.as_ptr();
+            let mut word = 0;
+            // Volatile, so that the reads stay scalar: a vectorizer makes them slower. Bytes are put into vectors one by
+            // one: a quarter faster than shifting them together.
+            let of = |i: u64| i32::from(bits.add((i & 0xffff) as usize).read_volatile());
+            let four = |i: u64| {
+                let x = _mm_insert_epi8::<1>(_mm_cvtsi32_si128(of(i)), of(i >> 16));
+                _mm_insert_epi8::<3>(_mm_insert_epi8::<2>(x, of(i >> 32)), of(i >> 48))
+            };
+            let eight = |at: __m128i| {
+                let (low, high) = (_mm_cvtsi128_si64(at) as u64, _mm_extract_epi64::<1>(at) as u64);
+                _mm_unpacklo_epi32(four(low), four(high))
+            };
+            for k in (0..4).step_by(S) {
+                let h = load(k).or(__m512i::splat32(FOLD)).mul32(__m512i::splat32(MUL)).shr32(g.shift);
+                let at = _mm512_cvtepi32_epi16(h.shr32(3));
+                let (low, high) = (_mm256_castsi256_si128(at), _mm256_extracti128_si256::<1>(at));
+                let got = _mm_unpacklo_epi64(eight(low), eight(high));
+                let bit = _mm_shuffle_epi8(powers, _mm_and_si128(_mm512_cvtepi32_epi8(h), _mm_set1_epi8(7)));
+                let hit = _mm_test_epi8_mask(got, bit);
+                word |= _pdep_u64(u64::from(hit), 0x1111_1111_1111_1111 << k);
+            }
+            word
+        }
+    }
 
     /// # Safety
     /// As [`hash_words`].

@@ -2,36 +2,42 @@
 //!
 //! In: the words that filters filled, those that are not 0. Out: a position per bit, in order of the words. Where the
 //! machine can compress bytes under a mask, a word costs the same whatever its bits are.
-use super::{Level, WORDS};
+use super::{super::verify::CLASSES, Level, WORDS};
 
 /// Entries beyond the last that may be written.
 pub(in super::super) const SLACK: usize = 64;
 
-/// A word of a filter, and what to add to its positions: that of its first bit, and above it the code of the class.
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(C)]
+/// Words of filters that are not 0, in order, each with what to add to its positions: that of its first
+/// bit, and above it the code of the class.
+#[derive(Clone, Debug)]
 pub(in super::super) struct Found {
-    pub mask: u64,
-    pub at: u32,
+    pub mask: [u64; FOUND],
+    pub at: [u32; FOUND],
 }
 
-/// Room for the words of all filters of a block.
-pub(in super::super) const FOUND: usize = 8 * WORDS;
+/// Room for the words of all filters of a block, and one more.
+pub(in super::super) const FOUND: usize = CLASSES * WORDS + 1;
 
-/// Writes the positions of all words to `out` and returns their number. `out` has room for all and [`SLACK`].
-pub(in super::super) fn items(level: Level, found: &[Found], out: &mut [u32]) -> usize {
-    assert!(out.len() >= 64 * found.len() + SLACK);
+impl Default for Found {
+    fn default() -> Found {
+        Found { mask: [0; FOUND], at: [0; FOUND] }
+    }
+}
+
+/// Writes the positions of the first `n` words to `out` and returns their number. `out` has room for all and [`SLACK`].
+pub(in super::super) fn items(level: Level, found: &Found, n: usize, out: &mut [u32]) -> usize {
+    assert!(n <= FOUND && out.len() >= 64 * n + SLACK);
     #[cfg(target_arch = "x86_64")]
     if level == Level::Avx512 {
         // SAFETY: the level is given only when the machine has it; `out` has room, checked just now.
-        return unsafe { x86::items(found, out.as_mut_ptr()) };
+        return unsafe { x86::items(&found.mask[..n], &found.at[..n], out.as_mut_ptr()) };
     }
     let _ = level;
     let mut k = 0;
-    for f in found {
-        let mut m = f.mask;
+    for (&mask, &at) in found.mask[..n].iter().zip(&found.at) {
+        let mut m = mask;
         while m != 0 {
-            out[k] = f.at + m.trailing_zeros();
+            out[k] = at + m.trailing_zeros();
             m &= m - 1;
             k += 1;
         }
@@ -41,7 +47,6 @@ pub(in super::super) fn items(level: Level, found: &[Found], out: &mut [u32]) ->
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::*;
     use core::arch::x86_64::*;
 
     const IOTA: [u8; 64] = {
@@ -55,20 +60,20 @@ mod x86 {
     };
 
     /// # Safety
-    /// The instruction sets are there; `out` has room for `64 * found.len() + SLACK` entries.
+    /// The instruction sets are there; `out` has room for `64 * masks.len() + SLACK` entries.
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
-    pub(super) unsafe fn items(found: &[Found], out: *mut u32) -> usize {
+    pub(super) unsafe fn items(masks: &[u64], ats: &[u32], out: *mut u32) -> usize {
         let mut k = 0;
         // SAFETY: the instruction set is this function's. Each step writes at most 64 entries from `k` and moves `k`
-        // by at most 64, so the last entry written is below `64 * found.len() + SLACK`.
+        // by at most 64, so the last entry written is below `64 * masks.len() + SLACK`.
         unsafe {
             let iota = _mm512_loadu_si512(IOTA.as_ptr().cast());
-            for f in found {
-                let at = _mm512_set1_epi32(f.at as i32);
-                let bits = _mm512_maskz_compress_epi8(f.mask, iota);
+            for (&mask, &at) in masks.iter().zip(ats) {
+                let at = _mm512_set1_epi32(at as i32);
+                let bits = _mm512_maskz_compress_epi8(mask, iota);
                 let first = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(bits));
                 _mm512_storeu_si512(out.add(k).cast(), _mm512_add_epi32(first, at));
-                let c = f.mask.count_ones() as usize;
+                let c = mask.count_ones() as usize;
                 if c > 16 {
                     let part = _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32::<1>(bits));
                     _mm512_storeu_si512(out.add(k + 16).cast(), _mm512_add_epi32(part, at));

@@ -1,6 +1,8 @@
 //! Candidates against the hash table of windows, and survivors against the heads of patterns: the loops that run for
 //! every one of them.
-use super::super::verify::{BIAS, CLASS_AT, Entry, PAT_BITS, POSITION, SEVERAL, Text, hash, kept, key_of};
+use super::super::verify::{
+    BIAS, CLASS_AT, Entry, JUMP, PAT_BITS, POSITION, SEVERAL, Text, hash, key_of, survivor,
+};
 
 /// Writes to `out[n..]` what the slots of those of `items` say that may be windows, with their positions in the place
 /// of the tags; returns the new `n`. An item is `code | position`, its last byte is before `base + position` in `text`;
@@ -36,21 +38,30 @@ pub(in super::super) fn narrow(
             let word = u32::from_le(text.add(base + at - 4).cast::<u32>().read_unaligned());
             let h = hash(key_of(word, item));
             let slot = *slots.add((h >> shift) as usize);
-            to.write(slot & !0xffff | u64::from(item as u16));
-            to = to.add(usize::from(kept(slot, h)));
+            let (alive, kept) = survivor(slot, h, item);
+            to.write(alive);
+            to = to.add(usize::from(kept));
         }
     }
     // SAFETY: `to` was moved within `out`, from its start.
     n + unsafe { to.offset_from_unsigned(out.as_ptr()) }
 }
 
+/// What slots lead to, as `Verifier::new` makes it: what a slot or a reference leads to is there.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Tables<'a> {
+    pub refs: &'a [u64],
+    pub entries: &'a [Entry],
+}
+
 /// Compares the head of one pattern of each of `alive`: of the pattern in the slot, or of the reference that it leads
 /// to. Writes what fits to `passed`, as `head + BIAS << PAT_BITS | pattern`, and the survivors that have a further
-/// reference, moved on to it, to `rest`; returns how many there are of each. Near the borders of the text more may pass
-/// than fits. Both have room for as many as `alive`; `tables` are not empty. Patterns that are not `new` do not pass.
+/// reference, moved on to it, to `rest`; also, as they are, those whose reference is to a table. Returns how many there are
+/// of each. Near the borders of the text more may pass than fits. Both have room for as many as `alive`. Patterns that are
+/// not `new` do not pass.
 #[inline(always)]
 pub(in super::super) fn heads(
-    tables: (&[Entry], &[u64]),
+    t: Tables<'_>,
     text: Text<'_>,
     base: usize,
     alive: &[u64],
@@ -58,32 +69,31 @@ pub(in super::super) fn heads(
     rest: &mut [u64],
     passed: &mut [u64],
 ) -> (usize, usize) {
-    let (entries, refs) = tables;
     let n = alive.len();
-    if entries.is_empty() || refs.is_empty() || text.bytes.len() < 8 || rest.len() < n || passed.len() < n {
+    if t.entries.is_empty() || t.refs.is_empty() || rest.len() < n || passed.len() < n {
         return (0, 0);
     }
-    let (last_entry, last_ref) = (entries.len() - 1, refs.len() - 1);
-    let last = (text.bytes.len() - 8) as isize;
+    let Some(last) = text.bytes.len().checked_sub(8) else { return (0, 0) };
     let (mut p, mut r) = (0, 0);
     for &a in alive {
         let several = 0u64.wrapping_sub(a >> 63);
         let at = ((a >> 32) as u32 & !SEVERAL) as usize & several as usize;
-        // SAFETY: an index is at most the last one of its table, which is not empty; the head is read from where eight
-        // bytes of the text are left; `p` and `r` are at most the number of survivors before this one, and both
-        // lists have room for all.
+        // SAFETY: references and patterns that tables lead to are there, and the first of both; the head is read from
+        // where eight bytes of the text are left; `p` and `r` are at most the number of survivors before this one, and
+        // both lists have room for all.
         unsafe {
-            let reference = *refs.get_unchecked(at.min(last_ref));
-            *rest.get_unchecked_mut(r) = a + (1 << 32);
+            let reference = *t.refs.get_unchecked(at);
+            let jump = reference & JUMP & several;
+            *rest.get_unchecked_mut(r) = a + ((jump >> 1 ^ 1) << 32);
             r += (several & !reference & 1) as usize;
             let what = a & !several | reference & several;
-            let pat = ((what >> 32) as usize).min(last_entry);
-            let e = entries.get_unchecked(pat);
+            let pat = (what >> 32) as usize & ((jump >> 1) as usize).wrapping_sub(1);
+            let e = t.entries.get_unchecked(pat);
             let head = (base + (a as usize & POSITION as usize)) as isize + isize::from((what >> 16) as i16);
-            let from = head.clamp(0, last);
-            let word = u64::from_le(text.bytes.as_ptr().offset(from).cast::<u64>().read_unaligned());
-            let fits = (word | e.mask == e.head) | (from != head);
-            let fits = fits & ((e.flags ^ a as u16) >> CLASS_AT == 0);
+            let from = (head as usize).min(last);
+            let word = u64::from_le(text.bytes.as_ptr().add(from).cast::<u64>().read_unaligned());
+            let fits = (word | e.mask == e.head) | (from != head as usize);
+            let fits = fits & ((e.flags ^ a as u16) >> CLASS_AT == 0) & (jump == 0);
             *passed.get_unchecked_mut(p) = ((head + BIAS) as u64) << PAT_BITS | pat as u64;
             // A family is done when its last is.
             p += usize::from(fits & new(pat as u32 + u32::from(e.run)));

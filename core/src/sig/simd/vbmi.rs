@@ -50,8 +50,8 @@ pub(in super::super) struct Fused {
     single: Option<Table>,
     /// Sets of 8 buckets for windows of 2, 3 and 4 bytes.
     sets: [u8; 3],
-    /// The sets for 4 bytes have the windows of 3 bytes too.
-    merged: bool,
+    /// Buckets of the last set for 4 bytes that have the windows of 3 bytes: 0 or the upper ones.
+    merged: u8,
     /// Per set one table for each hash: two for windows of 2 and 3 bytes, three for those of 4.
     tables: Box<[Table]>,
     hashed: Option<Gram>,
@@ -92,7 +92,9 @@ impl Fused {
             keys
         };
         let (two, mut three, mut four) = (of(1), of(2), of(3));
-        let merged = !three.is_empty() && three.len() <= 6 && !four.is_empty() && hashed.is_none();
+        // Two of three bytes in a bucket are found in vain at one position in 4096.
+        let merged = !three.is_empty() && three.len() <= 6 && !four.is_empty();
+        let others = if merged { three.len().div_ceil(2) } else { 0 };
         if merged {
             four.append(&mut three);
         }
@@ -104,11 +106,10 @@ impl Fused {
             let (start, sets) = (tables.len(), usize::from(sets));
             tables.resize(start + sets * depth, Table([0; 128]));
             // Windows of 3 bytes among those of 4 have buckets of their own, the last ones.
-            let others = if merged { keys.iter().filter(|k| k.0 == 2).count() } else { 0 };
-            let most = keys.len() - others;
+            let most = keys.iter().filter(|k| k.0 != 2 || !merged).count();
+            let own = 8 * sets - if depth == 3 { others } else { 0 };
             for (i, &k) in keys.iter().enumerate() {
-                let bucket =
-                    if i < most { i * (8 * sets - others) / most } else { 8 * sets - others + i - most };
+                let bucket = if i < most { i * own / most } else { own + (i - most) / 2 };
                 for d in 0..depth {
                     let (at, before) = if k.0 == 1 && d == 1 { (0, &AGAIN) } else { (d as u32, &BEFORE) };
                     let t = &mut tables[start + bucket / 8 * depth + d];
@@ -130,10 +131,10 @@ impl Fused {
         });
         Fused {
             #[cfg(target_arch = "x86_64")]
-            run: x86::instance(sets, single.is_some(), hashed.is_some()),
+            run: x86::instance(sets, merged, single.is_some(), hashed.is_some()),
             single,
             sets,
-            merged,
+            merged: !(0xff >> others),
             tables: tables.into(),
             hashed,
         }
@@ -163,20 +164,19 @@ impl Fused {
     }
 
     /// Appends the words that are not 0 of the block at word `first`: of windows to `found`, of single bytes to
-    /// `single`, each of which has room for [`super::list::FOUND`]. Returns how many there are of each.
+    /// `single`. Returns how many there are of each.
     #[inline(always)]
     pub(in super::super) fn block(
         &self,
         hay: &[u8],
         first: usize,
-        found: &mut [Found],
-        single: &mut [Found],
+        found: &mut Found,
+        single: &mut Found,
     ) -> (usize, usize) {
-        assert!(found.len() >= 4 * WORDS && single.len() >= WORDS);
-        // SAFETY: built only where the level is `Avx512`, which a machine has or it is not given; there is room.
+        // SAFETY: built only where the level is `Avx512`, which a machine has or it is not given.
         #[cfg(target_arch = "x86_64")]
         unsafe {
-            (self.run)(self, hay, first, found.as_mut_ptr(), single.as_mut_ptr())
+            (self.run)(self, hay, first, found, single)
         }
         #[cfg(not(target_arch = "x86_64"))]
         {
@@ -187,81 +187,84 @@ impl Fused {
 }
 
 #[cfg(target_arch = "x86_64")]
-mod x86 {
+pub(super) mod x86 {
     use super::super::{BLOCK, HEAD, vector::Vector};
     use super::*;
     use core::arch::x86_64::*;
+    use core::mem::MaybeUninit;
 
     /// An instance of [`run`].
-    pub(super) type Run = unsafe fn(&Fused, &[u8], usize, *mut Found, *mut Found) -> (usize, usize);
+    pub(super) type Run = unsafe fn(&Fused, &[u8], usize, &mut Found, &mut Found) -> (usize, usize);
 
     /// The instance for as many sets, with single bytes and hashed windows or without.
-    pub(super) fn instance(sets: [u8; 3], one: bool, hashed: bool) -> Run {
-        match (sets[0], sets[1]) {
-            (0, 0) => by_four::<0, 0>(sets[2], one, hashed),
-            (1, 0) => by_four::<1, 0>(sets[2], one, hashed),
-            (0, 1) => by_four::<0, 1>(sets[2], one, hashed),
-            (1, _) => by_four::<1, 1>(sets[2], one, hashed),
-            (2, 0) => by_four::<2, 0>(sets[2], one, hashed),
-            (0, _) => by_four::<0, 2>(sets[2], one, hashed),
-            (_, _) => by_four::<2, 2>(sets[2], one, hashed),
+    pub(super) fn instance(sets: [u8; 3], merged: bool, one: bool, hashed: bool) -> Run {
+        match (sets[0], sets[1], merged) {
+            (0, _, true) => by_four::<0, 0, true>(sets[2], one, hashed),
+            (1, _, true) => by_four::<1, 0, true>(sets[2], one, hashed),
+            (_, _, true) => by_four::<2, 0, true>(sets[2], one, hashed),
+            (0, 0, _) => by_four::<0, 0, false>(sets[2], one, hashed),
+            (1, 0, _) => by_four::<1, 0, false>(sets[2], one, hashed),
+            (0, 1, _) => by_four::<0, 1, false>(sets[2], one, hashed),
+            (1, _, _) => by_four::<1, 1, false>(sets[2], one, hashed),
+            (2, 0, _) => by_four::<2, 0, false>(sets[2], one, hashed),
+            (0, _, _) => by_four::<0, 2, false>(sets[2], one, hashed),
+            (_, _, _) => by_four::<2, 2, false>(sets[2], one, hashed),
         }
     }
 
-    fn by_four<const S2: usize, const S3: usize>(sets: u8, one: bool, hashed: bool) -> Run {
+    fn by_four<const S2: usize, const S3: usize, const IN4: bool>(sets: u8, one: bool, hashed: bool) -> Run {
         match sets {
-            0 => by_rest::<S2, S3, 0>(one, hashed),
-            1 => by_rest::<S2, S3, 1>(one, hashed),
-            2 => by_rest::<S2, S3, 2>(one, hashed),
-            _ => by_rest::<S2, S3, 4>(one, hashed),
+            0 => by_rest::<S2, S3, 0, IN4>(one, hashed),
+            1 => by_rest::<S2, S3, 1, IN4>(one, hashed),
+            2 => by_rest::<S2, S3, 2, IN4>(one, hashed),
+            _ => by_rest::<S2, S3, 4, IN4>(one, hashed),
         }
     }
 
-    fn by_rest<const S2: usize, const S3: usize, const S4: usize>(one: bool, hashed: bool) -> Run {
+    fn by_rest<const S2: usize, const S3: usize, const S4: usize, const IN4: bool>(
+        one: bool,
+        hashed: bool,
+    ) -> Run {
         match (one, hashed) {
-            (false, false) => run::<S2, S3, S4, false, false>,
-            (false, true) => run::<S2, S3, S4, false, true>,
-            (true, false) => run::<S2, S3, S4, true, false>,
-            (true, true) => run::<S2, S3, S4, true, true>,
+            (false, false) => run::<S2, S3, S4, IN4, false, false>,
+            (false, true) => run::<S2, S3, S4, IN4, false, true>,
+            (true, false) => run::<S2, S3, S4, IN4, true, false>,
+            (true, true) => run::<S2, S3, S4, IN4, true, true>,
         }
     }
 
     /// Words of one position per bit: of single bytes, of windows of 2, 3, and 4 bytes.
     type Masks = [u64; 4];
 
-    /// The filters of one database, as constants, and where what they find goes.
-    struct Out<const S2: usize, const S3: usize, const S4: usize, const ONE: bool, const HASHED: bool> {
-        merged: bool,
-        found: *mut Found,
-        single: *mut Found,
+    /// What a block gives, and how many of it.
+    struct Out<'a> {
+        found: &'a mut Found,
+        k: usize,
+        single: &'a mut Found,
+        ks: usize,
     }
 
-    impl<const S2: usize, const S3: usize, const S4: usize, const ONE: bool, const HASHED: bool>
-        Out<S2, S3, S4, ONE, HASHED>
-    {
-        /// Appends the words of block word `i`.
+    impl Out<'_> {
+        /// Appends the words of block word `i`: nothing branches on what they are.
         ///
         /// # Safety
-        /// There is room for four at `found` and for one at `single`.
+        /// There is room.
         #[inline(always)]
-        unsafe fn put(&mut self, i: usize, m: Masks, hashed: u64) {
+        unsafe fn put(&mut self, i: usize, words: [(bool, u64, u32); 4], one: Option<u64>) {
             let at = (HEAD + 1 + 64 * i) as u32;
-            let words = [(HASHED, hashed, STRIDED), (S4 > 0, m[3], 3), (S3 > 0, m[2], 2), (S2 > 0, m[1], 1)];
-            // SAFETY: at most four entries are written from `found` and one at `single`.
+            // SAFETY: the caller's promise.
             unsafe {
                 for (there, mask, class) in words {
                     if there {
-                        self.found.write(Found { mask, at: at | code(class) });
-                        self.found = self.found.add(usize::from(mask != 0));
+                        *self.found.mask.get_unchecked_mut(self.k) = mask;
+                        *self.found.at.get_unchecked_mut(self.k) = at | code(class);
+                        self.k += usize::from(mask != 0);
                     }
                 }
-                if S3 == 0 && self.merged {
-                    self.found.write(Found { mask: m[3], at: at | code(2) });
-                    self.found = self.found.add(usize::from(m[3] != 0));
-                }
-                if ONE {
-                    self.single.write(Found { mask: m[0], at });
-                    self.single = self.single.add(usize::from(m[0] != 0));
+                if let Some(mask) = one {
+                    *self.single.mask.get_unchecked_mut(self.ks) = mask;
+                    *self.single.at.get_unchecked_mut(self.ks) = at;
+                    self.ks += usize::from(mask != 0);
                 }
             }
         }
@@ -271,63 +274,68 @@ mod x86 {
     /// bytes there are.
     ///
     /// # Safety
-    /// The instruction sets below are there; the constants are those of `f`; `found` has room for `4 * WORDS` and
-    /// `single` for `WORDS`.
+    /// The instruction sets below are there; the constants are those of `f`: its sets, whether windows of 3 bytes are
+    /// among those of 4, whether there are single bytes and hashed windows.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,gfni,bmi1,bmi2,popcnt,lzcnt")]
-    unsafe fn run<const S2: usize, const S3: usize, const S4: usize, const ONE: bool, const HASHED: bool>(
+    unsafe fn run<
+        const S2: usize,
+        const S3: usize,
+        const S4: usize,
+        const IN4: bool,
+        const ONE: bool,
+        const HASHED: bool,
+    >(
         f: &Fused,
         hay: &[u8],
         first: usize,
-        found: *mut Found,
-        single: *mut Found,
+        found: &mut Found,
+        single: &mut Found,
     ) -> (usize, usize) {
         let len = hay.len();
         let n = words(len).saturating_sub(first).min(WORDS);
-        let mut out = Out::<S2, S3, S4, ONE, HASHED> { merged: f.merged, found, single };
-        // SAFETY: a word reads `BLOCK` bytes at `start`, which are there; in a shorter input it reads under a mask.
-        // Every word appends at most four entries to `found` and one to `single`.
+        let mut hashed = [MaybeUninit::<u64>::uninit(); WORDS];
+        let mut out = Out { found, k: 0, single, ks: 0 };
+        // SAFETY: a word reads `BLOCK` bytes at `start`, which are there; in a shorter input it reads under a mask. All
+        // `n <= WORDS` hashed words are written before they are read. Every word appends at most four words to `found` and
+        // one to `single`.
         unsafe {
-            let t = Loaded::<S2, S3, S4, ONE>::new(f);
-            if HASHED {
+            if let (true, Some(g)) = (HASHED, &f.hashed) {
                 // Inputs are mostly new to the first-level cache: all lines of the block are asked for at once.
                 for i in 0..n {
                     _mm_prefetch::<_MM_HINT_T0>(hay.as_ptr().add(64 * (first + i)).cast());
                 }
+                g.fill_wide(hay, first, n, hashed.as_mut_ptr().cast());
             }
+            let t = Loaded::<S2, S3, S4, ONE>::new(f);
+            let hashed = hashed.as_ptr().cast::<u64>();
+            let mut put = |i: usize, m: Masks| {
+                let h = if HASHED { hashed.add(i).read() } else { 0 };
+                out.put(
+                    i,
+                    [(HASHED, h, STRIDED), (S4 > 0, m[3], 3), (S3 > 0 || IN4, m[2], 2), (S2 > 0, m[1], 1)],
+                    ONE.then_some(m[0]),
+                );
+            };
             if len >= BLOCK {
                 for i in 0..n {
                     // The last word is moved down to end with the input.
                     let at = 64 * (first + i);
                     let start = at.min(len - BLOCK);
                     let p = hay.as_ptr().add(start);
-                    let m = t.masks(|off| __m512i::load(p.add(off)));
-                    // Hashed words stay where they are: bytes behind the input count as zeros.
-                    // Hashed words stay where they are: bytes behind the input count as zeros.
-                    let hashed = if let (true, Some(g)) = (HASHED, &f.hashed) {
-                        let (p, left) = (hay.as_ptr().add(at), len - at);
-                        g.word(|k| load_first(p.add(k), left - k)) & valid(left - HEAD)
-                    } else {
-                        0
-                    };
-                    out.put(i, m.map(|m| m >> (at - start)), hashed);
+                    put(i, t.masks::<IN4>(|off| __m512i::load(p.add(off))).map(|m| m >> (at - start)));
                 }
             } else if n > 0 {
                 let p = hay.as_ptr();
-                let m = t.masks(|off| load_first(p.add(off), len - off));
-                let hashed = match &f.hashed {
-                    Some(g) if HASHED => g.word(|k| load_first(p.add(k), len - k)),
-                    _ => 0,
-                };
                 let valid = valid(len - HEAD);
-                out.put(0, m.map(|m| m & valid), hashed & valid);
+                put(0, t.masks::<IN4>(|off| load_first(p.add(off), len - off)).map(|m| m & valid));
             }
-            (out.found.offset_from_unsigned(found), out.single.offset_from_unsigned(single))
+            (out.k, out.ks)
         }
     }
 
     /// The lowest `n` bits, or all.
     #[inline(always)]
-    fn valid(n: usize) -> u64 {
+    pub(in super::super) fn valid(n: usize) -> u64 {
         if n >= 64 { u64::MAX } else { (1u64 << n) - 1 }
     }
 
@@ -350,6 +358,8 @@ mod x86 {
         two: [[Half; 2]; S2],
         three: [[Half; 2]; S3],
         four: [[Half; 3]; S4],
+        /// The buckets of the last set for 4 bytes that have windows of 3.
+        merged: __m512i,
     }
 
     impl<const S2: usize, const S3: usize, const S4: usize, const ONE: bool> Loaded<S2, S3, S4, ONE> {
@@ -367,6 +377,7 @@ mod x86 {
                     two: [[[none; 2]; 2]; S2],
                     three: [[[none; 2]; 2]; S3],
                     four: [[[none; 2]; 3]; S4],
+                    merged: __m512i::splat(f.merged),
                 };
                 if let (true, Some(t)) = (ONE, &f.single) {
                     l.one = half(t);
@@ -389,7 +400,7 @@ mod x86 {
         /// # Safety
         /// The instruction sets of [`run`] are there; `load(off)` gives the 64 bytes at `off`, 0 to `HEAD`.
         #[inline(always)]
-        unsafe fn masks(&self, load: impl Fn(usize) -> __m512i) -> Masks {
+        unsafe fn masks<const IN4: bool>(&self, load: impl Fn(usize) -> __m512i) -> Masks {
             // SAFETY: register operations of an instruction set that is there.
             unsafe {
                 let look = |t: &Half, at: __m512i| _mm512_permutex2var_epi8(t[0], at, t[1]);
@@ -439,8 +450,13 @@ mod x86 {
                 if S4 > 0 {
                     let h2 = hash(before, load(HEAD - 3), &BEFORE);
                     let mut any = __m512i::splat(0);
-                    for t in &self.four {
-                        any = any.or(look(&t[0], h0).and(look(&t[1], h1)).and(look(&t[2], h2)));
+                    for (i, t) in self.four.iter().enumerate() {
+                        let mut got = look(&t[0], h0).and(look(&t[1], h1)).and(look(&t[2], h2));
+                        if IN4 && i == S4 - 1 {
+                            m[2] = _mm512_test_epi8_mask(got, self.merged);
+                            got = _mm512_andnot_si512(self.merged, got);
+                        }
+                        any = any.or(got);
                     }
                     m[3] = any.nonzero();
                 }
