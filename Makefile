@@ -11,7 +11,8 @@
 #   make test-arm                 the tests of core for aarch64, emulated
 #   make fuzz-smoke               every fuzz target for 30 seconds
 #   make fuzz TIME=600 [TARGET=x] the same for longer
-#   make install PREFIX=/usr/local
+#   make test-ffi                 the C library: examples, misuse, ABI, valgrind, address sanitizer
+#   make install PREFIX=/usr/local   the command, the C library with header, tidegate.pc and a CMake package
 #   make doc
 
 CARGO  ?= cargo
@@ -103,7 +104,9 @@ TARGET ?=
 fuzz:
 	sh tests/fuzz.sh $(TIME) $(TARGET)
 
-install: $(BIN)
+include ffi/ffi.mk
+
+install: $(BIN) install-lib
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/tidegate
 	install -D -m 644 examples/rules/ai-factory.rules $(DESTDIR)$(PREFIX)/share/tidegate/rules/ai-factory.rules
 	install -D -m 644 examples/ai-factory.yaml $(DESTDIR)$(PREFIX)/share/tidegate/ai-factory.yaml

@@ -27,6 +27,28 @@
 /* Sets all members of a struct to zero, and its size: tg_engine_config c; TG_INIT(c); */
 #define TG_INIT(object) (memset(&(object), 0, sizeof(object)), (void)((object).size = sizeof(object)))
 
+// Case of ASCII letters does not matter (regex: `i`). For tg_pattern.
+#define TG_PATTERN_CASELESS 1
+
+// The pattern is a regular expression in PCRE's language, without slashes and letters around it. Those that need
+// backtracking are refused.
+#define TG_PATTERN_REGEX 2
+
+// Regex: the dot matches line feeds (`s`).
+#define TG_PATTERN_DOTALL 4
+
+// Regex: `^` and `$` match at every line (`m`).
+#define TG_PATTERN_MULTILINE 8
+
+// Regex: white space and comments in the pattern do not count (`x`).
+#define TG_PATTERN_EXTENDED 16
+
+// Regex: matches at the start only (`A`).
+#define TG_PATTERN_ANCHORED 32
+
+// Most packets one frame can give: itself and those of its tunnels. Room for tg_packet_decode.
+#define TG_MAX_LAYERS 8
+
 // Verdicts are obeyed: rules that drop block, and drop events come. For tg_engine_config.
 #define TG_ENGINE_INLINE 1
 
@@ -41,6 +63,27 @@
 
 // LINKTYPE_NULL of captures, whose own number is 0, as `link_type`.
 #define TG_LINK_NULL 65535
+
+// Upper and lower case are one, in all scripts. For tg_scanner_new.
+#define TG_TEXT_CASE 1
+
+// Compatible forms are what they stand for (Unicode NFKD): full width, styled letters, ligatures.
+#define TG_TEXT_COMPATIBLE 2
+
+// Letters that look like ASCII letters are those.
+#define TG_TEXT_LOOKALIKES 4
+
+// Marks on letters are dropped.
+#define TG_TEXT_MARKS 8
+
+// Zero-width characters, marks of direction, selectors and tags are dropped.
+#define TG_TEXT_INVISIBLE 16
+
+// A run of white space is one space.
+#define TG_TEXT_SPACES 32
+
+// All of them: what hides a phrase from a machine but not from a reader.
+#define TG_TEXT_GUARD 63
 
 // Version of the ABI: the number in the SONAME. A program built with one is served by every library with the same.
 #define TG_ABI_VERSION 0
@@ -102,6 +145,60 @@ enum tg_status
 typedef enum tg_status tg_status;
 #else
 typedef int32_t tg_status;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What `network` of tg_decoded can be.
+enum tg_network
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint8_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // None, or none that is known.
+    TG_NETWORK_NONE = 0,
+    // ARP
+    TG_NETWORK_ARP = 1,
+    // IPv4
+    TG_NETWORK_IPV4 = 2,
+    // IPv6
+    TG_NETWORK_IPV6 = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum tg_network tg_network;
+#else
+typedef uint8_t tg_network;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What `transport` of tg_decoded can be.
+enum tg_transport
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint8_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // None, or none that is known; fragments but the first.
+    TG_TRANSPORT_NONE = 0,
+    // TCP
+    TG_TRANSPORT_TCP = 1,
+    // UDP
+    TG_TRANSPORT_UDP = 2,
+    // ICMP for IPv4
+    TG_TRANSPORT_ICMPV4 = 3,
+    // ICMP for IPv6
+    TG_TRANSPORT_ICMPV6 = 4,
+    // SCTP
+    TG_TRANSPORT_SCTP = 5,
+    // GRE
+    TG_TRANSPORT_GRE = 6,
+    // ESP
+    TG_TRANSPORT_ESP = 7,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum tg_transport tg_transport;
+#else
+typedef uint8_t tg_transport;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -202,6 +299,12 @@ typedef uint32_t tg_rule_note;
 // An open pcap or pcapng file. One thread at a time may use it.
 typedef struct tg_capture tg_capture;
 
+// Compiled patterns. Immutable: any number of threads may search it at the same time, each with its own scratch.
+typedef struct tg_db tg_db;
+
+// The state of one stream of a database, whose bytes come in pieces. One thread at a time may use it.
+typedef struct tg_db_stream tg_db_stream;
+
 // One worker's engine: flows, streams, protocols and rules, in memory taken when it is made. One thread at a time may
 // use it; a call while another thread is inside is TG_ERR_BUSY. Make one for each core.
 typedef struct tg_engine tg_engine;
@@ -213,6 +316,16 @@ typedef struct tg_event tg_event;
 // Compiled rules. Immutable: any number of threads and engines may use one object at the same time. Engines keep
 // what they need of it, so it may be freed while they run.
 typedef struct tg_ruleset tg_ruleset;
+
+// A text that comes in pieces, such as the tokens of an answer. It belongs to the rules of the scanner that made it,
+// and any scanner of the same rule set may go on with it. One thread at a time may use it.
+typedef struct tg_scan_stream tg_scan_stream;
+
+// Searches text by rules. One thread at a time may use it; make one for each thread, they share the rules.
+typedef struct tg_scanner tg_scanner;
+
+// What a search writes to, made for one database. One thread at a time may use it.
+typedef struct tg_scratch tg_scratch;
 
 // Settings of rules and engines. One thread at a time may use an object; what was made with it keeps a copy.
 typedef struct tg_settings tg_settings;
@@ -250,6 +363,118 @@ typedef struct tg_packet {
     // Zero.
     uint32_t reserved;
 } tg_packet;
+
+// A pattern.
+typedef struct tg_pattern {
+    // Its bytes: 1 to 4096 of a literal.
+    const uint8_t *data;
+    // How many.
+    size_t len;
+    // The caller's number for it, which matches carry. Several patterns may have the same.
+    uint32_t id;
+    // A sum of TG_PATTERN_ values; 0: a literal, byte by byte.
+    uint32_t flags;
+} tg_pattern;
+
+// What a database is made of.
+typedef struct tg_db_info {
+    // sizeof(tg_db_info)
+    size_t size;
+    // Literals.
+    uint64_t literals;
+    // Regular expressions.
+    uint64_t regexes;
+    // Bytes of memory.
+    uint64_t bytes;
+    // Bytes of the state of a stream.
+    uint64_t stream_bytes;
+} tg_db_info;
+
+// Takes a match: the pattern's number and where it ends, bytes from the start. Any other return value than 0 ends the
+// search with TG_ERR_STOPPED. It may use other objects of the library, but not this scratch and stream.
+typedef int (*tg_db_match_fn)(uint32_t id, uint64_t end, void *user);
+
+// A range of the bytes of a packet; empty when there is no such layer.
+typedef struct tg_span {
+    // From its start.
+    uint32_t offset;
+    // Bytes.
+    uint32_t len;
+} tg_span;
+
+// One packet of a frame, decoded: the frame itself, or what a tunnel in it carries.
+typedef struct tg_decoded {
+    // Its bytes: the whole frame, or what the carrier carries. They are the caller's.
+    const uint8_t *data;
+    // How many.
+    uint32_t len;
+    // Link and tunnel layers, a bit each: tg_layer_name says which.
+    uint32_t layers;
+    // Source and destination MAC; zero without.
+    uint8_t mac[2][6];
+    // Type of the network layer in Ethernet.
+    uint16_t ether_type;
+    // VLAN identifiers, outermost first.
+    uint16_t vlan[3];
+    // How many.
+    uint8_t vlans;
+    // 0 for the frame itself, one more for every tunnel.
+    uint8_t recursion;
+    // The network layer.
+    tg_network network;
+    // The transport layer.
+    tg_transport transport;
+    // Addresses in network order, of IPv4 the first four bytes.
+    uint8_t src[16];
+    // See `src`.
+    uint8_t dst[16];
+    // Ports, where the transport has them.
+    uint16_t src_port;
+    // See `src_port`.
+    uint16_t dst_port;
+    // IP protocol number, after extension headers.
+    uint8_t proto;
+    // TTL or hop limit.
+    uint8_t ttl;
+    // TOS or traffic class.
+    uint8_t tos;
+    // 1: damaged so that its headers cannot be used.
+    uint8_t invalid;
+    // 1: a fragment.
+    uint8_t fragment;
+    // TCP flags as on the wire.
+    uint8_t tcp_flags;
+    // TCP window.
+    uint16_t tcp_window;
+    // TCP sequence number.
+    uint32_t tcp_seq;
+    // TCP acknowledgement number.
+    uint32_t tcp_ack;
+    // ICMP type.
+    uint8_t icmp_type;
+    // ICMP code.
+    uint8_t icmp_code;
+    // IPv4 identification.
+    uint16_t ip_id;
+    // Offset of a fragment, bytes.
+    uint32_t fragment_offset;
+    // VNI of the VXLAN or GENEVE tunnel it came out of, plus 1; 0: none.
+    uint32_t vni;
+    // The network header.
+    struct tg_span network_header;
+    // The transport header.
+    struct tg_span transport_header;
+    // What the transport carries.
+    struct tg_span payload;
+    // Anomalies, a bit each: tg_anomaly_name says which.
+    uint64_t anomalies[4];
+    // 1: the network's checksum was looked at and is right; 2: it is wrong; 0: not looked at.
+    uint8_t network_checksum;
+    // The transport's, likewise.
+    uint8_t transport_checksum;
+    // Zero.
+    uint8_t reserved[6];
+} tg_decoded;
 
 // Takes an event. Any other return value than 0 stops: the call that led to it delivers no further event and ends
 // with TG_ERR_STOPPED, with all packets inspected and all verdicts written. Of the engine only
@@ -706,6 +931,39 @@ typedef struct tg_ruleset_info {
     uint64_t pattern_bytes;
 } tg_ruleset_info;
 
+// A rule that matched a text.
+typedef struct tg_match {
+    // sizeof(tg_match)
+    size_t size;
+    // Number of the signature.
+    uint32_t sid;
+    // Its generator, mostly 1.
+    uint32_t gid;
+    // Its revision.
+    uint32_t rev;
+    // 1 (high) to 255.
+    uint32_t severity;
+    // Where the rule's most telling literal begins, bytes from the start of the text; of a rule without one the
+    // window that was looked at.
+    uint64_t start;
+    // Where it ends.
+    uint64_t end;
+    // "alert", "drop", "reject".
+    struct tg_bytes action;
+    // `msg` of the rule.
+    struct tg_bytes message;
+    // Description of its class.
+    struct tg_bytes category;
+    // `classtype` of the rule.
+    struct tg_bytes classtype;
+    // The whole rule.
+    struct tg_bytes rule;
+} tg_match;
+
+// Takes a match, valid during the call. Any other return value than 0 ends the scan with TG_ERR_STOPPED. It may use
+// other objects of the library, but not this scanner and stream.
+typedef int (*tg_match_fn)(const struct tg_match *found, void *user);
+
 // It goes on.
 #define TG_VERDICT_FORWARD 0
 
@@ -745,6 +1003,66 @@ tg_status tg_capture_next(struct tg_capture *capture,
 
 // Closes a capture; NULL is nothing to do. TG_ERR_HANDLE when it was closed before.
 tg_status tg_capture_close(struct tg_capture *capture);
+
+// Compiles `count` patterns. The first wrong one is TG_ERR_SYNTAX, with its number and place in the detail.
+// Thread-safe.
+tg_status tg_db_compile(const struct tg_pattern *patterns, size_t count, struct tg_db **out);
+
+// Tells what a database is made of. Thread-safe.
+tg_status tg_db_describe(const struct tg_db *db, struct tg_db_info *out);
+
+// Makes a scratch for searches of a database. Thread-safe. The database may be freed.
+tg_status tg_scratch_new(const struct tg_db *db, struct tg_scratch **out);
+
+// Searches `len` bytes for the patterns of the scratch's database and gives every match to `callback`, in order of
+// their ends: every occurrence of a literal, and every end of a regular expression. It takes no memory. One thread at
+// a time for a scratch.
+tg_status tg_db_scan(struct tg_scratch *scratch,
+                     const uint8_t *data,
+                     size_t len,
+                     tg_db_match_fn callback,
+                     void *user);
+
+// Frees a scratch; NULL is nothing to do. TG_ERR_HANDLE when it was freed before.
+tg_status tg_scratch_free(struct tg_scratch *scratch);
+
+// Makes a stream of a database of literals; TG_ERR_STATE when it has regular expressions. Thread-safe. The database
+// may be freed.
+tg_status tg_db_stream_new(const struct tg_db *db,
+                           struct tg_db_stream **out);
+
+// Searches the next bytes of a stream; ends are counted from its start, and matches are the same for every cut. The
+// stream moves on by all of `piece`, also when the callback stops. One thread at a time for a stream.
+tg_status tg_db_stream_scan(struct tg_db_stream *stream,
+                            const uint8_t *piece,
+                            size_t len,
+                            tg_db_match_fn callback,
+                            void *user);
+
+// Begins a stream anew. One thread at a time for a stream.
+tg_status tg_db_stream_reset(struct tg_db_stream *stream);
+
+// Frees a stream; NULL is nothing to do. TG_ERR_HANDLE when it was freed before.
+tg_status tg_db_stream_free(struct tg_db_stream *stream);
+
+// Frees a database; NULL is nothing to do. Its scratches and streams live on. TG_ERR_HANDLE when it was freed before.
+tg_status tg_db_free(struct tg_db *db);
+
+// Decodes a packet and writes what is in it, the frame itself first, then what its tunnels carry: at most
+// TG_MAX_LAYERS. With less `room` than there are TG_ERR_ROOM, nothing is written and `count` says how many. Ports of
+// tunnels are the customary ones. Thread-safe; no object is needed.
+tg_status tg_packet_decode(const struct tg_packet *packet,
+                           struct tg_decoded *out,
+                           size_t room,
+                           size_t *count);
+
+// The name of bit `bit` of `layers`: "ethernet", "vlan", "vxlan", …; NULL when there is none. Thread-safe; the text
+// is there for ever.
+const char *tg_layer_name(uint32_t bit);
+
+// The name of bit `bit` of `anomalies` (bit % 64 of word bit / 64), as rules have it: "ipv4.trunc_pkt", …; NULL when
+// there is none. Thread-safe; the text is there for ever.
+const char *tg_anomaly_name(uint32_t bit);
 
 // Makes an engine that runs `rules`; NULL: no rules, events of flows and protocols only. `config` NULL: all zero.
 // Thread-safe. The engine keeps what it needs of rules and settings, which may be freed.
@@ -892,6 +1210,43 @@ tg_status tg_ruleset_describe(const struct tg_ruleset *rules, struct tg_ruleset_
 
 // Frees a rule set; NULL is nothing to do. Engines that run with it go on. TG_ERR_HANDLE when it was freed before.
 tg_status tg_ruleset_free(struct tg_ruleset *rules);
+
+// Makes a scanner of those rules that look at payload: `alert ip any any -> any any (content:"..."; ...)`, also
+// `tcp`. `normalise` is a sum of TG_TEXT_ values: rules are then asked about the text as it is and as it reads, and
+// match when they match either. Thread-safe. The rule set may be freed.
+tg_status tg_scanner_new(const struct tg_ruleset *rules,
+                         uint32_t normalise,
+                         struct tg_scanner **out);
+
+// Searches one text and gives every rule that matches to `callback`, once. It takes no memory. One thread at a time
+// for a scanner.
+tg_status tg_scanner_scan(struct tg_scanner *scanner,
+                          const char *text,
+                          size_t len,
+                          tg_match_fn callback,
+                          void *user);
+
+// Makes a text that will come in pieces. One thread at a time for a scanner.
+tg_status tg_scan_stream_new(struct tg_scanner *scanner, struct tg_scan_stream **out);
+
+// Goes on with a text: gives every rule that matches now and did not before to `callback`. What lies within 4096
+// bytes is seen together, whatever the pieces. TG_ERR_STATE when the scanner has other rules than the stream. One
+// thread at a time for either.
+tg_status tg_scan_stream_feed(struct tg_scanner *scanner,
+                              struct tg_scan_stream *stream,
+                              const char *piece,
+                              size_t len,
+                              tg_match_fn callback,
+                              void *user);
+
+// Begins another text with the same object. One thread at a time for a stream.
+tg_status tg_scan_stream_reset(struct tg_scan_stream *stream);
+
+// Frees a stream; NULL is nothing to do. TG_ERR_HANDLE when it was freed before.
+tg_status tg_scan_stream_free(struct tg_scan_stream *stream);
+
+// Frees a scanner; NULL is nothing to do. Its streams live on. TG_ERR_HANDLE when it was freed before.
+tg_status tg_scanner_free(struct tg_scanner *scanner);
 
 // Makes settings that are the built-in ones. Thread-safe.
 tg_status tg_settings_new(struct tg_settings **out);

@@ -141,7 +141,7 @@ const MEMORY: u64 = 256 << 20;
 /// Least memory that gives every pool something.
 const LEAST_MEMORY: u64 = 1 << 20;
 /// Keys the hash of datasets; results do not depend on it.
-const SEED: u64 = 0x7469_6465_6761_7465;
+pub(crate) const SEED: u64 = 0x7469_6465_6761_7465;
 /// Most flows that callbacks can ask to be blocked or bypassed in one burst.
 const MOST_ASKED: usize = 1024;
 

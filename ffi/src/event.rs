@@ -630,7 +630,7 @@ pub(crate) fn flow_of(f: &FlowView<'_>) -> tg_flow {
     }
 }
 
-const fn action(a: Action) -> &'static str {
+pub(crate) const fn action(a: Action) -> &'static str {
     match a {
         Action::Alert => "alert",
         Action::Pass => "pass",

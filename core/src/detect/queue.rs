@@ -61,6 +61,11 @@ impl Queue {
         }
     }
 
+    /// Forgets the matches that `keep` does not want.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Hit) -> bool) {
+        self.hits.retain(|h| keep(h));
+    }
+
     /// Calls `out` with each decision in order and empties the queue.
     pub fn settle(
         &mut self,

@@ -15,11 +15,13 @@ mod control;
 mod emit;
 mod flows;
 mod packet;
+mod scanner;
 mod stats;
 mod transactions;
 
 pub use config::{Config, Memory};
 pub use control::NotInline;
+pub use scanner::{Match, ScanStream, Scanner};
 pub use stats::Stats;
 
 use alloc::sync::Arc;

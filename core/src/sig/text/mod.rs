@@ -53,6 +53,18 @@ impl Normalise {
     };
 }
 
+impl Normalise {
+    /// Calls `f(piece, from, to, plain)` for the normalised text piece by piece: what the bytes `from..to` of `text`
+    /// are compared as, and whether the piece stands for them byte by byte.
+    pub fn each(&self, text: &[u8], mut f: impl FnMut(&[u8], usize, usize, bool)) {
+        let (mut folder, mut at) = (Folder::default(), 0);
+        while let Some((piece, next, plain)) = folder.next(self, text, at) {
+            f(piece, at, next, plain);
+            at = next;
+        }
+    }
+}
+
 /// Collects phrases.
 #[derive(Clone, Debug, Default)]
 pub struct TextBuilder {

@@ -1,0 +1,284 @@
+//! Scanners: rules on text that is no packet, whole or piece by piece.
+
+use std::cell::UnsafeCell;
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::Arc;
+
+use tidegate_core::detect::RuleSet;
+use tidegate_core::engine::{Match, ScanStream, Scanner};
+use tidegate_core::sig::text::Normalise;
+use tidegate_dataplane::sets::EngineSets;
+
+use crate::args::{self, sized, tg_bytes};
+use crate::error::{TG_ERR_INVALID, TG_ERR_NULL, TG_ERR_STATE, TG_ERR_STOPPED, err, fence, tg_status};
+use crate::event::action;
+use crate::handle::{self, Object};
+use crate::rules::{Rules, tg_ruleset};
+
+/// Searches text by rules. One thread at a time may use it; make one for each thread, they share the rules.
+pub struct tg_scanner {
+    _private: [u8; 0],
+}
+
+/// A text that comes in pieces, such as the tokens of an answer. It belongs to the rules of the scanner that made it,
+/// and any scanner of the same rule set may go on with it. One thread at a time may use it.
+pub struct tg_scan_stream {
+    _private: [u8; 0],
+}
+
+/// Upper and lower case are one, in all scripts. For tg_scanner_new.
+pub const TG_TEXT_CASE: u32 = 1;
+/// Compatible forms are what they stand for (Unicode NFKD): full width, styled letters, ligatures.
+pub const TG_TEXT_COMPATIBLE: u32 = 2;
+/// Letters that look like ASCII letters are those.
+pub const TG_TEXT_LOOKALIKES: u32 = 4;
+/// Marks on letters are dropped.
+pub const TG_TEXT_MARKS: u32 = 8;
+/// Zero-width characters, marks of direction, selectors and tags are dropped.
+pub const TG_TEXT_INVISIBLE: u32 = 16;
+/// A run of white space is one space.
+pub const TG_TEXT_SPACES: u32 = 32;
+/// All of them: what hides a phrase from a machine but not from a reader.
+pub const TG_TEXT_GUARD: u32 = 63;
+
+/// A rule that matched a text.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct tg_match {
+    /// sizeof(tg_match)
+    pub size: usize,
+    /// Number of the signature.
+    pub sid: u32,
+    /// Its generator, mostly 1.
+    pub gid: u32,
+    /// Its revision.
+    pub rev: u32,
+    /// 1 (high) to 255.
+    pub severity: u32,
+    /// Where the rule's most telling literal begins, bytes from the start of the text; of a rule without one the
+    /// window that was looked at.
+    pub start: u64,
+    /// Where it ends.
+    pub end: u64,
+    /// "alert", "drop", "reject".
+    pub action: tg_bytes,
+    /// `msg` of the rule.
+    pub message: tg_bytes,
+    /// Description of its class.
+    pub category: tg_bytes,
+    /// `classtype` of the rule.
+    pub classtype: tg_bytes,
+    /// The whole rule.
+    pub rule: tg_bytes,
+}
+
+sized!(tg_match);
+
+/// Takes a match, valid during the call. Any other return value than 0 ends the scan with TG_ERR_STOPPED. It may use
+/// other objects of the library, but not this scanner and stream.
+pub type tg_match_fn = Option<unsafe extern "C" fn(found: *const tg_match, user: *mut c_void) -> c_int>;
+
+struct Searcher(UnsafeCell<Scanner>);
+
+impl Object for Searcher {
+    const KIND: u32 = 6;
+    const NAME: &'static str = "scanner";
+    type Opaque = tg_scanner;
+}
+
+struct Text {
+    stream: UnsafeCell<ScanStream>,
+    rules: Arc<RuleSet>,
+}
+
+impl Object for Text {
+    const KIND: u32 = 7;
+    const NAME: &'static str = "stream";
+    type Opaque = tg_scan_stream;
+}
+
+/// Tells a match; `false` when the callback wants no more.
+fn tell(
+    m: &Match<'_>,
+    call: unsafe extern "C" fn(*const tg_match, *mut c_void) -> c_int,
+    user: *mut c_void,
+) -> bool {
+    let text = |s: &str| tg_bytes::of(s.as_bytes());
+    let found = tg_match {
+        size: size_of::<tg_match>(),
+        sid: m.rule.sid,
+        gid: m.rule.gid,
+        rev: m.rule.rev,
+        severity: m.rule.priority,
+        start: m.start,
+        end: m.end,
+        action: text(action(m.action)),
+        message: text(&m.rule.msg),
+        category: text(&m.rule.category),
+        classtype: text(&m.rule.classtype),
+        rule: text(&m.rule.text),
+    };
+    // SAFETY: the caller of the entry gave a function of this type; what `found` points to outlives the call.
+    unsafe { call(&raw const found, user) == 0 }
+}
+
+/// Makes a scanner of those rules that look at payload: `alert ip any any -> any any (content:"..."; ...)`, also
+/// `tcp`. `normalise` is a sum of TG_TEXT_ values: rules are then asked about the text as it is and as it reads, and
+/// match when they match either. Thread-safe. The rule set may be freed.
+///
+/// # Safety
+/// `rules` is NULL or a handle; `out` is NULL or can be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_scanner_new(
+    rules: *const tg_ruleset,
+    normalise: u32,
+    out: *mut *mut tg_scanner,
+) -> tg_status {
+    fence(|| {
+        // SAFETY: the caller promises so.
+        let (out, rules) = unsafe { (args::out(out, "out")?, handle::share::<Rules>(rules)?) };
+        if normalise & !TG_TEXT_GUARD != 0 {
+            return err(TG_ERR_INVALID, format!("normalise is {normalise:#x}; there is only 0x3f"));
+        }
+        let on = |bit: u32| normalise & bit != 0;
+        let normalise = Normalise {
+            case: on(TG_TEXT_CASE),
+            compatible: on(TG_TEXT_COMPATIBLE),
+            homoglyphs: on(TG_TEXT_LOOKALIKES),
+            marks: on(TG_TEXT_MARKS),
+            invisible: on(TG_TEXT_INVISIBLE),
+            spaces: on(TG_TEXT_SPACES),
+        };
+        let mut scanner = Scanner::new(rules.set.clone(), normalise);
+        let sets = EngineSets::new(&rules.set, &rules.sets, crate::engine::SEED);
+        if !sets.is_empty() {
+            scanner.set_sets(Box::new(sets));
+        }
+        out.write(handle::make(Searcher(UnsafeCell::new(scanner))));
+        Ok(())
+    })
+}
+
+/// Searches one text and gives every rule that matches to `callback`, once. It takes no memory. One thread at a time
+/// for a scanner.
+///
+/// # Safety
+/// `scanner` is NULL or a handle; `len` bytes can be read at `text`; `callback` is NULL or a function that does as its
+/// type says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_scanner_scan(
+    scanner: *mut tg_scanner,
+    text: *const c_char,
+    len: usize,
+    callback: tg_match_fn,
+    user: *mut c_void,
+) -> tg_status {
+    fence(|| {
+        // SAFETY: the caller promises so.
+        let (s, text) =
+            unsafe { (handle::enter::<Searcher>(scanner)?, args::bytes(text.cast(), len, "text")?) };
+        let Some(call) = callback else { return err(TG_ERR_NULL, "callback is NULL") };
+        let mut go = true;
+        // SAFETY: this thread is inside alone.
+        unsafe { &mut *s.0.get() }.scan(text, |m| {
+            go = tell(&m, call, user);
+            go
+        });
+        if go { Ok(()) } else { err(TG_ERR_STOPPED, "the callback asked to stop") }
+    })
+}
+
+/// Makes a text that will come in pieces. One thread at a time for a scanner.
+///
+/// # Safety
+/// `scanner` is NULL or a handle; `out` is NULL or can be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_scan_stream_new(
+    scanner: *mut tg_scanner,
+    out: *mut *mut tg_scan_stream,
+) -> tg_status {
+    fence(|| {
+        // SAFETY: the caller promises so.
+        let (out, s) = unsafe { (args::out(out, "out")?, handle::enter::<Searcher>(scanner)?) };
+        // SAFETY: this thread is inside alone.
+        let scanner = unsafe { &*s.0.get() };
+        let text = Text { stream: UnsafeCell::new(scanner.stream()), rules: scanner.rules().clone() };
+        out.write(handle::make(text));
+        Ok(())
+    })
+}
+
+/// Goes on with a text: gives every rule that matches now and did not before to `callback`. What lies within 4096
+/// bytes is seen together, whatever the pieces. TG_ERR_STATE when the scanner has other rules than the stream. One
+/// thread at a time for either.
+///
+/// # Safety
+/// `scanner` and `stream` are NULL or handles; `len` bytes can be read at `piece`; `callback` is NULL or a function
+/// that does as its type says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_scan_stream_feed(
+    scanner: *mut tg_scanner,
+    stream: *mut tg_scan_stream,
+    piece: *const c_char,
+    len: usize,
+    callback: tg_match_fn,
+    user: *mut c_void,
+) -> tg_status {
+    fence(|| {
+        // SAFETY: the caller promises so.
+        let (s, t, piece) = unsafe {
+            (
+                handle::enter::<Searcher>(scanner)?,
+                handle::enter::<Text>(stream)?,
+                args::bytes(piece.cast(), len, "piece")?,
+            )
+        };
+        let Some(call) = callback else { return err(TG_ERR_NULL, "callback is NULL") };
+        // SAFETY: this thread is inside both alone.
+        let (scanner, text) = unsafe { (&mut *s.0.get(), &mut *t.stream.get()) };
+        if !Arc::ptr_eq(scanner.rules(), &t.rules) {
+            return err(TG_ERR_STATE, "the scanner has other rules than the stream");
+        }
+        let mut go = true;
+        scanner.feed(text, piece, |m| {
+            go = tell(&m, call, user);
+            go
+        });
+        if go { Ok(()) } else { err(TG_ERR_STOPPED, "the callback asked to stop") }
+    })
+}
+
+/// Begins another text with the same object. One thread at a time for a stream.
+///
+/// # Safety
+/// `stream` is NULL or a handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_scan_stream_reset(stream: *mut tg_scan_stream) -> tg_status {
+    fence(|| {
+        // SAFETY: the caller promises so.
+        let t = unsafe { handle::enter::<Text>(stream) }?;
+        // SAFETY: this thread is inside alone.
+        unsafe { &mut *t.stream.get() }.reset();
+        Ok(())
+    })
+}
+
+/// Frees a stream; NULL is nothing to do. TG_ERR_HANDLE when it was freed before.
+///
+/// # Safety
+/// `stream` is NULL or a handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_scan_stream_free(stream: *mut tg_scan_stream) -> tg_status {
+    // SAFETY: the caller promises so.
+    fence(|| unsafe { handle::free::<Text>(stream) })
+}
+
+/// Frees a scanner; NULL is nothing to do. Its streams live on. TG_ERR_HANDLE when it was freed before.
+///
+/// # Safety
+/// `scanner` is NULL or a handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_scanner_free(scanner: *mut tg_scanner) -> tg_status {
+    // SAFETY: the caller promises so.
+    fence(|| unsafe { handle::free::<Searcher>(scanner) })
+}

@@ -1,0 +1,933 @@
+/*
+ * Every function of the library, used as it should be and as it should not: an error, never a crash. Compiled as C99
+ * and as C++17. Prints what it has done; ends with 1 at the first thing that is not as it must be.
+ *
+ *     api CAPTURE RULES
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <tidegate.h>
+
+#define CHECK(what) ((what) ? (void)0 : fail(#what, __LINE__))
+#define IS(call, status) is((call), (status), #call, __LINE__)
+
+static void fail(const char *what, int line)
+{
+    printf("line %d: not so: %s (last error: %s)\n", line, what, tg_last_error());
+    exit(1);
+}
+
+static void is(tg_status got, int wanted, const char *call, int line)
+{
+    if ((int)got != wanted) {
+        printf("line %d: %s gave %d (%s), not %d (%s)\n", line, call, (int)got, tg_last_error(), wanted,
+               tg_strerror(wanted));
+        exit(1);
+    }
+}
+
+static int same(tg_bytes b, const char *text)
+{
+    return b.len == strlen(text) && (b.len == 0 || memcmp(b.data, text, b.len) == 0);
+}
+
+/* A UDP datagram from 10.0.0.1:5000 to 10.0.0.2:53, its last byte `last`. */
+static uint8_t datagram[46] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, 32, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1,
+                               10, 0, 0, 2, 0x13, 0x88, 0x13, 0x89, 0, 12, 0, 0, 'e', 'v', 'i', 'l'};
+
+static tg_packet packet(uint64_t ts)
+{
+    tg_packet p;
+    memset(&p, 0, sizeof p);
+    p.data = datagram;
+    p.len = sizeof datagram;
+    p.ts_ns = ts;
+    p.port = 7;
+    p.rss_hash = 99;
+    return p;
+}
+
+static tg_ruleset *compile(const char *text)
+{
+    tg_source s;
+    tg_ruleset *rules = NULL;
+    memset(&s, 0, sizeof s);
+    s.text = text;
+    s.text_len = strlen(text);
+    IS(tg_ruleset_compile(&s, 1, NULL, NULL, NULL, &rules), TG_OK);
+    return rules;
+}
+
+static const char EVIL[] =
+    "alert udp any any -> any any (msg:\"evil\"; content:\"evil\"; reference:url,example.org/e; metadata:k v; sid:1;)\n";
+static const char DROP[] = "drop udp any any -> any any (msg:\"evil\"; content:\"evil\"; sid:2;)\n";
+
+/* ---- versions, errors, log, allocator ---- */
+
+static int logged;
+
+static void count_log(tg_log_level level, const char *message, void *user)
+{
+    CHECK(level >= TG_LOG_ERROR && level <= TG_LOG_INFO);
+    CHECK(message[0] != 0);
+    CHECK(user == &logged);
+    logged++;
+}
+
+static void *lib_alloc(void *user, size_t bytes, size_t align)
+{
+    void *p = NULL;
+    __atomic_fetch_add((long *)user, 1, __ATOMIC_RELAXED);
+    return posix_memalign(&p, align < sizeof(void *) ? sizeof(void *) : align, bytes) == 0 ? p : NULL;
+}
+
+static void lib_free(void *user, void *block, size_t bytes, size_t align)
+{
+    (void)bytes;
+    (void)align;
+    __atomic_fetch_sub((long *)user, 1, __ATOMIC_RELAXED);
+    free(block);
+}
+
+static long blocks;
+
+/* Must be the first thing in the process. */
+static void allocator(void)
+{
+    tg_allocator a;
+    CHECK(tg_abi_version() == TG_ABI_VERSION);
+    CHECK(tg_version_number() == (TG_VERSION_MAJOR << 16 | TG_VERSION_MINOR << 8 | TG_VERSION_PATCH));
+    CHECK(strlen(tg_version()) >= 5);
+    CHECK(strcmp(tg_last_error(), "") == 0);
+    TG_INIT(a);
+    a.user = &blocks;
+    a.alloc = lib_alloc;
+    a.free = lib_free;
+    if (getenv("TG_OWN_ALLOCATOR")) {
+        IS(tg_allocator_set(&a), TG_OK);
+        IS(tg_allocator_set(&a), TG_ERR_STATE);
+        CHECK(blocks == 0);
+    }
+    IS(tg_allocator_set(NULL), TG_ERR_NULL);
+    a.free = NULL;
+    IS(tg_allocator_set(&a), TG_ERR_NULL);
+    a.size = 5;
+    IS(tg_allocator_set(&a), TG_ERR_SIZE);
+    TG_INIT(a);
+    a.alloc = lib_alloc;
+    a.free = lib_free;
+    /* Memory was taken by now, for a detail at least. */
+    IS(tg_allocator_set(&a), TG_ERR_STATE);
+}
+
+static void errors(void)
+{
+    tg_settings *s = NULL;
+    IS(tg_settings_new(NULL), TG_ERR_NULL);
+    CHECK(strstr(tg_last_error(), "out") != NULL);
+    CHECK(strcmp(tg_strerror(TG_OK), tg_strerror(12345)) != 0);
+    IS(tg_log_set(count_log, &logged, 3), TG_OK);
+    tg_ruleset_free(compile("alert nonsense\n"));
+    CHECK(logged == 1);
+    IS(tg_log_set(NULL, NULL, 0), TG_OK);
+    tg_ruleset_free(compile("alert nonsense\n"));
+    CHECK(logged == 1);
+
+    IS(tg_settings_new(&s), TG_OK);
+    IS(tg_settings_set(s, "vars.address-groups.MINE", "[10.0.0.0/8]"), TG_OK);
+    IS(tg_settings_set(s, NULL, "x"), TG_ERR_NULL);
+    IS(tg_settings_set(s, "x", NULL), TG_ERR_NULL);
+    IS(tg_settings_set(s, "a=b", "x"), TG_ERR_INVALID);
+    IS(tg_settings_set(s, "\xff\xfe", "x"), TG_ERR_INVALID);
+    IS(tg_settings_set(NULL, "a", "b"), TG_ERR_NULL);
+    IS(tg_settings_load(s, "/nonexistent.yaml"), TG_ERR_IO);
+    IS(tg_settings_load(s, NULL), TG_ERR_NULL);
+    IS(tg_settings_parse(s, "a: [unclosed", 12), TG_ERR_SYNTAX);
+    IS(tg_settings_parse(s, NULL, 5), TG_ERR_NULL);
+    IS(tg_settings_data_dir(s, "/tmp"), TG_OK);
+    IS(tg_settings_data_dir(s, NULL), TG_ERR_NULL);
+    IS(tg_settings_free(s), TG_OK);
+    IS(tg_settings_free(s), TG_ERR_HANDLE);
+    IS(tg_settings_set(s, "a", "b"), TG_ERR_HANDLE);
+    IS(tg_settings_free(NULL), TG_OK);
+}
+
+/* ---- rules ---- */
+
+struct notes {
+    int count, stop;
+    uint32_t line, sid;
+    char reason[200];
+};
+
+static int note(const tg_rule_error *e, void *user)
+{
+    struct notes *n = (struct notes *)user;
+    CHECK(e->size == sizeof *e);
+    n->count++;
+    n->line = e->line;
+    n->sid = e->sid;
+    snprintf(n->reason, sizeof n->reason, "%.*s:%.*s:%.*s", (int)e->file.len, (const char *)e->file.data, (int)e->kind.len,
+             (const char *)e->kind.data, (int)e->reason.len, (const char *)e->reason.data);
+    return n->stop;
+}
+
+static void rules(const char *file)
+{
+    static const char text[] = "# one good, one wrong, one of a variable\n"
+                               "alert ip any any -> any any (content:\"a\"; sid:1;)\n"
+                               "alert ip any any -> any any (contant:\"a\"; sid:2;)\n"
+                               "alert ip $MINE any -> any any (content:\"b\"; sid:3;)\n";
+    tg_source from[2];
+    struct notes n;
+    tg_ruleset *r = NULL;
+    tg_ruleset_info info;
+    tg_settings *s = NULL;
+    memset(from, 0, sizeof from);
+    memset(&n, 0, sizeof n);
+    TG_INIT(info);
+    from[0].text = text;
+    from[0].text_len = sizeof text - 1;
+    from[0].name = "mine";
+    from[1].path = file;
+
+    IS(tg_settings_new(&s), TG_OK);
+    IS(tg_settings_set(s, "vars.address-groups.MINE", "10.0.0.0/8"), TG_OK);
+    IS(tg_ruleset_compile(from, 1, s, note, &n, &r), TG_OK);
+    CHECK(n.count == 1 && n.line == 3 && n.sid == 2);
+    CHECK(strncmp(n.reason, "mine:", 5) == 0 && strstr(n.reason, "contant") != NULL);
+    IS(tg_ruleset_describe(r, &info), TG_OK);
+    CHECK(info.loaded == 2 && info.refused == 1 && info.size == sizeof info);
+    info.size = 3;
+    IS(tg_ruleset_describe(r, &info), TG_ERR_SIZE);
+    info.size = (size_t)-1;
+    IS(tg_ruleset_describe(r, &info), TG_ERR_SIZE);
+    IS(tg_ruleset_describe(r, NULL), TG_ERR_NULL);
+    IS(tg_ruleset_describe(NULL, &info), TG_ERR_NULL);
+    IS(tg_ruleset_free(r), TG_OK);
+    IS(tg_ruleset_free(r), TG_ERR_HANDLE);
+    TG_INIT(info);
+    IS(tg_ruleset_describe(r, &info), TG_ERR_HANDLE);
+
+    /* Several sources; the variable is not known now. */
+    n.count = 0;
+    IS(tg_ruleset_compile(from, 2, NULL, note, &n, &r), TG_OK);
+    CHECK(n.count >= 2);
+    IS(tg_ruleset_describe(r, &info), TG_OK);
+    CHECK(info.loaded > 1 && info.patterns > 0);
+    IS(tg_ruleset_free(r), TG_OK);
+
+    r = NULL;
+    n.stop = 1;
+    IS(tg_ruleset_compile(from, 1, s, note, &n, &r), TG_ERR_STOPPED);
+    CHECK(r == NULL);
+    IS(tg_ruleset_compile(NULL, 1, s, note, &n, &r), TG_ERR_NULL);
+    IS(tg_ruleset_compile(from, (size_t)-1, s, note, &n, &r), TG_ERR_INVALID);
+    IS(tg_ruleset_compile(from, 1, s, note, &n, NULL), TG_ERR_NULL);
+    from[0].path = "/nonexistent.rules";
+    IS(tg_ruleset_compile(from, 1, s, note, &n, &r), TG_ERR_INVALID);
+    from[0].text = NULL;
+    IS(tg_ruleset_compile(from, 1, s, note, &n, &r), TG_ERR_IO);
+    IS(tg_ruleset_compile(NULL, 0, NULL, NULL, NULL, &r), TG_OK);
+    IS(tg_ruleset_free(r), TG_OK);
+    IS(tg_settings_free(s), TG_OK);
+    IS(tg_ruleset_compile(from, 1, s, note, &n, &r), TG_ERR_HANDLE);
+}
+
+/* ---- events ---- */
+
+static int see_field(const tg_field *f, void *user)
+{
+    CHECK(f->size == sizeof *f && f->path.len > 0);
+    CHECK(f->type_ >= TG_FIELD_TEXT && f->type_ <= TG_FIELD_BOOL);
+    ++*(int *)user;
+    return 0;
+}
+
+static int stop_field(const tg_field *f, void *user)
+{
+    (void)f;
+    (void)user;
+    return 1;
+}
+
+struct seen {
+    int total, by_type[64], http, dns, tls, fields, json;
+    tg_engine *engine;
+    const tg_event *event;
+    uint64_t flow;
+    int stop_after, bypass, block;
+};
+
+/* Asks an event everything there is to ask. */
+static int see(const tg_event *e, void *user)
+{
+    struct seen *s = (struct seen *)user;
+    tg_event_info info;
+    tg_alert alert;
+    tg_flow flow;
+    tg_anomaly anomaly;
+    tg_file file;
+    tg_drop drop;
+    tg_http http;
+    tg_dns dns;
+    tg_tls tls;
+    tg_field field;
+    tg_bytes line, key, value;
+    tg_status status;
+    int fields = 0;
+
+    s->total++;
+    s->event = e;
+    TG_INIT(info);
+    IS(tg_event_describe(e, &info), TG_OK);
+    CHECK(info.type_ < 64 && info.name.len > 0 && info.ts_ns > 0);
+    s->by_type[info.type_]++;
+    TG_INIT(alert);
+    IS(tg_event_alert(e, &alert), info.type_ == TG_EVENT_ALERT ? TG_OK : TG_ERR_TYPE);
+    if (info.type_ == TG_EVENT_ALERT) {
+        CHECK(alert.sid != 0 && alert.rule.len > 0);
+        for (uint32_t i = 0; i <= alert.metadata; i++)
+            IS(tg_event_alert_metadata(e, i, &key, &value), i < alert.metadata ? TG_OK : TG_ERR_NOT_FOUND);
+        for (uint32_t i = 0; i <= alert.references; i++)
+            IS(tg_event_alert_reference(e, i, &value), i < alert.references ? TG_OK : TG_ERR_NOT_FOUND);
+    }
+    TG_INIT(flow);
+    status = tg_event_flow(e, &flow);
+    CHECK(status == TG_OK ? flow.id == info.flow_id : status == TG_ERR_NOT_FOUND && info.flow_id == 0);
+    TG_INIT(anomaly);
+    IS(tg_event_anomaly(e, &anomaly), info.type_ == TG_EVENT_ANOMALY ? TG_OK : TG_ERR_TYPE);
+    CHECK(info.type_ != TG_EVENT_ANOMALY || anomaly.name.len > 0);
+    TG_INIT(file);
+    IS(tg_event_file(e, &file), info.type_ == TG_EVENT_FILE ? TG_OK : TG_ERR_TYPE);
+    CHECK(info.type_ != TG_EVENT_FILE || file.state.len > 0);
+    TG_INIT(drop);
+    IS(tg_event_drop(e, &drop), info.type_ == TG_EVENT_DROP ? TG_OK : TG_ERR_TYPE);
+    CHECK(info.type_ != TG_EVENT_DROP || drop.reason.len > 0);
+
+    status = tg_event_fields(e, see_field, &fields);
+    CHECK(status == (info.tx ? TG_OK : TG_ERR_NOT_FOUND));
+    s->fields += fields;
+    if (fields)
+        IS(tg_event_fields(e, stop_field, NULL), TG_ERR_STOPPED);
+    TG_INIT(field);
+    status = tg_event_field(e, "no.such.field", &field);
+    CHECK(status == TG_ERR_NOT_FOUND);
+    TG_INIT(http);
+    if (tg_event_http(e, &http) == TG_OK) {
+        s->http++;
+        if (http.url.len) {
+            IS(tg_event_field(e, "url", &field), TG_OK);
+            CHECK(field.type_ == TG_FIELD_TEXT && field.text.len == http.url.len &&
+                  memcmp(field.text.data, http.url.data, http.url.len) == 0);
+        }
+    }
+    TG_INIT(dns);
+    if (tg_event_dns(e, &dns) == TG_OK) {
+        s->dns++;
+        CHECK(dns.kind.len > 0);
+    }
+    TG_INIT(tls);
+    if (tg_event_tls(e, &tls) == TG_OK)
+        s->tls++;
+    status = tg_event_json(e, &line);
+    if (status == TG_OK) {
+        CHECK(line.len > 2 && line.data[0] == '{' && line.data[line.len - 1] == '}');
+        s->json++;
+    } else {
+        CHECK(status == TG_ERR_NOT_FOUND);
+    }
+    /* Misuse from inside. */
+    IS(tg_event_describe(e, NULL), TG_ERR_NULL);
+    IS(tg_event_describe(NULL, &info), TG_ERR_NULL);
+    IS(tg_event_json(e, NULL), TG_ERR_NULL);
+    IS(tg_event_field(e, NULL, &field), TG_ERR_NULL);
+    IS(tg_event_fields(e, NULL, NULL), TG_ERR_NULL);
+    alert.size = 1;
+    IS(tg_event_describe(e, (tg_event_info *)(void *)&alert), TG_ERR_SIZE);
+    if (s->engine) {
+        tg_packet p = packet(1);
+        tg_stats stats;
+        TG_INIT(stats);
+        IS(tg_engine_process(s->engine, &p, 1, NULL), TG_ERR_REENTRANT);
+        IS(tg_engine_tick(s->engine, 1), TG_ERR_REENTRANT);
+        IS(tg_engine_stats(s->engine, &stats), TG_ERR_REENTRANT);
+        IS(tg_engine_free(s->engine), TG_ERR_REENTRANT);
+        if (s->bypass)
+            IS(tg_engine_flow_bypass(s->engine, info.flow_id), TG_OK);
+        if (s->block)
+            IS(tg_engine_flow_block(s->engine, info.flow_id), TG_OK);
+    }
+    s->flow = info.flow_id;
+    return s->stop_after && s->total >= s->stop_after;
+}
+
+static tg_engine *engine_for(const tg_ruleset *r, struct seen *s, uint32_t flags, uint32_t events)
+{
+    tg_engine_config c;
+    tg_engine *e = NULL;
+    TG_INIT(c);
+    c.memory = 16u << 20;
+    c.flags = flags | TG_ENGINE_IGNORE_CHECKSUMS;
+    c.on_event = see;
+    c.user = s;
+    c.events = events;
+    IS(tg_engine_new(r, &c, &e), TG_OK);
+    s->engine = e;
+    return e;
+}
+
+static int see_alert(const tg_event *e, void *user)
+{
+    tg_event_info info;
+    tg_alert alert;
+    tg_bytes key, value;
+    (void)user;
+    TG_INIT(info);
+    TG_INIT(alert);
+    IS(tg_event_describe(e, &info), TG_OK);
+    IS(tg_event_alert(e, &alert), TG_OK);
+    CHECK(info.port == 7 && info.rss_hash == 99 && info.ip_version == 4 && info.proto == 17);
+    CHECK(info.src_port == 5000 && info.dst_port == 5001 && info.src[3] == 1 && info.dst[3] == 2);
+    CHECK(info.packet.data == datagram && info.packet.len == sizeof datagram && info.link_type == TG_LINK_ETHERNET);
+    if (alert.sid == 2) {
+        /* Rules that drop only alert here. */
+        CHECK(same(alert.action, "drop") && alert.allowed == 1);
+        return 0;
+    }
+    CHECK(same(info.name, "alert") && same(alert.message, "evil") && same(alert.payload, "evil") && same(alert.action, "alert"));
+    CHECK(alert.sid == 1 && alert.gid == 1 && alert.allowed == 1 && alert.line == 1 && alert.verdict == TG_VERDICT_FORWARD);
+    IS(tg_event_alert_metadata(e, 0, &key, &value), TG_OK);
+    CHECK(same(key, "k") && same(value, "v"));
+    IS(tg_event_alert_reference(e, 0, &value), TG_OK);
+    printf("%.*s\n", (int)value.len, (const char *)value.data);
+    CHECK(value.len > 13 && memcmp(value.data + value.len - 13, "example.org/e", 13) == 0);
+    IS(tg_event_alert_metadata(e, 0, NULL, &value), TG_ERR_NULL);
+    IS(tg_event_alert_reference(e, 0, NULL), TG_ERR_NULL);
+    return 0;
+}
+
+static int count_counter(tg_bytes name, uint64_t value, void *user)
+{
+    if (same(name, "decoder.pkts"))
+        *(uint64_t *)user = value;
+    return 0;
+}
+
+static int stop_counter(tg_bytes name, uint64_t value, void *user)
+{
+    (void)name;
+    (void)value;
+    (void)user;
+    return 1;
+}
+
+static void engines(void)
+{
+    tg_ruleset *r = compile(EVIL), *d = compile(DROP);
+    struct seen s;
+    tg_engine *e = NULL;
+    tg_engine_config c;
+    tg_packet p[100];
+    tg_verdict v[100];
+    tg_stats stats;
+    tg_flow flow;
+    tg_flow_key key;
+    uint64_t id = 0, pkts = 0;
+    int i;
+
+    /* What an alert says. */
+    TG_INIT(c);
+    c.on_event = see_alert;
+    c.events = TG_EVENT_ALERT;
+    c.flags = TG_ENGINE_IGNORE_CHECKSUMS;
+    IS(tg_engine_new(r, &c, &e), TG_OK);
+    for (i = 0; i < 100; i++)
+        p[i] = packet(1000000000u + (uint64_t)i);
+    IS(tg_engine_process(e, p, 100, v), TG_OK);
+    for (i = 0; i < 100; i++)
+        CHECK(v[i] == TG_VERDICT_FORWARD);
+    TG_INIT(stats);
+    IS(tg_engine_stats(e, &stats), TG_OK);
+    CHECK(stats.frames == 100 && stats.udp == 100 && stats.flows == 1 && stats.flows_active == 1 && stats.alerts == 100);
+    IS(tg_engine_counters(e, count_counter, &pkts), TG_OK);
+    CHECK(pkts == 100);
+    IS(tg_engine_counters(e, stop_counter, NULL), TG_ERR_STOPPED);
+    IS(tg_engine_counters(e, NULL, NULL), TG_ERR_NULL);
+
+    /* Flows by ends and by number. */
+    TG_INIT(key);
+    memcpy(key.src, datagram + 30, 4);
+    memcpy(key.dst, datagram + 26, 4);
+    key.src_port = 5001;
+    key.dst_port = 5000;
+    key.ip_version = 4;
+    key.proto = 17;
+    IS(tg_engine_flow_find(e, &key, &id), TG_OK);
+    TG_INIT(flow);
+    IS(tg_engine_flow(e, id, &flow), TG_OK);
+    CHECK(flow.id == id && flow.packets[0] == 100 && flow.packets[1] == 0 && flow.client_port == 5000 && flow.alerted == 1);
+    CHECK(same(flow.state, "new") && flow.bytes[0] == 100 * sizeof datagram && flow.ip_version == 4);
+    IS(tg_engine_flow(e, id + 1, &flow), TG_ERR_NOT_FOUND);
+    IS(tg_engine_flow_block(e, id), TG_ERR_STATE);
+    IS(tg_engine_flow_bypass(e, id), TG_OK);
+    IS(tg_engine_flow_bypass(e, 12345), TG_ERR_NOT_FOUND);
+    IS(tg_engine_process(e, p, 1, v), TG_OK);
+    CHECK(v[0] == TG_VERDICT_BYPASS);
+    key.proto = 6;
+    IS(tg_engine_flow_find(e, &key, &id), TG_ERR_NOT_FOUND);
+    key.ip_version = 5;
+    IS(tg_engine_flow_find(e, &key, &id), TG_ERR_INVALID);
+    IS(tg_engine_flow_find(e, NULL, &id), TG_ERR_NULL);
+    IS(tg_engine_flow_find(e, &key, NULL), TG_ERR_NULL);
+
+    /* Other rules: the flow goes on, time ends it. */
+    IS(tg_engine_swap_rules(e, d), TG_OK);
+    IS(tg_engine_swap_rules(e, NULL), TG_ERR_NULL);
+    IS(tg_engine_tick(e, 1000000000u * 100000ull), TG_OK);
+    IS(tg_engine_stats(e, &stats), TG_OK);
+    CHECK(stats.flows_active == 0);
+    IS(tg_engine_finish(e), TG_OK);
+
+    /* Wrong arguments. */
+    IS(tg_engine_process(NULL, p, 1, v), TG_ERR_NULL);
+    IS(tg_engine_process(e, NULL, 1, v), TG_ERR_NULL);
+    IS(tg_engine_process(e, NULL, 0, NULL), TG_OK);
+    IS(tg_engine_process(e, p, (size_t)-1, v), TG_ERR_INVALID);
+    p[1].data = NULL;
+    v[0] = 77;
+    IS(tg_engine_process(e, p, 2, v), TG_ERR_NULL);
+    CHECK(v[0] == 77);
+    p[1].len = 0;
+    IS(tg_engine_process(e, p, 2, v), TG_OK);
+    IS(tg_engine_stats(e, NULL), TG_ERR_NULL);
+    IS(tg_engine_flow(e, 1, NULL), TG_ERR_NOT_FOUND);
+    IS(tg_engine_swap_rules((tg_engine *)(void *)r, d), TG_ERR_HANDLE);
+    IS(tg_engine_process((tg_engine *)(void *)((char *)e + 1), p, 1, v), TG_ERR_HANDLE);
+    IS(tg_engine_free(e), TG_OK);
+    IS(tg_engine_free(e), TG_ERR_HANDLE);
+    IS(tg_engine_process(e, p, 1, v), TG_ERR_HANDLE);
+    IS(tg_engine_tick(e, 1), TG_ERR_HANDLE);
+    IS(tg_engine_finish(e), TG_ERR_HANDLE);
+    IS(tg_engine_flow_block(e, 1), TG_ERR_HANDLE);
+    IS(tg_engine_free(NULL), TG_OK);
+    c.flags = 1u << 31;
+    IS(tg_engine_new(r, &c, &e), TG_ERR_INVALID);
+    c.flags = 0;
+    c.memory = 5;
+    IS(tg_engine_new(r, &c, &e), TG_ERR_INVALID);
+    c.memory = 0;
+    c.events = 1u << 20;
+    IS(tg_engine_new(r, &c, &e), TG_ERR_INVALID);
+    c.size = 4;
+    IS(tg_engine_new(r, &c, &e), TG_ERR_SIZE);
+    IS(tg_engine_new(r, NULL, NULL), TG_ERR_NULL);
+    IS(tg_engine_new((tg_ruleset *)(void *)datagram, NULL, &e), TG_ERR_HANDLE);
+
+    /* Inline: rules drop, and so do callers. */
+    memset(&s, 0, sizeof s);
+    e = engine_for(d, &s, TG_ENGINE_INLINE, 0);
+    for (i = 0; i < 100; i++)
+        p[i] = packet(1000000000u + (uint64_t)i);
+    IS(tg_engine_process(e, p, 40, v), TG_OK);
+    for (i = 0; i < 40; i++)
+        CHECK(v[i] == TG_VERDICT_DROP);
+    CHECK(s.by_type[TG_EVENT_ALERT] > 0 && s.by_type[TG_EVENT_DROP] > 0);
+    s.engine = NULL;
+    IS(tg_engine_free(e), TG_OK);
+
+    memset(&s, 0, sizeof s);
+    s.block = 1;
+    e = engine_for(r, &s, TG_ENGINE_INLINE, TG_EVENT_ALERT);
+    IS(tg_engine_process(e, p, 64, v), TG_OK);
+    /* From the callback: after the burst. */
+    CHECK(v[31] == TG_VERDICT_FORWARD && v[32] == TG_VERDICT_DROP && v[63] == TG_VERDICT_DROP && s.total == 32);
+    IS(tg_engine_flow(e, s.flow, &flow), TG_OK);
+    CHECK(flow.blocked == 1);
+    IS(tg_engine_flow_block(e, s.flow), TG_OK);
+    IS(tg_engine_flow_block(e, s.flow + 1), TG_ERR_NOT_FOUND);
+    IS(tg_engine_free(e), TG_OK);
+    /* Its event is gone with it. */
+    {
+        tg_event_info info;
+        TG_INIT(info);
+        IS(tg_event_describe(s.event, &info), TG_ERR_HANDLE);
+    }
+
+    memset(&s, 0, sizeof s);
+    s.bypass = 1;
+    e = engine_for(r, &s, 0, TG_EVENT_ALERT);
+    IS(tg_engine_process(e, p, 64, v), TG_OK);
+    CHECK(v[31] == TG_VERDICT_FORWARD && v[32] == TG_VERDICT_BYPASS);
+    /* An event kept beyond its callback. */
+    {
+        tg_event_info info;
+        TG_INIT(info);
+        CHECK(tg_event_describe(s.event, &info) == TG_ERR_BUSY);
+    }
+    IS(tg_engine_free(e), TG_OK);
+
+    /* A callback that stops. */
+    memset(&s, 0, sizeof s);
+    s.stop_after = 3;
+    e = engine_for(r, &s, 0, TG_EVENT_ALERT);
+    memset(v, 77, sizeof v);
+    IS(tg_engine_process(e, p, 100, v), TG_ERR_STOPPED);
+    CHECK(s.total == 3 && v[99] == TG_VERDICT_FORWARD);
+    TG_INIT(stats);
+    IS(tg_engine_stats(e, &stats), TG_OK);
+    CHECK(stats.frames == 100 && stats.events_lost == 97);
+    IS(tg_engine_process(e, p, 1, v), TG_ERR_STOPPED);
+    s.stop_after = 0;
+    IS(tg_engine_process(e, p, 1, v), TG_OK);
+    CHECK(s.total == 5);
+    s.engine = NULL;
+    IS(tg_engine_free(e), TG_OK);
+
+    IS(tg_engine_new(NULL, NULL, &e), TG_OK);
+    IS(tg_engine_free(e), TG_OK);
+    IS(tg_ruleset_free(r), TG_OK);
+    IS(tg_ruleset_free(d), TG_OK);
+}
+
+/* ---- two threads in one engine ---- */
+
+struct two {
+    tg_engine *engine;
+    int busy, done;
+};
+
+static void *other(void *user)
+{
+    struct two *t = (struct two *)user;
+    tg_packet p = packet(2000000000u);
+    tg_stats stats;
+    TG_INIT(stats);
+    for (int i = 0; i < 20000; i++) {
+        tg_status s = i % 3 ? tg_engine_process(t->engine, &p, 1, NULL) : tg_engine_stats(t->engine, &stats);
+        CHECK(s == TG_OK || s == TG_ERR_BUSY);
+        t->busy += s == TG_ERR_BUSY;
+    }
+    return NULL;
+}
+
+static int from_other_thread(const tg_event *e, void *user);
+
+static void *look(void *event)
+{
+    tg_event_info info;
+    TG_INIT(info);
+    IS(tg_event_describe((const tg_event *)event, &info), TG_ERR_BUSY);
+    return NULL;
+}
+
+static int from_other_thread(const tg_event *e, void *user)
+{
+    pthread_t id;
+    CHECK(pthread_create(&id, NULL, look, (void *)e) == 0);
+    pthread_join(id, NULL);
+    ++*(int *)user;
+    return 0;
+}
+
+static void threads(void)
+{
+    tg_ruleset *r = compile(EVIL);
+    tg_engine_config c;
+    struct two t[3];
+    pthread_t ids[3];
+    tg_engine *e = NULL;
+    tg_packet p = packet(1);
+    int seen = 0, i;
+    TG_INIT(c);
+    c.memory = 16u << 20;
+    c.flags = TG_ENGINE_IGNORE_CHECKSUMS;
+    IS(tg_engine_new(r, &c, &e), TG_OK);
+    for (i = 0; i < 3; i++) {
+        memset(&t[i], 0, sizeof t[i]);
+        t[i].engine = e;
+        CHECK(pthread_create(&ids[i], NULL, other, &t[i]) == 0);
+    }
+    for (i = 0; i < 3; i++)
+        pthread_join(ids[i], NULL);
+    IS(tg_engine_free(e), TG_OK);
+    c.on_event = from_other_thread;
+    c.user = &seen;
+    c.events = TG_EVENT_ALERT;
+    IS(tg_engine_new(r, &c, &e), TG_OK);
+    IS(tg_engine_process(e, &p, 1, NULL), TG_OK);
+    CHECK(seen == 1);
+    IS(tg_engine_free(e), TG_OK);
+    IS(tg_ruleset_free(r), TG_OK);
+}
+
+/* ---- captures ---- */
+
+static void capture(const char *path, const char *rules_file)
+{
+    tg_capture *c = NULL;
+    tg_source from;
+    tg_ruleset *r = NULL;
+    struct seen s;
+    tg_engine *e;
+    tg_packet p[64];
+    size_t n = 0, total = 0;
+    tg_status status;
+    memset(&from, 0, sizeof from);
+    memset(&s, 0, sizeof s);
+    from.path = rules_file;
+    IS(tg_ruleset_compile(&from, 1, NULL, NULL, NULL, &r), TG_OK);
+    IS(tg_capture_open("/nonexistent.pcap", &c), TG_ERR_IO);
+    IS(tg_capture_open(rules_file, &c), TG_ERR_SYNTAX);
+    IS(tg_capture_open(NULL, &c), TG_ERR_NULL);
+    IS(tg_capture_open(path, NULL), TG_ERR_NULL);
+    IS(tg_capture_open(path, &c), TG_OK);
+    IS(tg_capture_next(c, NULL, 64, &n), TG_ERR_NULL);
+    IS(tg_capture_next(c, p, 0, &n), TG_ERR_INVALID);
+    IS(tg_capture_next(c, p, 64, NULL), TG_ERR_NULL);
+    e = engine_for(r, &s, 0, 0);
+    while ((status = tg_capture_next(c, p, 64, &n)) == TG_OK) {
+        CHECK(n > 0 && n <= 64 && p[0].index == total + 1);
+        total += n;
+        IS(tg_engine_process(e, p, n, NULL), TG_OK);
+    }
+    IS(status, TG_ERR_NOT_FOUND);
+    IS(tg_engine_finish(e), TG_OK);
+    CHECK(total > 0 && s.by_type[TG_EVENT_FLOW] > 0 && s.by_type[TG_EVENT_RECORD] > 0 && s.by_type[TG_EVENT_ALERT] > 0);
+    CHECK(s.json > 0 && s.fields > 0 && s.http > 0);
+    printf("%d packets, %d events, %d lines, %d fields; http %d, dns %d, tls %d\n", (int)total, s.total, s.json, s.fields, s.http,
+           s.dns, s.tls);
+    IS(tg_engine_free(e), TG_OK);
+    IS(tg_capture_close(c), TG_OK);
+    IS(tg_capture_close(c), TG_ERR_HANDLE);
+    IS(tg_capture_next(c, p, 64, &n), TG_ERR_HANDLE);
+    IS(tg_capture_close(NULL), TG_OK);
+    IS(tg_ruleset_free(r), TG_OK);
+}
+
+/* ---- decoding ---- */
+
+static void decoding(void)
+{
+    tg_decoded layers[TG_MAX_LAYERS];
+    tg_packet p = packet(1);
+    size_t n = 0;
+    IS(tg_packet_decode(&p, layers, TG_MAX_LAYERS, &n), TG_OK);
+    CHECK(n == 1 && layers[0].network == TG_NETWORK_IPV4 && layers[0].transport == TG_TRANSPORT_UDP);
+    CHECK(layers[0].data == datagram && layers[0].payload.offset == 42 && layers[0].payload.len == 4);
+    CHECK(layers[0].src_port == 5000 && layers[0].ttl == 64 && layers[0].mac[0][5] == 1 && layers[0].ether_type == 0x800);
+    CHECK(strcmp(tg_layer_name(0), "ethernet") == 0 && (layers[0].layers & 1) != 0);
+    CHECK(tg_layer_name(1000) == NULL && tg_anomaly_name(1000) == NULL && tg_anomaly_name(0) != NULL);
+    IS(tg_packet_decode(&p, layers, 0, &n), TG_ERR_ROOM);
+    CHECK(n == 1);
+    p.len = 20;
+    IS(tg_packet_decode(&p, layers, TG_MAX_LAYERS, &n), TG_OK);
+    CHECK(n == 1 && layers[0].invalid == 1);
+    {
+        uint32_t i, named = 0;
+        for (i = 0; i < 256; i++)
+            if (layers[0].anomalies[i / 64] >> (i % 64) & 1)
+                named += tg_anomaly_name(i) != NULL;
+        CHECK(named == 1);
+    }
+    p.link_type = TG_LINK_NULL;
+    IS(tg_packet_decode(&p, layers, TG_MAX_LAYERS, &n), TG_OK);
+    IS(tg_packet_decode(NULL, layers, TG_MAX_LAYERS, &n), TG_ERR_NULL);
+    IS(tg_packet_decode(&p, NULL, TG_MAX_LAYERS, &n), TG_ERR_NULL);
+    IS(tg_packet_decode(&p, layers, TG_MAX_LAYERS, NULL), TG_ERR_NULL);
+    p.data = NULL;
+    IS(tg_packet_decode(&p, layers, TG_MAX_LAYERS, &n), TG_ERR_NULL);
+}
+
+/* ---- text ---- */
+
+struct found {
+    int count, stop;
+    uint64_t start, end;
+    uint32_t sid;
+    tg_scanner *scanner;
+};
+
+static int find(const tg_match *m, void *user)
+{
+    struct found *f = (struct found *)user;
+    CHECK(m->size == sizeof *m);
+    f->count++;
+    f->start = m->start;
+    f->end = m->end;
+    f->sid = m->sid;
+    if (f->scanner) {
+        IS(tg_scanner_scan(f->scanner, "x", 1, find, user), TG_ERR_REENTRANT);
+        IS(tg_scanner_free(f->scanner), TG_ERR_REENTRANT);
+    }
+    return f->stop;
+}
+
+static void text(void)
+{
+    tg_ruleset *r = compile("alert ip any any -> any any (msg:\"m\"; content:\"ignore previous\"; nocase; sid:5;)\n"
+                            "alert ip any any -> any any (content:\"secret\"; sid:6;)\n");
+    tg_ruleset *r2 = compile(EVIL);
+    tg_scanner *s = NULL, *s2 = NULL;
+    tg_scan_stream *t = NULL;
+    struct found f;
+    memset(&f, 0, sizeof f);
+    IS(tg_scanner_new(r, TG_TEXT_GUARD, &s), TG_OK);
+    f.scanner = s;
+    IS(tg_scanner_scan(s, "please IGNORE\xe2\x80\x8b  Previous", 26, find, &f), TG_OK);
+    CHECK(f.count == 1 && f.sid == 5 && f.start == 7 && f.end == 26);
+    f.count = 0;
+    f.stop = 1;
+    IS(tg_scanner_scan(s, "ignore previous secret", 22, find, &f), TG_ERR_STOPPED);
+    CHECK(f.count == 1);
+    f.stop = 0;
+    IS(tg_scanner_scan(s, NULL, 0, find, &f), TG_OK);
+    IS(tg_scanner_scan(s, NULL, 1, find, &f), TG_ERR_NULL);
+    IS(tg_scanner_scan(s, "x", (size_t)-1, find, &f), TG_ERR_INVALID);
+    IS(tg_scanner_scan(s, "x", 1, NULL, NULL), TG_ERR_NULL);
+    IS(tg_scanner_scan(NULL, "x", 1, find, &f), TG_ERR_NULL);
+    IS(tg_scanner_new(r, 1u << 20, &s2), TG_ERR_INVALID);
+    IS(tg_scanner_new(NULL, 0, &s2), TG_ERR_NULL);
+    IS(tg_scanner_new(r, 0, NULL), TG_ERR_NULL);
+
+    IS(tg_scan_stream_new(s, &t), TG_OK);
+    f.count = 0;
+    IS(tg_scan_stream_feed(s, t, "tell me the sec", 15, find, &f), TG_OK);
+    CHECK(f.count == 0);
+    IS(tg_scan_stream_feed(s, t, "ret, secret", 11, find, &f), TG_OK);
+    CHECK(f.count == 1 && f.sid == 6 && f.start == 12 && f.end == 18);
+    IS(tg_scan_stream_feed(s, t, "secret", 6, find, &f), TG_OK);
+    CHECK(f.count == 1);
+    IS(tg_scan_stream_reset(t), TG_OK);
+    IS(tg_scan_stream_feed(s, t, "secret", 6, find, &f), TG_OK);
+    CHECK(f.count == 2 && f.start == 0);
+    IS(tg_scanner_new(r2, 0, &s2), TG_OK);
+    IS(tg_scan_stream_feed(s2, t, "secret", 6, find, &f), TG_ERR_STATE);
+    IS(tg_scan_stream_feed(s, NULL, "secret", 6, find, &f), TG_ERR_NULL);
+    IS(tg_scan_stream_feed(s, t, "secret", 6, NULL, &f), TG_ERR_NULL);
+    IS(tg_scan_stream_new(NULL, &t), TG_ERR_NULL);
+    IS(tg_scan_stream_new(s, NULL), TG_ERR_NULL);
+    IS(tg_scan_stream_free(t), TG_OK);
+    IS(tg_scan_stream_free(t), TG_ERR_HANDLE);
+    IS(tg_scan_stream_reset(t), TG_ERR_HANDLE);
+    IS(tg_scanner_free(s), TG_OK);
+    IS(tg_scanner_free(s), TG_ERR_HANDLE);
+    IS(tg_scanner_free(s2), TG_OK);
+    IS(tg_ruleset_free(r), TG_OK);
+    IS(tg_ruleset_free(r2), TG_OK);
+}
+
+/* ---- patterns ---- */
+
+struct hits {
+    int count, stop;
+    uint64_t sum;
+    tg_scratch *scratch;
+};
+
+static int hit(uint32_t id, uint64_t end, void *user)
+{
+    struct hits *h = (struct hits *)user;
+    h->count++;
+    h->sum += id * 1000 + end;
+    if (h->scratch)
+        IS(tg_db_scan(h->scratch, datagram, 1, hit, user), TG_ERR_REENTRANT);
+    return h->stop;
+}
+
+static tg_pattern pattern(const char *t, uint32_t id, uint32_t flags)
+{
+    tg_pattern p;
+    p.data = (const uint8_t *)t;
+    p.len = strlen(t);
+    p.id = id;
+    p.flags = flags;
+    return p;
+}
+
+static void patterns(void)
+{
+    tg_pattern p[3];
+    tg_db *db = NULL;
+    tg_db_info info;
+    tg_scratch *scratch = NULL;
+    tg_db_stream *stream = NULL;
+    struct hits h;
+    memset(&h, 0, sizeof h);
+    p[0] = pattern("evil", 1, TG_PATTERN_CASELESS);
+    p[1] = pattern("vi", 2, 0);
+    p[2] = pattern("e.{2}l", 3, TG_PATTERN_REGEX | TG_PATTERN_DOTALL);
+    IS(tg_db_compile(p, 3, &db), TG_OK);
+    TG_INIT(info);
+    IS(tg_db_describe(db, &info), TG_OK);
+    CHECK(info.literals == 2 && info.regexes == 1 && info.bytes > 0);
+    IS(tg_scratch_new(db, &scratch), TG_OK);
+    IS(tg_db_stream_new(db, &stream), TG_ERR_STATE);
+    IS(tg_db_free(db), TG_OK);
+    IS(tg_db_free(db), TG_ERR_HANDLE);
+    IS(tg_db_describe(db, &info), TG_ERR_HANDLE);
+    IS(tg_scratch_new(db, &scratch), TG_ERR_HANDLE);
+    h.scratch = scratch;
+    IS(tg_db_scan(scratch, (const uint8_t *)"EVIL evil", 9, hit, &h), TG_OK);
+    CHECK(h.count == 4 && h.sum == 1004 + 1009 + 2008 + 3009);
+    h.stop = 1;
+    IS(tg_db_scan(scratch, (const uint8_t *)"EVIL evil", 9, hit, &h), TG_ERR_STOPPED);
+    CHECK(h.count == 5);
+    IS(tg_db_scan(scratch, NULL, 9, hit, &h), TG_ERR_NULL);
+    IS(tg_db_scan(scratch, datagram, 9, NULL, &h), TG_ERR_NULL);
+    IS(tg_db_scan(NULL, datagram, 9, hit, &h), TG_ERR_NULL);
+    IS(tg_scratch_free(scratch), TG_OK);
+    IS(tg_scratch_free(scratch), TG_ERR_HANDLE);
+    IS(tg_db_scan(scratch, datagram, 9, hit, &h), TG_ERR_HANDLE);
+
+    IS(tg_db_compile(p, 2, &db), TG_OK);
+    IS(tg_db_stream_new(db, &stream), TG_OK);
+    IS(tg_db_free(db), TG_OK);
+    memset(&h, 0, sizeof h);
+    IS(tg_db_stream_scan(stream, (const uint8_t *)"xxev", 4, hit, &h), TG_OK);
+    IS(tg_db_stream_scan(stream, (const uint8_t *)"il", 2, hit, &h), TG_OK);
+    CHECK(h.count == 2 && h.sum == 1006 + 2005);
+    IS(tg_db_stream_reset(stream), TG_OK);
+    IS(tg_db_stream_scan(stream, (const uint8_t *)"il", 2, hit, &h), TG_OK);
+    CHECK(h.count == 2);
+    IS(tg_db_stream_scan(stream, NULL, 2, hit, &h), TG_ERR_NULL);
+    IS(tg_db_stream_scan(stream, datagram, 2, NULL, &h), TG_ERR_NULL);
+    IS(tg_db_stream_free(stream), TG_OK);
+    IS(tg_db_stream_free(stream), TG_ERR_HANDLE);
+    IS(tg_db_stream_reset(stream), TG_ERR_HANDLE);
+
+    p[1] = pattern("(unclosed", 2, TG_PATTERN_REGEX);
+    db = NULL;
+    IS(tg_db_compile(p, 2, &db), TG_ERR_SYNTAX);
+    CHECK(db == NULL && strstr(tg_last_error(), "pattern 1") != NULL);
+    p[1] = pattern("", 2, 0);
+    IS(tg_db_compile(p, 2, &db), TG_ERR_SYNTAX);
+    p[1].flags = 1u << 30;
+    IS(tg_db_compile(p, 2, &db), TG_ERR_INVALID);
+    IS(tg_db_compile(NULL, 2, &db), TG_ERR_NULL);
+    IS(tg_db_compile(p, 1, NULL), TG_ERR_NULL);
+    IS(tg_db_compile(NULL, 0, &db), TG_OK);
+    IS(tg_db_free(db), TG_OK);
+    IS(tg_db_free(NULL), TG_OK);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) {
+        fprintf(stderr, "usage: %s CAPTURE RULES\n", argv[0]);
+        return 2;
+    }
+    allocator();
+    errors();
+    rules(argv[2]);
+    engines();
+    threads();
+    capture(argv[1], argv[2]);
+    decoding();
+    text();
+    patterns();
+    CHECK(getenv("TG_OWN_ALLOCATOR") ? blocks > 0 : blocks == 0);
+    printf("all is as it must be; blocks of the own allocator left: %ld\n", blocks);
+    return 0;
+}
