@@ -11,7 +11,9 @@
 #   make test-arm                 the tests of core for aarch64, emulated
 #   make fuzz-smoke               every fuzz target for 30 seconds
 #   make fuzz TIME=600 [TARGET=x] the same for longer
-#   make test-ffi                 the C library: examples, misuse, ABI, valgrind, address sanitizer
+#   make test-ffi                 the C library: examples, misuse, ABI, valgrind, address sanitizer (TEST_FFI=parts)
+#   make bench-ffi                what the C border costs (BORDER_CAPTURE=file BORDER=rules)
+#   make header | make abi        after changes: include/tidegate.h, the ABI that the tests compare with
 #   make install PREFIX=/usr/local   the command, the C library with header, tidegate.pc and a CMake package
 #   make doc
 

@@ -1,32 +1,36 @@
 # The C library: part of the Makefile above it.
-#
-#   make libtidegate              libtidegate.so and .a, into target/release
-#   make install-lib PREFIX=…     them with header, links, tidegate.pc and a CMake package
-#   make header                   include/tidegate.h anew, after a change in ffi/src
-#   make test-ffi                 everything C: examples, misuse, ABI, valgrind, address sanitizer
-#   make abi                      the ABI of today becomes the baseline
 
 TG_VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
-TG_ABI     := $(shell sed -n 's/^const ABI: u32 = \([0-9]*\);/\1/p' ffi/build.rs)
+TG_ABI     := $(shell sed -n 's/^pub const TG_ABI_VERSION: u32 = \([0-9]*\);/\1/p' ffi/src/version.rs)
 # What a program that links the static library needs besides.
 TG_PRIVATE := -lgcc_s -lpthread -lm -ldl -lc
-# `fast` builds sooner, for work on it.
-LIB_PROFILE ?= release
-LIB_OUT     := target/$(LIB_PROFILE)
+# `make install-lib LIB_PROFILE=fast` builds sooner, for work on it. The tests take what the other tests have built.
+LIB_PROFILE  ?= release
+TEST_PROFILE ?= dev
+lib_dir = target/$(if $(filter dev,$(1)),debug,$(1))
 
-.PHONY: libtidegate install-lib header test-ffi abi
+.PHONY: libtidegate install-lib header test-ffi bench-ffi abi
 
+# As a shared and a static library alone: beside a Rust library there is no link-time optimisation.
 libtidegate:
-	$(CARGO) rustc --profile $(LIB_PROFILE) --locked -p tidegate-ffi --lib --crate-type cdylib,staticlib
+	$(CARGO) rustc --profile $(LIB_PROFILE) --locked -p tidegate-ffi --lib --crate-type cdylib,staticlib \
+		-- -C link-arg=-Wl,-soname,libtidegate.so.$(TG_ABI)
 
 install-lib: libtidegate
-	sh ffi/install/install.sh "$(LIB_OUT)" "$(DESTDIR)" "$(PREFIX)" $(TG_VERSION) $(TG_ABI) "$(TG_PRIVATE)"
+	sh ffi/install/install.sh "$(call lib_dir,$(LIB_PROFILE))" "$(DESTDIR)" "$(PREFIX)" $(TG_VERSION) $(TG_ABI) "$(TG_PRIVATE)"
 
 header:
 	TIDEGATE_HEADER=write $(CARGO) test -q --locked -p tidegate-ffi --test header
 
-test-ffi: libtidegate $(BIN)
-	LIB_PROFILE=$(LIB_PROFILE) sh tests/ffi/run.sh
+test-ffi:
+	@$(MAKE) --no-print-directory libtidegate LIB_PROFILE=$(TEST_PROFILE)
+	LIB_DIR=$(call lib_dir,$(TEST_PROFILE)) sh tests/ffi/run.sh $(TEST_FFI)
 
-abi: libtidegate
-	sh tests/ffi/abi.sh write
+# What the C border costs beside Rust, on the mix of make bench with and without rules (needs ../shared).
+BORDER_CAPTURE ?= $(OUT)/demo/ai-factory.pcap
+bench-ffi:
+	$(CARGO) run --release --locked -p tidegate-ffi --example border -- $(BORDER_CAPTURE) $(BORDER)
+
+abi:
+	@$(MAKE) --no-print-directory libtidegate LIB_PROFILE=$(TEST_PROFILE)
+	LIB_DIR=$(call lib_dir,$(TEST_PROFILE)) sh tests/ffi/abi.sh write

@@ -44,11 +44,15 @@ static uint64_t now(void)
 
 static void burst(struct worker *w, uint16_t port, struct rte_mbuf **mbufs, uint16_t n)
 {
-    tg_packet packets[BURST];
     tg_verdict verdicts[BURST];
     struct rte_mbuf *out[BURST];
     uint16_t keep = 0;
     uint64_t ts = now();
+#ifdef TIDEGATE_DPDK
+    /* The library was built with DPDK and knows mbufs. */
+    must(tg_engine_process_mbufs(w->engine, mbufs, n, ts, verdicts), "tg_engine_process_mbufs");
+#else
+    tg_packet packets[BURST];
     for (uint16_t i = 0; i < n; i++) {
         /* The engine sees one piece; what came in several is joined first. */
         if (mbufs[i]->nb_segs > 1)
@@ -63,6 +67,7 @@ static void burst(struct worker *w, uint16_t port, struct rte_mbuf **mbufs, uint
         };
     }
     must(tg_engine_process(w->engine, packets, n, verdicts), "tg_engine_process");
+#endif
     for (uint16_t i = 0; i < n; i++) {
         if (verdicts[i] == TG_VERDICT_FORWARD || verdicts[i] == TG_VERDICT_BYPASS) {
             out[keep++] = mbufs[i];

@@ -25,6 +25,11 @@ use crate::packet::{tg_packet, tg_verdict, verdict};
 use crate::rules::{Rules, tg_ruleset};
 use crate::settings::{Said, tg_settings};
 
+#[cfg(feature = "dpdk")]
+mod mbufs;
+#[cfg(feature = "dpdk")]
+pub use mbufs::rte_mbuf;
+
 /// One worker's engine: flows, streams, protocols and rules, in memory taken when it is made. One thread at a time may
 /// use it; a call while another thread is inside is TG_ERR_BUSY. Make one for each core.
 pub struct tg_engine {
@@ -145,6 +150,10 @@ pub(crate) const SEED: u64 = 0x7469_6465_6761_7465;
 /// Most flows that callbacks can ask to be blocked or bypassed in one burst.
 const MOST_ASKED: usize = 1024;
 
+/// Bytes for packets in pieces of one burst.
+#[cfg(feature = "dpdk")]
+const JOINED: usize = 1 << 20;
+
 /// What a callback asked for.
 #[derive(Clone, Copy)]
 enum Deed {
@@ -164,6 +173,9 @@ struct Worker {
 struct Core {
     engine: Engine,
     tap: Tap,
+    /// Packets that lie in several pieces are put together here.
+    #[cfg(feature = "dpdk")]
+    joined: Vec<u8>,
 }
 
 impl Object for Worker {
@@ -377,7 +389,12 @@ fn make(rules: Option<&Rules>, config: Option<&tg_engine_config>) -> Res<Worker>
         lost: 0,
     };
     Ok(Worker {
-        core: UnsafeCell::new(Core { engine, tap }),
+        core: UnsafeCell::new(Core {
+            engine,
+            tap,
+            #[cfg(feature = "dpdk")]
+            joined: Vec::with_capacity(JOINED),
+        }),
         inline,
         asked: Mutex::new(Vec::with_capacity(MOST_ASKED)),
         any_asked: AtomicBool::new(false),
@@ -418,6 +435,38 @@ pub unsafe extern "C" fn tg_engine_process(
             }
         };
         e.bursts(packets.len(), frame, done);
+        e.end()
+    })
+}
+
+/// As tg_engine_process, for packets of DPDK, which stay the caller's and are looked at where they lie; those in
+/// several pieces are put together in a buffer of the engine. All count as seen at `now_ns`. In libraries built with
+/// DPDK (define TIDEGATE_DPDK). One thread at a time for an engine.
+///
+/// # Safety
+/// `engine` is NULL or a handle; `mbufs` points to `count` mbufs with their bytes; `verdicts` is NULL or has room for
+/// `count`.
+#[cfg(feature = "dpdk")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_engine_process_mbufs(
+    engine: *mut tg_engine,
+    mbufs: *const *mut rte_mbuf,
+    count: usize,
+    now_ns: u64,
+    verdicts: *mut tg_verdict,
+) -> tg_status {
+    fence(|| {
+        // SAFETY: the caller promises so.
+        let (mut e, mbufs) = unsafe { (Use::of(engine)?, args::array(mbufs, count, "mbufs")?) };
+        e.begin(&[]);
+        let done = |i: usize, v: Verdict| {
+            if !verdicts.is_null() {
+                // SAFETY: there is room for `count`, and `i` is less.
+                unsafe { verdicts.add(i).write(verdict(v)) }
+            }
+        };
+        // SAFETY: the caller promises so.
+        unsafe { e.mbufs(mbufs, now_ns, done) }?;
         e.end()
     })
 }

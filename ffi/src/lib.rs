@@ -11,7 +11,7 @@
 #![deny(missing_docs)]
 
 pub mod alloc;
-mod args;
+pub mod args;
 pub mod capture;
 pub mod db;
 pub mod decode;

@@ -401,7 +401,6 @@ static int see_alert(const tg_event *e, void *user)
     IS(tg_event_alert_metadata(e, 0, &key, &value), TG_OK);
     CHECK(same(key, "k") && same(value, "v"));
     IS(tg_event_alert_reference(e, 0, &value), TG_OK);
-    printf("%.*s\n", (int)value.len, (const char *)value.data);
     CHECK(value.len > 13 && memcmp(value.data + value.len - 13, "example.org/e", 13) == 0);
     IS(tg_event_alert_metadata(e, 0, NULL, &value), TG_ERR_NULL);
     IS(tg_event_alert_reference(e, 0, NULL), TG_ERR_NULL);
@@ -604,7 +603,7 @@ static void *other(void *user)
     tg_packet p = packet(2000000000u);
     tg_stats stats;
     TG_INIT(stats);
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < (getenv("TG_QUICK") ? 500 : 20000); i++) {
         tg_status s = i % 3 ? tg_engine_process(t->engine, &p, 1, NULL) : tg_engine_stats(t->engine, &stats);
         CHECK(s == TG_OK || s == TG_ERR_BUSY);
         t->busy += s == TG_ERR_BUSY;

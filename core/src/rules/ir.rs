@@ -67,7 +67,8 @@ pub struct RuleMeta {
     pub priority: u32,
     /// `key` and `value` pairs of `metadata`.
     pub metadata: Vec<(String, String)>,
-    /// (`url`, `example.org/x`) with the prefix of reference.config applied on output.
+    /// (`https://`, `example.org/x`): what reference.config has for the system, or its name and a comma where it has
+    /// nothing, and the rest.
     pub references: Vec<(String, String)>,
     /// `target:src_ip` / `target:dest_ip`.
     pub target: Option<Target>,

@@ -111,10 +111,16 @@ fn reference(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     if system.is_empty() || what.is_empty() {
         return bad("write system,reference");
     }
-    if !b.env.references.0.is_empty() && !b.env.references.0.contains_key(&system.to_ascii_lowercase()) {
-        b.warnings.push(format!("reference system \"{system}\" is not in the reference file"));
-    }
-    b.rule.meta.references.push((system.to_string(), what.replace("\\;", ";")));
+    let prefix = match b.env.references.0.get(&system.to_ascii_lowercase()) {
+        Some(prefix) => prefix.clone(),
+        None => {
+            if !b.env.references.0.is_empty() {
+                b.warnings.push(format!("reference system \"{system}\" is not in the reference file"));
+            }
+            format!("{system},")
+        }
+    };
+    b.rule.meta.references.push((prefix, what.replace("\\;", ";")));
     Ok(())
 }
 
