@@ -139,6 +139,8 @@ enum tg_status
     TG_ERR_TYPE = -16,
     // This library was built without that part.
     TG_ERR_UNSUPPORTED = -17,
+    // There is not so much memory.
+    TG_ERR_MEMORY = -18,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -295,6 +297,11 @@ typedef enum tg_rule_note tg_rule_note;
 typedef uint32_t tg_rule_note;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
+
+#if defined(TIDEGATE_DPDK)
+// A packet of DPDK.
+typedef struct rte_mbuf rte_mbuf;
+#endif
 
 // An open pcap or pcapng file. One thread at a time may use it.
 typedef struct tg_capture tg_capture;
@@ -485,7 +492,8 @@ typedef int (*tg_event_fn)(const struct tg_event *event, void *user);
 typedef struct tg_engine_config {
     // sizeof(tg_engine_config)
     size_t size;
-    // Bytes for flows, streams and transactions; 0: 256 MiB. All are taken when the engine is made.
+    // Bytes for flows, streams and transactions; 0: 256 MiB. All are taken when the engine is made: TG_ERR_MEMORY when
+    // there are not so many.
     uint64_t memory;
     // Settings; NULL: those that the rules were compiled with.
     const struct tg_settings *settings;
@@ -1079,6 +1087,17 @@ tg_status tg_engine_process(struct tg_engine *engine,
                             size_t count,
                             tg_verdict *verdicts);
 
+#if defined(TIDEGATE_DPDK)
+// As tg_engine_process, for packets of DPDK, which stay the caller's and are looked at where they lie; those in
+// several pieces are put together in a buffer of the engine. All count as seen at `now_ns`. In libraries built with
+// DPDK (define TIDEGATE_DPDK). One thread at a time for an engine.
+tg_status tg_engine_process_mbufs(struct tg_engine *engine,
+                                  struct rte_mbuf *const *mbufs,
+                                  size_t count,
+                                  uint64_t now_ns,
+                                  tg_verdict *verdicts);
+#endif
+
 // Lets time pass without packets: flows and fragments that are idle too long end, which may bring events. Call it
 // about once a second when no packets come. One thread at a time for an engine.
 tg_status tg_engine_tick(struct tg_engine *engine,
@@ -1187,7 +1206,8 @@ tg_status tg_event_tls(const struct tg_event *event, struct tg_tls *out);
 tg_status tg_event_json(const struct tg_event *event, struct tg_bytes *line);
 
 // Sends messages up to `level` (a tg_log_level; 0 for none) to `callback`; NULL silences the library, which is how
-// it starts. Thread-safe; when it returns, the callback before is not called any more. Not from inside the callback.
+// it starts. Thread-safe; when it returns, the callback before is not called any more. From inside the callback:
+// TG_ERR_REENTRANT.
 //
 // `user` goes to the callback as it is.
 tg_status tg_log_set(tg_log_fn callback,

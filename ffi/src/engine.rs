@@ -16,8 +16,8 @@ use tidegate_dataplane::sets::EngineSets;
 
 use crate::args::{self, sized, tg_bytes};
 use crate::error::{
-    Res, TG_ERR_INVALID, TG_ERR_NOT_FOUND, TG_ERR_NULL, TG_ERR_ROOM, TG_ERR_STATE, TG_ERR_STOPPED, err,
-    fence, tg_status,
+    Res, TG_ERR_INVALID, TG_ERR_MEMORY, TG_ERR_NOT_FOUND, TG_ERR_NULL, TG_ERR_ROOM, TG_ERR_STATE,
+    TG_ERR_STOPPED, err, fence, tg_status,
 };
 use crate::event::{self, Slot, flow_of, tg_event, tg_event_fn, tg_flow};
 use crate::handle::{self, Inside, Object};
@@ -47,7 +47,8 @@ pub const TG_ENGINE_IGNORE_CHECKSUMS: u32 = 2;
 pub struct tg_engine_config {
     /// sizeof(tg_engine_config)
     pub size: usize,
-    /// Bytes for flows, streams and transactions; 0: 256 MiB. All are taken when the engine is made.
+    /// Bytes for flows, streams and transactions; 0: 256 MiB. All are taken when the engine is made: TG_ERR_MEMORY when
+    /// there are not so many.
     pub memory: u64,
     /// Settings; NULL: those that the rules were compiled with.
     pub settings: *const tg_settings,
@@ -233,8 +234,9 @@ impl EventSink for Open<'_> {
 
 /// Somebody alone inside an engine.
 struct Use {
-    worker: Inside<Worker>,
+    /// Left first: whoever comes into the engine then finds its slot free.
     slot: Inside<Slot>,
+    worker: Inside<Worker>,
 }
 
 impl Use {
@@ -247,7 +249,7 @@ impl Use {
         let slot = unsafe { (*worker.core.get()).tap.slot };
         // SAFETY: it was made with the engine.
         let slot = unsafe { handle::enter::<Slot>(slot) }?;
-        Ok(Use { worker, slot })
+        Ok(Use { slot, worker })
     }
 
     /// Runs `f` with the engine and a sink, then does what callbacks asked for.
@@ -355,6 +357,13 @@ fn make(rules: Option<&Rules>, config: Option<&tg_engine_config>) -> Res<Worker>
         m if (LEAST_MEMORY..=1 << 42).contains(&m) => m,
         m => return err(TG_ERR_INVALID, format!("memory is {m}; from {LEAST_MEMORY} on it is enough")),
     };
+    // What cannot be had ends the process when it is needed; so it is asked for once, as a whole, before.
+    let mut whole = Vec::<u8>::new();
+    let room = usize::try_from(memory).unwrap_or(usize::MAX);
+    if std::hint::black_box(&mut whole).try_reserve_exact(room).is_err() {
+        return err(TG_ERR_MEMORY, format!("{memory} bytes are not to be had"));
+    }
+    drop(std::hint::black_box(whole));
     let events = event::types(config.map_or(0, |c| c.events))?;
     let said = match config.map_or(std::ptr::null(), |c| c.settings) {
         p if p.is_null() => rules.map(|r| r.said.clone()).unwrap_or_default(),

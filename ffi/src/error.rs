@@ -46,6 +46,8 @@ pub enum tg_status {
     TG_ERR_TYPE = -16,
     /// This library was built without that part.
     TG_ERR_UNSUPPORTED = -17,
+    /// There is not so much memory.
+    TG_ERR_MEMORY = -18,
 }
 pub use tg_status::*;
 
@@ -118,6 +120,7 @@ pub extern "C" fn tg_strerror(status: i32) -> *const c_char {
         -15 => c"the capture ends in the middle of a record",
         -16 => c"the event is of another type",
         -17 => c"the library was built without that",
+        -18 => c"there is not so much memory",
         _ => c"unknown status",
     };
     text.as_ptr()
@@ -200,7 +203,7 @@ mod tests {
 
     #[test]
     fn every_status_has_a_text() {
-        for n in -17..=0 {
+        for n in -18..=0 {
             // SAFETY: `tg_strerror` gives a string that ends in NUL.
             let text = unsafe { CStr::from_ptr(tg_strerror(n)) };
             assert_ne!(text, c"unknown status", "{n}");

@@ -72,6 +72,7 @@ static void count_log(tg_log_level level, const char *message, void *user)
     CHECK(level >= TG_LOG_ERROR && level <= TG_LOG_INFO);
     CHECK(message[0] != 0);
     CHECK(user == &logged);
+    IS(tg_log_set(NULL, NULL, 0), TG_ERR_REENTRANT);
     logged++;
 }
 
@@ -516,6 +517,14 @@ static void engines(void)
     c.flags = 0;
     c.memory = 5;
     IS(tg_engine_new(r, &c, &e), TG_ERR_INVALID);
+    c.memory = 1ull << 42;
+    {
+        tg_status status = tg_engine_new(r, &c, &e);
+        /* Where memory is promised without limit it may even be had. */
+        CHECK(status == TG_ERR_MEMORY || status == TG_OK);
+        if (status == TG_OK)
+            IS(tg_engine_free(e), TG_OK);
+    }
     c.memory = 0;
     c.events = 1u << 20;
     IS(tg_engine_new(r, &c, &e), TG_ERR_INVALID);

@@ -322,7 +322,7 @@ alert ip any any -> any any (content:"exact"; sid:5;)
 
     #[test]
     fn text_as_it_reads() {
-        let text = "a\u{200b} \u{ff29}gn\u{f3}re\u{200b} all  instr\u{443}ctions";
+        let text = "a\u{200b} \u{ff29}gn\u{f3}re\u{200b} all  instr\u{ff55}ctions";
         assert_eq!(scan(&mut Scanner::new(rules(RULES), Normalise::NONE), text), []);
         let found = scan(&mut Scanner::new(rules(RULES), Normalise::GUARD), text);
         let [(1, start, end)] = found[..] else { panic!("{found:?}") };
