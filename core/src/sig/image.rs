@@ -11,7 +11,7 @@
 //!
 //! ```text
 //! 0   8  "TGSIGDB" and a line feed
-//! 8   4  version, 2
+//! 8   4  version, 3
 //! 12  1  what the windows were chosen for (0 scalar, 1 SSSE3, 2 AVX2, 3 AVX-512, 4 NEON)
 //! 13  1  stride of windows: 0, 1, 2, 4
 //! 16  8  checksum of all bytes but these
@@ -25,7 +25,7 @@ use super::{Builder, Database, IdRef, LAST_ID, build, simd::Level};
 use alloc::{borrow::Cow, vec::Vec};
 
 const MAGIC: &[u8; 8] = b"TGSIGDB\n";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const HEADER: usize = 64;
 /// Levels by their number in an image.
 const LEVELS: [Level; 5] = [Level::Scalar, Level::Ssse3, Level::Avx2, Level::Avx512, Level::Neon];
@@ -306,8 +306,8 @@ mod tests {
         assert_eq!(load(&good[..good.len() - 8]), Some(ImageError::Length));
         assert_eq!(load(&[&good[..], &[0; 8]].concat()), Some(ImageError::Length));
         let mut other = good.clone();
-        other[8] = 3;
-        assert_eq!(load(&other), Some(ImageError::Version(3)));
+        other[8] = 4;
+        assert_eq!(load(&other), Some(ImageError::Version(4)));
         let shifted = Aligned::new(&[&[0][..], &good].concat());
         assert_eq!(Database::from_bytes(&shifted.get()[1..]).err(), Some(ImageError::Misaligned));
         let mut passed = 0;
