@@ -33,7 +33,7 @@ const ALONE: u32 = u32::MAX;
 
 #[repr(C, align(64))]
 struct Cell {
-    /// [`Object::KIND`] of the living object, 0 for none.
+    /// [`Cell::mark`] of the living object's kind, 0 for none.
     kind: AtomicU32,
     /// How many are inside, or [`ALONE`].
     users: AtomicU32,
@@ -41,6 +41,15 @@ struct Cell {
     owner: AtomicUsize,
     object: AtomicPtr<()>,
     spoilt: AtomicBool,
+}
+
+impl Cell {
+    /// What says that an object of that kind lives here: not so easily found in memory that is no cell, nor in a copy
+    /// of one.
+    fn mark(&self, kind: u32) -> u32 {
+        let place = (std::ptr::from_ref(self) as usize >> 6) as u32;
+        (place.wrapping_mul(0x9e37_79b1) ^ 0x7467_0000 ^ kind).max(1)
+    }
 }
 
 /// Cells made at a time.
@@ -80,7 +89,7 @@ pub(crate) fn make<T: Object>(object: T) -> *mut T::Opaque {
     drop(free);
     cell.object.store(Box::into_raw(Box::new(object)).cast(), Ordering::Relaxed);
     cell.spoilt.store(false, Ordering::Relaxed);
-    cell.kind.store(T::KIND, Ordering::Release);
+    cell.kind.store(cell.mark(T::KIND), Ordering::Release);
     std::ptr::from_ref(cell).cast_mut().cast()
 }
 
@@ -101,7 +110,7 @@ unsafe fn cell<T: Object>(p: *const T::Opaque) -> Res<&'static Cell> {
     }
     // SAFETY: cells live for ever.
     let cell = unsafe { &*p.cast::<Cell>() };
-    if cell.kind.load(Ordering::Acquire) != T::KIND {
+    if cell.kind.load(Ordering::Acquire) != cell.mark(T::KIND) {
         return Err(dead::<T>());
     }
     Ok(cell)
@@ -163,7 +172,7 @@ unsafe fn alone<T: Object>(p: *const T::Opaque) -> Res<Inside<T>> {
     cell.owner.store(this_thread(), Ordering::Relaxed);
     let inside = Inside { cell, alone: true, of: PhantomData };
     // It may have been freed in between.
-    if cell.kind.load(Ordering::Relaxed) != T::KIND { Err(dead::<T>()) } else { Ok(inside) }
+    if cell.kind.load(Ordering::Relaxed) != cell.mark(T::KIND) { Err(dead::<T>()) } else { Ok(inside) }
 }
 
 /// Goes in beside others.
@@ -178,7 +187,7 @@ pub(crate) unsafe fn share<T: Object + Sync>(p: *const T::Opaque) -> Res<Inside<
         return err(TG_ERR_BUSY, format!("the {} is being freed", T::NAME));
     }
     let inside = Inside { cell, alone: false, of: PhantomData };
-    if cell.kind.load(Ordering::Relaxed) != T::KIND { Err(dead::<T>()) } else { Ok(inside) }
+    if cell.kind.load(Ordering::Relaxed) != cell.mark(T::KIND) { Err(dead::<T>()) } else { Ok(inside) }
 }
 
 /// Goes in only to look at what may be looked at while this thread is inside alone (or nobody is).

@@ -531,7 +531,15 @@ static void engines(void)
     c.size = 4;
     IS(tg_engine_new(r, &c, &e), TG_ERR_SIZE);
     IS(tg_engine_new(r, NULL, NULL), TG_ERR_NULL);
-    IS(tg_engine_new((tg_ruleset *)(void *)datagram, NULL, &e), TG_ERR_HANDLE);
+    {
+        /* Memory that is no handle, aligned as one. */
+        static uint32_t wild[64];
+        uint32_t *at = wild;
+        while ((uintptr_t)at % 64 != 0)
+            at++;
+        at[0] = 2;
+        IS(tg_engine_new((tg_ruleset *)(void *)at, NULL, &e), TG_ERR_HANDLE);
+    }
 
     /* Inline: rules drop, and so do callers. */
     memset(&s, 0, sizeof s);
