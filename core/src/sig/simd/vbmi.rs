@@ -1,10 +1,8 @@
 //! All filters in one pass, where the machine looks up 128-byte tables (AVX-512 VBMI, with VBMI2 and GFNI).
 //!
 //! Up to a few hundred windows go into buckets as in [`super::teddy`], but what a table is asked for is a hash of two
-//! neighbouring bytes, so a
-//! bucket of n windows passes about (n / 128)³ of all positions, whatever its windows have in common with ordinary
+//! neighbouring bytes, so a bucket of n windows passes about (n / 128)³ of all positions, whatever its windows have in common with ordinary
 //! text byte by byte. Windows of two bytes are asked for with two hashes, which together tell all pairs apart.
-use super::super::verify::{STRIDED, code};
 use super::gram::Gram;
 use super::list::Found;
 use super::teddy::byte_at;
@@ -180,7 +178,7 @@ impl Fused {
         }
         #[cfg(not(target_arch = "x86_64"))]
         {
-            let _ = (hay, first, WORDS, words(0));
+            let _ = (hay, first, found, single, self.merged, WORDS, words(0));
             unreachable!("built for AVX-512 only")
         }
     }
@@ -188,6 +186,7 @@ impl Fused {
 
 #[cfg(target_arch = "x86_64")]
 pub(super) mod x86 {
+    use super::super::super::verify::{STRIDED, code};
     use super::super::{BLOCK, HEAD, vector::Vector};
     use super::*;
     use core::arch::x86_64::*;
