@@ -13,6 +13,10 @@
 #   make fuzz TIME=600 [TARGET=x] the same for longer
 #   make test-ffi                 the C library: examples, misuse, ABI, valgrind, address sanitizer (TEST_FFI=parts)
 #   make bench-ffi                what the C border costs (BORDER_CAPTURE=file BORDER=rules)
+#   make test-python              the Python package: tests, docstrings, types, light examples
+#   make test-python-heavy        the examples with Ray, NeMo Guardrails, OpenAI's client (large downloads)
+#   make bench-python             the package against nfstream, dpkt, re and others (BENCH_CAPTURE=file)
+#   make wheels                   wheels for x86_64 and aarch64 in out/wheels
 #   make header | make abi        after changes: include/tidegate.h, the ABI that the tests compare with
 #   make install PREFIX=/usr/local   the command, the C library with header, tidegate.pc and a CMake package
 #   make doc
@@ -112,6 +116,61 @@ install: $(BIN) install-lib
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/tidegate
 	install -D -m 644 examples/rules/ai-factory.rules $(DESTDIR)$(PREFIX)/share/tidegate/rules/ai-factory.rules
 	install -D -m 644 examples/ai-factory.yaml $(DESTDIR)$(PREFIX)/share/tidegate/ai-factory.yaml
+
+# The Python package, in an environment of its own. Its debug build shares the crates of `make test`.
+PYENV   := $(OUT)/pyenv
+PY      := $(PYENV)/bin/python
+PIP     := $(PY) -m pip install -q --disable-pip-version-check
+MATURIN := CARGO_TARGET_DIR=$(abspath target) $(abspath $(PYENV))/bin/maturin
+# An interpreter to make the environment with.
+PYTHON3 ?= python3
+.PHONY: test-python test-python-heavy bench-python wheels demo-capture pytidegate
+$(PYENV)/ready: python/requirements-test.txt
+	@mkdir -p $(OUT)
+	@rm -rf $(PYENV); $(PYTHON3) -m venv $(PYENV) 2>/dev/null || { apt-get update -qq && apt-get install -qq -y python3 python3-venv >/dev/null && rm -rf $(PYENV) && $(PYTHON3) -m venv $(PYENV); } \
+	|| { echo "python3 with venv is needed: apt-get install python3 python3-venv"; exit 1; }
+	$(PIP) -r python/requirements-test.txt
+	@touch $@
+
+demo-capture: $(BIN)
+	$(CARGO) build --release --locked -q -p tidegate-dataplane --example ai_factory
+	@mkdir -p $(OUT)/demo
+	@target/release/examples/ai_factory $(OUT)/demo/ai-factory.pcap
+
+PYTEST := cd python && PYTHONPATH=tests $(abspath $(PY)) -m pytest -q -p support -p no:cacheprovider
+test-python: $(PYENV)/ready demo-capture
+	$(CARGO) fmt --manifest-path python/Cargo.toml --check
+	$(CARGO) clippy --manifest-path python/Cargo.toml --target-dir target --locked --all-targets -- -D warnings
+	@rm -rf $(OUT)/wheels-test
+	$(MATURIN) build -q --locked --profile dev -m python/Cargo.toml -o $(OUT)/wheels-test
+	$(PIP) --force-reinstall --no-deps $(OUT)/wheels-test/*.whl
+	$(PYTEST) tests
+	$(PYTEST) --doctest-modules --pyargs tidegate
+	cd $(abspath .) && PYTHONPATH=python/tests $(PY) -m pytest -q -p support -p no:cacheprovider --rootdir=. -c python/pyproject.toml --doctest-glob=README.md python/README.md
+
+test-python-heavy: $(PYENV)/ready demo-capture pytidegate
+	$(PIP) -r python/requirements-heavy.txt
+	$(PYTEST) tests/test_examples.py
+
+# The package as it is released, for measurements.
+pytidegate: $(PYENV)/ready
+	@rm -rf $(OUT)/wheels-release
+	$(MATURIN) build -q --locked --release -m python/Cargo.toml -o $(OUT)/wheels-release
+	$(PIP) --force-reinstall --no-deps $(OUT)/wheels-release/*.whl
+
+BENCH_CAPTURE ?= $(OUT)/bench/mix.pcap
+$(OUT)/bench/mix.pcap: $(PYTHON)
+	@mkdir -p $(dir $@)
+	$(PYTHON) $(SHARED)/tools/mkmix.py $@
+bench-python: pytidegate $(BIN) $(BENCH_CAPTURE)
+	$(PIP) -r python/requirements-bench.txt
+	$(PY) python/benches/flows.py $(BENCH_CAPTURE)
+	$(PY) python/benches/prompts.py
+	$(PY) python/benches/border.py $(BENCH_CAPTURE) $(BIN)
+	$(PY) python/benches/border.py $(BENCH_CAPTURE) $(BIN) $(SHARED)/rules/et-open/et-open.rules
+
+wheels: $(PYENV)/ready
+	sh python/wheels.sh $(abspath $(PYENV)) $(OUT)/wheels
 
 doc:
 	$(CARGO) doc --workspace --no-deps --locked

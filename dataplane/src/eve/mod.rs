@@ -27,6 +27,7 @@ use tidegate_core::flow::FlowView;
 
 use crate::config::{EveSettings, Outputs};
 pub use json::Json;
+pub use names::protocol;
 pub use stats::Stats;
 
 /// Bytes collected before they are written to the file.
@@ -206,15 +207,7 @@ impl EveSink {
 
     /// Names the capture that is read from now on. `folder`: it is one of several.
     pub fn capture(&mut self, name: &Path, folder: bool) {
-        for o in &mut self.outputs {
-            o.tail.clear();
-            if o.settings.pcap_file.unwrap_or(folder) {
-                let mut j = Json::default();
-                j.quoted(name.to_string_lossy().as_bytes());
-                o.tail.extend_from_slice(b",\"pcap_filename\":");
-                o.tail.extend_from_slice(&j.buf);
-            }
-        }
+        self.outputs.iter_mut().for_each(|o| o.capture(name, folder));
     }
 
     /// Writes the statistics of a run to the outputs that want them.
@@ -303,6 +296,11 @@ impl EveLine {
         EveLine { out: Output { settings, json: Json::with_capacity(64 << 10), tail: Vec::new() }, ips }
     }
 
+    /// See [`EveSink::capture`].
+    pub fn capture(&mut self, name: &Path, folder: bool) {
+        self.out.capture(name, folder);
+    }
+
     /// The line of `event` without its line feed, until the next call; empty when the settings want no such event.
     /// `first`: see [`DropsSeen::first`].
     pub fn write(&mut self, event: &Event<'_>, first: bool) -> &[u8] {
@@ -323,6 +321,16 @@ impl EveLine {
 }
 
 impl Output {
+    fn capture(&mut self, name: &Path, folder: bool) {
+        self.tail.clear();
+        if self.settings.pcap_file.unwrap_or(folder) {
+            let mut j = Json::default();
+            j.quoted(name.to_string_lossy().as_bytes());
+            self.tail.extend_from_slice(b",\"pcap_filename\":");
+            self.tail.extend_from_slice(&j.buf);
+        }
+    }
+
     /// Ends the line of the event just written.
     fn end(&mut self) {
         self.json.buf.extend_from_slice(&self.tail);

@@ -286,7 +286,7 @@ impl Drop for Ring {
 
 impl<'r> Block<'r> {
     /// The next frames of the block; how many. Frames stay valid as long as the block, which `'b` keeps borrowed.
-    fn take<'b>(&'b mut self, out: &mut [Frame<'b>]) -> usize {
+    pub fn take<'b>(&'b mut self, out: &mut [Frame<'b>]) -> usize {
         let mut n = 0;
         while n < out.len() && self.left > 0 {
             self.left -= 1;

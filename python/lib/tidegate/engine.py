@@ -1,0 +1,259 @@
+"""Engines: packets in hand, and interfaces."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from enum import IntEnum
+from typing import Any, AsyncIterator, Callable, Iterable, Iterator
+
+from ._tidegate import EngineHandle, LiveRun, decode as _decode
+from .events import Event, make
+from .rules import Rules, handle_of
+
+__all__ = ["Engine", "Live", "Packet", "Verdict", "decode", "live"]
+
+#: LINKTYPE_ETHERNET.
+ETHERNET = 1
+
+
+class Verdict(IntEnum):
+    """What is to become of a packet."""
+
+    FORWARD = 0
+    DROP = 1
+    #: Drop it, and answer with a reset or "unreachable".
+    REJECT = 2
+    #: Forward it; no more of its flow needs inspection.
+    BYPASS = 3
+
+
+_VERDICTS = list(Verdict)
+
+
+def as_bytes(frame: Any) -> bytes:
+    """The bytes of a frame: ``bytes`` as they are; a memoryview, an array of NumPy or a packet of Scapy as a copy,
+    because they might change while they are inspected."""
+    if isinstance(frame, bytes):
+        return frame
+    if isinstance(frame, (str, int)):
+        raise TypeError(f"a frame is bytes, not {type(frame).__name__}")
+    return bytes(frame)
+
+
+def _time_of(frame: Any, now: int) -> int:
+    # Scapy's packets know when they were captured.
+    at = getattr(frame, "time", None)
+    return now if at is None or callable(at) else int(float(at) * 1e9)
+
+
+class Engine:
+    """Inspects packets that you have, and says what to do with each. One thread at a time works in it; others wait.
+
+    ``inline``: verdicts are obeyed, so rules that drop do. Events go to ``on_event`` as they happen, or wait for
+    :meth:`events`.
+
+    >>> import tidegate
+    >>> rules = tidegate.Rules(text='drop udp any any -> any 53 (msg:"dns"; sid:1;)')
+    >>> engine = tidegate.Engine(rules, inline=True)
+    >>> engine.process([DNS_FRAME])
+    [<Verdict.DROP: 1>]
+    >>> [event.sid for event in engine.events() if event.kind == "alert"]
+    [1]
+    """
+
+    def __init__(
+        self,
+        rules: Rules | None = None,
+        *,
+        memory: int = 256 << 20,
+        inline: bool = False,
+        ignore_checksums: bool | None = None,
+        on_event: Callable[[Event], object] | None = None,
+    ) -> None:
+        self._engine = EngineHandle(handle_of(rules), memory, inline, ignore_checksums)
+        self._on_event = on_event
+        self._rules = rules
+        self._inline = inline
+
+    def process(
+        self, frames: Iterable[Any], times: Iterable[float] | int | None = None, *, link: int = ETHERNET
+    ) -> list[Verdict]:
+        """Inspects frames (``bytes``, ``memoryview``, arrays of NumPy, packets of Scapy) in order and gives a verdict for
+        each.
+
+        ``times``: nanoseconds since 1970 as ``int``, one for all or one each; ``float`` are seconds. Without, that of
+        Scapy's packets, or now.
+        """
+        given = list(frames)
+        data = [as_bytes(f) for f in given]
+        stamps: list[int]
+        if times is None:
+            now = time.time_ns()
+            stamps = [_time_of(f, now) for f in given]
+        elif isinstance(times, int):
+            stamps = [times]
+        else:
+            stamps = [t if isinstance(t, int) else int(t * 1e9) for t in times]
+            if len(stamps) != len(data):
+                raise ValueError(f"{len(data)} frames, {len(stamps)} times")
+        verdicts = [_VERDICTS[v] for v in self._engine.process(data, stamps, link)]
+        self._tell()
+        return verdicts
+
+    def _tell(self) -> None:
+        if self._on_event is not None:
+            for kind, line in self._engine.take():
+                self._on_event(make(kind, line))
+
+    def events(self) -> list[Event]:
+        """The events since the last call."""
+        return [make(kind, line) for kind, line in self._engine.take()]
+
+    def tick(self, now: int | None = None) -> None:
+        """Lets time pass without packets (nanoseconds since 1970; default: now): idle flows end."""
+        self._engine.tick(time.time_ns() if now is None else now)
+        self._tell()
+
+    def finish(self) -> None:
+        """Ends all flows, which brings their events."""
+        self._engine.finish()
+        self._tell()
+
+    def swap_rules(self, rules: Rules | None) -> None:
+        """Goes on with other rules; flows stay."""
+        self._engine.swap_rules(handle_of(rules))
+        self._rules = rules
+
+    def block_flow(self, flow_id: int) -> bool:
+        """Drops every further packet of a flow (inline engines). False: there is no such flow."""
+        return self._engine.block_flow(flow_id)
+
+    def bypass_flow(self, flow_id: int) -> bool:
+        """Inspects no further packet of a flow. False: there is no such flow."""
+        return self._engine.bypass_flow(flow_id)
+
+    @property
+    def stats(self) -> dict[str, int]:
+        """Counters, by EVE's names."""
+        return self._engine.stats()
+
+    def __repr__(self) -> str:
+        rules = "no rules" if self._rules is None else f"{len(self._rules):,} rules"
+        packets = self.stats.get("decoder.pkts", 0)
+        return f"<Engine: {rules}, {'inline, ' if self._inline else ''}{packets:,} packets>"
+
+
+class Packet:
+    """A decoded packet. ``inner`` is the one inside of it, if it is a tunnel.
+
+    >>> import tidegate
+    >>> packet = tidegate.decode(DNS_FRAME)
+    >>> packet.layers
+    ['ethernet', 'ipv4', 'udp']
+    >>> packet.dest_port, len(packet.payload)
+    (53, 29)
+    """
+
+    def __init__(self, fields: dict[str, Any], inner: Packet | None) -> None:
+        #: Everything that was found.
+        self.fields = fields
+        self.inner = inner
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the layers, from the outermost, those of inner packets too."""
+        f = self.fields
+        own = [*f["link_layers"], f["network"], f["transport"]]
+        names = [name for name in own if name]
+        return names if self.inner is None else names + self.inner.layers
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.fields[name]
+        except KeyError:
+            if name in ("tcp", "icmp", "roce", "fragment"):
+                return None
+            raise AttributeError(name) from None
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.fields]
+
+    def __repr__(self) -> str:
+        f = self.fields
+        ends = "" if f["src_ip"] is None else f" {f['src_ip']}:{f['src_port']} → {f['dest_ip']}:{f['dest_port']}"
+        return f"<Packet {' / '.join(self.layers)}{ends}, {f['size']} bytes>"
+
+
+def decode(frame: Any, *, link: int = ETHERNET) -> Packet:
+    """Takes a frame apart; see :class:`Packet`. Any bytes give one, perhaps with ``events`` that say what is wrong."""
+    packet: Packet | None = None
+    for fields in reversed(_decode(as_bytes(frame), link)):
+        packet = Packet(fields, packet)
+    if packet is None:
+        raise ValueError("nothing to decode")
+    return packet
+
+
+class Live:
+    """Events of an interface as they happen: iterate it, or ``async for``. See :func:`live`."""
+
+    def __init__(self, run: LiveRun, interface: str, seconds: float | None) -> None:
+        self._run = run
+        self._interface = interface
+        self._until = None if seconds is None else time.monotonic() + seconds
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Ends the iteration after what is at hand; also from another thread."""
+        self._stopped = True
+
+    def _over(self) -> bool:
+        return self._stopped or (self._until is not None and time.monotonic() >= self._until)
+
+    def __iter__(self) -> Iterator[Event]:
+        while not self._over():
+            for kind, line in self._run.poll(100):
+                yield make(kind, line)
+        for kind, line in self._run.finish():
+            yield make(kind, line)
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        while not self._over():
+            for kind, line in await asyncio.to_thread(self._run.poll, 100):
+                yield make(kind, line)
+        for kind, line in await asyncio.to_thread(self._run.finish):
+            yield make(kind, line)
+
+    @property
+    def dropped(self) -> int:
+        """Packets that the kernel had no room for."""
+        return self._run.dropped()[1]
+
+    @property
+    def stats(self) -> dict[str, int]:
+        """Counters, by EVE's names."""
+        return self._run.stats()
+
+    def __repr__(self) -> str:
+        return f"<Live {self._interface}>"
+
+
+def live(
+    interface: str,
+    rules: Rules | None = None,
+    *,
+    memory: int = 256 << 20,
+    ignore_checksums: bool | None = True,
+    seconds: float | None = None,
+) -> Live:
+    """Events of a Linux interface, for ``seconds`` or until :meth:`Live.stop`. Needs ``CAP_NET_RAW``.
+
+    Checksums are not minded by default: those of packets that this machine sends are put in by its card.
+
+    .. code-block:: python
+
+        for event in tidegate.live("eth0", rules):
+            print(event)
+    """
+    return Live(LiveRun(handle_of(rules), interface, memory, ignore_checksums), interface, seconds)

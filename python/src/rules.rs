@@ -1,0 +1,163 @@
+//! Rules: files, text and variables go in; an immutable set comes out that any number of engines and threads share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use tidegate_core::detect::RuleSet;
+use tidegate_core::engine::Engine;
+use tidegate_core::event::Action;
+use tidegate_core::rules::SetStore;
+use tidegate_dataplane::config::engine::Mode;
+use tidegate_dataplane::config::{ChecksumMode, Overrides, Settings};
+use tidegate_dataplane::load::{self, Source};
+use tidegate_dataplane::sets::EngineSets;
+
+use crate::errors::{self, Refusal};
+
+/// Keys the hash of datasets; results do not depend on it.
+const SEED: u64 = 0x7469_6465_6761_7465;
+
+/// What was said about settings; read as a whole each time it is used.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    pub config: Option<PathBuf>,
+    pub set: Vec<String>,
+}
+
+impl Said {
+    /// The settings, for an engine whose verdicts are obeyed or not.
+    pub fn read(&self, inline: bool) -> Result<Settings, String> {
+        Settings::load(self.config.as_deref(), &Overrides { set: &self.set, ips: inline })
+            .map_err(|e| e.to_string())
+    }
+}
+
+/// A compiled rule set with what engines need of its loading.
+#[derive(Default)]
+pub struct Compiled {
+    pub set: Arc<RuleSet>,
+    sets: SetStore,
+    pub said: Said,
+}
+
+/// What an engine is to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish {
+    pub memory: u64,
+    pub inline: bool,
+    /// `None`: as the settings say.
+    pub ignore_checksums: Option<bool>,
+    /// Transactions are looked at by somebody.
+    pub shown: bool,
+    pub tell_packets: bool,
+}
+
+impl Compiled {
+    /// The sets that its rules name, for one engine or scanner.
+    pub fn engine_sets(&self) -> Option<EngineSets> {
+        let sets = EngineSets::new(&self.set, &self.sets, SEED);
+        (!sets.is_empty()).then_some(sets)
+    }
+
+    /// An engine, and how many places its flows have.
+    pub fn engine(&self, settings: &Settings, wish: Wish) -> (Engine, usize) {
+        let ignore_checksums = wish.ignore_checksums.unwrap_or(settings.pcap_checksums == ChecksumMode::No);
+        let mut c = settings.engine(Mode { ips: wish.inline, ignore_checksums, memory: wish.memory });
+        c.app.shown = wish.shown;
+        c.tell_packets = wish.tell_packets;
+        let places = c.flow.max_flows.next_power_of_two();
+        let mut engine = Engine::new(c, self.set.clone());
+        if let Some(sets) = self.engine_sets() {
+            engine.set_sets(Box::new(sets));
+        }
+        (engine, places)
+    }
+}
+
+/// What a rule does, as EVE and rules say it.
+pub fn action(a: Action) -> &'static str {
+    match a {
+        Action::Alert => "alert",
+        Action::Pass => "pass",
+        Action::Drop => "drop",
+        Action::Reject => "reject",
+        Action::RejectSrc => "rejectsrc",
+        Action::RejectDst => "rejectdst",
+        Action::RejectBoth => "rejectboth",
+    }
+}
+
+/// A rule in short: sid, gid, revision, action, message, classtype, severity, text, file number, line.
+type Meta = (u32, u32, u32, &'static str, String, String, u32, String);
+
+#[pyclass(frozen, module = "tidegate._tidegate")]
+pub struct RuleSetHandle {
+    pub compiled: Arc<Compiled>,
+    #[pyo3(get)]
+    loaded: usize,
+    #[pyo3(get)]
+    skipped: usize,
+    #[pyo3(get)]
+    refused: Vec<Refusal>,
+    #[pyo3(get)]
+    warnings: Vec<Refusal>,
+    #[pyo3(get)]
+    notes: Vec<String>,
+    #[pyo3(get)]
+    seconds: f64,
+}
+
+#[pymethods]
+impl RuleSetHandle {
+    #[new]
+    #[pyo3(signature = (files, texts, config, set, data_dir))]
+    fn new(
+        py: Python<'_>,
+        files: Vec<PathBuf>,
+        texts: Vec<(String, String)>,
+        config: Option<PathBuf>,
+        set: Vec<String>,
+        data_dir: Option<PathBuf>,
+    ) -> PyResult<Self> {
+        let said = Said { config, set };
+        let made = py.detach(|| {
+            let settings = said.read(false)?;
+            let mut from: Vec<Source> = files.into_iter().map(Source::Path).collect();
+            from.extend(texts.into_iter().map(|(name, text)| Source::Text { name, text: text.into_bytes() }));
+            load::load_sources(&from, &settings, data_dir.as_deref())
+        });
+        let loaded = made.map_err(|e| errors::config(py, e))?;
+        let refused = loaded.refused.iter().map(|r| errors::refusal(&loaded, r)).collect();
+        let warnings = loaded.warnings.iter().map(|r| errors::refusal(&loaded, r)).collect();
+        Ok(RuleSetHandle {
+            loaded: loaded.loaded,
+            skipped: loaded.skipped,
+            refused,
+            warnings,
+            notes: loaded.notes,
+            seconds: loaded.took.as_secs_f64(),
+            compiled: Arc::new(Compiled { set: Arc::new(loaded.set), sets: loaded.sets, said }),
+        })
+    }
+
+    /// Every rule: sid, gid, revision, action, message, classtype, severity, text.
+    fn metas(&self) -> Vec<Meta> {
+        let meta = |m: &tidegate_core::rules::RuleMeta| {
+            let (msg, class) = (m.msg.clone(), m.classtype.clone());
+            (m.sid, m.gid, m.rev, action(m.action), msg, class, m.priority, m.text.clone())
+        };
+        self.compiled.set.fast_patterns().map(|(m, _)| meta(m)).collect()
+    }
+
+    fn __len__(&self) -> usize {
+        self.compiled.set.len()
+    }
+}
+
+impl RuleSetHandle {
+    /// Rules loaded, refused, skipped.
+    pub fn counts(&self) -> (u64, u64, u64) {
+        (self.loaded as u64, self.refused.len() as u64, self.skipped as u64)
+    }
+}

@@ -1,0 +1,149 @@
+//! Captures through an engine, a batch at a time: what tables, events and outputs have in common.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tidegate_core::engine::{Engine, Frame};
+use tidegate_core::event::{EventSink, Verdict};
+use tidegate_core::packet::{DecodeConfig, Decoder, MAX_PER_FRAME, PacketBuf};
+use tidegate_dataplane::capture::{Batch, Capture, CaptureError};
+use tidegate_dataplane::filter::Filter;
+
+/// Frames taken at a time.
+const BATCH: usize = 256;
+
+/// How far reading is; shared with whoever shows it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    pub bytes: AtomicU64,
+    pub packets: AtomicU64,
+}
+
+/// A fault that ended reading, and in which capture.
+#[derive(Debug)]
+pub struct Fault {
+    pub path: PathBuf,
+    pub error: CaptureError,
+}
+
+/// Several captures, one after the other. Packet numbers go on from one to the next, as in the command.
+pub struct Source {
+    paths: Vec<PathBuf>,
+    at: usize,
+    open: Option<Capture>,
+    filter: Option<(Filter, Decoder)>,
+    /// Packets and file bytes of the captures before this one.
+    before: (u64, u64),
+    /// Captures that ended early: what was read before the damage counts.
+    pub damaged: Vec<String>,
+    pub progress: Arc<Progress>,
+}
+
+/// What [`Source::next`] met.
+pub enum Step {
+    /// Frames were given out.
+    Frames,
+    /// A capture was opened.
+    Opened,
+    End,
+}
+
+impl Source {
+    pub fn new(paths: Vec<PathBuf>, filter: Option<Filter>) -> Source {
+        Source {
+            paths,
+            at: 0,
+            open: None,
+            filter: filter.map(|f| (f, Decoder::new(DecodeConfig::default()))),
+            before: (0, 0),
+            damaged: Vec::new(),
+            progress: Arc::default(),
+        }
+    }
+
+    /// The capture being read.
+    pub fn path(&self) -> &Path {
+        self.paths.get(self.at).map_or(Path::new(""), PathBuf::as_path)
+    }
+
+    /// Gives the next frames to `f`, numbered through all captures.
+    pub fn next(&mut self, f: impl FnOnce(&[Frame<'_>])) -> Result<Step, Fault> {
+        let Some(path) = self.paths.get(self.at) else { return Ok(Step::End) };
+        let Some(open) = &mut self.open else {
+            self.open = Some(Capture::open(path).map_err(|error| Fault { path: path.clone(), error })?);
+            return Ok(Step::Opened);
+        };
+        match open.next_batch(BATCH) {
+            Ok(Some(b)) => {
+                let frames = frames(&b, self.before.0, &mut self.filter);
+                f(&frames);
+                self.progress.packets.store(self.before.0 + open.frames(), Ordering::Relaxed);
+                self.progress.bytes.store(self.before.1 + open.offset(), Ordering::Relaxed);
+                return Ok(Step::Frames);
+            }
+            Ok(None) => {}
+            Err(e @ (CaptureError::Truncated { .. } | CaptureError::Damaged { .. })) => {
+                self.damaged.push(format!("{}: {e}", path.display()));
+            }
+            Err(error) => return Err(Fault { path: path.clone(), error }),
+        }
+        self.before.0 += open.frames();
+        self.before.1 += open.offset();
+        self.open = None;
+        self.at += 1;
+        Ok(Step::Frames)
+    }
+}
+
+/// The frames of a batch that a filter lets through.
+fn frames<'b>(b: &Batch<'b>, before: u64, filter: &mut Option<(Filter, Decoder)>) -> Vec<Frame<'b>> {
+    let mut out = Vec::with_capacity(b.len());
+    // Not by `Batch::iter`, whose frames live only as long as the borrow of the batch.
+    for f in (0..b.len()).filter_map(|i| b.get(i)) {
+        if let Some((filter, decoder)) = filter {
+            let mut packets = PacketBuf::new(MAX_PER_FRAME);
+            decoder.decode(f.data, f.link, f.ts_ns, f.index, &mut packets);
+            if !packets.iter().next().is_some_and(|p| filter.passes(p)) {
+                continue;
+            }
+        }
+        out.push(Frame { data: f.data, ts: f.ts_ns, link: f.link, index: before + f.index });
+    }
+    out
+}
+
+/// Captures and the engine they go through.
+pub struct Run {
+    pub source: Source,
+    pub engine: Engine,
+    verdicts: Vec<Verdict>,
+    ended: bool,
+}
+
+impl Run {
+    pub fn new(source: Source, engine: Engine) -> Run {
+        Run { source, engine, verdicts: vec![Verdict::Forward; BATCH], ended: false }
+    }
+
+    /// Inspects the next frames. At the end all flows end.
+    pub fn step(&mut self, sink: &mut dyn EventSink) -> Result<Step, Fault> {
+        if self.ended {
+            return Ok(Step::End);
+        }
+        let (engine, verdicts) = (&mut self.engine, &mut self.verdicts);
+        let step = self.source.next(|frames| engine.process(frames, verdicts, sink));
+        if !matches!(step, Ok(Step::Frames | Step::Opened)) {
+            self.ended = true;
+        }
+        if matches!(step, Ok(Step::End)) {
+            engine.finish(sink);
+        }
+        step
+    }
+
+    /// Nothing more will come.
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+}

@@ -1,0 +1,161 @@
+//! Protocol records as rows: the protocol names its fields, those that a column asks for are kept.
+
+use std::fmt::Arguments;
+
+use tidegate_core::event::Fields;
+
+use super::column::Kind;
+use super::rows::{HEAD, Rows, Spec};
+
+/// A column of a record: the path of its field in EVE's record, without places in lists.
+pub struct Wanted {
+    pub path: &'static str,
+    pub spec: Spec,
+}
+
+const fn wanted(path: &'static str, name: &'static str, kind: Kind) -> Wanted {
+    Wanted { path, spec: (name, kind) }
+}
+
+/// EVE's `http`.
+pub static HTTP: [Wanted; 11] = [
+    wanted("http_method", "method", Kind::Str),
+    wanted("hostname", "hostname", Kind::Str),
+    wanted("http_port", "port", Kind::U16),
+    wanted("url", "url", Kind::Str),
+    wanted("protocol", "protocol", Kind::Str),
+    wanted("status", "status", Kind::U16),
+    wanted("length", "length", Kind::U64),
+    wanted("http_user_agent", "user_agent", Kind::Str),
+    wanted("http_content_type", "content_type", Kind::Str),
+    wanted("http_refer", "referer", Kind::Str),
+    wanted("redirect", "redirect", Kind::Str),
+];
+
+/// EVE's `dns`, version 3; a row a message.
+pub static DNS: [Wanted; 10] = [
+    wanted("type", "type", Kind::Str),
+    wanted("id", "id", Kind::U16),
+    wanted("opcode", "opcode", Kind::U8),
+    wanted("rcode", "rcode", Kind::Str),
+    wanted("queries.rrname", "rrname", Kind::Str),
+    wanted("queries.rrtype", "rrtype", Kind::Str),
+    wanted("answers.rrname", "answer_names", Kind::Strs),
+    wanted("answers.rrtype", "answer_types", Kind::Strs),
+    wanted("answers.ttl", "answer_ttls", Kind::U32s),
+    wanted("answers.rdata", "answers", Kind::Strs),
+];
+
+/// EVE's `tls`.
+pub static TLS: [Wanted; 14] = [
+    wanted("sni", "sni", Kind::Str),
+    wanted("version", "version", Kind::Str),
+    wanted("subject", "subject", Kind::Str),
+    wanted("issuerdn", "issuer", Kind::Str),
+    wanted("serial", "serial", Kind::Str),
+    wanted("fingerprint", "fingerprint", Kind::Str),
+    wanted("notbefore", "not_before", Kind::Str),
+    wanted("notafter", "not_after", Kind::Str),
+    wanted("subjectaltname", "alt_names", Kind::Strs),
+    wanted("ja3.hash", "ja3", Kind::Str),
+    wanted("ja3s.hash", "ja3s", Kind::Str),
+    wanted("ja4", "ja4", Kind::Str),
+    wanted("client_alpns", "client_alpns", Kind::Strs),
+    wanted("session_resumed", "resumed", Kind::Bool),
+];
+
+/// The columns of a table of records.
+pub fn specs(wanted: &[Wanted]) -> Vec<Spec> {
+    HEAD.into_iter().chain(wanted.iter().map(|w| w.spec)).collect()
+}
+
+/// Takes a record's fields into the row being filled.
+pub struct Collect<'a> {
+    rows: &'a mut Rows,
+    wanted: &'static [Wanted],
+    /// Fields that have a value in this row; lists take any number.
+    told: u64,
+    path: String,
+    /// Lengths of `path` to go back to.
+    back: Vec<usize>,
+}
+
+impl<'a> Collect<'a> {
+    pub fn new(rows: &'a mut Rows, wanted: &'static [Wanted]) -> Collect<'a> {
+        Collect { rows, wanted, told: 0, path: String::new(), back: Vec::new() }
+    }
+
+    fn open(&mut self, key: &str) {
+        self.back.push(self.path.len());
+        if !key.is_empty() {
+            self.path.push_str(key);
+            self.path.push('.');
+        }
+    }
+
+    fn close(&mut self) {
+        let to = self.back.pop().unwrap_or(0);
+        self.path.truncate(to);
+    }
+
+    /// The column of a field, if one asks for it and has no value yet.
+    fn column(&mut self, key: &str) -> Option<&mut super::column::Column> {
+        // In a list the list's own name is the field's.
+        let prefix = if key.is_empty() { self.path.strip_suffix('.').unwrap_or("") } else { &self.path };
+        let i =
+            self.wanted.iter().position(|w| w.path.strip_prefix(prefix).is_some_and(|rest| rest == key))?;
+        let list = matches!(self.wanted[i].spec.1, Kind::Strs | Kind::U32s);
+        if !list && self.told >> i & 1 == 1 {
+            return None;
+        }
+        self.told |= 1 << i;
+        self.rows.at(HEAD.len() + i)
+    }
+}
+
+impl Fields for Collect<'_> {
+    fn bytes(&mut self, key: &str, value: &[u8]) {
+        if let Some(c) = self.column(key) {
+            c.text(&String::from_utf8_lossy(value));
+        }
+    }
+    fn u64(&mut self, key: &str, value: u64) {
+        if let Some(c) = self.column(key) {
+            c.number(value);
+        }
+    }
+    fn i64(&mut self, key: &str, value: i64) {
+        self.u64(key, u64::try_from(value).unwrap_or(0));
+    }
+    fn f64(&mut self, key: &str, value: f64) {
+        if let Some(c) = self.column(key) {
+            c.float(value);
+        }
+    }
+    fn bool(&mut self, key: &str, value: bool) {
+        self.u64(key, u64::from(value));
+    }
+    fn begin_object(&mut self, key: &str) {
+        self.open(key);
+    }
+    fn end_object(&mut self) {
+        self.close();
+    }
+    fn begin_array(&mut self, key: &str) {
+        self.open(key);
+    }
+    fn end_array(&mut self) {
+        self.close();
+    }
+    fn fmt(&mut self, key: &str, value: Arguments<'_>) {
+        if let Some(c) = self.column(key) {
+            c.format(value);
+        }
+    }
+    fn hex(&mut self, key: &str, value: &[u8]) {
+        if let Some(c) = self.column(key) {
+            c.text(&value.iter().map(|b| format!("{b:02x}")).collect::<String>());
+        }
+    }
+    fn base64(&mut self, _key: &str, _value: &[u8]) {}
+}

@@ -1,0 +1,130 @@
+//! Rows of a table: what an engine says goes in, record batches come out.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
+use tidegate_core::flow::FlowView;
+use tidegate_core::packet::{Addr, Packet};
+
+use super::column::{Column, Kind};
+
+/// Name and kind of a column.
+pub type Spec = (&'static str, Kind);
+
+/// Columns that are filled a row at a time.
+pub struct Rows {
+    pub schema: SchemaRef,
+    columns: Vec<Column>,
+    /// The column that the next value goes to.
+    at: usize,
+    rows: usize,
+}
+
+impl Rows {
+    pub fn new(specs: &[Spec]) -> Rows {
+        let fields: Vec<Field> = specs.iter().map(|(n, k)| Field::new(*n, k.data_type(), true)).collect();
+        Rows {
+            schema: Arc::new(Schema::new(fields)),
+            columns: specs.iter().map(|(_, k)| Column::new(*k)).collect(),
+            at: 0,
+            rows: 0,
+        }
+    }
+
+    /// Rows waiting.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// The column that comes next in the row.
+    pub fn next(&mut self) -> &mut Column {
+        let i = self.at.min(self.columns.len().saturating_sub(1));
+        self.at += 1;
+        &mut self.columns[i]
+    }
+
+    /// The column at place `i`.
+    pub fn at(&mut self, i: usize) -> Option<&mut Column> {
+        self.columns.get_mut(i)
+    }
+
+    /// Ends the row: columns that got nothing have no value.
+    pub fn end(&mut self) {
+        self.rows += 1;
+        self.at = 0;
+        let rows = self.rows;
+        for c in &mut self.columns {
+            if c.len() < rows {
+                c.null();
+            }
+        }
+    }
+
+    /// The rows so far.
+    pub fn batch(&mut self) -> Result<RecordBatch, ArrowError> {
+        self.rows = 0;
+        self.at = 0;
+        RecordBatch::try_new(self.schema.clone(), self.columns.iter_mut().map(Column::finish).collect())
+    }
+}
+
+/// What rows about packets and flows begin with: time, flow, packet, ends.
+pub const HEAD: [Spec; 8] = [
+    ("timestamp", Kind::Time),
+    ("flow_id", Kind::U64),
+    ("packet", Kind::U64),
+    ("src_ip", Kind::Str),
+    ("src_port", Kind::U16),
+    ("dest_ip", Kind::Str),
+    ("dest_port", Kind::U16),
+    ("proto", Kind::Str),
+];
+
+/// Ends in the direction a row speaks of.
+pub struct Ends<'a> {
+    pub src: &'a Addr,
+    pub dst: &'a Addr,
+    pub sp: u16,
+    pub dp: u16,
+    pub proto: u8,
+    pub v6: bool,
+    pub known: bool,
+}
+
+impl<'a> Ends<'a> {
+    pub fn of_packet(p: &'a Packet<'_>) -> Ends<'a> {
+        let (v6, known) = (p.is_ipv6(), p.has_ip());
+        Ends { src: &p.src, dst: &p.dst, sp: p.sp, dp: p.dp, proto: p.proto, v6, known }
+    }
+
+    /// Client to server, or the other way.
+    pub fn of_flow(f: &FlowView<'a>, back: bool) -> Ends<'a> {
+        let k = f.key();
+        let e = Ends { src: &k.src, dst: &k.dst, sp: k.sp, dp: k.dp, proto: k.proto, v6: k.v6, known: true };
+        if back { Ends { src: e.dst, dst: e.src, sp: e.dp, dp: e.sp, ..e } } else { e }
+    }
+
+    /// Fills the five columns of the ends.
+    pub fn fill(&self, rows: &mut Rows) {
+        let ports = self.known && matches!(self.proto, 6 | 17 | 132);
+        for (addr, port) in [(self.src, self.sp), (self.dst, self.dp)] {
+            if self.known {
+                rows.next().addr(addr, self.v6);
+            } else {
+                rows.next().null();
+            }
+            rows.next().maybe(ports.then_some(u64::from(port)));
+        }
+        match (self.known, proto(self.proto)) {
+            (false, _) => rows.next().null(),
+            (true, Some(name)) => rows.next().text(name),
+            (true, None) => rows.next().format(format_args!("{:03}", self.proto)),
+        }
+    }
+}
+
+/// The usual protocols by EVE's names.
+fn proto(number: u8) -> Option<&'static str> {
+    tidegate_dataplane::eve::protocol(number)
+}
