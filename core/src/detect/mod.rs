@@ -47,6 +47,8 @@ pub struct FlowDetect {
     pub pass: bool,
     /// A drop rule matched: every further packet is dropped.
     pub drop: bool,
+    /// A rule with `bypass` matched: no more inspection of this flow.
+    pub bypass: bool,
     /// Raw stream rules whose fast pattern occurred but that wait for more bytes, per direction: `u32`s.
     pub waiting: [PBuf; 2],
 }

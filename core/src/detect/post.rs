@@ -71,6 +71,7 @@ impl Detector {
                         },
                     };
                 }
+                CPost::Bypass => d.bypass = true,
                 p => self.host_post(p, cx),
             }
         }

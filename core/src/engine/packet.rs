@@ -665,7 +665,19 @@ impl Engine {
             let tcp = self.flows.hot(ix).tcp;
             self.streams.raw_consume(tcp, dir, &mut self.stream_pool, flush);
         }
+        if self.state[ix.0 as usize].detect.bypass && !gone(&verdict) {
+            return self.bypass_by_rule(ix);
+        }
         verdict
+    }
+
+    /// A rule with `bypass` matched: the rest of the flow goes on unseen.
+    #[cold]
+    fn bypass_by_rule(&mut self, ix: FlowIx) -> Verdict {
+        self.state[ix.0 as usize].detect.bypass = false;
+        self.flows.hot_mut(ix).flags |= flag::PASS;
+        self.flows.set_state(ix, State::Bypassed);
+        Verdict::Bypass
     }
 }
 

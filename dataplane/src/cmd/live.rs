@@ -220,6 +220,26 @@ impl Start<'_> {
         let (eal, ports, pools) = (setup.eal, setup.ports, setup.pools);
         let (workers, mut m) = self.build(setup.lanes.len(), setup.replay)?;
         let (tx, rx) = channel();
+        let mut lanes = setup.lanes;
+        if l.offload != "off" {
+            use tidegate_dataplane::live::offload::{Client, Offloader, rte::RteFlow};
+            let counters: Arc<tidegate_dataplane::live::offload::Counters> = Arc::default();
+            let mut ends = Vec::new();
+            for (lane, w) in lanes.iter_mut().zip(&workers) {
+                let c = Client::new(counters.clone());
+                ends.push((c.asks(), w.mail.clone()));
+                lane.offload = Some(c);
+            }
+            let hw = Box::new(RteFlow::new(&ports, l.offload == "transfer"));
+            let o = Offloader::start(hw, ends, counters.clone(), l.offload_age).map_err(|e| e.to_string())?;
+            let mut o = Some(o);
+            m.before_stop = Box::new(move || {
+                if let Some(o) = o.take() {
+                    o.finish();
+                }
+            });
+            m.offload = Box::new(move || counters.list());
+        }
         let handles = (ports.clone(), pools.clone());
         m.ports = Box::new(move || reports(&handles.0, &handles.1));
         let socket = serve(a, &tx)?;
@@ -229,7 +249,7 @@ impl Start<'_> {
             eprintln!("{n} worker{} on {}", if n == 1 { "" } else { "s" }, names.join(", "));
         }
         let started = Instant::now();
-        for ((mut lane, mut w), &lcore) in setup.lanes.into_iter().zip(workers).zip(&setup.lcores) {
+        for ((mut lane, mut w), &lcore) in lanes.into_iter().zip(workers).zip(&setup.lcores) {
             eal.launch(lcore, move || {
                 let _ended = Ended(w.mail.clone());
                 lane.run(&mut w);

@@ -155,6 +155,13 @@ pub struct LiveArgs {
     /// LINKTYPE_ of what the ports receive
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub linktype: u16,
+    /// Let hardware decide flows that were bypassed or blocked (rte_flow): rules of each port (ingress), or of the embedded
+    /// switch (transfer), which can also pass packets on
+    #[arg(long, value_name = "MODE", value_parser = ["off", "ingress", "transfer"], default_value = "off")]
+    pub offload: String,
+    /// Seconds without a packet after which a flow's rules leave the hardware
+    #[arg(long, value_name = "S", default_value_t = 30)]
+    pub offload_age: u32,
     /// Never rest, even when nothing comes: lower latency, a whole core
     #[arg(long)]
     pub busy: bool,

@@ -14,6 +14,7 @@ use tidegate_core::event::Verdict;
 
 use super::manager::PortReport;
 use super::now_ns;
+use super::offload::Client;
 use super::reject::{LONGEST, Rejecter};
 use super::worker::{Fail, Worker, add};
 use crate::dpdk::{
@@ -144,6 +145,8 @@ pub struct Lane {
     link: u16,
     busy: bool,
     replay: bool,
+    /// Hardware may take flows.
+    pub offload: Option<Client>,
 }
 
 /// The CPUs that this process may use.
@@ -284,6 +287,7 @@ pub fn start(o: &Options) -> Result<Setup, DpdkError> {
             link: o.link,
             busy: o.busy,
             replay: setup.replay,
+            offload: None,
         });
     }
     for (i, peer) in infos.iter().zip(&peers) {
@@ -533,6 +537,16 @@ impl Lane {
             self.pass_on(w, false);
             self.send_all(w);
             w.between(now);
+            if let Some(o) = &mut self.offload {
+                if !w.sink.ended.is_empty() {
+                    o.ended(&mut w.sink.ended);
+                }
+                if std::mem::take(&mut w.clear_offload) {
+                    o.clear();
+                }
+            } else {
+                w.sink.ended.clear();
+            }
             if got > 0 {
                 quiet = 0;
                 continue;
@@ -654,6 +668,15 @@ impl Lane {
                 }
             }
             w.inspect(&frames[..n], &mut verdicts[..n]);
+            if let Some(o) = &mut self.offload {
+                for (i, v) in verdicts[..n].iter().enumerate().filter(|(_, v)| **v != Verdict::Forward) {
+                    let port = b.packets()[i].port();
+                    let peer = self.ways.get(usize::from(port)).and_then(|x| x.peer);
+                    if let Some(e) = w.engine().filter(|_| !w.last_was_policy) {
+                        o.look(e, &frames[i], *v, port, peer.map(|p| p as u16));
+                    }
+                }
+            }
         }
         add(&w.counters.received, n as u64);
         add(&w.counters.received_bytes, bytes);

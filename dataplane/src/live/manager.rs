@@ -124,9 +124,10 @@ pub struct Manager {
     /// Asked for when `ports` or `offload` is.
     pub ports: Box<dyn Fn() -> Vec<PortReport>>,
     pub offload: Box<dyn Fn() -> Vec<(String, u64)>>,
+    /// Done before workers are told to stop.
+    pub before_stop: Box<dyn FnMut()>,
     /// Whether faults may be asked for.
     pub faults: bool,
-    /// Everything else that is told in `stats`.
     failed_writes: Option<String>,
     coming: Arc<Mutex<Option<Result<Rules, String>>>>,
     compiling: bool,
@@ -191,6 +192,7 @@ impl Manager {
             stats_every,
             ports: Box::new(Vec::new),
             offload: Box::new(Vec::new),
+            before_stop: Box::new(|| {}),
             faults: false,
             failed_writes: None,
             coming: Arc::default(),
@@ -518,6 +520,7 @@ impl Manager {
 
     fn stop(&mut self) {
         self.ask_reports();
+        (self.before_stop)();
         for p in &self.peers {
             p.mail.stop.store(true, Ordering::Relaxed);
         }

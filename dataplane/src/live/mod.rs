@@ -12,6 +12,7 @@ pub mod control;
 #[cfg(feature = "dpdk")]
 pub mod dpdk;
 pub mod manager;
+pub mod offload;
 pub mod prometheus;
 pub mod reject;
 pub mod sink;

@@ -57,8 +57,13 @@ pub enum Order {
     /// Fill this in and send it back.
     Report(Box<Report>),
     Flows(Box<FlowList>),
-    /// Forget what the hardware was told: the rules have changed.
-    ClearOffload,
+    /// What hardware handled of a flow.
+    Fold {
+        id: u64,
+        pkts: [u64; 2],
+        bytes: [u64; 2],
+        last: u64,
+    },
     /// Panic at the next burst (tests).
     Fault,
 }
@@ -150,10 +155,6 @@ counters! {
     reloads,
     /// Polls that found nothing.
     idle,
-    /// Rules in hardware: made, refused, removed.
-    offload_made,
-    offload_refused,
-    offload_removed,
     /// Frames and bytes that the hardware handled, folded into flows.
     offload_packets,
     offload_bytes,
@@ -229,8 +230,8 @@ impl Worker {
     }
 
     /// The engine, while there is one.
-    pub fn engine(&mut self) -> Option<&mut Engine> {
-        self.engine.as_deref_mut()
+    pub fn engine(&self) -> Option<&Engine> {
+        self.engine.as_deref()
     }
 
     /// Runs `f` on the engine. A panic costs the engine, nobody else: `None`.
@@ -345,7 +346,14 @@ impl Worker {
                     }
                     self.answer(Answer::Flows(l));
                 }
-                Order::ClearOffload => self.clear_offload = true,
+                Order::Fold { id, pkts, bytes, last } => {
+                    if let Some(e) = self.engine.as_deref_mut()
+                        && e.fold_offloaded(id, pkts, bytes, last)
+                    {
+                        add(&self.counters.offload_packets, pkts[0] + pkts[1]);
+                        add(&self.counters.offload_bytes, bytes[0] + bytes[1]);
+                    }
+                }
                 Order::Fault => self.fault = true,
             }
         }
@@ -353,6 +361,7 @@ impl Worker {
 
     /// The end: flows are finished and reported, the engine goes to the manager.
     pub fn finish(&mut self) {
+        self.orders();
         self.guard(|e, sink| e.finish(sink));
         self.orders();
         self.sink.flush();
