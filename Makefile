@@ -9,6 +9,10 @@
 #   make bench-sig                the matcher against Hyperscan, aho-corasick and daachorse (BENCH_SIG=options)
 #   make regex-differential       ends of regex matches against Hyperscan's
 #   make test-arm                 the tests of core for aarch64, emulated
+#   make dpdk                     the command with DPDK (target/dpdk/release/tidegate)
+#   make test-dpdk                the dataplane on DPDK: captures, namespaces, offload, a short soak
+#   make test-dpdk-full           the same at full length: 200 captures, 200 MB, 100 million packets
+#   make bench-dpdk               decoding, lookups and ports beside DPDK's own
 #   make fuzz-smoke               every fuzz target for 30 seconds
 #   make fuzz TIME=600 [TARGET=x] the same for longer
 #   make test-ffi                 the C library: examples, misuse, ABI, valgrind, address sanitizer (TEST_FFI=parts)
@@ -101,6 +105,21 @@ regex-differential: hyperscan
 
 test-arm:
 	sh tests/arm.sh
+
+.PHONY: dpdk test-dpdk test-dpdk-full bench-dpdk
+dpdk:
+	@dpkg -s libdpdk-dev libclang-dev >/dev/null 2>&1 || pkg-config --exists libdpdk || { apt-get update -qq && apt-get install -qq -y pkg-config clang libclang-dev libdpdk-dev >/dev/null; }
+	CARGO_TARGET_DIR=$(abspath target/dpdk) $(CARGO) build --release --locked -p tidegate-dataplane --bin tidegate --features dpdk
+
+test-dpdk:
+	SHARED=$(SHARED) sh tests/dpdk.sh quick
+
+test-dpdk-full:
+	SHARED=$(SHARED) sh tests/dpdk.sh full
+
+bench-dpdk: dpdk
+	CARGO_TARGET_DIR=$(abspath target/dpdk) $(CARGO) run --release --locked -q -p tidegate-dataplane --features dpdk --example dpdk_peers
+	python3 benches/versus_testpmd.py --engine $(abspath target/dpdk/release/tidegate)
 
 fuzz-smoke:
 	sh tests/fuzz.sh 30

@@ -76,9 +76,9 @@ def main():
     a.add_argument("--count", type=int, default=200)
     a.add_argument("--workers", default="1,2")
     a.add_argument("--only", default="")
-    a.add_argument("--keep", action="store_true")
+    a.add_argument("--file", help="this capture only")
     o = a.parse_args()
-    every = list(captures(o.shared, o.only))
+    every = [o.file] if o.file else list(captures(o.shared, o.only))
     n = min(o.count, len(every))
     chosen = [every[i * len(every) // n] for i in range(n)]
     if not chosen:

@@ -68,7 +68,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         bursts.push(b);
     }
-    let mut decoder = Decoder::new(DecodeConfig::default());
+    let decoder = Decoder::new(DecodeConfig::default());
     let mut packets = PacketBuf::new(BURST * tidegate_core::packet::MAX_PER_FRAME);
     let ours = best(HOT * rounds, || {
         for _ in 0..rounds {

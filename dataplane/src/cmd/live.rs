@@ -222,8 +222,8 @@ impl Start<'_> {
         let (tx, rx) = channel();
         let mut lanes = setup.lanes;
         if l.offload != "off" {
-            use tidegate_dataplane::live::offload::{Client, Offloader, rte::RteFlow};
-            let counters: Arc<tidegate_dataplane::live::offload::Counters> = Arc::default();
+            use crate::live::offload::{Client, Offloader, rte::RteFlow};
+            let counters: Arc<crate::live::offload::Counters> = Arc::default();
             let mut ends = Vec::new();
             for (lane, w) in lanes.iter_mut().zip(&workers) {
                 let c = Client::new(counters.clone());

@@ -1,6 +1,7 @@
 //! The command line: arguments go in, an exit code comes out. 0 is fine, 1 means that some input was wrong,
 //! 2 that the command was.
 
+mod bench;
 mod live;
 mod pages;
 pub mod rules;
@@ -28,6 +29,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match cli.command {
         Command::Run(args) => run::main(&args),
         Command::Rules(args) => rules::main(&args),
+        Command::Bench(args) => bench::main(&args),
     }
 }
 
@@ -52,6 +54,8 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Look at rules without running them
     Rules(RulesArgs),
+    /// Measure what a packet costs here
+    Bench(BenchArgs),
 }
 
 /// Options of `tidegate run`, named as Suricata's.
@@ -180,6 +184,41 @@ pub struct LiveArgs {
     /// Let the control socket make an engine fail, to see what happens
     #[arg(long, hide = true)]
     pub allow_faults: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    tidegate bench                                one packet of each of a million flows, 64 bytes on the wire\n  \
+    tidegate bench -r traffic.pcap -S et-open/    a capture, held in memory, and rules\n  \
+    tidegate bench --json --core 2")]
+pub struct BenchArgs {
+    /// Capture to replay from memory; without it frames are made
+    #[arg(short = 'r', value_name = "FILE")]
+    pub read: Option<PathBuf>,
+    /// Rules for the last stage
+    #[arg(short = 'S', value_name = "RULES")]
+    pub rules: Vec<PathBuf>,
+    /// Configuration in Suricata's YAML
+    #[arg(short = 'c', value_name = "YAML")]
+    pub config: Option<PathBuf>,
+    /// Flows of frames made here
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub flows: u32,
+    /// Bytes of frames made here, without the check sequence
+    #[arg(long, value_name = "BYTES", default_value_t = 60)]
+    pub size: usize,
+    /// Most seconds for a stage
+    #[arg(long, value_name = "S", default_value_t = 10)]
+    pub seconds: u64,
+    /// Memory of an engine
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// Run on this core
+    #[arg(long, value_name = "N")]
+    pub core: Option<usize>,
+    /// JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""dpdk_offload.py - flows in hardware, by the test driver of tests/pmd.
+
+    dpdk_offload.py --engine BIN --driver out/pmd/libtgtest.so [--rules-example BIN]
+
+A bypassed flow stops reaching the engine and its record still counts every packet; a blocked flow stops in the
+"hardware"; a full table leaves flows to software; all rules are gone at the end; a million rules are made and age out.
+Standard library only.
+"""
+import argparse, json, os, re, socket, struct, subprocess, sys, tempfile, time
+
+EAL = "--no-huge --no-shconf --no-telemetry --no-pci --log-level=*:4"
+PACKETS = 400
+
+
+def udp(src, dst, sp, dp, payload):
+    u = struct.pack(">HHHH", sp, dp, 8 + len(payload), 0) + payload
+    ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(u), 1, 0, 64, 17, 0, bytes(src), bytes(dst))
+    n = sum(struct.unpack(">10H", ip))
+    n = (n & 0xFFFF) + (n >> 16)
+    return b"\2\0\0\0\0\2\2\0\0\0\0\1\x08\0" + ip[:10] + struct.pack(">H", 0xFFFF ^ n) + ip[12:] + u
+
+
+def capture(path, flows):
+    """packets of the flows in turn, requests and answers"""
+    with open(path, "wb") as f:
+        f.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for i in range(PACKETS):
+            for n, word in enumerate(flows):
+                a, b, p, q = (10, 0, 0, n + 1), (10, 0, 1, 1), 4000 + n, 5000
+                frame = udp(a, b, p, q, word + b" %06d" % i) if i % 2 == 0 else udp(b, a, q, p, b"answer %06d" % i)
+                f.write(struct.pack("<IIII", 1_700_000_000 + i, 0, len(frame), len(frame)) + frame)
+
+
+failures = []
+
+
+def check(what, ok, more=""):
+    print(f"{'ok  ' if ok else 'FAIL'} {what}: {more}", flush=True)
+    if not ok:
+        failures.append(what)
+
+
+def run(o, tmp, name, room, inline):
+    d = os.path.join(tmp, name)
+    os.mkdir(d)
+    pcap = os.path.join(d, "c.pcap")
+    capture(pcap, [b"BYPASSME", b"BLOCKME", b"ordinary"])
+    rules = os.path.join(d, "rules")
+    with open(rules, "w") as f:
+        f.write('alert udp any any -> any any (msg:"b"; content:"BYPASSME"; bypass; sid:1;)\n'
+                'drop udp any any -> any any (msg:"d"; content:"BLOCKME"; sid:2;)\n')
+    control = os.path.join(d, "control")
+    vdevs = f"--vdev=net_tgtest0,pcap={pcap},pps=1500,rules={room} --vdev=net_tgtest1,rules={room}"
+    cmd = [o.engine, "run", "--dpdk", f"{EAL} -d {os.path.abspath(o.driver)} {vdevs}", "-S", rules, "-l", d, "--control", control,
+           "--offload", "transfer", "--memory", "32mb", "-k", "none"]
+    # The replay has both directions come in by one port, so mirrored traffic is what it is like; drops are simulated.
+    cmd += ["--inline", "0:1"] if inline else ["--simulate-ips"]
+    log = open(os.path.join(d, "log"), "w+")
+    p = subprocess.Popen(cmd, stdout=log, stderr=log)
+    stats = {}
+    try:
+        for _ in range(300):
+            if os.path.exists(control) or p.poll() is not None:
+                break
+            time.sleep(0.1)
+        time.sleep(PACKETS * 3 / 1500 + 2)
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(control)
+        s.sendall(b'{"command":"stats"}\n')
+        stats = json.loads(s.makefile().readline())["counters"]
+        p.terminate()
+        code = p.wait(timeout=10)
+    finally:
+        if p.poll() is None:
+            p.kill()
+        log.seek(0)
+        text = log.read()
+    if not stats:
+        raise RuntimeError(text[-2000:])
+    flows = {}
+    with open(os.path.join(d, "eve.json")) as f:
+        for line in f:
+            e = json.loads(line)
+            if e["event_type"] == "flow":
+                flows.setdefault(min(e["src_port"], e["dest_port"]), []).append(e)
+    ends = re.findall(r"net_tgtest: (\d+) rules left, (\d+) at most; (\d+) packets met rules, (\d+) were received", text)
+    return code, stats, flows, [tuple(map(int, e)) for e in ends], text
+
+
+def main():
+    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    a.add_argument("--engine", required=True)
+    a.add_argument("--driver", required=True)
+    a.add_argument("--rules-example")
+    a.add_argument("--rules", type=int, default=1_000_000)
+    o = a.parse_args()
+    if not os.path.exists(o.driver):
+        print(f"not run: {o.driver} is not there (tests/pmd/build.sh makes it)")
+        sys.exit(77)
+    with tempfile.TemporaryDirectory(prefix="tidegate-offload-") as tmp:
+        for inline in (False, True):
+            name = "inline" if inline else "mirror"
+            code, stats, flows, ends, text = run(o, tmp, name, 1000, inline)
+            met, seen = (sum(e[2] for e in ends), sum(e[3] for e in ends))
+            total = PACKETS * 3
+            check(f"{name}: flows leave the engine for the hardware", code == 0 and met + seen == total and seen < total * 2 // 3,
+                  f"{seen} packets reached the engine, {met} met rules")
+            f = flows.get(4000, [{}])[0].get("flow", {})
+            if not inline:
+                counted = f.get("pkts_toserver", 0) + f.get("pkts_toclient", 0)
+                check(f"{name}: a bypassed flow's record has all its packets", counted == PACKETS and f.get("bypass") == "capture",
+                      f"{counted} of {PACKETS}, bypass {f.get('bypass')}")
+            check(f"{name}: both flows are in hardware", stats["offload.made"] == 4 and stats["offload.refused_unsupported"] == 0,
+                  {k: v for k, v in stats.items() if k.startswith("offload.")})
+            check(f"{name}: no rule is left", all(e[0] == 0 for e in ends) and len(ends) == 2, ends)
+            check(f"{name}: ordinary flows are seen whole", sum(flows[4002][0]["flow"][k] for k in ("pkts_toserver", "pkts_toclient"))
+                  == PACKETS, "")
+        code, stats, flows, ends, _ = run(o, tmp, "full", 1, False)
+        check("a full table leaves flows to software", code == 0 and stats["offload.refused_full"] > 0 and stats["offload.rules"] == 0
+              and sum(e[2] for e in ends) < 20, {k: v for k, v in stats.items() if k.startswith("offload.")})
+    if o.rules_example:
+        p = subprocess.run([o.rules_example, f"{EAL} -m 128 -d {os.path.abspath(o.driver)} --vdev=net_tgtest0,rules={o.rules}",
+                            str(o.rules)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=180)
+        check(f"{o.rules} rules made and aged out", p.returncode == 0 and "net_tgtest: 0 rules left" in p.stdout
+              and f"{o.rules} rules made" in p.stdout, p.stdout.strip().replace("\n", "; ")[-300:])
+    print(f"FAILED: {', '.join(failures)}" if failures else "all passed")
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()
