@@ -7,7 +7,7 @@ A bypassed flow stops reaching the engine and its record still counts every pack
 "hardware"; a full table leaves flows to software; all rules are gone at the end; a million rules are made and age out.
 Standard library only.
 """
-import argparse, json, os, re, socket, struct, subprocess, sys, tempfile, time
+import argparse, json, os, re, shutil, socket, struct, subprocess, sys, tempfile, time
 
 EAL = "--no-huge --no-shconf --no-telemetry --no-pci --log-level=*:4"
 PACKETS = 400
@@ -48,13 +48,15 @@ def run(o, tmp, name, room, inline):
     capture(pcap, [b"BYPASSME", b"BLOCKME", b"ordinary"])
     rules = os.path.join(d, "rules")
     with open(rules, "w") as f:
+        # A rule on addresses alone decides the flow, not one packet.
         f.write('alert udp any any -> any any (msg:"b"; content:"BYPASSME"; bypass; sid:1;)\n'
-                'drop udp any any -> any any (msg:"d"; content:"BLOCKME"; sid:2;)\n')
+                'drop udp 10.0.0.2 any -> any any (msg:"d"; sid:2;)\n')
     control = os.path.join(d, "control")
     vdevs = f"--vdev=net_tgtest0,pcap={pcap},pps=1500,rules={room} --vdev=net_tgtest1,rules={room}"
     cmd = [o.engine, "run", "--dpdk", f"{EAL} -d {os.path.abspath(o.driver)} {vdevs}", "-S", rules, "-l", d, "--control", control,
            "--offload", "transfer", "--memory", "32mb", "-k", "none"]
     # The replay has both directions come in by one port, so mirrored traffic is what it is like; drops are simulated.
+    # Inline, answers would come in by the other port, where nothing is replayed: half of the packets meet no rule.
     cmd += ["--inline", "0:1"] if inline else ["--simulate-ips"]
     log = open(os.path.join(d, "log"), "w+")
     p = subprocess.Popen(cmd, stdout=log, stderr=log)
@@ -88,6 +90,13 @@ def run(o, tmp, name, room, inline):
     return code, stats, flows, [tuple(map(int, e)) for e in ends], text
 
 
+def rules_by_number(o):
+    p = subprocess.run([o.rules_example, f"{EAL} -m 128 -d {os.path.abspath(o.driver)} --vdev=net_tgtest0,rules={o.rules}",
+                        str(o.rules)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=180)
+    check(f"{o.rules} rules made and aged out", p.returncode == 0 and "net_tgtest: 0 rules left" in p.stdout
+          and f"{o.rules} rules made" in p.stdout, p.stdout.strip().replace("\n", "; ")[-300:])
+
+
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--engine", required=True)
@@ -98,13 +107,17 @@ def main():
     if not os.path.exists(o.driver):
         print(f"not run: {o.driver} is not there (tests/pmd/build.sh makes it)")
         sys.exit(77)
-    with tempfile.TemporaryDirectory(prefix="tidegate-offload-") as tmp:
+    # DPDK loads no driver from below a folder that everybody may write to, such as /tmp.
+    safe = next((d for d in ("/run", os.path.expanduser("~")) if os.access(d, os.W_OK)), None)
+    with tempfile.TemporaryDirectory(prefix="tidegate-offload-") as tmp, tempfile.TemporaryDirectory(dir=safe) as place:
+        o.driver = shutil.copy(o.driver, place)
         for inline in (False, True):
             name = "inline" if inline else "mirror"
             code, stats, flows, ends, text = run(o, tmp, name, 1000, inline)
             met, seen = (sum(e[2] for e in ends), sum(e[3] for e in ends))
             total = PACKETS * 3
-            check(f"{name}: flows leave the engine for the hardware", code == 0 and met + seen == total and seen < total * 2 // 3,
+            check(f"{name}: flows leave the engine for the hardware", code == 0 and met + seen == total
+                  and seen < total * (0.7 if inline else 0.4),
                   f"{seen} packets reached the engine, {met} met rules")
             f = flows.get(4000, [{}])[0].get("flow", {})
             if not inline:
@@ -119,11 +132,8 @@ def main():
         code, stats, flows, ends, _ = run(o, tmp, "full", 1, False)
         check("a full table leaves flows to software", code == 0 and stats["offload.refused_full"] > 0 and stats["offload.rules"] == 0
               and sum(e[2] for e in ends) < 20, {k: v for k, v in stats.items() if k.startswith("offload.")})
-    if o.rules_example:
-        p = subprocess.run([o.rules_example, f"{EAL} -m 128 -d {os.path.abspath(o.driver)} --vdev=net_tgtest0,rules={o.rules}",
-                            str(o.rules)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=180)
-        check(f"{o.rules} rules made and aged out", p.returncode == 0 and "net_tgtest: 0 rules left" in p.stdout
-              and f"{o.rules} rules made" in p.stdout, p.stdout.strip().replace("\n", "; ")[-300:])
+        if o.rules_example:
+            rules_by_number(o)
     print(f"FAILED: {', '.join(failures)}" if failures else "all passed")
     sys.exit(1 if failures else 0)
 
