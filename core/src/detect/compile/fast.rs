@@ -212,7 +212,7 @@ mod tests {
         // Nothing is known behind what has no place of its own.
         assert_eq!(of(&[far()]), None);
         let any = content(b"x", None, None, None, None);
-        assert_eq!(of(&vec![any, content(b"y", None, None, None, Some(1))]), Some((2, None)));
+        assert_eq!(of(&[any, content(b"y", None, None, None, Some(1))]), Some((2, None)));
         assert_eq!(Place { lo: 9, hi: Some(9) }.end_of(5, 3), (7, 7));
         assert_eq!(Place { lo: 9, hi: Some(3) }.end_of(5, 5), (0, u32::MAX));
     }
