@@ -91,16 +91,19 @@ fn choose_all(groups: &[Group<'_>], stride: usize, apart: &[usize], mut crowd: C
     // Patterns that cannot be spread over windows share one, so that inputs made of what they have in common lead to
     // few places with tables rather than to lists everywhere; the others join them where they would like to.
     let mut shared = Crowd::new(groups.len());
-    for join in [false, true] {
-        for (g, c) in groups.iter().zip(&mut chosen).filter(|(g, _)| !runs(g)) {
-            let best = (choose(g.pat, c.1, &none).1, c.1);
-            let crowded = |c, by: &Crowd| keys(g.pat, c).into_iter().any(|k| by.count(k) > CROWDED);
-            if join && crowded(best, &shared) {
-                *c = best;
-            } else if !join && crowded(*c, &crowd) {
-                *c = best;
-                keys(g.pat, best).into_iter().for_each(|k| shared.add(k));
-            }
+    let crowded = |g: &Group<'_>, c, by: &Crowd| keys(g.pat, c).into_iter().any(|k| by.count(k) > CROWDED);
+    let mut joined = false;
+    for (g, c) in groups.iter().zip(&mut chosen).filter(|(g, _)| !runs(g)) {
+        if crowded(g, *c, &crowd) {
+            *c = (choose(g.pat, c.1, &none).1, c.1);
+            keys(g.pat, *c).into_iter().for_each(|k| shared.add(k));
+            joined = true;
+        }
+    }
+    for (g, c) in groups.iter().zip(&mut chosen).filter(|(g, _)| joined && !runs(g)) {
+        let best = (choose(g.pat, c.1, &none).1, c.1);
+        if crowded(g, best, &shared) {
+            *c = best;
         }
     }
     chosen
