@@ -16,7 +16,8 @@ EAL = "--no-huge --no-shconf --no-telemetry --no-pci"
 class Testpmd:
     def __init__(self, tmp, flows, size):
         vdevs = [f"--vdev=net_memif{i},role=server,id={i},socket={tmp}/m{i}.sock,socket-abstract=no,rsize=11" for i in (0, 1)]
-        cmd = ["dpdk-testpmd", *EAL.split(), "-m", "256", "--file-prefix=tgsoak", "--lcores=0@(0-1),1@(0-1)", *vdevs, "--", "-i",
+        # Without a terminal its output would lag behind its prompts.
+        cmd = ["stdbuf", "-oL", "dpdk-testpmd", *EAL.split(), "-m", "256", "--file-prefix=tgsoak", "--lcores=0@(0-1),1@(0-1)", *vdevs, "--", "-i",
                "--forward-mode=flowgen", f"--flowgen-flows={flows}", "--total-num-mbufs=32768", f"--txpkts={size}", "--txd=2048",
                "--rxd=2048", "--no-lsc-interrupt"]
         self.p = subprocess.Popen(cmd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -139,7 +140,10 @@ def main():
             maker.do("start")
             time.sleep(2)
             maker.do("stop")
-            received, sent = maker.stats()
+            before, now = None, maker.stats()
+            while now != before:
+                before, now = now, maker.stats()
+            received, sent = now
             c = {k[10:]: v for k, v in ask(control, command="stats")["counters"].items() if k.startswith("dataplane.")}
             shed = {k: v for k, v in c.items() if k.startswith("shed")}
             print(f"{sent} packets in {took:.0f} s ({sent / took / 1e6:.2f} million/s), {reloads} reloads, {faults} faults asked for")

@@ -169,7 +169,6 @@ fn place(before: Option<Place>, m: &Match) -> Option<Place> {
 mod tests {
     use super::*;
     use crate::rules::ir::{Content, Num};
-    use alloc::vec;
 
     fn content(
         bytes: &[u8],
