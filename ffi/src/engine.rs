@@ -162,18 +162,20 @@ enum Deed {
     Bypass,
 }
 
-/// What a handle stands for.
+/// What a handle stands for. What every burst touches beside the engine is one cache line.
+#[repr(C, align(64))]
 struct Worker {
-    core: UnsafeCell<Core>,
+    any_asked: AtomicBool,
     inline: bool,
+    core: UnsafeCell<Core>,
     /// What callbacks asked for, to be done after the burst at hand.
     asked: Mutex<Vec<(u64, Deed)>>,
-    any_asked: AtomicBool,
 }
 
+#[repr(C)]
 struct Core {
-    engine: Engine,
     tap: Tap,
+    engine: Engine,
     /// Packets that lie in several pieces are put together here.
     #[cfg(feature = "dpdk")]
     joined: Vec<u8>,
@@ -191,15 +193,18 @@ const _: () = {
 };
 
 /// Takes the engine's events to the callback.
+#[repr(C)]
 struct Tap {
     call: tg_event_fn,
     user: *mut c_void,
-    events: u32,
     slot: *mut tg_event,
-    drops: DropsSeen,
-    counts: Counts,
+    /// What `slot` stands for.
+    at: *const Slot,
+    events: u32,
     stopped: bool,
     lost: u64,
+    counts: Counts,
+    drops: DropsSeen,
 }
 
 impl Drop for Tap {
@@ -209,10 +214,10 @@ impl Drop for Tap {
     }
 }
 
-/// A tap with its slot entered.
+/// A tap during a call, with the packets that events may come from.
 struct Open<'a> {
     tap: &'a mut Tap,
-    slot: &'a Slot,
+    packets: &'a [tg_packet],
 }
 
 impl EventSink for Open<'_> {
@@ -224,98 +229,108 @@ impl EventSink for Open<'_> {
             self.tap.lost += 1;
             return;
         }
-        let (slot, user) = (self.tap.slot, self.tap.user);
+        let (p, user) = (self.tap.slot, self.tap.user);
+        // SAFETY: the slot was made with the engine and lives as long. Nobody else uses it, as this thread is alone in
+        // the engine.
+        let slot = unsafe { &*self.tap.at };
         let mut go = 0;
         // SAFETY: the caller of `tg_engine_new` gave a function of this type.
-        self.slot.lend(&event, first, || go = unsafe { call(slot, user) });
+        slot.lend(&event, first, self.packets, || go = unsafe { call(p, user) });
         self.tap.stopped = go != 0;
     }
 }
 
 /// Somebody alone inside an engine.
 struct Use {
-    /// Left first: whoever comes into the engine then finds its slot free.
-    slot: Inside<Slot>,
     worker: Inside<Worker>,
 }
 
 impl Use {
     /// # Safety
     /// `p` is NULL or a handle of an engine.
+    #[inline]
     unsafe fn of(p: *const tg_engine) -> Res<Use> {
         // SAFETY: as above.
-        let worker = unsafe { handle::enter::<Worker>(p) }?;
-        // SAFETY: this thread is inside alone; nobody else reads or writes the core.
-        let slot = unsafe { (*worker.core.get()).tap.slot };
-        // SAFETY: it was made with the engine.
-        let slot = unsafe { handle::enter::<Slot>(slot) }?;
-        Ok(Use { slot, worker })
+        Ok(Use { worker: unsafe { handle::enter::<Worker>(p) }? })
     }
 
-    /// Runs `f` with the engine and a sink, then does what callbacks asked for.
+    /// Runs `f` with the engine and a sink.
+    #[inline]
     fn run<R>(&mut self, f: impl FnOnce(&mut Engine, &mut Open<'_>) -> R) -> R {
+        self.run_on(&[], f)
+    }
+
+    /// As [`Use::run`], with the packets that events may come from; then does what callbacks asked for.
+    #[inline]
+    fn run_on<R>(&mut self, packets: &[tg_packet], f: impl FnOnce(&mut Engine, &mut Open<'_>) -> R) -> R {
         // SAFETY: this thread is inside alone, and `&mut self` keeps this function from being entered again;
         // callbacks cannot come here, as `enter` refuses them.
         let core = unsafe { &mut *self.worker.core.get() };
-        let out = f(&mut core.engine, &mut Open { tap: &mut core.tap, slot: &self.slot });
+        let out = f(&mut core.engine, &mut Open { tap: &mut core.tap, packets });
         if self.worker.any_asked.load(Ordering::Relaxed) {
-            self.worker.any_asked.store(false, Ordering::Relaxed);
-            let mut asked = self.worker.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            for (id, deed) in asked.drain(..) {
-                match deed {
-                    // The engine was found to be inline when it was asked for.
-                    Deed::Block => drop(core.engine.block_flow(id)),
-                    Deed::Bypass => drop(core.engine.bypass_flow(id)),
-                }
-            }
+            self.do_asked();
         }
         out
     }
 
+    #[cold]
+    fn do_asked(&mut self) {
+        // SAFETY: as in `run_on`.
+        let core = unsafe { &mut *self.worker.core.get() };
+        self.worker.any_asked.store(false, Ordering::Relaxed);
+        let mut asked = self.worker.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, deed) in asked.drain(..) {
+            match deed {
+                // The engine was found to be inline when it was asked for.
+                Deed::Block => drop(core.engine.block_flow(id)),
+                Deed::Bypass => drop(core.engine.bypass_flow(id)),
+            }
+        }
+    }
+
     /// Begins a call that may deliver events.
-    fn begin(&mut self, packets: &[tg_packet]) {
-        self.slot.packets(packets);
-        self.run(|_, open| open.tap.stopped = false);
+    #[inline]
+    fn begin(&mut self) {
+        self.run(|_, open| {
+            open.tap.stopped = false;
+            // SAFETY: the slot was made with the engine, in which this thread is alone.
+            unsafe { handle::claim::<Slot>(open.tap.slot, true) };
+        });
     }
 
     /// Ends it.
     fn end(&mut self) -> Res {
-        self.slot.packets(&[]);
         if self.run(|_, open| open.tap.stopped) {
             return err(TG_ERR_STOPPED, "on_event asked to stop");
         }
         Ok(())
     }
 
-    /// Takes frames through the engine in bursts: frame `i` of `n` is `frame(i)`, its verdict goes to `done(i)`.
-    fn bursts<'a>(
-        &mut self,
-        n: usize,
-        frame: impl Fn(usize) -> Frame<'a>,
-        mut done: impl FnMut(usize, Verdict),
-    ) {
+    /// Takes packets through the engine in bursts; the verdict of packet `i` goes to `done(i)`.
+    ///
+    /// # Safety
+    /// The bytes of the packets can be read.
+    unsafe fn bursts(&mut self, packets: &[tg_packet], mut done: impl FnMut(usize, Verdict)) {
         let mut frames = [Frame { data: &[], ts: 0, link: 1, index: 0 }; BURST];
         let mut verdicts = [Verdict::Forward; BURST];
-        let mut at = 0;
-        while at < n {
-            let len = (n - at).min(BURST);
-            for (i, f) in frames.iter_mut().enumerate().take(len) {
-                *f = frame(at + i);
+        for (b, burst) in packets.chunks(BURST).enumerate() {
+            for (f, p) in frames.iter_mut().zip(burst) {
+                // SAFETY: as above.
+                *f = unsafe { p.frame() };
             }
-            let (f, v) = (&frames[..len], &mut verdicts[..len]);
-            self.run(|engine, open| engine.process(f, v, open));
+            let (f, v) = (&frames[..burst.len()], &mut verdicts[..burst.len()]);
+            self.run_on(burst, |engine, open| engine.process(f, v, open));
             for (i, v) in v.iter().enumerate() {
-                done(at + i, *v);
+                done(b * BURST + i, *v);
             }
-            at += len;
         }
     }
 }
 
-/// Lets go of the packets also when a call fails in the middle.
 impl Drop for Use {
     fn drop(&mut self) {
-        self.slot.packets(&[]);
+        // SAFETY: this thread is inside alone; the slot was made with the engine.
+        unsafe { handle::claim::<Slot>((*self.worker.core.get()).tap.slot, false) };
     }
 }
 
@@ -387,11 +402,14 @@ fn make(rules: Option<&Rules>, config: Option<&tg_engine_config>) -> Res<Worker>
     }
     let eve = settings.outputs.eve.first().cloned();
     let any_drop = eve.as_ref().is_some_and(|e| e.drop.is_some());
+    let slot = handle::make(Slot::new(eve, inline));
     let tap = Tap {
         call,
         user: config.map_or(std::ptr::null_mut(), |c| c.user),
         events,
-        slot: handle::make(Slot::new(eve, inline)),
+        slot,
+        // SAFETY: it was just made.
+        at: unsafe { handle::object::<Slot>(slot) },
         drops: DropsSeen::new(any_drop),
         counts: Counts::default(),
         stopped: false,
@@ -431,19 +449,15 @@ pub unsafe extern "C" fn tg_engine_process(
         if packets.iter().any(|p| p.data.is_null() && p.len != 0) {
             return err(TG_ERR_NULL, "data of a packet is NULL");
         }
-        e.begin(packets);
-        let frame = |i: usize| {
-            let empty = Frame { data: &[], ts: 0, link: 1, index: 0 };
-            // SAFETY: the caller promises so.
-            packets.get(i).map_or(empty, |p| unsafe { p.frame() })
-        };
+        e.begin();
         let done = |i: usize, v: Verdict| {
             if !verdicts.is_null() {
                 // SAFETY: there is room for `count`, and `i` is less.
                 unsafe { verdicts.add(i).write(verdict(v)) }
             }
         };
-        e.bursts(packets.len(), frame, done);
+        // SAFETY: the caller promises so.
+        unsafe { e.bursts(packets, done) };
         e.end()
     })
 }
@@ -467,7 +481,7 @@ pub unsafe extern "C" fn tg_engine_process_mbufs(
     fence(|| {
         // SAFETY: the caller promises so.
         let (mut e, mbufs) = unsafe { (Use::of(engine)?, args::array(mbufs, count, "mbufs")?) };
-        e.begin(&[]);
+        e.begin();
         let done = |i: usize, v: Verdict| {
             if !verdicts.is_null() {
                 // SAFETY: there is room for `count`, and `i` is less.
@@ -490,7 +504,7 @@ pub unsafe extern "C" fn tg_engine_tick(engine: *mut tg_engine, now_ns: u64) -> 
     fence(|| {
         // SAFETY: the caller promises so.
         let mut e = unsafe { Use::of(engine) }?;
-        e.begin(&[]);
+        e.begin();
         e.run(|engine, open| engine.tick(now_ns, open));
         e.end()
     })
@@ -506,7 +520,7 @@ pub unsafe extern "C" fn tg_engine_finish(engine: *mut tg_engine) -> tg_status {
     fence(|| {
         // SAFETY: the caller promises so.
         let mut e = unsafe { Use::of(engine) }?;
-        e.begin(&[]);
+        e.begin();
         e.run(|engine, open| engine.finish(open));
         e.end()
     })

@@ -386,20 +386,22 @@ pub type tg_field_fn = Option<unsafe extern "C" fn(field: *const tg_field, user:
 /// What is made for readers of the event at hand.
 struct Made {
     record: Record,
-    have_record: bool,
     line: Option<EveLine>,
     text: Vec<u8>,
-    have_line: bool,
     /// Texts of more than one piece: addresses of references.
     joined: Vec<u8>,
 }
 
-/// Where an engine lends its events.
+/// Where an engine lends its events. What every event touches is one cache line.
+#[repr(C, align(64))]
 pub(crate) struct Slot {
     event: Cell<Option<Event<'static>>>,
-    first: Cell<bool>,
     /// Packets of the call at hand.
     packets: Cell<(*const tg_packet, usize)>,
+    first: Cell<bool>,
+    /// The record, or the line, of the event is made.
+    have_record: Cell<bool>,
+    have_line: Cell<bool>,
     made: RefCell<Made>,
     eve: Option<EveSettings>,
 }
@@ -414,34 +416,29 @@ impl Slot {
     pub fn new(eve: Option<EveSettings>, inline: bool) -> Slot {
         Slot {
             event: Cell::new(None),
-            first: Cell::new(true),
             packets: Cell::new((std::ptr::null(), 0)),
+            first: Cell::new(true),
+            have_record: Cell::new(false),
+            have_line: Cell::new(false),
             made: RefCell::new(Made {
                 record: Record::new(),
-                have_record: false,
                 line: eve.clone().map(|s| EveLine::new(s, inline)),
                 text: Vec::with_capacity(64 << 10),
-                have_line: false,
                 joined: Vec::with_capacity(1 << 10),
             }),
             eve,
         }
     }
 
-    /// The packets that events may come from until the next call.
-    pub fn packets(&self, p: &[tg_packet]) {
-        self.packets.set((p.as_ptr(), p.len()));
-    }
-
-    /// Lends `event` while `f` runs.
-    pub fn lend(&self, event: &Event<'_>, first: bool, f: impl FnOnce()) {
+    /// Lends `event`, which comes from one of `packets` if from any, while `f` runs.
+    pub fn lend(&self, event: &Event<'_>, first: bool, packets: &[tg_packet], f: impl FnOnce()) {
         // SAFETY: the lifetime is only longer on paper: the event is taken away before this function returns, and
         // readers get at it through `with` alone, which lends it for as long as they run.
         let event = unsafe { std::mem::transmute::<Event<'_>, Event<'static>>(*event) };
-        let mut made = self.made.borrow_mut();
-        (made.have_record, made.have_line) = (false, false);
-        drop(made);
+        self.have_record.set(false);
+        self.have_line.set(false);
         self.first.set(first);
+        self.packets.set((packets.as_ptr(), packets.len()));
         self.event.set(Some(event));
         let _back = Back(&self.event);
         f();
@@ -593,7 +590,7 @@ fn given(slot: &Slot, p: &Packet<'_>) -> Option<tg_packet> {
     if n == 0 {
         return None;
     }
-    // SAFETY: `Slot::packets` was told of them by the call that is still running, whose caller keeps them.
+    // SAFETY: `Slot::lend` was told of them by the call that is still running, whose caller keeps them.
     let list = unsafe { std::slice::from_raw_parts(list, n) };
     let at = p.data.as_ptr() as usize;
     list.iter().find(|g| (g.data as usize..g.data as usize + g.len as usize).contains(&at)).copied()
@@ -875,13 +872,13 @@ fn made(slot: &Slot) -> Res<std::cell::RefMut<'_, Made>> {
 /// Makes the record of the event's transaction, unless it is there.
 fn record<'a>(slot: &'a Slot, e: &Event<'_>) -> Res<std::cell::Ref<'a, Record>> {
     let Some((t, dir)) = tx(e) else { return err(TG_ERR_NOT_FOUND, "the event has no transaction") };
-    if let Ok(mut made) = slot.made.try_borrow_mut()
-        && !made.have_record
+    if !slot.have_record.get()
+        && let Ok(mut made) = slot.made.try_borrow_mut()
     {
         let settings = slot.eve.as_ref().and_then(|s| s.record(t.record()));
         made.record.clear(settings);
         t.log(dir, &mut made.record);
-        made.have_record = true;
+        slot.have_record.set(true);
     }
     let made = slot.made.try_borrow().or_else(|_| err(TG_ERR_REENTRANT, "the event is being written"))?;
     Ok(std::cell::Ref::map(made, |m| &m.record))
@@ -1081,13 +1078,13 @@ pub unsafe extern "C" fn tg_event_json(event: *const tg_event, line: *mut tg_byt
         let line = unsafe { args::out(line, "line") }?;
         let read = |slot: &Slot, e: &Event<'_>| {
             let made = &mut *made(slot)?;
-            if !made.have_line {
+            if !slot.have_line.get() {
                 let Some(w) = &mut made.line else {
                     return err(TG_ERR_UNSUPPORTED, "the settings have no eve-log");
                 };
                 made.text.clear();
                 made.text.extend_from_slice(w.write(e, slot.first.get()));
-                made.have_line = true;
+                slot.have_line.set(true);
             }
             if made.text.is_empty() {
                 return err(TG_ERR_NOT_FOUND, "the settings want no line for this event");

@@ -190,6 +190,26 @@ pub(crate) unsafe fn share<T: Object + Sync>(p: *const T::Opaque) -> Res<Inside<
     if cell.kind.load(Ordering::Relaxed) != cell.mark(T::KIND) { Err(dead::<T>()) } else { Ok(inside) }
 }
 
+/// Says whose an object is that is used by way of another one: [`peek`] is this thread's then, or nobody's.
+///
+/// # Safety
+/// `p` came from [`make`]; the caller is alone in the object by way of which it is used.
+#[inline]
+pub(crate) unsafe fn claim<T: Object>(p: *const T::Opaque, mine: bool) {
+    // SAFETY: cells live for ever.
+    let cell = unsafe { &*p.cast::<Cell>() };
+    cell.owner.store(if mine { this_thread() } else { 0 }, Ordering::Relaxed);
+}
+
+/// The object of a handle that lives, for as long as it does.
+///
+/// # Safety
+/// `p` came from [`make`] with this type and was not freed.
+pub(crate) unsafe fn object<T: Object>(p: *const T::Opaque) -> *const T {
+    // SAFETY: cells live for ever.
+    unsafe { &*p.cast::<Cell>() }.object.load(Ordering::Relaxed).cast()
+}
+
 /// Goes in only to look at what may be looked at while this thread is inside alone (or nobody is).
 ///
 /// # Safety

@@ -223,6 +223,16 @@ pub unsafe extern "C" fn tg_ruleset_describe(
     })
 }
 
+/// The rules behind a handle, for measurements in Rust that are to run the same ones.
+///
+/// # Safety
+/// `rules` is NULL or a handle.
+#[doc(hidden)]
+pub unsafe fn shared(rules: *const tg_ruleset) -> Option<Arc<RuleSet>> {
+    // SAFETY: the caller promises so.
+    unsafe { handle::share::<Rules>(rules) }.ok().map(|r| r.set.clone())
+}
+
 /// Frees a rule set; NULL is nothing to do. Engines that run with it go on. TG_ERR_HANDLE when it was freed before.
 ///
 /// # Safety

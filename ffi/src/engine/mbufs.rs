@@ -80,9 +80,8 @@ impl Use {
                 break;
             }
             let list = &packets[..burst.len()];
-            self.slot.packets(list);
             // SAFETY: the bytes are those of mbufs, or of `joined`, which is not touched meanwhile.
-            self.bursts(list.len(), |i| unsafe { list[i].frame() }, |i, v| done(b * BURST + i, v));
+            unsafe { self.bursts(list, |i, v| done(b * BURST + i, v)) };
         }
         // SAFETY: as above.
         unsafe { (*self.worker.core.get()).joined = joined };
