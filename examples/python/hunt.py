@@ -1,6 +1,6 @@
 """Hunts in a capture with Polars: who talks to whom, beacons, odd names, and what the rules say.
 
-    python hunt.py CAPTURE [RULES]
+    python hunt.py CAPTURE [RULES [CONFIG]]
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def odd_names(dns: pl.DataFrame) -> pl.DataFrame:
 
 
 def main() -> None:
-    path, rules = sys.argv[1], tidegate.Rules(sys.argv[2]) if len(sys.argv) > 2 else None
+    path, *more = sys.argv[1:]
+    rules = tidegate.Rules(more[0], config=more[1] if len(more) > 1 else None) if more else None
     capture = tidegate.read(path, rules)
     flows = capture.flows.to_polars()
     for title, frame in (

@@ -1,6 +1,6 @@
 """Pictures of a capture: traffic over time, talkers, alerts over time.
 
-    python plots.py CAPTURE RULES FOLDER
+    python plots.py CAPTURE FOLDER RULES [CONFIG]
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import tidegate
 
 
 def main() -> None:
-    path, rules, folder = sys.argv[1], tidegate.Rules(sys.argv[2]), Path(sys.argv[3])
+    path, folder = sys.argv[1], Path(sys.argv[2])
+    rules = tidegate.Rules(sys.argv[3], config=sys.argv[4] if len(sys.argv) > 4 else None)
     folder.mkdir(parents=True, exist_ok=True)
     capture = tidegate.read(path, rules)
 

@@ -13,12 +13,13 @@ import tidegate
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEMO = Path(os.environ.get("TIDEGATE_DEMO", ROOT / "out/demo/ai-factory.pcap"))
 DEMO_RULES = ROOT / "examples/rules/ai-factory.rules"
+DEMO_CONFIG = ROOT / "examples/ai-factory.yaml"
 COMMAND = Path(os.environ.get("TIDEGATE_COMMAND", ROOT / "target/release/tidegate"))
 
 #: A question to a name server: Ethernet, IPv4, UDP, DNS.
 DNS_FRAME = bytes.fromhex(
     "020000000002020000000001080045000039000140004011"
-    "64e60a000001080808089c400035002500000001010000010000000000000765"
+    "20a30a000001080808089c400035002500000001010000010000000000000765"
     "78616d706c6503636f6d0000010001"
 )
 
@@ -30,7 +31,7 @@ def demo() -> Path:
 
 @pytest.fixture
 def rules() -> tidegate.Rules:
-    return tidegate.Rules(DEMO_RULES)
+    return tidegate.Rules(DEMO_RULES, config=DEMO_CONFIG)
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def names(doctest_namespace: dict[str, object]) -> None:
     from tidegate.events import make_event
 
     doctest_namespace.update(
-        DEMO=DEMO, RULES=tidegate.Rules(DEMO_RULES), DNS_FRAME=DNS_FRAME, make_event=make_event
+        DEMO=DEMO, RULES=tidegate.Rules(DEMO_RULES, config=DEMO_CONFIG), DNS_FRAME=DNS_FRAME, make_event=make_event
     )
 
 

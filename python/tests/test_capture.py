@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 
 import tidegate
-from support import DEMO_RULES, run
+from support import DEMO_CONFIG, DEMO_RULES, run
 
 
 def command_events(command: Path, capture: Path, out: Path, *options: object) -> list[dict[str, object]]:
@@ -25,7 +25,7 @@ def command_events(command: Path, capture: Path, out: Path, *options: object) ->
 
 
 def test_events_equal_the_commands(demo: Path, rules: tidegate.Rules, command: Path, tmp_path: Path) -> None:
-    want = command_events(command, demo, tmp_path, "-S", DEMO_RULES)
+    want = command_events(command, demo, tmp_path, "-S", DEMO_RULES, "-c", DEMO_CONFIG)
     got = [e.eve for e in tidegate.read(demo, rules)]
     assert got == want
     assert Counter(e["event_type"] for e in want)["alert"] == 6
@@ -34,7 +34,7 @@ def test_events_equal_the_commands(demo: Path, rules: tidegate.Rules, command: P
 def test_written_files_equal_the_commands(
     demo: Path, rules: tidegate.Rules, command: Path, tmp_path: Path
 ) -> None:
-    want = command_events(command, demo, tmp_path / "a", "-S", DEMO_RULES)
+    want = command_events(command, demo, tmp_path / "a", "-S", DEMO_RULES, "-c", DEMO_CONFIG)
     stats = tidegate.read(demo, rules).write(tmp_path / "b")
     lines = (tmp_path / "b/eve.json").read_text().splitlines()
     assert [e for e in map(json.loads, lines) if e["event_type"] != "stats"] == want

@@ -79,7 +79,7 @@ def test_events_go_to_a_callback() -> None:
     engine = tidegate.Engine(tidegate.Rules(text=BLOCK_DNS), on_event=seen.append)
     engine.process([DNS_FRAME], 10**18)
     engine.tick(10**18 + 10**12)
-    assert [e.kind for e in seen] == ["alert", "dns", "flow"] or {"alert", "flow"} <= {e.kind for e in seen}
+    assert {"alert", "flow"} <= {e.kind for e in seen}
 
 
 def test_threads_wait_for_each_other() -> None:

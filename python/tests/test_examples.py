@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support import DEMO_RULES, ROOT
+from support import DEMO_CONFIG, DEMO_RULES, ROOT
 
 EXAMPLES = ROOT / "examples/python"
 
@@ -30,7 +30,7 @@ def example(name: str, *args: object, needs: str) -> str:
 
 
 def test_hunt(demo: Path) -> None:
-    out = example("hunt.py", demo, DEMO_RULES, needs="polars")
+    out = example("hunt.py", demo, DEMO_RULES, DEMO_CONFIG, needs="polars")
     assert "9100004" in out and "Odd names" in out
 
 
@@ -40,7 +40,7 @@ def test_features(demo: Path) -> None:
 
 
 def test_plots(demo: Path, tmp_path: Path) -> None:
-    example("plots.py", demo, DEMO_RULES, tmp_path, needs="matplotlib")
+    example("plots.py", demo, tmp_path, DEMO_RULES, DEMO_CONFIG, needs="matplotlib")
     for name in ("traffic", "talkers", "alerts"):
         assert (tmp_path / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
 
@@ -50,7 +50,7 @@ def test_notebook(demo: Path) -> None:
     nbformat = pytest.importorskip("nbformat")
     pytest.importorskip("ipykernel")
     book = nbformat.read(EXAMPLES / "first_look.ipynb", as_version=4)
-    env = {"CAPTURE": str(demo), "RULES": str(DEMO_RULES)}
+    env = {"CAPTURE": str(demo), "RULES": str(DEMO_RULES), "CONFIG": str(DEMO_CONFIG)}
     os.environ.update(env)
     try:
         nbclient.NotebookClient(book, timeout=120, kernel_name="python3").execute()

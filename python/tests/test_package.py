@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import tidegate
-from support import DEMO_RULES, run
+from support import DEMO_CONFIG, DEMO_RULES, run
 
 
 def module(*args: object) -> "subprocess.CompletedProcess[str]":
@@ -19,11 +19,11 @@ def module(*args: object) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_module_is_the_command(demo: Path, command: Path, tmp_path: Path) -> None:
-    for args in (["--version"], ["run", "--help"], ["run"], ["rules", "check", DEMO_RULES], ["run", "-r", "absent"]):
+    for args in (["--version"], ["run", "--help"], ["run"], ["rules", "check", DEMO_RULES, "-c", DEMO_CONFIG], ["run", "-r", "absent"]):
         mine, want = module(*args), run(command, *args)
         assert mine.returncode == want.returncode, (args, mine.stderr)
         assert mine.stdout.split(" in ")[0] == want.stdout.split(" in ")[0]
-    done = module("run", "-r", demo, "-S", DEMO_RULES, "-l", tmp_path)
+    done = module("run", "-r", demo, "-S", DEMO_RULES, "-c", DEMO_CONFIG, "-l", tmp_path)
     assert done.returncode == 0 and "alerts   6" in done.stdout
     assert (tmp_path / "eve.json").stat().st_size > 1000
 

@@ -84,7 +84,7 @@ class RuleError(TidegateError, ValueError):
     ...     tidegate.Rules(text='alert tcp any any -> any any (msg:"x"; contents:"y"; sid:1;)')
     ... except tidegate.RuleError as e:
     ...     print(e.line, e.column, e.reason)
-    1 41 contents: is not a keyword
+    1 40 contents: is not a keyword
     """
 
     def __init__(self, refused: Sequence[Refusal]) -> None:
