@@ -1,9 +1,8 @@
 //! Events as lines of EVE JSON: from captures, to Python or to files; and from frames that the caller has.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
@@ -13,14 +12,9 @@ use tidegate_core::event::{Event, EventSink};
 use tidegate_dataplane::config::Settings;
 use tidegate_dataplane::counters;
 use tidegate_dataplane::eve::{Counts, DropsSeen, EveLine, EveSink, Stats};
-use tidegate_dataplane::filter::Filter;
 
 use crate::errors;
-use crate::rules::{Compiled, RuleSetHandle, Wish};
-use crate::run::{Fault, Run, Source, Step};
-
-/// Longest stay away from Python, so that an interrupt is noticed.
-const TURN: Duration = Duration::from_millis(100);
+use crate::run::{Fault, Reading, Run, Step, turn};
 
 /// Collects lines.
 pub struct Lines {
@@ -107,37 +101,6 @@ pub fn stats<'py>(
     Ok(out)
 }
 
-/// How captures are read.
-#[derive(Clone)]
-pub struct Reading {
-    pub paths: Vec<PathBuf>,
-    /// Events name their capture.
-    pub folder: bool,
-    pub filter: Option<String>,
-    pub wish: Wish,
-}
-
-impl Reading {
-    /// Frames alone.
-    pub fn frames(&self) -> Result<Source, String> {
-        let filter = self.filter.as_deref().map(Filter::parse).transpose().map_err(|e| e.to_string())?;
-        Ok(Source::new(self.paths.clone(), filter))
-    }
-
-    /// Frames, the engine they go through, and its settings.
-    pub fn run(&self, rules: &Compiled, wish: Wish) -> Result<(Run, Settings, usize), String> {
-        let settings = rules.said.read(wish.inline)?;
-        let (engine, places) = rules.engine(&settings, wish);
-        Ok((Run::new(self.frames()?, engine), settings, places))
-    }
-}
-
-/// How far a run is: bytes of files, packets.
-pub fn told(source: &Source) -> (u64, u64) {
-    let p = &source.progress;
-    (p.bytes.load(Ordering::Relaxed), p.packets.load(Ordering::Relaxed))
-}
-
 /// The lock, waited for without holding the interpreter.
 pub fn entered<'a, T>(py: Python<'_>, m: &'a Mutex<T>) -> MutexGuard<'a, T> {
     m.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
@@ -156,32 +119,17 @@ struct Reader {
 #[pyclass(frozen, module = "tidegate._tidegate")]
 pub struct EventRun {
     inner: Mutex<Reader>,
-    folder: bool,
-    inline: bool,
+    reading: Py<Reading>,
 }
 
 #[pymethods]
 impl EventRun {
     #[new]
-    #[pyo3(signature = (rules, paths, folder, filter, memory, inline, ignore_checksums))]
-    #[allow(clippy::too_many_arguments)]
-    fn new(
-        py: Python<'_>,
-        rules: &RuleSetHandle,
-        paths: Vec<PathBuf>,
-        folder: bool,
-        filter: Option<String>,
-        memory: u64,
-        inline: bool,
-        ignore_checksums: Option<bool>,
-    ) -> PyResult<Self> {
-        let wish = Wish { memory, inline, ignore_checksums, shown: true, tell_packets: false };
-        let reading = Reading { paths, folder, filter, wish };
-        let compiled = rules.compiled.clone();
-        let (run, settings, _) =
-            py.detach(|| reading.run(&compiled, wish)).map_err(|e| errors::config(py, e))?;
-        let lines = Lines::new(&settings, inline);
-        Ok(EventRun { inner: Mutex::new(Reader { run, lines }), folder, inline })
+    fn new(py: Python<'_>, reading: Py<Reading>) -> PyResult<Self> {
+        let r = reading.get();
+        let (run, settings, _) = py.detach(|| r.run(true, false)).map_err(|e| errors::config(py, e))?;
+        let lines = Lines::new(&settings, r.inline);
+        Ok(EventRun { inner: Mutex::new(Reader { run, lines }), reading })
     }
 
     /// The next events, at least `least` of them unless time is up; `None` at the end.
@@ -191,16 +139,16 @@ impl EventRun {
         if r.run.ended() && r.lines.len() == 0 {
             return Ok(None);
         }
+        let folder = self.reading.get().folder;
         let result = py.detach(|| {
-            let start = Instant::now();
-            while r.lines.len() < least && start.elapsed() < TURN {
+            turn(|| {
                 match r.run.step(&mut r.lines)? {
                     Step::Frames => {}
-                    Step::Opened => r.lines.capture(r.run.source.path(), self.folder),
-                    Step::End => break,
+                    Step::Opened => r.lines.capture(r.run.source.path(), folder),
+                    Step::End => return Ok(false),
                 }
-            }
-            Ok(())
+                Ok(r.lines.len() < least)
+            })
         });
         result.map_err(|f| fault(py, &f))?;
         r.lines.take(py).map(Some)
@@ -208,7 +156,7 @@ impl EventRun {
 
     /// Bytes of files and packets read so far.
     fn progress(&self, py: Python<'_>) -> (u64, u64) {
-        told(&entered(py, &self.inner).run.source)
+        entered(py, &self.inner).run.source.progress.told()
     }
 
     /// Captures that ended before their end.
@@ -218,7 +166,7 @@ impl EventRun {
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let r = entered(py, &self.inner);
-        stats(py, &r.run.engine.stats(), &r.lines.counts, self.inline)
+        stats(py, &r.run.engine.stats(), &r.lines.counts, self.reading.get().inline)
     }
 }
 
@@ -233,40 +181,22 @@ struct Writer {
 #[pyclass(frozen, module = "tidegate._tidegate")]
 pub struct WriteRun {
     inner: Mutex<Writer>,
-    folder: bool,
-    inline: bool,
-    rules: (u64, u64, u64),
+    reading: Py<Reading>,
 }
 
 #[pymethods]
 impl WriteRun {
     #[new]
-    #[pyo3(signature = (rules, paths, folder, filter, memory, inline, ignore_checksums, directory))]
-    #[allow(clippy::too_many_arguments)]
-    fn new(
-        py: Python<'_>,
-        rules: &RuleSetHandle,
-        paths: Vec<PathBuf>,
-        folder: bool,
-        filter: Option<String>,
-        memory: u64,
-        inline: bool,
-        ignore_checksums: Option<bool>,
-        directory: PathBuf,
-    ) -> PyResult<Self> {
-        let compiled = rules.compiled.clone();
+    fn new(py: Python<'_>, reading: Py<Reading>, directory: PathBuf) -> PyResult<Self> {
+        let r = reading.get();
         let made = py.detach(|| {
-            let settings = compiled.said.read(inline)?;
-            let shown = settings.outputs.show_transactions();
-            let wish = Wish { memory, inline, ignore_checksums, shown, tell_packets: false };
-            let reading = Reading { paths, folder, filter, wish };
-            let (run, settings, _) = reading.run(&compiled, wish)?;
+            let shown = r.settings()?.outputs.show_transactions();
+            let (run, settings, _) = r.run(shown, false)?;
             std::fs::create_dir_all(&directory).map_err(|e| format!("{}: {e}", directory.display()))?;
-            let eve = EveSink::create(&settings.outputs, &directory, inline).map_err(|e| e.to_string())?;
+            let eve = EveSink::create(&settings.outputs, &directory, r.inline).map_err(|e| e.to_string())?;
             Ok::<_, String>(Writer { run, eve, settings, begun: Instant::now() })
         });
-        let inner = Mutex::new(made.map_err(|e| errors::config(py, e))?);
-        Ok(WriteRun { inner, folder, inline, rules: rules.counts() })
+        Ok(WriteRun { inner: Mutex::new(made.map_err(|e| errors::config(py, e))?), reading })
     }
 
     /// Goes on for a while; `false` when all is written.
@@ -276,16 +206,16 @@ impl WriteRun {
         if w.run.ended() {
             return Ok(false);
         }
+        let folder = self.reading.get().folder;
         let result = py.detach(|| {
-            let start = Instant::now();
-            while start.elapsed() < TURN {
+            turn(|| {
                 match w.run.step(&mut w.eve)? {
                     Step::Frames => {}
-                    Step::Opened => w.eve.capture(w.run.source.path(), self.folder),
+                    Step::Opened => w.eve.capture(w.run.source.path(), folder),
                     Step::End => return Ok(false),
                 }
-            }
-            Ok(true)
+                Ok(true)
+            })
         });
         let more = result.map_err(|f| fault(py, &f))?;
         if !more {
@@ -295,7 +225,7 @@ impl WriteRun {
     }
 
     fn progress(&self, py: Python<'_>) -> (u64, u64) {
-        told(&entered(py, &self.inner).run.source)
+        entered(py, &self.inner).run.source.progress.told()
     }
 
     fn damaged(&self, py: Python<'_>) -> Vec<String> {
@@ -304,17 +234,18 @@ impl WriteRun {
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let w = entered(py, &self.inner);
-        stats(py, &w.run.engine.stats(), &w.eve.counts, self.inline)
+        stats(py, &w.run.engine.stats(), &w.eve.counts, self.reading.get().inline)
     }
 }
 
 impl WriteRun {
     /// Writes what is written once: statistics, and the rest of the buffers.
     fn end(&self, w: &mut Writer) -> Result<(), String> {
-        let (rules_loaded, rules_failed, rules_skipped) = self.rules;
+        let r = self.reading.get();
+        let (rules_loaded, rules_failed, rules_skipped) = r.rules;
         if w.settings.stats {
             let s = w.run.engine.stats();
-            let counters = counters::named(&s, &w.eve.counts, self.inline, w.settings.stats_decoder_events);
+            let counters = counters::named(&s, &w.eve.counts, r.inline, w.settings.stats_decoder_events);
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             w.eve.stats(&Stats {
                 now: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),

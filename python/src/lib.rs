@@ -17,6 +17,7 @@ mod table;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use pyo3::PyClass;
 use pyo3::prelude::*;
 
 /// The command `tidegate`: arguments, the program's name first; the exit code.
@@ -27,19 +28,26 @@ fn command(py: Python<'_>, args: Vec<OsString>) -> u8 {
     (0..=u8::MAX).find(|&n| ExitCode::from(n) == code).unwrap_or(1)
 }
 
+/// Adds a class. Python gives objects memory for 16-byte alignment only: what needs more has to be in a `Box`.
+fn class<T: PyClass>(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    const { assert!(align_of::<T>() <= 16) };
+    m.add_class::<T>()
+}
+
 #[pymodule]
 fn _tidegate(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    m.add_class::<rules::RuleSetHandle>()?;
-    m.add_class::<events::EventRun>()?;
-    m.add_class::<events::WriteRun>()?;
-    m.add_class::<table::TableRun>()?;
-    m.add_class::<engine::EngineHandle>()?;
-    m.add_class::<engine::LiveRun>()?;
-    m.add_class::<scan::PatternSetHandle>()?;
-    m.add_class::<scan::PatternStream>()?;
-    m.add_class::<scan::ScannerHandle>()?;
-    m.add_class::<scan::TextStream>()?;
+    class::<rules::RuleSetHandle>(m)?;
+    class::<run::Reading>(m)?;
+    class::<events::EventRun>(m)?;
+    class::<events::WriteRun>(m)?;
+    class::<table::TableRun>(m)?;
+    class::<engine::EngineHandle>(m)?;
+    class::<engine::LiveRun>(m)?;
+    class::<scan::PatternSetHandle>(m)?;
+    class::<scan::PatternStream>(m)?;
+    class::<scan::ScannerHandle>(m)?;
+    class::<scan::TextStream>(m)?;
     m.add_function(wrap_pyfunction!(decode::decode, m)?)?;
     m.add_function(wrap_pyfunction!(table::statistics, m)?)?;
     m.add_function(wrap_pyfunction!(command, m)?)?;

@@ -3,21 +3,101 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
+use pyo3::prelude::*;
 use tidegate_core::engine::{Engine, Frame};
 use tidegate_core::event::{EventSink, Verdict};
 use tidegate_core::packet::{DecodeConfig, Decoder, MAX_PER_FRAME, PacketBuf};
 use tidegate_dataplane::capture::{Batch, Capture, CaptureError};
+use tidegate_dataplane::config::Settings;
 use tidegate_dataplane::filter::Filter;
+
+use crate::rules::{Compiled, RuleSetHandle, Wish};
 
 /// Frames taken at a time.
 const BATCH: usize = 256;
+/// Longest stay away from Python, so that an interrupt is noticed.
+const TURN: Duration = Duration::from_millis(100);
+
+/// Steps until one says that it was the last, or time is up; whether there are more.
+pub fn turn<E>(mut step: impl FnMut() -> Result<bool, E>) -> Result<bool, E> {
+    let start = Instant::now();
+    while start.elapsed() < TURN {
+        if !step()? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Captures, rules, and how they are read: what events, files and tables are made of.
+#[pyclass(frozen, module = "tidegate._tidegate")]
+pub struct Reading {
+    compiled: Arc<Compiled>,
+    /// Rules loaded, refused, skipped.
+    pub rules: (u64, u64, u64),
+    paths: Vec<PathBuf>,
+    /// Events name their capture.
+    pub folder: bool,
+    filter: Option<String>,
+    memory: u64,
+    pub inline: bool,
+    ignore_checksums: Option<bool>,
+}
+
+#[pymethods]
+impl Reading {
+    #[new]
+    #[pyo3(signature = (rules, paths, folder, filter, memory, inline, ignore_checksums))]
+    fn new(
+        rules: &RuleSetHandle,
+        paths: Vec<PathBuf>,
+        folder: bool,
+        filter: Option<String>,
+        memory: u64,
+        inline: bool,
+        ignore_checksums: Option<bool>,
+    ) -> Self {
+        let (compiled, rules) = (rules.compiled.clone(), rules.counts());
+        Reading { compiled, rules, paths, folder, filter, memory, inline, ignore_checksums }
+    }
+}
+
+impl Reading {
+    pub fn settings(&self) -> Result<Settings, String> {
+        self.compiled.said.read(self.inline)
+    }
+
+    /// Frames alone.
+    pub fn frames(&self) -> Result<Source, String> {
+        let filter = self.filter.as_deref().map(Filter::parse).transpose().map_err(|e| e.to_string())?;
+        Ok(Source::new(self.paths.clone(), filter))
+    }
+
+    /// Frames and the engine they go through, its settings, and how many places its flows have. `shown`: somebody
+    /// looks at transactions; `tell_packets`: and at each packet of a flow.
+    pub fn run(&self, shown: bool, tell_packets: bool) -> Result<(Run, Settings, usize), String> {
+        let (inline, ignore_checksums) = (self.inline, self.ignore_checksums);
+        let settings = self.settings()?;
+        let wish = Wish { memory: self.memory, inline, ignore_checksums, shown, tell_packets };
+        let (engine, places) = self.compiled.engine(&settings, wish);
+        Ok((Run::new(self.frames()?, engine), settings, places))
+    }
+}
 
 /// How far reading is; shared with whoever shows it.
 #[derive(Debug, Default)]
 pub struct Progress {
     pub bytes: AtomicU64,
     pub packets: AtomicU64,
+}
+
+impl Progress {
+    /// Bytes of files, packets.
+    pub fn told(&self) -> (u64, u64) {
+        (self.bytes.load(Ordering::Relaxed), self.packets.load(Ordering::Relaxed))
+    }
 }
 
 /// A fault that ended reading, and in which capture.

@@ -105,7 +105,8 @@ fn all<'a>(texts: &'a [Text<'_>]) -> PyResult<Vec<(&'a [u8], bool)>> {
 /// Literals and regular expressions in bytes.
 #[pyclass(frozen, module = "tidegate._tidegate")]
 pub struct PatternSetHandle {
-    set: Set,
+    // In a box for its alignment.
+    set: Box<Set>,
     /// Length of each literal; 0 for a regex, of which only the end is known.
     lengths: Vec<u32>,
     pool: Pool<SetScratch>,
@@ -130,7 +131,7 @@ impl PatternSetHandle {
         });
         let set = made.map_err(|e: (usize, String)| errors::raise(py, "PatternError", (e.1, e.0)))?;
         let lengths = patterns.iter().map(|(p, regex, _)| if *regex { 0 } else { p.len() as u32 }).collect();
-        Ok(PatternSetHandle { set, lengths, pool: Pool::new() })
+        Ok(PatternSetHandle { set: Box::new(set), lengths, pool: Pool::new() })
     }
 
     fn scan(&self, py: Python<'_>, text: Text<'_>, once: bool) -> PyResult<Vec<Hit>> {
@@ -269,7 +270,7 @@ fn normalise(py: Python<'_>, names: &[String]) -> PyResult<Normalise> {
 }
 
 enum Search {
-    Phrases(Phrases, Pool<TextScratch>),
+    Phrases(Box<Phrases>, Pool<TextScratch>),
     Rules(Arc<Compiled>, Normalise, Pool<RuleEngine>),
 }
 
@@ -335,7 +336,7 @@ impl ScannerHandle {
                 });
                 let built =
                     made.map_err(|e: (usize, String)| errors::raise(py, "PatternError", (e.1, e.0)))?;
-                Search::Phrases(built, Pool::new())
+                Search::Phrases(Box::new(built), Pool::new())
             }
             (None, Some(r)) => Search::Rules(r.compiled.clone(), n, Pool::new()),
             (None, None) => return Err(errors::config(py, "phrases or rules are needed")),

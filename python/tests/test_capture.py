@@ -142,7 +142,7 @@ def test_readers_of_arrow(demo: Path, tmp_path: Path) -> None:
     assert [r["flow_id"] for r in table] == arrow["flow_id"].to_pylist()
     duckdb = pytest.importorskip("duckdb")
     reader = pyarrow.RecordBatchReader.from_stream(table)
-    assert duckdb.sql("select count(*) from reader").fetchone() == (arrow.num_rows,)
+    assert duckdb.sql("select count(*) from reader").fetchall() == [(arrow.num_rows,)]
 
 
 def test_a_filter_leaves_packets_out(demo: Path) -> None:

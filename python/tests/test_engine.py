@@ -143,10 +143,10 @@ def test_live_both_ways() -> None:
     rules = tidegate.Rules(text='alert udp any any -> any 9553 (msg:"here"; content:"marker"; sid:5;)')
 
     def send() -> None:
-        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        for _ in range(20):
-            s.sendto(b"a marker", ("127.0.0.1", 9553))
-            time.sleep(0.05)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            for _ in range(20):
+                s.sendto(b"a marker", ("127.0.0.1", 9553))
+                time.sleep(0.05)
 
     try:
         listening = tidegate.live("lo", rules, seconds=3)

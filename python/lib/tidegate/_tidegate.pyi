@@ -2,6 +2,24 @@
 import os
 from typing import Any, final
 
+__all__ = [
+    "__version__",
+    "RuleSetHandle",
+    "Reading",
+    "EventRun",
+    "WriteRun",
+    "TableRun",
+    "EngineHandle",
+    "LiveRun",
+    "PatternSetHandle",
+    "PatternStream",
+    "ScannerHandle",
+    "TextStream",
+    "decode",
+    "statistics",
+    "command",
+]
+
 __version__: str
 
 _Path = str | os.PathLike[str]
@@ -34,7 +52,7 @@ class RuleSetHandle:
     def __len__(self) -> int: ...
 
 @final
-class EventRun:
+class Reading:
     def __new__(
         cls,
         rules: RuleSetHandle,
@@ -44,7 +62,11 @@ class EventRun:
         memory: int,
         inline: bool,
         ignore_checksums: bool | None,
-    ) -> EventRun: ...
+    ) -> Reading: ...
+
+@final
+class EventRun:
+    def __new__(cls, reading: Reading) -> EventRun: ...
     def next(self, least: int) -> list[tuple[str, str]] | None: ...
     def progress(self) -> tuple[int, int]: ...
     def damaged(self) -> list[str]: ...
@@ -52,17 +74,7 @@ class EventRun:
 
 @final
 class WriteRun:
-    def __new__(
-        cls,
-        rules: RuleSetHandle,
-        paths: list[_Path],
-        folder: bool,
-        filter: str | None,
-        memory: int,
-        inline: bool,
-        ignore_checksums: bool | None,
-        directory: _Path,
-    ) -> WriteRun: ...
+    def __new__(cls, reading: Reading, directory: _Path) -> WriteRun: ...
     def advance(self) -> bool: ...
     def progress(self) -> tuple[int, int]: ...
     def damaged(self) -> list[str]: ...
@@ -70,18 +82,7 @@ class WriteRun:
 
 @final
 class TableRun:
-    def __new__(
-        cls,
-        kind: str,
-        rules: RuleSetHandle,
-        paths: list[_Path],
-        filter: str | None,
-        memory: int,
-        inline: bool,
-        ignore_checksums: bool | None,
-        statistics: list[str],
-        first: int,
-    ) -> TableRun: ...
+    def __new__(cls, reading: Reading, kind: str, statistics: list[str], first: int) -> TableRun: ...
     def advance(self) -> bool: ...
     def __arrow_c_stream__(self, requested_schema: Any | None = None) -> Any: ...
     def columns(self) -> list[tuple[str, str]]: ...

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Protocol
 
-from ._tidegate import EventRun, TableRun, WriteRun, statistics as _groups
+from ._tidegate import EventRun, Reading, TableRun, WriteRun, statistics as _groups
 from .errors import CaptureError, TidegateWarning
 from .events import Event, make
 from .rules import PathLike, Rules, as_list, handle_of
@@ -213,13 +213,11 @@ class Capture:
         else:
             self._statistics = list(statistics or ())
         self._first = first
-        self._folder = folders or len(self.paths) > 1
-        self._filter = filter
-        self._memory = memory
-        self._inline = inline
-        self._ignore_checksums = ignore_checksums
         self._progress = progress
-        self._handle = handle_of(rules)
+        folder = folders or len(self.paths) > 1
+        self._reading = Reading(
+            handle_of(rules), list(self.paths), folder, filter, memory, inline, ignore_checksums
+        )
         #: Counters of the last complete reading of events, by EVE's names.
         self.stats: dict[str, int] = {}
 
@@ -230,9 +228,7 @@ class Capture:
 
     def __iter__(self) -> Iterator[Event]:
         """All events, in order: those that the command writes to ``eve.json``."""
-        run = EventRun(
-            self._handle, list(self.paths), self._folder, self._filter, self._memory, self._inline, self._ignore_checksums
-        )
+        run = EventRun(self._reading)
         bar = _Bar(self._progress, self.size, "events")
         try:
             while (events := run.next(_EVENTS)) is not None:
@@ -245,18 +241,10 @@ class Capture:
         _tell(run)
 
     def _table(self, name: str) -> Table:
+        statistics = self._statistics if name == "flows" else []
+
         def start() -> TableRun:
-            return TableRun(
-                name,
-                self._handle,
-                list(self.paths),
-                self._filter,
-                self._memory,
-                self._inline,
-                self._ignore_checksums,
-                self._statistics if name == "flows" else [],
-                self._first,
-            )
+            return TableRun(self._reading, name, statistics, self._first)
 
         return Table(name, start, self.size, self._progress)
 
@@ -292,16 +280,7 @@ class Capture:
 
     def write(self, directory: PathLike) -> dict[str, int]:
         """Writes ``eve.json`` and the other outputs of the configuration, as the command does, and gives the counters."""
-        run = WriteRun(
-            self._handle,
-            list(self.paths),
-            self._folder,
-            self._filter,
-            self._memory,
-            self._inline,
-            self._ignore_checksums,
-            directory,
-        )
+        run = WriteRun(self._reading, directory)
         bar = _Bar(self._progress, self.size, "write")
         try:
             while run.advance():

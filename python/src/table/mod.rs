@@ -8,9 +8,7 @@ mod record;
 mod rows;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::{RecordBatch, RecordBatchReader};
@@ -22,9 +20,8 @@ use tidegate_core::app::AppProto;
 use tidegate_core::event::{Alert, Event, EventSink, PacketSeen};
 
 use crate::errors;
-use crate::events::{Reading, entered};
-use crate::rules::{RuleSetHandle, Wish};
-use crate::run::{Fault, Progress, Run, Source, Step};
+use crate::events::entered;
+use crate::run::{Fault, Progress, Reading, Run, Source, Step, turn};
 use column::Kind;
 use flows::{Asked, Flows, GROUPS};
 use packets::Packets;
@@ -33,8 +30,6 @@ use rows::{Ends, HEAD, Rows, Spec};
 
 /// Rows of a batch.
 const ROWS: usize = 32 << 10;
-/// Longest stay away from Python, so that an interrupt is noticed.
-const TURN: Duration = Duration::from_millis(100);
 
 /// What the table of alerts has behind the head.
 const ALERT: [Spec; 9] = [
@@ -223,17 +218,10 @@ pub struct TableRun {
 impl TableRun {
     /// `kind`: flows, alerts, http, dns, tls or packets. `statistics`: groups for flows.
     #[new]
-    #[pyo3(signature = (kind, rules, paths, filter, memory, inline, ignore_checksums, statistics, first))]
-    #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
+        reading: &Reading,
         kind: &str,
-        rules: &RuleSetHandle,
-        paths: Vec<PathBuf>,
-        filter: Option<String>,
-        memory: u64,
-        inline: bool,
-        ignore_checksums: Option<bool>,
         statistics: Vec<String>,
         first: usize,
     ) -> PyResult<Self> {
@@ -248,14 +236,11 @@ impl TableRun {
         let records = |wanted: &'static [Wanted]| (record::specs(wanted), wanted);
         let shown = matches!(kind, "http" | "dns" | "tls");
         let tell_packets = kind == "flows" && asked.groups != 0;
-        let wish = Wish { memory, inline, ignore_checksums, shown, tell_packets };
-        let reading = Reading { paths, folder: false, filter, wish };
-        let compiled = rules.compiled.clone();
         let made = py.detach(|| -> Result<From, String> {
             if kind == "packets" {
                 return Ok(From::Frames(Box::new((reading.frames()?, Packets::new()))));
             }
-            let (run, _, places) = reading.run(&compiled, wish)?;
+            let (run, _, places) = reading.run(shown, tell_packets)?;
             let (what, specs) = match kind {
                 "flows" => (What::Flows(Box::new(Flows::new(asked, places))), asked.specs()),
                 "alerts" => (What::Alerts, HEAD.into_iter().chain(ALERT).collect()),
@@ -284,16 +269,7 @@ impl TableRun {
     fn advance(&self, py: Python<'_>) -> PyResult<bool> {
         let mut m = entered(py, &self.making);
         let m = &mut *m;
-        let result = py.detach(|| {
-            let start = Instant::now();
-            while start.elapsed() < TURN {
-                if !m.step()? {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        });
-        result.map_err(|e| match e {
+        py.detach(|| turn(|| m.step())).map_err(|e| match e {
             MakeError::Read(f) => errors::capture(py, &f.path, &f.error),
             MakeError::Arrow(e) => errors::config(py, e),
         })
@@ -322,8 +298,7 @@ impl TableRun {
 
     /// Bytes of files and packets read so far. Never waits.
     fn progress(&self) -> (u64, u64) {
-        use std::sync::atomic::Ordering::Relaxed;
-        (self.progress.bytes.load(Relaxed), self.progress.packets.load(Relaxed))
+        self.progress.told()
     }
 
     /// Captures that ended before their end.
