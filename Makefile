@@ -139,15 +139,16 @@ install: $(BIN) install-lib
 # The Python package, in an environment of its own. Its debug build shares the crates of `make test`.
 PYENV   := $(OUT)/pyenv
 PY      := $(PYENV)/bin/python
-PIP     := $(PY) -m pip install -q --disable-pip-version-check
+PIP     := $(PY) -m pip install -q --disable-pip-version-check --no-compile
 MATURIN := CARGO_TARGET_DIR=$(abspath target) $(abspath $(PYENV))/bin/maturin
 # An interpreter to make the environment with.
 PYTHON3 ?= python3
 .PHONY: test-python test-python-heavy bench-python wheels demo-capture pytidegate
-$(PYENV)/ready: python/requirements-test.txt
+$(PYENV)/pyvenv.cfg:
 	@mkdir -p $(OUT)
 	@rm -rf $(PYENV); $(PYTHON3) -m venv $(PYENV) 2>/dev/null || { apt-get update -qq && apt-get install -qq -y python3 python3-venv >/dev/null && rm -rf $(PYENV) && $(PYTHON3) -m venv $(PYENV); } \
 	|| { echo "python3 with venv is needed: apt-get install python3 python3-venv"; exit 1; }
+$(PYENV)/ready: python/requirements-test.txt $(PYENV)/pyvenv.cfg
 	$(PIP) -r python/requirements-test.txt
 	@touch $@
 
