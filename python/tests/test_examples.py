@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support import DEMO_CONFIG, DEMO_RULES, ROOT
+from support import DEMO_CONFIG, DEMO_RULES, ROOT, run
 
 EXAMPLES = ROOT / "examples/python"
 
@@ -27,6 +27,21 @@ def example(name: str, *args: object, needs: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def test_alerts_are_the_commands_to_the_letter(demo: Path, command: Path, tmp_path: Path) -> None:
+    out = example("alerts.py", demo, DEMO_RULES, DEMO_CONFIG, needs="tidegate")
+    done = run(command, "run", "-q", "-r", demo, "-S", DEMO_RULES, "-c", DEMO_CONFIG, "-l", tmp_path)
+    assert done.returncode == 0, done.stderr
+    written = (tmp_path / "eve.json").read_text().splitlines()
+    want = [line for line in written if '"event_type":"alert"' in line]
+    assert out.splitlines() == want and len(want) == 6
+    wrong = tmp_path / "wrong.rules"
+    wrong.write_text('alert tcp any any -> any any (msg:"x"; contents:"y"; sid:1;)\n')
+    refused = subprocess.run(
+        [sys.executable, str(EXAMPLES / "alerts.py"), str(demo), str(wrong)], text=True, capture_output=True, check=False
+    )
+    assert refused.returncode == 1 and f"{wrong}:1:40: contents: is not a keyword" in refused.stderr
 
 
 def test_hunt(demo: Path) -> None:
