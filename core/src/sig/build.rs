@@ -5,7 +5,7 @@ use super::{
     rank,
     scan::Engine,
     simd::Level,
-    verify::{CASELESS, CLASS_AT, Entry, RUN, STRIDED, Verifier, Window, hash},
+    verify::{CASELESS, CLASS_AT, Entry, RUN, STRIDED, Sampling, Verifier, Window, hash, mixed},
 };
 use alloc::{vec, vec::Vec};
 
@@ -39,7 +39,11 @@ impl Crowd {
 
 /// The folded window as the verifier keys it.
 fn window_key(bytes: &[u8]) -> u32 {
-    bytes.iter().take(4).rev().fold(0, |key, &b| key << 8 | u32::from(b | 0x20))
+    let folded = |b: &[u8]| b.iter().rev().fold(0, |key, &b| key << 8 | u32::from(b | 0x20));
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(first), Some(last)) if bytes.len() > 4 => folded(first) ^ mixed(folded(last)),
+        _ => folded(bytes),
+    }
 }
 
 /// How likely a window is, on a scale that adds up: powers of two of its cost, linear between them.
@@ -47,13 +51,19 @@ fn weight(cost: u32) -> u64 {
     (8 + u64::from(cost % 8)) << (cost / 8).min(48)
 }
 
-/// The best `n` windows of `pat`, one after the other: how likely they are, and where the first ends. `n` is 1 when
-/// `pat` has less than `3 + n` bytes.
-fn choose(pat: &[u8], n: usize, crowd: &Crowd) -> (u64, usize) {
-    let w = pat.len().min(4);
+/// The windows of a pattern: how many one after the other, and the bytes of each.
+fn shape(pat: &[u8], strided: Option<Sampling>) -> (usize, usize) {
+    match strided {
+        Some(how) => (usize::from(how.every), usize::from(how.width)),
+        None => (1, pat.len().min(4)),
+    }
+}
+
+/// The best windows of `pat` of that shape: how likely they are, and where the first ends.
+fn choose(pat: &[u8], (n, w): (usize, usize), crowd: &Crowd) -> (u64, usize) {
     let mut best = (u64::MAX, pat.len());
     // From the end, so that of equal ones the shortest tail wins.
-    for end in (w..=pat.len() + 1 - n).rev().take(MAX_TAIL) {
+    for end in (w..=pat.len() + 1 - n).rev().take(MAX_TAIL + 4 - w.max(4)) {
         let mut sum = 0;
         for end in end..end + n {
             let win = &pat[end - w..end];
@@ -68,23 +78,27 @@ fn choose(pat: &[u8], n: usize, crowd: &Crowd) -> (u64, usize) {
     best
 }
 
-/// For each pattern where the first of its windows ends, and how many these are.
-fn choose_all(groups: &[Group<'_>], stride: usize, apart: &[usize], mut crowd: Crowd) -> Vec<(usize, usize)> {
+/// For each pattern where the first of its windows ends, and their shape.
+fn choose_all(
+    groups: &[Group<'_>],
+    how: Sampling,
+    apart: &[usize],
+    mut crowd: Crowd,
+) -> Vec<(usize, (usize, usize))> {
     let none = Crowd::new(0);
-    let keys = |pat: &[u8], (first, n): (usize, usize)| {
-        let w = pat.len().min(4);
+    let keys = |pat: &[u8], (first, (n, w)): (usize, (usize, usize))| {
         (first..first + n).map(|end| window_key(&pat[end - w..end])).collect::<Vec<_>>()
     };
     let runs = |g: &Group<'_>| is_run(g.pat, g.caseless) || g.pat.len() == 1;
     let mut chosen = Vec::with_capacity(groups.len());
     for (i, g) in groups.iter().enumerate() {
-        let strided = stride > 0 && g.pat.len() >= 3 + stride && apart.binary_search(&i).is_err();
-        let n = if strided { stride } else { 1 };
+        let strided = how.takes(g.pat.len()) && apart.binary_search(&i).is_err();
+        let shape = shape(g.pat, strided.then_some(how));
         if runs(g) {
-            chosen.push((g.pat.len(), n));
+            chosen.push((g.pat.len(), shape));
             continue;
         }
-        let c = (choose(g.pat, n, &crowd).1, n);
+        let c = (choose(g.pat, shape, &crowd).1, shape);
         keys(g.pat, c).into_iter().for_each(|k| crowd.add(k));
         chosen.push(c);
     }
@@ -134,14 +148,24 @@ fn choose_head(pat: &[u8], caseless: bool, windows: core::ops::Range<usize>) -> 
     (at as i16, u64::from_le_bytes(head), u64::from_le_bytes(mask))
 }
 
-/// Different patterns, by what matters to [`stride`].
-#[derive(Default)]
-struct Census {
-    all: usize,
-    /// Of 1 to 3, of 4, of 5 and 6 bytes.
-    short: usize,
-    four: usize,
-    middle: usize,
+/// How many different patterns there are of each length; of the last one or longer.
+struct Census([usize; 32]);
+
+impl Census {
+    fn new(groups: &[Group<'_>]) -> Census {
+        let mut c = [0; 32];
+        groups.iter().for_each(|g| c[g.pat.len().min(31)] += 1);
+        Census(c)
+    }
+
+    fn all(&self) -> usize {
+        self.0.iter().sum()
+    }
+
+    /// Those too short for such windows.
+    fn rest(&self, how: Sampling) -> usize {
+        (0..32).zip(&self.0).filter(|(len, _)| !how.takes(*len)).map(|c| c.1).sum()
+    }
 }
 
 /// Windows that a filter of buckets tells apart well.
@@ -149,41 +173,45 @@ fn few(level: Level) -> usize {
     if level == Level::Avx512 { 128 } else { 48 }
 }
 
-/// Whether long patterns have hashed windows (0: no, buckets do), and at every how many positions they are looked
-/// for: the fewer the faster, but patterns too short for it go into the buckets, which want to be few.
-fn stride(c: &Census, level: Level) -> usize {
+/// Whether long patterns have hashed windows, and which: the fewer positions are looked at the faster, and the longer
+/// windows are the fewer are found in vain, but patterns too short for it go into the buckets, which want to be few.
+fn sampling(c: &Census, level: Level) -> Sampling {
     let few = few(level);
-    if level == Level::Scalar || c.all <= few || c.all == c.short {
-        return 0;
+    if level == Level::Scalar || c.all() <= few {
+        return Sampling::NONE;
     }
-    let fits = |rest: usize| c.short + rest <= few + few / 2 || rest <= few / 8;
-    if fits(c.four + c.middle) {
-        4
-    } else if fits(c.four) {
-        2
-    } else {
-        1
+    let one = Sampling::new(1, 4);
+    let short = c.rest(one);
+    if c.all() == short {
+        return Sampling::NONE;
     }
+    // Each with the most patterns it may leave to the buckets.
+    let ways = match level {
+        Level::Avx512 => [((4, 8), 288), ((4, 4), few), ((2, 4), few * 3 / 4)],
+        _ => [((4, 4), few + few / 2), ((2, 4), few + few / 2), ((1, 4), usize::MAX)],
+    };
+    (ways.into_iter().map(|((every, width), most)| (Sampling::new(every, width), most)))
+        .find(|&(how, most)| c.rest(how) <= most || c.rest(how) - short <= few / 8)
+        .map_or(one, |way| way.0)
 }
 
-/// Patterns long enough for `stride` that go into the buckets all the same, with one window, because some of their
-/// windows would be common: as many as the buckets take, in ascending order.
-fn apart(groups: &[Group<'_>], c: &Census, stride: usize, level: Level, crowd: &Crowd) -> Vec<usize> {
+/// Patterns long enough for hashed windows that go into the buckets all the same, with one window, because some of
+/// theirs would be common: as many as the buckets take, in ascending order.
+fn apart(groups: &[Group<'_>], c: &Census, how: Sampling, level: Level, crowd: &Crowd) -> Vec<usize> {
     // One position in 4096.
     const COMMON: u64 = 8 << 20;
     // With a stride of 1 a window is looked for as often in either place.
-    if stride < 2 {
+    if how.every < 2 {
         return Vec::new();
     }
-    let there = c.short + if stride > 1 { c.four } else { 0 } + if stride > 2 { c.middle } else { 0 };
     let mut worst: Vec<(u64, usize)> = (groups.iter().enumerate())
-        .filter(|(_, g)| g.pat.len() >= 3 + stride && !is_run(g.pat, g.caseless))
-        .map(|(i, g)| (choose(g.pat, stride, crowd).0, i))
+        .filter(|(_, g)| how.takes(g.pat.len()) && !is_run(g.pat, g.caseless))
+        .map(|(i, g)| (choose(g.pat, shape(g.pat, Some(how)), crowd).0, i))
         .filter(|w| w.0 >= COMMON)
         .collect();
     worst.sort_unstable_by(|a, b| b.cmp(a));
     // With AVX-512 up to 160 fit two sets of buckets; a third and a fourth cost more than they save.
-    worst.truncate((few(level) * 5 / 4).saturating_sub(there));
+    worst.truncate((few(level) * 5 / 4).saturating_sub(c.rest(how)));
     let mut apart: Vec<usize> = worst.into_iter().map(|w| w.1).collect();
     apart.sort_unstable();
     apart
@@ -211,13 +239,13 @@ fn family(groups: &[Group<'_>], i: usize) -> Option<(usize, usize)> {
     Some((i - before, before + after))
 }
 
-/// Builds for `level`; `force` is a stride instead of the one that fits the patterns best, for tests.
-pub(super) fn build(b: &Builder, level: Level, force: Option<usize>) -> Database<'static> {
+/// Builds for `level`; `force` is how windows are looked for instead of what fits the patterns best, for tests.
+pub(super) fn build(b: &Builder, level: Level, force: Option<Sampling>) -> Database<'static> {
     build_for(b, level, force, level)
 }
 
 /// Builds what [`build`] builds for `level`, with the filters of `run`.
-pub(super) fn build_for(b: &Builder, level: Level, force: Option<usize>, run: Level) -> Database<'static> {
+pub(super) fn build_for(b: &Builder, level: Level, force: Option<Sampling>, run: Level) -> Database<'static> {
     let bytes = |p: &Pat| &b.bytes[p.at as usize..p.at as usize + usize::from(p.len)];
     let mut order: Vec<u32> = (0..b.pats.len() as u32).collect();
     order.sort_by(|&x, &y| {
@@ -245,22 +273,14 @@ pub(super) fn build_for(b: &Builder, level: Level, force: Option<usize>, run: Le
         id_refs.push(IdRef { id: p.id, dense: LAST_ID });
     }
 
-    let mut census = Census { all: groups.len(), ..Census::default() };
-    for g in &groups {
-        match g.pat.len() {
-            0..=3 => census.short += 1,
-            4 => census.four += 1,
-            5 | 6 => census.middle += 1,
-            _ => {}
-        }
-    }
-    let stride = force.unwrap_or_else(|| stride(&census, level));
+    let census = Census::new(&groups);
+    let how = force.unwrap_or_else(|| sampling(&census, level));
 
     let crowd = Crowd::new(groups.len());
-    let apart = apart(&groups, &census, stride, level, &crowd);
-    let chosen = choose_all(&groups, stride, &apart, crowd);
+    let apart = apart(&groups, &census, how, level, &crowd);
+    let chosen = choose_all(&groups, how, &apart, crowd);
     let mut arena = Vec::new();
-    let mut windows = Vec::with_capacity(groups.len() * stride.max(1));
+    let mut windows = Vec::with_capacity(groups.len() * usize::from(how.every).max(1));
     let mut entries = Vec::with_capacity(groups.len());
     let mut lens = Vec::new();
     let (mut max_tail, mut sum_tails) = (0usize, 0usize);
@@ -272,7 +292,7 @@ pub(super) fn build_for(b: &Builder, level: Level, force: Option<usize>, run: Le
             let at = groups[start].ids;
             let run = (start + n - 1 - i) as u16;
             let w = groups[start].pat.len().min(4);
-            let class = if stride == 1 && w == 4 { STRIDED } else { w as u32 - 1 };
+            let class = if how == Sampling::new(1, 4) && w == 4 { STRIDED } else { w as u32 - 1 };
             let flags = RUN | (class as u16) << CLASS_AT;
             entries.push(Entry { head, mask, at, ids: g.ids, len: len as u16, head_at, flags, run });
             // The first finds all the others.
@@ -292,11 +312,9 @@ pub(super) fn build_for(b: &Builder, level: Level, force: Option<usize>, run: Le
         if len > 8 {
             arena.extend_from_slice(g.pat);
         }
-        let (_, n) = chosen[i];
-        let strided = stride > 0 && len >= 3 + stride && apart.binary_search(&i).is_err();
-        let w = len.min(4);
+        let (first, (n, w)) = chosen[i];
+        let strided = how.takes(len) && apart.binary_search(&i).is_err();
         let class = if strided { STRIDED } else { w as u32 - 1 };
-        let first = chosen[i].0;
         let (head_at, head, mask) = choose_head(g.pat, g.caseless, first - w..first + n - 1);
         let flags = (class as u16) << CLASS_AT | if g.caseless { CASELESS } else { 0 };
         entries.push(Entry { head, mask, at, ids: g.ids, len: len as u16, head_at, flags, run: 0 });
@@ -305,10 +323,12 @@ pub(super) fn build_for(b: &Builder, level: Level, force: Option<usize>, run: Le
         }
         for end in first..first + n {
             let key = window_key(&g.pat[end - w..end]);
-            windows.push(Window { class, key, pat: i as u32, pre: end as u16, tail: (len - end) as u16 });
+            let pre = end - w.saturating_sub(4);
+            windows.push(Window { class, key, pat: i as u32, pre: pre as u16, tail: (len - pre) as u16 });
         }
-        max_tail = max_tail.max(len - first);
-        sum_tails += len - first;
+        let tail = len - (first - w.saturating_sub(4));
+        max_tail = max_tail.max(tail);
+        sum_tails += tail;
         lens.push(len);
     }
     let longest = groups.iter().map(|g| g.pat.len()).max().unwrap_or(0) as u32;
@@ -324,10 +344,10 @@ pub(super) fn build_for(b: &Builder, level: Level, force: Option<usize>, run: Le
     let (distinct, marks) = mark(&mut id_refs, groups.len());
     let singles = singles(&groups, &mut id_refs);
     let bytes: Vec<u8> = (0..=255).zip(&singles).filter(|(_, s)| **s != NONE).map(|(b, _)| b).collect();
-    let engine = Engine::choose(&keys, &bytes, only, run, stride);
+    let engine = Engine::choose(&keys, &bytes, only, run, how);
     Database {
         engine,
-        verify: Verifier::new(windows, entries, arena),
+        verify: Verifier::new(windows, entries, arena, how.more()),
         ids: id_refs.into(),
         singles: singles.into(),
         groups: groups.len() as u32,
@@ -338,7 +358,7 @@ pub(super) fn build_for(b: &Builder, level: Level, force: Option<usize>, run: Le
         longest,
         max_tail: max_tail as u32,
         level,
-        stride: stride as u8,
+        how,
     }
 }
 

@@ -244,7 +244,7 @@ impl Database<'_> {
         on_match: &mut impl FnMut(&IdRef, usize) -> bool,
     ) -> Option<(usize, usize)> {
         let mut told = 0;
-        if !hits.is_empty() {
+        if hits.len() > 1 {
             hits.sort_unstable();
         }
         let mut n = 0;
@@ -338,12 +338,11 @@ impl Database<'_> {
         end: usize,
         on_match: &mut impl FnMut(&IdRef, usize) -> bool,
     ) -> Option<()> {
-        for r in self.ids_of(first, ids) {
-            if !on_match(r, end) {
-                return None;
-            }
+        // Most patterns have one id.
+        match self.ids.get(first as usize) {
+            Some(r) if first == ids && r.dense & LAST_ID != 0 => on_match(r, end).then_some(()),
+            _ => self.ids_of(first, ids).all(|r| on_match(r, end)).then_some(()),
         }
-        Some(())
     }
 
     #[inline(always)]

@@ -13,14 +13,15 @@
 //! 0   8  "TGSIGDB" and a line feed
 //! 8   4  version, 3
 //! 12  1  what the windows were chosen for (0 scalar, 1 SSSE3, 2 AVX2, 3 AVX-512, 4 NEON)
-//! 13  1  stride of windows: 0, 1, 2, 4
+//! 13  1  hashed windows are looked for at every ... positions: 0 (there are none), 1, 2, 4
+//! 14  1  their bytes, 4 to 8
 //! 16  8  checksum of all bytes but these
 //! 24  8  length of the image
 //! 32  .. counts, 4 bytes each: patterns added, slots, references, different patterns, ids, single bytes, arena, 0
 //! 64  .. tables: slots, references, patterns, ids, single bytes, arena; zeros up to 8
 //! ```
 use super::simd::cast::{bytes, take};
-use super::verify::{CASELESS, Entry, RUN};
+use super::verify::{CASELESS, Entry, RUN, Sampling};
 use super::{Builder, Database, IdRef, LAST_ID, build, simd::Level};
 use alloc::{borrow::Cow, vec::Vec};
 
@@ -86,7 +87,7 @@ impl<'a> Database<'a> {
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
         let level = LEVELS.iter().position(|l| *l == self.level).unwrap_or(0) as u8;
-        out.extend_from_slice(&[level, self.stride, 0, 0]);
+        out.extend_from_slice(&[level, self.how.every, self.how.width, 0]);
         out.extend_from_slice(&[0; 16]);
         for c in counts {
             out.extend_from_slice(&(c as u32).to_le_bytes());
@@ -162,9 +163,9 @@ impl<'a> Database<'a> {
         if rest.len() >= 8 || rest.iter().any(|b| *b != 0) {
             return Err(cut);
         }
-        let [level, stride, a, b] = chosen.to_le_bytes();
+        let [level, every, width, b] = chosen.to_le_bytes();
         let level = *LEVELS.get(usize::from(level)).ok_or(ImageError::False("an unknown instruction set"))?;
-        if !matches!(stride, 0 | 1 | 2 | 4) || (a, b, zero) != (0, 0, 0) {
+        if !matches!(every, 0 | 1 | 2 | 4) || !(4..=8).contains(&width) || (b, zero) != (0, 0) {
             return Err(ImageError::False("an unknown stride or option"));
         }
         let source =
@@ -172,7 +173,7 @@ impl<'a> Database<'a> {
         if (patterns as usize) < source.len() {
             return Err(ImageError::False("more patterns than were added"));
         }
-        let mut db: Database<'a> = build::build_for(&source, level, Some(usize::from(stride)), run);
+        let mut db: Database<'a> = build::build_for(&source, level, Some(Sampling::new(every, width)), run);
         let given = [bytes(slots), bytes(refs), bytes(entries), bytes(ids), bytes(singles), arena];
         if db.tables() != given {
             return Err(ImageError::False("its tables are not those of its patterns"));

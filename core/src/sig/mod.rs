@@ -145,7 +145,7 @@ pub struct Database<'a> {
     max_tail: u32,
     /// What the windows were chosen for, and how far apart those of long patterns are looked for.
     level: simd::Level,
-    stride: u8,
+    how: verify::Sampling,
 }
 
 /// A caller's id and its mark.

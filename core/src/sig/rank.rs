@@ -99,8 +99,13 @@ pub(super) const BYTE: [u8; 256] = {
     t
 };
 
-/// Cost of a window of up to four bytes as they stand in the pattern.
+/// Cost of a window as it stands in the pattern.
 pub(super) fn window_cost(bytes: &[u8]) -> u32 {
+    if bytes.len() > 4 {
+        // Two bits for every byte more: bytes of text tell each other.
+        let least = bytes.windows(4).map(window_cost).min().unwrap_or_default();
+        return least.saturating_sub(16 * (bytes.len() - 4) as u32);
+    }
     let mut cost: u32 = bytes.iter().map(|&b| u32::from(BYTE[usize::from(b)])).sum();
     if let [a, b, c, d] = *bytes
         && is_common(u32::from_le_bytes([a, b, c, d]) | FOLD)

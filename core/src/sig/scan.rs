@@ -1,7 +1,7 @@
 //! The engine of a database: which filters it has, and what they are called.
 use super::{
     simd::{HEAD, Level, WORDS, gram::Gram, list::Found, set::Bytes, teddy::Teddy, vbmi, vbmi::Fused, words},
-    verify::{CLASSES, STRIDED, code, hash, width},
+    verify::{CLASSES, STRIDED, Sampling, code, hash, mixed, width},
 };
 use alloc::{boxed::Box, string::String, vec, vec::Vec};
 
@@ -169,6 +169,8 @@ impl Filter {
 #[derive(Debug)]
 pub(super) struct Scalar {
     width: u32,
+    /// See [`Sampling::more`].
+    more: usize,
     bits: Box<[u64]>,
     /// The hash's top bits are the bit.
     shift: u32,
@@ -177,7 +179,7 @@ pub(super) struct Scalar {
 }
 
 impl Scalar {
-    fn new(keys: &[(u32, u32)], stride: usize) -> Scalar {
+    fn new(keys: &[(u32, u32)], class: u32, how: Sampling) -> Scalar {
         // One bit in 16 set, or fewer.
         let log = (keys.len() * 16).next_power_of_two().trailing_zeros().clamp(6, 22);
         let mut bits = vec![0u64; 1 << (log - 6)].into_boxed_slice();
@@ -186,22 +188,26 @@ impl Scalar {
             let h = hash(k.1) >> shift;
             bits[(h >> 6) as usize] |= 1 << (h & 63);
         }
-        let at = match stride {
+        let at = match how.every {
             2 => 0x5555_5555_5555_5555,
             4 => 0x1111_1111_1111_1111,
             _ => u64::MAX,
         };
-        Scalar { width: width(keys.first().map_or(0, |k| k.0)), bits, shift, at }
+        Scalar { width: width(class), more: how.more(), bits, shift, at }
     }
 
     fn fill(&self, hay: &[u8], first: usize, masks: &mut [u64; WORDS]) -> usize {
         let n = words(hay.len()).saturating_sub(first).min(WORDS);
+        let folded = |w: &[u8]| w.iter().rev().fold(0, |word, &b| word << 8 | u32::from(b | 0x20));
         for (i, m) in masks.iter_mut().enumerate().take(n) {
             let from = 64 * (first + i);
-            let text = hay.get(from..hay.len().min(from + HEAD + 64)).unwrap_or_default();
-            *m = text.windows(4).zip(0..).fold(0, |all, (w, at)| {
-                let word = w.iter().rev().fold(0, |word, &b| word << 8 | u32::from(b | 0x20));
-                let h = hash(word >> (8 * (4 - self.width))) >> self.shift;
+            let text = hay.get(from..hay.len().min(from + HEAD + 64 + self.more)).unwrap_or_default();
+            *m = text.windows(4 + self.more).zip(0..).fold(0, |all, (w, at)| {
+                let mut key = folded(w.get(..4).unwrap_or_default()) >> (8 * (4 - self.width));
+                if self.more > 0 {
+                    key ^= mixed(folded(w.get(self.more..).unwrap_or_default()));
+                }
+                let h = hash(key) >> self.shift;
                 all | (self.bits.get((h >> 6) as usize).map_or(0, |x| x >> (h & 63) & 1)) << at
             }) & self.at;
         }
@@ -211,13 +217,13 @@ impl Scalar {
 
 impl Engine {
     /// The engine for the windows `keys`, `(class, key)`, and the patterns `bytes` of one byte; `only` is the only
-    /// pattern, if there is one and it is exact; `stride` is that of the windows of class `STRIDED`.
+    /// pattern, if there is one and it is exact; `how` windows of class `STRIDED` are looked for.
     pub(super) fn choose(
         keys: &[(u32, u32)],
         bytes: &[u8],
         only: Option<&[u8]>,
         level: Level,
-        stride: usize,
+        how: Sampling,
     ) -> Engine {
         if keys.is_empty() && bytes.is_empty() {
             return Engine::Empty;
@@ -231,7 +237,7 @@ impl Engine {
         let classes = |keys: &[(u32, u32)]| keys.iter().fold(0, |all, k| all | 1u32 << k.0);
         let gram = || {
             let keys = strided.iter().map(|k| k.1);
-            (!strided.is_empty()).then(|| Gram::new(keys, strided.len(), stride, level))
+            (!strided.is_empty()).then(|| Gram::new(keys, strided.len(), how, level))
         };
         let all = match level {
             vbmi::LEVEL => All::Fused(Box::new(Fused::new(&few, bytes, gram()))),
@@ -241,8 +247,8 @@ impl Engine {
                     for c in (1..=STRIDED).rev() {
                         let keys = of(c);
                         if !keys.is_empty() {
-                            let stride = if c == STRIDED { stride } else { 1 };
-                            parts.push((Filter::Scalar(Scalar::new(&keys, stride)), 1 << c));
+                            let how = if c == STRIDED { how } else { Sampling::new(1, width(c) as u8) };
+                            parts.push((Filter::Scalar(Scalar::new(&keys, c, how)), 1 << c));
                         }
                     }
                 } else {

@@ -25,8 +25,7 @@ fn databases(pats: Pats<'_>) -> Vec<Database<'static>> {
     for &(p, c, id) in pats {
         b.add(p, c, id).unwrap();
     }
-    let strides = [None, Some(0), Some(1), Some(2), Some(4)];
-    simd::Level::available().flat_map(|l| strides.map(|s| build::build(&b, l, s))).collect()
+    b.variants()
 }
 
 fn check_all(pats: Pats<'_>, dbs: &[Database], hay: &[u8], scratch: &mut Scratch) {

@@ -20,13 +20,48 @@ pub(super) fn hash(key: u32) -> u32 {
     key.wrapping_mul(MUL)
 }
 
-/// Classes of windows: of 1, 2, 3 and 4 bytes looked for at every position, and of 4 bytes looked for at every
-/// `stride`-th, of which a pattern has `stride`. Those of 1 byte are matches and never get here.
+/// Classes of windows: of 1, 2, 3 and 4 bytes looked for at every position, and of 4 to 8 bytes looked for as
+/// [`Sampling`] says. Those of 1 byte are matches and never get here.
 pub(super) const CLASSES: usize = 5;
 /// The class of the last kind.
 pub(super) const STRIDED: u32 = 4;
 
-/// Bytes of a window of class `c`.
+/// How windows of the last class are looked for: at every `every`-th position (none, if 0), of which a pattern has as
+/// many, each `width` bytes long, 4 to 8. Their place is where their first four bytes end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sampling {
+    pub every: u8,
+    pub width: u8,
+}
+
+impl Sampling {
+    pub(super) const NONE: Sampling = Sampling { every: 0, width: 4 };
+
+    pub(super) fn new(every: u8, width: u8) -> Sampling {
+        Sampling { every, width }
+    }
+
+    /// Whether a pattern of `len` bytes has such windows.
+    pub(super) fn takes(self, len: usize) -> bool {
+        self.every > 0 && len + 1 >= usize::from(self.every) + usize::from(self.width)
+    }
+
+    /// How many bytes they have beyond four.
+    pub(super) fn more(self) -> usize {
+        usize::from(self.width.saturating_sub(4))
+    }
+}
+
+/// The folded last four bytes of a window of more than four, mixed into the key that its first four give.
+#[inline(always)]
+pub(super) fn mixed(last: u32) -> u32 {
+    (last | FOLD).wrapping_mul(MORE)
+}
+
+/// Multiplier of [`mixed`].
+pub(super) const MORE: u32 = 0x85EB_CA6B;
+
+/// Bytes of a window of class `c`, of the last one those that its place is told by.
 #[inline(always)]
 pub(super) fn width(c: u32) -> u32 {
     (c + 1).min(4)
@@ -50,12 +85,18 @@ pub(super) fn key_of(word: u32, code: u32) -> u32 {
     ((word | FOLD) >> (code >> 16 & 31)) ^ code >> 24
 }
 
+/// All bits for the code of the last class, none for others.
+#[inline(always)]
+pub(super) fn strided(code: u32) -> u32 {
+    ((code << 2) as i32 >> 31) as u32
+}
+
 /// One window of a pattern, for building.
 pub(super) struct Window {
     pub class: u32,
-    /// The folded bytes, the first lowest.
+    /// The folded bytes, the first lowest; of more than four [`mixed`].
     pub key: u32,
-    /// The pattern, and the bytes from its start to the end of the window and from there to its own end.
+    /// The pattern, and the bytes from its start to the place of the window and from there to its own end.
     pub pat: u32,
     pub pre: u16,
     pub tail: u16,
@@ -141,6 +182,8 @@ pub(super) struct Verifier<'a> {
     pub entries: Cow<'a, [Entry]>,
     pub arena: Cow<'a, [u8]>,
     keys: u32,
+    /// See [`Sampling::more`].
+    more: usize,
     /// Whether there are tables among the references.
     jumps: bool,
 }
@@ -312,7 +355,12 @@ impl Entry {
 
 impl Verifier<'_> {
     /// The table of `windows`, whose patterns are `entries`.
-    pub(super) fn new(mut windows: Vec<Window>, entries: Vec<Entry>, arena: Vec<u8>) -> Verifier<'static> {
+    pub(super) fn new(
+        mut windows: Vec<Window>,
+        entries: Vec<Entry>,
+        arena: Vec<u8>,
+        more: usize,
+    ) -> Verifier<'static> {
         if windows.is_empty() {
             return Verifier { entries: entries.into(), arena: arena.into(), ..Verifier::default() };
         }
@@ -365,6 +413,7 @@ impl Verifier<'_> {
             entries: entries.into(),
             arena: arena.into(),
             keys: keys as u32,
+            more,
             jumps,
         }
     }
@@ -415,7 +464,7 @@ impl Verifier<'_> {
         out: &mut [u64],
         n: usize,
     ) -> usize {
-        probe::narrow(&self.slots, self.shift, text.bytes, base, items, out, n)
+        probe::narrow(&self.slots, self.shift, self.more, text.bytes, base, items, out, n)
     }
 
     /// Survivors that are led to a table are led on to the list in it, or go; returns how many of the first `n` of

@@ -1,15 +1,15 @@
 //! Many windows of four bytes: a bitmap over their hash, small enough for the first-level caches.
 //!
-//! With a stride of 2 or 4 only every second or fourth position is looked at, and a pattern has as many windows,
-//! one of which lies there. Three passes over up to 1024 positions at a time, so that none waits for the stores of the one before: vectors
+//! With a stride of 2 or 4 only every second or fourth position is looked at, and a pattern has as many
+//! windows, one of which lies there. Three passes over up to 1024 positions at a time, so that none waits for the stores of the one before: vectors
 //! fold and hash the four bytes at each position into a byte index and a bit number; scalar loads fetch the bytes
 //! (faster than gathers on the machines measured); vectors test the bit in each.
 use super::super::{
     rank::FOLD,
-    verify::{MUL, hash},
+    verify::{MORE, MUL, Sampling, hash},
 };
 use super::vector::Vector;
-use super::{BLOCK, HEAD, Level, WORDS, padded, words};
+use super::{BLOCK, HEAD, Level, WORDS, words};
 use alloc::{boxed::Box, vec};
 use core::mem::MaybeUninit;
 
@@ -23,17 +23,20 @@ pub(in super::super) struct Gram {
     shift: u32,
     /// 1, 2 or 4.
     stride: u32,
+    /// See [`Sampling::more`].
+    more: usize,
     bits: Box<[u8]>,
 }
 
 impl Gram {
-    /// A bitmap of `keys`, the folded four bytes of `n` windows, to be found at every `stride` positions.
+    /// A bitmap of `keys`, those of `n` windows, to be found as `how` says.
     pub(in super::super) fn new(
         keys: impl Iterator<Item = u32>,
         n: usize,
-        stride: usize,
+        how: Sampling,
         level: Level,
     ) -> Gram {
+        let stride = usize::from(how.every);
         // 16 positions in 1024 pass in vain, or fewer, while that is small; at least 4 KiB, which any cache holds.
         let log = (n * 128 / stride).next_power_of_two().trailing_zeros().clamp(15, MOST);
         let shift = 32 - log;
@@ -42,11 +45,16 @@ impl Gram {
             let h = hash(k) >> shift;
             bits[(h >> 3) as usize] |= 1 << (h & 7);
         }
-        Gram { level, shift, stride: stride as u32, bits }
+        Gram { level, shift, stride: u32::from(how.every), more: how.more(), bits }
     }
 
     pub(in super::super) fn describe(&self) -> alloc::string::String {
-        alloc::format!("hashed, {} bytes, every {} positions", self.bits.len(), self.stride)
+        alloc::format!(
+            "hashed, {} bytes, {} at every {} positions",
+            self.bits.len(),
+            4 + self.more,
+            self.stride
+        )
     }
 
     pub(in super::super) fn memory_bytes(&self) -> usize {
@@ -59,13 +67,18 @@ impl Gram {
         if first >= total {
             return 0;
         }
-        if hay.len() < BLOCK {
-            // SAFETY: `hay.len()` bytes are readable at its start.
-            let block = unsafe { padded(hay.as_ptr(), hay.len()) };
-            self.run(&block, 0, 1, masks);
-            // `total` was 1 or more, so `hay.len()` exceeds `HEAD`, and there are at most 63 ends.
-            masks[0] &= (1u64 << (hay.len() - HEAD)) - 1;
-            return 1;
+        if hay.len() < BLOCK + self.more {
+            let rest = hay.get(64 * first..).unwrap_or_default();
+            let n = (total - first).min(WORDS);
+            for (i, m) in masks.iter_mut().enumerate().take(n) {
+                let rest = rest.get(64 * i..).unwrap_or_default();
+                let mut block = [0u8; BLOCK + 4];
+                block.iter_mut().zip(rest).for_each(|(b, r)| *b = *r);
+                let mut one = [0; WORDS];
+                self.run(&block, 0, 1, &mut one);
+                *m = one[0] & valid(rest.len() - HEAD);
+            }
+            return n;
         }
         let n = (total - first).min(WORDS);
         self.run(hay, first, n, masks);
@@ -75,7 +88,7 @@ impl Gram {
     /// The passes for `n <= WORDS` words from `first` of a `hay` of `BLOCK` bytes or more that has so many.
     #[inline(always)]
     fn run(&self, hay: &[u8], first: usize, n: usize, masks: &mut [u64; WORDS]) {
-        assert!(n <= WORDS && hay.len() >= BLOCK && first + n <= words(hay.len()));
+        assert!(n <= WORDS && hay.len() >= BLOCK + self.more && first + n <= words(hay.len()));
         let mut b = Buffers::new();
         // SAFETY: `n` was checked for `hay` just now; a level is given at build only when the machine has it
         // (`Level::available`); each pass finds what the one before wrote: `n` blocks of indices below the length
@@ -86,24 +99,13 @@ impl Gram {
             self.test_pass(&b, n, masks);
         }
         let at = 64 * (first + n - 1);
-        masks[n - 1] >>= at - start(hay, at, self.stride as usize);
+        masks[n - 1] = down(masks[n - 1], at - start(hay, at, self.stride as usize, self.more));
     }
 
-    /// Writes the words `first..first + n` of `hay` to `to`, all passes at once.
-    ///
-    /// # Safety
-    /// AVX-512 F, BW, VL and BMI2 are there; `hay` has these words; `to` has room for `n`.
+    /// 1, 2 or 4.
     #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
-    pub(super) unsafe fn fill_wide(&self, hay: &[u8], first: usize, n: usize, to: *mut u64) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            match self.stride {
-                1 => x86::fill_wide::<1>(self, hay, first, n, to),
-                2 => x86::fill_wide::<2>(self, hay, first, n, to),
-                _ => x86::fill_wide::<4>(self, hay, first, n, to),
-            }
-        }
+    pub(super) fn stride(&self) -> u32 {
+        self.stride
     }
 
     /// # Safety
@@ -157,12 +159,24 @@ impl Gram {
     }
 }
 
-/// Where the block of the words' position `at` is read: there, or for the last block as much before as keeps it in
-/// the input, a multiple of `stride`.
+/// Where the block of the words' position `at` is read: there, or for the last block as much before as keeps it and
+/// `more` bytes in the input, a multiple of `stride`.
 #[inline(always)]
-fn start(hay: &[u8], at: usize, stride: usize) -> usize {
-    let last = (hay.len() - 4) & !(stride - 1);
+fn start(hay: &[u8], at: usize, stride: usize, more: usize) -> usize {
+    let last = (hay.len() - 4 - more) & !(stride - 1);
     at.min(last - (64 - stride))
+}
+
+/// A word that was read `by` positions before its place.
+#[inline(always)]
+fn down(word: u64, by: usize) -> u64 {
+    if by < 64 { word >> by } else { 0 }
+}
+
+/// The lowest `n` bits, or all.
+#[inline(always)]
+pub(super) fn valid(n: usize) -> u64 {
+    if n >= 64 { u64::MAX } else { (1u64 << n) - 1 }
 }
 
 /// What the passes hand on, by block of 64 positions. A word is four positions.
@@ -190,26 +204,27 @@ impl Buffers {
 /// First pass: indices and bits.
 ///
 /// # Safety
-/// The instruction set of `V` is there; `n <= WORDS`; `hay` has `BLOCK` bytes or more and the words
+/// The instruction set of `V` is there; `n <= WORDS`; `hay` has `BLOCK` bytes or more, and those of longer windows, and the words
 /// `first..first + n`; `S` is 1, 2 or 4. Fills `n` blocks of `b.at` and `b.test`.
 #[inline(always)]
 unsafe fn hash_words<V: Vector, const S: usize>(
-    shift: u32,
+    g: &Gram,
     hay: &[u8],
     first: usize,
     n: usize,
     b: &mut Buffers,
 ) {
-    // SAFETY: a block's loads read `V::BYTES` bytes at `start + part * V::BYTES + k` for `k = 0, S, .. 4 - S`, so up
-    // to `start + 64 + 4 - S`, and `start <= hay.len() - 4 - 64 + S` by its definition. Stores go to `V::BYTES * part`
+    // SAFETY: a block's loads read `V::BYTES` bytes at `start + part * V::BYTES + k` for `k = 0, S, .. 4 - S`, and as many
+    // bytes more behind that as windows have beyond four, so up to `start + 64 + 4 - S + more`, and
+    // `start <= hay.len() - 4 - more - 64 + S` by its definition. Stores go to `V::BYTES * part`
     // of either half of the block's 128 bytes of indices, and to the same of its 64 of bits.
     unsafe {
         for i in 0..n {
-            let p = hay.as_ptr().add(start(hay, 64 * (first + i), S));
+            let p = hay.as_ptr().add(start(hay, 64 * (first + i), S, g.more));
             for part in 0..64 / V::BYTES {
                 let at = b.at.as_mut_ptr().add(32 * i).cast::<u8>().add(V::BYTES * part);
                 let test = b.test.as_mut_ptr().add(16 * i).cast::<u8>().add(V::BYTES * part);
-                hash_part::<V, S>(shift, |k| V::load(p.add(part * V::BYTES + k)), at, test);
+                hash_part::<V, S>(g, |k| V::load(p.add(part * V::BYTES + k)), at, test);
             }
         }
     }
@@ -221,7 +236,7 @@ unsafe fn hash_words<V: Vector, const S: usize>(
 /// The instruction set of `V` is there; the places can be written; `load(k)` gives the bytes at distance `k`.
 #[inline(always)]
 unsafe fn hash_part<V: Vector, const S: usize>(
-    shift: u32,
+    g: &Gram,
     load: impl Fn(usize) -> V,
     at: *mut u8,
     test: *mut u8,
@@ -231,7 +246,13 @@ unsafe fn hash_part<V: Vector, const S: usize>(
     unsafe {
         let (fold, mul, seven) = (V::splat32(FOLD), V::splat32(MUL), V::splat32(7));
         let powers = V::lanes(&POWERS);
-        let of = |k: usize| load(k).or(fold).mul32(mul).shr32(shift);
+        let of = |k: usize| {
+            let mut key = load(k).or(fold);
+            if g.more > 0 {
+                key = key.xor(load(k + g.more).or(fold).mul32(V::splat32(MORE)));
+            }
+            key.mul32(mul).shr32(g.shift)
+        };
         let bit = match S {
             1 => {
                 let h = [of(0), of(1), of(2), of(3)];
@@ -264,9 +285,9 @@ unsafe fn strides<V: Vector>(g: &Gram, hay: &[u8], first: usize, n: usize, b: &m
     // SAFETY: the caller's promise.
     unsafe {
         match g.stride {
-            1 => hash_words::<V, 1>(g.shift, hay, first, n, b),
-            2 => hash_words::<V, 2>(g.shift, hay, first, n, b),
-            _ => hash_words::<V, 4>(g.shift, hay, first, n, b),
+            1 => hash_words::<V, 1>(g, hay, first, n, b),
+            2 => hash_words::<V, 2>(g, hay, first, n, b),
+            _ => hash_words::<V, 4>(g, hay, first, n, b),
         }
     }
 }
@@ -333,76 +354,118 @@ unsafe fn test_words<V: Vector>(b: &Buffers, n: usize, masks: &mut [u64; WORDS])
 }
 
 #[cfg(target_arch = "x86_64")]
-mod x86 {
+pub(super) mod x86 {
     //! The instances. Each needs the instruction set of its name.
-    use super::super::vbmi::x86::{load_first, valid};
+    use super::super::vbmi::x86::load_first;
     use super::*;
     use core::arch::x86_64::*;
 
+    /// The word `i` of `hay`.
+    ///
     /// # Safety
-    /// As [`Gram::fill_wide`].
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi1,bmi2")]
-    pub(super) unsafe fn fill_wide<const S: usize>(
-        g: &Gram,
-        hay: &[u8],
-        first: usize,
-        n: usize,
-        to: *mut u64,
-    ) {
-        let (p, len) = (hay.as_ptr(), hay.len());
-        // SAFETY: a word reads 64 bytes at `start + k` for `k = 0, S, .. 4 - S`, so up to `start + 4 - S + 64 <= len`; in a
-        // shorter input, which has one word at most, it reads under a mask.
+    /// AVX-512 F, BW, VL and BMI are there; `hay` has this word; `S` is the stride of `g`.
+    #[inline(always)]
+    pub(in super::super) unsafe fn at<const S: usize>(g: &Gram, hay: &[u8], i: usize) -> u64 {
+        let (p, len, at) = (hay.as_ptr(), hay.len(), 64 * i);
+        // SAFETY: a word reads 64 bytes at `start + k` and at `start + k + more` for `k = 0, S, .. 4 - S`, so up to
+        // `start + 4 - S + more + 64 <= len`. In a shorter input it reads under a mask.
         unsafe {
-            if len >= BLOCK {
-                for i in 0..n {
-                    let p = p.add(start(hay, 64 * (first + i), S));
-                    to.add(i).write(word::<S>(g, |k| __m512i::load(p.add(k))));
-                }
-                if let Some(i) = n.checked_sub(1) {
-                    let at = 64 * (first + i);
-                    to.add(i).write(to.add(i).read() >> (at - start(hay, at, S)));
-                }
-            } else if n > 0 {
-                to.write(word::<S>(g, |k| load_first(p.add(k), len - k)) & valid(len - HEAD));
+            if len < BLOCK + g.more {
+                let (p, len) = (p.wrapping_add(at), len.saturating_sub(at));
+                let word = word::<S>(g, |k| load_first(p.wrapping_add(k), len.saturating_sub(k)));
+                return word & valid(len.saturating_sub(HEAD));
             }
+            let from = start(hay, at, S, g.more);
+            down(word::<S>(g, |k| __m512i::load(p.add(from + k))), at - from)
         }
     }
 
-    /// The word at `load(0)`, where `load(k)` gives the 64 bytes at distance `k`, 0 to 3.
+    /// The word at `load(0)`, where `load(k)` gives the 64 bytes at distance `k`.
     ///
     /// # Safety
-    /// As [`fill_wide`].
+    /// As [`at`].
     #[inline(always)]
     unsafe fn word<const S: usize>(g: &Gram, load: impl Fn(usize) -> __m512i) -> u64 {
+        let mut word = 0;
+        for k in (0..4).step_by(S) {
+            // SAFETY: the caller's promise.
+            let m = unsafe { sixteen(g, |more| load(k + more)) };
+            // SAFETY: as above.
+            word |= unsafe { _pdep_u64(u64::from(m), 0x1111_1111_1111_1111 << k) };
+        }
+        word
+    }
+
+    /// Which of 16 windows are in the bitmap: `load(k)` gives four bytes of each at distance `k` from its start.
+    ///
+    /// # Safety
+    /// As [`at`].
+    #[inline(always)]
+    unsafe fn sixteen(g: &Gram, load: impl Fn(usize) -> __m512i) -> u32 {
         const POWERS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0];
         // SAFETY: the caller's promise. An index is a hash without its lowest three bits, and `bits` has a byte for
         // each.
         unsafe {
             let powers = _mm_loadu_si128(POWERS.as_ptr().cast());
             let bits = g.bits.as_ptr();
-            let mut word = 0;
-            // Volatile, so that the reads stay scalar: a vectorizer makes them slower. Bytes are put into vectors one by
-            // one: a quarter faster than shifting them together.
-            let of = |i: u64| i32::from(bits.add((i & 0xffff) as usize).read_volatile());
-            let four = |i: u64| {
-                let x = _mm_insert_epi8::<1>(_mm_cvtsi32_si128(of(i)), of(i >> 16));
-                _mm_insert_epi8::<3>(_mm_insert_epi8::<2>(x, of(i >> 32)), of(i >> 48))
-            };
-            let eight = |at: __m128i| {
-                let (low, high) = (_mm_cvtsi128_si64(at) as u64, _mm_extract_epi64::<1>(at) as u64);
-                _mm_unpacklo_epi32(four(low), four(high))
-            };
-            for k in (0..4).step_by(S) {
-                let h = load(k).or(__m512i::splat32(FOLD)).mul32(__m512i::splat32(MUL)).shr32(g.shift);
-                let at = _mm512_cvtepi32_epi16(h.shr32(3));
-                let (low, high) = (_mm256_castsi256_si128(at), _mm256_extracti128_si256::<1>(at));
-                let got = _mm_unpacklo_epi64(eight(low), eight(high));
-                let bit = _mm_shuffle_epi8(powers, _mm_and_si128(_mm512_cvtepi32_epi8(h), _mm_set1_epi8(7)));
-                let hit = _mm_test_epi8_mask(got, bit);
-                word |= _pdep_u64(u64::from(hit), 0x1111_1111_1111_1111 << k);
+            let fold = __m512i::splat32(FOLD);
+            let mut key = load(0).or(fold);
+            if g.more > 0 {
+                key = key.xor(load(g.more).or(fold).mul32(__m512i::splat32(MORE)));
             }
-            word
+            let h = key.mul32(__m512i::splat32(MUL)).shr32(g.shift);
+            let at = _mm512_cvtepi32_epi16(h.shr32(3));
+            let (low, high) = (_mm256_castsi256_si128(at), _mm256_extracti128_si256::<1>(at));
+            let got = _mm_unpacklo_epi64(fetch_eight(bits, low), fetch_eight(bits, high));
+            let bit = _mm_shuffle_epi8(powers, _mm_and_si128(_mm512_cvtepi32_epi8(h), _mm_set1_epi8(7)));
+            u32::from(_mm_test_epi8_mask(got, bit))
         }
+    }
+
+    /// The bytes of `bits` at eight indices of 16 bits, in the lower half. Written by hand: an insertion straight from
+    /// memory is one operation where what compilers make of it is three, and this is half of the time of a scan.
+    ///
+    /// # Safety
+    /// AVX and BMI1 are there; `bits` has a byte for each index.
+    #[inline(always)]
+    unsafe fn fetch_eight(bits: *const u8, at: __m128i) -> __m128i {
+        let mut got: __m128i;
+        // SAFETY: reads one byte at each index, which the caller promises to be there; writes registers only.
+        unsafe {
+            core::arch::asm!(
+                "vmovq {q}, {at}",
+                "vpextrq {r}, {at}, 1",
+                "movzx {t:e}, {q:x}",
+                "movzx {u:e}, {r:x}",
+                "vpxor {got}, {got}, {got}",
+                "vpinsrb {got}, {got}, byte ptr [{bits} + {t}], 0",
+                "vpinsrb {got}, {got}, byte ptr [{bits} + {u}], 4",
+                "bextr {t}, {q}, {second}",
+                "bextr {u}, {r}, {second}",
+                "vpinsrb {got}, {got}, byte ptr [{bits} + {t}], 1",
+                "vpinsrb {got}, {got}, byte ptr [{bits} + {u}], 5",
+                "bextr {t}, {q}, {third}",
+                "bextr {u}, {r}, {third}",
+                "vpinsrb {got}, {got}, byte ptr [{bits} + {t}], 2",
+                "vpinsrb {got}, {got}, byte ptr [{bits} + {u}], 6",
+                "shr {q}, 48",
+                "shr {r}, 48",
+                "vpinsrb {got}, {got}, byte ptr [{bits} + {q}], 3",
+                "vpinsrb {got}, {got}, byte ptr [{bits} + {r}], 7",
+                at = in(xmm_reg) at,
+                bits = in(reg) bits,
+                // 16 bits from bit 16 and from bit 32 on.
+                second = in(reg) 0x1010u64,
+                third = in(reg) 0x1020u64,
+                q = out(reg) _,
+                r = out(reg) _,
+                t = out(reg) _,
+                u = out(reg) _,
+                got = out(xmm_reg) got,
+                options(pure, readonly, nostack),
+            );
+        }
+        got
     }
 
     /// # Safety

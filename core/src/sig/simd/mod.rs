@@ -32,7 +32,7 @@ pub(super) type Key = (u32, u32);
 /// Ends without a filter.
 pub(super) const HEAD: usize = 3;
 /// Words filled by one call.
-pub(super) const WORDS: usize = 16;
+pub(super) const WORDS: usize = 24;
 /// Bytes one block reads.
 const BLOCK: usize = 64 + HEAD;
 

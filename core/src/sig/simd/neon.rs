@@ -42,6 +42,10 @@ impl Vector for uint8x16_t {
         via!(vorrq_u8(self, o))
     }
     #[inline(always)]
+    unsafe fn xor(self, o: Self) -> Self {
+        via!(veorq_u8(self, o))
+    }
+    #[inline(always)]
     unsafe fn lookup(self, i: Self) -> Self {
         via!(vqtbl1q_u8(self, i))
     }

@@ -1,16 +1,39 @@
 //! Candidates against the hash table of windows, and survivors against the heads of patterns: the loops that run for
 //! every one of them.
 use super::super::verify::{
-    BIAS, CLASS_AT, Entry, JUMP, PAT_BITS, POSITION, SEVERAL, Text, hash, key_of, survivor,
+    BIAS, CLASS_AT, Entry, JUMP, PAT_BITS, POSITION, SEVERAL, Text, hash, key_of, mixed, strided, survivor,
 };
 
-/// Writes to `out[n..]` what the slots of those of `items` say that may be windows, with their positions in the place
-/// of the tags; returns the new `n`. An item is `code | position`, its last byte is before `base + position` in `text`;
-/// `slots` has `1 << (32 - shift)` entries. Stops where there is no room or no text.
-#[inline(never)]
+/// [`narrow_with`] for windows of as many bytes more.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
 pub(in super::super) fn narrow(
     slots: &[u64],
     shift: u32,
+    more: usize,
+    text: &[u8],
+    base: usize,
+    items: &[u32],
+    out: &mut [u64],
+    n: usize,
+) -> usize {
+    if more == 0 {
+        narrow_with::<false>(slots, shift, 0, text, base, items, out, n)
+    } else {
+        narrow_with::<true>(slots, shift, more, text, base, items, out, n)
+    }
+}
+
+/// Writes to `out[n..]` what the slots of those of `items` say that may be windows, with their positions in the place
+/// of the tags; returns the new `n`. An item is `code | position`, its last byte is before `base + position` in `text`;
+/// `slots` has `1 << (32 - shift)` entries. Stops where there is no room or no text. Strided windows have `more` bytes beyond
+/// four, if `WIDE`.
+#[inline(never)]
+#[allow(clippy::too_many_arguments)]
+fn narrow_with<const WIDE: bool>(
+    slots: &[u64],
+    shift: u32,
+    more: usize,
     text: &[u8],
     base: usize,
     items: &[u32],
@@ -25,18 +48,26 @@ pub(in super::super) fn narrow(
     // Positions that are in the text: windows end at 4 or later, `first..=last` from the base.
     let first = 4usize.saturating_sub(base);
     let Some(last) = text.len().checked_sub(base) else { return n };
+    let far = text.len() - 4;
     let (mut to, text, slots) = (out.as_mut_ptr(), text.as_ptr(), slots.as_ptr());
     for &item in items {
         let at = (item & POSITION) as usize;
         if at < first || at > last {
             break;
         }
-        // SAFETY: `4 <= base + at <= text.len()`, checked just now, so that four bytes before it are in the text. A
+        // SAFETY: `4 <= base + at <= text.len()`, checked just now, so that four bytes before it are in the text, and
+        // so are four from `far` on or before. A
         // hash has 32 bits, so that its top `32 - shift` are a number below the length of `slots`, checked above.
         // `to` moves by one at most for every item, and there is room for as many as there are items.
         unsafe {
             let word = u32::from_le(text.add(base + at - 4).cast::<u32>().read_unaligned());
-            let h = hash(key_of(word, item));
+            let mut key = key_of(word, item);
+            if WIDE {
+                let last =
+                    u32::from_le(text.add((base + at - 4 + more).min(far)).cast::<u32>().read_unaligned());
+                key ^= mixed(last) & strided(item);
+            }
+            let h = hash(key);
             let slot = *slots.add((h >> shift) as usize);
             let (alive, kept) = survivor(slot, h, item);
             to.write(alive);

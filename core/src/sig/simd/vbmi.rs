@@ -1,13 +1,14 @@
 //! All filters in one pass, where the machine looks up 128-byte tables (AVX-512 VBMI, with VBMI2 and GFNI).
 //!
 //! Up to a few hundred windows go into buckets as in [`super::teddy`], but what a table is asked for is a hash of two
-//! neighbouring bytes, so a bucket of n windows passes about (n / 128)³ of all positions, whatever its windows have in common with ordinary
-//! text byte by byte. Windows of two bytes are asked for with two hashes, which together tell all pairs apart.
+//! neighbouring bytes: a bucket of n windows passes about (n / 128)³ of all positions, whatever its windows have in
+//! common with ordinary text byte by byte. Where that is too many the last two bytes are asked for with two hashes,
+//! which together tell all pairs apart: (n / 128)⁴, and (n / 128)² for windows of two bytes.
 use super::gram::Gram;
 use super::list::Found;
 use super::teddy::byte_at;
 use super::{Key, Level, WORDS, words};
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec, vec::Vec};
 
 /// Rows of two linear maps from a byte to 7 bits: output bit `i` is the parity of the input under row `i`. Both
 /// drop bit 5, the one that case flips, and keep the others apart.
@@ -16,6 +17,9 @@ const BEFORE: [u8; 8] = [4, 8, 16, 64, 128, 1, 2, 0];
 /// `BEFORE` with its output multiplied by x modulo x⁷ + x + 1: with it in the place of `BEFORE` two bytes give seven
 /// bits more, and all fourteen are different for different pairs.
 const AGAIN: [u8; 8] = [2, 6, 8, 16, 64, 128, 1, 0];
+
+/// What the tables of a set are asked for: which pair before the end of a window, and the map of its first byte.
+const HASHES: [(u32, &[u8; 8]); 4] = [(0, &BEFORE), (1, &BEFORE), (2, &BEFORE), (0, &AGAIN)];
 
 const fn map(rows: &[u8; 8], b: u8) -> u8 {
     let mut r = 0;
@@ -39,6 +43,11 @@ const fn matrix(rows: &[u8; 8]) -> i64 {
 #[repr(C, align(64))]
 struct Table([u8; 128]);
 
+/// The same buckets for 64 positions.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+struct Mask([u8; 64]);
+
 /// The filters of a database.
 #[derive(Debug)]
 pub(in super::super) struct Fused {
@@ -46,12 +55,10 @@ pub(in super::super) struct Fused {
     run: x86::Run,
     /// Patterns of one byte, by the low seven bits of the byte: [`LOW`] for that below 128, [`HIGH`] for the other.
     single: Option<Table>,
-    /// Sets of 8 buckets for windows of 2, 3 and 4 bytes.
-    sets: [u8; 3],
-    /// Buckets of the last set for 4 bytes that have the windows of 3 bytes: 0 or the upper ones.
-    merged: u8,
-    /// Per set one table for each hash: two for windows of 2 and 3 bytes, three for those of 4.
+    plan: Plan,
+    /// Per set one table for each hash, and per set the buckets of each class.
     tables: Box<[Table]>,
+    of_class: [[Mask; 3]; MOST],
     hashed: Option<Gram>,
 }
 
@@ -61,56 +68,90 @@ const HIGH: u8 = 0x40;
 /// The level of these filters.
 pub(in super::super) const LEVEL: Level = Level::Avx512;
 
-/// Sets for as many windows of four bytes.
-fn sets_of_four(n: usize) -> u8 {
-    match n {
-        0 => 0,
-        1..=32 => 1,
-        33..=160 => 2,
-        _ => 4,
+/// Sets of 8 buckets there may be.
+const MOST: usize = 4;
+
+/// How windows of 2, 3 and 4 bytes are spread over buckets.
+#[derive(Clone, Copy, Debug, Default)]
+struct Plan {
+    /// Sets of 8 buckets.
+    sets: u8,
+    /// Four hashes are asked, not three: of the last two bytes two.
+    four: bool,
+    /// Buckets of windows of 2, 3 and 4 bytes.
+    buckets: [u8; 3],
+}
+
+impl Plan {
+    /// The one that costs least for as many windows.
+    fn new(windows: [usize; 3], hashed: bool) -> Plan {
+        if windows == [0; 3] {
+            return Plan::default();
+        }
+        let mut best = (f64::INFINITY, Plan::default());
+        for sets in 1..=MOST as u8 {
+            for four in [hashed, true] {
+                if let Some((vain, buckets)) = spread(windows, 8 * sets, four) {
+                    // In cycles, for 64 positions: asking tables, and looking at what is found in vain.
+                    let cost = f64::from(sets) * if four { 8.0 } else { 6.0 } + 64.0 * 25.0 * vain;
+                    if cost < best.0 {
+                        best = (cost, Plan { sets, four, buckets });
+                    }
+                }
+            }
+        }
+        best.1
+    }
+
+    fn depth(self) -> usize {
+        if self.four { 4 } else { 3 }
     }
 }
 
-/// Sets for as many windows of two or three bytes.
-fn sets_of_few(n: usize) -> u8 {
-    match n {
-        0 => 0,
-        1..=24 => 1,
-        _ => 2,
+/// The best way to spread `windows` over as many `buckets`, and what they then find in vain at a position; none when
+/// there are too few.
+fn spread(windows: [usize; 3], buckets: u8, four: bool) -> Option<(f64, [u8; 3])> {
+    // What `b` buckets of the windows of a class find in vain.
+    let vain = |class: usize, b: u8| {
+        let each = windows[class] as f64 / (128.0 * f64::from(b));
+        // Tables that are not asked in vain.
+        let asked = class + if four { 2 } else { 1 };
+        (0..asked).fold(f64::from(b), |p, _| p * each)
+    };
+    let mut of = windows.map(|n| u8::from(n > 0));
+    for _ in 0..buckets.checked_sub(of.iter().sum())? {
+        let gain = |c: usize| if of[c] == 0 { 0.0 } else { vain(c, of[c]) - vain(c, of[c] + 1) };
+        if let Some(c) = (0..3).max_by(|&a, &b| gain(a).total_cmp(&gain(b))) {
+            of[c] += u8::from(of[c] > 0 && usize::from(of[c]) < windows[c]);
+        }
     }
+    Some(((0..3).filter(|&c| of[c] > 0).map(|c| vain(c, of[c])).sum(), of))
 }
 
 impl Fused {
     /// Filters for the windows `keys` of two to four bytes, patterns `bytes` of one byte, and hashed windows.
     pub(in super::super) fn new(keys: &[Key], bytes: &[u8], hashed: Option<Gram>) -> Fused {
-        let of = |c: u32| {
+        let of = [1, 2, 3].map(|c| {
             let mut keys: Vec<Key> = keys.iter().copied().filter(|k| k.0 == c).collect();
             // Neighbours share their last bytes, so a bucket has few different pairs.
             keys.sort_unstable();
             keys
-        };
-        let (two, mut three, mut four) = (of(1), of(2), of(3));
-        // Two of three bytes in a bucket are found in vain at one position in 4096.
-        let merged = !three.is_empty() && three.len() <= 6 && !four.is_empty();
-        let others = if merged { three.len().div_ceil(2) } else { 0 };
-        if merged {
-            four.append(&mut three);
-        }
-        let few = sets_of_few(three.len()).max(sets_of_few(two.len()));
-        let sets = [two.len(), three.len()].map(|n| if n == 0 { 0 } else { few });
-        let sets = [sets[0], sets[1], sets_of_four(four.len())];
-        let mut tables = Vec::new();
-        for (keys, sets, depth) in [(&two, sets[0], 2), (&three, sets[1], 2), (&four, sets[2], 3)] {
-            let (start, sets) = (tables.len(), usize::from(sets));
-            tables.resize(start + sets * depth, Table([0; 128]));
-            // Windows of 3 bytes among those of 4 have buckets of their own, the last ones.
-            let most = keys.iter().filter(|k| k.0 != 2 || !merged).count();
-            let own = 8 * sets - if depth == 3 { others } else { 0 };
+        });
+        let plan = Plan::new([0, 1, 2].map(|c: usize| of[c].len()), hashed.is_some());
+        let depth = plan.depth();
+        let mut tables = vec![Table([0; 128]); usize::from(plan.sets) * depth];
+        let mut of_class = [[Mask([0; 64]); 3]; MOST];
+        let mut first = 0;
+        for (class, keys) in of.iter().enumerate() {
+            let own = usize::from(plan.buckets[class]);
+            for bucket in first..first + own {
+                of_class[bucket / 8][class].0.iter_mut().for_each(|m| *m |= 1 << (bucket % 8));
+            }
             for (i, &k) in keys.iter().enumerate() {
-                let bucket = if i < most { i * own / most } else { own + (i - most) / 2 };
-                for d in 0..depth {
-                    let (at, before) = if k.0 == 1 && d == 1 { (0, &AGAIN) } else { (d as u32, &BEFORE) };
-                    let t = &mut tables[start + bucket / 8 * depth + d];
+                let bucket = first + i * own / keys.len();
+                // Where the two bytes lie before the end of the window that each table is asked for.
+                for (d, (at, before)) in HASHES.into_iter().take(depth).enumerate() {
+                    let t = &mut tables[bucket / 8 * depth + d];
                     match (byte_at(k, at), byte_at(k, at + 1)) {
                         (Some(x), Some(y)) => {
                             t.0[usize::from(map(&LAST, x) ^ map(before, y))] |= 1 << (bucket % 8);
@@ -119,6 +160,7 @@ impl Fused {
                     }
                 }
             }
+            first += own;
         }
         let single = (!bytes.is_empty()).then(|| {
             let mut t = Table([0; 128]);
@@ -129,11 +171,11 @@ impl Fused {
         });
         Fused {
             #[cfg(target_arch = "x86_64")]
-            run: x86::instance(sets, merged, single.is_some(), hashed.is_some()),
+            run: x86::instance(plan, single.is_some(), hashed.as_ref().map_or(0, Gram::stride)),
             single,
-            sets,
-            merged: !(0xff >> others),
+            plan,
             tables: tables.into(),
+            of_class,
             hashed,
         }
     }
@@ -147,8 +189,12 @@ impl Fused {
     pub(in super::super) fn describe(&self) -> String {
         let mut parts: Vec<String> = Vec::new();
         parts.extend(self.hashed.as_ref().map(Gram::describe));
-        for (w, n) in (2..).zip(self.sets).filter(|s| s.1 > 0) {
-            parts.push(alloc::format!("{} buckets by pairs for windows of {w}", 8 * n));
+        if self.plan.sets > 0 {
+            let Plan { buckets: [two, three, four], .. } = self.plan;
+            parts.push(alloc::format!(
+                "buckets by {} pairs: {two} for windows of 2, {three} of 3, {four} of 4",
+                self.plan.depth()
+            ));
         }
         parts.extend(self.single.as_ref().map(|_| "a byte set".into()));
         parts.join("; ")
@@ -178,7 +224,7 @@ impl Fused {
         }
         #[cfg(not(target_arch = "x86_64"))]
         {
-            let _ = (hay, first, found, single, self.merged, WORDS, words(0));
+            let _ = (hay, first, found, single, self.of_class, WORDS, words(0));
             unreachable!("built for AVX-512 only")
         }
     }
@@ -187,49 +233,49 @@ impl Fused {
 #[cfg(target_arch = "x86_64")]
 pub(super) mod x86 {
     use super::super::super::verify::{STRIDED, code};
-    use super::super::{BLOCK, HEAD, vector::Vector};
+    use super::super::{
+        BLOCK, HEAD,
+        gram::{valid, x86::at},
+        vector::Vector,
+    };
     use super::*;
     use core::arch::x86_64::*;
-    use core::mem::MaybeUninit;
 
     /// An instance of [`run`].
     pub(super) type Run = unsafe fn(&Fused, &[u8], usize, &mut Found, &mut Found) -> (usize, usize);
 
-    /// The instance for as many sets, with single bytes and hashed windows or without.
-    pub(super) fn instance(sets: [u8; 3], merged: bool, one: bool, hashed: bool) -> Run {
-        match (sets[0], sets[1], merged) {
-            (0, _, true) => by_four::<0, 0, true>(sets[2], one, hashed),
-            (1, _, true) => by_four::<1, 0, true>(sets[2], one, hashed),
-            (_, _, true) => by_four::<2, 0, true>(sets[2], one, hashed),
-            (0, 0, _) => by_four::<0, 0, false>(sets[2], one, hashed),
-            (1, 0, _) => by_four::<1, 0, false>(sets[2], one, hashed),
-            (0, 1, _) => by_four::<0, 1, false>(sets[2], one, hashed),
-            (1, _, _) => by_four::<1, 1, false>(sets[2], one, hashed),
-            (2, 0, _) => by_four::<2, 0, false>(sets[2], one, hashed),
-            (0, _, _) => by_four::<0, 2, false>(sets[2], one, hashed),
-            (_, _, _) => by_four::<2, 2, false>(sets[2], one, hashed),
+    /// The instance for a plan, with single bytes or without, and with hashed windows of a stride or without (0).
+    pub(super) fn instance(plan: Plan, one: bool, stride: u32) -> Run {
+        match stride {
+            0 => by_plan::<0>(plan, one),
+            1 => by_sets::<true, true, 1>(plan.sets, one),
+            2 => by_sets::<true, true, 2>(plan.sets, one),
+            _ => by_sets::<true, true, 4>(plan.sets, one),
         }
     }
 
-    fn by_four<const S2: usize, const S3: usize, const IN4: bool>(sets: u8, one: bool, hashed: bool) -> Run {
+    fn by_plan<const G: usize>(plan: Plan, one: bool) -> Run {
+        let short = plan.buckets[0] + plan.buckets[1] > 0;
+        match (plan.four, short) {
+            (false, false) => by_sets::<false, false, G>(plan.sets, one),
+            (false, true) => by_sets::<false, true, G>(plan.sets, one),
+            (true, false) => by_sets::<true, false, G>(plan.sets, one),
+            (true, true) => by_sets::<true, true, G>(plan.sets, one),
+        }
+    }
+
+    fn by_sets<const FOUR: bool, const SHORT: bool, const G: usize>(sets: u8, one: bool) -> Run {
         match sets {
-            0 => by_rest::<S2, S3, 0, IN4>(one, hashed),
-            1 => by_rest::<S2, S3, 1, IN4>(one, hashed),
-            2 => by_rest::<S2, S3, 2, IN4>(one, hashed),
-            _ => by_rest::<S2, S3, 4, IN4>(one, hashed),
+            0 => by_one::<0, FOUR, SHORT, G>(one),
+            1 => by_one::<1, FOUR, SHORT, G>(one),
+            2 => by_one::<2, FOUR, SHORT, G>(one),
+            3 => by_one::<3, FOUR, SHORT, G>(one),
+            _ => by_one::<4, FOUR, SHORT, G>(one),
         }
     }
 
-    fn by_rest<const S2: usize, const S3: usize, const S4: usize, const IN4: bool>(
-        one: bool,
-        hashed: bool,
-    ) -> Run {
-        match (one, hashed) {
-            (false, false) => run::<S2, S3, S4, IN4, false, false>,
-            (false, true) => run::<S2, S3, S4, IN4, false, true>,
-            (true, false) => run::<S2, S3, S4, IN4, true, false>,
-            (true, true) => run::<S2, S3, S4, IN4, true, true>,
-        }
+    fn by_one<const S: usize, const FOUR: bool, const SHORT: bool, const G: usize>(one: bool) -> Run {
+        if one { run::<S, FOUR, SHORT, true, G> } else { run::<S, FOUR, SHORT, false, G> }
     }
 
     /// Words of one position per bit: of single bytes, of windows of 2, 3, and 4 bytes.
@@ -273,17 +319,10 @@ pub(super) mod x86 {
     /// bytes there are.
     ///
     /// # Safety
-    /// The instruction sets below are there; the constants are those of `f`: its sets, whether windows of 3 bytes are
-    /// among those of 4, whether there are single bytes and hashed windows.
+    /// The instruction sets below are there; the constants are those of `f`: its sets, whether they have four tables,
+    /// whether there are windows of 2 or 3 bytes, single bytes, and hashed windows.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,gfni,bmi1,bmi2,popcnt,lzcnt")]
-    unsafe fn run<
-        const S2: usize,
-        const S3: usize,
-        const S4: usize,
-        const IN4: bool,
-        const ONE: bool,
-        const HASHED: bool,
-    >(
+    unsafe fn run<const S: usize, const FOUR: bool, const SHORT: bool, const ONE: bool, const G: usize>(
         f: &Fused,
         hay: &[u8],
         first: usize,
@@ -292,50 +331,48 @@ pub(super) mod x86 {
     ) -> (usize, usize) {
         let len = hay.len();
         let n = words(len).saturating_sub(first).min(WORDS);
-        let mut hashed = [MaybeUninit::<u64>::uninit(); WORDS];
         let mut out = Out { found, k: 0, single, ks: 0 };
-        // SAFETY: a word reads `BLOCK` bytes at `start`, which are there; in a shorter input it reads under a mask. All
-        // `n <= WORDS` hashed words are written before they are read. Every word appends at most four words to `found` and
-        // one to `single`.
+        // SAFETY: a word reads `BLOCK` bytes at `start`, which are there; in a shorter input it reads under a mask. Every
+        // word appends at most four words to `found` and one to `single`.
         unsafe {
-            if let (true, Some(g)) = (HASHED, &f.hashed) {
-                // Inputs are mostly new to the first-level cache: all lines of the block are asked for at once.
+            // Inputs are mostly new to the first-level cache: all lines of the block are asked for at once.
+            if G > 0 {
                 for i in 0..n {
                     _mm_prefetch::<_MM_HINT_T0>(hay.as_ptr().add(64 * (first + i)).cast());
                 }
-                g.fill_wide(hay, first, n, hashed.as_mut_ptr().cast());
             }
-            let t = Loaded::<S2, S3, S4, ONE>::new(f);
-            let hashed = hashed.as_ptr().cast::<u64>();
-            let mut put = |i: usize, m: Masks| {
-                let h = if HASHED { hashed.add(i).read() } else { 0 };
+            let t = Loaded::<S, FOUR, SHORT, ONE>::new(f);
+            let mut put = |i: usize, m: Masks, hashed: u64| {
                 out.put(
                     i,
-                    [(HASHED, h, STRIDED), (S4 > 0, m[3], 3), (S3 > 0 || IN4, m[2], 2), (S2 > 0, m[1], 1)],
+                    [(G > 0, hashed, STRIDED), (S > 0, m[3], 3), (SHORT, m[2], 2), (SHORT, m[1], 1)],
                     ONE.then_some(m[0]),
                 );
             };
+            let p = hay.as_ptr();
+            let hashed = |i: usize| match &f.hashed {
+                Some(g) if G > 0 => at::<G>(g, hay, first + i),
+                _ => 0,
+            };
             if len >= BLOCK {
-                for i in 0..n {
+                let word = |i: usize| {
                     // The last word is moved down to end with the input.
                     let at = 64 * (first + i);
                     let start = at.min(len - BLOCK);
-                    let p = hay.as_ptr().add(start);
-                    put(i, t.masks::<IN4>(|off| __m512i::load(p.add(off))).map(|m| m >> (at - start)));
+                    let p = p.add(start);
+                    let m = t.masks(|off| __m512i::load(p.add(off)));
+                    if at == start { m } else { m.map(|m| m >> (at - start)) }
+                };
+                for i in 0..n {
+                    let h = hashed(i);
+                    put(i, word(i), h);
                 }
             } else if n > 0 {
-                let p = hay.as_ptr();
                 let valid = valid(len - HEAD);
-                put(0, t.masks::<IN4>(|off| load_first(p.add(off), len - off)).map(|m| m & valid));
+                put(0, t.masks(|off| load_first(p.add(off), len - off)).map(|m| m & valid), hashed(0));
             }
             (out.k, out.ks)
         }
-    }
-
-    /// The lowest `n` bits, or all.
-    #[inline(always)]
-    pub(in super::super) fn valid(n: usize) -> u64 {
-        if n >= 64 { u64::MAX } else { (1u64 << n) - 1 }
     }
 
     /// The first `n` bytes at `p` and zeros.
@@ -352,45 +389,34 @@ pub(super) mod x86 {
     type Half = [__m512i; 2];
 
     /// The tables of the filters with these constants, in registers as far as they fit.
-    struct Loaded<const S2: usize, const S3: usize, const S4: usize, const ONE: bool> {
+    struct Loaded<const S: usize, const FOUR: bool, const SHORT: bool, const ONE: bool> {
         one: Half,
-        two: [[Half; 2]; S2],
-        three: [[Half; 2]; S3],
-        four: [[Half; 3]; S4],
-        /// The buckets of the last set for 4 bytes that have windows of 3.
-        merged: __m512i,
+        sets: [[Half; 4]; S],
+        /// Per set the buckets of windows of 2, 3 and 4 bytes.
+        of_class: [[__m512i; 3]; S],
     }
 
-    impl<const S2: usize, const S3: usize, const S4: usize, const ONE: bool> Loaded<S2, S3, S4, ONE> {
+    impl<const S: usize, const FOUR: bool, const SHORT: bool, const ONE: bool> Loaded<S, FOUR, SHORT, ONE> {
         /// # Safety
         /// AVX-512 F is there; `f` has as many tables as the constants say.
         #[inline(always)]
         unsafe fn new(f: &Fused) -> Self {
-            // SAFETY: loads of the halves of tables of 128 bytes, as many as there are.
+            // SAFETY: loads of the halves of tables of 128 bytes, as many as there are, and of 64 bytes.
             unsafe {
                 let half = |t: *const Table| [__m512i::load(t.cast()), __m512i::load(t.cast::<u8>().add(64))];
-                let t = f.tables.as_ptr();
                 let none = __m512i::splat(0);
-                let mut l = Loaded {
-                    one: [none; 2],
-                    two: [[[none; 2]; 2]; S2],
-                    three: [[[none; 2]; 2]; S3],
-                    four: [[[none; 2]; 3]; S4],
-                    merged: __m512i::splat(f.merged),
-                };
+                let mut l = Loaded { one: [none; 2], sets: [[[none; 2]; 4]; S], of_class: [[none; 3]; S] };
                 if let (true, Some(t)) = (ONE, &f.single) {
                     l.one = half(t);
                 }
-                for s in 0..S2 {
-                    l.two[s] = [half(t.add(2 * s)), half(t.add(2 * s + 1))];
-                }
-                for s in 0..S3 {
-                    let t = t.add(2 * S2);
-                    l.three[s] = [half(t.add(2 * s)), half(t.add(2 * s + 1))];
-                }
-                for s in 0..S4 {
-                    let t = t.add(2 * S2 + 2 * S3);
-                    l.four[s] = [half(t.add(3 * s)), half(t.add(3 * s + 1)), half(t.add(3 * s + 2))];
+                let depth = if FOUR { 4 } else { 3 };
+                for s in 0..S {
+                    for d in 0..depth {
+                        l.sets[s][d] = half(f.tables.as_ptr().add(depth * s + d));
+                    }
+                    for c in 0..3 {
+                        l.of_class[s][c] = __m512i::load(f.of_class[s][c].0.as_ptr());
+                    }
                 }
                 l
             }
@@ -399,7 +425,7 @@ pub(super) mod x86 {
         /// # Safety
         /// The instruction sets of [`run`] are there; `load(off)` gives the 64 bytes at `off`, 0 to `HEAD`.
         #[inline(always)]
-        unsafe fn masks<const IN4: bool>(&self, load: impl Fn(usize) -> __m512i) -> Masks {
+        unsafe fn masks(&self, load: impl Fn(usize) -> __m512i) -> Masks {
             // SAFETY: register operations of an instruction set that is there.
             unsafe {
                 let look = |t: &Half, at: __m512i| _mm512_permutex2var_epi8(t[0], at, t[1]);
@@ -421,43 +447,35 @@ pub(super) mod x86 {
                     );
                     m[0] = look(&self.one, v).and(which).nonzero();
                 }
-                if S2 + S3 + S4 == 0 {
+                if S == 0 {
                     return m;
                 }
-                let prev = load(HEAD - 1);
-                let h0 = hash(v, prev, &BEFORE);
-                if S2 > 0 {
-                    let h1 = hash(v, prev, &AGAIN);
-                    let mut any = __m512i::splat(0);
-                    for t in &self.two {
-                        any = any.or(look(&t[0], h0).and(look(&t[1], h1)));
+                let (prev, before) = (load(HEAD - 1), load(HEAD - 2));
+                let h = [
+                    hash(v, prev, &BEFORE),
+                    hash(prev, before, &BEFORE),
+                    hash(before, load(HEAD - 3), &BEFORE),
+                    if FOUR { hash(v, prev, &AGAIN) } else { v },
+                ];
+                // Of windows of 2, 3, 4 bytes; without short ones all are in the last.
+                let mut any = [__m512i::splat(0); 3];
+                for (t, of) in self.sets.iter().zip(&self.of_class) {
+                    let mut got = look(&t[0], h[0]).and(look(&t[1], h[1])).and(look(&t[2], h[2]));
+                    if FOUR {
+                        got = got.and(look(&t[3], h[3]));
                     }
-                    m[1] = any.nonzero();
-                }
-                if S3 + S4 == 0 {
-                    return m;
-                }
-                let before = load(HEAD - 2);
-                let h1 = hash(prev, before, &BEFORE);
-                if S3 > 0 {
-                    let mut any = __m512i::splat(0);
-                    for t in &self.three {
-                        any = any.or(look(&t[0], h0).and(look(&t[1], h1)));
-                    }
-                    m[2] = any.nonzero();
-                }
-                if S4 > 0 {
-                    let h2 = hash(before, load(HEAD - 3), &BEFORE);
-                    let mut any = __m512i::splat(0);
-                    for (i, t) in self.four.iter().enumerate() {
-                        let mut got = look(&t[0], h0).and(look(&t[1], h1)).and(look(&t[2], h2));
-                        if IN4 && i == S4 - 1 {
-                            m[2] = _mm512_test_epi8_mask(got, self.merged);
-                            got = _mm512_andnot_si512(self.merged, got);
+                    if SHORT {
+                        for c in 0..3 {
+                            any[c] = any[c].or(got.and(of[c]));
                         }
-                        any = any.or(got);
+                    } else {
+                        any[2] = any[2].or(got);
                     }
-                    m[3] = any.nonzero();
+                }
+                m[3] = any[2].nonzero();
+                if SHORT {
+                    m[2] = any[1].nonzero();
+                    m[1] = any[0].nonzero();
                 }
                 m
             }

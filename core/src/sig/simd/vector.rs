@@ -16,6 +16,7 @@ pub(super) trait Vector: Copy {
     unsafe fn splat32(w: u32) -> Self;
     unsafe fn and(self, o: Self) -> Self;
     unsafe fn or(self, o: Self) -> Self;
+    unsafe fn xor(self, o: Self) -> Self;
     /// Per byte, `self[i & 15]` of the lane, for `i` in 0..16.
     unsafe fn lookup(self, i: Self) -> Self;
     /// Per byte, its high nibble.

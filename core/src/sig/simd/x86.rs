@@ -42,6 +42,10 @@ impl Vector for __m128i {
         via!(_mm_or_si128(self, o))
     }
     #[inline(always)]
+    unsafe fn xor(self, o: Self) -> Self {
+        via!(_mm_xor_si128(self, o))
+    }
+    #[inline(always)]
     unsafe fn lookup(self, i: Self) -> Self {
         via!(_mm_shuffle_epi8(self, i))
     }
@@ -107,6 +111,10 @@ impl Vector for __m256i {
         via!(_mm256_or_si256(self, o))
     }
     #[inline(always)]
+    unsafe fn xor(self, o: Self) -> Self {
+        via!(_mm256_xor_si256(self, o))
+    }
+    #[inline(always)]
     unsafe fn lookup(self, i: Self) -> Self {
         via!(_mm256_shuffle_epi8(self, i))
     }
@@ -165,6 +173,10 @@ impl Vector for __m512i {
     #[inline(always)]
     unsafe fn or(self, o: Self) -> Self {
         via!(_mm512_or_si512(self, o))
+    }
+    #[inline(always)]
+    unsafe fn xor(self, o: Self) -> Self {
+        via!(_mm512_xor_si512(self, o))
     }
     #[inline(always)]
     unsafe fn lookup(self, i: Self) -> Self {
