@@ -140,11 +140,11 @@ impl Database<'_> {
         for part in piece.chunks(PART) {
             // A part much longer than what matches across the cut is searched where it is, but for its start.
             let seam = if part.len() >= 4 * most + 256 { most } else { part.len() };
-            if go && let (Some(w), Some(start)) = (window.get_mut(..have + seam), part.get(..seam)) {
+            if let (Some(w), Some(start)) = (window.get_mut(..have + seam), part.get(..seam)) {
                 let (old, new) = w.split_at_mut(have);
                 old.copy_from_slice(kept.get(most - have..).unwrap_or_default());
                 new.copy_from_slice(start);
-                if have + seam > 0 {
+                if go && have + seam > 0 {
                     go = scan(w, have, position.wrapping_sub(have as u64), told, scratch);
                 }
                 if go && seam < part.len() {
@@ -152,16 +152,16 @@ impl Database<'_> {
                 }
             }
             // The newest bytes are at the end of what is kept.
-            match part.len().checked_sub(most) {
-                Some(from) => kept.copy_from_slice(part.get(from..).unwrap_or_default()),
-                None => {
-                    kept.copy_within(part.len().., 0);
-                    if let Some(k) = kept.get_mut(most - part.len()..) {
-                        k.copy_from_slice(part);
-                    }
-                }
+            let known = (have + part.len()).min(most);
+            let newest = match part.len().checked_sub(known) {
+                Some(from) => part.get(from..),
+                // Then all of it is in the window.
+                None => window.get(have + part.len() - known..have + part.len()),
+            };
+            if let (Some(k), Some(newest)) = (kept.get_mut(most - known..), newest) {
+                k.copy_from_slice(newest);
             }
-            have = (have + part.len()).min(most);
+            have = known;
             position = position.wrapping_add(part.len() as u64);
         }
         scratch.window = window;
