@@ -1,9 +1,9 @@
 //! The drive: block by block, filters give candidates, the verifier gives matches, matches go out in order.
 //!
-//! A block is up to 1024 positions. Everything is done for the whole block before the next thing is begun: all
-//! filters; the list of all candidates; the shorter list of those whose windows are there; the matches. So loops run
-//! long and few branches depend on the bytes. Windows lie anywhere in their patterns, so matches are found up to a
-//! tail before their end: those that end beyond the block wait in `hits`.
+//! A block is up to 1536 positions, a packet of full size. Everything is done for the whole block before the next thing
+//! is begun: all filters; the list of all candidates; the shorter list of those whose windows are there; the matches.
+//! So loops run long and few branches depend on the bytes. Windows lie anywhere in their patterns, so matches are found
+//! up to a tail before their end: those that end beyond the block wait in `hits`.
 use super::{
     Database, IdRef, LAST_ID, Scratch, Work,
     scan::{Engine, Filters},

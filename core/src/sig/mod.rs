@@ -6,7 +6,7 @@
 //! How a scan works. Every pattern gives one *window*: the up to 4 consecutive bytes of it that are least likely
 //! in traffic (`rank`). Filters run over the input and yield the positions where some window may end; they never
 //! miss one (`simd`, `scan`). Such candidates are looked up in a hash of the windows, and the patterns behind them
-//! compared with the input in full (`verify`). This is done for blocks of 1024 positions at a time, and what is found
+//! compared with the input in full (`verify`). This is done for blocks of 1536 positions at a time, and what is found
 //! is put in order (`drive`). Filter and hash ignore bit 5 of every byte, which makes ASCII case free and costs exact
 //! patterns nothing, because the comparison is exact.
 //!

@@ -99,7 +99,7 @@ fn cases_at_all_alignments() {
     let mut scratch = Scratch::new();
     for (pats, hay) in CASES {
         let dbs = databases(pats);
-        for pad in (0..70).chain([127, 128, 129, 1020, 1024, 1090]) {
+        for pad in (0..70).chain([127, 128, 129, 1024, 1500, 1535, 1536, 1539]) {
             let mut h = vec![b'-'; pad];
             h.extend_from_slice(hay);
             check_all(pats, &dbs, &h, &mut scratch);

@@ -1,9 +1,10 @@
-//! Many windows of four bytes: a bitmap over their hash, small enough for the first-level caches.
+//! Many windows of four to eight bytes: a bitmap over their hash, small enough for the first-level caches.
 //!
-//! With a stride of 2 or 4 only every second or fourth position is looked at, and a pattern has as many
-//! windows, one of which lies there. Three passes over up to 1024 positions at a time, so that none waits for the stores of the one before: vectors
-//! fold and hash the four bytes at each position into a byte index and a bit number; scalar loads fetch the bytes
-//! (faster than gathers on the machines measured); vectors test the bit in each.
+//! With a stride of 2 or 4 only every second or fourth position is looked at, and a pattern has as many windows, one of
+//! which lies there. A window of more than four bytes is hashed as its first four and its last four. Three passes over
+//! all words of a block, so that none waits for the stores of the one before: vectors fold and hash the bytes at each
+//! position into a byte index and a bit number; scalar loads fetch the bytes (faster than gathers on the machines
+//! measured); vectors test the bit in each. With AVX-512 one pass does it ([`x86::at`]), for [`super::vbmi`].
 use super::super::{
     rank::FOLD,
     verify::{MORE, MUL, Sampling, hash},
