@@ -11,7 +11,7 @@
 //!
 //! ```text
 //! 0   8  "TGSIGDB" and a line feed
-//! 8   4  version, 3
+//! 8   4  version, 4
 //! 12  1  what the windows were chosen for (0 scalar, 1 SSSE3, 2 AVX2, 3 AVX-512, 4 NEON)
 //! 13  1  hashed windows are looked for at every ... positions: 0 (there are none), 1, 2, 4
 //! 14  1  their bytes, 4 to 8
@@ -26,7 +26,7 @@ use super::{Builder, Database, IdRef, LAST_ID, build, simd::Level};
 use alloc::{borrow::Cow, vec::Vec};
 
 const MAGIC: &[u8; 8] = b"TGSIGDB\n";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 const HEADER: usize = 64;
 /// Levels by their number in an image.
 const LEVELS: [Level; 5] = [Level::Scalar, Level::Ssse3, Level::Avx2, Level::Avx512, Level::Neon];
@@ -307,8 +307,8 @@ mod tests {
         assert_eq!(load(&good[..good.len() - 8]), Some(ImageError::Length));
         assert_eq!(load(&[&good[..], &[0; 8]].concat()), Some(ImageError::Length));
         let mut other = good.clone();
-        other[8] = 4;
-        assert_eq!(load(&other), Some(ImageError::Version(4)));
+        other[8] = 5;
+        assert_eq!(load(&other), Some(ImageError::Version(5)));
         let shifted = Aligned::new(&[&[0][..], &good].concat());
         assert_eq!(Database::from_bytes(&shifted.get()[1..]).err(), Some(ImageError::Misaligned));
         let mut passed = 0;
