@@ -3,9 +3,11 @@
 //! and a handle that was freed is refused as long as its cell rests.
 #![no_main]
 use std::ffi::{c_int, c_void};
+use std::mem::MaybeUninit;
 use std::ptr::{null, null_mut};
 
 use libfuzzer_sys::fuzz_target;
+use tidegate::alloc::*;
 use tidegate::args::*;
 use tidegate::capture::*;
 use tidegate::db::*;
@@ -13,10 +15,12 @@ use tidegate::decode::*;
 use tidegate::engine::*;
 use tidegate::error::*;
 use tidegate::event::*;
+use tidegate::log::*;
 use tidegate::packet::*;
 use tidegate::rules::*;
 use tidegate::scanner::*;
 use tidegate::settings::*;
+use tidegate::version::*;
 
 /// Bytes of the input, taken one after the other.
 struct Input<'a>(&'a [u8]);
@@ -97,19 +101,28 @@ struct Asked {
     seen: u8,
 }
 
+/// Zeros that begin with the size of the struct. Of some structs they are no value before the library wrote to them.
+fn sized<T>() -> MaybeUninit<T> {
+    let mut v = MaybeUninit::<T>::zeroed();
+    unsafe { v.as_mut_ptr().cast::<usize>().write(size_of::<T>()) };
+    v
+}
+
 unsafe extern "C" fn on_event(e: *const tg_event, user: *mut c_void) -> c_int {
     let a = unsafe { &mut *user.cast::<Asked>() };
     a.seen = a.seen.wrapping_add(1);
     macro_rules! ask {
         ($f:ident, $t:ty) => {{
-            let mut v: $t = unsafe { std::mem::zeroed() };
-            v.size = size_of::<$t>();
-            sane(unsafe { $f(e, &mut v) });
+            let mut v = sized::<$t>();
+            sane(unsafe { $f(e, v.as_mut_ptr()) });
             v
         }};
     }
     let info = ask!(tg_event_describe, tg_event_info);
-    let alert = ask!(tg_event_alert, tg_alert);
+    // Every event tells what it is, and of others zeros are a value.
+    let info = unsafe { info.assume_init() };
+    let alert = unsafe { ask!(tg_event_alert, tg_alert).assume_init() };
+    assert!(info.name.len > 0);
     ask!(tg_event_flow, tg_flow);
     ask!(tg_event_anomaly, tg_anomaly);
     ask!(tg_event_file, tg_file);
@@ -117,6 +130,28 @@ unsafe extern "C" fn on_event(e: *const tg_event, user: *mut c_void) -> c_int {
     ask!(tg_event_http, tg_http);
     ask!(tg_event_dns, tg_dns);
     ask!(tg_event_tls, tg_tls);
+    // Other sizes: refused, or as much as fits, and never more than was said.
+    macro_rules! odd {
+        ($($f:ident)*) => {$({
+            let mut room = [0u64; 128];
+            room[0] = u64::from(a.seen) * 4 + u64::from(a.stop & 3);
+            let size = usize::from(a.seen) * 4 + usize::from(a.stop & 3);
+            sane(unsafe { $f(e, room.as_mut_ptr().cast()) });
+            let bytes: &[u8; 1024] = unsafe { &*room.as_ptr().cast() };
+            assert!(bytes[size.max(8)..].iter().all(|&b| b == 0), "more was written than was said");
+            assert!(matches!(sane(unsafe { $f(e, null_mut()) }), TG_ERR_NULL | TG_ERR_TYPE | TG_ERR_NOT_FOUND));
+        })*};
+    }
+    odd!(tg_event_describe tg_event_alert tg_event_flow tg_event_anomaly tg_event_file tg_event_drop tg_event_http
+        tg_event_dns tg_event_tls);
+    for path in [c"hostname", c"queries.0.rrname", c"answers.0.rdata", c"version", c"status", c"", c"a..b.9"]
+    {
+        let mut v = sized::<tg_field>();
+        if sane(unsafe { tg_event_field(e, path.as_ptr(), v.as_mut_ptr()) }) == TG_OK {
+            let v = unsafe { v.assume_init() };
+            assert_eq!(unsafe { std::slice::from_raw_parts(v.path.data, v.path.len) }, path.to_bytes());
+        }
+    }
     let (mut x, mut y) = (tg_bytes::default(), tg_bytes::default());
     unsafe {
         for i in 0..=alert.metadata.min(5) {
@@ -162,6 +197,156 @@ unsafe extern "C" fn on_hit(id: u32, _end: u64, _: *mut c_void) -> c_int {
     c_int::from(id == 3)
 }
 
+unsafe extern "C" fn on_counter(name: tg_bytes, _: u64, _: *mut c_void) -> c_int {
+    assert!(name.len > 0);
+    0
+}
+
+unsafe extern "C" fn on_log(level: tg_log_level, message: *const std::ffi::c_char, _: *mut c_void) {
+    let text = unsafe { std::ffi::CStr::from_ptr(message) }.to_string_lossy();
+    assert!(!text.is_empty());
+    // Panics, of the callbacks here as well.
+    if level == tg_log_level::TG_LOG_ERROR {
+        eprintln!("{text}");
+    }
+}
+
+unsafe extern "C" fn give(_: *mut c_void, _: usize, _: usize) -> *mut c_void {
+    null_mut()
+}
+
+unsafe extern "C" fn take(_: *mut c_void, _: *mut c_void, _: usize, _: usize) {}
+
+/// What client and server say to each other, so that the events of protocols come: protocol, port, both sides.
+const TALKS: [(u8, u16, &[u8], &[u8]); 8] = [
+    (
+        6,
+        80,
+        b"POST /evil?q=1 HTTP/1.1\r\nHost: a.example:8\r\nUser-Agent: u\r\nReferer: r\r\nContent-Length: 4\r\n\r\nevil",
+        b"HTTP/1.1 302 Found\r\nContent-Type: text/html\r\nLocation: /x\r\nContent-Length: 5\r\n\r\nvevil",
+    ),
+    (6, 80, b"GET / HTTP/1.1\r\n\r\n\x00", b"HTTP/1.0 200\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
+    (
+        17,
+        53,
+        b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04evil\x07example\x00\x00\x01\x00\x01",
+        b"\x12\x34\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00\x04evil\x07example\x00\x00\x01\x00\x01\
+\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\x0a\x00\x00\x01",
+    ),
+    (
+        6,
+        443,
+        b"\x16\x03\x01\x00\x4f\x01\x00\x00\x4b\x03\x03aaaaaaaabbbbbbbbccccccccdddddddd\x00\x00\x04\x13\x01\xc0\x2f\
+\x01\x00\x00\x1e\x00\x00\x00\x0f\x00\x0d\x00\x00\x0aev.example\x00\x0a\x00\x04\x00\x02\x00\x1d\x00\x17\x00\x00\x00",
+        b"\x16\x03\x03\x00\x2a\x02\x00\x00\x26\x03\x03aaaaaaaabbbbbbbbccccccccdddddddd\x00\xc0\x2f\x00\
+\x14\x03\x03\x00\x01\x01\x17\x03\x03\x00\x03evl",
+    ),
+    (
+        6,
+        25,
+        b"EHLO e\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nSubject: evil\r\nContent-Disposition: attachment; filename=v\r\n\r\nx\r\n.\r\n",
+        b"220 hi\r\n250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n",
+    ),
+    (6, 22, b"SSH-2.0-evil\r\n", b"SSH-2.0-v_1\r\n"),
+    (6, 21, b"USER evil\r\nPASV\r\nRETR v\r\n", b"220 x\r\n331 y\r\n227 ok (10,0,0,2,4,1)\r\n150 z\r\n"),
+    (17, 9, b"evil", b"v"),
+];
+
+/// IPv4 packets of a conversation, right but for the bytes that the input changes.
+fn talk(i: &mut Input<'_>) -> Vec<Vec<u8>> {
+    let (proto, port, asks, answers) = TALKS[usize::from(i.byte()) % TALKS.len()];
+    let client = u16::from(i.byte() % 4);
+    let cut = usize::from(i.byte()).max(1);
+    let sides = [asks, answers];
+    let mut next = [1u32, 1];
+    let mut out = Vec::new();
+    let mut packet = |side: usize, flags: u8, data: &[u8]| {
+        let ports = if side == 0 { [client, port] } else { [port, client] };
+        let mut t = [ports[0].to_be_bytes(), ports[1].to_be_bytes()].concat();
+        if proto == 6 {
+            t.extend(next[side].to_be_bytes());
+            t.extend(if flags == 2 { 0 } else { next[1 - side] }.to_be_bytes());
+            t.extend([0x50, flags, 255, 255, 0, 0, 0, 0]);
+            next[side] += data.len() as u32 + u32::from(flags & 3 != 0);
+        } else {
+            t.extend((8 + data.len() as u16).to_be_bytes());
+            t.extend([0, 0]);
+        }
+        t.extend(data);
+        let ends = if side == 0 { [10, 0, 0, 1, 10, 0, 0, 2] } else { [10, 0, 0, 2, 10, 0, 0, 1] };
+        let sum = |parts: &[&[u8]]| {
+            let all = parts.concat();
+            let mut s: u32 =
+                all.chunks(2).map(|c| u32::from(c[0]) << 8 | u32::from(*c.get(1).unwrap_or(&0))).sum();
+            while s > 0xffff {
+                s = (s & 0xffff) + (s >> 16);
+            }
+            (!s as u16).to_be_bytes()
+        };
+        if proto == 6 {
+            let s = sum(&[&ends, &[0, 6], &(t.len() as u16).to_be_bytes(), &t]);
+            t[16..18].copy_from_slice(&s);
+        }
+        let len = (20 + t.len() as u16).to_be_bytes();
+        let mut p = vec![0x45, 0, len[0], len[1], 0, 0, 0, 0, 64, proto, 0, 0];
+        p.extend(ends);
+        let s = sum(&[&p]);
+        p[10..12].copy_from_slice(&s);
+        p.extend(t);
+        out.push(p);
+    };
+    if proto == 6 {
+        packet(0, 2, b"");
+        packet(1, 0x12, b"");
+        packet(0, 0x10, b"");
+    }
+    for (side, said) in sides.into_iter().enumerate() {
+        said.chunks(cut).for_each(|piece| packet(side, 0x18, piece));
+    }
+    if proto == 6 {
+        packet(0, 0x11, b"");
+        packet(1, 0x11, b"");
+    }
+    for _ in 0..i.byte() % 8 {
+        let (k, at, with) = (usize::from(i.byte()), usize::from(i.byte()), i.byte());
+        let k = k % out.len();
+        match at {
+            254 => out.swap(0, k),
+            255 => drop(out[k].pop()),
+            at => {
+                let n = out[k].len();
+                // An empty packet is one of the damages.
+                if n > 0 {
+                    out[k][at % n] ^= with;
+                }
+            }
+        }
+    }
+    out
+}
+
+/// A capture file of these packets.
+fn capture(packets: &[Vec<u8>]) -> std::ffi::CString {
+    let mut f = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0];
+    for (n, p) in packets.iter().enumerate() {
+        for v in [n as u32, 0, p.len() as u32, p.len() as u32] {
+            f.extend(v.to_le_bytes());
+        }
+        f.extend(p);
+    }
+    let path = std::env::temp_dir().join(format!("tidegate-ffi-api-{}.pcap", std::process::id()));
+    std::fs::write(&path, f).unwrap();
+    std::ffi::CString::new(path.into_os_string().into_encoded_bytes()).unwrap()
+}
+
+/// Gives packets to some engine.
+fn process(h: (*mut tg_engine, bool), packets: &[tg_packet]) {
+    let mut verdicts = vec![77u8; packets.len()];
+    let s = of(h, unsafe { tg_engine_process(h.0, packets.as_ptr(), packets.len(), verdicts.as_mut_ptr()) });
+    let written = s == TG_OK || s == TG_ERR_STOPPED;
+    assert!(verdicts.iter().all(|&v| if written { v <= TG_VERDICT_BYPASS } else { v == 77 }));
+}
+
 /// Things that rules say, for the input to choose from.
 const PARTS: [&str; 12] = [
     "alert ip any any -> any any (content:\"a\"; sid:1;)\n",
@@ -180,6 +365,7 @@ const PARTS: [&str; 12] = [
 
 fuzz_target!(|data: &[u8]| {
     let mut i = Input(data);
+    assert_eq!(tg_log_set(Some(on_log), null_mut(), 1), TG_OK);
     let (mut settings, mut rules, mut engines) = (Handles::new(), Handles::new(), Handles::new());
     let (mut scanners, mut streams) = (Handles::new(), Handles::new());
     let (mut dbs, mut scratches, mut db_streams) = (Handles::new(), Handles::new(), Handles::new());
@@ -191,7 +377,7 @@ fuzz_target!(|data: &[u8]| {
         if i.0.is_empty() {
             break;
         }
-        match i.byte() % 30 {
+        match i.byte() % 36 {
             0 => {
                 let mut p = null_mut();
                 let s = unsafe { tg_settings_new(&mut p) };
@@ -269,7 +455,7 @@ fuzz_target!(|data: &[u8]| {
                 if i.byte() == 7 {
                     c.size = usize::from(i.byte()) % c.size;
                 }
-                c.memory = if i.byte() == 3 { i.number() % (4 << 20) } else { 1 << 20 };
+                c.memory = if i.byte() == 3 { i.number() % (4 << 20) } else { 2 << 20 };
                 c.settings = s.0;
                 c.on_event = Some(on_event);
                 c.user = (&raw mut *a).cast();
@@ -301,11 +487,7 @@ fuzz_target!(|data: &[u8]| {
                         }
                     })
                     .collect();
-                let mut verdicts = vec![77u8; n];
-                let s = unsafe { tg_engine_process(h.0, packets.as_ptr(), n, verdicts.as_mut_ptr()) };
-                of(h, s);
-                let written = s == TG_OK || s == TG_ERR_STOPPED;
-                assert!(verdicts.iter().all(|&v| if written { v <= TG_VERDICT_BYPASS } else { v == 77 }));
+                process(h, &packets);
             }
             15 => {
                 let h = engines.some(&mut i);
@@ -328,21 +510,30 @@ fuzz_target!(|data: &[u8]| {
                 if of(h, unsafe { tg_engine_stats(h.0, &mut v) }) == TG_OK {
                     assert!(v.flows_active <= v.flows);
                 }
+                of(h, unsafe { tg_engine_counters(h.0, Some(on_counter), null_mut()) });
             }
             19 => {
                 let h = engines.some(&mut i);
                 let mut k: tg_flow_key = unsafe { std::mem::zeroed() };
                 k.size = size_of::<tg_flow_key>();
                 (k.ip_version, k.proto, k.src_port, k.dst_port) = (4, 17, i.byte().into(), i.byte().into());
-                k.vlans = i.byte();
-                let mut id = 0;
+                // The ends of a conversation, mostly.
+                if i.byte() < 200 {
+                    let (proto, port, ..) = TALKS[usize::from(i.byte()) % TALKS.len()];
+                    k.src[..4].copy_from_slice(&[10, 0, 0, 1]);
+                    k.dst[..4].copy_from_slice(&[10, 0, 0, 2]);
+                    (k.proto, k.src_port, k.dst_port) = (proto, k.src_port % 4, port);
+                }
+                k.vlans = if i.byte() < 200 { 0 } else { i.byte() };
+                let mut id = 0u64;
                 if of(h, unsafe { tg_engine_flow_find(h.0, &k, &mut id) }) == TG_OK {
                     let mut f: tg_flow = unsafe { std::mem::zeroed() };
                     f.size = size_of::<tg_flow>();
                     assert_eq!(unsafe { tg_engine_flow(h.0, id, &mut f) }, TG_OK);
                     assert_eq!(f.id, id);
+                } else {
+                    id = i.number();
                 }
-                let id = i.number();
                 of(h, unsafe { tg_engine_flow_block(h.0, id) });
                 of(h, unsafe { tg_engine_flow_bypass(h.0, id) });
             }
@@ -434,6 +625,93 @@ fuzz_target!(|data: &[u8]| {
                     db_streams.freed(sane(unsafe { tg_db_stream_free(h.0) }), h.0);
                 }
             },
+            29..=32 => {
+                let h = engines.some(&mut i);
+                let frames = talk(&mut i);
+                let packets: Vec<tg_packet> = frames
+                    .iter()
+                    .map(|f| {
+                        time += 1 << 20;
+                        let (data, len) = (f.as_ptr(), f.len() as u32);
+                        let link_type = TG_LINK_RAW_IP;
+                        tg_packet {
+                            data,
+                            len,
+                            rss_hash: 7,
+                            ts_ns: time,
+                            index: 3,
+                            port: 1,
+                            link_type,
+                            reserved: 0,
+                        }
+                    })
+                    .collect();
+                process(h, &packets);
+            }
+            33 => {
+                // From a file, damaged perhaps, into an engine.
+                let mut frames = talk(&mut i);
+                frames.extend(talk(&mut i));
+                let path = capture(&frames);
+                let mut c = null_mut();
+                captures.add(sane(unsafe { tg_capture_open(path.as_ptr(), &mut c) }), c);
+                let h = captures.some(&mut i);
+                let e = engines.some(&mut i);
+                for _ in 0..4 {
+                    let mut packets: [tg_packet; 8] = unsafe { std::mem::zeroed() };
+                    let (room, mut count) = (usize::from(i.byte() % 9), 99);
+                    let s = of(h, unsafe { tg_capture_next(h.0, packets.as_mut_ptr(), room, &mut count) });
+                    if s == TG_OK {
+                        assert!(count <= room);
+                        process(e, &packets[..count]);
+                    } else {
+                        assert_eq!(count, 99, "written without success");
+                    }
+                }
+            }
+            34 => {
+                // What must be refused, in every state of the library.
+                let h = (engines.some(&mut i), rules.some(&mut i), settings.some(&mut i));
+                unsafe {
+                    assert_eq!(tg_settings_new(null_mut()), TG_ERR_NULL);
+                    assert_eq!(tg_engine_new(h.1.0, null(), null_mut()), TG_ERR_NULL);
+                    assert_eq!(tg_capture_open(null(), null_mut()), TG_ERR_NULL);
+                    assert_eq!(tg_scanner_new(null(), 0, null_mut()), TG_ERR_NULL);
+                    assert_eq!(tg_db_compile(null(), 1, null_mut()), TG_ERR_NULL);
+                    assert_eq!(tg_packet_decode(null(), null_mut(), 0, null_mut()), TG_ERR_NULL);
+                    assert_ne!(sane(tg_engine_process(h.0.0, null(), 3, null_mut())), TG_OK);
+                    assert_ne!(sane(tg_engine_stats(h.0.0, null_mut())), TG_OK);
+                    assert_ne!(sane(tg_engine_flow_find(h.0.0, null(), null_mut())), TG_OK);
+                    assert_ne!(sane(tg_engine_counters(h.0.0, None, null_mut())), TG_OK);
+                    // A handle of another kind.
+                    assert_ne!(sane(tg_engine_tick(h.1.0.cast(), 1)), TG_OK);
+                    assert_ne!(sane(tg_scanner_free(h.2.0.cast())) == TG_OK, !h.2.0.is_null());
+                    let size = usize::from(i.byte());
+                    let mut room = [0u64; 64];
+                    room[0] = size as u64;
+                    sane(tg_engine_stats(h.0.0, room.as_mut_ptr().cast()));
+                    room = [0; 64];
+                    room[0] = size as u64;
+                    sane(tg_ruleset_describe(h.1.0, room.as_mut_ptr().cast()));
+                    let a = tg_allocator {
+                        size: size_of::<tg_allocator>(),
+                        alloc: Some(give),
+                        free: Some(take),
+                        user: null_mut(),
+                    };
+                    assert_eq!(tg_allocator_set(&a), TG_ERR_STATE, "memory was taken before");
+                    assert!(!tg_strerror(i.number() as i32).is_null() && !tg_version().is_null());
+                    assert_eq!(
+                        (tg_abi_version(), tg_version_number() >> 16),
+                        (TG_ABI_VERSION, TG_VERSION_MAJOR)
+                    );
+                    let bit = u32::from(i.byte());
+                    let (_, _) = (tg_layer_name(bit), tg_anomaly_name(bit));
+                    sane(tg_log_set(Some(on_log), null_mut(), u32::from(i.byte())));
+                    of(h.2, tg_settings_data_dir(h.2.0, c"/tmp".as_ptr()));
+                    of(h.2, tg_settings_load(h.2.0, c"/dev/null".as_ptr()));
+                }
+            }
             _ => {
                 let n = usize::from(i.byte());
                 let data = i.bytes(n);
@@ -472,5 +750,6 @@ fuzz_target!(|data: &[u8]| {
         dbs.list.iter().for_each(|h| assert_eq!(tg_db_free(h.0) == TG_OK, h.1));
         scratches.list.iter().for_each(|h| assert_eq!(tg_scratch_free(h.0) == TG_OK, h.1));
         db_streams.list.iter().for_each(|h| assert_eq!(tg_db_stream_free(h.0) == TG_OK, h.1));
+        captures.list.iter().for_each(|h| assert_eq!(tg_capture_close(h.0) == TG_OK, h.1));
     }
 });
