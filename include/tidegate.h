@@ -97,6 +97,9 @@
 // See TG_VERSION_MAJOR.
 #define TG_VERSION_PATCH 0
 
+// The version of the library this header belongs to as one number, as tg_version_number has it.
+#define TG_VERSION_NUMBER (((TG_VERSION_MAJOR << 16) | (TG_VERSION_MINOR << 8)) | TG_VERSION_PATCH)
+
 // How a call ended: TG_OK, or a negative number that never changes its meaning.
 enum tg_status
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -1009,7 +1012,8 @@ tg_status tg_capture_next(struct tg_capture *capture,
                           size_t room,
                           size_t *count);
 
-// Closes a capture; NULL is nothing to do. TG_ERR_HANDLE when it was closed before.
+// Closes a capture; NULL is nothing to do. TG_ERR_HANDLE when it was closed before. Thread-safe: TG_ERR_BUSY while
+// another thread is inside.
 tg_status tg_capture_close(struct tg_capture *capture);
 
 // Compiles `count` patterns. The first wrong one is TG_ERR_SYNTAX, with its number and place in the detail.
@@ -1031,7 +1035,8 @@ tg_status tg_db_scan(struct tg_scratch *scratch,
                      tg_db_match_fn callback,
                      void *user);
 
-// Frees a scratch; NULL is nothing to do. TG_ERR_HANDLE when it was freed before.
+// Frees a scratch; NULL is nothing to do. TG_ERR_HANDLE when it was freed before. Thread-safe: TG_ERR_BUSY while
+// another thread is inside.
 tg_status tg_scratch_free(struct tg_scratch *scratch);
 
 // Makes a stream of a database of literals; TG_ERR_STATE when it has regular expressions. Thread-safe. The database
@@ -1050,10 +1055,12 @@ tg_status tg_db_stream_scan(struct tg_db_stream *stream,
 // Begins a stream anew. One thread at a time for a stream.
 tg_status tg_db_stream_reset(struct tg_db_stream *stream);
 
-// Frees a stream; NULL is nothing to do. TG_ERR_HANDLE when it was freed before.
+// Frees a stream; NULL is nothing to do. TG_ERR_HANDLE when it was freed before. Thread-safe: TG_ERR_BUSY while
+// another thread is inside.
 tg_status tg_db_stream_free(struct tg_db_stream *stream);
 
 // Frees a database; NULL is nothing to do. Its scratches and streams live on. TG_ERR_HANDLE when it was freed before.
+// Thread-safe: TG_ERR_BUSY while another thread is inside.
 tg_status tg_db_free(struct tg_db *db);
 
 // Decodes a packet and writes what is in it, the frame itself first, then what its tunnels carry: at most
@@ -1144,7 +1151,7 @@ tg_status tg_engine_flow_bypass(struct tg_engine *engine,
                                 uint64_t id);
 
 // Frees an engine without ending its flows (see tg_engine_finish); NULL is nothing to do. TG_ERR_HANDLE when it was
-// freed before, TG_ERR_BUSY or TG_ERR_REENTRANT while somebody is inside: then it lives on.
+// freed before, TG_ERR_BUSY or TG_ERR_REENTRANT while somebody is inside: then it lives on. Thread-safe.
 tg_status tg_engine_free(struct tg_engine *engine);
 
 // What a status means, in a few words. Thread-safe; the text is there for ever, also for unknown numbers.
@@ -1154,56 +1161,74 @@ const char *tg_strerror(int32_t status);
 // stays until the next failure in this thread.
 const char *tg_last_error(void);
 
-// Tells what every event has.
+// Tells what every event has. By the thread that is in the event's callback.
 tg_status tg_event_describe(const struct tg_event *event,
                             struct tg_event_info *out);
 
-// Tells of an alert. TG_ERR_TYPE when it is none.
+// Tells of an alert. TG_ERR_TYPE when it is none. By the thread that is in the event's callback.
 tg_status tg_event_alert(const struct tg_event *event, struct tg_alert *out);
 
-// Gives pair number `i` of the `metadata` of an alert's rule. TG_ERR_NOT_FOUND beyond the last.
+// Gives pair number `i` of the `metadata` of an alert's rule. TG_ERR_NOT_FOUND beyond the last. By the thread that is
+// in the event's callback.
 tg_status tg_event_alert_metadata(const struct tg_event *event,
                                   uint32_t i,
                                   struct tg_bytes *key,
                                   struct tg_bytes *value);
 
 // Gives address number `i` of the `reference`s of an alert's rule; it stays until the next one is asked for.
-// TG_ERR_NOT_FOUND beyond the last.
+// TG_ERR_NOT_FOUND beyond the last. By the thread that is in the event's callback.
 tg_status tg_event_alert_reference(const struct tg_event *event, uint32_t i, struct tg_bytes *address);
 
-// Tells of the event's flow; of an event of type flow, the one that ended. TG_ERR_NOT_FOUND when it has none.
-tg_status tg_event_flow(const struct tg_event *event, struct tg_flow *out);
+// Tells of the event's flow; of an event of type flow, the one that ended. TG_ERR_NOT_FOUND when it has none. By the
+// thread that is in the event's callback.
+tg_status tg_event_flow(const struct tg_event *event,
+                        struct tg_flow *out);
 
-// Tells of an anomaly. TG_ERR_TYPE when it is none.
+// Tells of an anomaly. TG_ERR_TYPE when it is none. By the thread that is in the event's callback.
 tg_status tg_event_anomaly(const struct tg_event *event, struct tg_anomaly *out);
 
-// Tells of a file. TG_ERR_TYPE when the event is of another type.
-tg_status tg_event_file(const struct tg_event *event, struct tg_file *out);
+// Tells of a file. TG_ERR_TYPE when the event is of another type. By the thread that is in the event's callback.
+tg_status tg_event_file(const struct tg_event *event,
+                        struct tg_file *out);
 
-// Tells of a dropped packet. TG_ERR_TYPE when the event is of another type.
-tg_status tg_event_drop(const struct tg_event *event, struct tg_drop *out);
+// Tells of a dropped packet. TG_ERR_TYPE when the event is of another type. By the thread that is in the event's
+// callback.
+tg_status tg_event_drop(const struct tg_event *event,
+                        struct tg_drop *out);
 
 // Gives a field of the record of the event's transaction by its path: what EVE has under the protocol's name.
-// Records, and alerts, files and anomalies in transactions have one. TG_ERR_NOT_FOUND when there is none.
-tg_status tg_event_field(const struct tg_event *event, const char *path, struct tg_field *out);
+// Records, and alerts, files and anomalies in transactions have one. TG_ERR_NOT_FOUND when there is none. By the
+// thread that is in the event's callback.
+tg_status tg_event_field(const struct tg_event *event,
+                         const char *path,
+                         struct tg_field *out);
 
-// Gives all fields of the record of the event's transaction, in EVE's order, one after the other to `callback`.
+// Gives all fields of the record of the event's transaction, in EVE's order, one after the other to `callback`. By
+// the thread that is in the event's callback.
 tg_status tg_event_fields(const struct tg_event *event,
                           tg_field_fn callback,
                           void *user);
 
-// Tells of the HTTP transaction of a record, alert, file or anomaly. TG_ERR_TYPE when it has none.
-tg_status tg_event_http(const struct tg_event *event, struct tg_http *out);
+// Tells of the HTTP transaction of a record, alert, file or anomaly. TG_ERR_TYPE when it has none. By the thread that
+// is in the event's callback.
+tg_status tg_event_http(const struct tg_event *event,
+                        struct tg_http *out);
 
-// Tells of the DNS message of a record, alert or anomaly. TG_ERR_TYPE when it has none.
-tg_status tg_event_dns(const struct tg_event *event, struct tg_dns *out);
+// Tells of the DNS message of a record, alert or anomaly. TG_ERR_TYPE when it has none. By the thread that is in the
+// event's callback.
+tg_status tg_event_dns(const struct tg_event *event,
+                       struct tg_dns *out);
 
-// Tells of the TLS handshake of a record, alert or anomaly. TG_ERR_TYPE when it has none.
-tg_status tg_event_tls(const struct tg_event *event, struct tg_tls *out);
+// Tells of the TLS handshake of a record, alert or anomaly. TG_ERR_TYPE when it has none. By the thread that is in
+// the event's callback.
+tg_status tg_event_tls(const struct tg_event *event,
+                       struct tg_tls *out);
 
 // Gives the event as a line of EVE JSON without a line feed, as the first `eve-log` of the settings has it.
-// TG_ERR_NOT_FOUND when that wants no such event, TG_ERR_UNSUPPORTED when there is no `eve-log`.
-tg_status tg_event_json(const struct tg_event *event, struct tg_bytes *line);
+// TG_ERR_NOT_FOUND when that wants no such event, TG_ERR_UNSUPPORTED when there is no `eve-log`. By the thread that
+// is in the event's callback.
+tg_status tg_event_json(const struct tg_event *event,
+                        struct tg_bytes *line);
 
 // Sends messages up to `level` (a tg_log_level; 0 for none) to `callback`; NULL silences the library, which is how
 // it starts. Thread-safe; when it returns, the callback before is not called any more. From inside the callback:
@@ -1229,6 +1254,7 @@ tg_status tg_ruleset_compile(const struct tg_source *sources,
 tg_status tg_ruleset_describe(const struct tg_ruleset *rules, struct tg_ruleset_info *out);
 
 // Frees a rule set; NULL is nothing to do. Engines that run with it go on. TG_ERR_HANDLE when it was freed before.
+// Thread-safe: TG_ERR_BUSY while another thread is inside.
 tg_status tg_ruleset_free(struct tg_ruleset *rules);
 
 // Makes a scanner of those rules that look at payload: `alert ip any any -> any any (content:"..."; ...)`, also
@@ -1262,10 +1288,12 @@ tg_status tg_scan_stream_feed(struct tg_scanner *scanner,
 // Begins another text with the same object. One thread at a time for a stream.
 tg_status tg_scan_stream_reset(struct tg_scan_stream *stream);
 
-// Frees a stream; NULL is nothing to do. TG_ERR_HANDLE when it was freed before.
+// Frees a stream; NULL is nothing to do. TG_ERR_HANDLE when it was freed before. Thread-safe: TG_ERR_BUSY while
+// another thread is inside.
 tg_status tg_scan_stream_free(struct tg_scan_stream *stream);
 
-// Frees a scanner; NULL is nothing to do. Its streams live on. TG_ERR_HANDLE when it was freed before.
+// Frees a scanner; NULL is nothing to do. Its streams live on. TG_ERR_HANDLE when it was freed before. Thread-safe:
+// TG_ERR_BUSY while another thread is inside.
 tg_status tg_scanner_free(struct tg_scanner *scanner);
 
 // Makes settings that are the built-in ones. Thread-safe.
@@ -1293,13 +1321,15 @@ tg_status tg_settings_set(struct tg_settings *settings,
 tg_status tg_settings_data_dir(struct tg_settings *settings,
                                const char *path);
 
-// Frees settings; NULL is nothing to do. TG_ERR_HANDLE when they were freed before.
+// Frees settings; NULL is nothing to do. TG_ERR_HANDLE when they were freed before. Thread-safe: TG_ERR_BUSY while
+// another thread is inside.
 tg_status tg_settings_free(struct tg_settings *settings);
 
 // The version of the library that runs, such as "0.1.0". Thread-safe; the text is there for ever.
 const char *tg_version(void);
 
-// The version of the library that runs as one number: major << 16 | minor << 8 | patch. Thread-safe.
+// The version of the library that runs as one number: major << 16 | minor << 8 | patch. A program may compare it with
+// TG_VERSION_NUMBER. Thread-safe.
 uint32_t tg_version_number(void);
 
 // TG_ABI_VERSION of the library that runs. A program may compare it with that of its header. Thread-safe.

@@ -1,9 +1,9 @@
 //! What every function does with its arguments: NULL is refused, sizes are believed only in bounds, text is checked.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_int};
 use std::mem::{MaybeUninit, size_of};
 
-use crate::error::{Error, Res, TG_ERR_INVALID, TG_ERR_NULL, TG_ERR_SIZE, err};
+use crate::error::{Error, Res, TG_ERR_INVALID, TG_ERR_NULL, TG_ERR_SIZE, TG_ERR_STOPPED, err};
 
 /// A piece of memory that is not the caller's: text or bytes, without a NUL at its end. Empty: `data` may be NULL.
 #[repr(C)]
@@ -99,6 +99,34 @@ pub(crate) unsafe fn text<'a>(p: *const c_char, name: &'static str) -> Res<&'a s
     // SAFETY: as above.
     let text = unsafe { CStr::from_ptr(p) };
     text.to_str().or_else(|_| err(TG_ERR_INVALID, format!("{name} is no UTF-8")))
+}
+
+/// A function of the caller, which must be there.
+pub(crate) fn callback<F>(f: Option<F>) -> Res<F> {
+    f.ok_or_else(|| null("callback"))
+}
+
+/// What a callback answers to one thing after the other: 0 to go on.
+pub(crate) struct Answers {
+    go: bool,
+}
+
+impl Answers {
+    pub fn new() -> Self {
+        Answers { go: true }
+    }
+
+    /// Takes an answer; whether to go on.
+    #[inline]
+    pub fn take(&mut self, answer: c_int) -> bool {
+        self.go = answer == 0;
+        self.go
+    }
+
+    /// How the call ends.
+    pub fn end(self) -> Res {
+        if self.go { Ok(()) } else { err(TG_ERR_STOPPED, "the callback asked to stop") }
+    }
 }
 
 /// A struct that begins with its size, and whose other bytes may all be zero.

@@ -1,6 +1,5 @@
 //! Captures: files in, packets out. For programs that have no reader of their own.
 
-use std::cell::UnsafeCell;
 use std::ffi::c_char;
 use std::path::Path;
 
@@ -19,7 +18,7 @@ pub struct tg_capture {
     _private: [u8; 0],
 }
 
-struct Reader(UnsafeCell<Capture>);
+struct Reader(Capture);
 
 impl Object for Reader {
     const KIND: u32 = 5;
@@ -46,7 +45,7 @@ pub unsafe extern "C" fn tg_capture_open(path: *const c_char, out: *mut *mut tg_
         // SAFETY: the caller promises so.
         let (path, out) = unsafe { (args::text(path, "path")?, args::out(out, "out")?) };
         let capture = Capture::open(Path::new(path)).map_err(|e| wrong(&e))?;
-        out.write(handle::make(Reader(UnsafeCell::new(capture))));
+        out.write(handle::make(Reader(capture)));
         Ok(())
     })
 }
@@ -65,16 +64,14 @@ pub unsafe extern "C" fn tg_capture_next(
 ) -> tg_status {
     fence(|| {
         // SAFETY: the caller promises so.
-        let (c, count) = unsafe { (handle::enter::<Reader>(capture)?, args::out(count, "count")?) };
+        let (mut c, count) = unsafe { (handle::enter_mut::<Reader>(capture)?, args::out(count, "count")?) };
         if packets.is_null() {
             return Err(args::null("packets"));
         }
         if room == 0 {
             return err(TG_ERR_INVALID, "there is room for no packet");
         }
-        // SAFETY: this thread is inside alone.
-        let reader = unsafe { &mut *c.0.get() };
-        let Some(batch) = reader.next_batch(room.min(1 << 16)).map_err(|e| wrong(&e))? else {
+        let Some(batch) = c.0.next_batch(room.min(1 << 16)).map_err(|e| wrong(&e))? else {
             return err(TG_ERR_NOT_FOUND, "the capture is at its end");
         };
         for (i, f) in batch.iter().enumerate() {
@@ -96,7 +93,8 @@ pub unsafe extern "C" fn tg_capture_next(
     })
 }
 
-/// Closes a capture; NULL is nothing to do. TG_ERR_HANDLE when it was closed before.
+/// Closes a capture; NULL is nothing to do. TG_ERR_HANDLE when it was closed before. Thread-safe: TG_ERR_BUSY while
+/// another thread is inside.
 ///
 /// # Safety
 /// `capture` is NULL or a handle.

@@ -1,16 +1,13 @@
 //! The bare matcher: literals and regular expressions in a database, searched without rules or packets.
 
-use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::sync::Arc;
 
 use tidegate_core::sig::regex::Flags;
 use tidegate_core::sig::{Scratch, Set, SetBuilder, SetScratch, Stream};
 
-use crate::args::{self, sized};
-use crate::error::{
-    Res, TG_ERR_INVALID, TG_ERR_NULL, TG_ERR_STATE, TG_ERR_STOPPED, TG_ERR_SYNTAX, err, fence, tg_status,
-};
+use crate::args::{self, Answers, sized};
+use crate::error::{Res, TG_ERR_INVALID, TG_ERR_STATE, TG_ERR_SYNTAX, err, fence, tg_status};
 use crate::handle::{self, Object};
 
 /// Compiled patterns. Immutable: any number of threads may search it at the same time, each with its own scratch.
@@ -93,7 +90,7 @@ impl Object for Db {
 
 struct Room {
     set: Arc<Set>,
-    scratch: UnsafeCell<SetScratch>,
+    scratch: SetScratch,
 }
 
 impl Object for Room {
@@ -104,7 +101,8 @@ impl Object for Room {
 
 struct Piecewise {
     set: Arc<Set>,
-    state: UnsafeCell<(Stream, Scratch)>,
+    state: Stream,
+    scratch: Scratch,
 }
 
 impl Object for Piecewise {
@@ -197,8 +195,7 @@ pub unsafe extern "C" fn tg_scratch_new(db: *const tg_db, out: *mut *mut tg_scra
     fence(|| {
         // SAFETY: the caller promises so.
         let (out, db) = unsafe { (args::out(out, "out")?, handle::share::<Db>(db)?) };
-        let scratch = UnsafeCell::new(SetScratch::for_set(&db.set));
-        out.write(handle::make(Room { set: db.set.clone(), scratch }));
+        out.write(handle::make(Room { set: db.set.clone(), scratch: SetScratch::for_set(&db.set) }));
         Ok(())
     })
 }
@@ -220,21 +217,18 @@ pub unsafe extern "C" fn tg_db_scan(
 ) -> tg_status {
     fence(|| {
         // SAFETY: the caller promises so.
-        let (room, data) = unsafe { (handle::enter::<Room>(scratch)?, args::bytes(data, len, "data")?) };
-        let Some(call) = callback else { return err(TG_ERR_NULL, "callback is NULL") };
-        let mut go = true;
-        // SAFETY: this thread is inside alone.
-        let scratch = unsafe { &mut *room.scratch.get() };
-        room.set.scan(data, scratch, |id, end| {
-            // SAFETY: the caller gave a function of this type.
-            go = unsafe { call(id, end as u64, user) } == 0;
-            go
-        });
-        if go { Ok(()) } else { err(TG_ERR_STOPPED, "the callback asked to stop") }
+        let (mut room, data) =
+            unsafe { (handle::enter_mut::<Room>(scratch)?, args::bytes(data, len, "data")?) };
+        let (call, mut answers) = (args::callback(callback)?, Answers::new());
+        let Room { set, scratch } = &mut *room;
+        // SAFETY: the caller gave a function of this type.
+        set.scan(data, scratch, |id, end| answers.take(unsafe { call(id, end as u64, user) }));
+        answers.end()
     })
 }
 
-/// Frees a scratch; NULL is nothing to do. TG_ERR_HANDLE when it was freed before.
+/// Frees a scratch; NULL is nothing to do. TG_ERR_HANDLE when it was freed before. Thread-safe: TG_ERR_BUSY while
+/// another thread is inside.
 ///
 /// # Safety
 /// `scratch` is NULL or a handle.
@@ -259,8 +253,8 @@ pub unsafe extern "C" fn tg_db_stream_new(db: *const tg_db, out: *mut *mut tg_db
         }
         let mut scratch = Scratch::new();
         db.set.literals().prepare(&mut scratch);
-        let state = UnsafeCell::new((Stream::new(db.set.literals()), scratch));
-        out.write(handle::make(Piecewise { set: db.set.clone(), state }));
+        let state = Stream::new(db.set.literals());
+        out.write(handle::make(Piecewise { set: db.set.clone(), state, scratch }));
         Ok(())
     })
 }
@@ -281,17 +275,16 @@ pub unsafe extern "C" fn tg_db_stream_scan(
 ) -> tg_status {
     fence(|| {
         // SAFETY: the caller promises so.
-        let (s, piece) = unsafe { (handle::enter::<Piecewise>(stream)?, args::bytes(piece, len, "piece")?) };
-        let Some(call) = callback else { return err(TG_ERR_NULL, "callback is NULL") };
-        let mut go = true;
-        // SAFETY: this thread is inside alone.
-        let (state, scratch) = unsafe { &mut *s.state.get() };
-        s.set.literals().scan_stream(state, piece, scratch, |id, end| {
+        let (mut s, piece) =
+            unsafe { (handle::enter_mut::<Piecewise>(stream)?, args::bytes(piece, len, "piece")?) };
+        let (call, mut answers) = (args::callback(callback)?, Answers::new());
+        let Piecewise { set, state, scratch } = &mut *s;
+        let tell = |id, end| {
             // SAFETY: the caller gave a function of this type.
-            go = unsafe { call(id, end, user) } == 0;
-            go
-        });
-        if go { Ok(()) } else { err(TG_ERR_STOPPED, "the callback asked to stop") }
+            answers.take(unsafe { call(id, end, user) })
+        };
+        set.literals().scan_stream(state, piece, scratch, tell);
+        answers.end()
     })
 }
 
@@ -303,14 +296,13 @@ pub unsafe extern "C" fn tg_db_stream_scan(
 pub unsafe extern "C" fn tg_db_stream_reset(stream: *mut tg_db_stream) -> tg_status {
     fence(|| {
         // SAFETY: the caller promises so.
-        let s = unsafe { handle::enter::<Piecewise>(stream) }?;
-        // SAFETY: this thread is inside alone.
-        unsafe { &mut *s.state.get() }.0.reset();
+        unsafe { handle::enter_mut::<Piecewise>(stream) }?.state.reset();
         Ok(())
     })
 }
 
-/// Frees a stream; NULL is nothing to do. TG_ERR_HANDLE when it was freed before.
+/// Frees a stream; NULL is nothing to do. TG_ERR_HANDLE when it was freed before. Thread-safe: TG_ERR_BUSY while
+/// another thread is inside.
 ///
 /// # Safety
 /// `stream` is NULL or a handle.
@@ -321,6 +313,7 @@ pub unsafe extern "C" fn tg_db_stream_free(stream: *mut tg_db_stream) -> tg_stat
 }
 
 /// Frees a database; NULL is nothing to do. Its scratches and streams live on. TG_ERR_HANDLE when it was freed before.
+/// Thread-safe: TG_ERR_BUSY while another thread is inside.
 ///
 /// # Safety
 /// `db` is NULL or a handle.

@@ -5,7 +5,7 @@ use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use tidegate_core::engine::{BURST, Engine, Frame};
+use tidegate_core::engine::{BURST, Engine};
 use tidegate_core::event::{Event, EventSink, Verdict};
 use tidegate_core::flow::Key;
 use tidegate_core::packet::Addr;
@@ -14,7 +14,7 @@ use tidegate_dataplane::counters;
 use tidegate_dataplane::eve::{Counts, DropsSeen};
 use tidegate_dataplane::sets::EngineSets;
 
-use crate::args::{self, sized, tg_bytes};
+use crate::args::{self, Answers, sized, tg_bytes};
 use crate::error::{
     Res, TG_ERR_INVALID, TG_ERR_MEMORY, TG_ERR_NOT_FOUND, TG_ERR_NULL, TG_ERR_ROOM, TG_ERR_STATE,
     TG_ERR_STOPPED, err, fence, tg_status,
@@ -234,8 +234,9 @@ impl EventSink for Open<'_> {
         // the engine.
         let slot = unsafe { &*self.tap.at };
         let mut go = 0;
-        // SAFETY: the caller of `tg_engine_new` gave a function of this type.
-        slot.lend(&event, first, self.packets, || go = unsafe { call(p, user) });
+        // SAFETY: the caller of `tg_engine_new` gave a function of this type; the handle is the slot's, and this thread
+        // is alone in the engine.
+        unsafe { slot.lend(p, &event, first, self.packets, || go = call(p, user)) };
         self.tap.stopped = go != 0;
     }
 }
@@ -288,49 +289,51 @@ impl Use {
         }
     }
 
+    fn tap(&mut self) -> &mut Tap {
+        // SAFETY: as in `run_on`.
+        unsafe { &mut (*self.worker.core.get()).tap }
+    }
+
     /// Begins a call that may deliver events.
     #[inline]
     fn begin(&mut self) {
-        self.run(|_, open| {
-            open.tap.stopped = false;
-            // SAFETY: the slot was made with the engine, in which this thread is alone.
-            unsafe { handle::claim::<Slot>(open.tap.slot, true) };
-        });
+        self.tap().stopped = false;
     }
 
     /// Ends it.
+    #[inline]
     fn end(&mut self) -> Res {
-        if self.run(|_, open| open.tap.stopped) {
+        if self.tap().stopped {
             return err(TG_ERR_STOPPED, "on_event asked to stop");
         }
         Ok(())
     }
 
-    /// Takes packets through the engine in bursts; the verdict of packet `i` goes to `done(i)`.
+    /// Takes packets through the engine in bursts; the verdict of packet `i` goes to `verdicts`, unless that is NULL.
     ///
     /// # Safety
-    /// The bytes of the packets can be read.
-    unsafe fn bursts(&mut self, packets: &[tg_packet], mut done: impl FnMut(usize, Verdict)) {
-        let mut frames = [Frame { data: &[], ts: 0, link: 1, index: 0 }; BURST];
-        let mut verdicts = [Verdict::Forward; BURST];
-        for (b, burst) in packets.chunks(BURST).enumerate() {
-            for (f, p) in frames.iter_mut().zip(burst) {
-                // SAFETY: as above.
-                *f = unsafe { p.frame() };
+    /// The bytes of the packets can be read; there is room for as many verdicts.
+    unsafe fn bursts(&mut self, packets: &[tg_packet], verdicts: *mut tg_verdict) -> Res {
+        let mut at = 0;
+        let mut of_burst = [Verdict::Forward; BURST];
+        for burst in packets.chunks(BURST) {
+            if !burst.iter().fold(true, |all, p| all & p.whole()) {
+                return err(TG_ERR_NULL, "data of a packet is NULL");
             }
-            let (f, v) = (&frames[..burst.len()], &mut verdicts[..burst.len()]);
-            self.run_on(burst, |engine, open| engine.process(f, v, open));
-            for (i, v) in v.iter().enumerate() {
-                done(b * BURST + i, *v);
+            // SAFETY: as above.
+            let frame = |p: &tg_packet| unsafe { p.frame() };
+            let of_burst = &mut of_burst[..burst.len()];
+            self.run_on(burst, |engine, open| engine.process_as(burst, frame, of_burst, open));
+            // Written when the burst is done: with an error in between none of them is.
+            if !verdicts.is_null() {
+                for (i, v) in of_burst.iter().enumerate() {
+                    // SAFETY: as above.
+                    unsafe { verdicts.add(at + i).write(verdict(*v)) };
+                }
             }
+            at += burst.len();
         }
-    }
-}
-
-impl Drop for Use {
-    fn drop(&mut self) {
-        // SAFETY: this thread is inside alone; the slot was made with the engine.
-        unsafe { handle::claim::<Slot>((*self.worker.core.get()).tap.slot, false) };
+        Ok(())
     }
 }
 
@@ -446,18 +449,9 @@ pub unsafe extern "C" fn tg_engine_process(
     fence(|| {
         // SAFETY: the caller promises so.
         let (mut e, packets) = unsafe { (Use::of(engine)?, args::array(packets, count, "packets")?) };
-        if packets.iter().any(|p| p.data.is_null() && p.len != 0) {
-            return err(TG_ERR_NULL, "data of a packet is NULL");
-        }
         e.begin();
-        let done = |i: usize, v: Verdict| {
-            if !verdicts.is_null() {
-                // SAFETY: there is room for `count`, and `i` is less.
-                unsafe { verdicts.add(i).write(verdict(v)) }
-            }
-        };
         // SAFETY: the caller promises so.
-        unsafe { e.bursts(packets, done) };
+        unsafe { e.bursts(packets, verdicts) }?;
         e.end()
     })
 }
@@ -482,14 +476,8 @@ pub unsafe extern "C" fn tg_engine_process_mbufs(
         // SAFETY: the caller promises so.
         let (mut e, mbufs) = unsafe { (Use::of(engine)?, args::array(mbufs, count, "mbufs")?) };
         e.begin();
-        let done = |i: usize, v: Verdict| {
-            if !verdicts.is_null() {
-                // SAFETY: there is room for `count`, and `i` is less.
-                unsafe { verdicts.add(i).write(verdict(v)) }
-            }
-        };
         // SAFETY: the caller promises so.
-        unsafe { e.mbufs(mbufs, now_ns, done) }?;
+        unsafe { e.mbufs(mbufs, now_ns, verdicts) }?;
         e.end()
     })
 }
@@ -595,20 +583,21 @@ pub unsafe extern "C" fn tg_engine_counters(
     user: *mut c_void,
 ) -> tg_status {
     fence(|| {
-        let Some(call) = callback else { return err(TG_ERR_NULL, "callback is NULL") };
+        let call = args::callback(callback)?;
         let all = {
             // SAFETY: the caller promises so.
             let mut e = unsafe { Use::of(engine) }?;
             let inline = e.worker.inline;
             e.run(|engine, open| counters::named(&engine.stats(), &open.tap.counts, inline, true))
         };
+        let mut answers = Answers::new();
         for (name, n) in &all {
             // SAFETY: the caller gave a function of this type; the name outlives the call.
-            if unsafe { call(tg_bytes::of(name.as_bytes()), *n, user) } != 0 {
-                return err(TG_ERR_STOPPED, "the callback asked to stop");
+            if !answers.take(unsafe { call(tg_bytes::of(name.as_bytes()), *n, user) }) {
+                break;
             }
         }
-        Ok(())
+        answers.end()
     })
 }
 
@@ -750,7 +739,7 @@ pub unsafe extern "C" fn tg_engine_flow_bypass(engine: *mut tg_engine, id: u64) 
 }
 
 /// Frees an engine without ending its flows (see tg_engine_finish); NULL is nothing to do. TG_ERR_HANDLE when it was
-/// freed before, TG_ERR_BUSY or TG_ERR_REENTRANT while somebody is inside: then it lives on.
+/// freed before, TG_ERR_BUSY or TG_ERR_REENTRANT while somebody is inside: then it lives on. Thread-safe.
 ///
 /// # Safety
 /// `engine` is NULL or a handle.

@@ -10,13 +10,13 @@
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::args::null;
 use crate::error::{
-    Error, Res, TG_ERR_BUSY, TG_ERR_HANDLE, TG_ERR_POISONED, TG_ERR_REENTRANT, err, hush_panics,
+    Error, Res, TG_ERR_BUSY, TG_ERR_HANDLE, TG_ERR_POISONED, TG_ERR_REENTRANT, TG_ERR_STATE, err, hush_panics,
 };
 
 /// A kind of object: its number, and its word for messages.
@@ -158,6 +158,33 @@ pub(crate) unsafe fn enter<T: Object>(p: *const T::Opaque) -> Res<Inside<T>> {
     Ok(inside)
 }
 
+/// Somebody alone inside an object, which may be changed.
+pub(crate) struct Alone<T: Object>(Inside<T>);
+
+impl<T: Object> Deref for Alone<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Object> DerefMut for Alone<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the object was put there by `make` with this type and stays; nobody else has a reference to it, as
+        // this thread is inside alone and nobody peeks at it.
+        unsafe { &mut *self.0.cell.object.load(Ordering::Relaxed).cast::<T>() }
+    }
+}
+
+/// Goes in alone, to change the object.
+///
+/// # Safety
+/// `p` is NULL or came from [`make`]; objects of this kind are not for [`peek`].
+pub(crate) unsafe fn enter_mut<T: Object>(p: *const T::Opaque) -> Res<Alone<T>> {
+    // SAFETY: as above.
+    unsafe { enter(p) }.map(Alone)
+}
+
 /// # Safety
 /// `p` is NULL or came from [`make`].
 unsafe fn alone<T: Object>(p: *const T::Opaque) -> Res<Inside<T>> {
@@ -190,7 +217,7 @@ pub(crate) unsafe fn share<T: Object + Sync>(p: *const T::Opaque) -> Res<Inside<
     if cell.kind.load(Ordering::Relaxed) != cell.mark(T::KIND) { Err(dead::<T>()) } else { Ok(inside) }
 }
 
-/// Says whose an object is that is used by way of another one: [`peek`] is this thread's then, or nobody's.
+/// Lends an object that is used by way of another one to this thread, for [`peek`], or takes it back.
 ///
 /// # Safety
 /// `p` came from [`make`]; the caller is alone in the object by way of which it is used.
@@ -210,15 +237,24 @@ pub(crate) unsafe fn object<T: Object>(p: *const T::Opaque) -> *const T {
     unsafe { &*p.cast::<Cell>() }.object.load(Ordering::Relaxed).cast()
 }
 
-/// Goes in only to look at what may be looked at while this thread is inside alone (or nobody is).
+/// Goes in only to look at what may be looked at while this thread is inside alone, or the object is lent to it.
 ///
 /// # Safety
 /// `p` is NULL or came from [`make`]; of the object only parts are used that bear it.
 pub(crate) unsafe fn peek<T: Object>(p: *const T::Opaque) -> Res<&'static T> {
     // SAFETY: as above.
     let cell = unsafe { cell::<T>(p) }?;
-    if cell.owner.load(Ordering::Relaxed) != this_thread() {
-        return err(TG_ERR_BUSY, format!("the {} is not this thread's now", T::NAME));
+    match cell.owner.load(Ordering::Relaxed) {
+        0 => {
+            return err(
+                TG_ERR_STATE,
+                format!("the {} is lent to nobody now: its callback has returned", T::NAME),
+            );
+        }
+        owner if owner != this_thread() => {
+            return err(TG_ERR_BUSY, format!("the {} is lent to another thread", T::NAME));
+        }
+        _ => {}
     }
     // SAFETY: the object was put there by `make` with this type, and stays while this thread is inside.
     Ok(unsafe { &*cell.object.load(Ordering::Relaxed).cast::<T>() })

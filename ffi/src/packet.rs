@@ -52,18 +52,22 @@ pub const TG_VERDICT_REJECT_BOTH: tg_verdict = 4;
 pub const TG_VERDICT_BYPASS: tg_verdict = 5;
 
 impl tg_packet {
+    /// Whether its bytes are there.
+    #[inline]
+    pub(crate) fn whole(&self) -> bool {
+        !self.data.is_null() || self.len == 0
+    }
+
     /// The packet as the engine takes it.
     ///
     /// # Safety
-    /// `len` bytes can be read at `data` for as long as `'a`, unless `len` is 0.
+    /// It is [`tg_packet::whole`], and its bytes can be read for as long as `'a`.
     #[inline]
     pub(crate) unsafe fn frame<'a>(&self) -> Frame<'a> {
-        let data = if self.len == 0 || self.data.is_null() {
-            &[][..]
-        } else {
-            // SAFETY: as above.
-            unsafe { std::slice::from_raw_parts(self.data, self.len as usize) }
-        };
+        let data =
+            if self.data.is_null() { std::ptr::NonNull::dangling().as_ptr() } else { self.data.cast_mut() };
+        // SAFETY: as above; of none any pointer that is not NULL is right.
+        let data = unsafe { std::slice::from_raw_parts(data, self.len as usize) };
         Frame { data, ts: self.ts_ns, link: link(self.link_type), index: self.index }
     }
 }

@@ -234,6 +234,7 @@ pub unsafe fn shared(rules: *const tg_ruleset) -> Option<Arc<RuleSet>> {
 }
 
 /// Frees a rule set; NULL is nothing to do. Engines that run with it go on. TG_ERR_HANDLE when it was freed before.
+/// Thread-safe: TG_ERR_BUSY while another thread is inside.
 ///
 /// # Safety
 /// `rules` is NULL or a handle.

@@ -1,6 +1,5 @@
 //! Scanners: rules on text that is no packet, whole or piece by piece.
 
-use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::Arc;
 
@@ -9,8 +8,8 @@ use tidegate_core::engine::{Match, ScanStream, Scanner};
 use tidegate_core::sig::text::Normalise;
 use tidegate_dataplane::sets::EngineSets;
 
-use crate::args::{self, sized, tg_bytes};
-use crate::error::{TG_ERR_INVALID, TG_ERR_NULL, TG_ERR_STATE, TG_ERR_STOPPED, err, fence, tg_status};
+use crate::args::{self, Answers, sized, tg_bytes};
+use crate::error::{Res, TG_ERR_INVALID, TG_ERR_STATE, err, fence, tg_status};
 use crate::event::action;
 use crate::handle::{self, Object};
 use crate::rules::{Rules, tg_ruleset};
@@ -78,7 +77,7 @@ sized!(tg_match);
 /// other objects of the library, but not this scanner and stream.
 pub type tg_match_fn = Option<unsafe extern "C" fn(found: *const tg_match, user: *mut c_void) -> c_int>;
 
-struct Searcher(UnsafeCell<Scanner>);
+struct Searcher(Scanner);
 
 impl Object for Searcher {
     const KIND: u32 = 6;
@@ -87,7 +86,7 @@ impl Object for Searcher {
 }
 
 struct Text {
-    stream: UnsafeCell<ScanStream>,
+    stream: ScanStream,
     rules: Arc<RuleSet>,
 }
 
@@ -97,29 +96,41 @@ impl Object for Text {
     type Opaque = tg_scan_stream;
 }
 
-/// Tells a match; `false` when the callback wants no more.
-fn tell(
-    m: &Match<'_>,
-    call: unsafe extern "C" fn(*const tg_match, *mut c_void) -> c_int,
+/// A function that takes matches.
+type Call = unsafe extern "C" fn(*const tg_match, *mut c_void) -> c_int;
+
+/// Tells matches until the callback wants no more.
+struct Tell {
+    call: Call,
     user: *mut c_void,
-) -> bool {
-    let text = |s: &str| tg_bytes::of(s.as_bytes());
-    let found = tg_match {
-        size: size_of::<tg_match>(),
-        sid: m.rule.sid,
-        gid: m.rule.gid,
-        rev: m.rule.rev,
-        severity: m.rule.priority,
-        start: m.start,
-        end: m.end,
-        action: text(action(m.action)),
-        message: text(&m.rule.msg),
-        category: text(&m.rule.category),
-        classtype: text(&m.rule.classtype),
-        rule: text(&m.rule.text),
-    };
-    // SAFETY: the caller of the entry gave a function of this type; what `found` points to outlives the call.
-    unsafe { call(&raw const found, user) == 0 }
+    answers: Answers,
+}
+
+impl Tell {
+    fn to(callback: tg_match_fn, user: *mut c_void) -> Res<Tell> {
+        Ok(Tell { call: args::callback(callback)?, user, answers: Answers::new() })
+    }
+
+    /// Whether to go on.
+    fn one(&mut self, m: &Match<'_>) -> bool {
+        let text = |s: &str| tg_bytes::of(s.as_bytes());
+        let found = tg_match {
+            size: size_of::<tg_match>(),
+            sid: m.rule.sid,
+            gid: m.rule.gid,
+            rev: m.rule.rev,
+            severity: m.rule.priority,
+            start: m.start,
+            end: m.end,
+            action: text(action(m.action)),
+            message: text(&m.rule.msg),
+            category: text(&m.rule.category),
+            classtype: text(&m.rule.classtype),
+            rule: text(&m.rule.text),
+        };
+        // SAFETY: the caller of the entry gave a function of this type; what `found` points to outlives the call.
+        self.answers.take(unsafe { (self.call)(&raw const found, self.user) })
+    }
 }
 
 /// Makes a scanner of those rules that look at payload: `alert ip any any -> any any (content:"..."; ...)`, also
@@ -154,7 +165,7 @@ pub unsafe extern "C" fn tg_scanner_new(
         if !sets.is_empty() {
             scanner.set_sets(Box::new(sets));
         }
-        out.write(handle::make(Searcher(UnsafeCell::new(scanner))));
+        out.write(handle::make(Searcher(scanner)));
         Ok(())
     })
 }
@@ -175,16 +186,11 @@ pub unsafe extern "C" fn tg_scanner_scan(
 ) -> tg_status {
     fence(|| {
         // SAFETY: the caller promises so.
-        let (s, text) =
-            unsafe { (handle::enter::<Searcher>(scanner)?, args::bytes(text.cast(), len, "text")?) };
-        let Some(call) = callback else { return err(TG_ERR_NULL, "callback is NULL") };
-        let mut go = true;
-        // SAFETY: this thread is inside alone.
-        unsafe { &mut *s.0.get() }.scan(text, |m| {
-            go = tell(&m, call, user);
-            go
-        });
-        if go { Ok(()) } else { err(TG_ERR_STOPPED, "the callback asked to stop") }
+        let (mut s, text) =
+            unsafe { (handle::enter_mut::<Searcher>(scanner)?, args::bytes(text.cast(), len, "text")?) };
+        let mut tell = Tell::to(callback, user)?;
+        s.0.scan(text, |m| tell.one(&m));
+        tell.answers.end()
     })
 }
 
@@ -200,9 +206,7 @@ pub unsafe extern "C" fn tg_scan_stream_new(
     fence(|| {
         // SAFETY: the caller promises so.
         let (out, s) = unsafe { (args::out(out, "out")?, handle::enter::<Searcher>(scanner)?) };
-        // SAFETY: this thread is inside alone.
-        let scanner = unsafe { &*s.0.get() };
-        let text = Text { stream: UnsafeCell::new(scanner.stream()), rules: scanner.rules().clone() };
+        let text = Text { stream: s.0.stream(), rules: s.0.rules().clone() };
         out.write(handle::make(text));
         Ok(())
     })
@@ -226,25 +230,19 @@ pub unsafe extern "C" fn tg_scan_stream_feed(
 ) -> tg_status {
     fence(|| {
         // SAFETY: the caller promises so.
-        let (s, t, piece) = unsafe {
+        let (mut s, mut t, piece) = unsafe {
             (
-                handle::enter::<Searcher>(scanner)?,
-                handle::enter::<Text>(stream)?,
+                handle::enter_mut::<Searcher>(scanner)?,
+                handle::enter_mut::<Text>(stream)?,
                 args::bytes(piece.cast(), len, "piece")?,
             )
         };
-        let Some(call) = callback else { return err(TG_ERR_NULL, "callback is NULL") };
-        // SAFETY: this thread is inside both alone.
-        let (scanner, text) = unsafe { (&mut *s.0.get(), &mut *t.stream.get()) };
-        if !Arc::ptr_eq(scanner.rules(), &t.rules) {
+        let mut tell = Tell::to(callback, user)?;
+        if !Arc::ptr_eq(s.0.rules(), &t.rules) {
             return err(TG_ERR_STATE, "the scanner has other rules than the stream");
         }
-        let mut go = true;
-        scanner.feed(text, piece, |m| {
-            go = tell(&m, call, user);
-            go
-        });
-        if go { Ok(()) } else { err(TG_ERR_STOPPED, "the callback asked to stop") }
+        s.0.feed(&mut t.stream, piece, |m| tell.one(&m));
+        tell.answers.end()
     })
 }
 
@@ -256,14 +254,13 @@ pub unsafe extern "C" fn tg_scan_stream_feed(
 pub unsafe extern "C" fn tg_scan_stream_reset(stream: *mut tg_scan_stream) -> tg_status {
     fence(|| {
         // SAFETY: the caller promises so.
-        let t = unsafe { handle::enter::<Text>(stream) }?;
-        // SAFETY: this thread is inside alone.
-        unsafe { &mut *t.stream.get() }.reset();
+        unsafe { handle::enter_mut::<Text>(stream) }?.stream.reset();
         Ok(())
     })
 }
 
-/// Frees a stream; NULL is nothing to do. TG_ERR_HANDLE when it was freed before.
+/// Frees a stream; NULL is nothing to do. TG_ERR_HANDLE when it was freed before. Thread-safe: TG_ERR_BUSY while
+/// another thread is inside.
 ///
 /// # Safety
 /// `stream` is NULL or a handle.
@@ -273,7 +270,8 @@ pub unsafe extern "C" fn tg_scan_stream_free(stream: *mut tg_scan_stream) -> tg_
     fence(|| unsafe { handle::free::<Text>(stream) })
 }
 
-/// Frees a scanner; NULL is nothing to do. Its streams live on. TG_ERR_HANDLE when it was freed before.
+/// Frees a scanner; NULL is nothing to do. Its streams live on. TG_ERR_HANDLE when it was freed before. Thread-safe:
+/// TG_ERR_BUSY while another thread is inside.
 ///
 /// # Safety
 /// `scanner` is NULL or a handle.

@@ -30,7 +30,7 @@ pub(crate) struct Said {
     pub data_dir: Option<PathBuf>,
 }
 
-pub(crate) struct Holder(std::cell::RefCell<Said>);
+pub(crate) struct Holder(Said);
 
 impl Object for Holder {
     const KIND: u32 = 1;
@@ -64,9 +64,7 @@ impl Said {
             return Ok(Said::default());
         }
         // SAFETY: as above.
-        let s = unsafe { handle::enter::<Holder>(p) }?;
-        let said = s.0.borrow().clone();
-        Ok(said)
+        Ok(unsafe { handle::enter::<Holder>(p) }?.0.clone())
     }
 }
 
@@ -76,11 +74,11 @@ impl Said {
 /// `p` is NULL or a handle of settings.
 unsafe fn change(p: *mut tg_settings, f: impl FnOnce(&mut Said)) -> Res {
     // SAFETY: as above.
-    let s = unsafe { handle::enter::<Holder>(p) }?;
-    let mut next = s.0.borrow().clone();
+    let mut s = unsafe { handle::enter_mut::<Holder>(p) }?;
+    let mut next = s.0.clone();
     f(&mut next);
     next.read(false)?;
-    *s.0.borrow_mut() = next;
+    s.0 = next;
     Ok(())
 }
 
@@ -173,7 +171,8 @@ pub unsafe extern "C" fn tg_settings_data_dir(settings: *mut tg_settings, path: 
     })
 }
 
-/// Frees settings; NULL is nothing to do. TG_ERR_HANDLE when they were freed before.
+/// Frees settings; NULL is nothing to do. TG_ERR_HANDLE when they were freed before. Thread-safe: TG_ERR_BUSY while
+/// another thread is inside.
 ///
 /// # Safety
 /// `settings` is NULL or a handle.

@@ -10,6 +10,8 @@ pub const TG_VERSION_MAJOR: u32 = 0;
 pub const TG_VERSION_MINOR: u32 = 1;
 /// See TG_VERSION_MAJOR.
 pub const TG_VERSION_PATCH: u32 = 0;
+/// The version of the library this header belongs to as one number, as tg_version_number has it.
+pub const TG_VERSION_NUMBER: u32 = TG_VERSION_MAJOR << 16 | TG_VERSION_MINOR << 8 | TG_VERSION_PATCH;
 
 /// The version of the library that runs, such as "0.1.0". Thread-safe; the text is there for ever.
 #[unsafe(no_mangle)]
@@ -17,10 +19,11 @@ pub extern "C" fn tg_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// The version of the library that runs as one number: major << 16 | minor << 8 | patch. Thread-safe.
+/// The version of the library that runs as one number: major << 16 | minor << 8 | patch. A program may compare it with
+/// TG_VERSION_NUMBER. Thread-safe.
 #[unsafe(no_mangle)]
 pub extern "C" fn tg_version_number() -> u32 {
-    TG_VERSION_MAJOR << 16 | TG_VERSION_MINOR << 8 | TG_VERSION_PATCH
+    TG_VERSION_NUMBER
 }
 
 /// TG_ABI_VERSION of the library that runs. A program may compare it with that of its header. Thread-safe.

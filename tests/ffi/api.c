@@ -580,7 +580,7 @@ static void engines(void)
     {
         tg_event_info info;
         TG_INIT(info);
-        CHECK(tg_event_describe(s.event, &info) == TG_ERR_BUSY);
+        IS(tg_event_describe(s.event, &info), TG_ERR_STATE);
     }
     IS(tg_engine_free(e), TG_OK);
 

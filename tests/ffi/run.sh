@@ -65,7 +65,7 @@ header() {
 }
 
 symbols() {
-    say "every exported symbol: tg_*, in the header, documented, exercised"
+    say "every exported symbol: tg_*, in the header, documented, with its threads, exercised"
     nm -D --defined-only "$prefix/lib/libtidegate.so" | awk '{ print $3 }' > "$out/symbols"
     ! grep -v '^tg_' "$out/symbols" || die "exported, and not of this library"
     while read -r s; do
@@ -74,6 +74,10 @@ symbols() {
         sed -n "$((line - 1))p" include/tidegate.h | grep -q '^//' || die "$s has no description"
         grep -q "$s(" tests/ffi/api.c || die "$s is not exercised by tests/ffi/api.c"
     done < "$out/symbols"
+    # Each says which threads may call it.
+    ! awk '/^\/\// { doc = doc $0; next }
+        /^[a-su-z].*tg_[a-z_]+\(|^tg_status / { match($0, /tg_[a-z_]+\(/); if (doc !~ /hread/) print substr($0, RSTART, RLENGTH - 1) }
+        { doc = "" }' include/tidegate.h | grep . || die "not said which threads may call these"
     echo "$(wc -l < "$out/symbols") symbols"
 }
 
@@ -144,6 +148,12 @@ capture_() {
         cmp "$out/eve/command" "$out/eve/c" || die "$c: the events differ (out/ffi/eve)"
         same=$((same + 1)) lines=$((lines + $(wc -l < "$out/eve/c")))
     done
+    # What the README shows is a program, and its alerts are the command's.
+    awk '/^## / { c = $0 == "## Quick start: C" } c && /^```$/ { exit } c && p { print } c && /^```c$/ { p = 1 }' README.md > "$out/readme.c"
+    link "$out/readme" "$out/readme.c"
+    "$tidegate" run -q -r "$capture" -S "$rules" -l "$out/eve"
+    "$out/readme" "$rules" "$capture" > "$out/eve/c"
+    grep '"event_type":"alert"' "$out/eve/eve.json" | cmp - "$out/eve/c" || die "the README's program prints other alerts"
     # With settings, rules of their variables, and through the static library.
     "$tidegate" run -q -r "$capture" -S examples/rules/ai-factory.rules -c examples/ai-factory.yaml -l "$out/eve"
     "$elsewhere/static" "$capture" examples/rules/ai-factory.rules examples/ai-factory.yaml > "$out/eve/c"

@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use tidegate_dataplane::dpdk::Mbuf;
 
-use super::{BURST, Res, TG_ERR_INVALID, TG_ERR_NULL, Use, err, tg_packet};
+use super::{BURST, Res, TG_ERR_INVALID, TG_ERR_NULL, Use, err, tg_packet, tg_verdict};
 
 /// A packet of DPDK.
 pub struct rte_mbuf {
@@ -53,12 +53,12 @@ impl Use {
     /// Takes mbufs through the engine in bursts.
     ///
     /// # Safety
-    /// As [`Use::packet`], for all of them.
+    /// As [`Use::packet`], for all of them; `verdicts` is NULL or has room for as many.
     pub(super) unsafe fn mbufs(
         &mut self,
         mbufs: &[*mut rte_mbuf],
         now: u64,
-        mut done: impl FnMut(usize, super::Verdict),
+        verdicts: *mut tg_verdict,
     ) -> Res {
         if mbufs.iter().any(|m| m.is_null()) {
             return err(TG_ERR_NULL, "an mbuf is NULL");
@@ -80,8 +80,12 @@ impl Use {
                 break;
             }
             let list = &packets[..burst.len()];
-            // SAFETY: the bytes are those of mbufs, or of `joined`, which is not touched meanwhile.
-            unsafe { self.bursts(list, |i, v| done(b * BURST + i, v)) };
+            let to = if verdicts.is_null() { verdicts } else { verdicts.wrapping_add(b * BURST) };
+            // SAFETY: the bytes are those of mbufs, or of `joined`, which is not touched meanwhile; for verdicts as above.
+            out = unsafe { self.bursts(list, to) };
+            if out.is_err() {
+                break;
+            }
         }
         // SAFETY: as above.
         unsafe { (*self.worker.core.get()).joined = joined };
