@@ -53,6 +53,14 @@ struct Packet {
     index: u64,
 }
 
+/// What is compared.
+struct Run {
+    /// Rust with itself.
+    null_test: bool,
+    /// Types of events for C's callback; 0: all.
+    events: u32,
+}
+
 /// Both sides in step, burst by burst, so that whatever disturbs the machine disturbs both. Each goes first in turn.
 /// Keeps the least time of every burst.
 fn round(
@@ -62,9 +70,9 @@ fn round(
     settings: &Settings,
     least: &mut [[Duration; 2]],
     first: usize,
-    null_test: bool,
-    events: u32,
+    run: &Run,
 ) -> u64 {
+    let &Run { null_test, events } = run;
     let mut config = settings.engine(Mode { ips: false, ignore_checksums: true, memory: MEMORY });
     config.app.shown = true;
     let mut sink = Count(0);
@@ -156,7 +164,7 @@ fn main() {
     };
     let (rounds, most) = (option("--rounds", 9.0) as usize, option("--most", 2.0));
     let null_test = option("--null", 0.0) != 0.0;
-    let mask = option("--events", 0.0) as u32;
+    let run = Run { null_test, events: option("--events", 0.0) as u32 };
     let path = args.first().expect("border CAPTURE [RULES]");
     let files: Vec<PathBuf> = args.iter().skip(1).map(PathBuf::from).collect();
     let settings = Settings::load(None, &Overrides::default()).expect("the built-in configuration");
@@ -188,7 +196,7 @@ fn main() {
     let mut least = vec![[Duration::MAX; 2]; packets.len().div_ceil(BURST)];
     let mut events = 0;
     for r in 0..rounds {
-        events = round(&packets, &rules, handle, &settings, &mut least, r % 2, null_test, mask);
+        events = round(&packets, &rules, handle, &settings, &mut least, r % 2, &run);
     }
     let sum = |side: usize| least.iter().map(|l| l[side]).sum::<Duration>().as_nanos() as f64;
     let (rust, c) = (sum(0), sum(1));
