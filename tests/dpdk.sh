@@ -42,6 +42,7 @@ if tests/pmd/build.sh "$PWD/out/pmd"; then
 else
     echo "not run: the test driver could not be built"
 fi
+try sh tests/ffi/dpdk.sh "$profile"
 rules=
 [ ! -d "$shared/rules" ] || [ "$how" != full ] || rules="--rules $shared/rules/et-open/et-open.rules"
 # shellcheck disable=SC2086

@@ -21,7 +21,7 @@ use crate::error::{
 };
 use crate::event::{self, Slot, flow_of, tg_event, tg_event_fn, tg_flow};
 use crate::handle::{self, Inside, Object};
-use crate::packet::{tg_packet, tg_verdict, verdict};
+use crate::packet::{TG_VERDICT_FORWARD, tg_packet, tg_verdict, verdict};
 use crate::rules::{Rules, tg_ruleset};
 use crate::settings::{Said, tg_settings};
 
@@ -317,7 +317,7 @@ impl Use {
         let mut at = 0;
         let mut of_burst = [Verdict::Forward; BURST];
         for burst in packets.chunks(BURST) {
-            if !burst.iter().fold(true, |all, p| all & p.whole()) {
+            if burst.iter().any(|p| !p.whole()) {
                 return err(TG_ERR_NULL, "data of a packet is NULL");
             }
             // SAFETY: as above.
@@ -326,14 +326,35 @@ impl Use {
             self.run_on(burst, |engine, open| engine.process_as(burst, frame, of_burst, open));
             // Written when the burst is done: with an error in between none of them is.
             if !verdicts.is_null() {
-                for (i, v) in of_burst.iter().enumerate() {
-                    // SAFETY: as above.
-                    unsafe { verdicts.add(at + i).write(verdict(*v)) };
-                }
+                // SAFETY: as above.
+                unsafe { tell(of_burst, verdicts.add(at)) };
             }
             at += burst.len();
         }
         Ok(())
+    }
+}
+
+/// Writes verdicts. Nearly always all packets go on: little code is touched then.
+///
+/// # Safety
+/// There is room for as many.
+#[inline]
+unsafe fn tell(from: &[Verdict], to: *mut tg_verdict) {
+    #[cold]
+    #[inline(never)]
+    unsafe fn one_by_one(from: &[Verdict], to: *mut tg_verdict) {
+        for (i, v) in from.iter().enumerate() {
+            // SAFETY: as above.
+            unsafe { to.add(i).write(verdict(*v)) };
+        }
+    }
+    if from.iter().any(|v| *v != Verdict::Forward) {
+        // SAFETY: as above.
+        unsafe { one_by_one(from, to) }
+    } else {
+        // SAFETY: as above.
+        unsafe { to.write_bytes(TG_VERDICT_FORWARD, from.len()) }
     }
 }
 

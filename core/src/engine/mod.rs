@@ -192,7 +192,7 @@ impl Engine {
 
     /// The first stage: a frame is decoded, its packets are hashed and their buckets asked for. Stage by stage memory's
     /// latency is hidden.
-    #[inline(never)]
+    #[inline(always)]
     fn take<'a>(&mut self, f: &Frame<'a>, burst: &mut Burst<'a>) {
         self.stats.bytes += f.data.len() as u64;
         self.stats.max_len = self.stats.max_len.max(f.data.len() as u32);

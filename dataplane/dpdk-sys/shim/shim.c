@@ -24,8 +24,8 @@
 int tg_eal_init(int argc, char **argv) { return rte_eal_init(argc, argv); }
 int tg_eal_cleanup(void) { return rte_eal_cleanup(); }
 int tg_errno(void) { return rte_errno; }
-const char *tg_strerror(int code) { return rte_strerror(code < 0 ? -code : code); }
-const char *tg_version(void) { return rte_version(); }
+const char *tg_dpdk_strerror(int code) { return rte_strerror(code < 0 ? -code : code); }
+const char *tg_dpdk_version(void) { return rte_version(); }
 void tg_log_quiet(void) { rte_log_set_global_level(RTE_LOG_ERR); }
 
 unsigned tg_worker_lcores(unsigned *out, unsigned room) {

@@ -40,8 +40,8 @@ enum tg_rx_flags {
 int tg_eal_init(int argc, char **argv);
 int tg_eal_cleanup(void);
 int tg_errno(void);
-const char *tg_strerror(int code);
-const char *tg_version(void);
+const char *tg_dpdk_strerror(int code);
+const char *tg_dpdk_version(void);
 void tg_log_quiet(void);
 /* Worker lcores (without the main one) into `out`; how many there are. */
 unsigned tg_worker_lcores(unsigned *out, unsigned room);

@@ -23,7 +23,7 @@ pub struct Lcore(pub u32);
 pub(super) fn strerror(code: i32) -> String {
     // SAFETY: rte_strerror returns a NUL-terminated string that stays valid on this thread until its next call; it is
     // copied at once.
-    unsafe { CStr::from_ptr(sys::tg_strerror(code)) }.to_string_lossy().into_owned()
+    unsafe { CStr::from_ptr(sys::tg_dpdk_strerror(code)) }.to_string_lossy().into_owned()
 }
 
 pub(super) fn errno() -> i32 {
@@ -83,7 +83,7 @@ impl Eal {
     /// DPDK's own name and version.
     pub fn version() -> String {
         // SAFETY: a constant string.
-        unsafe { CStr::from_ptr(sys::tg_version()) }.to_string_lossy().into_owned()
+        unsafe { CStr::from_ptr(sys::tg_dpdk_version()) }.to_string_lossy().into_owned()
     }
 
     /// The lcores that wait for work, the main one not among them.
