@@ -33,6 +33,8 @@ impl Default for tg_bytes {
 const LARGEST: usize = 4096;
 
 /// An error about a NULL.
+#[cold]
+#[inline(never)]
 pub(crate) fn null(name: &'static str) -> Error {
     Error { status: TG_ERR_NULL, text: format!("{name} is NULL").into() }
 }
@@ -70,6 +72,12 @@ pub(crate) unsafe fn bytes<'a>(data: *const u8, len: usize, name: &'static str) 
     Ok(unsafe { std::slice::from_raw_parts(data, len) })
 }
 
+#[cold]
+#[inline(never)]
+fn no_array(name: &str, n: usize) -> Error {
+    Error { status: TG_ERR_INVALID, text: format!("{name}: not an array of {n}").into() }
+}
+
 /// An array of the caller.
 ///
 /// # Safety
@@ -82,7 +90,7 @@ pub(crate) unsafe fn array<'a, T>(p: *const T, n: usize, name: &'static str) -> 
         return Err(null(name));
     }
     if n > isize::MAX as usize / size_of::<T>() || !aligned(p) {
-        return err(TG_ERR_INVALID, format!("{name}: not an array of {n}"));
+        return Err(no_array(name, n));
     }
     // SAFETY: as above.
     Ok(unsafe { std::slice::from_raw_parts(p, n) })

@@ -158,6 +158,13 @@ pub(crate) fn hush_panics() {
     });
 }
 
+#[cold]
+#[inline(never)]
+fn failed(e: &Error) -> tg_status {
+    keep(&e.text);
+    e.status
+}
+
 /// Runs the body of an entry: errors become their number and this thread's detail, panics `TG_ERR_PANIC`.
 pub(crate) fn fence(f: impl FnOnce() -> Res) -> tg_status {
     let count = |by: i32| {
@@ -169,10 +176,7 @@ pub(crate) fn fence(f: impl FnOnce() -> Res) -> tg_status {
     count(-1);
     match out {
         Ok(Ok(())) => TG_OK,
-        Ok(Err(e)) => {
-            keep(&e.text);
-            e.status
-        }
+        Ok(Err(e)) => failed(&e),
         Err(_) => TG_ERR_PANIC,
     }
 }

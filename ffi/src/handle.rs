@@ -93,6 +93,10 @@ pub(crate) fn make<T: Object>(object: T) -> *mut T::Opaque {
     std::ptr::from_ref(cell).cast_mut().cast()
 }
 
+// What goes wrong is told by functions of their own: the way of calls that succeed is short so.
+
+#[cold]
+#[inline(never)]
 fn dead<T: Object>() -> Error {
     Error { status: TG_ERR_HANDLE, text: format!("not a living {}: was it freed?", T::NAME).into() }
 }
@@ -101,6 +105,7 @@ fn dead<T: Object>() -> Error {
 ///
 /// # Safety
 /// `p` is NULL or came from [`make`].
+#[inline(always)]
 unsafe fn cell<T: Object>(p: *const T::Opaque) -> Res<&'static Cell> {
     if p.is_null() {
         return Err(null(T::NAME));
@@ -149,11 +154,18 @@ impl<T: Object> Drop for Inside<T> {
 ///
 /// # Safety
 /// `p` is NULL or came from [`make`].
+#[inline]
 pub(crate) unsafe fn enter<T: Object>(p: *const T::Opaque) -> Res<Inside<T>> {
+    #[cold]
+    #[inline(never)]
+    fn spoilt<T: Object>() -> Error {
+        let text = format!("a call of the {} failed inside; free it", T::NAME);
+        Error { status: TG_ERR_POISONED, text: text.into() }
+    }
     // SAFETY: as above.
     let inside = unsafe { alone::<T>(p) }?;
     if inside.cell.spoilt.load(Ordering::Relaxed) {
-        return err(TG_ERR_POISONED, format!("a call of the {} failed inside; free it", T::NAME));
+        return Err(spoilt::<T>());
     }
     Ok(inside)
 }
@@ -187,14 +199,21 @@ pub(crate) unsafe fn enter_mut<T: Object>(p: *const T::Opaque) -> Res<Alone<T>> 
 
 /// # Safety
 /// `p` is NULL or came from [`make`].
+#[inline(always)]
 unsafe fn alone<T: Object>(p: *const T::Opaque) -> Res<Inside<T>> {
+    #[cold]
+    #[inline(never)]
+    fn taken<T: Object>(cell: &Cell) -> Error {
+        if cell.owner.load(Ordering::Relaxed) == this_thread() {
+            let text = format!("the {} is in use further up the stack", T::NAME);
+            return Error { status: TG_ERR_REENTRANT, text: text.into() };
+        }
+        Error { status: TG_ERR_BUSY, text: format!("another thread is inside the {}", T::NAME).into() }
+    }
     // SAFETY: as above.
     let cell = unsafe { cell::<T>(p) }?;
     if cell.users.compare_exchange(0, ALONE, Ordering::Acquire, Ordering::Relaxed).is_err() {
-        if cell.owner.load(Ordering::Relaxed) == this_thread() {
-            return err(TG_ERR_REENTRANT, format!("the {} is in use further up the stack", T::NAME));
-        }
-        return err(TG_ERR_BUSY, format!("another thread is inside the {}", T::NAME));
+        return Err(taken::<T>(cell));
     }
     cell.owner.store(this_thread(), Ordering::Relaxed);
     let inside = Inside { cell, alone: true, of: PhantomData };

@@ -102,7 +102,7 @@ impl Counts {
     pub fn event(&mut self, event: &Event<'_>) {
         match event {
             Event::Alert(_) => self.alerts += 1,
-            Event::Flow(f) => self.flow(f),
+            Event::Flow(f) => self.flow_end(f),
             Event::Tx(_) => self.records += 1,
             Event::File(_) => self.files += 1,
             Event::Anomaly(_) => self.anomalies += 1,
@@ -129,7 +129,8 @@ impl Counts {
         }
     }
 
-    fn flow(&mut self, f: &FlowView<'_>) {
+    /// Counts the end of a flow.
+    pub fn flow_end(&mut self, f: &FlowView<'_>) {
         self.flows += 1;
         self.end_state[f.state() as usize & 3] += 1;
         if let Some(s) = f.tcp
