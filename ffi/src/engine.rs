@@ -2,10 +2,11 @@
 
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use tidegate_core::engine::{BURST, Engine};
+use tidegate_core::engine::{BURST, Engine, Frame};
 use tidegate_core::event::{Event, EventSink, Verdict};
 use tidegate_core::flow::Key;
 use tidegate_core::packet::Addr;
@@ -330,15 +331,21 @@ impl Use {
     /// The bytes of the packets can be read; there is room for as many verdicts.
     unsafe fn bursts(&mut self, packets: &[tg_packet], verdicts: *mut tg_verdict) -> Res {
         let mut at = 0;
+        let mut frames = [const { MaybeUninit::<Frame<'_>>::uninit() }; BURST];
         let mut of_burst = [Verdict::Forward; BURST];
         for burst in packets.chunks(BURST) {
-            if burst.iter().any(|p| !p.whole()) {
-                return err(TG_ERR_NULL, "data of a packet is NULL");
+            for (to, p) in frames.iter_mut().zip(burst) {
+                if !p.whole() {
+                    return err(TG_ERR_NULL, "data of a packet is NULL");
+                }
+                // SAFETY: as above.
+                to.write(unsafe { p.frame() });
             }
-            // SAFETY: as above.
-            let frame = |p: &tg_packet| unsafe { p.frame() };
+            // SAFETY: as many were just written.
+            let given =
+                unsafe { std::slice::from_raw_parts(frames.as_ptr().cast::<Frame<'_>>(), burst.len()) };
             let of_burst = &mut of_burst[..burst.len()];
-            self.run_on(burst, |engine, open| engine.process_as(burst, frame, of_burst, open));
+            self.run_on(burst, |engine, open| engine.process(given, of_burst, open));
             // Written when the burst is done: with an error in between none of them is.
             if !verdicts.is_null() {
                 // SAFETY: as above.

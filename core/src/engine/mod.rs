@@ -70,14 +70,6 @@ struct FlowState {
     txs: u32,
 }
 
-/// The packets of a burst.
-struct Burst<'a> {
-    packets: PacketBuf<'a>,
-    /// For each frame: the end of its packets.
-    ends: [u16; BURST],
-    frames: usize,
-}
-
 /// One worker's engine.
 pub struct Engine {
     decoder: Decoder,
@@ -164,63 +156,40 @@ impl Engine {
     /// left alone. Never allocates, never blocks.
     pub fn process(&mut self, frames: &[Frame<'_>], verdicts: &mut [Verdict], sink: &mut dyn EventSink) {
         for (f, v) in frames.chunks(BURST).zip(verdicts.chunks_mut(BURST)) {
-            self.process_as(f, |f| *f, v, sink);
+            self.burst(f, v, sink);
         }
     }
 
-    /// As [`Engine::process`], of at most [`BURST`] packets in a shape of the caller's own, which so need not be copied:
-    /// `frame` looks at each one once.
-    #[inline]
-    pub fn process_as<'a, T>(
-        &mut self,
-        given: &'a [T],
-        frame: impl Fn(&'a T) -> Frame<'a>,
-        verdicts: &mut [Verdict],
-        sink: &mut dyn EventSink,
-    ) {
-        let mut burst = Burst {
-            packets: core::mem::replace(&mut self.packets, PacketBuf::new(0)).recycle(),
-            ends: [0; BURST],
-            frames: 0,
-        };
-        self.hashes.clear();
-        for g in given.iter().take(BURST.min(verdicts.len())) {
-            self.take(&frame(g), &mut burst);
-        }
-        self.burst(burst, verdicts, sink);
-    }
-
-    /// The first stage: a frame is decoded, its packets are hashed and their buckets asked for. Stage by stage memory's
-    /// latency is hidden.
-    #[inline(always)]
-    fn take<'a>(&mut self, f: &Frame<'a>, burst: &mut Burst<'a>) {
-        self.stats.bytes += f.data.len() as u64;
-        self.stats.max_len = self.stats.max_len.max(f.data.len() as u32);
-        let first = burst.packets.len();
-        self.decoder.decode(f.data, f.link, f.ts, f.index, &mut burst.packets);
-        for p in burst.packets.iter().skip(first) {
-            let h = self.flows.hash(p);
-            self.flows.prefetch(&h);
-            self.hashes.push(h);
-        }
-        if let Some(end) = burst.ends.get_mut(burst.frames) {
-            *end = burst.packets.len() as u16;
-            burst.frames += 1;
-        }
-    }
-
-    /// The other stages: the flows that the buckets name are asked for; then, a few frames ahead, what those name.
-    #[inline(never)]
-    fn burst(&mut self, burst: Burst<'_>, verdicts: &mut [Verdict], sink: &mut dyn EventSink) {
-        let Burst { packets, ends, frames } = burst;
+    /// Stage by stage where that hides the memory's latency: all frames are decoded, hashed and their buckets asked
+    /// for; then the flows that the buckets name; then, a few frames ahead, what those name.
+    fn burst(&mut self, frames: &[Frame<'_>], verdicts: &mut [Verdict], sink: &mut dyn EventSink) {
+        let mut packets = core::mem::replace(&mut self.packets, PacketBuf::new(0)).recycle();
         let mut hashes = core::mem::take(&mut self.hashes);
-        self.stats.frames += frames as u64;
+        hashes.clear();
+        // For each frame: the end of its packets.
+        let mut ends = [0u16; BURST];
+        let (mut bytes, mut longest) = (0, 0);
+        for (f, end) in frames.iter().zip(&mut ends) {
+            bytes += f.data.len() as u64;
+            longest = longest.max(f.data.len());
+            let first = packets.len();
+            self.decoder.decode(f.data, f.link, f.ts, f.index, &mut packets);
+            for p in packets.iter().skip(first) {
+                let h = self.flows.hash(p);
+                self.flows.prefetch(&h);
+                hashes.push(h);
+            }
+            *end = packets.len() as u16;
+        }
+        self.stats.frames += frames.len() as u64;
+        self.stats.bytes += bytes;
+        self.stats.max_len = self.stats.max_len.max(longest as u32);
         for h in &mut hashes {
             self.flows.prefetch_flow(h);
         }
         // Inner packets come before their carriers, frame by frame.
         let mut at = 0;
-        for (i, slot) in verdicts.iter_mut().enumerate().take(frames) {
+        for (i, slot) in verdicts.iter_mut().enumerate().take(frames.len()) {
             let end = ends.get(i).map_or(at, |&e| usize::from(e));
             self.prefetch_behind(hashes.get(at + AHEAD));
             if !self.no_rules {
