@@ -162,7 +162,7 @@ fn main() {
         args.remove(i);
         args.remove(i).parse().expect("a number")
     };
-    let (rounds, most) = (option("--rounds", 9.0) as usize, option("--most", 2.0));
+    let (rounds, most) = (option("--rounds", 20.0) as usize, option("--most", 2.0));
     let null_test = option("--null", 0.0) != 0.0;
     let run = Run { null_test, events: option("--events", 0.0) as u32 };
     let path = args.first().expect("border CAPTURE [RULES]");
