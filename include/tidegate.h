@@ -1,6 +1,12 @@
 /*
  * Tidegate: packets, flows, protocols and signatures, for programs in C.
  *
+ * In short: tg_ruleset_compile reads rules, once for all threads. Each thread makes its engine by tg_engine_new, gives
+ * it packets by tg_engine_process, which writes a verdict for each and calls back for events (tg_event_ functions read
+ * them, tg_event_json gives EVE lines), and when none come calls tg_engine_tick. tg_engine_finish ends what still runs.
+ * tg_engine_swap_rules changes the rules, tg_engine_flow_ functions find, block and bypass flows. Text without packets
+ * is for tg_scanner_ functions, bare patterns for tg_db_ ones, a look at one packet for tg_packet_decode.
+ *
  * Every function that can fail returns a tg_status: TG_OK, or a negative number whose meaning never changes.
  * tg_strerror says it in words, tg_last_error what exactly went wrong in this thread. Results go through the last
  * arguments and are written only on success. A pointer to const is not written through. NULL where something must be
