@@ -1317,7 +1317,8 @@ tg_status tg_settings_parse(struct tg_settings *settings,
                             size_t len);
 
 // Sets one value by its path, over what the configuration says: ("stream.midstream", "true"), or a variable of rules:
-// ("vars.address-groups.HOME_NET", "[10.0.0.0/8]"). One thread at a time for an object.
+// ("vars.address-groups.HOME_NET", "[10.0.0.0/8]"). A setting that does not exist is no error, but told to the log, here
+// and in tg_settings_load and tg_settings_parse. One thread at a time for an object.
 tg_status tg_settings_set(struct tg_settings *settings,
                           const char *name,
                           const char *value);

@@ -8,6 +8,7 @@ use tidegate_dataplane::config::{ConfigError, Overrides, Settings};
 use crate::args;
 use crate::error::{Error, Res, TG_ERR_INVALID, TG_ERR_IO, TG_ERR_SYNTAX, err, fence, tg_status};
 use crate::handle::{self, Object};
+use crate::log::{say, tg_log_level};
 
 /// Settings of rules and engines. One thread at a time may use an object; what was made with it keeps a copy.
 pub struct tg_settings {
@@ -68,7 +69,7 @@ impl Said {
     }
 }
 
-/// Changes what is said, if what comes out can be read.
+/// Changes what is said, if what comes out can be read. Settings that mean nothing here are told to the log.
 ///
 /// # Safety
 /// `p` is NULL or a handle of settings.
@@ -76,8 +77,11 @@ unsafe fn change(p: *mut tg_settings, f: impl FnOnce(&mut Said)) -> Res {
     // SAFETY: as above.
     let mut s = unsafe { handle::enter_mut::<Holder>(p) }?;
     let mut next = s.0.clone();
+    let known = next.read(false)?.ignored;
     f(&mut next);
-    next.read(false)?;
+    for path in next.read(false)?.ignored.iter().filter(|p| !known.contains(p)) {
+        say(tg_log_level::TG_LOG_WARNING, &format!("there is no setting {path} here"));
+    }
     s.0 = next;
     Ok(())
 }
@@ -135,7 +139,8 @@ pub unsafe extern "C" fn tg_settings_parse(
 }
 
 /// Sets one value by its path, over what the configuration says: ("stream.midstream", "true"), or a variable of rules:
-/// ("vars.address-groups.HOME_NET", "[10.0.0.0/8]"). One thread at a time for an object.
+/// ("vars.address-groups.HOME_NET", "[10.0.0.0/8]"). A setting that does not exist is no error, but told to the log, here
+/// and in tg_settings_load and tg_settings_parse. One thread at a time for an object.
 ///
 /// # Safety
 /// `settings` is NULL or a handle; `name` and `value` are NULL or text that ends in NUL.

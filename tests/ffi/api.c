@@ -135,6 +135,18 @@ static void errors(void)
     tg_ruleset_free(compile("alert nonsense\n"));
     CHECK(logged == 1);
 
+    /* A setting that does not exist. */
+    IS(tg_log_set(count_log, &logged, TG_LOG_WARNING), TG_OK);
+    IS(tg_settings_new(&s), TG_OK);
+    IS(tg_settings_set(s, "stream.midstream", "yes"), TG_OK);
+    CHECK(logged == 1);
+    IS(tg_settings_set(s, "stream.midstraem", "yes"), TG_OK);
+    CHECK(logged == 2);
+    IS(tg_settings_set(s, "stream.midstream", "no"), TG_OK);
+    CHECK(logged == 2);
+    IS(tg_settings_free(s), TG_OK);
+    IS(tg_log_set(NULL, NULL, 0), TG_OK);
+
     IS(tg_settings_new(&s), TG_OK);
     IS(tg_settings_set(s, "vars.address-groups.MINE", "[10.0.0.0/8]"), TG_OK);
     IS(tg_settings_set(s, NULL, "x"), TG_ERR_NULL);
