@@ -178,19 +178,23 @@ pytidegate: $(PYENV)/ready
 	$(MATURIN) build -q --locked --release -m python/Cargo.toml -o $(OUT)/wheels-release
 	$(PIP) --force-reinstall --no-deps $(OUT)/wheels-release/*.whl
 
+# The captures of the usual mix, ten times and once.
+MIX_OF := $(addprefix $(SHARED)/,captures/nDPI captures/pcapplusplus captures/arkime ai-captures)
 BENCH_CAPTURE ?= $(OUT)/bench/mix.pcap
-$(OUT)/bench/mix.pcap: $(PYTHON)
+BENCH_SHORT   ?= $(OUT)/bench/short.pcap
+$(OUT)/bench/mix.pcap $(OUT)/bench/short.pcap:
 	@mkdir -p $(dir $@)
-	$(PYTHON) $(SHARED)/tools/mkmix.py $@
-bench-python: pytidegate $(BIN) $(BENCH_CAPTURE)
+	python3 $(SHARED)/tools/mkmix.py $@ $(MIX_OF) --copies $(if $(findstring short,$@),1,10)
+bench-python: pytidegate $(BIN) $(BENCH_CAPTURE) $(BENCH_SHORT)
 	$(PIP) -r python/requirements-bench.txt
-	$(PY) python/benches/flows.py $(BENCH_CAPTURE)
-	$(PY) python/benches/prompts.py
+	$(PY) python/benches/flows.py $(BENCH_CAPTURE) speed differences
+	$(PY) python/benches/flows.py $(BENCH_SHORT) memory
+	$(PY) python/benches/prompts.py $(wildcard $(SHARED))
 	$(PY) python/benches/border.py $(BENCH_CAPTURE) $(BIN)
 	$(PY) python/benches/border.py $(BENCH_CAPTURE) $(BIN) $(SHARED)/rules/et-open/et-open.rules
 
-wheels: $(PYENV)/ready
-	sh python/wheels.sh $(abspath $(PYENV)) $(OUT)/wheels
+wheels: $(PYENV)/ready demo-capture
+	SYSROOT=$(abspath $(OUT)/arm64) sh python/wheels.sh $(abspath $(PYENV)) $(OUT)/wheels
 
 doc:
 	$(CARGO) doc --workspace --no-deps --locked

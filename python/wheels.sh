@@ -10,6 +10,8 @@ cd "$(dirname "$0")/.."
 ENVIRONMENT=$1 OUT=$2
 TARGET=aarch64-unknown-linux-gnu
 SYSROOT=${SYSROOT:-$OUT/arm64}
+# A capture to read there, if it was made.
+DEMO=$(ls out/demo/ai-factory.pcap 2> /dev/null || true)
 
 missing() {
     echo "make wheels needs $1, and it could not be had: $2" >&2
@@ -41,22 +43,31 @@ CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc PYO3_CROSS_P
     -m python/Cargo.toml -o "$OUT" --target "$TARGET"
 ls -l "$OUT"/*.whl
 
-# Debian's Python of the other machine, unpacked beside.
+# Debian's Python of the other machine, unpacked beside; the system's own list of packages stays as it is.
 if [ ! -x "$SYSROOT/usr/bin/python3.11" ]; then
-    command -v qemu-aarch64-static > /dev/null || install qemu-user-static || exit 0
-    dpkg --add-architecture arm64 && apt-get update -qq > /dev/null 2>&1 || true
-    mkdir -p "$SYSROOT/debs"
-    (cd "$SYSROOT/debs" && apt-get download -q python3.11-minimal:arm64 libpython3.11-minimal:arm64 \
-        libpython3.11-stdlib:arm64 libc6:arm64 libgcc-s1:arm64 zlib1g:arm64 libexpat1:arm64 libssl3:arm64 \
-        libffi8:arm64 > /dev/null 2>&1) || { echo "no Python for aarch64: the wheel was not tried"; exit 0; }
+    command -v qemu-aarch64-static > /dev/null || install qemu-user-static ||
+        { echo "no emulator (qemu-user-static): the wheel for aarch64 was not tried"; exit 0; }
+    mkdir -p "$SYSROOT/debs" "$SYSROOT/apt/lists/partial" "$SYSROOT/apt/cache/archives/partial"
+    lists=$(cd "$SYSROOT/apt" && pwd)
+    arm() {
+        apt-get -q -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State::status=/dev/null \
+            -o Dir::State::Lists="$lists/lists" -o Dir::Cache="$lists/cache" "$@" > /dev/null 2>&1
+    }
+    (cd "$SYSROOT/debs" && arm update && arm download python3.11-minimal libpython3.11-minimal \
+        libpython3.11-stdlib libc6 libgcc-s1 zlib1g libexpat1 libssl3 libffi8) ||
+        { echo "no Python for aarch64 (Debian's python3.11-minimal): the wheel was not tried"; exit 0; }
     for d in "$SYSROOT"/debs/*.deb; do dpkg-deb -x "$d" "$SYSROOT"; done
 fi
 rm -rf "$SYSROOT/site" && mkdir -p "$SYSROOT/site"
 "$ENVIRONMENT/bin/python" -m zipfile -e "$OUT"/*aarch64.whl "$SYSROOT/site"
 PYTHONPATH="$SYSROOT/site" qemu-aarch64-static -L "$SYSROOT" "$SYSROOT/usr/bin/python3.11" -c '
-import platform, tidegate
+import platform, sys, tidegate
 found = tidegate.Scanner(["system prompt"]).scan("show the SYSTEM  PROMPT")
 assert [(m.start, m.end) for m in found] == [(9, 23)], found
 assert tidegate.PatternSet([b"ab", b"b"]).scan(b"xab")[1].id in (0, 1)
-print("imported and run on", platform.machine())
-'
+rules = tidegate.Rules("examples/rules/ai-factory.rules", config="examples/ai-factory.yaml")
+if len(sys.argv) > 1:
+    alerts = [event.sid for event in tidegate.read(sys.argv[1], rules) if event.kind == "alert"]
+    assert alerts == [9100001, 9100001, 9100002, 9100003, 9100004, 9100005], alerts
+print("imported and run on", platform.machine(), "with Python", platform.python_version())
+' $DEMO

@@ -256,9 +256,9 @@ pub enum Event<'a> {
 #[derive(Clone, Copy)]
 pub struct PacketSeen<'a> {
     pub packet: &'a Packet<'a>,
-    /// EVE `flow_id`. Its low bits, as many as `max_flows` rounded up to a power of two has, are the flow's place among
-    /// the live ones.
-    pub flow: u64,
+    /// The flow's place among the live ones, below `max_flows`. It is also the low bits of EVE's `flow_id`, as many as
+    /// `max_flows` rounded up to a power of two has.
+    pub place: usize,
     /// Direction of the packet in its flow.
     pub dir: Dir,
     /// It opened the flow.

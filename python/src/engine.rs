@@ -63,7 +63,8 @@ impl EngineHandle {
         inline: bool,
         ignore_checksums: Option<bool>,
     ) -> PyResult<Self> {
-        let wish = Wish { memory, inline, ignore_checksums, shown: true, tell_packets: false };
+        let wish =
+            Wish { memory, inline, ignore_checksums, protocols: true, shown: true, tell_packets: false };
         Ok(EngineHandle { core: Mutex::new(make(py, rules, wish)?), inline })
     }
 
@@ -166,7 +167,14 @@ impl LiveRun {
         memory: u64,
         ignore_checksums: Option<bool>,
     ) -> PyResult<Self> {
-        let wish = Wish { memory, inline: false, ignore_checksums, shown: true, tell_packets: false };
+        let wish = Wish {
+            memory,
+            inline: false,
+            ignore_checksums,
+            protocols: true,
+            shown: true,
+            tell_packets: false,
+        };
         let ring = Ring::open(interface, None).map_err(|e| {
             errors::raise(py, "CaptureError", (e.to_string(), interface.to_owned(), e.raw_os_error()))
         })?;

@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyList, PyString};
 use tidegate_core::engine::Stats as EngineStats;
 use tidegate_core::event::{Event, EventSink};
 use tidegate_dataplane::config::Settings;
+use tidegate_dataplane::config::engine::warm;
 use tidegate_dataplane::counters;
 use tidegate_dataplane::eve::{Counts, DropsSeen, EveLine, EveSink, Stats};
 
@@ -191,7 +192,8 @@ impl WriteRun {
         let r = reading.get();
         let made = py.detach(|| {
             let shown = r.settings()?.outputs.show_transactions();
-            let (run, settings, _) = r.run(shown, false)?;
+            let (mut run, settings, _) = r.run(shown, false)?;
+            warm(&mut run.engine, r.size());
             std::fs::create_dir_all(&directory).map_err(|e| format!("{}: {e}", directory.display()))?;
             let eve = EveSink::create(&settings.outputs, &directory, r.inline).map_err(|e| e.to_string())?;
             Ok::<_, String>(Writer { run, eve, settings, begun: Instant::now() })

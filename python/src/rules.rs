@@ -48,6 +48,8 @@ pub struct Wish {
     pub inline: bool,
     /// `None`: as the settings say.
     pub ignore_checksums: Option<bool>,
+    /// Application protocols are recognised and parsed.
+    pub protocols: bool,
     /// Transactions are looked at by somebody.
     pub shown: bool,
     pub tell_packets: bool,
@@ -64,6 +66,7 @@ impl Compiled {
     pub fn engine(&self, settings: &Settings, wish: Wish) -> (Engine, usize) {
         let ignore_checksums = wish.ignore_checksums.unwrap_or(settings.pcap_checksums == ChecksumMode::No);
         let mut c = settings.engine(Mode { ips: wish.inline, ignore_checksums, memory: wish.memory });
+        c.app.off = !wish.protocols;
         c.app.shown = wish.shown;
         c.tell_packets = wish.tell_packets;
         let places = c.flow.max_flows.next_power_of_two();

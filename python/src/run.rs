@@ -44,12 +44,14 @@ pub struct Reading {
     memory: u64,
     pub inline: bool,
     ignore_checksums: Option<bool>,
+    protocols: bool,
 }
 
 #[pymethods]
 impl Reading {
     #[new]
-    #[pyo3(signature = (rules, paths, folder, filter, memory, inline, ignore_checksums))]
+    #[pyo3(signature = (rules, paths, folder, filter, memory, inline, ignore_checksums, protocols))]
+    #[allow(clippy::too_many_arguments)]
     fn new(
         rules: &RuleSetHandle,
         paths: Vec<PathBuf>,
@@ -58,15 +60,21 @@ impl Reading {
         memory: u64,
         inline: bool,
         ignore_checksums: Option<bool>,
+        protocols: bool,
     ) -> Self {
         let (compiled, rules) = (rules.compiled.clone(), rules.counts());
-        Reading { compiled, rules, paths, folder, filter, memory, inline, ignore_checksums }
+        Reading { compiled, rules, paths, folder, filter, memory, inline, ignore_checksums, protocols }
     }
 }
 
 impl Reading {
     pub fn settings(&self) -> Result<Settings, String> {
         self.compiled.said.read(self.inline)
+    }
+
+    /// Bytes of all captures.
+    pub fn size(&self) -> u64 {
+        self.paths.iter().filter_map(|p| std::fs::metadata(p).ok()).map(|m| m.len()).sum()
     }
 
     /// Frames alone.
@@ -78,9 +86,15 @@ impl Reading {
     /// Frames and the engine they go through, its settings, and how many places its flows have. `shown`: somebody
     /// looks at transactions; `tell_packets`: and at each packet of a flow.
     pub fn run(&self, shown: bool, tell_packets: bool) -> Result<(Run, Settings, usize), String> {
-        let (inline, ignore_checksums) = (self.inline, self.ignore_checksums);
         let settings = self.settings()?;
-        let wish = Wish { memory: self.memory, inline, ignore_checksums, shown, tell_packets };
+        let wish = Wish {
+            memory: self.memory,
+            inline: self.inline,
+            ignore_checksums: self.ignore_checksums,
+            protocols: self.protocols,
+            shown,
+            tell_packets,
+        };
         let (engine, places) = self.compiled.engine(&settings, wish);
         Ok((Run::new(self.frames()?, engine), settings, places))
     }

@@ -39,10 +39,21 @@ impl<T> Pool<T> {
 }
 
 /// What is searched: bytes as they are, or a string whose places are counted in characters.
-#[derive(FromPyObject)]
 enum Text<'py> {
     Str(Bound<'py, PyString>),
     Bytes(Bound<'py, PyBytes>),
+}
+
+// Not derived: that makes an exception for each kind a text is not.
+impl<'py> FromPyObject<'_, 'py> for Text<'py> {
+    type Error = PyErr;
+
+    fn extract(text: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(b) = text.cast::<PyBytes>() {
+            return Ok(Text::Bytes(b.to_owned()));
+        }
+        Ok(Text::Str(text.cast::<PyString>()?.to_owned()))
+    }
 }
 
 impl Text<'_> {

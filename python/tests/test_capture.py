@@ -88,6 +88,15 @@ def test_flow_rows_are_the_flow_events(demo: Path) -> None:
         assert row["state"] == event.state and row["app_proto"] == event.app_proto
 
 
+def test_flows_by_headers_alone_are_the_same_flows(demo: Path) -> None:
+    of_all = tidegate.read(demo, statistics=True).flows.to_polars()
+    plain = tidegate.read(demo, statistics=True, protocols=False)
+    of_headers = plain.flows.to_polars()
+    assert set(of_all["app_proto"]) > {"http", "dns"} and set(of_headers["app_proto"]) == {None}
+    assert of_headers.drop("app_proto").sort("first_packet").equals(of_all.drop("app_proto").sort("first_packet"))
+    assert plain.http.to_arrow().num_rows == 0 and not [e for e in plain if e.kind in ("http", "dns", "tls")]
+
+
 def test_statistics_follow_from_packets(demo: Path) -> None:
     capture = tidegate.read(demo, statistics=True, first=5)
     flows = capture.flows.to_polars()

@@ -33,7 +33,7 @@ def test_alerts_are_the_commands_to_the_letter(demo: Path, command: Path, tmp_pa
     out = example("alerts.py", demo, DEMO_RULES, DEMO_CONFIG, needs="tidegate")
     done = run(command, "run", "-q", "-r", demo, "-S", DEMO_RULES, "-c", DEMO_CONFIG, "-l", tmp_path)
     assert done.returncode == 0, done.stderr
-    written = (tmp_path / "eve.json").read_text().splitlines()
+    written = (tmp_path / "eve.json").read_text().rstrip("\n").split("\n")
     want = [line for line in written if '"event_type":"alert"' in line]
     assert out.splitlines() == want and len(want) == 6
     wrong = tmp_path / "wrong.rules"

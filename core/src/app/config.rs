@@ -11,6 +11,8 @@ pub const OFF_BY_DEFAULT: &[&str] = &["modbus", "dnp3"];
 pub struct AppConfig {
     pub http: HttpConfig,
     pub dns: DnsConfig,
+    /// Flows by their headers alone: nothing is recognised, no parser sees a byte.
+    pub off: bool,
     /// Names of protocols that are switched off (`app-layer.protocols.NAME.enabled: no`). Those that are off unless
     /// the configuration switches them on are in the default value; `enabled: yes` takes the name out.
     pub disabled: Vec<String>,
@@ -99,6 +101,7 @@ impl Default for AppConfig {
         AppConfig {
             http: HttpConfig::default(),
             dns: DnsConfig::default(),
+            off: false,
             disabled: OFF_BY_DEFAULT.iter().map(|n| String::from(*n)).collect(),
             detection_only: Vec::new(),
             ports: Vec::new(),

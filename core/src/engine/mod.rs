@@ -95,6 +95,8 @@ pub struct Engine {
     now: u64,
     ips: bool,
     tell_packets: bool,
+    /// No protocols are recognised.
+    app_off: bool,
     app_error: crate::stream::ExceptionPolicy,
     raw_wanted: [bool; 2],
     /// Nothing is inspected: there are no rules.
@@ -106,6 +108,7 @@ impl Engine {
     /// Takes all memory at once.
     pub fn new(cfg: Config, rules: Arc<RuleSet>) -> Self {
         let max_flows = cfg.flow.max_flows;
+        let app_off = cfg.app.off;
         let mut app = AppLayer::new(cfg.app);
         app.set_wanted(rules.wanted());
         app.set_ruled(!rules.is_empty());
@@ -132,6 +135,7 @@ impl Engine {
             now: 0,
             ips: cfg.ips,
             tell_packets: cfg.tell_packets,
+            app_off,
             app_error: cfg.app_error,
             stats: Stats::default(),
         }
@@ -311,6 +315,9 @@ impl Engine {
             self.state.push(FlowState::default());
         }
         self.state[i] = FlowState::default();
+        if self.app_off {
+            self.state[i].app.switch_off();
+        }
     }
 
     /// Packet time moves on: expiry runs when the second changes.

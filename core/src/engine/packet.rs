@@ -74,8 +74,7 @@ impl Engine {
         };
         let established = self.flows.update(ix, pkt, dir);
         if self.tell_packets {
-            let flow = self.flows.cold(ix).id;
-            sink.packet(&PacketSeen { packet: pkt, flow, dir, new });
+            sink.packet(&PacketSeen { packet: pkt, place: ix.0 as usize, dir, new });
         }
         self.with_flow(ix, pkt, dir, Seen { root, established, first: new, ..Seen::default() }, sink)
     }
@@ -264,7 +263,7 @@ impl Engine {
         verdict
     }
 
-    /// Once a session: no raw bytes are kept for directions that no rule reads.
+    /// Once a session: no bytes are kept for directions that neither rules nor parsers read.
     fn stream_setup(&mut self, ix: FlowIx) {
         let hot = self.flows.hot_mut(ix);
         if hot.flags & RAW_SET == 0 && hot.tcp != u32::MAX {
@@ -279,6 +278,9 @@ impl Engine {
         for d in Dir::BOTH {
             if !self.raw_wanted[d.ix()] {
                 self.streams.raw_disable(tcp, d, &mut self.stream_pool);
+            }
+            if self.app_off {
+                self.streams.app_disable(tcp, d, &mut self.stream_pool);
             }
         }
     }

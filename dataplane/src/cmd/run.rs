@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::capture::{self, Capture, CaptureError};
-use crate::config::engine::Mode;
+use crate::config::engine::{LONG, Mode, warm};
 use crate::config::{ChecksumMode, Overrides, Settings, yaml};
 use crate::eve::{EveSink, Stats};
 use crate::filter::Filter;
@@ -48,9 +48,6 @@ pub fn main(args: &RunArgs) -> ExitCode {
         }
     }
 }
-
-/// A capture of more bytes than this is long.
-const LONG: u64 = 64 << 20;
 
 /// Counts alerts by signature on their way to the files.
 struct Counting {
@@ -136,10 +133,8 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
     };
     let mut engine = make();
     let size: u64 = captures.iter().filter_map(|c| std::fs::metadata(c).ok()).map(|m| m.len()).sum();
-    if size > LONG && !each {
-        // For a flow every 12 KiB, and a 24th of the bytes at a time.
-        let of = |share: u64| usize::try_from(size / share).unwrap_or(usize::MAX);
-        engine.warm(of(12 << 10), of(24));
+    if !each {
+        warm(&mut engine, size);
     }
 
     let stop = Arc::new(AtomicBool::new(false));

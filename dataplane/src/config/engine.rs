@@ -1,7 +1,7 @@
 //! From [`Settings`] to the engine's own configuration.
 
 use tidegate_core::detect::context::DetectConfig;
-use tidegate_core::engine;
+use tidegate_core::engine::{self, Engine};
 use tidegate_core::flow::{self, FlowConfig};
 use tidegate_core::packet::{Addr, DecodeConfig, Ports};
 use tidegate_core::stream::{self, ExceptionPolicy, StreamConfig, UrgentPolicy};
@@ -128,5 +128,16 @@ fn urgent(u: Urgent) -> UrgentPolicy {
         Urgent::Inline => UrgentPolicy::Inline,
         Urgent::Drop => UrgentPolicy::Drop,
         Urgent::Gap => UrgentPolicy::Gap,
+    }
+}
+/// A capture of more bytes than this is long.
+pub const LONG: u64 = 64 << 20;
+
+/// Touches the memory that captures of `size` bytes will need, if they are long, before the packets come: for a flow
+/// every 12 KiB, and a 24th of the bytes at a time.
+pub fn warm(engine: &mut Engine, size: u64) {
+    if size > LONG {
+        let of = |share: u64| usize::try_from(size / share).unwrap_or(usize::MAX);
+        engine.warm(of(12 << 10), of(24));
     }
 }

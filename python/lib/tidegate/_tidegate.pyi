@@ -62,6 +62,7 @@ class Reading:
         memory: int,
         inline: bool,
         ignore_checksums: bool | None,
+        protocols: bool,
     ) -> Reading: ...
 
 @final

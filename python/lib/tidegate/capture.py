@@ -193,6 +193,7 @@ class Capture:
         memory: int = 256 << 20,
         inline: bool = False,
         ignore_checksums: bool | None = None,
+        protocols: bool = True,
         progress: bool | None = None,
     ) -> None:
         given = as_list(paths)
@@ -216,7 +217,7 @@ class Capture:
         self._progress = progress
         folder = folders or len(self.paths) > 1
         self._reading = Reading(
-            handle_of(rules), list(self.paths), folder, filter, memory, inline, ignore_checksums
+            handle_of(rules), list(self.paths), folder, filter, memory, inline, ignore_checksums, protocols
         )
         #: Counters of the last complete reading of events, by EVE's names.
         self.stats: dict[str, int] = {}
@@ -317,6 +318,7 @@ def read(
     memory: int = 256 << 20,
     inline: bool = False,
     ignore_checksums: bool | None = None,
+    protocols: bool = True,
     progress: bool | None = None,
 ) -> Capture:
     """Captures (pcap, pcapng), or folders of them: iterate for events, or take its tables.
@@ -324,7 +326,8 @@ def read(
     ``filter`` is tcpdump's language; ``statistics`` are names of :data:`STATISTICS`, or ``True`` for all; ``first`` is
     how many first packets of a flow are kept for the statistics of that name. ``memory`` is for flows, streams and
     transactions, and does not grow with the capture. ``inline`` obeys verdicts as an inline sensor would;
-    ``ignore_checksums`` inspects packets with wrong ones. ``progress``: a bar if `tqdm` is there; by default for long
+    ``ignore_checksums`` inspects packets with wrong ones. Without ``protocols`` flows are made of headers alone, which is
+    faster: nothing is said of applications, and there are no records of them. ``progress``: a bar if `tqdm` is there; by default for long
     captures on a terminal.
 
     >>> import tidegate
@@ -343,5 +346,6 @@ def read(
         memory=memory,
         inline=inline,
         ignore_checksums=ignore_checksums,
+        protocols=protocols,
         progress=progress,
     )

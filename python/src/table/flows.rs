@@ -165,15 +165,6 @@ struct Moments {
 }
 
 impl Moments {
-    #[inline]
-    fn add(&mut self, v: u64) {
-        self.min = if self.n == 0 { v } else { self.min.min(v) };
-        self.max = self.max.max(v);
-        self.n += 1;
-        self.sum = self.sum.wrapping_add(v);
-        self.squares = self.squares.wrapping_add(u128::from(v) * u128::from(v));
-    }
-
     fn with(self, o: Moments) -> Moments {
         match (self.n, o.n) {
             (0, _) => o,
@@ -208,25 +199,75 @@ impl Moments {
     }
 }
 
-/// What is counted of a direction.
+/// Times between frames. Small, because every frame of a capture comes by.
 #[derive(Clone, Copy, Default)]
-struct Side {
-    sizes: Moments,
-    iat: Moments,
+struct Gaps {
+    squares: u128,
+    /// Their sum is the time from the first to the last frame, except where time went back.
+    sum: u64,
+    min: u64,
+    max: u64,
+    /// Time of the last frame.
     last: u64,
+}
+
+impl Gaps {
+    /// A frame at `ts`, the first or a further one; the time since the one before.
+    #[inline]
+    fn add(&mut self, ts: u64, first: bool) -> u64 {
+        let last = std::mem::replace(&mut self.last, ts);
+        if first {
+            self.min = u64::MAX;
+            return 0;
+        }
+        let gap = ts.saturating_sub(last);
+        self.min = self.min.min(gap);
+        self.max = self.max.max(gap);
+        self.sum = self.sum.wrapping_add(gap);
+        self.squares = self.squares.wrapping_add(u128::from(gap) * u128::from(gap));
+        gap
+    }
+
+    /// Of `frames` frames.
+    fn moments(&self, frames: u64) -> Moments {
+        let n = frames.saturating_sub(1);
+        Moments { n, sum: self.sum, squares: self.squares, min: self.min, max: self.max }
+    }
+}
+
+/// What is counted of a direction: two cache lines.
+#[derive(Clone, Copy, Default)]
+#[repr(align(64))]
+struct Side {
+    gaps: Gaps,
+    size_sum: u64,
+    size_squares: u64,
+    payload_bytes: u64,
+    pkts: u32,
+    size_min: u32,
+    size_max: u32,
+    payload_pkts: u32,
     flags: [u32; 8],
     window: u16,
-    payload_pkts: u32,
-    payload_bytes: u64,
+}
+
+impl Side {
+    fn sizes(&self) -> Moments {
+        Moments {
+            n: u64::from(self.pkts),
+            sum: self.size_sum,
+            squares: u128::from(self.size_squares),
+            min: u64::from(self.size_min),
+            max: u64::from(self.size_max),
+        }
+    }
 }
 
 /// What is counted of a flow.
 #[derive(Default)]
 struct Stat {
     sides: [Side; 2],
-    iat: Moments,
-    last: u64,
-    pkts: u64,
+    gaps: Gaps,
     /// Size, direction, time since the one before.
     first: Vec<(u16, i8, u32)>,
     /// Payload bytes by value and direction.
@@ -237,9 +278,7 @@ impl Stat {
     /// A new flow has the place; the memory is used again.
     fn reset(&mut self) {
         self.sides = [Side::default(); 2];
-        self.iat = Moments::default();
-        self.last = 0;
-        self.pkts = 0;
+        self.gaps = Gaps::default();
         self.first.clear();
         if let Some(b) = &mut self.bytes {
             **b = [[0; 256]; 2];
@@ -249,20 +288,23 @@ impl Stat {
     #[inline]
     fn packet(&mut self, seen: &PacketSeen<'_>, asked: Asked) {
         let p = seen.packet;
+        let size = u32::try_from(p.data.len()).unwrap_or(u32::MAX);
+        let mut since = 0;
         let side = &mut self.sides[seen.dir.ix()];
-        let since = if self.pkts > 0 { p.ts.saturating_sub(self.last) } else { 0 };
-        if self.pkts > 0 {
-            self.iat.add(since);
+        let opens = side.pkts == 0;
+        if asked.has(IAT) || asked.has(FIRST) {
+            side.gaps.add(p.ts, opens);
+            since = self.gaps.add(p.ts, seen.new);
         }
-        if side.sizes.n > 0 {
-            side.iat.add(p.ts.saturating_sub(side.last));
-        } else {
+        if opens {
             side.window = p.tcp.window;
+            side.size_min = size;
         }
-        side.sizes.add(p.data.len() as u64);
-        side.last = p.ts;
-        self.last = p.ts;
-        self.pkts += 1;
+        side.size_min = side.size_min.min(size);
+        side.size_max = side.size_max.max(size);
+        side.size_sum = side.size_sum.wrapping_add(u64::from(size));
+        side.size_squares = side.size_squares.wrapping_add(u64::from(size) * u64::from(size));
+        side.pkts = side.pkts.wrapping_add(1);
         if p.l4 == L4::Tcp && asked.has(FLAGS) {
             for (i, n) in side.flags.iter_mut().enumerate() {
                 *n += u32::from(p.tcp.flags >> i & 1);
@@ -289,10 +331,13 @@ impl Stat {
     fn fill(&self, rows: &mut Rows, asked: Asked) {
         let [a, b] = &self.sides;
         if asked.has(SIZES) {
-            [a.sizes.with(b.sizes), a.sizes, b.sizes].iter().for_each(|m| m.fill(rows));
+            let (a, b) = (a.sizes(), b.sizes());
+            [a.with(b), a, b].iter().for_each(|m| m.fill(rows));
         }
         if asked.has(IAT) {
-            [self.iat, a.iat, b.iat].iter().for_each(|m| m.fill(rows));
+            let (there, back) = (u64::from(a.pkts), u64::from(b.pkts));
+            let all = self.gaps.moments(there + back);
+            [all, a.gaps.moments(there), b.gaps.moments(back)].iter().for_each(|m| m.fill(rows));
         }
         for s in &self.sides {
             if asked.has(FLAGS) {
@@ -346,13 +391,14 @@ impl Flows {
         Flows { asked, stats: Vec::new(), places }
     }
 
+    /// The place of a flow that ended.
     fn place(&self, flow: u64) -> usize {
         (flow & (self.places as u64).saturating_sub(1)) as usize
     }
 
     #[inline]
     pub fn packet(&mut self, seen: &PacketSeen<'_>) {
-        let at = self.place(seen.flow);
+        let at = seen.place;
         if at >= self.stats.len() {
             self.stats.resize_with(at + 1, Stat::default);
         }

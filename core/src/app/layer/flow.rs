@@ -60,6 +60,11 @@ pub struct FlowApp {
 }
 
 impl FlowApp {
+    /// No parser is to be called for it.
+    pub fn switch_off(&mut self) {
+        self.flags |= OFF;
+    }
+
     /// No parser is called for it any more (detection gave up, or the parser failed).
     pub fn is_off(&self) -> bool {
         self.flags & OFF != 0
