@@ -275,14 +275,11 @@ struct Stat {
 }
 
 impl Stat {
-    /// A new flow has the place; the memory is used again.
+    /// A new flow has the place.
     fn reset(&mut self) {
         self.sides = [Side::default(); 2];
         self.gaps = Gaps::default();
-        self.first.clear();
-        if let Some(b) = &mut self.bytes {
-            **b = [[0; 256]; 2];
-        }
+        (self.first, self.bytes) = (Vec::new(), None);
     }
 
     #[inline]
@@ -388,7 +385,9 @@ pub struct Flows {
 impl Flows {
     /// `places`: how many flows there can be, rounded up to a power of two.
     pub fn new(asked: Asked, places: usize) -> Flows {
-        Flows { asked, stats: Vec::new(), places }
+        // All of it at once: what is not touched costs nothing, and what grows is copied.
+        let stats = Vec::with_capacity(if asked.groups == 0 { 0 } else { places });
+        Flows { asked, stats, places }
     }
 
     /// The place of a flow that ended.
@@ -434,8 +433,12 @@ impl Flows {
         rows.next().number(f.cold.first_index);
         if self.asked.groups != 0 {
             let at = self.place(f.id());
-            match self.stats.get(at) {
-                Some(s) => s.fill(rows, self.asked),
+            match self.stats.get_mut(at) {
+                Some(s) => {
+                    s.fill(rows, self.asked);
+                    // Not kept for the next flow there: only live ones are to hold memory.
+                    (s.first, s.bytes) = (Vec::new(), None);
+                }
                 None => Stat::default().fill(rows, self.asked),
             }
         }
