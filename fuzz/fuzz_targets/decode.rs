@@ -1,4 +1,5 @@
-//! A frame of any link type is decoded, and every packet in it keeps within the frame.
+//! A frame of any link type is decoded, every packet in it keeps within the frame, and the short way for plain frames
+//! leads where the general one does.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use tidegate_core::packet::{DecodeConfig, Decoder, PacketBuf};
@@ -12,8 +13,12 @@ fuzz_target!(|data: &[u8]| {
     let link = LINKS.get(usize::from(b)).copied().unwrap_or(1);
     let frame = input.0;
     let mut out = PacketBuf::new(16);
-    let n = Decoder::new(DecodeConfig::default()).decode(frame, link, 1, 1, &mut out);
+    let decoder = Decoder::new(DecodeConfig::default());
+    let n = decoder.decode(frame, link, 1, 1, &mut out);
     assert_eq!(n, out.len());
+    let mut general = PacketBuf::new(16);
+    decoder.decode_any(frame, link, 1, 1, &mut general);
+    assert_eq!(format!("{:?}", &*out), format!("{:?}", &*general));
     for p in out.iter() {
         assert!(p.payload().len() <= p.data.len());
         assert!(p.anomalies().count() <= 512);

@@ -14,6 +14,7 @@ mod config;
 mod control;
 mod emit;
 mod flows;
+mod lean;
 mod packet;
 mod scanner;
 mod stats;
@@ -160,7 +161,10 @@ impl Engine {
     /// left alone. Never allocates, never blocks.
     pub fn process(&mut self, frames: &[Frame<'_>], verdicts: &mut [Verdict], sink: &mut dyn EventSink) {
         for (f, v) in frames.chunks(BURST).zip(verdicts.chunks_mut(BURST)) {
-            self.burst(f, v, sink);
+            // Without rules nobody looks at packets beyond what the engine itself needs.
+            if !(self.no_rules && !self.tell_packets && self.lean_burst(f, v, sink)) {
+                self.burst(f, v, sink);
+            }
         }
     }
 

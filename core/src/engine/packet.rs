@@ -19,6 +19,8 @@ const RAW_SET: u32 = 1 << (flag::ENGINE_SHIFT + 2);
 const TX_CHANGED: u32 = 1 << (flag::ENGINE_SHIFT + 3);
 /// The parser was fed since transactions were last reported, or one of them waits for its inspection only.
 pub(super) const TX_DUE: u32 = 1 << (flag::ENGINE_SHIFT + 5);
+/// A UDP flow: no parser waits for what comes in the direction, per direction.
+pub(super) const UDP_DONE: u32 = 1 << (flag::ENGINE_SHIFT + 6);
 /// What feeding a parser sets.
 const TX_FED: u32 = TX_CHANGED | TX_CHANGED << 1 | TX_DUE;
 
@@ -239,7 +241,7 @@ impl Engine {
                     self.flows.hot_mut(ix).flags |= flag::NO_PAYLOAD_INSPECT;
                 }
             }
-            L4::Udp if pkt.payload.len > 0 => {
+            L4::Udp if pkt.payload.len > 0 && flags & (UDP_DONE << dir.ix()) == 0 => {
                 dir = self.feed_udp(ix, pkt, dir, &mut seen, sink);
             }
             _ => {}
@@ -399,7 +401,8 @@ impl Engine {
             let input = Input { dir, data: pkt.payload(), gap: 0, eof: false, datagram: true };
             let st = &mut self.state[ix.0 as usize];
             let fed = self.app.feed(&mut st.app, &facts, input, &mut self.app_pool, pkt.ts);
-            self.flows.hot_mut(ix).flags |= TX_FED;
+            let hot = self.flows.hot_mut(ix);
+            hot.flags = hot.flags & !(UDP_DONE | UDP_DONE << 1) | TX_FED;
             if fed.reverse {
                 self.flows.swap(ix);
                 self.state[ix.0 as usize].app.swap();
@@ -408,6 +411,16 @@ impl Engine {
             }
             self.fed(ix, pkt, dir, &fed, seen, sink);
             break;
+        }
+        let app = &self.state[ix.0 as usize].app;
+        if self.app.is_deaf(app, dir) {
+            let none = self.app.parser(app).is_none();
+            let hot = self.flows.hot_mut(ix);
+            hot.flags |= UDP_DONE << dir.ix();
+            if none {
+                // Without a parser there are no transactions.
+                hot.flags &= !TX_DUE;
+            }
         }
         dir
     }

@@ -3,7 +3,7 @@
 use crate::app::registry::PROTOCOLS;
 use crate::detect::context;
 use crate::flow;
-use crate::packet::{L3, L4, Packet, Source, layers};
+use crate::packet::{Head, L3, L4, Packet, Source, layers};
 use crate::stream::{ExceptionPolicy, StreamCounters};
 
 /// TCP flag bits.
@@ -248,6 +248,22 @@ impl Stats {
         }
         if !p.events.is_empty() {
             self.events(p);
+        }
+    }
+
+    /// Counts a packet by its head, as [`Stats::packet`] does by the whole.
+    #[inline]
+    pub(super) fn head(&mut self, h: &Head) {
+        self.packets += 1;
+        let l3 = if h.v6 { L3::Ipv6 } else { L3::Ipv4 };
+        let l4 = if h.proto == 17 { L4::Udp } else { L4::Tcp };
+        self.kinds[l3 as usize & 3][l4 as usize & 7] += 1;
+        if h.tcp_flags & RST != 0 {
+            self.rst += 1;
+        }
+        let bits = [layers::ETHERNET, layers::VLAN, layers::QINQ];
+        for bit in bits.iter().take(1 + usize::from(h.vlans)) {
+            self.layers[bit.trailing_zeros() as usize] += 1;
         }
     }
 

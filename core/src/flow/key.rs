@@ -1,7 +1,7 @@
 //! The key of a packet's flow: which fields identify it, per protocol.
 
 use super::Key;
-use crate::packet::{L4, Packet};
+use crate::packet::{Head, L4, Packet};
 
 /// How a packet's key is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,21 @@ pub(super) enum Kind {
 }
 
 impl Key {
+    /// The key of a head, client to server if it opens the flow.
+    pub(super) fn of_head(h: &Head) -> Key {
+        Key {
+            src: h.src,
+            dst: h.dst,
+            sp: h.sp,
+            dp: h.dp,
+            vlan: [h.vlan[0], h.vlan[1], 0],
+            vlans: h.vlans,
+            proto: h.proto,
+            recursion: 0,
+            v6: h.v6,
+        }
+    }
+
     /// Ports as they are compared: the codes of ICMPv4 do not tell flows apart.
     pub(super) fn cmp_ports(&self) -> (u16, u16) {
         if self.proto == 1 { (self.sp & 0xff00, self.dp & 0xff00) } else { (self.sp, self.dp) }

@@ -1,9 +1,9 @@
 //! Flows: packets go in; a flow number, a direction, counters and expiry come out. Owns the flow table and the
 //! timer wheel.
 //!
-//! [`table::FlowTable`] keeps everything in arrays taken at construction. A packet touches one bucket of sixteen
-//! one-byte tags, the flow's key line and its hot line; names, MACs and the handles of later stations lie in
-//! [`Cold`] records beside them.
+//! [`table::FlowTable`] keeps everything in arrays taken at construction. A packet touches one bucket, which is a
+//! cache line and holds the keys of TCP and UDP over IPv4 whole, and the flow's hot line; other packets touch the
+//! flow's key line as well. Names, MACs and the handles of later stations lie in [`Cold`] records beside them.
 //!
 //! # Which packets have a flow
 //!
@@ -14,6 +14,7 @@
 //! (mid-stream SYN/ACK).
 
 mod config;
+mod entry;
 mod hash;
 mod key;
 mod probe;
@@ -140,8 +141,6 @@ pub struct Hot {
     pub tcp: u32,
     /// Seconds without a packet after which it ends.
     pub timeout: u32,
-    /// Low bits of the key's hash.
-    pub hash: u32,
     pub state: State,
     /// All TCP flags seen per direction.
     pub tcp_flags: [u8; 2],
@@ -158,7 +157,6 @@ impl Hot {
         flags: 0,
         tcp: u32::MAX,
         timeout: 0,
-        hash: 0,
         state: State::New,
         tcp_flags: [0; 2],
         ttl_min: [0; 2],

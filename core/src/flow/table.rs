@@ -2,23 +2,22 @@
 
 use alloc::{vec, vec::Vec};
 
-use super::hash::Sip13;
+use super::entry;
+use super::hash::{Nh, Sip13};
 use super::key::{Kind, key_of};
 use super::wheel::Wheel;
 use super::{Cold, EndReason, FlowConfig, FlowIx, FlowView, Group, Hot, Key, State, flag, probe};
 use crate::Dir;
-use crate::packet::{Addr, L3, L4, Packet};
+use crate::packet::{Addr, Head, L3, L4, Packet};
 use crate::pool;
 use crate::stream::Streams;
 
 const NIL: u32 = u32::MAX;
 const SEC: u64 = 1_000_000_000;
-/// Slots of a bucket; the sixteenth tag counts the keys that found it full and went on.
-const WAYS: usize = 15;
-const WAY_MASK: u16 = (1 << WAYS) - 1;
-const EMPTY: u8 = 0;
+/// Entries of a bucket.
+const WAYS: usize = 4;
 /// Buckets looked at for one key: the bound of any lookup.
-const PROBES: usize = 4;
+const PROBES: usize = 8;
 
 /// Answer of [`FlowTable::lookup_or_insert`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,22 +36,34 @@ pub enum Found {
 /// What a packet's flow key is, computed once per packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hashed {
-    pub(super) key: Key,
+    /// What an entry of a bucket says of the flow, its own part apart; see [`entry`].
+    want: [u64; 2],
     hash: u64,
-    kind: Kind,
     /// The flow that its bucket named for it when its lines were asked for: a guess.
     hint: u32,
+    kind: Kind,
+    /// The ends were exchanged to have them in order.
+    flipped: bool,
 }
 
 impl Hashed {
+    pub(crate) const NONE: Hashed =
+        Hashed { want: [0; 2], hash: 0, hint: NIL, kind: Kind::None, flipped: false };
+
     #[cfg(test)]
-    pub(super) fn sum(&self) -> u64 {
-        self.hash
+    pub(super) fn sum(&self) -> (u64, [u64; 2]) {
+        (self.hash, self.want)
     }
 
     /// Whether packets of this kind have a flow.
     pub fn is_tracked(&self) -> bool {
         self.kind != Kind::None
+    }
+
+    /// The entry alone says that a flow is the right one.
+    #[inline]
+    const fn is_exact(&self) -> bool {
+        entry::is_exact(self.want)
     }
 }
 
@@ -75,13 +86,9 @@ pub struct Counters {
     pub peak: u64,
 }
 
-#[repr(C, align(16))]
-#[derive(Clone, Copy)]
-struct Tags([u8; 16]);
-
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
-struct Slots([u32; 16]);
+struct Bucket([[u64; 2]; WAYS]);
 
 /// A key in a cache line of its own.
 #[repr(C, align(64))]
@@ -92,15 +99,17 @@ struct Line(Key);
 ///
 /// # When it is full
 ///
-/// With every flow taken, or the 60 slots of a key's four buckets, a victim is given up: the flow of the key's
+/// With every flow taken, or the 32 entries of a key's eight buckets, a victim is given up: the flow of the key's
 /// own buckets with the oldest packet, closed and new ones before established ones. It ends with reason
 /// `forced` and is counted in [`Counters::evicted`]. While more than 90 % are taken, the `emergency` timeouts
 /// apply.
 pub struct FlowTable {
     cfg: FlowConfig,
     sip: Sip13,
-    tags: Vec<Tags>,
-    slots: Vec<Slots>,
+    nh: Nh,
+    buckets: Vec<Bucket>,
+    /// How many keys found a bucket full and went on to the next.
+    over: Vec<u8>,
     mask: u64,
     hot: Vec<Hot>,
     keys: Vec<Line>,
@@ -120,16 +129,20 @@ pub struct FlowTable {
 
 const LIVE: u32 = NIL - 1;
 
+/// Flows beyond a key's own buckets that are asked whether they can go.
+const LOOK_FURTHER: usize = 15;
+
 impl FlowTable {
     /// Takes all memory for `cfg.max_flows` flows.
     pub fn new(cfg: FlowConfig) -> Self {
-        let n = cfg.max_flows.clamp(1, (NIL - 2) as usize);
+        let n = cfg.max_flows.clamp(1, entry::MAX_FLOWS);
         // Buckets at half load when every flow is taken.
         let buckets = (n * 2).div_ceil(WAYS).next_power_of_two();
         FlowTable {
             sip: Sip13::new(cfg.seed),
-            tags: vec![Tags([0; 16]); buckets],
-            slots: vec![Slots([0; 16]); buckets],
+            nh: Nh::new(cfg.seed),
+            buckets: vec![Bucket([[0; 2]; WAYS]); buckets],
+            over: vec![0; buckets],
             mask: buckets as u64 - 1,
             hot: Vec::with_capacity(n),
             keys: Vec::with_capacity(n),
@@ -148,8 +161,7 @@ impl FlowTable {
 
     /// Touches the memory of the first `flows` flows; for a table that has had none yet.
     pub(crate) fn warm(&mut self, flows: usize) {
-        pool::touch(&mut self.tags);
-        pool::touch(&mut self.slots);
+        pool::touch(&mut self.buckets);
         pool::touch_reserved(&mut self.hot, flows, Hot::EMPTY);
         pool::touch_reserved(&mut self.keys, flows, Line::default());
         pool::touch_reserved(&mut self.cold, flows, Cold::default());
@@ -175,103 +187,89 @@ impl FlowTable {
 
     /// Bytes one flow takes, its share of the buckets included.
     pub const fn bytes_per_flow() -> usize {
-        size_of::<Hot>() + size_of::<Line>() + size_of::<Cold>() + 4 + 10 + 2 * (1 + 4)
+        size_of::<Hot>() + size_of::<Line>() + size_of::<Cold>() + 4 + 10 + 2 * size_of::<[u64; 2]>() + 1
     }
 
     /// The key of `pkt` and its hash: the first stage over a burst.
     #[inline]
     pub fn hash(&self, pkt: &Packet<'_>) -> Hashed {
-        if pkt.l3 == L3::Ipv4 && matches!(pkt.l4, L4::Tcp | L4::Udp) && !pkt.invalid {
-            return self.hash_plain(pkt);
+        if pkt.l3 == L3::Ipv4
+            && matches!(pkt.l4, L4::Tcp | L4::Udp)
+            && !pkt.invalid
+            && self.untagged(&pkt.vlan, pkt.recursion)
+        {
+            return self.hash_plain(&pkt.src, &pkt.dst, pkt.sp, pkt.dp, pkt.l4 == L4::Udp, Kind::Plain);
         }
         self.hash_any(pkt)
     }
 
-    #[inline(never)]
-    pub(super) fn hash_any(&self, pkt: &Packet<'_>) -> Hashed {
-        let (key, kind) = key_of(pkt);
-        if kind == Kind::None {
-            return Hashed::default();
+    /// The same for a head.
+    #[inline]
+    pub fn hash_head(&self, head: &Head) -> Hashed {
+        if !head.v6 && (head.vlans == 0 || !self.cfg.vlan_tracking) {
+            return self.hash_plain(&head.src, &head.dst, head.sp, head.dp, head.proto == 17, Kind::Plain);
         }
-        Hashed { key, hash: self.hash_key(&key, kind), kind, hint: NIL }
+        self.hash_key(&Key::of_head(head), Kind::Plain)
     }
 
-    /// The same for TCP and UDP over IPv4, which is nearly every packet.
+    #[inline(never)]
+    fn hash_any(&self, pkt: &Packet<'_>) -> Hashed {
+        let (key, kind) = key_of(pkt);
+        if kind == Kind::None { Hashed::NONE } else { self.hash_key(&key, kind) }
+    }
+
+    /// Nothing but addresses, ports and protocol tells the flow apart.
     #[inline]
-    fn hash_plain(&self, pkt: &Packet<'_>) -> Hashed {
-        let number = |a: &Addr| u32::from_be_bytes([a.0[0], a.0[1], a.0[2], a.0[3]]);
-        let (src, dst) = (number(&pkt.src), number(&pkt.dst));
-        let end = |a: u32, p: u16| u64::from(a) << 16 | u64::from(p);
-        let swap = end(dst, pkt.dp) < end(src, pkt.sp);
-        let (a, b) = if swap { (dst, src) } else { (src, dst) };
-        let (pa, pb) = if swap { (pkt.dp, pkt.sp) } else { (pkt.sp, pkt.dp) };
-        let proto = if pkt.l4 == L4::Tcp { 6 } else { 17 };
-        let (w1, w2) = self.rest_words(&pkt.vlan, pkt.recursion, proto, false, pa, pb);
-        let hash = self.sip.words([u64::from(a.swap_bytes()) | u64::from(b.swap_bytes()) << 32, w1, w2]);
-        let key = Key {
-            src: pkt.src,
-            dst: pkt.dst,
-            sp: pkt.sp,
-            dp: pkt.dp,
-            vlan: pkt.vlan,
-            vlans: pkt.vlans,
-            proto,
-            recursion: pkt.recursion,
-            v6: false,
-        };
-        Hashed { key, hash, kind: Kind::Plain, hint: NIL }
+    fn untagged(&self, vlan: &[u16; 3], recursion: u8) -> bool {
+        (*vlan == [0; 3] || !self.cfg.vlan_tracking) && (recursion == 0 || !self.cfg.recursion_tracking)
     }
 
-    /// What is hashed beside the addresses.
-    #[inline]
-    fn rest_words(
-        &self,
-        vlan: &[u16; 3],
-        recursion: u8,
-        proto: u8,
-        v6: bool,
-        pa: u16,
-        pb: u16,
-    ) -> (u64, u64) {
-        let vlan = if self.cfg.vlan_tracking { *vlan } else { [0; 3] };
-        let rec = if self.cfg.recursion_tracking { recursion } else { 0 };
-        let w1 = u64::from(pa)
-            | u64::from(pb) << 16
-            | u64::from(proto) << 32
-            | u64::from(rec) << 40
-            | u64::from(vlan[2]) << 48;
-        let w2 = u64::from(vlan[0]) | u64::from(vlan[1]) << 16 | u64::from(v6) << 32;
-        (w1, w2)
+    /// TCP and UDP over IPv4, which is nearly every packet: the entry is the key.
+    #[inline(always)]
+    fn hash_plain(&self, src: &Addr, dst: &Addr, sp: u16, dp: u16, udp: bool, kind: Kind) -> Hashed {
+        let number = |a: &Addr| u32::from_le_bytes([a.0[0], a.0[1], a.0[2], a.0[3]]);
+        let end = |a: &Addr, p: u16| u64::from(number(a)) << 16 | u64::from(p);
+        let (s, d) = (end(src, sp), end(dst, dp));
+        let flipped = d < s;
+        let (a, b) = if flipped { (d, s) } else { (s, d) };
+        let w0 = a >> 16 | b >> 16 << 32;
+        let ports = (a & 0xffff) | (b & 0xffff) << 16;
+        let what = if udp { entry::UDP } else { entry::TCP };
+        let hash = self.nh.two(w0, ports | what);
+        Hashed { want: [w0, ports | what], hash, hint: NIL, kind, flipped }
     }
 
-    fn hash_key(&self, key: &Key, kind: Kind) -> u64 {
-        // Addresses compare by their bytes, which is how big-endian numbers do.
-        let number = |a: &Addr| u128::from_be_bytes(a.0);
+    /// Any key. What does not fit into an entry leaves 96 bits of a second hash there, and the flow's key decides.
+    #[inline(never)]
+    fn hash_key(&self, key: &Key, kind: Kind) -> Hashed {
+        if !key.v6 && matches!(key.proto, 6 | 17) && self.untagged(&key.vlan, key.recursion) {
+            return self.hash_plain(&key.src, &key.dst, key.sp, key.dp, key.proto == 17, kind);
+        }
+        let vlan = if self.cfg.vlan_tracking { key.vlan } else { [0; 3] };
+        let rec = if self.cfg.recursion_tracking { key.recursion } else { 0 };
+        let number = |a: &Addr| u128::from_le_bytes(a.0);
         let (sp, dp) = key.cmp_ports();
         let (src, dst) = (number(&key.src), number(&key.dst));
-        let swap = kind != Kind::OneWay && (dst, dp) < (src, sp);
-        let (a, b, pa, pb) = if swap { (dst, src, dp, sp) } else { (src, dst, sp, dp) };
-        let word = |n: u128, i: u32| ((n << (i * 8)) >> 64) as u64;
-        let word = |n: u128, i: u32| word(n, i).swap_bytes();
-        let (w1, w2) = self.rest_words(&key.vlan, key.recursion, key.proto, key.v6, pa, pb);
-        if key.v6 {
-            self.sip.words([word(a, 0), word(a, 8), word(b, 0), word(b, 8), w1, w2])
-        } else {
-            self.sip.words([word(a, 0) | word(b, 0) << 32, w1, w2])
-        }
+        let flipped = kind != Kind::OneWay && (dst, dp) < (src, sp);
+        let (a, b, pa, pb) = if flipped { (dst, src, dp, sp) } else { (src, dst, sp, dp) };
+        let w4 = u64::from(pa) | u64::from(pb) << 16 | u64::from(key.proto) << 32 | u64::from(rec) << 40;
+        let w5 = u64::from(vlan[0])
+            | u64::from(vlan[1]) << 16
+            | u64::from(vlan[2]) << 32
+            | u64::from(key.v6) << 48;
+        let [hash, more] = self.nh.six([a as u64, (a >> 64) as u64, b as u64, (b >> 64) as u64, w4, w5]);
+        Hashed { want: [more, hash >> 32 | entry::BY_KEY], hash, hint: NIL, kind, flipped }
     }
 
     /// Asks for the bucket of a hashed packet: the second stage.
     #[inline]
     pub fn prefetch(&self, h: &Hashed) {
-        let b = (h.hash & self.mask) as usize;
-        if let (Some(t), Some(s)) = (self.tags.get(b), self.slots.get(b)) {
-            probe::prefetch(t);
-            probe::prefetch(s);
+        if let Some(b) = self.buckets.get((h.hash & self.mask) as usize) {
+            probe::prefetch(b);
         }
     }
 
-    /// Asks for the lines of the flow that the bucket most likely names: the third stage.
+    /// Asks for the lines of the flow that the bucket names: the third stage.
     #[inline]
     pub fn prefetch_flow(&self, h: &mut Hashed) {
         if let Some(ix) = self.likely(h)
@@ -283,8 +281,22 @@ impl FlowTable {
         }
     }
 
+    /// The same for packets that are only counted: the key is not asked for when nobody will look at it.
+    #[inline]
+    pub(crate) fn prefetch_hot(&self, h: &mut Hashed) {
+        if let Some(ix) = self.likely(h)
+            && let (Some(k), Some(f)) = (self.keys.get(ix), self.hot.get(ix))
+        {
+            if !h.is_exact() {
+                probe::prefetch(k);
+            }
+            probe::prefetch(f);
+            h.hint = ix as u32;
+        }
+    }
+
     /// The flow that the bucket most likely names for a hashed packet, and its session: for asking what lies
-    /// behind them, the fourth stage. A guess by the tag alone.
+    /// behind them, the fourth stage. A guess: other packets of the burst may have changed it.
     #[inline]
     pub fn peek(&self, h: &Hashed) -> Option<(FlowIx, u32)> {
         Some((FlowIx(h.hint), self.hot.get(h.hint as usize)?.tcp))
@@ -300,12 +312,27 @@ impl FlowTable {
 
     #[inline]
     fn likely(&self, h: &Hashed) -> Option<usize> {
-        let b = (h.hash & self.mask) as usize;
-        let m = probe::matches(&self.tags.get(b)?.0, tag_of(h.hash)) & WAY_MASK;
+        let b = self.buckets.get((h.hash & self.mask) as usize)?;
+        let m = entry::matches(&b.0, h.want);
         if m == 0 {
             return None;
         }
-        Some(self.slots.get(b)?.0[m.trailing_zeros() as usize & 15] as usize)
+        Some(entry::place(b.0[m.trailing_zeros() as usize & (WAYS - 1)]))
+    }
+
+    /// Looks the flows of a burst up, without a change and whatever their age: `found[i]` is the flow of `heads[i]`
+    /// and that packet's direction in it. All keys are hashed and their buckets asked for before the first is compared.
+    pub fn find_bulk(&self, heads: &[Head], found: &mut [Option<(FlowIx, Dir)>]) {
+        let mut hashes = [Hashed::NONE; 32];
+        for (heads, found) in heads.chunks(hashes.len()).zip(found.chunks_mut(hashes.len())) {
+            for (h, head) in hashes.iter_mut().zip(heads) {
+                *h = self.hash_head(head);
+                self.prefetch(h);
+            }
+            for ((f, h), head) in found.iter_mut().zip(&hashes).zip(heads) {
+                *f = self.search(h, || Key::of_head(head)).map(|(ix, dir)| (FlowIx(ix), dir));
+            }
+        }
     }
 
     /// Asks for the lines of flow `far`; says the session of flow `near`, whose lines were asked for before.
@@ -321,9 +348,8 @@ impl FlowTable {
         let (Some(f), Some(c)) = (self.hot.get(i), self.cold.get(i)) else { return NIL };
         // Taking it out of the table will look into its bucket.
         let b = (c.hash & self.mask) as usize;
-        if let (Some(t), Some(s)) = (self.tags.get(b), self.slots.get(b)) {
-            probe::prefetch(t);
-            probe::prefetch(s);
+        if let Some(b) = self.buckets.get(b) {
+            probe::prefetch(b);
         }
         f.tcp
     }
@@ -337,13 +363,17 @@ impl FlowTable {
         if h.kind == Kind::None {
             return Found::NotTracked;
         }
-        if let Some(ix) = self.find(h) {
+        let key = || key_of(pkt).0;
+        if let Some((ix, mut dir)) = self.search(h, key) {
             if self.timed_out(ix, pkt.ts) {
                 self.cold[ix as usize].end = EndReason::Timeout;
                 return Found::Ended(FlowIx(ix));
             }
             let f = &self.hot[ix as usize];
-            let dir = self.direction(ix, pkt, h);
+            if h.kind == Kind::Quoted {
+                // The sender of an error is judged by its own address, as Suricata does.
+                dir = if self.keys[ix as usize].0.src == pkt.src { Dir::ToServer } else { Dir::ToClient };
+            }
             if f.proto == 6 && h.kind == Kind::Plain && streams.is_reuse(f.tcp, pkt, dir) {
                 self.counters.tcp_reuse += 1;
                 self.cold[ix as usize].end = EndReason::TcpReuse;
@@ -359,7 +389,7 @@ impl FlowTable {
         if matches!(h.kind, Kind::Quoted | Kind::NoNew) {
             return Found::NotTracked;
         }
-        match self.insert(pkt, h) {
+        match self.insert(pkt, h, &key_of(pkt).0) {
             Ok(ix) => Found::Flow { ix: FlowIx(ix), dir: Dir::ToServer, new: true },
             Err(Some(victim)) => {
                 self.counters.evicted += 1;
@@ -373,32 +403,43 @@ impl FlowTable {
         }
     }
 
+    /// The flow of a hashed packet and the packet's direction. `key` is asked when an entry does not say it all.
     #[inline]
-    fn find(&mut self, h: &Hashed) -> Option<u32> {
-        // Nearly always the guess is right. One that is gone has another hash: see `remove`.
-        if self.hot.get(h.hint as usize).is_some_and(|f| f.hash == h.hash as u32) && self.same(h.hint, h) {
-            return Some(h.hint);
+    fn search(&self, h: &Hashed, key: impl Fn() -> Key) -> Option<(u32, Dir)> {
+        let b = (h.hash & self.mask) as usize;
+        let bucket = &self.buckets.get(b)?.0;
+        let m = entry::matches(bucket, h.want);
+        if m != 0 && h.is_exact() {
+            let e = bucket[m.trailing_zeros() as usize & (WAYS - 1)];
+            let dir = if entry::is_turned(e) == h.flipped { Dir::ToServer } else { Dir::ToClient };
+            return Some((entry::place(e) as u32, dir));
         }
-        self.search(h)
+        if h.is_exact() && self.over.get(b) == Some(&0) {
+            return None;
+        }
+        self.search_on(h, &key())
     }
 
     #[inline(never)]
-    fn search(&mut self, h: &Hashed) -> Option<u32> {
-        let tag = tag_of(h.hash);
+    fn search_on(&self, h: &Hashed, key: &Key) -> Option<(u32, Dir)> {
         for p in 0..PROBES {
             let b = ((h.hash.wrapping_add(p as u64)) & self.mask) as usize;
-            let mut m = probe::matches(&self.tags[b].0, tag) & WAY_MASK;
+            let bucket = &self.buckets[b].0;
+            let mut m = entry::matches(bucket, h.want);
             while m != 0 {
-                let way = m.trailing_zeros() as usize;
+                let e = bucket[m.trailing_zeros() as usize & (WAYS - 1)];
                 m &= m - 1;
-                let ix = self.slots[b].0[way];
-                if self.hot[ix as usize].hash == h.hash as u32 && self.same(ix, h) {
-                    self.counters.longest_probe = self.counters.longest_probe.max(p as u64 + 1);
-                    return Some(ix);
+                let ix = entry::place(e) as u32;
+                if h.is_exact() {
+                    let dir = if entry::is_turned(e) == h.flipped { Dir::ToServer } else { Dir::ToClient };
+                    return Some((ix, dir));
+                }
+                if self.same(ix, key, h.kind) {
+                    return Some((ix, self.direction(ix, key, h.kind)));
                 }
             }
             // A bucket that sent nothing on ends the search.
-            if self.tags[b].0[WAYS] == 0 {
+            if self.over[b] == 0 {
                 break;
             }
         }
@@ -406,9 +447,8 @@ impl FlowTable {
     }
 
     #[inline]
-    fn same(&self, ix: u32, h: &Hashed) -> bool {
+    fn same(&self, ix: u32, k: &Key, kind: Kind) -> bool {
         let f = &self.keys[ix as usize].0;
-        let k = &h.key;
         if f.proto != k.proto
             || f.v6 != k.v6
             || (self.cfg.vlan_tracking && f.vlan != k.vlan)
@@ -419,18 +459,15 @@ impl FlowTable {
         let ((fs, fd), (ks, kd)) =
             if k.proto == 1 { (f.cmp_ports(), k.cmp_ports()) } else { ((f.sp, f.dp), (k.sp, k.dp)) };
         (f.src == k.src && f.dst == k.dst && fs == ks && fd == kd)
-            || (h.kind != Kind::OneWay && f.src == k.dst && f.dst == k.src && fs == kd && fd == ks)
+            || (kind != Kind::OneWay && f.src == k.dst && f.dst == k.src && fs == kd && fd == ks)
     }
 
-    /// Which way a packet of flow `ix` goes. An ICMP error is judged by its own ports (it has none) and its own
-    /// sender, as Suricata does.
+    /// Which way a packet of flow `ix` goes.
     #[inline]
-    fn direction(&self, ix: u32, pkt: &Packet<'_>, h: &Hashed) -> Dir {
+    fn direction(&self, ix: u32, k: &Key, kind: Kind) -> Dir {
         let f = &self.keys[ix as usize].0;
-        let k = &h.key;
-        let to_server = match (h.kind, k.proto) {
+        let to_server = match (kind, k.proto) {
             (Kind::OneWay, _) => true,
-            (Kind::Quoted, _) => f.src == pkt.src,
             (_, 6 | 17 | 132) if k.sp != k.dp => f.sp == k.sp,
             (_, 6 | 17 | 132 | 1 | 58) => f.src == k.src,
             _ => true,
@@ -438,28 +475,23 @@ impl FlowTable {
         if to_server { Dir::ToServer } else { Dir::ToClient }
     }
 
-    fn insert(&mut self, pkt: &Packet<'_>, h: &Hashed) -> Result<u32, Option<u32>> {
-        let mut home = None;
-        for p in 0..PROBES {
+    fn insert(&mut self, pkt: &Packet<'_>, h: &Hashed, key: &Key) -> Result<u32, Option<u32>> {
+        let home = (0..PROBES).find_map(|p| {
             let b = (h.hash.wrapping_add(p as u64) & self.mask) as usize;
-            let m = probe::matches(&self.tags[b].0, EMPTY) & WAY_MASK;
-            if m != 0 {
-                home = Some((p, b, m.trailing_zeros() as usize));
-                break;
-            }
-        }
+            let way = self.buckets[b].0.iter().position(|e| entry::is_empty(*e))?;
+            Some((p, b, way))
+        });
         let Some((passed, b, way)) = home else { return Err(self.victim(h)) };
         let Some(ix) = self.take() else { return Err(self.victim(h)) };
         for p in 0..passed {
-            let over = (h.hash.wrapping_add(p as u64) & self.mask) as usize;
-            self.tags[over].0[WAYS] = self.tags[over].0[WAYS].saturating_add(1);
+            let over = &mut self.over[(h.hash.wrapping_add(p as u64) & self.mask) as usize];
+            *over = over.saturating_add(1);
         }
         self.counters.longest_probe = self.counters.longest_probe.max(passed as u64 + 1);
-        self.tags[b].0[way] = tag_of(h.hash);
-        self.slots[b].0[way] = ix;
+        self.buckets[b].0[way] = entry::new(h.want, ix, h.flipped);
 
         self.counters.total += 1;
-        match h.key.proto {
+        match key.proto {
             6 => self.counters.tcp += 1,
             17 => self.counters.udp += 1,
             1 => self.counters.icmpv4 += 1,
@@ -471,10 +503,10 @@ impl FlowTable {
         // The low bits name the place, so that a flow is found by its number; the rest nobody can foretell.
         let id =
             self.sip.words([h.hash, pkt.ts, self.counters.total]) >> 1 & !self.id_places() | u64::from(ix);
-        let timeout = self.timeout_for(Group::of(h.key.proto), State::New);
+        let timeout = self.timeout_for(Group::of(key.proto), State::New);
         let i = ix as usize;
-        self.keys[i] = Line(h.key);
-        self.hot[i] = Hot { last: pkt.ts, hash: h.hash as u32, timeout, proto: h.key.proto, ..Hot::EMPTY };
+        self.keys[i] = Line(*key);
+        self.hot[i] = Hot { last: pkt.ts, timeout, proto: key.proto, ..Hot::EMPTY };
         self.cold[i] = Cold { id, start: pkt.ts, first_index: pkt.index, hash: h.hash, ..Cold::default() };
         self.wheel.arm(ix, deadline(pkt.ts, timeout).div_ceil(SEC), pkt.ts / SEC);
         Ok(ix)
@@ -514,13 +546,11 @@ impl FlowTable {
         };
         for p in 0..PROBES {
             let b = (h.hash.wrapping_add(p as u64) & self.mask) as usize;
-            let mut m = !probe::matches(&self.tags[b].0, EMPTY) & WAY_MASK;
-            while m != 0 {
-                look(self, self.slots[b].0[m.trailing_zeros() as usize]);
-                m &= m - 1;
+            for e in self.buckets[b].0.iter().filter(|e| !entry::is_empty(**e)) {
+                look(self, entry::place(*e) as u32);
             }
         }
-        for _ in 0..WAYS {
+        for _ in 0..LOOK_FURTHER {
             self.hand = if self.hand + 1 < self.high { self.hand + 1 } else { 0 };
             if self.free_next.get(self.hand as usize) == Some(&LIVE) {
                 look(self, self.hand);
@@ -593,6 +623,25 @@ impl FlowTable {
         self.hot[ix.0 as usize].state == State::Established
     }
 
+    /// The flow of a head's packet, unless it is idle for too long by time `now`.
+    #[inline]
+    pub(crate) fn known(&self, h: &Hashed, head: &Head, now: u64) -> Option<(FlowIx, Dir)> {
+        let (ix, dir) = self.search(h, || Key::of_head(head))?;
+        if self.timed_out(ix, now) { None } else { Some((FlowIx(ix), dir)) }
+    }
+
+    /// [`FlowTable::update`] for a direction that was seen before: nothing but counters moves.
+    #[inline]
+    pub(crate) fn count(&mut self, ix: FlowIx, dir: Dir, ts: u64, bytes: usize, ttl: u8) {
+        let f = &mut self.hot[ix.0 as usize];
+        let d = dir.ix() & 1;
+        f.last = f.last.max(ts);
+        f.pkts[d] = f.pkts[d].saturating_add(1);
+        f.bytes[d] = f.bytes[d].saturating_add(bytes as u64);
+        f.ttl_min[d] = if f.ttl_min[d] == 0 { ttl } else { f.ttl_min[d].min(ttl) };
+        f.ttl_max[d] = f.ttl_max[d].max(ttl);
+    }
+
     /// Changes a flow's state, and with it the time after which it ends.
     pub fn set_state(&mut self, ix: FlowIx, state: State) {
         let f = self.hot[ix.0 as usize];
@@ -616,6 +665,7 @@ impl FlowTable {
         let k = &mut self.keys[i].0;
         core::mem::swap(&mut k.src, &mut k.dst);
         core::mem::swap(&mut k.sp, &mut k.dp);
+        let one_end = k.src == k.dst && k.sp == k.dp;
         let f = &mut self.hot[i];
         f.bytes.swap(0, 1);
         f.pkts.swap(0, 1);
@@ -626,6 +676,20 @@ impl FlowTable {
         f.flags = f.flags & !(flag::TO_SERVER_SEEN | flag::TO_CLIENT_SEEN) | s << 1 | c >> 1;
         f.flags ^= flag::SWAPPED;
         self.cold[i].mac.swap(0, 1);
+        if !one_end && let Some((_, e)) = self.entry_of(ix) {
+            entry::turn(e);
+        }
+    }
+
+    /// The entry that names flow `ix`, and how many buckets its key passed.
+    fn entry_of(&mut self, ix: FlowIx) -> Option<(usize, &mut [u64; 2])> {
+        let hash = self.cold.get(ix.0 as usize)?.hash;
+        let (p, b, way) = (0..PROBES).find_map(|p| {
+            let b = (hash.wrapping_add(p as u64) & self.mask) as usize;
+            let of = |e: &[u64; 2]| !entry::is_empty(*e) && entry::place(*e) == ix.0 as usize;
+            Some((p, b, self.buckets[b].0.iter().position(of)?))
+        })?;
+        Some((p, self.buckets.get_mut(b)?.0.get_mut(way)?))
     }
 
     /// The next flow that is idle beyond its timeout at packet time `now`, its [`EndReason`] set. It stays in the
@@ -657,27 +721,14 @@ impl FlowTable {
 
     /// The live flow that `pkt` belongs to.
     pub fn by_packet(&self, pkt: &Packet<'_>) -> Option<FlowIx> {
-        let h = self.hash(pkt);
-        if h.is_tracked() { self.by_key(&h.key) } else { None }
+        let (key, kind) = key_of(pkt);
+        if kind == Kind::None { None } else { self.by_key(&key) }
     }
 
     /// The live flow of `key`, in either direction (ESP: in its own).
     pub fn by_key(&self, key: &Key) -> Option<FlowIx> {
         let kind = if key.proto == 50 { Kind::OneWay } else { Kind::Plain };
-        let h = Hashed { key: *key, hash: self.hash_key(key, kind), kind, hint: NIL };
-        let tag = tag_of(h.hash);
-        for p in 0..PROBES {
-            let b = ((h.hash.wrapping_add(p as u64)) & self.mask) as usize;
-            let mut m = probe::matches(&self.tags[b].0, tag) & WAY_MASK;
-            while m != 0 {
-                let ix = self.slots[b].0[m.trailing_zeros() as usize];
-                m &= m - 1;
-                if self.hot[ix as usize].hash == h.hash as u32 && self.same(ix, &h) {
-                    return Some(FlowIx(ix));
-                }
-            }
-        }
-        None
+        self.search(&self.hash_key(key, kind), || *key).map(|(ix, _)| FlowIx(ix))
     }
 
     /// Any live flow at or after number `from`: for the end of capture
@@ -698,29 +749,17 @@ impl FlowTable {
             return;
         }
         let hash = self.cold[i].hash;
-        let tag = tag_of(hash);
-        'search: for p in 0..PROBES {
-            let b = (hash.wrapping_add(p as u64) & self.mask) as usize;
-            let mut m = probe::matches(&self.tags[b].0, tag) & WAY_MASK;
-            while m != 0 {
-                let way = m.trailing_zeros() as usize;
-                m &= m - 1;
-                if self.slots[b].0[way] == ix.0 {
-                    self.tags[b].0[way] = EMPTY;
-                    for q in 0..p {
-                        let over = (hash.wrapping_add(q as u64) & self.mask) as usize;
-                        // A count that reached its ceiling is no longer exact and stays.
-                        if self.tags[over].0[WAYS] != u8::MAX {
-                            self.tags[over].0[WAYS] -= 1;
-                        }
-                    }
-                    break 'search;
+        if let Some((passed, e)) = self.entry_of(ix) {
+            *e = [0; 2];
+            for q in 0..passed {
+                let over = &mut self.over[(hash.wrapping_add(q as u64) & self.mask) as usize];
+                // A count that reached its ceiling is no longer exact and stays.
+                if *over != u8::MAX {
+                    *over -= 1;
                 }
             }
         }
         self.wheel.disarm(ix.0);
-        // A guess that still names it shall not find it.
-        self.hot[i].hash = !self.hot[i].hash;
         self.free_next[i] = self.free;
         self.free = ix.0;
         self.live -= 1;
@@ -757,9 +796,4 @@ impl FlowTable {
 
 fn deadline(last: u64, timeout: u32) -> u64 {
     last.saturating_add(u64::from(timeout) * SEC)
-}
-
-/// The tag of a hash: its top byte, never [`EMPTY`].
-fn tag_of(hash: u64) -> u8 {
-    ((hash >> 56) as u8).max(1)
 }

@@ -160,7 +160,7 @@ fn a_flood_cannot_lengthen_lookups() {
             flow(&mut t, &p);
         }
     }
-    assert!(t.counters().longest_probe <= 4);
+    assert!(t.counters().longest_probe <= 8);
     assert!(t.len() <= 512);
 }
 
@@ -216,16 +216,32 @@ proptest! {
     }
 }
 
+/// The frame of a UDP or TCP packet with up to two VLAN tags.
+fn frame(p: &Packet<'_>) -> Vec<u8> {
+    let mut f = vec![2; 12];
+    for v in &p.vlan[..p.vlans as usize] {
+        f.extend([0x81, 0, (v >> 8) as u8 & 15, *v as u8]);
+    }
+    f.extend([8, 0, 0x45, 0, 0, 40, 0, 0, 0, 0, 64, p.proto, 0, 0]);
+    f.extend([&p.src.0[..4], &p.dst.0[..4]].concat());
+    f.extend(p.sp.to_be_bytes());
+    f.extend(p.dp.to_be_bytes());
+    f.extend([0, 20, 0, 0, 0, 0, 0, 0, 0x50, 0x10, 0, 0, 0, 0, 0, 0]);
+    f
+}
+
 proptest! {
-    /// The short way for TCP and UDP over IPv4 says what the general one says.
+    /// The short ways for TCP and UDP over IPv4 say what the general one says, in both directions; a table finds
+    /// by one what came by another.
     #[test]
-    fn the_short_hash_is_the_long_one(
-        src: [u8; 4], dst: [u8; 4], sp: u16, dp: u16, vlan: [u16; 3], vlans in 0u8..4, recursion in 0u8..4,
-        tcp: bool, same_ends: bool, by_vlan: bool, by_recursion: bool,
+    fn all_ways_of_hashing_agree(
+        src: [u8; 4], dst: [u8; 4], sp in 1u16..1000, dp in 1u16..1000, vlan in [0u16..4096, 0u16..4096], vlans in 0u8..3,
+        tcp: bool, same_ends: bool, by_vlan: bool, by_recursion: bool, quoted: bool,
     ) {
         let mut p = udp(0, sp, 0, dp, T0);
         (p.src, p.dst) = (Addr::v4(src), Addr::v4(if same_ends { src } else { dst }));
-        (p.vlan, p.vlans, p.recursion) = (vlan, vlans, recursion);
+        (p.vlan, p.vlans) = ([vlan[0], vlan[1], 0], vlans);
+        p.vlan[vlans as usize..].fill(0);
         if tcp {
             (p.l4, p.proto) = (L4::Tcp, 6);
         }
@@ -235,10 +251,40 @@ proptest! {
             recursion_tracking: by_recursion,
             ..FlowConfig::default()
         };
-        let t = FlowTable::new(cfg);
-        prop_assert_eq!(t.hash(&p), t.hash_any(&p));
+        let mut t = FlowTable::new(cfg);
         let back = Packet { src: p.dst, dst: p.src, sp: dp, dp: sp, ..p.clone() };
         prop_assert_eq!(t.hash(&p).sum(), t.hash(&back).sum());
+        // Some ports are left to the general way, as they may carry tunnels.
+        use crate::packet::{DecodeConfig, Decoder, Ports};
+        let no = Ports::NONE;
+        let cfg = DecodeConfig { teredo: no, vxlan: no, geneve: no, gtp: no, roce: no, ..DecodeConfig::default() };
+        let decoder = Decoder::new(cfg);
+        let heads = [&p, &back].map(|p| decoder.head(&frame(p)).unwrap());
+        prop_assert_eq!(t.hash_head(&heads[0]), t.hash(&p));
+        prop_assert_eq!(t.hash_head(&heads[1]), t.hash(&back));
+        let mut found = [None; 2];
+        t.find_bulk(&heads, &mut found);
+        prop_assert_eq!(found, [None; 2]);
+        let (ix, ..) = flow(&mut t, &p);
+        let turn = if p.src == p.dst && sp == dp { Dir::ToServer } else { Dir::ToClient };
+        t.find_bulk(&heads, &mut found);
+        prop_assert_eq!(found, [Some((ix, Dir::ToServer)), Some((ix, turn))]);
+        prop_assert_eq!(get(&mut t, &back), Found::Flow { ix, dir: turn, new: false });
+        let key = *t.key(ix);
+        prop_assert_eq!((t.by_key(&key), t.by_packet(&back)), (Some(ix), Some(ix)));
+        if quoted {
+            let mut e = icmp(9, 8, 3, 3);
+            (e.vlan, e.vlans, e.src) = (p.vlan, p.vlans, p.dst);
+            e.icmp.embedded = Some(Embedded { v6: false, src: p.src, dst: p.dst, proto: p.proto, sp, dp });
+            let dir = if p.src == p.dst { Dir::ToServer } else { Dir::ToClient };
+            prop_assert_eq!(get(&mut t, &e), Found::Flow { ix, dir, new: false });
+        }
+        t.swap(ix);
+        t.find_bulk(&heads, &mut found);
+        prop_assert_eq!(found, [Some((ix, turn)), Some((ix, Dir::ToServer))]);
+        t.remove(ix);
+        t.find_bulk(&heads, &mut found);
+        prop_assert_eq!(found, [None; 2]);
     }
 }
 

@@ -6,6 +6,7 @@
 
 use alloc::vec::Vec;
 
+use super::head::{Filter, Head};
 use super::{Packet, Source, erspan, events as ev, ipv4, ipv6, link, ppp, vlan};
 
 /// Most packets one frame can give: itself and seven levels of tunnels.
@@ -37,6 +38,11 @@ impl Ports {
             p.len += 1;
         }
         p
+    }
+
+    /// The ports; `None` when it is every one.
+    pub(super) fn listed(&self) -> Option<&[u16]> {
+        if self.any { None } else { self.ports.get(..usize::from(self.len)) }
     }
 
     /// Whether either port of a packet is listed.
@@ -186,14 +192,27 @@ impl Cx<'_> {
 }
 
 /// Decodes frames; holds settings only.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Decoder {
     cfg: DecodeConfig,
+    filter: Filter,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Decoder::new(DecodeConfig::default())
+    }
 }
 
 impl Decoder {
     pub fn new(cfg: DecodeConfig) -> Self {
-        Decoder { cfg }
+        let lists = [&cfg.teredo, &cfg.vxlan, &cfg.geneve, &cfg.gtp, &cfg.roce];
+        Decoder { filter: Filter::new(&lists, cfg.max_layers), cfg }
+    }
+
+    #[inline(always)]
+    pub(super) fn filter(&self) -> &Filter {
+        &self.filter
     }
 
     pub fn config(&self) -> &DecodeConfig {
@@ -210,6 +229,29 @@ impl Decoder {
     /// `link` is the LINKTYPE_ number, `ts` nanoseconds since the epoch, `index` the frame's 1-based number.
     /// Nothing is appended when `out` is full.
     pub fn decode<'a>(
+        &self,
+        frame: &'a [u8],
+        link: u16,
+        ts: u64,
+        index: u64,
+        out: &mut PacketBuf<'a>,
+    ) -> usize {
+        let mut head = Head::default();
+        if link == link::ETHERNET && self.head_into(frame, &mut head) {
+            if !out.push(Packet::new(frame, link, ts, index)) {
+                return 0;
+            }
+            if let Some(p) = out.pkts.last_mut() {
+                head.fill(p);
+            }
+            return 1;
+        }
+        self.decode_any(frame, link, ts, index, out)
+    }
+
+    /// [`Decoder::decode`] by the general way alone, without [`Decoder::head`]: for comparing the two.
+    #[inline(never)]
+    pub fn decode_any<'a>(
         &self,
         frame: &'a [u8],
         link: u16,

@@ -428,3 +428,94 @@ proptest! {
         all(&f, 1, |ps| ps.iter().for_each(consistent));
     }
 }
+
+/// A frame that goes the short way, or nearly.
+fn nearly_plain() -> impl Strategy<Value = Vec<u8>> {
+    let tags = prop_oneof![
+        4 => Just(vec![]),
+        2 => Just(vec![0x81u8, 0, 0x20, 5]),
+        2 => Just(vec![0x88, 0xa8, 0, 7, 0x81, 0, 0, 9]),
+        1 => Just(vec![0x91, 0, 0, 7, 0x81, 0, 0, 9, 0x81, 0, 0, 1]),
+    ];
+    let stamp = vec![1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2];
+    let sack = vec![1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2];
+    let options =
+        prop_oneof![4 => Just(vec![]), 2 => Just(stamp), 1 => Just(sack), 1 => Just(vec![2, 4, 5, 180])];
+    let ports = prop_oneof![Just(53u16), Just(4789), Just(3544), Just(4791), Just(472), any::<u16>()];
+    let body = proptest::collection::vec(any::<u8>(), 0..60);
+    let change = proptest::collection::vec((0usize..110, any::<u8>()), 0..3);
+    (tags, any::<(bool, bool)>(), options, ports, body, change, 0usize..8, 0usize..3).prop_map(
+        |(tags, (six, is_tcp), options, port, body, change, longer, cut)| {
+            let (proto, l4) = if is_tcp { (6, tcp(&options, &body)) } else { (17, udp(1000, port, &body)) };
+            let l3 = if six { v6(proto, &l4) } else { v4(proto, &l4) };
+            let mut f = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1];
+            f.extend(&tags);
+            f.extend(if six { [0x86, 0xdd] } else { [8, 0] });
+            f.extend(&l3);
+            f.extend(vec![0; longer]);
+            for (at, to) in change {
+                if let Some(b) = f.get_mut(at) {
+                    *b = to;
+                }
+            }
+            if cut == 1 {
+                f.truncate(f.len() - f.len() / 4);
+            }
+            f
+        },
+    )
+}
+
+/// Whether the frame goes the short way; that way must lead to what the general one says.
+fn ways_agree(decoder: &Decoder, frame: &[u8]) -> bool {
+    let (mut short, mut general) = (PacketBuf::new(MAX_PER_FRAME), PacketBuf::new(MAX_PER_FRAME));
+    decoder.decode(frame, 1, 7, 3, &mut short);
+    decoder.decode_any(frame, 1, 7, 3, &mut general);
+    assert_eq!(std::format!("{:?}", &*short), std::format!("{:?}", &*general));
+    let head = decoder.head(frame);
+    if let Some(h) = &head {
+        let p = &general[0];
+        assert_eq!((h.src, h.dst, h.sp, h.dp, h.proto, h.ttl), (p.src, p.dst, p.sp, p.dp, p.proto, p.ttl));
+        assert_eq!(
+            (h.payload_len() as u32, u32::from(h.payload), h.layers()),
+            (p.payload.len, p.payload.off, p.layers)
+        );
+        assert_eq!((h.tcp_flags, h.v6, h.vlans), (p.tcp.flags, p.is_ipv6(), p.vlans));
+    }
+    head.is_some()
+}
+
+proptest! {
+    #[test]
+    fn the_short_way_leads_where_the_general_one_does(frame in nearly_plain(), layers in 0u8..20) {
+        ways_agree(&Decoder::default(), &frame);
+        ways_agree(&Decoder::new(DecodeConfig { max_layers: layers, ..DecodeConfig::default() }), &frame);
+    }
+
+    #[test]
+    fn the_short_way_on_any_bytes(frame in proptest::collection::vec(any::<u8>(), 54..80)) {
+        ways_agree(&Decoder::default(), &frame);
+    }
+}
+
+#[test]
+fn plain_frames_go_the_short_way() {
+    let d = Decoder::default();
+    let stamp = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2];
+    for (l4, proto) in
+        [(tcp(&[], b"payload"), 6), (tcp(&stamp, b""), 6), (udp(1000, 53, b"some payload"), 17)]
+    {
+        for (l3, ether) in [(v4(proto, &l4), 0x0800u16), (v6(proto, &l4), 0x86dd)] {
+            let plain = eth(ether, &l3);
+            assert!(ways_agree(&d, &plain));
+            let tagged = [&plain[..12], &[0x81, 0, 0, 5], &plain[12..]].concat();
+            assert!(ways_agree(&d, &tagged));
+            let twice = [&plain[..12], &[0x88, 0xa8, 0, 7, 0x81, 0, 0, 5], &plain[12..]].concat();
+            assert!(ways_agree(&d, &twice));
+            let thrice = [&twice[..12], &[0x91, 0, 0, 6], &twice[12..]].concat();
+            assert!(!ways_agree(&d, &thrice));
+        }
+    }
+    assert!(!ways_agree(&d, &eth(0x0800, &v4(6, &tcp(&[2, 4, 5, 180], b"")))));
+    assert!(!ways_agree(&d, &eth(0x0800, &v4(17, &udp(1000, 4789, b"no tunnel, but of its port")))));
+}

@@ -98,6 +98,12 @@ impl AppLayer {
         Some((self.parsers.get(app.owner.index()?)?.as_deref()?, st))
     }
 
+    /// Nothing would be done with another datagram in direction `dir`: its protocol was looked for, and no parser waits.
+    pub fn is_deaf(&self, app: &FlowApp, dir: Dir) -> bool {
+        let parser = app.proto.index().is_some_and(|i| self.parsers.get(i).is_some_and(Option::is_some));
+        app.is_off() || app.is_opaque() || (app.side(dir) != AppProto::UNKNOWN && !parser)
+    }
+
     /// As [`AppLayer::parser`], to change a transaction's common part.
     pub fn parser_mut(&mut self, app: &FlowApp) -> Option<(&mut (dyn Parser + 'static), StateId)> {
         let st = app.state()?;
