@@ -180,6 +180,23 @@ static uint16_t transmit(void *q, struct rte_mbuf **m, uint16_t n) {
     return n;
 }
 
+static void take_addresses(struct key *k, const void *src, const void *dst, size_t n) {
+    memcpy(k->src, src, n);
+    memcpy(k->dst, dst, n);
+}
+
+/* Both headers begin with their ports. */
+static void take_ports(struct rte_flow *f, uint8_t proto, const struct rte_flow_item *item) {
+    f->key.proto = proto;
+    f->mask.proto = 0xff;
+    if (item->spec == NULL || item->mask == NULL)
+        return;
+    memcpy(&f->key.sp, item->spec, 2);
+    memcpy(&f->key.dp, (const uint8_t *)item->spec + 2, 2);
+    memcpy(&f->mask.sp, item->mask, 2);
+    memcpy(&f->mask.dp, (const uint8_t *)item->mask + 2, 2);
+}
+
 /* A rule's meaning into `f`: 0, or a negative errno. */
 static int understand(const struct rte_flow_attr *attr, const struct rte_flow_item *item, const struct rte_flow_action *action,
                       struct rte_flow *f, struct rte_flow_error *e) {
@@ -199,10 +216,8 @@ static int understand(const struct rte_flow_attr *attr, const struct rte_flow_it
             const struct rte_flow_item_ipv4 *s = item->spec, *m = item->mask;
             if (s == NULL || m == NULL)
                 break;
-            memcpy(f->key.src, &s->hdr.src_addr, 4);
-            memcpy(f->key.dst, &s->hdr.dst_addr, 4);
-            memcpy(f->mask.src, &m->hdr.src_addr, 4);
-            memcpy(f->mask.dst, &m->hdr.dst_addr, 4);
+            take_addresses(&f->key, &s->hdr.src_addr, &s->hdr.dst_addr, 4);
+            take_addresses(&f->mask, &m->hdr.src_addr, &m->hdr.dst_addr, 4);
             f->key.proto = s->hdr.next_proto_id;
             f->mask.proto = m->hdr.next_proto_id;
             f->mask.v6 = 0xff;
@@ -214,38 +229,18 @@ static int understand(const struct rte_flow_attr *attr, const struct rte_flow_it
             f->mask.v6 = 0xff;
             if (s == NULL || m == NULL)
                 break;
-            memcpy(f->key.src, &s->hdr.src_addr, 16);
-            memcpy(f->key.dst, &s->hdr.dst_addr, 16);
-            memcpy(f->mask.src, &m->hdr.src_addr, 16);
-            memcpy(f->mask.dst, &m->hdr.dst_addr, 16);
+            take_addresses(&f->key, &s->hdr.src_addr, &s->hdr.dst_addr, 16);
+            take_addresses(&f->mask, &m->hdr.src_addr, &m->hdr.dst_addr, 16);
             f->key.proto = s->hdr.proto;
             f->mask.proto = m->hdr.proto;
             break;
         }
-        case RTE_FLOW_ITEM_TYPE_TCP: {
-            const struct rte_flow_item_tcp *s = item->spec, *m = item->mask;
-            f->key.proto = 6;
-            f->mask.proto = 0xff;
-            if (s != NULL && m != NULL) {
-                f->key.sp = s->hdr.src_port;
-                f->key.dp = s->hdr.dst_port;
-                f->mask.sp = m->hdr.src_port;
-                f->mask.dp = m->hdr.dst_port;
-            }
+        case RTE_FLOW_ITEM_TYPE_TCP:
+            take_ports(f, 6, item);
             break;
-        }
-        case RTE_FLOW_ITEM_TYPE_UDP: {
-            const struct rte_flow_item_udp *s = item->spec, *m = item->mask;
-            f->key.proto = 17;
-            f->mask.proto = 0xff;
-            if (s != NULL && m != NULL) {
-                f->key.sp = s->hdr.src_port;
-                f->key.dp = s->hdr.dst_port;
-                f->mask.sp = m->hdr.src_port;
-                f->mask.dp = m->hdr.dst_port;
-            }
+        case RTE_FLOW_ITEM_TYPE_UDP:
+            take_ports(f, 17, item);
             break;
-        }
         default:
             return rte_flow_error_set(e, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM, item, "no such item");
         }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <rte_cycles.h>
 #include <rte_dev.h>
@@ -15,6 +16,7 @@
 #include <rte_lcore.h>
 #include <rte_log.h>
 #include <rte_mbuf_dyn.h>
+#include <rte_memory.h>
 #include <rte_mempool.h>
 #include <rte_ring.h>
 #include <rte_version.h>
@@ -23,6 +25,18 @@
 
 int tg_eal_init(int argc, char **argv) { return rte_eal_init(argc, argv); }
 int tg_eal_cleanup(void) { return rte_eal_cleanup(); }
+
+static int tg_advise(const struct rte_memseg_list *list, void *unused) {
+    if (!list->external)
+        madvise(list->base_va, list->len, MADV_HUGEPAGE);
+    return 0;
+}
+
+void tg_large_pages(void) {
+    if (!rte_eal_has_hugepages())
+        rte_memseg_list_walk(tg_advise, NULL);
+}
+
 int tg_errno(void) { return rte_errno; }
 const char *tg_dpdk_strerror(int code) { return rte_strerror(code < 0 ? -code : code); }
 const char *tg_dpdk_version(void) { return rte_version(); }

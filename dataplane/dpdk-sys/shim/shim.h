@@ -39,6 +39,8 @@ enum tg_rx_flags {
 /* EAL. */
 int tg_eal_init(int argc, char **argv);
 int tg_eal_cleanup(void);
+/* Without huge pages of its own: asks the kernel for large pages behind the EAL's memory. */
+void tg_large_pages(void);
 int tg_errno(void);
 const char *tg_dpdk_strerror(int code);
 const char *tg_dpdk_version(void);

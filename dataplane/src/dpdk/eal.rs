@@ -77,6 +77,8 @@ impl Eal {
         if r < 0 {
             return Err(DpdkError::last("starting the EAL"));
         }
+        // SAFETY: the EAL runs; this only advises the kernel about memory that the EAL holds.
+        unsafe { sys::tg_large_pages() };
         Ok(Eal { _made_here: PhantomData })
     }
 

@@ -44,6 +44,8 @@ pub struct FlowRules {
     /// Rules go to the embedded switch.
     pub transfer: bool,
     pub group: u32,
+    /// Rules count what meets them.
+    pub count: bool,
 }
 
 /// A rule in force; destroyed when dropped.
@@ -70,7 +72,7 @@ fn octets(a: IpAddr) -> ([u8; 16], u8) {
 
 impl FlowRules {
     pub fn new(port: Port, transfer: bool, group: u32) -> FlowRules {
-        FlowRules { port, transfer, group }
+        FlowRules { port, transfer, group, count: true }
     }
 
     fn spec(&self, m: &FlowMatch, action: FlowAction, age_s: u32, token: u64) -> sys::tg_flow_spec {
@@ -98,7 +100,7 @@ impl FlowRules {
             group: self.group,
             priority: 0,
             age_s,
-            count: 1,
+            count: self.count.into(),
             pad: [0; 3],
             // A number on its way through the driver and back, never followed.
             context: std::ptr::without_provenance_mut(token as usize),
