@@ -8,7 +8,7 @@
 #   make bench                    speed against Suricata (needs ../shared and suricata)
 #   make bench-sig                the matcher against Hyperscan, aho-corasick and daachorse (BENCH_SIG=options)
 #   make regex-differential       ends of regex matches against Hyperscan's
-#   make test-arm                 the tests of core for aarch64, emulated
+#   make test-arm                 aarch64, emulated: the tests of core, and captures by DPDK
 #   make dpdk                     the command with DPDK (target/dpdk/release/tidegate)
 #   make test-dpdk                the dataplane on DPDK: captures, namespaces, offload, a short soak
 #   make test-dpdk-full           the same at full length: 200 captures, 200 MB, 100 million packets
@@ -105,6 +105,7 @@ regex-differential: hyperscan
 
 test-arm:
 	sh tests/arm.sh
+	SHARED=$(SHARED) sh tests/arm_dpdk.sh
 
 .PHONY: dpdk test-dpdk test-dpdk-full bench-dpdk
 dpdk:
@@ -118,7 +119,7 @@ test-dpdk-full:
 	SHARED=$(SHARED) sh tests/dpdk.sh full
 
 bench-dpdk: dpdk
-	CARGO_TARGET_DIR=$(abspath target/dpdk) $(CARGO) run --release --locked -q -p tidegate-dataplane --features dpdk --example dpdk_peers
+	GLIBC_TUNABLES=glibc.malloc.hugetlb=1 CARGO_TARGET_DIR=$(abspath target/dpdk) $(CARGO) run --release --locked -q -p tidegate-dataplane --features dpdk --example dpdk_peers
 	python3 benches/versus_testpmd.py --engine $(abspath target/dpdk/release/tidegate)
 
 fuzz-smoke:

@@ -8,7 +8,7 @@ For each of `--count` Ethernet captures (spread evenly over all there are): `run
 with more, the same set. `stats` records hold the clock's time and are left out. Known and allowed: nothing is said of
 captures that -r calls damaged, of pcapng options, of frames longer than libpcap or the driver takes. Standard library only.
 """
-import argparse, collections, json, os, re, struct, subprocess, sys, tempfile
+import argparse, collections, json, os, re, shlex, struct, subprocess, sys, tempfile
 
 EAL = "--no-huge --no-shconf --no-telemetry --no-pci --log-level=*:4"
 MAGICS = {0xA1B2C3D4: "=", 0xA1B23C4D: "="}
@@ -70,6 +70,7 @@ def unordered(lines):
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--engine", required=True)
+    a.add_argument("--dpdk-engine", help="the command that reads by DPDK, if another (a build for another machine, emulated)")
     a.add_argument("--shared", default="../shared")
     a.add_argument("--rules", help="rules to load (default: a sample of the open rules there)")
     a.add_argument("--sample", type=int, default=500)
@@ -93,7 +94,9 @@ def main():
             rules = os.path.join(tmp, "sample.rules")
             with open(rules, "w") as f:
                 f.writelines(all_rules[i * len(all_rules) // o.sample] for i in range(min(o.sample, len(all_rules))))
-        base = [o.engine, "run", "-S", rules, "--memory", "32mb"]
+        options = ["run", "-S", rules, "--memory", "32mb"]
+        base = [o.engine, *options]
+        by_dpdk = [*shlex.split(o.dpdk_engine or o.engine), *options]
         for i, path in enumerate(chosen):
             d = os.path.join(tmp, str(i))
             real = os.path.realpath(path)
@@ -101,7 +104,7 @@ def main():
                 want = events(base + ["-r", path], os.path.join(d, "r"))
                 total += len(want)
                 for w in workers:
-                    got = events(base + ["--workers", str(w), "--dpdk", f"{EAL} '--vdev=net_pcap0,rx_pcap={real}'"],
+                    got = events(by_dpdk + ["--workers", str(w), "--dpdk", f"{EAL} '--vdev=net_pcap0,rx_pcap={real}'"],
                                  os.path.join(d, str(w)))
                     if w == 1:
                         same = got == want
