@@ -8,7 +8,8 @@
 #   make bench                    speed against Suricata (needs ../shared and suricata)
 #   make bench-sig                the matcher against Hyperscan, aho-corasick and daachorse (BENCH_SIG=options)
 #   make regex-differential       ends of regex matches against Hyperscan's
-#   make test-arm                 aarch64, emulated: the tests of core, and captures by DPDK
+#   make test-arm                 the tests of core for aarch64, emulated
+#   make test-arm-dpdk            the whole workspace for aarch64, and captures by DPDK there, emulated
 #   make dpdk                     the command with DPDK (target/dpdk/release/tidegate)
 #   make test-dpdk                the dataplane on DPDK: captures, namespaces, offload, a short soak
 #   make test-dpdk-full           the same at full length: 200 captures, 200 MB, 100 million packets
@@ -105,9 +106,11 @@ regex-differential: hyperscan
 
 test-arm:
 	sh tests/arm.sh
+
+test-arm-dpdk:
 	SHARED=$(SHARED) sh tests/arm_dpdk.sh
 
-.PHONY: dpdk test-dpdk test-dpdk-full bench-dpdk
+.PHONY: dpdk test-dpdk test-dpdk-full bench-dpdk test-arm-dpdk
 dpdk:
 	@dpkg -s libdpdk-dev libclang-dev >/dev/null 2>&1 || pkg-config --exists libdpdk || { apt-get update -qq && apt-get install -qq -y pkg-config clang libclang-dev libdpdk-dev >/dev/null; }
 	CARGO_TARGET_DIR=$(abspath target/dpdk) $(CARGO) build --release --locked -p tidegate-dataplane --bin tidegate --features dpdk
