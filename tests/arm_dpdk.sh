@@ -44,6 +44,8 @@ END
     for deb in "$apt"/cache/archives/*.deb; do
         dpkg -x "$deb" "$ROOT"
     done
+    # A linker script there that names its library by a path of the machine itself.
+    ln -sf libbsd.so.0 "$LIB/libbsd.so"
     rm -rf "$apt"
     : > "$ROOT/ready"
 fi
