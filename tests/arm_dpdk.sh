@@ -44,8 +44,9 @@ END
     for deb in "$apt"/cache/archives/*.deb; do
         dpkg -x "$deb" "$ROOT"
     done
-    # A linker script there that names its library by a path of the machine itself.
+    # Linker scripts there name libraries by paths of the machine itself; the C library is the cross compiler's.
     ln -sf libbsd.so.0 "$LIB/libbsd.so"
+    rm -f "$LIB/libc.so" "$LIB/libm.so"
     rm -rf "$apt"
     : > "$ROOT/ready"
 fi
@@ -55,6 +56,8 @@ if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$TARGET/lib" ]; then
     export PATH
 fi
 export CARGO_TARGET_DIR=target/arm-dpdk
+# The shim is linked without the compiler's own library.
+export CFLAGS_aarch64_unknown_linux_gnu=-mno-outline-atomics
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-C link-arg=-Wl,-rpath-link,$LIB -C link-arg=-L$LIB"
 export PKG_CONFIG_LIBDIR="$LIB/pkgconfig:$ROOT/usr/share/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$ROOT" PKG_CONFIG_PATH=
