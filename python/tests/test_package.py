@@ -19,7 +19,7 @@ def module(*args: object) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_module_is_the_command(demo: Path, command: Path, tmp_path: Path) -> None:
-    for args in (["--version"], ["run", "--help"], ["run"], ["rules", "check", DEMO_RULES, "-c", DEMO_CONFIG], ["run", "-r", "absent"]):
+    for args in (["--version"], ["run", "--help"], ["run"], ["rules", "check", DEMO_RULES, "-c", DEMO_CONFIG], ["run", "-r", "absent", "-l", tmp_path]):
         mine, want = module(*args), run(command, *args)
         assert mine.returncode == want.returncode, (args, mine.stderr)
         assert mine.stdout.split(" in ")[0] == want.stdout.split(" in ")[0]
