@@ -160,6 +160,7 @@ fn a_flood_cannot_lengthen_lookups() {
             flow(&mut t, &p);
         }
     }
+    // Buckets of four keys each, one line: a lookup looks at 32 keys at most.
     assert!(t.counters().longest_probe <= 8);
     assert!(t.len() <= 512);
 }
