@@ -8,8 +8,8 @@
 #   make bench                    speed against Suricata (needs ../shared and suricata)
 #   make bench-sig                the matcher against Hyperscan, aho-corasick and daachorse (BENCH_SIG=options)
 #   make regex-differential       ends of regex matches against Hyperscan's
-#   make test-arm                 the tests of core for aarch64, emulated
-#   make test-arm-dpdk            the whole workspace for aarch64, and captures by DPDK there, emulated
+#   make test-arm                 for aarch64, emulated: the tests of core, the whole workspace, captures by DPDK
+#   make test-arm-dpdk            the last two alone
 #   make dpdk                     the command with DPDK (target/dpdk/release/tidegate)
 #   make test-dpdk                the dataplane on DPDK: captures, namespaces, offload, a short soak
 #   make test-dpdk-full           the same at full length: 200 captures, 200 MB, 100 million packets
@@ -106,6 +106,7 @@ regex-differential: hyperscan
 
 test-arm:
 	sh tests/arm.sh
+	SHARED=$(SHARED) sh tests/arm_dpdk.sh
 
 test-arm-dpdk:
 	SHARED=$(SHARED) sh tests/arm_dpdk.sh

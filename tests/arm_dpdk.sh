@@ -46,7 +46,9 @@ END
     done
     # Linker scripts there name libraries by paths of the machine itself; the C library is the cross compiler's.
     ln -sf libbsd.so.0 "$LIB/libbsd.so"
-    rm -f "$LIB/libc.so" "$LIB/libm.so"
+    for l in c m pthread dl rt util mvec; do
+        rm -f "$LIB/lib$l.so" "$LIB/lib$l.a"
+    done
     rm -rf "$apt"
     : > "$ROOT/ready"
 fi
@@ -68,6 +70,8 @@ here=target/debug/tidegate
 cargo build --locked --target-dir target -p tidegate-dataplane --bin tidegate --example ai_factory
 mkdir -p out/dpdk
 target/debug/examples/ai_factory out/dpdk/ai-factory.pcap > /dev/null
+# The command would start itself anew for large pages, which an emulated program cannot.
+export TIDEGATE_LARGE_PAGES=no
 emulated="qemu-aarch64-static -L $ROOT $CARGO_TARGET_DIR/$TARGET/debug/tidegate"
 compare() {
     python3 tests/dpdk_captures.py --engine "$here" --dpdk-engine "$emulated" "$@"
