@@ -15,7 +15,7 @@ use crate::stream::Streams;
 const NIL: u32 = u32::MAX;
 const SEC: u64 = 1_000_000_000;
 /// Entries of a bucket.
-const WAYS: usize = 4;
+pub(super) const WAYS: usize = 4;
 /// Buckets looked at for one key: the bound of any lookup.
 const PROBES: usize = 8;
 

@@ -464,7 +464,8 @@ impl Verifier<'_> {
         out: &mut [u64],
         n: usize,
     ) -> usize {
-        probe::narrow(&self.slots, self.shift, self.more, text.bytes, base, items, out, n)
+        let narrow = if self.more == 0 { probe::narrow::<false> } else { probe::narrow::<true> };
+        narrow(&self.slots, self.shift, self.more, text.bytes, base, items, out, n)
     }
 
     /// Survivors that are led to a table are led on to the list in it, or go; returns how many of the first `n` of

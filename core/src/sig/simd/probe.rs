@@ -4,33 +4,13 @@ use super::super::verify::{
     BIAS, CLASS_AT, Entry, JUMP, PAT_BITS, POSITION, SEVERAL, Text, hash, key_of, mixed, strided, survivor,
 };
 
-/// [`narrow_with`] for windows of as many bytes more.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-pub(in super::super) fn narrow(
-    slots: &[u64],
-    shift: u32,
-    more: usize,
-    text: &[u8],
-    base: usize,
-    items: &[u32],
-    out: &mut [u64],
-    n: usize,
-) -> usize {
-    if more == 0 {
-        narrow_with::<false>(slots, shift, 0, text, base, items, out, n)
-    } else {
-        narrow_with::<true>(slots, shift, more, text, base, items, out, n)
-    }
-}
-
 /// Writes to `out[n..]` what the slots of those of `items` say that may be windows, with their positions in the place
 /// of the tags; returns the new `n`. An item is `code | position`, its last byte is before `base + position` in `text`;
 /// `slots` has `1 << (32 - shift)` entries. Stops where there is no room or no text. Strided windows have `more` bytes beyond
 /// four, if `WIDE`.
 #[inline(never)]
 #[allow(clippy::too_many_arguments)]
-fn narrow_with<const WIDE: bool>(
+pub(in super::super) fn narrow<const WIDE: bool>(
     slots: &[u64],
     shift: u32,
     more: usize,
