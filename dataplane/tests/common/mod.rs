@@ -94,13 +94,18 @@ pub fn run(engine: &mut Engine, frames: &[Frame<'_>], batch: usize, sink: &mut d
 
 /// The EVE file that `frames` give.
 pub fn eve(rules: &Rules, frames: &[Frame<'_>], batch: usize) -> Vec<u8> {
+    eve_of(config(16 << 20), rules, frames, batch)
+}
+
+/// The same by an engine of that configuration.
+pub fn eve_of(config: Config, rules: &Rules, frames: &[Frame<'_>], batch: usize) -> Vec<u8> {
     static RUN: AtomicU32 = AtomicU32::new(0);
     let n = RUN.fetch_add(1, Ordering::Relaxed);
     let dir = std::env::temp_dir().join(format!("tidegate-test-{}-{n}", std::process::id()));
     std::fs::create_dir_all(&dir).expect("a folder for events");
     let mut sink = EveSink::create(&settings().outputs, &dir, false).expect("an event file");
     sink.capture(Path::new("made.pcap"), false);
-    run(&mut engine(config(16 << 20), rules), frames, batch, &mut sink);
+    run(&mut engine(config, rules), frames, batch, &mut sink);
     sink.finish().expect("events are written");
     let text = std::fs::read(dir.join("eve.json")).expect("events");
     let _ = std::fs::remove_dir_all(&dir);
