@@ -5,7 +5,8 @@
 
 A bypassed flow stops reaching the engine and its record still counts every packet; a blocked flow stops in the
 "hardware"; a full table leaves flows to software; all rules are gone at the end; a million rules are made and age out.
-Standard library only.
+Networks of a block list stop in the "hardware", or in software when it has no room; a reload takes out what is not listed
+any more, and a wrong list changes nothing. Standard library only.
 """
 import argparse, json, os, re, shutil, socket, struct, subprocess, sys, tempfile, time
 
@@ -41,23 +42,41 @@ def check(what, ok, more=""):
         failures.append(what)
 
 
-def run(o, tmp, name, room, inline):
+# A rule on addresses alone decides the flow, not one packet.
+RULES = ('alert udp any any -> any any (msg:"b"; content:"BYPASSME"; bypass; sid:1;)\n'
+         'drop udp 10.0.0.2 any -> any any (msg:"d"; sid:2;)\n')
+
+
+def ask(control, command):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(60)
+    s.connect(control)
+    s.sendall(json.dumps({"command": command}).encode() + b"\n")
+    return json.loads(s.makefile().readline())
+
+
+def run(o, tmp, name, room, inline, words=(b"BYPASSME", b"BLOCKME", b"ordinary"), rules_text=RULES, block=None, during=None,
+        loops=1, enforce=True):
+    """`block`: the text of a block list; `during(control, file of the list)` is called while frames come"""
     d = os.path.join(tmp, name)
     os.mkdir(d)
     pcap = os.path.join(d, "c.pcap")
-    capture(pcap, [b"BYPASSME", b"BLOCKME", b"ordinary"])
+    capture(pcap, words)
     rules = os.path.join(d, "rules")
     with open(rules, "w") as f:
-        # A rule on addresses alone decides the flow, not one packet.
-        f.write('alert udp any any -> any any (msg:"b"; content:"BYPASSME"; bypass; sid:1;)\n'
-                'drop udp 10.0.0.2 any -> any any (msg:"d"; sid:2;)\n')
+        f.write(rules_text)
     control = os.path.join(d, "control")
-    vdevs = f"--vdev=net_tgtest0,pcap={pcap},pps=1500,rules={room} --vdev=net_tgtest1,rules={room}"
+    vdevs = f"--vdev=net_tgtest0,pcap={pcap},loops={loops},pps=1500,rules={room} --vdev=net_tgtest1,rules={room}"
     cmd = [o.engine, "run", "--dpdk", f"{EAL} -d {os.path.abspath(o.driver)} {vdevs}", "-S", rules, "-l", d, "--control", control,
            "--offload", "transfer", "--memory", "32mb", "-k", "none"]
     # The replay has both directions come in by one port, so mirrored traffic is what it is like; drops are simulated.
     # Inline, answers would come in by the other port, where nothing is replayed: half of the packets meet no rule.
-    cmd += ["--inline", "0:1"] if inline else ["--simulate-ips"]
+    cmd += ["--inline", "0:1"] if inline else ["--simulate-ips"] if enforce else []
+    listed = os.path.join(d, "listed")
+    if block is not None:
+        with open(listed, "w") as f:
+            f.write(block)
+        cmd += ["--block-list", listed]
     log = open(os.path.join(d, "log"), "w+")
     p = subprocess.Popen(cmd, stdout=log, stderr=log)
     stats = {}
@@ -66,11 +85,11 @@ def run(o, tmp, name, room, inline):
             if os.path.exists(control) or p.poll() is not None:
                 break
             time.sleep(0.1)
-        time.sleep(PACKETS * 3 / 1500 + 2)
-        s = socket.socket(socket.AF_UNIX)
-        s.connect(control)
-        s.sendall(b'{"command":"stats"}\n')
-        stats = json.loads(s.makefile().readline())["counters"]
+        if during:
+            during(control, listed)
+        else:
+            time.sleep(PACKETS * 3 / 1500 + 2)
+        stats = ask(control, "stats")["counters"]
         p.terminate()
         code = p.wait(timeout=10)
     finally:
@@ -80,14 +99,80 @@ def run(o, tmp, name, room, inline):
         text = log.read()
     if not stats:
         raise RuntimeError(text[-2000:])
-    flows = {}
+    flows, last = {}, {}
     with open(os.path.join(d, "eve.json")) as f:
         for line in f:
             e = json.loads(line)
+            if e["event_type"] == "stats":
+                last = e["stats"]
             if e["event_type"] == "flow":
                 flows.setdefault(min(e["src_port"], e["dest_port"]), []).append(e)
     ends = re.findall(r"net_tgtest: (\d+) rules left, (\d+) at most; (\d+) packets met rules, (\d+) were received", text)
+    # What the last record says of block lists and frames is what was there when all rules were out.
+    stats["last"] = last
     return code, stats, flows, [tuple(map(int, e)) for e in ends], text
+
+
+def blocked(o, tmp):
+    """networks of a block list; the second flow's client is in one"""
+    words, total = (b"one", b"two", b"three"), PACKETS * 3
+    text = "# wide, narrow\n2001:db8::/32\n10.0.0.2 ; the second client\n10.0.0.2/31\n198.51.100.0/24\n"
+
+    def sums(what, r, hardware):
+        """both kinds of drops are all that the list names, and every frame is in one sum"""
+        code, stats, flows, ends, _ = r
+        b, d = stats["last"].get("blocklist", {}), stats["last"].get("dataplane", {})
+        met, seen = (sum(e[2] for e in ends), sum(e[3] for e in ends))
+        check(f"{what}: all of the listed client's packets are dropped, no other's",
+              code == 0 and b["hardware_packets"] + b["software_packets"] == 2 * PACKETS and 4001 not in flows and 4002 not in flows
+              and sum(flows[4000][0]["flow"][k] for k in ("pkts_toserver", "pkts_toclient")) == PACKETS, b)
+        check(f"{what}: counters agree", b["hardware_packets"] == met and met + seen == total and d["received"] == seen
+              and d["dropped"] == b["software_packets"] and b["in_hardware"] + b["in_software"] == b["networks"] == 3
+              and d["received"] == d["forwarded"] + d["dropped"] + d["shed_tx"] + d["shed_ring"] + d["shed_closed"] + seen_only(d),
+              {k: d[k] for k in ("received", "forwarded", "dropped")})
+        check(f"{what}: {'in hardware' if hardware else 'in software'}", (b["hardware_packets"] > PACKETS) == hardware
+              and stats["blocklist.in_hardware"] == (3 if hardware else 0) and (b["refused_full"] == (0 if hardware else 3)), "")
+        check(f"{what}: no rule is left", all(e[0] == 0 for e in ends) and len(ends) == 2, ends)
+
+    def seen_only(d):
+        # Without a pair nothing is forwarded.
+        return d["received"] - d["dropped"] if d["forwarded"] == 0 else 0
+
+    sums("list, mirror", run(o, tmp, "list", 1000, False, words, "", text), True)
+    sums("list, inline", run(o, tmp, "list-inline", 1000, True, words, "", text), True)
+    sums("list, no room", run(o, tmp, "list-full", 1, True, words, "", text), False)
+    code, stats, flows, _, _ = run(o, tmp, "list-watch", 1000, False, words, "", text, enforce=False)
+    check("list, only watched: counted, nothing is held back", code == 0 and stats["blocklist.software_packets"] == 2 * PACKETS
+          and stats["blocklist.in_hardware"] == stats["blocklist.enforced"] == stats["dataplane.dropped"] == 0 and len(flows) == 3, "")
+
+    said = {}
+
+    def reload(control, listed):
+        def put(text):
+            with open(listed, "w") as f:
+                f.write(text)
+            r = ask(control, "reload-rules")
+            time.sleep(1)
+            return r, ask(control, "offload")["blocklist"]
+        time.sleep(1)
+        said["first"] = ask(control, "offload")["blocklist"]
+        said["new"] = put("10.0.0.3\n198.51.100.0/24\n")
+        said["bad"] = put("10.0.0.3\nwww.example.org\n")
+        said["none"] = put("# nothing\n")
+        said["quiet"] = ask(control, "offload")["blocklist"]
+
+    # Three addresses, each of which is two rules on two ports.
+    code, stats, flows, ends, _ = run(o, tmp, "list-reload", 1000, True, words, "", "10.0.0.2\n203.0.113.0/25\n", reload, loops=0)
+    b = stats["last"].get("blocklist", {})
+    check("a reload exchanges networks in hardware", code == 0 and said["first"]["in_hardware"] == 2 and said["new"][0]["return"] == "OK"
+          and said["new"][1]["in_hardware"] == said["new"][1]["networks"] == 2 and said["new"][0]["networks_blocked"] == 2, said["new"])
+    check("a wrong list is told by place and changes nothing", said["bad"][0]["return"] == "NOK"
+          and said["bad"][0]["message"].endswith("listed:2:1: `www.example.org` is neither an address nor a network")
+          and said["bad"][1]["in_hardware"] == 2 and said["bad"][1]["hardware_packets"] > said["new"][1]["hardware_packets"], said["bad"])
+    check("an emptied list leaves no rule", said["none"][1]["in_hardware"] == said["none"][1]["networks"] == 0
+          and all(e[0] == 0 for e in ends) and max(e[1] for e in ends) == 4, ends)
+    check("and stops nothing any more", said["quiet"]["hardware_packets"] == b["hardware_packets"] == sum(e[2] for e in ends)
+          and all(n in flows for n in (4000, 4001, 4002)), b)
 
 
 def rules_by_number(o):
@@ -149,6 +234,7 @@ def main():
         code, stats, flows, ends, _ = run(o, tmp, "full", 1, False)
         check("a full table leaves flows to software", code == 0 and stats["offload.refused_full"] > 0 and stats["offload.rules"] == 0
               and sum(e[2] for e in ends) < 20, {k: v for k, v in stats.items() if k.startswith("offload.")})
+        blocked(o, tmp)
         if o.rules_example:
             rules_by_number(o)
             validate_on_tap(o)

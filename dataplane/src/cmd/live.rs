@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use crate::config::engine::Mode;
 use crate::config::{Overrides, Settings, yaml};
-use crate::live::manager::{self, FirstRules, Manager, Request, RuleSource};
+use crate::live::blocklist::BlockList;
+use crate::live::manager::{self, Manager, Request};
 use crate::live::sink::{Channel, LiveSink, Writer};
+use crate::live::source::{FirstRules, RuleSource};
 use crate::live::worker::{Fail, Worker};
 use crate::live::{control, prometheus};
 use crate::load::{self, Loaded};
@@ -51,7 +53,14 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
     if args.init_errors_fatal && !loaded.refused.is_empty() {
         return Err(format!("{} rules were refused, and --init-errors-fatal is given", loaded.refused.len()));
     }
-    let source = RuleSource { files, data_dir: args.data_dir.clone(), strict: args.init_errors_fatal };
+    let block_lists: Vec<PathBuf> =
+        settings.block_lists.iter().chain(&args.live.block_list).cloned().collect();
+    let blocks = BlockList::load(&block_lists).map_err(|e| e.to_string())?;
+    if !ips && !blocks.is_empty() && !args.quiet {
+        eprintln!("packets are only watched: those that meet a block list are counted, not held back");
+    }
+    let source =
+        RuleSource { files, block_lists, data_dir: args.data_dir.clone(), strict: args.init_errors_fatal };
     let dir = args
         .log_dir
         .clone()
@@ -69,6 +78,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
     let rules = FirstRules {
         set: Arc::new(set),
         sets,
+        blocks: Arc::new(blocks),
         loaded: n as u64,
         refused: refused.len() as u64,
         skipped: skipped as u64,
@@ -104,7 +114,9 @@ impl Start<'_> {
             .map(|i| {
                 let sink = LiveSink::new(&settings.outputs, mode.ips, channels[i].clone(), replay);
                 let engine = manager::engine(&settings, mode, &rules.set, &rules.sets);
-                Worker::new(i, engine, sink, fail, mode.ips, replay)
+                let mut w = Worker::new(i, engine, sink, fail, mode.ips, replay);
+                w.set_blocks(rules.blocks.clone());
+                w
             })
             .collect();
         let every = (args.live.stats_interval > 0 && settings.stats && !replay)
@@ -204,6 +216,7 @@ impl Start<'_> {
                 two.ok_or_else(|| format!("--inline {p}: two numbers of ports are expected, as in 0:1"))?,
             );
         }
+        let (ips, blocks) = (self.mode.ips, self.rules.blocks.clone());
         let setup = dpdk::start(&Options {
             eal: l.dpdk.clone().unwrap_or_default(),
             workers: usize::from(l.workers),
@@ -222,6 +235,7 @@ impl Start<'_> {
         let (tx, rx) = channel();
         let mut lanes = setup.lanes;
         if l.offload != "off" {
+            use crate::live::offload::blocks::BlocksOffload;
             use crate::live::offload::{Client, Offloader, rte::RteFlow};
             let counters: Arc<crate::live::offload::Counters> = Arc::default();
             let mut ends = Vec::new();
@@ -231,7 +245,14 @@ impl Start<'_> {
                 lane.offload = Some(c);
             }
             let hw = Box::new(RteFlow::new(&ports, l.offload == "transfer"));
-            let o = Offloader::start(hw, ends, counters.clone(), l.offload_age).map_err(|e| e.to_string())?;
+            let blocked: Arc<crate::live::offload::blocks::Counters> = Arc::default();
+            let o = Offloader::start(hw, ends, counters.clone(), blocked.clone(), l.offload_age)
+                .map_err(|e| e.to_string())?;
+            if ips {
+                let lists = o.lists();
+                lists.set(blocks);
+                m.blocks_offload = Some(BlocksOffload { lists, counters: blocked });
+            }
             let mut o = Some(o);
             m.before_stop = Box::new(move || {
                 if let Some(o) = o.take() {
@@ -353,6 +374,7 @@ fn summary(m: &Manager, took: Duration) {
     for (what, names) in [
         ("sent", ["forwarded", "bypassed", "answers"].as_slice()),
         ("held", &["dropped", "rejected"]),
+        ("listed", &["listed"]),
         ("shed", &["shed_tx", "shed_ring", "shed_closed"]),
         ("trouble", &["uninspected", "faults", "too_long", "overloads"]),
     ] {

@@ -138,6 +138,10 @@ pub struct LiveArgs {
     /// Join two ports of DPDK and act on verdicts: what comes in by one goes out by the other. May be given again
     #[arg(long, value_name = "PORT:PORT", requires = "dpdk")]
     pub inline: Vec<String>,
+    /// Hold back packets from or to these networks: one address or network a line, # begins a comment. Read again with the
+    /// rules. Without --inline or --simulate-ips they are only counted. May be given again
+    #[arg(long, value_name = "FILE", conflicts_with = "read")]
+    pub block_list: Vec<PathBuf>,
     /// What happens to frames that cannot be inspected (a fault, overload): they go on, or they stay
     #[arg(long, value_name = "MODE", value_parser = ["open", "closed"], default_value = "closed")]
     pub fail: String,

@@ -40,6 +40,8 @@ pub struct Settings {
     pub default_rule_path: Option<PathBuf>,
     pub rule_files: Vec<String>,
     pub reputation: Reputation,
+    /// `block-lists`: files of networks whose packets are held back (live traffic only).
+    pub block_lists: Vec<PathBuf>,
     pub datasets: Datasets,
     pub exception: ExceptionPolicies,
     /// `action-order`: whose rules come first.

@@ -69,6 +69,7 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
                 items(root, "reputation-files").iter().map(|f| beside(&base, f)).collect()
             },
         },
+        block_lists: items(root, "block-lists").iter().map(|f| beside(dir, f)).collect(),
         datasets: datasets(root, dir)?,
         exception,
         action_order: action_order(root)?,

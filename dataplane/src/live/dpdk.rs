@@ -633,7 +633,7 @@ impl Lane {
         if crowded {
             add(&w.counters.overloads, 1);
             bytes = b.packets().iter().map(|m| m.len() as u64).sum();
-            w.undecided(n, &mut verdicts);
+            w.shed(b.packets().iter().map(|m| (m.head(), self.link)), n, &mut verdicts);
         } else {
             self.linear.clear();
             let mut spans = [(0usize, 0usize); MAX_BURST];
@@ -672,7 +672,7 @@ impl Lane {
                 for (i, v) in verdicts[..n].iter().enumerate().filter(|(_, v)| **v != Verdict::Forward) {
                     let port = b.packets()[i].port();
                     let peer = self.ways.get(usize::from(port)).and_then(|x| x.peer);
-                    if let Some(e) = w.engine().filter(|_| !w.last_was_policy) {
+                    if let Some(e) = w.engine().filter(|_| !w.last_was_policy && !w.was_listed(i)) {
                         o.look(e, &frames[i], *v, port, peer.map(|p| p as u16));
                     }
                 }
@@ -705,7 +705,7 @@ impl Lane {
                     self.forward(m, to, w);
                 }
                 Verdict::Drop => {
-                    if !by_policy {
+                    if !by_policy || w.was_listed(i) {
                         add(&w.counters.dropped, 1);
                     }
                 }

@@ -4,7 +4,6 @@
 //! In: [`Request`]s, answers of the workers' mailboxes. Out: orders to the workers, replies as JSON text. Owns the
 //! configuration and the rules in force.
 
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
@@ -15,12 +14,14 @@ use tidegate_core::detect::inspect::Sets;
 use tidegate_core::engine::{Engine, Stats};
 use tidegate_core::rules::SetStore;
 
+use super::blocklist::BlockList;
+use super::offload::blocks::BlocksOffload;
 use super::sink::{Channel, Class, OwnLines, Writer};
+use super::source::{FirstRules, RuleSource, Rules, compile};
 use super::worker::{Answer, Counters, FlowList, Mailbox, NewRules, Order, Report};
 use crate::config::Settings;
 use crate::config::engine::Mode;
 use crate::eve::{Counts, Json};
-use crate::load;
 use crate::sets::EngineSets;
 
 /// Keys the hash of datasets; results do not depend on it.
@@ -57,44 +58,6 @@ pub struct PortReport {
     pub numbers: Vec<(&'static str, u64)>,
 }
 
-/// What a compiled rule set brings.
-struct Rules {
-    set: Arc<RuleSet>,
-    sets: SetStore,
-    loaded: u64,
-    refused: u64,
-    skipped: u64,
-    took: Duration,
-}
-
-/// Where rules come from, to be read again.
-#[derive(Clone, Debug)]
-pub struct RuleSource {
-    pub files: Vec<PathBuf>,
-    pub data_dir: Option<PathBuf>,
-    /// A set with any refused rule is refused whole.
-    pub strict: bool,
-}
-
-fn compile(from: &RuleSource, settings: &Settings) -> Result<Rules, String> {
-    let l = load::load(&from.files, settings, from.data_dir.as_deref())?;
-    if from.strict && !l.refused.is_empty() {
-        let first = l.refused.first().map(|r| l.place(r)).unwrap_or_default();
-        return Err(format!("{} rules were refused, the first: {first}", l.refused.len()));
-    }
-    if l.loaded == 0 && !l.refused.is_empty() {
-        return Err(format!("all {} rules were refused", l.refused.len()));
-    }
-    Ok(Rules {
-        loaded: l.loaded as u64,
-        refused: l.refused.len() as u64,
-        skipped: l.skipped as u64,
-        took: l.took,
-        set: Arc::new(l.set),
-        sets: l.sets,
-    })
-}
-
 /// The worker's end of things, as the manager keeps it.
 #[derive(Debug)]
 struct Peer {
@@ -110,6 +73,9 @@ pub struct Manager {
     source: RuleSource,
     rules: Arc<RuleSet>,
     sets: SetStore,
+    blocks: Arc<BlockList>,
+    /// Networks of `blocks` after joining.
+    networks: u64,
     told: (u64, u64, u64),
     last_reload: u64,
     reload_failed: u64,
@@ -124,6 +90,8 @@ pub struct Manager {
     /// Asked for when `ports` or `offload` is.
     pub ports: Box<dyn Fn() -> Vec<PortReport>>,
     pub offload: Box<dyn Fn() -> Vec<(String, u64)>>,
+    /// Told of every new block list, and asked what hardware does with it.
+    pub blocks_offload: Option<BlocksOffload>,
     /// Done before workers are told to stop.
     pub before_stop: Box<dyn FnMut()>,
     /// Whether faults may be asked for.
@@ -154,15 +122,6 @@ fn engine_sets(rules: &Arc<RuleSet>, sets: &SetStore) -> Option<Box<dyn Sets + S
     if s.is_empty() { None } else { Some(Box::new(s)) }
 }
 
-/// Rules at the start, with what is told of them.
-pub struct FirstRules {
-    pub set: Arc<RuleSet>,
-    pub sets: SetStore,
-    pub loaded: u64,
-    pub refused: u64,
-    pub skipped: u64,
-}
-
 impl Manager {
     /// `channel`: for the manager's own lines; the writer must serve it.
     pub fn new(
@@ -181,6 +140,8 @@ impl Manager {
             source,
             rules: rules.set,
             sets: rules.sets,
+            networks: rules.blocks.networks().len() as u64,
+            blocks: rules.blocks,
             told: (rules.loaded, rules.refused, rules.skipped),
             last_reload: super::now_ns(),
             reload_failed: 0,
@@ -192,6 +153,7 @@ impl Manager {
             stats_every,
             ports: Box::new(Vec::new),
             offload: Box::new(Vec::new),
+            blocks_offload: None,
             before_stop: Box::new(|| {}),
             faults: false,
             failed_writes: None,
@@ -264,6 +226,11 @@ impl Manager {
                 for (name, n) in (self.offload)() {
                     j.uint(&name, n);
                 }
+                j.open("blocklist");
+                for (name, n) in self.blocklist() {
+                    j.uint(name, n);
+                }
+                j.close();
                 let _ = reply.send(end(j));
             }
             Request::Metrics(reply) => {
@@ -329,17 +296,25 @@ impl Manager {
             Ok(new) => {
                 self.rules = new.set;
                 self.sets = new.sets;
+                self.networks = new.blocks.networks().len() as u64;
+                self.blocks = new.blocks;
                 self.told = (new.loaded, new.refused, new.skipped);
                 self.last_reload = super::now_ns();
                 for p in &self.peers {
-                    let n = NewRules { set: self.rules.clone(), sets: engine_sets(&self.rules, &self.sets) };
+                    let sets = engine_sets(&self.rules, &self.sets);
+                    let n = NewRules { set: self.rules.clone(), sets, blocks: self.blocks.clone() };
                     // A worker that takes no orders has ended or hangs; either way it needs no rules.
                     let _ = p.mail.orders.push(Order::Rules(Box::new(n)));
+                }
+                // Workers hold back what is new before hardware does, and let through what is not listed any more.
+                if let Some(o) = &self.blocks_offload {
+                    o.lists.set(self.blocks.clone());
                 }
                 let mut j = ok();
                 j.uint("rules_loaded", new.loaded);
                 j.uint("rules_failed", new.refused);
                 j.uint("rules_skipped", new.skipped);
+                j.uint("networks_blocked", self.networks);
                 j.uint("took_ms", u64::try_from(new.took.as_millis()).unwrap_or(u64::MAX));
                 eprintln!("{} rules loaded, {} refused", new.loaded, new.refused);
                 self.reply_reload(end(j));
@@ -358,7 +333,7 @@ impl Manager {
         for i in 0..self.peers.len() {
             while let Some(a) = self.peers[i].mail.answers.pop() {
                 match a {
-                    Answer::OldRules(_) => {}
+                    Answer::OldRules(_) | Answer::OldBlocks(_) => {}
                     Answer::Report(r) => self.reports[i] = Some(*r),
                     Answer::Flows(l) => lists.push(*l),
                     Answer::Broken(e) => self.replace(i, e),
@@ -440,7 +415,37 @@ impl Manager {
         for (name, n) in (self.offload)() {
             out.push((format!("offload.{name}"), n));
         }
+        out.extend(self.blocklist().into_iter().map(|(n, v)| (format!("blocklist.{n}"), v)));
         out
+    }
+
+    /// What block lists hold and what met them; nothing without one.
+    fn blocklist(&self) -> Vec<(&'static str, u64)> {
+        if self.source.block_lists.is_empty() {
+            return Vec::new();
+        }
+        let none = Default::default();
+        let hw = self.blocks_offload.as_ref().map_or(&none, |o| &*o.counters);
+        let hard = |c: &std::sync::atomic::AtomicU64| c.load(Ordering::Relaxed);
+        let soft = |f: fn(&Counters) -> &std::sync::atomic::AtomicU64| -> u64 {
+            self.peers.iter().map(|p| f(&p.counters).load(Ordering::Relaxed)).sum()
+        };
+        // While a new list is on its way hardware may still have more than there is.
+        let there = hard(&hw.in_hardware).min(self.networks);
+        vec![
+            ("enforced", u64::from(self.mode.ips)),
+            ("lines", self.blocks.written() as u64),
+            ("networks", self.networks),
+            ("in_hardware", there),
+            ("in_software", self.networks - there),
+            ("uncounted", hard(&hw.uncounted)),
+            ("refused_full", hard(&hw.full)),
+            ("refused_unsupported", hard(&hw.unsupported)),
+            ("hardware_packets", hard(&hw.packets)),
+            ("hardware_bytes", hard(&hw.bytes)),
+            ("software_packets", soft(|c| &c.listed)),
+            ("software_bytes", soft(|c| &c.listed_bytes)),
+        ]
     }
 
     fn write_stats(&mut self) {

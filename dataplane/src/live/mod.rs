@@ -8,6 +8,7 @@
 
 #[cfg(target_os = "linux")]
 pub mod afpacket;
+pub mod blocklist;
 pub mod control;
 #[cfg(feature = "dpdk")]
 pub mod dpdk;
@@ -16,6 +17,7 @@ pub mod offload;
 pub mod prometheus;
 pub mod reject;
 pub mod sink;
+pub mod source;
 pub mod worker;
 
 use std::time::{SystemTime, UNIX_EPOCH};

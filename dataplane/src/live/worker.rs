@@ -14,6 +14,7 @@ use tidegate_core::detect::inspect::Sets;
 use tidegate_core::engine::{Engine, Frame, Stats};
 use tidegate_core::event::Verdict;
 
+use super::blocklist::BlockList;
 use super::sink::LiveSink;
 use crate::eve::Counts;
 
@@ -30,6 +31,7 @@ pub enum Fail {
 pub struct NewRules {
     pub set: Arc<RuleSet>,
     pub sets: Option<Box<dyn Sets + Send>>,
+    pub blocks: Arc<BlockList>,
 }
 
 /// Counters of an engine and its sink at a moment.
@@ -72,6 +74,7 @@ pub enum Order {
 pub enum Answer {
     /// No longer used; somebody else pays for freeing it.
     OldRules(Arc<RuleSet>),
+    OldBlocks(Arc<BlockList>),
     Report(Box<Report>),
     Flows(Box<FlowList>),
     /// The engine panicked; send another one.
@@ -129,6 +132,9 @@ counters! {
     forwarded_bytes,
     /// Frames held back because the engine said so.
     dropped,
+    /// Frames from or to networks of the block lists: part of `dropped` where verdicts count, else they are only counted.
+    listed,
+    listed_bytes,
     /// Those of `dropped` that were answered.
     rejected,
     /// Answers sent.
@@ -166,6 +172,8 @@ pub fn add(c: &AtomicU64, n: u64) {
     c.store(c.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
 }
 
+/// Frames that are looked up in a block list at a time: bits of a word.
+const PART: usize = 64;
 /// Nanoseconds between two ticks of an engine.
 const TICK: u64 = 1_000_000_000;
 /// Nanoseconds after which what was said is handed to the writer.
@@ -189,6 +197,9 @@ pub struct Worker {
     pub clear_offload: bool,
     /// The last verdicts were the policy's.
     pub last_was_policy: bool,
+    blocks: Arc<BlockList>,
+    /// Frames of the last burst that a block list held back, by bit; those of a long burst's last part.
+    listed: u64,
 }
 
 impl std::fmt::Debug for Worker {
@@ -220,7 +231,21 @@ impl Worker {
             fault: false,
             clear_offload: false,
             last_was_policy: false,
+            blocks: Arc::default(),
+            listed: 0,
         }
+    }
+
+    /// Frames from or to these networks are held back before the engine sees them, or only counted without `ips`. For the
+    /// start: later they come as [`Order::Rules`].
+    pub fn set_blocks(&mut self, blocks: Arc<BlockList>) {
+        self.blocks = blocks;
+    }
+
+    /// Whether frame `i` of the last burst was held back by a block list.
+    #[inline]
+    pub fn was_listed(&self, i: usize) -> bool {
+        i < PART && self.listed >> i & 1 != 0
     }
 
     /// Whether the manager wants the worker to end.
@@ -260,27 +285,101 @@ impl Worker {
         }
     }
 
-    /// Inspects a burst; `false` when the verdicts are the policy's, not the engine's.
+    /// Inspects a burst; `false` when the verdicts are the policy's, not the engine's. Frames that a block list holds back
+    /// are `Drop`, whatever the engine or the policy says of others.
     #[inline]
     pub fn inspect(&mut self, frames: &[Frame<'_>], verdicts: &mut [Verdict]) -> bool {
+        self.listed = 0;
+        self.last_was_policy = false;
+        if self.blocks.is_empty() {
+            return self.ask(frames, verdicts);
+        }
+        let mut all = true;
+        for (frames, verdicts) in frames.chunks(PART).zip(verdicts.chunks_mut(PART)) {
+            self.look_up(frames.iter().map(|f| (f.data, f.link)));
+            all &=
+                if self.listed == 0 { self.ask(frames, verdicts) } else { self.ask_others(frames, verdicts) };
+        }
+        all
+    }
+
+    /// Fills `listed`, of at most [`PART`] frames, and counts.
+    fn look_up<'f>(&mut self, frames: impl Iterator<Item = (&'f [u8], u16)>) {
+        let (mut held, mut n, mut bytes) = (0u64, 0, 0);
+        for (i, (data, link)) in frames.enumerate() {
+            if self.blocks.meets(data, link) {
+                held |= 1 << i;
+                n += 1;
+                bytes += data.len() as u64;
+            }
+        }
+        if n > 0 {
+            add(&self.counters.listed, n);
+            add(&self.counters.listed_bytes, bytes);
+        }
+        self.listed = if self.ips { held } else { 0 };
+    }
+
+    /// Has the engine inspect a burst.
+    #[inline]
+    fn ask(&mut self, frames: &[Frame<'_>], verdicts: &mut [Verdict]) -> bool {
         let fault = std::mem::take(&mut self.fault);
         let done = self.guard(|e, sink| {
             assert!(!fault, "a fault was asked for");
             e.process(frames, verdicts, sink);
         });
-        self.last_was_policy = false;
         if done.is_none() {
-            self.undecided(frames.len(), verdicts);
+            self.decide(frames.len(), verdicts);
         }
         done.is_some()
     }
 
-    /// Decides frames that no engine has seen.
-    pub fn undecided(&mut self, n: usize, verdicts: &mut [Verdict]) {
-        let v = match self.fail {
+    /// As [`Worker::ask`], without the frames in `listed`, which are `Drop`.
+    #[cold]
+    fn ask_others(&mut self, frames: &[Frame<'_>], verdicts: &mut [Verdict]) -> bool {
+        let (listed, mut n) = (self.listed, 0);
+        let mut others = [Frame { data: &[], ts: 0, link: 0, index: 0 }; PART];
+        for (_, f) in frames.iter().enumerate().filter(|(i, _)| listed >> i & 1 == 0) {
+            others[n] = *f;
+            n += 1;
+        }
+        let mut said = [Verdict::Forward; PART];
+        let done = n == 0 || self.ask(&others[..n], &mut said[..n]);
+        let mut next = said.iter();
+        for (i, v) in verdicts.iter_mut().enumerate().take(frames.len()) {
+            let held = listed >> i & 1 != 0;
+            *v = if held { Verdict::Drop } else { next.next().copied().unwrap_or(Verdict::Drop) };
+        }
+        done
+    }
+
+    /// Decides frames that no engine sees, at most 64: block lists hold theirs back all the same.
+    pub fn shed<'f>(
+        &mut self,
+        frames: impl Iterator<Item = (&'f [u8], u16)>,
+        n: usize,
+        verdicts: &mut [Verdict],
+    ) {
+        self.listed = 0;
+        if !self.blocks.is_empty() {
+            self.look_up(frames.take(PART));
+        }
+        self.decide(n - self.listed.count_ones() as usize, verdicts);
+        for (i, v) in verdicts.iter_mut().enumerate().take(n) {
+            *v = if self.was_listed(i) { Verdict::Drop } else { self.policy() };
+        }
+    }
+
+    fn policy(&self) -> Verdict {
+        match self.fail {
             Fail::Open => Verdict::Forward,
             Fail::Closed => Verdict::Drop,
-        };
+        }
+    }
+
+    /// Decides `n` frames that no engine has seen.
+    fn decide(&mut self, n: usize, verdicts: &mut [Verdict]) {
+        let v = self.policy();
         self.last_was_policy = true;
         verdicts.iter_mut().take(n).for_each(|s| *s = v);
         add(&self.counters.uninspected, n as u64);
@@ -310,7 +409,9 @@ impl Worker {
         while let Some(o) = self.mail.orders.pop() {
             match o {
                 Order::Rules(new) => {
-                    let NewRules { set, sets } = *new;
+                    let NewRules { set, sets, blocks } = *new;
+                    let blocks = std::mem::replace(&mut self.blocks, blocks);
+                    self.answer(Answer::OldBlocks(blocks));
                     let old = self.engine.as_deref().map(|e| e.rules().clone());
                     let kept = set.clone();
                     self.guard(move |e, _| {
@@ -375,5 +476,85 @@ impl Worker {
             self.answer(Answer::Report(last));
         }
         self.mail.ended.store(true, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::engine::Mode;
+    use crate::config::{Overrides, Settings};
+    use crate::live::blocklist::Network;
+    use crate::live::manager;
+    use crate::live::sink::Channel;
+    use tidegate_core::rules::SetStore;
+
+    fn worker(fail: Fail, ips: bool) -> Worker {
+        let settings = Settings::load(None, &Overrides { set: &[], ips }).unwrap();
+        let rules = Arc::new(RuleSet::compile(Vec::new()));
+        let mode = Mode { ips, ignore_checksums: true, memory: 16 << 20 };
+        let engine = manager::engine(&settings, mode, &rules, &SetStore::default());
+        let sink = LiveSink::new(&settings.outputs, ips, Arc::new(Channel::new()), false);
+        let mut w = Worker::new(0, engine, sink, fail, ips, false);
+        w.set_blocks(Arc::new(BlockList::new(&[Network::parse("10.9.0.0/16").unwrap()])));
+        w
+    }
+
+    /// A UDP packet to 10.`net`.0.1.
+    fn packet(net: u8) -> Vec<u8> {
+        let mut f = vec![0u8; 12];
+        f.extend([8, 0, 0x45, 0, 0, 29, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 10, net, 0, 1]);
+        f.extend([0, 7, 0, 7, 0, 9, 0, 0, b'x']);
+        f
+    }
+
+    fn n(c: &AtomicU64) -> u64 {
+        c.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn listed_frames_never_reach_the_engine() {
+        let (listed, other) = (packet(9), packet(8));
+        let of = |i: usize| if i.is_multiple_of(3) { &listed } else { &other };
+        // More than are looked up at a time.
+        let frames: Vec<Frame<'_>> = (0..150)
+            .map(|i| Frame { data: of(i), ts: 1_700_000_000_000_000_000, link: 1, index: 0 })
+            .collect();
+        for ips in [true, false] {
+            let mut w = worker(Fail::Closed, ips);
+            let mut verdicts = vec![Verdict::Forward; frames.len()];
+            assert!(w.inspect(&frames, &mut verdicts));
+            for (i, v) in verdicts.iter().enumerate() {
+                assert_eq!(*v == Verdict::Drop, ips && i.is_multiple_of(3), "{i}");
+            }
+            assert_eq!(n(&w.counters.listed), 50);
+            assert_eq!(n(&w.counters.listed_bytes), 50 * listed.len() as u64);
+            assert_eq!(w.engine().unwrap().stats().packets, if ips { 100 } else { 150 });
+        }
+    }
+
+    #[test]
+    fn policies_do_not_open_the_list() {
+        let (listed, other) = (packet(9), packet(8));
+        let frames = [&other, &listed, &other].map(|f| Frame {
+            data: f,
+            ts: 1_700_000_000_000_000_000,
+            link: 1,
+            index: 0,
+        });
+        for (fail, said) in [(Fail::Open, Verdict::Forward), (Fail::Closed, Verdict::Drop)] {
+            let mut w = worker(fail, true);
+            w.fault = true;
+            let mut verdicts = [Verdict::Forward; 3];
+            assert!(!w.inspect(&frames, &mut verdicts), "the engine failed");
+            assert_eq!(verdicts, [said, Verdict::Drop, said]);
+            assert!(w.last_was_policy && w.was_listed(1) && !w.was_listed(0) && !w.was_listed(2));
+            w.shed(frames.iter().map(|f| (f.data, f.link)), 3, &mut verdicts);
+            assert_eq!(verdicts, [said, Verdict::Drop, said]);
+            assert!(w.was_listed(1) && !w.was_listed(2));
+            let closed = if fail == Fail::Closed { 4 } else { 0 };
+            let c = &w.counters;
+            assert_eq!((n(&c.listed), n(&c.uninspected), n(&c.shed_closed)), (2, 4, closed));
+        }
     }
 }
