@@ -11,6 +11,7 @@
 #   make test-arm                 for aarch64, emulated: the tests of core, the whole workspace, captures by DPDK
 #   make test-arm-dpdk            the last two alone
 #   make dpdk                     the command with DPDK (target/dpdk/release/tidegate)
+#   make dpdk-static              the same with DPDK linked in: no library of DPDK is needed to run it
 #   make test-dpdk                the dataplane on DPDK: captures, namespaces, offload, a short soak
 #   make test-dpdk-full           the same at full length: 200 captures, 200 MB, 100 million packets
 #   make bench-dpdk               decoding, lookups and ports beside DPDK's own
@@ -111,10 +112,13 @@ test-arm:
 test-arm-dpdk:
 	SHARED=$(SHARED) sh tests/arm_dpdk.sh
 
-.PHONY: dpdk test-dpdk test-dpdk-full bench-dpdk test-arm-dpdk
-dpdk:
+.PHONY: dpdk dpdk-static test-dpdk test-dpdk-full bench-dpdk test-arm-dpdk
+DPDK_FEATURE := dpdk
+# Debian's libdpdk-dev brings the archives and the development packages of what drivers use.
+dpdk-static: DPDK_FEATURE := dpdk-static
+dpdk dpdk-static:
 	@dpkg -s libdpdk-dev libclang-dev >/dev/null 2>&1 || pkg-config --exists libdpdk || { apt-get update -qq && apt-get install -qq -y pkg-config clang libclang-dev libdpdk-dev >/dev/null; }
-	CARGO_TARGET_DIR=$(abspath target/dpdk) $(CARGO) build --release --locked -p tidegate-dataplane --bin tidegate --features dpdk
+	CARGO_TARGET_DIR=$(abspath target/dpdk) $(CARGO) build --release --locked -p tidegate-dataplane --bin tidegate --features $(DPDK_FEATURE)
 
 test-dpdk:
 	SHARED=$(SHARED) sh tests/dpdk.sh quick

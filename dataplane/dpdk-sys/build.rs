@@ -4,7 +4,7 @@
 //! `TIDEGATE_DPDK_STATIC=1`, links the archives, drivers included.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Oldest DPDK whose names the shim uses.
@@ -95,10 +95,11 @@ fn link(is_static: bool) {
         .map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned())
         .unwrap_or_default();
     println!("cargo:rustc-link-search=native={libdir}");
-    let mut seen = Vec::new();
+    let (mut seen, mut dirs) = (Vec::new(), vec![libdir]);
     for flag in pkg_config(&["--static", "--libs"]) {
         if let Some(dir) = flag.strip_prefix("-L") {
             println!("cargo:rustc-link-search=native={dir}");
+            dirs.push(dir.to_owned());
         }
         let Some(lib) = flag.strip_prefix("-l") else { continue };
         if seen.contains(&flag) {
@@ -109,7 +110,22 @@ fn link(is_static: bool) {
             Some(lib) => println!("cargo:rustc-link-lib=static:+whole-archive,-bundle={lib}"),
             // The archives stand for these.
             None if lib.starts_with("rte_") => {}
-            None => println!("cargo:rustc-link-lib=dylib={lib}"),
+            None if found(lib, &dirs) => println!("cargo:rustc-link-lib=dylib={lib}"),
+            None => {}
         }
     }
+}
+
+/// Whether a library is there. With `--static` pkg-config also names libraries of libraries (libpcap's D-Bus), for programs that
+/// link those statically. The drivers' own libraries are shared here and bring what they need, so that nobody
+/// has to install development packages of the others; one that is needed after all is missed by the linker, by symbol.
+fn found(lib: &str, dirs: &[String]) -> bool {
+    let compiler = cc::Build::new().get_compiler();
+    ["so", "a"].iter().any(|kind| {
+        let name = format!("lib{lib}.{kind}");
+        // A name that is not found is printed as it is.
+        let said = compiler.to_command().arg(format!("-print-file-name={name}")).output();
+        let said = said.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default();
+        said.contains('/') || dirs.iter().any(|d| Path::new(d).join(&name).exists())
+    })
 }
