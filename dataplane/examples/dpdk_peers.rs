@@ -215,7 +215,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut verdicts = [Verdict::Forward; BURST];
     let mut run = |engine: &mut Engine, frames: &[[u8; 60]], ts: u64| {
         for chunk in frames.chunks(BURST) {
-            let mut burst = [Frame { data: &[], ts, link: 1, index: 0 }; BURST];
+            let mut burst = [Frame { ts, link: 1, ..Frame::default() }; BURST];
             for (b, f) in burst.iter_mut().zip(chunk) {
                 b.data = f;
             }

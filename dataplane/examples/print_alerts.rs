@@ -36,8 +36,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut capture = Capture::open(&capture)?;
     let mut verdicts = [Verdict::Forward; 32];
     while let Some(batch) = capture.next_batch(32)? {
-        let frames: Vec<Frame<'_>> =
-            batch.iter().map(|f| Frame { data: f.data, ts: f.ts_ns, link: f.link, index: f.index }).collect();
+        let frames: Vec<Frame<'_>> = batch
+            .iter()
+            .map(|f| Frame { data: f.data, ts: f.ts_ns, link: f.link, index: f.index, ..Frame::default() })
+            .collect();
         engine.process(&frames, &mut verdicts, &mut Print);
     }
     engine.finish(&mut Print);

@@ -215,7 +215,7 @@ fn no_allocation_on_real_captures() {
             .iter()
             .map(|(p, link)| {
                 index += 1;
-                Frame { data: &p.data, ts: p.ts, link: *link, index }
+                Frame { data: &p.data, ts: p.ts, link: *link, index, ..Frame::default() }
             })
             .collect();
         assert_eq!(allocations(&mut e, &frames, &mut sink), 0, "{}", path.display());

@@ -96,12 +96,12 @@ fn round(
     let mut c_verdicts = [0u8; BURST];
     let process = black_box(tg_engine_process as unsafe extern "C" fn(_, _, _, _) -> _);
     // What a receiving loop has just written, for either side.
-    let mut frames = [Frame { data: &[], ts: 0, link: 1, index: 0 }; BURST];
+    let mut frames = [Frame::default(); BURST];
     // SAFETY: zeros are a value of this struct of numbers and a pointer.
     let mut list: [tg_packet; BURST] = unsafe { std::mem::zeroed() };
     for (i, (burst, least)) in packets.chunks(BURST).zip(least).enumerate() {
         for ((p, f), l) in burst.iter().zip(&mut frames).zip(&mut list) {
-            *f = Frame { data: &p.data, ts: p.ts, link: p.link, index: p.index };
+            *f = Frame { data: &p.data, ts: p.ts, link: p.link, index: p.index, ..Frame::default() };
             *l = tg_packet {
                 data: p.data.as_ptr(),
                 len: p.data.len() as u32,

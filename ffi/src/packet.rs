@@ -68,7 +68,7 @@ impl tg_packet {
             if self.data.is_null() { std::ptr::NonNull::dangling().as_ptr() } else { self.data.cast_mut() };
         // SAFETY: as above; of none any pointer that is not NULL is right.
         let data = unsafe { std::slice::from_raw_parts(data, self.len as usize) };
-        Frame { data, ts: self.ts_ns, link: link(self.link_type), index: self.index }
+        Frame { data, ts: self.ts_ns, link: link(self.link_type), index: self.index, ..Frame::default() }
     }
 }
 

@@ -27,7 +27,13 @@ fuzz_target!(|data: &[u8]| {
         while let Ok(Some(batch)) = cap.next_batch(32) {
             let frames: Vec<Frame<'_>> = batch
                 .iter()
-                .map(|f| Frame { data: f.data, ts: f.ts_ns, link: f.link, index: f.index })
+                .map(|f| Frame {
+                    data: f.data,
+                    ts: f.ts_ns,
+                    link: f.link,
+                    index: f.index,
+                    ..Frame::default()
+                })
                 .collect();
             last = frames.iter().map(|f| f.ts).max().unwrap_or(last);
             engine.process(&frames, &mut verdicts, &mut NoSink);

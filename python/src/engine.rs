@@ -86,7 +86,7 @@ impl EngineHandle {
                 .enumerate()
                 .map(|(i, data)| {
                     let ts = times.get(i).or(times.last()).copied().unwrap_or(0);
-                    Frame { data, ts, link, index: first + 1 + i as u64 }
+                    Frame { data, ts, link, index: first + 1 + i as u64, ..Frame::default() }
                 })
                 .collect();
             core.frames += list.len() as u64;
@@ -190,7 +190,7 @@ impl LiveRun {
             let core = &mut l.core;
             if let Some(mut block) = l.ring.next(Duration::from_millis(wait_ms))? {
                 loop {
-                    let mut frames = [Frame { data: &[], ts: 0, link: 1, index: 0 }; BURST];
+                    let mut frames = [Frame::default(); BURST];
                     let n = block.take(&mut frames);
                     if n == 0 {
                         break;

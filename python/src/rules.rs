@@ -66,6 +66,7 @@ impl Compiled {
     pub fn engine(&self, settings: &Settings, wish: Wish) -> (Engine, usize) {
         let ignore_checksums = wish.ignore_checksums.unwrap_or(settings.pcap_checksums == ChecksumMode::No);
         let mut c = settings.engine(Mode { ips: wish.inline, ignore_checksums, memory: wish.memory });
+        c.stream.checksum_compute |= wish.ignore_checksums == Some(false);
         c.app.off = !wish.protocols;
         c.app.shown = wish.shown;
         c.tell_packets = wish.tell_packets;

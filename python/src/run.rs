@@ -202,7 +202,13 @@ fn frames<'b>(b: &Batch<'b>, before: u64, filter: &mut Option<(Filter, Decoder)>
                 continue;
             }
         }
-        out.push(Frame { data: f.data, ts: f.ts_ns, link: f.link, index: before + f.index });
+        out.push(Frame {
+            data: f.data,
+            ts: f.ts_ns,
+            link: f.link,
+            index: before + f.index,
+            ..Frame::default()
+        });
     }
     out
 }

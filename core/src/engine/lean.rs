@@ -55,7 +55,11 @@ impl Engine {
             self.stats.max_len = self.stats.max_len.max(f.data.len() as u32);
             *slot = match self.counted(head, hash, f) {
                 Some(v) => v,
-                None => self.packet(&head.packet(f.data, f.ts, f.index), hash, None, sink, 0),
+                None => {
+                    let mut p = head.packet(f.data, f.ts, f.index);
+                    f.sums.apply(&mut p);
+                    self.packet(&p, hash, None, sink, 0)
+                }
             };
             self.count_verdict(*slot);
         }

@@ -33,6 +33,7 @@ use crate::detect::queue::Decision;
 use crate::detect::{Detector, FlowDetect, RuleSet};
 use crate::event::{EventSink, Verdict};
 use crate::flow::{FlowTable, Hashed};
+use crate::packet::checksum::Sums;
 use crate::packet::{Decoder, Packet, PacketBuf};
 use crate::pool::BytePool;
 use crate::stream::Streams;
@@ -57,6 +58,15 @@ pub struct Frame<'a> {
     pub link: u16,
     /// 1-based number in its source (EVE `pcap_cnt`).
     pub index: u64,
+    /// What its receiver says of its checksums; what it does not know is computed when somebody asks.
+    pub sums: Sums,
+}
+
+impl Default for Frame<'_> {
+    /// No bytes, of Ethernet.
+    fn default() -> Self {
+        Frame { data: &[], ts: 0, link: 1, index: 0, sums: Sums::UNKNOWN }
+    }
 }
 
 /// What the engine keeps of a flow beside the table's own record.
@@ -182,6 +192,12 @@ impl Engine {
             longest = longest.max(f.data.len());
             let first = packets.len();
             self.decoder.decode(f.data, f.link, f.ts, f.index, &mut packets);
+            // Of tunnels, receivers check one of the packets, and which one is theirs to choose.
+            if f.sums != Sums::UNKNOWN
+                && let Some([p]) = packets.get_mut(first..)
+            {
+                f.sums.apply(p);
+            }
             for p in packets.iter().skip(first) {
                 let h = self.flows.hash(p);
                 self.flows.prefetch(&h);

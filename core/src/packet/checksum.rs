@@ -1,6 +1,39 @@
-//! Internet checksums (RFC 1071), computed only when a rule or `stream.checksum-validation` asks.
+//! Internet checksums (RFC 1071), computed only when a rule or `stream.checksum-validation` asks and whoever received
+//! the frame has not said what they are.
 
 use super::{Checksum, L3, L4, Packet};
+
+/// What whoever received a frame found out about the checksums of its outermost packet (a network card, a kernel).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Of the IPv4 header.
+    pub network: Checksum,
+    /// Of TCP or UDP.
+    pub transport: Checksum,
+}
+
+impl Sums {
+    /// Nothing is known.
+    pub const UNKNOWN: Sums = Sums { network: Checksum::Unchecked, transport: Checksum::Unchecked };
+
+    /// Notes it on the only packet of a frame. What receivers do not look at (fragments, other transports) stays
+    /// unchecked, and so does a UDP packet without a checksum (RFC 768): some cards call the zero wrong.
+    #[inline]
+    pub fn apply(self, p: &mut Packet<'_>) {
+        if p.l3 == L3::Ipv4 {
+            p.l3_sum = self.network;
+        }
+        if p.frag.is_none() && (p.l4 == L4::Tcp || p.l4 == L4::Udp && !without_sum(p)) {
+            p.l4_sum = self.transport;
+        }
+    }
+}
+
+/// A UDP header whose checksum is zero.
+fn without_sum(p: &Packet<'_>) -> bool {
+    let at = p.l4_hdr.off as usize;
+    p.data.get(at + 6..at + 8) == Some(&[0, 0])
+}
 
 /// Adds `bytes` as big-endian 16-bit words, an odd last byte padded with zero; folds late.
 fn sum(bytes: &[u8], start: u64) -> u64 {
@@ -83,5 +116,30 @@ mod tests {
         let bytes = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
         assert_eq!(internet(&bytes), !0xddf2);
         assert_eq!(internet(&[0xff]), !0xff00);
+    }
+
+    #[test]
+    fn receivers_are_believed_where_they_look() {
+        use Checksum::{Bad, Good, Unchecked};
+        let bytes = [0u8; 8];
+        let packet = |l3, l4| {
+            let mut p = Packet::new(&bytes, 1, 0, 0);
+            (p.l3, p.l4) = (l3, l4);
+            p
+        };
+        let said = |mut p: Packet<'_>, sums: Sums| {
+            sums.apply(&mut p);
+            (p.l3_sum, p.l4_sum)
+        };
+        let bad = Sums { network: Good, transport: Bad };
+        assert_eq!(said(packet(L3::Ipv4, L4::Tcp), bad), (Good, Bad));
+        assert_eq!(said(packet(L3::Ipv6, L4::Tcp), bad), (Unchecked, Bad));
+        assert_eq!(said(packet(L3::Ipv4, L4::Icmpv4), bad), (Good, Unchecked));
+        // The eight bytes are a UDP header without a checksum.
+        assert_eq!(said(packet(L3::Ipv4, L4::Udp), bad), (Good, Unchecked));
+        let mut fragment = packet(L3::Ipv4, L4::Tcp);
+        fragment.frag = Some(crate::packet::FragFields::default());
+        assert_eq!(said(fragment, bad), (Good, Unchecked));
+        assert_eq!(said(packet(L3::Ipv4, L4::Tcp), Sums::UNKNOWN), (Unchecked, Unchecked));
     }
 }

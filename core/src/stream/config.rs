@@ -53,6 +53,8 @@ pub struct StreamConfig {
     pub inline: bool,
     /// Packets with a wrong checksum are not for the stream.
     pub checksum_validation: bool,
+    /// Checksums that no receiver has looked at are computed.
+    pub checksum_compute: bool,
     pub drop_invalid: bool,
     /// Most distinct SYN/ACKs remembered during a handshake.
     pub max_synack_queued: usize,
@@ -86,6 +88,7 @@ impl Default for StreamConfig {
             async_oneside: false,
             inline: false,
             checksum_validation: true,
+            checksum_compute: false,
             drop_invalid: true,
             max_synack_queued: 5,
             liberal_timestamps: false,

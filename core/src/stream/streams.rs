@@ -8,7 +8,7 @@ use super::{Ev, StreamConfig, UrgentPolicy};
 use crate::Dir;
 use crate::event::DropReason;
 use crate::flow::{FlowIx, FlowTable};
-use crate::packet::{Checksum, Packet};
+use crate::packet::{Checksum, Packet, checksum};
 use crate::pool::{BytePool, Slab};
 
 /// Counts since construction.
@@ -111,8 +111,15 @@ impl Streams {
         s.state >= TcpState::LastAck || s.state == TcpState::None
     }
 
+    /// Whether a packet's checksum keeps it out of the stream.
+    #[inline]
+    fn wrong_sum(&self, pkt: &Packet<'_>) -> bool {
+        let sum = if self.cfg.checksum_compute { checksum::verify_l4(pkt) } else { pkt.l4_sum };
+        sum == Checksum::Bad && self.cfg.checksum_validation
+    }
+
     /// Runs one TCP packet through its flow's session. The flow was already updated for the packet
-    /// ([`FlowTable::update`]), and the packet's checksum was checked if it matters.
+    /// ([`FlowTable::update`]).
     pub fn packet(
         &mut self,
         flows: &mut FlowTable,
@@ -122,18 +129,18 @@ impl Streams {
         pool: &mut BytePool,
     ) -> StreamOut {
         let mut out = StreamOut { dir, ..StreamOut::default() };
-        if self.cfg.checksum_validation && pkt.l4_sum == Checksum::Bad {
-            self.counters.invalid_checksum += 1;
-            out.flags |= outflag::BAD_CHECKSUM;
-            return out;
-        }
         let t = &pkt.tcp;
         let hot = flows.hot_mut(flow);
-        hot.tcp_flags[dir.ix()] |= t.flags;
         let mut ix = hot.tcp;
         if hot.state == crate::flow::State::Established {
             out.flags |= outflag::ESTABLISHED;
         }
+        if self.wrong_sum(pkt) {
+            self.counters.invalid_checksum += 1;
+            out.flags |= outflag::BAD_CHECKSUM;
+            return out;
+        }
+        hot.tcp_flags[dir.ix()] |= t.flags;
         if t.flags & segment::ACK == 0 && t.ack != 0 {
             out.events.set(Ev::PktBrokenAck);
         }

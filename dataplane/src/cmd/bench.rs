@@ -75,9 +75,9 @@ impl Replay {
     /// Bursts of frames, to `f`.
     fn each(&self, later: u64, mut f: impl FnMut(&[Frame<'_>])) {
         for chunk in self.frames.chunks(BURST) {
-            let mut frames = [Frame { data: &[], ts: 0, link: 1, index: 0 }; BURST];
+            let mut frames = [Frame::default(); BURST];
             for (to, &(at, len, link, ts)) in frames.iter_mut().zip(chunk) {
-                *to = Frame { data: &self.bytes[at..at + len], ts: ts + later, link, index: 0 };
+                *to = Frame { data: &self.bytes[at..at + len], ts: ts + later, link, ..Frame::default() };
             }
             f(&frames[..chunk.len()]);
         }

@@ -36,7 +36,8 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
     let ips = inline || args.simulate_ips;
     let over = Overrides { set: &args.set, ips };
     let config = args.config.as_deref().filter(|c| *c != std::path::Path::new("/dev/null"));
-    let settings = Settings::load(config, &over).map_err(|e| e.to_string())?;
+    let mut settings = Settings::load(config, &over).map_err(|e| e.to_string())?;
+    settings.pcap_checksums = settings.pcap_checksums.or_asked(args.checksums.as_deref());
     if !settings.ignored.is_empty() && !args.quiet {
         eprintln!("ignored settings: {}", settings.ignored.join(", "));
     }
@@ -67,12 +68,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
         .or_else(|| settings.default_log_dir.clone())
         .unwrap_or_else(|| PathBuf::from("."));
     std::fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    // Live, the ports and the kernel have checked what they could; frames of the machine itself have no sums yet.
-    let ignore_checksums = match args.checksums.as_deref() {
-        Some("none") => true,
-        Some(_) => false,
-        None => settings.pcap_checksums == crate::config::ChecksumMode::No,
-    };
+    let ignore_checksums = settings.pcap_checksums == crate::config::ChecksumMode::No;
     let mode = Mode { ips, ignore_checksums, memory };
     let Loaded { set, sets, loaded: n, refused, skipped, .. } = loaded;
     let rules = FirstRules {

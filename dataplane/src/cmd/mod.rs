@@ -87,7 +87,8 @@ pub struct RunArgs {
     /// Folder to write events to; made if absent
     #[arg(short = 'l', value_name = "DIR")]
     pub log_dir: Option<PathBuf>,
-    /// Whether packets with wrong checksums are ignored
+    /// Whether TCP packets with wrong checksums are kept out of streams: those that a port or the kernel calls wrong
+    /// (auto), all, which computes what they do not say, or none
     #[arg(short = 'k', value_name = "MODE", value_parser = ["all", "none", "auto"])]
     pub checksums: Option<String>,
     /// Change one setting: --set stream.midstream=true

@@ -78,7 +78,8 @@ struct Tally {
 fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
     let over = Overrides { set: &args.set, ips: args.simulate_ips };
     let config = args.config.as_deref().filter(|c| *c != Path::new("/dev/null"));
-    let settings = Settings::load(config, &over).map_err(|e| e.to_string())?;
+    let mut settings = Settings::load(config, &over).map_err(|e| e.to_string())?;
+    settings.pcap_checksums = settings.pcap_checksums.or_asked(args.checksums.as_deref());
     if !settings.ignored.is_empty() && !args.quiet {
         eprintln!("ignored settings: {}", settings.ignored.join(", "));
     }
@@ -113,11 +114,7 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
 
     let mode = Mode {
         ips: args.simulate_ips,
-        ignore_checksums: match args.checksums.as_deref() {
-            Some("none") => true,
-            Some("all") => false,
-            _ => settings.pcap_checksums == ChecksumMode::No,
-        },
+        ignore_checksums: settings.pcap_checksums == ChecksumMode::No,
         memory,
     };
     let Loaded { set, sets, .. } = loaded;
@@ -290,7 +287,13 @@ fn read(
         let Some(b) = capture.next_batch(batch as usize)? else { return Ok(()) };
         let mut frames: Vec<Frame<'_>> = Vec::with_capacity(b.len());
         for f in b.iter() {
-            let frame = Frame { data: f.data, ts: f.ts_ns, link: f.link, index: before + f.index };
+            let frame = Frame {
+                data: f.data,
+                ts: f.ts_ns,
+                link: f.link,
+                index: before + f.index,
+                ..Frame::default()
+            };
             if let Some((filter, decoder)) = &mut sieve {
                 let mut packets = PacketBuf::new(tidegate_core::packet::MAX_PER_FRAME);
                 decoder.decode(f.data, f.link, f.ts_ns, f.index, &mut packets);

@@ -6,7 +6,7 @@ use tidegate_core::flow::{self, FlowConfig};
 use tidegate_core::packet::{Addr, DecodeConfig, Ports};
 use tidegate_core::stream::{self, ExceptionPolicy, StreamConfig, UrgentPolicy};
 
-use super::{Exception, Settings, Timeouts, Urgent};
+use super::{ChecksumMode, Exception, Settings, Timeouts, Urgent};
 
 /// What the command line decides beyond the settings.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +60,7 @@ impl Settings {
             async_oneside: self.stream.async_oneside,
             inline,
             checksum_validation: self.stream.checksum_validation && !mode.ignore_checksums,
+            checksum_compute: self.pcap_checksums == ChecksumMode::Yes && !mode.ignore_checksums,
             drop_invalid: self.stream.drop_invalid,
             max_synack_queued: self.stream.max_synack_queued as usize,
             depth: self.stream.depth,

@@ -32,7 +32,7 @@ pub struct Settings {
     pub decoder: Decoder,
     pub app: AppConfig,
     pub outputs: Outputs,
-    /// The capture's checksums are not to be trusted (`pcap-file.checksum-checks`): `Some(false)` = do not check.
+    /// Whether the capture's checksums mean anything (`pcap-file.checksum-checks`).
     pub pcap_checksums: ChecksumMode,
     pub classification_file: Option<PathBuf>,
     pub reference_config_file: Option<PathBuf>,
@@ -63,10 +63,24 @@ pub struct Settings {
 /// What to do about checksums of a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum ChecksumMode {
+    /// What network cards and kernels say of a frame counts; nothing is computed.
     #[default]
     Auto,
+    /// What they do not say is computed.
     Yes,
     No,
+}
+
+impl ChecksumMode {
+    /// The mode that `-k` names: `all`, `none`, or whatever was set.
+    pub fn or_asked(self, asked: Option<&str>) -> ChecksumMode {
+        match asked {
+            Some("all") => ChecksumMode::Yes,
+            Some("none") => ChecksumMode::No,
+            Some("auto") => ChecksumMode::Auto,
+            _ => self,
+        }
+    }
 }
 
 /// `stream`.

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use tidegate_core::engine::Frame;
 use tidegate_core::event::Verdict;
+use tidegate_core::packet::Checksum;
+use tidegate_core::packet::checksum::Sums;
 
 use super::now_ns;
 use super::worker::{Worker, add};
@@ -249,7 +251,7 @@ impl Ring {
             match self.next(Duration::from_millis(50)) {
                 Ok(None) => add(&w.counters.idle, 1),
                 Ok(Some(mut block)) => loop {
-                    let mut frames = [Frame { data: &[], ts: 0, link: block.link, index: 0 }; BURST];
+                    let mut frames = [Frame { ts: 0, link: block.link, ..Frame::default() }; BURST];
                     let n = block.take(&mut frames);
                     if n == 0 {
                         break;
@@ -338,10 +340,20 @@ impl<'r> Block<'r> {
             // until the block is dropped, which the borrow of `self` delays.
             let data = unsafe { std::slice::from_raw_parts(self.base.as_ptr().add(start), len) };
             let ts = u64::from(h.tp_sec) * 1_000_000_000 + u64::from(h.tp_nsec);
-            out[n] = Frame { data, ts, link: self.link, index: 0 };
+            out[n] = Frame { data, ts, link: self.link, sums: sums(h.tp_status), ..Frame::default() };
             n += 1;
         }
         n
+    }
+}
+
+/// What the kernel says of a frame's checksums: it has checked them, or its own are still to be filled in.
+fn sums(status: u32) -> Sums {
+    if status & (libc::TP_STATUS_CSUM_VALID | libc::TP_STATUS_CSUMNOTREADY) != 0 {
+        // Of the IP header it says nothing here.
+        Sums { transport: Checksum::Good, ..Sums::UNKNOWN }
+    } else {
+        Sums::UNKNOWN
     }
 }
 
@@ -371,7 +383,7 @@ mod tests {
         for _ in 0..20 {
             let Some(mut b) = ring.next(Duration::from_millis(50)).unwrap() else { continue };
             loop {
-                let mut frames = [Frame { data: &[], ts: 0, link: 1, index: 0 }; 4];
+                let mut frames = [Frame::default(); 4];
                 let n = b.take(&mut frames);
                 seen += frames[..n].iter().filter(|f| f.data.ends_with(b"tidegate loopback test")).count();
                 assert!(frames[..n].iter().all(|f| f.ts > 1_600_000_000_000_000_000));

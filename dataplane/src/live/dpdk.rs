@@ -648,7 +648,7 @@ impl Lane {
                     }
                 }
             }
-            let mut frames = [Frame { data: &[], ts: now, link: self.link, index: 0 }; MAX_BURST];
+            let mut frames = [Frame { ts: now, link: self.link, ..Frame::default() }; MAX_BURST];
             for ((f, m), &(at, len)) in frames.iter_mut().zip(b.packets()).zip(&spans) {
                 // A frame too long to put together is inspected as far as its first piece goes.
                 f.data = if len > 0 { &self.linear[at..at + len] } else { m.head() };

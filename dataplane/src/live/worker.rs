@@ -338,7 +338,7 @@ impl Worker {
     #[cold]
     fn ask_others(&mut self, frames: &[Frame<'_>], verdicts: &mut [Verdict]) -> bool {
         let (listed, mut n) = (self.listed, 0);
-        let mut others = [Frame { data: &[], ts: 0, link: 0, index: 0 }; PART];
+        let mut others = [Frame::default(); PART];
         for (_, f) in frames.iter().enumerate().filter(|(i, _)| listed >> i & 1 == 0) {
             others[n] = *f;
             n += 1;
@@ -518,7 +518,7 @@ mod tests {
         let of = |i: usize| if i.is_multiple_of(3) { &listed } else { &other };
         // More than are looked up at a time.
         let frames: Vec<Frame<'_>> = (0..150)
-            .map(|i| Frame { data: of(i), ts: 1_700_000_000_000_000_000, link: 1, index: 0 })
+            .map(|i| Frame { data: of(i), ts: 1_700_000_000_000_000_000, link: 1, ..Frame::default() })
             .collect();
         for ips in [true, false] {
             let mut w = worker(Fail::Closed, ips);
@@ -540,7 +540,7 @@ mod tests {
             data: f,
             ts: 1_700_000_000_000_000_000,
             link: 1,
-            index: 0,
+            ..Frame::default()
         });
         for (fail, said) in [(Fail::Open, Verdict::Forward), (Fail::Closed, Verdict::Drop)] {
             let mut w = worker(fail, true);

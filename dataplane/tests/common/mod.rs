@@ -79,7 +79,7 @@ pub fn frames(packets: &[Packet]) -> Vec<Frame<'_>> {
     packets
         .iter()
         .enumerate()
-        .map(|(i, p)| Frame { data: &p.data, ts: p.ts, link: 1, index: i as u64 + 1 })
+        .map(|(i, p)| Frame { data: &p.data, ts: p.ts, link: 1, index: i as u64 + 1, ..Frame::default() })
         .collect()
 }
 
