@@ -76,5 +76,5 @@ emulated="qemu-aarch64-static -L $ROOT $CARGO_TARGET_DIR/$TARGET/debug/tidegate"
 compare() {
     python3 tests/dpdk_captures.py --engine "$here" --dpdk-engine "$emulated" "$@"
 }
-compare --rules examples/rules/ai-factory.rules --file out/dpdk/ai-factory.pcap
+compare --rules examples/rules/ai-factory.rules --config examples/ai-factory.yaml --file out/dpdk/ai-factory.pcap
 [ ! -d "$SHARED/captures" ] || compare --shared "$SHARED" --count "${1:-6}" --sample 50 --workers 1

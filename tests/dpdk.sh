@@ -33,7 +33,8 @@ try() {
 }
 mkdir -p out/dpdk
 "target/$dir/examples/ai_factory" out/dpdk/ai-factory.pcap > /dev/null
-try python3 tests/dpdk_captures.py --engine "$engine" --rules examples/rules/ai-factory.rules --file out/dpdk/ai-factory.pcap
+try python3 tests/dpdk_captures.py --engine "$engine" --rules examples/rules/ai-factory.rules \
+    --config examples/ai-factory.yaml --file out/dpdk/ai-factory.pcap
 [ ! -d "$shared/captures" ] || try python3 tests/dpdk_captures.py --engine "$engine" --shared "$shared" --count "$captures" --sample 200
 try python3 tests/dpdk_inline.py --engine "$engine" --size "$size" --connections "$connections"
 [ "$how" != full ] || try python3 tests/dpdk_inline.py --engine "$engine" --driver af_xdp --size "$size"

@@ -17,4 +17,5 @@ if ldd out/dpdk/tidegate-static | grep librte; then
 fi
 echo "ok   no library of DPDK is needed"
 cargo run --locked --profile "$profile" -q -p tidegate-dataplane --example ai_factory -- out/dpdk/ai-factory.pcap > /dev/null
-python3 tests/dpdk_captures.py --engine "$PWD/out/dpdk/tidegate-static" --rules examples/rules/ai-factory.rules --file out/dpdk/ai-factory.pcap
+python3 tests/dpdk_captures.py --engine "$PWD/out/dpdk/tidegate-static" --rules examples/rules/ai-factory.rules \
+    --config examples/ai-factory.yaml --file out/dpdk/ai-factory.pcap

@@ -44,9 +44,6 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
     if !args.filter.join(" ").trim().is_empty() {
         return Err("a filter works on captures only".into());
     }
-    if settings.outputs.fast.is_some() && !args.quiet {
-        eprintln!("fast.log is written from captures only; live, alerts go to EVE");
-    }
     let memory = yaml::size(&args.memory).ok_or_else(|| format!("--memory {}: not a size", args.memory))?;
     let files = rule_files(args, &settings)?;
     let loaded = load::load(&files, &settings, args.data_dir.as_deref())?;

@@ -8,23 +8,32 @@ use tidegate_core::event::Alert;
 use super::json::Json;
 use super::names;
 
+/// Makes the lines.
+#[derive(Debug)]
+pub struct FastLine {
+    text: Json,
+}
+
 /// The file, buffered.
 #[derive(Debug)]
 pub struct FastLog {
     file: BufWriter<File>,
-    text: Json,
+    line: FastLine,
     failed: Option<std::io::Error>,
 }
 
-impl FastLog {
-    pub fn new(file: File) -> Self {
-        FastLog { file: BufWriter::new(file), text: Json::with_capacity(1024), failed: None }
+impl Default for FastLine {
+    fn default() -> Self {
+        FastLine { text: Json::with_capacity(4096) }
     }
+}
 
+impl FastLine {
     /// `06/13/2016-14:49:22.123456  [**] [1:1:1] msg [**] [Classification: c] [Priority: 3] {TCP} a:1 -> b:2`
-    pub fn alert(&mut self, a: &Alert<'_>) {
+    /// without an end of line; nothing for packets that are only tagged.
+    pub fn alert(&mut self, a: &Alert<'_>) -> &[u8] {
         if a.tagged {
-            return;
+            return &[];
         }
         let (date, _) = self.text.clock.second(a.packet.ts / 1_000_000_000);
         let date = std::str::from_utf8(&date).unwrap_or("");
@@ -72,9 +81,24 @@ impl FastLog {
             t.buf.pop();
             let quote = t.buf[from..].iter().position(|&b| b == b'"').map_or(from, |q| from + q);
             t.buf.drain(from..=quote);
-            let _ = write!(t.buf, ":{port}{}", if i == 0 { " -> " } else { "\n" });
+            let _ = write!(t.buf, ":{port}{}", if i == 0 { " -> " } else { "" });
         }
-        if let Err(e) = self.file.write_all(&t.buf) {
+        &t.buf
+    }
+}
+
+impl FastLog {
+    pub fn new(file: File) -> Self {
+        FastLog { file: BufWriter::new(file), line: FastLine::default(), failed: None }
+    }
+
+    /// Writes an alert's line.
+    pub fn alert(&mut self, a: &Alert<'_>) {
+        let line = self.line.alert(a);
+        if line.is_empty() {
+            return;
+        }
+        if let Err(e) = self.file.write_all(line).and_then(|()| self.file.write_all(b"\n")) {
             self.failed.get_or_insert(e);
         }
     }

@@ -26,6 +26,7 @@ use tidegate_core::event::{DropReason, Event, EventSink};
 use tidegate_core::flow::FlowView;
 
 use crate::config::{EveSettings, Outputs};
+pub use fast::FastLine;
 pub use json::Json;
 pub use names::protocol;
 pub use stats::Stats;

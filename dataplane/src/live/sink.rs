@@ -16,7 +16,7 @@ use crossbeam_queue::ArrayQueue;
 use tidegate_core::event::{Event, EventSink};
 
 use crate::config::Outputs;
-use crate::eve::{Counts, DropsSeen, EveLine, OutputError};
+use crate::eve::{Counts, DropsSeen, EveLine, FastLine, OutputError};
 
 /// Bytes of one buffer. A line that is longer is dropped and counted.
 const CHUNK: usize = 256 << 10;
@@ -93,6 +93,8 @@ impl Default for Channel {
 #[derive(Debug)]
 pub struct LiveSink {
     lines: Vec<EveLine>,
+    /// `fast.log`, the output behind those of `lines`.
+    fast: Option<FastLine>,
     /// The buffer being filled, by output.
     current: Vec<Option<Vec<u8>>>,
     channel: Arc<Channel>,
@@ -112,7 +114,8 @@ impl LiveSink {
     pub fn new(outputs: &Outputs, ips: bool, channel: Arc<Channel>, patient: bool) -> LiveSink {
         LiveSink {
             lines: outputs.eve.iter().map(|s| EveLine::new(s.clone(), ips)).collect(),
-            current: outputs.eve.iter().map(|_| None).collect(),
+            fast: outputs.fast.as_ref().map(|_| FastLine::default()),
+            current: vec![None; outputs.eve.len() + usize::from(outputs.fast.is_some())],
             channel,
             drops: DropsSeen::new(outputs.eve.iter().any(|o| o.drop.is_some())),
             counts: Counts::default(),
@@ -181,6 +184,15 @@ impl EventSink for LiveSink {
                 keep(text, i, current, &self.channel, class, self.patient);
             }
         }
+        let i = self.lines.len();
+        if let (Event::Alert(a), Some(fast), Some(current)) =
+            (&event, &mut self.fast, self.current.get_mut(i))
+        {
+            let text = fast.alert(a);
+            if !text.is_empty() {
+                keep(text, i, current, &self.channel, class, self.patient);
+            }
+        }
     }
 }
 
@@ -221,8 +233,8 @@ impl Writer {
         channels: Vec<Arc<Channel>>,
     ) -> Result<Writer, OutputError> {
         let mut targets = Vec::new();
-        for o in &outputs.eve {
-            targets.push(Target::open(dir.join(&o.filename), append)?);
+        for name in outputs.eve.iter().map(|o| &o.filename).chain(&outputs.fast) {
+            targets.push(Target::open(dir.join(name), append)?);
         }
         let (stop, reopen) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let (s, r) = (stop.clone(), reopen.clone());
