@@ -519,50 +519,6 @@ typedef struct tg_engine_config {
 // What becomes of a packet: one of the TG_VERDICT_ values.
 typedef uint8_t tg_verdict;
 
-// What an engine has counted since it was made.
-typedef struct tg_stats {
-    // sizeof(tg_stats)
-    size_t size;
-    // Packets given in.
-    uint64_t frames;
-    // Their bytes.
-    uint64_t bytes;
-    // Packets, inner ones of tunnels counted too.
-    uint64_t packets;
-    // Damaged beyond use.
-    uint64_t invalid;
-    // TCP packets.
-    uint64_t tcp;
-    // UDP packets.
-    uint64_t udp;
-    // Flows so far.
-    uint64_t flows;
-    // Flows alive.
-    uint64_t flows_active;
-    // Flows given up to make room.
-    uint64_t flows_evicted;
-    // Alerts.
-    uint64_t alerts;
-    // Alerts that thresholds kept back.
-    uint64_t alerts_suppressed;
-    // Packets that went on.
-    uint64_t forwarded;
-    // Packets that were dropped or rejected.
-    uint64_t dropped;
-    // Packets that need no inspection any more.
-    uint64_t bypassed;
-    // Holes in streams.
-    uint64_t gaps;
-    // Bytes in use and reserved in the pool of streams.
-    uint64_t stream_pool[2];
-    // Bytes in use and reserved in the pool of protocols.
-    uint64_t app_pool[2];
-    // Requests that full pools refused.
-    uint64_t pool_refused;
-    // Events that nobody was told because a callback had stopped.
-    uint64_t events_lost;
-} tg_stats;
-
 // A piece of memory that is not the caller's: text or bytes, without a NUL at its end. Empty: `data` may be NULL.
 typedef struct tg_bytes {
     // The first byte.
@@ -570,10 +526,6 @@ typedef struct tg_bytes {
     // How many there are.
     size_t len;
 } tg_bytes;
-
-// Takes a counter: its name as in EVE's `stats`, parts joined by dots. Any other return value than 0 ends the walk
-// with TG_ERR_STOPPED.
-typedef int (*tg_counter_fn)(struct tg_bytes name, uint64_t value, void *user);
 
 // A flow.
 typedef struct tg_flow {
@@ -652,6 +604,54 @@ typedef struct tg_flow_key {
     // Zero.
     uint8_t reserved[2];
 } tg_flow_key;
+
+// What an engine has counted since it was made.
+typedef struct tg_stats {
+    // sizeof(tg_stats)
+    size_t size;
+    // Packets given in.
+    uint64_t frames;
+    // Their bytes.
+    uint64_t bytes;
+    // Packets, inner ones of tunnels counted too.
+    uint64_t packets;
+    // Damaged beyond use.
+    uint64_t invalid;
+    // TCP packets.
+    uint64_t tcp;
+    // UDP packets.
+    uint64_t udp;
+    // Flows so far.
+    uint64_t flows;
+    // Flows alive.
+    uint64_t flows_active;
+    // Flows given up to make room.
+    uint64_t flows_evicted;
+    // Alerts.
+    uint64_t alerts;
+    // Alerts that thresholds kept back.
+    uint64_t alerts_suppressed;
+    // Packets that went on.
+    uint64_t forwarded;
+    // Packets that were dropped or rejected.
+    uint64_t dropped;
+    // Packets that need no inspection any more.
+    uint64_t bypassed;
+    // Holes in streams.
+    uint64_t gaps;
+    // Bytes in use and reserved in the pool of streams.
+    uint64_t stream_pool[2];
+    // Bytes in use and reserved in the pool of protocols.
+    uint64_t app_pool[2];
+    // Requests that full pools refused.
+    uint64_t pool_refused;
+    // Events that nobody was told because a callback had stopped.
+    uint64_t events_lost;
+} tg_stats;
+
+// Takes a counter: its name as in EVE's `stats`, parts joined by dots. Any other return value than 0 ends the walk
+// with TG_ERR_STOPPED.
+typedef int (*tg_counter_fn)(struct tg_bytes name, uint64_t value, void *user);
 
 // What every event has.
 typedef struct tg_event_info {
@@ -1125,14 +1125,9 @@ tg_status tg_engine_finish(struct tg_engine *engine);
 tg_status tg_engine_swap_rules(struct tg_engine *engine,
                                const struct tg_ruleset *rules);
 
-// Tells what the engine has counted. One thread at a time for an engine.
-tg_status tg_engine_stats(struct tg_engine *engine, struct tg_stats *out);
-
-// Gives every counter there is, under its name in EVE's `stats`, to `callback`. Takes memory. One thread at a time
-// for an engine.
-tg_status tg_engine_counters(struct tg_engine *engine,
-                             tg_counter_fn callback,
-                             void *user);
+// Frees an engine without ending its flows (see tg_engine_finish); NULL is nothing to do. TG_ERR_HANDLE when it was
+// freed before, TG_ERR_BUSY or TG_ERR_REENTRANT while somebody is inside: then it lives on. Thread-safe.
+tg_status tg_engine_free(struct tg_engine *engine);
 
 // Tells of the living flow number `id`. One thread at a time for an engine; what `out` points to afterwards is valid
 // for ever.
@@ -1156,9 +1151,14 @@ tg_status tg_engine_flow_block(struct tg_engine *engine,
 tg_status tg_engine_flow_bypass(struct tg_engine *engine,
                                 uint64_t id);
 
-// Frees an engine without ending its flows (see tg_engine_finish); NULL is nothing to do. TG_ERR_HANDLE when it was
-// freed before, TG_ERR_BUSY or TG_ERR_REENTRANT while somebody is inside: then it lives on. Thread-safe.
-tg_status tg_engine_free(struct tg_engine *engine);
+// Tells what the engine has counted. One thread at a time for an engine.
+tg_status tg_engine_stats(struct tg_engine *engine, struct tg_stats *out);
+
+// Gives every counter there is, under its name in EVE's `stats`, to `callback`. Takes memory. One thread at a time
+// for an engine.
+tg_status tg_engine_counters(struct tg_engine *engine,
+                             tg_counter_fn callback,
+                             void *user);
 
 // What a status means, in a few words. Thread-safe; the text is there for ever, also for unknown numbers.
 const char *tg_strerror(int32_t status);

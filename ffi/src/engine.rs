@@ -1,35 +1,35 @@
 //! Engines: packets in; verdicts out, and events through a callback.
 
 use std::cell::UnsafeCell;
-use std::ffi::{c_int, c_void};
+use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tidegate_core::engine::{BURST, Engine, Frame};
 use tidegate_core::event::{Event, EventSink, Verdict};
-use tidegate_core::flow::Key;
-use tidegate_core::packet::Addr;
 use tidegate_dataplane::config::engine::Mode;
-use tidegate_dataplane::counters;
 use tidegate_dataplane::eve::{Counts, DropsSeen};
 use tidegate_dataplane::sets::EngineSets;
 
-use crate::args::{self, Answers, sized, tg_bytes};
-use crate::error::{
-    Res, TG_ERR_INVALID, TG_ERR_MEMORY, TG_ERR_NOT_FOUND, TG_ERR_NULL, TG_ERR_ROOM, TG_ERR_STATE,
-    TG_ERR_STOPPED, err, fence, tg_status,
-};
-use crate::event::{self, Slot, flow_of, tg_event, tg_event_fn, tg_flow};
+use crate::args::{self, sized};
+use crate::error::{Res, TG_ERR_INVALID, TG_ERR_MEMORY, TG_ERR_NULL, TG_ERR_STOPPED, err, fence, tg_status};
+use crate::event::{self, Slot, tg_event, tg_event_fn};
 use crate::handle::{self, Inside, Object};
 use crate::packet::{TG_VERDICT_FORWARD, tg_packet, tg_verdict, verdict};
 use crate::rules::{Rules, tg_ruleset};
 use crate::settings::{Said, tg_settings};
 
+mod flow;
 #[cfg(feature = "dpdk")]
 mod mbufs;
+mod stats;
+pub use flow::*;
 #[cfg(feature = "dpdk")]
 pub use mbufs::rte_mbuf;
+pub use stats::*;
+
+use flow::{Deed, MOST_ASKED};
 
 /// One worker's engine: flows, streams, protocols and rules, in memory taken when it is made. One thread at a time may
 /// use it; a call while another thread is inside is TG_ERR_BUSY. Make one for each core.
@@ -63,85 +63,7 @@ pub struct tg_engine_config {
     pub flags: u32,
 }
 
-/// What an engine has counted since it was made.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct tg_stats {
-    /// sizeof(tg_stats)
-    pub size: usize,
-    /// Packets given in.
-    pub frames: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Packets, inner ones of tunnels counted too.
-    pub packets: u64,
-    /// Damaged beyond use.
-    pub invalid: u64,
-    /// TCP packets.
-    pub tcp: u64,
-    /// UDP packets.
-    pub udp: u64,
-    /// Flows so far.
-    pub flows: u64,
-    /// Flows alive.
-    pub flows_active: u64,
-    /// Flows given up to make room.
-    pub flows_evicted: u64,
-    /// Alerts.
-    pub alerts: u64,
-    /// Alerts that thresholds kept back.
-    pub alerts_suppressed: u64,
-    /// Packets that went on.
-    pub forwarded: u64,
-    /// Packets that were dropped or rejected.
-    pub dropped: u64,
-    /// Packets that need no inspection any more.
-    pub bypassed: u64,
-    /// Holes in streams.
-    pub gaps: u64,
-    /// Bytes in use and reserved in the pool of streams.
-    pub stream_pool: [u64; 2],
-    /// Bytes in use and reserved in the pool of protocols.
-    pub app_pool: [u64; 2],
-    /// Requests that full pools refused.
-    pub pool_refused: u64,
-    /// Events that nobody was told because a callback had stopped.
-    pub events_lost: u64,
-}
-
-/// Ends of a flow, either way round.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct tg_flow_key {
-    /// sizeof(tg_flow_key)
-    pub size: usize,
-    /// Addresses in network order, of IPv4 the first four bytes.
-    pub src: [u8; 16],
-    /// See `src`.
-    pub dst: [u8; 16],
-    /// Ports in host order; for ICMP the type << 8 | code.
-    pub src_port: u16,
-    /// See `src_port`; for ICMP the answering type << 8.
-    pub dst_port: u16,
-    /// VLAN identifiers, outermost first.
-    pub vlan: [u16; 3],
-    /// How many.
-    pub vlans: u8,
-    /// 4 or 6.
-    pub ip_version: u8,
-    /// IP protocol number.
-    pub proto: u8,
-    /// Tunnels it is inside of.
-    pub recursion: u8,
-    /// Zero.
-    pub reserved: [u8; 2],
-}
-
-sized!(tg_engine_config, tg_stats, tg_flow_key);
-
-/// Takes a counter: its name as in EVE's `stats`, parts joined by dots. Any other return value than 0 ends the walk
-/// with TG_ERR_STOPPED.
-pub type tg_counter_fn = Option<unsafe extern "C" fn(name: tg_bytes, value: u64, user: *mut c_void) -> c_int>;
+sized!(tg_engine_config);
 
 /// Memory of an engine when nothing else is said.
 const MEMORY: u64 = 256 << 20;
@@ -149,19 +71,10 @@ const MEMORY: u64 = 256 << 20;
 const LEAST_MEMORY: u64 = 1 << 20;
 /// Keys the hash of datasets; results do not depend on it.
 pub(crate) const SEED: u64 = 0x7469_6465_6761_7465;
-/// Most flows that callbacks can ask to be blocked or bypassed in one burst.
-const MOST_ASKED: usize = 1024;
 
 /// Bytes for packets in pieces of one burst.
 #[cfg(feature = "dpdk")]
 const JOINED: usize = 1 << 20;
-
-/// What a callback asked for.
-#[derive(Clone, Copy)]
-enum Deed {
-    Block,
-    Bypass,
-}
 
 /// What a handle stands for. What every burst touches beside the engine is one cache line.
 #[repr(C, align(64))]
@@ -574,211 +487,6 @@ pub unsafe extern "C" fn tg_engine_swap_rules(engine: *mut tg_engine, rules: *co
             engine.set_sets(Box::new(sets));
         });
         Ok(())
-    })
-}
-
-/// Tells what the engine has counted. One thread at a time for an engine.
-///
-/// # Safety
-/// `engine` is NULL or a handle; `out` is NULL or points to a struct whose `size` is set.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn tg_engine_stats(engine: *mut tg_engine, out: *mut tg_stats) -> tg_status {
-    fence(|| {
-        // SAFETY: the caller promises so.
-        let mut e = unsafe { Use::of(engine) }?;
-        let (s, lost) = e.run(|engine, open| (engine.stats(), open.tap.lost));
-        let pool = |i: usize| s.pools.get(i).map_or([0; 2], |p| [p.0, p.1]);
-        let value = tg_stats {
-            size: size_of::<tg_stats>(),
-            frames: s.frames,
-            bytes: s.bytes,
-            packets: s.packets,
-            invalid: s.invalid,
-            tcp: s.tcp,
-            udp: s.udp,
-            flows: s.flow.total,
-            flows_active: s.flows_active,
-            flows_evicted: s.flow.evicted,
-            alerts: s.alerts,
-            alerts_suppressed: s.suppressed,
-            forwarded: s.accepted,
-            dropped: s.blocked,
-            bypassed: s.bypassed,
-            gaps: s.stream.gaps,
-            stream_pool: pool(0),
-            app_pool: pool(1),
-            pool_refused: s.pool_refused.iter().sum(),
-            events_lost: lost,
-        };
-        // SAFETY: the caller promises so.
-        unsafe { args::write_sized(out, value) }
-    })
-}
-
-/// Gives every counter there is, under its name in EVE's `stats`, to `callback`. Takes memory. One thread at a time
-/// for an engine.
-///
-/// # Safety
-/// `engine` is NULL or a handle; `callback` is NULL or a function that does as its type says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn tg_engine_counters(
-    engine: *mut tg_engine,
-    callback: tg_counter_fn,
-    user: *mut c_void,
-) -> tg_status {
-    fence(|| {
-        let call = args::callback(callback)?;
-        let all = {
-            // SAFETY: the caller promises so.
-            let mut e = unsafe { Use::of(engine) }?;
-            let inline = e.worker.inline;
-            e.run(|engine, open| counters::named(&engine.stats(), &open.tap.counts(), inline, true))
-        };
-        let mut answers = Answers::new();
-        for (name, n) in &all {
-            // SAFETY: the caller gave a function of this type; the name outlives the call.
-            if !answers.take(unsafe { call(tg_bytes::of(name.as_bytes()), *n, user) }) {
-                break;
-            }
-        }
-        answers.end()
-    })
-}
-
-fn no_flow<T>(id: u64) -> Res<T> {
-    err(TG_ERR_NOT_FOUND, format!("no flow alive has the number {id}"))
-}
-
-/// Tells of the living flow number `id`. One thread at a time for an engine; what `out` points to afterwards is valid
-/// for ever.
-///
-/// # Safety
-/// `engine` is NULL or a handle; `out` is NULL or points to a struct whose `size` is set.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn tg_engine_flow(engine: *mut tg_engine, id: u64, out: *mut tg_flow) -> tg_status {
-    fence(|| {
-        // SAFETY: the caller promises so.
-        let mut e = unsafe { Use::of(engine) }?;
-        match e.run(|engine, _| engine.with_flow_id(id, |v| flow_of(&v))) {
-            // SAFETY: as above.
-            Some(f) => unsafe { args::write_sized(out, f) },
-            None => no_flow(id),
-        }
-    })
-}
-
-/// Finds the living flow between two ends and tells its number. One thread at a time for an engine.
-///
-/// # Safety
-/// `engine` is NULL or a handle; `key` is NULL or points to a struct whose `size` is set; `id` is NULL or can be
-/// written to.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn tg_engine_flow_find(
-    engine: *mut tg_engine,
-    key: *const tg_flow_key,
-    id: *mut u64,
-) -> tg_status {
-    fence(|| {
-        // SAFETY: the caller promises so.
-        let (id, key) = unsafe { (args::out(id, "id")?, args::read_sized(key)?) };
-        if !matches!(key.ip_version, 4 | 6) || key.vlans > 3 {
-            return err(TG_ERR_INVALID, "ip_version is neither 4 nor 6, or vlans more than 3");
-        }
-        let v6 = key.ip_version == 6;
-        let addr = |a: [u8; 16]| if v6 { Addr(a) } else { Addr::v4([a[0], a[1], a[2], a[3]]) };
-        let key = Key {
-            src: addr(key.src),
-            dst: addr(key.dst),
-            sp: key.src_port,
-            dp: key.dst_port,
-            vlan: key.vlan,
-            vlans: key.vlans,
-            proto: key.proto,
-            recursion: key.recursion,
-            v6,
-        };
-        // SAFETY: as above.
-        let mut e = unsafe { Use::of(engine) }?;
-        match e.run(|engine, _| engine.flow_id(&key)) {
-            Some(found) => {
-                id.write(found);
-                Ok(())
-            }
-            None => err(TG_ERR_NOT_FOUND, "no flow alive is between these ends"),
-        }
-    })
-}
-
-/// Notes what a callback asks for, if this is one.
-///
-/// # Safety
-/// `p` is NULL or a handle of an engine.
-unsafe fn ask(p: *mut tg_engine, id: u64, deed: Deed) -> Option<Res> {
-    // SAFETY: as above.
-    if !unsafe { handle::is_inside::<Worker>(p) } {
-        return None;
-    }
-    let note = || {
-        // SAFETY: as above; only what may be used by a callback of the engine is: not the core.
-        let worker = unsafe { handle::peek::<Worker>(p) }?;
-        may_block(worker.inline, deed)?;
-        let mut asked = worker.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if asked.len() >= MOST_ASKED {
-            return err(TG_ERR_ROOM, format!("{MOST_ASKED} flows were named in this burst already"));
-        }
-        asked.push((id, deed));
-        worker.any_asked.store(true, Ordering::Relaxed);
-        Ok(())
-    };
-    Some(note())
-}
-
-fn may_block(inline: bool, deed: Deed) -> Res {
-    match deed {
-        Deed::Block if !inline => err(TG_ERR_STATE, "the engine is not inline: its verdicts drop nothing"),
-        _ => Ok(()),
-    }
-}
-
-/// Drops every further packet of flow `id`. TG_ERR_NOT_FOUND when no such flow is alive, TG_ERR_STATE when the engine
-/// is not inline. One thread at a time for an engine; from the engine's event callback it is done after the burst of
-/// 32 packets at hand, and a flow that is not there then is no error.
-///
-/// # Safety
-/// `engine` is NULL or a handle.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn tg_engine_flow_block(engine: *mut tg_engine, id: u64) -> tg_status {
-    fence(|| {
-        // SAFETY: the caller promises so.
-        if let Some(r) = unsafe { ask(engine, id, Deed::Block) } {
-            return r;
-        }
-        // SAFETY: as above.
-        let mut e = unsafe { Use::of(engine) }?;
-        may_block(e.worker.inline, Deed::Block)?;
-        match e.run(|engine, _| engine.block_flow(id)) {
-            Ok(true) => Ok(()),
-            Ok(false) => no_flow(id),
-            Err(e) => err(TG_ERR_STATE, e.to_string()),
-        }
-    })
-}
-
-/// Inspects no further packet of flow `id`: their verdict is TG_VERDICT_BYPASS. TG_ERR_NOT_FOUND when no such flow is
-/// alive. Threads and callbacks: see tg_engine_flow_block.
-///
-/// # Safety
-/// `engine` is NULL or a handle.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn tg_engine_flow_bypass(engine: *mut tg_engine, id: u64) -> tg_status {
-    fence(|| {
-        // SAFETY: the caller promises so.
-        if let Some(r) = unsafe { ask(engine, id, Deed::Bypass) } {
-            return r;
-        }
-        // SAFETY: as above.
-        let mut e = unsafe { Use::of(engine) }?;
-        if e.run(|engine, _| engine.bypass_flow(id)) { Ok(()) } else { no_flow(id) }
     })
 }
 

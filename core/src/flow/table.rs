@@ -2,13 +2,17 @@
 
 use alloc::{vec, vec::Vec};
 
+mod find;
+mod hashed;
+pub use hashed::Hashed;
+
 use super::entry;
 use super::hash::{Nh, Sip13};
 use super::key::{Kind, key_of};
 use super::wheel::Wheel;
-use super::{Cold, EndReason, FlowConfig, FlowIx, FlowView, Group, Hot, Key, State, flag, probe};
+use super::{Cold, EndReason, FlowConfig, FlowIx, FlowView, Group, Hot, Key, State, flag};
 use crate::Dir;
-use crate::packet::{Addr, Head, L3, L4, Packet};
+use crate::packet::{Head, Packet};
 use crate::pool;
 use crate::stream::Streams;
 
@@ -31,40 +35,6 @@ pub enum Found {
     /// The flow found has ended ([`EndReason`] is set: timed out, ports reused, or given up to make room).
     /// Finish it, [`FlowTable::remove`] it and ask again.
     Ended(FlowIx),
-}
-
-/// What a packet's flow key is, computed once per packet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Hashed {
-    /// What an entry of a bucket says of the flow, its own part apart; see [`entry`].
-    want: [u64; 2],
-    hash: u64,
-    /// The flow that its bucket named for it when its lines were asked for: a guess.
-    hint: u32,
-    kind: Kind,
-    /// The ends were exchanged to have them in order.
-    flipped: bool,
-}
-
-impl Hashed {
-    pub(crate) const NONE: Hashed =
-        Hashed { want: [0; 2], hash: 0, hint: NIL, kind: Kind::None, flipped: false };
-
-    #[cfg(test)]
-    pub(super) fn sum(&self) -> (u64, [u64; 2]) {
-        (self.hash, self.want)
-    }
-
-    /// Whether packets of this kind have a flow.
-    pub fn is_tracked(&self) -> bool {
-        self.kind != Kind::None
-    }
-
-    /// The entry alone says that a flow is the right one.
-    #[inline]
-    const fn is_exact(&self) -> bool {
-        entry::is_exact(self.want)
-    }
 }
 
 /// Counts since construction.
@@ -190,170 +160,6 @@ impl FlowTable {
         size_of::<Hot>() + size_of::<Line>() + size_of::<Cold>() + 4 + 10 + 2 * size_of::<[u64; 2]>() + 1
     }
 
-    /// The key of `pkt` and its hash: the first stage over a burst.
-    #[inline]
-    pub fn hash(&self, pkt: &Packet<'_>) -> Hashed {
-        if pkt.l3 == L3::Ipv4
-            && matches!(pkt.l4, L4::Tcp | L4::Udp)
-            && !pkt.invalid
-            && self.untagged(&pkt.vlan, pkt.recursion)
-        {
-            return self.hash_plain(&pkt.src, &pkt.dst, pkt.sp, pkt.dp, pkt.l4 == L4::Udp, Kind::Plain);
-        }
-        self.hash_any(pkt)
-    }
-
-    /// The same for a head.
-    #[inline]
-    pub fn hash_head(&self, head: &Head) -> Hashed {
-        if !head.v6 && (head.vlans == 0 || !self.cfg.vlan_tracking) {
-            return self.hash_plain(&head.src, &head.dst, head.sp, head.dp, head.proto == 17, Kind::Plain);
-        }
-        self.hash_key(&Key::of_head(head), Kind::Plain)
-    }
-
-    #[inline(never)]
-    fn hash_any(&self, pkt: &Packet<'_>) -> Hashed {
-        let (key, kind) = key_of(pkt);
-        if kind == Kind::None { Hashed::NONE } else { self.hash_key(&key, kind) }
-    }
-
-    /// Nothing but addresses, ports and protocol tells the flow apart.
-    #[inline]
-    fn untagged(&self, vlan: &[u16; 3], recursion: u8) -> bool {
-        (*vlan == [0; 3] || !self.cfg.vlan_tracking) && (recursion == 0 || !self.cfg.recursion_tracking)
-    }
-
-    /// TCP and UDP over IPv4, which is nearly every packet: the entry is the key.
-    #[inline(always)]
-    fn hash_plain(&self, src: &Addr, dst: &Addr, sp: u16, dp: u16, udp: bool, kind: Kind) -> Hashed {
-        let number = |a: &Addr| u32::from_le_bytes([a.0[0], a.0[1], a.0[2], a.0[3]]);
-        let end = |a: &Addr, p: u16| u64::from(number(a)) << 16 | u64::from(p);
-        let (s, d) = (end(src, sp), end(dst, dp));
-        let flipped = d < s;
-        let (a, b) = if flipped { (d, s) } else { (s, d) };
-        let w0 = a >> 16 | b >> 16 << 32;
-        let ports = (a & 0xffff) | (b & 0xffff) << 16;
-        let what = if udp { entry::UDP } else { entry::TCP };
-        let hash = self.nh.two(w0, ports | what);
-        Hashed { want: [w0, ports | what], hash, hint: NIL, kind, flipped }
-    }
-
-    /// Any key. What does not fit into an entry leaves 96 bits of a second hash there, and the flow's key decides.
-    #[inline(never)]
-    fn hash_key(&self, key: &Key, kind: Kind) -> Hashed {
-        if !key.v6 && matches!(key.proto, 6 | 17) && self.untagged(&key.vlan, key.recursion) {
-            return self.hash_plain(&key.src, &key.dst, key.sp, key.dp, key.proto == 17, kind);
-        }
-        let vlan = if self.cfg.vlan_tracking { key.vlan } else { [0; 3] };
-        let rec = if self.cfg.recursion_tracking { key.recursion } else { 0 };
-        let number = |a: &Addr| u128::from_le_bytes(a.0);
-        let (sp, dp) = key.cmp_ports();
-        let (src, dst) = (number(&key.src), number(&key.dst));
-        let flipped = kind != Kind::OneWay && (dst, dp) < (src, sp);
-        let (a, b, pa, pb) = if flipped { (dst, src, dp, sp) } else { (src, dst, sp, dp) };
-        let w4 = u64::from(pa) | u64::from(pb) << 16 | u64::from(key.proto) << 32 | u64::from(rec) << 40;
-        let w5 = u64::from(vlan[0])
-            | u64::from(vlan[1]) << 16
-            | u64::from(vlan[2]) << 32
-            | u64::from(key.v6) << 48;
-        let [hash, more] = self.nh.six([a as u64, (a >> 64) as u64, b as u64, (b >> 64) as u64, w4, w5]);
-        Hashed { want: [more, hash >> 32 | entry::BY_KEY], hash, hint: NIL, kind, flipped }
-    }
-
-    /// Asks for the bucket of a hashed packet: the second stage.
-    #[inline]
-    pub fn prefetch(&self, h: &Hashed) {
-        if let Some(b) = self.buckets.get((h.hash & self.mask) as usize) {
-            probe::prefetch(b);
-        }
-    }
-
-    /// Asks for the lines of the flow that the bucket names: the third stage.
-    #[inline]
-    pub fn prefetch_flow(&self, h: &mut Hashed) {
-        if let Some(ix) = self.likely(h)
-            && let (Some(k), Some(f)) = (self.keys.get(ix), self.hot.get(ix))
-        {
-            probe::prefetch(k);
-            probe::prefetch(f);
-            h.hint = ix as u32;
-        }
-    }
-
-    /// The same for packets that are only counted: the key is not asked for when nobody will look at it.
-    #[inline]
-    pub(crate) fn prefetch_hot(&self, h: &mut Hashed) {
-        if let Some(ix) = self.likely(h)
-            && let (Some(k), Some(f)) = (self.keys.get(ix), self.hot.get(ix))
-        {
-            if !h.is_exact() {
-                probe::prefetch(k);
-            }
-            probe::prefetch(f);
-            h.hint = ix as u32;
-        }
-    }
-
-    /// The flow that the bucket most likely names for a hashed packet, and its session: for asking what lies
-    /// behind them, the fourth stage. A guess: other packets of the burst may have changed it.
-    #[inline]
-    pub fn peek(&self, h: &Hashed) -> Option<(FlowIx, u32)> {
-        Some((FlowIx(h.hint), self.hot.get(h.hint as usize)?.tcp))
-    }
-
-    /// Asks for the rest of the record of a flow that [`FlowTable::peek`] named.
-    #[inline]
-    pub(crate) fn prefetch_cold(&self, ix: FlowIx) {
-        if let Some(c) = self.cold.get(ix.0 as usize) {
-            probe::prefetch(c);
-        }
-    }
-
-    #[inline]
-    fn likely(&self, h: &Hashed) -> Option<usize> {
-        let b = self.buckets.get((h.hash & self.mask) as usize)?;
-        let m = entry::matches(&b.0, h.want);
-        if m == 0 {
-            return None;
-        }
-        Some(entry::place(b.0[m.trailing_zeros() as usize & (WAYS - 1)]))
-    }
-
-    /// Looks the flows of a burst up, without a change and whatever their age: `found[i]` is the flow of `heads[i]`
-    /// and that packet's direction in it. All keys are hashed and their buckets asked for before the first is compared.
-    pub fn find_bulk(&self, heads: &[Head], found: &mut [Option<(FlowIx, Dir)>]) {
-        let mut hashes = [Hashed::NONE; 32];
-        for (heads, found) in heads.chunks(hashes.len()).zip(found.chunks_mut(hashes.len())) {
-            for (h, head) in hashes.iter_mut().zip(heads) {
-                *h = self.hash_head(head);
-                self.prefetch(h);
-            }
-            for ((f, h), head) in found.iter_mut().zip(&hashes).zip(heads) {
-                *f = self.search(h, || Key::of_head(head)).map(|(ix, dir)| (FlowIx(ix), dir));
-            }
-        }
-    }
-
-    /// Asks for the lines of flow `far`; says the session of flow `near`, whose lines were asked for before.
-    pub(crate) fn prefetch_record(&self, far: FlowIx, near: FlowIx) -> u32 {
-        let i = far.0 as usize;
-        if let (Some(h), Some(k), Some(c)) = (self.hot.get(i), self.keys.get(i), self.cold.get(i)) {
-            probe::prefetch(h);
-            probe::prefetch(k);
-            probe::prefetch(c);
-            probe::prefetch(&c.hash);
-        }
-        let i = near.0 as usize;
-        let (Some(f), Some(c)) = (self.hot.get(i), self.cold.get(i)) else { return NIL };
-        // Taking it out of the table will look into its bucket.
-        let b = (c.hash & self.mask) as usize;
-        if let Some(b) = self.buckets.get(b) {
-            probe::prefetch(b);
-        }
-        f.tcp
-    }
-
     /// Finds or makes the flow of `pkt`. `streams` tells whether a SYN opens a new connection on old ports.
     ///
     /// The answer [`Found::Ended`] leaves that flow in the table: the caller finishes and removes it, then asks
@@ -401,78 +207,6 @@ impl FlowTable {
                 Found::Full
             }
         }
-    }
-
-    /// The flow of a hashed packet and the packet's direction. `key` is asked when an entry does not say it all.
-    #[inline]
-    fn search(&self, h: &Hashed, key: impl Fn() -> Key) -> Option<(u32, Dir)> {
-        let b = (h.hash & self.mask) as usize;
-        let bucket = &self.buckets.get(b)?.0;
-        let m = entry::matches(bucket, h.want);
-        if m != 0 && h.is_exact() {
-            let e = bucket[m.trailing_zeros() as usize & (WAYS - 1)];
-            let dir = if entry::is_turned(e) == h.flipped { Dir::ToServer } else { Dir::ToClient };
-            return Some((entry::place(e) as u32, dir));
-        }
-        if h.is_exact() && self.over.get(b) == Some(&0) {
-            return None;
-        }
-        self.search_on(h, &key())
-    }
-
-    #[inline(never)]
-    fn search_on(&self, h: &Hashed, key: &Key) -> Option<(u32, Dir)> {
-        for p in 0..PROBES {
-            let b = ((h.hash.wrapping_add(p as u64)) & self.mask) as usize;
-            let bucket = &self.buckets[b].0;
-            let mut m = entry::matches(bucket, h.want);
-            while m != 0 {
-                let e = bucket[m.trailing_zeros() as usize & (WAYS - 1)];
-                m &= m - 1;
-                let ix = entry::place(e) as u32;
-                if h.is_exact() {
-                    let dir = if entry::is_turned(e) == h.flipped { Dir::ToServer } else { Dir::ToClient };
-                    return Some((ix, dir));
-                }
-                if self.same(ix, key, h.kind) {
-                    return Some((ix, self.direction(ix, key, h.kind)));
-                }
-            }
-            // A bucket that sent nothing on ends the search.
-            if self.over[b] == 0 {
-                break;
-            }
-        }
-        None
-    }
-
-    #[inline]
-    fn same(&self, ix: u32, k: &Key, kind: Kind) -> bool {
-        let f = &self.keys[ix as usize].0;
-        if f.proto != k.proto
-            || f.v6 != k.v6
-            || (self.cfg.vlan_tracking && f.vlan != k.vlan)
-            || (self.cfg.recursion_tracking && f.recursion != k.recursion)
-        {
-            return false;
-        }
-        let ((fs, fd), (ks, kd)) =
-            if k.proto == 1 { (f.cmp_ports(), k.cmp_ports()) } else { ((f.sp, f.dp), (k.sp, k.dp)) };
-        (f.src == k.src && f.dst == k.dst && fs == ks && fd == kd)
-            || (kind != Kind::OneWay && f.src == k.dst && f.dst == k.src && fs == kd && fd == ks)
-    }
-
-    /// Which way a packet of flow `ix` goes.
-    #[inline]
-    fn direction(&self, ix: u32, k: &Key, kind: Kind) -> Dir {
-        let f = &self.keys[ix as usize].0;
-        let to_server = match (kind, k.proto) {
-            (Kind::OneWay, _) => true,
-            (_, 6 | 17 | 132) if k.sp != k.dp => f.sp == k.sp,
-            (_, 6 | 17 | 132 | 1 | 58) => f.src == k.src,
-            _ => true,
-        };
-        if to_server { Dir::ToServer } else { Dir::ToClient }
     }
 
     fn insert(&mut self, pkt: &Packet<'_>, h: &Hashed, key: &Key) -> Result<u32, Option<u32>> {
