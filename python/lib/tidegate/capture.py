@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Protocol
 
@@ -173,6 +172,8 @@ class Table:
         return f"<Table {self.name}: {', '.join(self.columns)}>"
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         rows = "".join(
             f"<tr><td>{escape(name)}</td><td>{escape(kind)}</td></tr>" for name, kind in self.types.items()
         )
@@ -301,6 +302,8 @@ class Capture:
         return f"<Capture {self._name()}: {self.size:,} bytes, {rules}>"
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         rows = "".join(
             f"<tr><td>{escape(str(p))}</td><td style='text-align:right'>{p.stat().st_size if p.exists() else 0:,}</td></tr>"
             for p in self.paths[:20]

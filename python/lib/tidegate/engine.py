@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from enum import IntEnum
 from typing import Any, AsyncIterator, Callable, Iterable, Iterator
@@ -219,6 +218,9 @@ class Live:
             yield make(kind, line)
 
     async def __aiter__(self) -> AsyncIterator[Event]:
+        # Half of the time that importing the package would take, and few need it.
+        import asyncio
+
         while not self._over():
             for kind, line in await asyncio.to_thread(self._run.poll, 100):
                 yield make(kind, line)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from html import escape
 from typing import Any, Dict, List, Optional, Tuple, cast
 
 __all__ = ["Alert", "Anomaly", "Dns", "Drop", "Event", "File", "Flow", "Http", "Record", "Tls"]
@@ -99,6 +98,8 @@ class Event:
         return f"<{' '.join(p for p in parts if p)}>"
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         return f"<b>{escape(repr(self)[1:-1])}</b><pre>{escape(json.dumps(self.eve, indent=2))}</pre>"
 
     def __eq__(self, other: object) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from html import escape
 from typing import Iterable, Iterator, Mapping, NamedTuple, Union
 
 from ._tidegate import RuleSetHandle
@@ -122,6 +121,8 @@ class Rules:
         return f"<Rules: {len(self):,} loaded{refused}{skipped}>"
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         rows = [f"<tr><td>{r.sid}</td><td>{r.action}</td><td>{escape(r.message)}</td></tr>" for r in list(self)[:20]]
         refused = "".join(f"<li>{escape(str(r))}</li>" for r in self.refused[:10])
         return (
