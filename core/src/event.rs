@@ -271,6 +271,10 @@ pub trait EventSink {
 
     /// Every packet with a flow, when the engine was told so ([`crate::engine::Config::tell_packets`]).
     fn packet(&mut self, _seen: &PacketSeen<'_>) {}
+
+    /// A packet of the flow at this place will most likely come soon by [`EventSink::packet`]: what is kept of the flow
+    /// may be asked for ([`crate::flow::prefetch`]).
+    fn packet_soon(&mut self, _place: usize) {}
 }
 
 /// A sink that counts nothing and keeps nothing.

@@ -6,7 +6,7 @@
 use super::packet::{TX_DUE, UDP_DONE};
 use super::{AHEAD, BURST, Engine, Frame, SWEEP_PKTS};
 use crate::Dir;
-use crate::event::{EventSink, Verdict};
+use crate::event::{EventSink, PacketSeen, Verdict};
 use crate::flow::{Hashed, State, flag};
 use crate::packet::Head;
 
@@ -43,7 +43,7 @@ impl Engine {
         }
         for (i, (f, slot)) in frames.iter().zip(verdicts).enumerate() {
             if let Some(h) = hashes.get(i + AHEAD) {
-                self.prefetch_unless_idle(h);
+                self.prefetch_unless_idle(h, sink);
             }
             let (Some(head), Some(hash)) = (heads.get(i), hashes.get(i)) else { break };
             if plain >> (i & 31) & 1 == 0 {
@@ -53,7 +53,7 @@ impl Engine {
             self.stats.frames += 1;
             self.stats.bytes += f.data.len() as u64;
             self.stats.max_len = self.stats.max_len.max(f.data.len() as u32);
-            *slot = match self.counted(head, hash, f) {
+            *slot = match self.counted(head, hash, f, sink) {
                 Some(v) => v,
                 None => {
                     let mut p = head.packet(f.data, f.ts, f.index);
@@ -68,18 +68,26 @@ impl Engine {
 
     /// Asks for the session and the state of a packet's flow, if anybody will look at them.
     #[inline]
-    fn prefetch_unless_idle(&self, h: &Hashed) {
-        if let Some((ix, _)) = self.flows.peek(h)
-            && self.flows.hot(ix).flags & (UDP_DONE | UDP_DONE << 1) == 0
-        {
-            self.prefetch_behind(Some(h));
+    fn prefetch_unless_idle(&self, h: &Hashed, sink: &mut dyn EventSink) {
+        if let Some((ix, _)) = self.flows.peek(h) {
+            if self.flows.hot(ix).flags & (UDP_DONE | UDP_DONE << 1) == 0 {
+                self.prefetch_behind(Some(h), sink);
+            } else if self.tell_packets {
+                sink.packet_soon(ix.0 as usize);
+            }
         }
     }
 
     /// Counts a packet of a known flow that nobody looks at, and says what becomes of it; `None`, and nothing done,
     /// when there is more to it.
     #[inline]
-    fn counted(&mut self, head: &Head, hash: &Hashed, f: &Frame<'_>) -> Option<Verdict> {
+    fn counted(
+        &mut self,
+        head: &Head,
+        hash: &Hashed,
+        f: &Frame<'_>,
+        sink: &mut dyn EventSink,
+    ) -> Option<Verdict> {
         let (ix, dir) = self.flows.known(hash, head, f.ts)?;
         let hot = self.flows.hot(ix);
         let seen = if dir == Dir::ToServer { flag::TO_SERVER_SEEN } else { flag::TO_CLIENT_SEEN };
@@ -107,6 +115,10 @@ impl Engine {
         self.since_sweep += 1;
         self.stats.head(head);
         self.flows.count(ix, dir, f.ts, f.data.len(), head.ttl);
+        if self.tell_packets {
+            let packet = &head.packet(f.data, f.ts, f.index);
+            sink.packet(&PacketSeen { packet, place: ix.0 as usize, dir, new: false });
+        }
         Some(verdict)
     }
 }

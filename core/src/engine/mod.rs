@@ -172,7 +172,7 @@ impl Engine {
     pub fn process(&mut self, frames: &[Frame<'_>], verdicts: &mut [Verdict], sink: &mut dyn EventSink) {
         for (f, v) in frames.chunks(BURST).zip(verdicts.chunks_mut(BURST)) {
             // Without rules nobody looks at packets beyond what the engine itself needs.
-            if !(self.no_rules && !self.tell_packets && self.lean_burst(f, v, sink)) {
+            if !(self.no_rules && self.lean_burst(f, v, sink)) {
                 self.burst(f, v, sink);
             }
         }
@@ -215,7 +215,7 @@ impl Engine {
         let mut at = 0;
         for (i, slot) in verdicts.iter_mut().enumerate().take(frames.len()) {
             let end = ends.get(i).map_or(at, |&e| usize::from(e));
-            self.prefetch_behind(hashes.get(at + AHEAD));
+            self.prefetch_behind(hashes.get(at + AHEAD), sink);
             if !self.no_rules {
                 self.detect.prefetch(packets.get(at + AHEAD), packets.get(at + 1));
             }
@@ -237,10 +237,13 @@ impl Engine {
 
     /// Asks for the session and the state of a packet's flow.
     #[inline]
-    fn prefetch_behind(&self, hashed: Option<&Hashed>) {
+    fn prefetch_behind(&self, hashed: Option<&Hashed>, sink: &mut dyn EventSink) {
         if let Some(h) = hashed
             && let Some((ix, tcp)) = self.flows.peek(h)
         {
+            if self.tell_packets {
+                sink.packet_soon(ix.0 as usize);
+            }
             if let Some(s) = self.state.get(ix.0 as usize) {
                 crate::flow::prefetch(&s.app);
                 crate::flow::prefetch(&s.need);

@@ -22,7 +22,7 @@ mod table;
 mod wheel;
 
 pub use config::{FlowConfig, Group, Timeouts};
-pub(crate) use probe::prefetch;
+pub use probe::prefetch;
 pub use table::{Counters, FlowTable, Found, Hashed};
 
 use crate::Dir;

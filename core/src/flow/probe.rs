@@ -3,7 +3,7 @@
 /// Asks for the line that `what` starts in.
 #[inline(always)]
 #[allow(unsafe_code)]
-pub(crate) fn prefetch<T>(what: &T) {
+pub fn prefetch<T>(what: &T) {
     #[cfg(target_arch = "x86_64")]
     {
         use core::arch::x86_64::*;

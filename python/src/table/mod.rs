@@ -107,6 +107,13 @@ impl EventSink for Sink {
             t.packet(seen);
         }
     }
+
+    #[inline]
+    fn packet_soon(&mut self, place: usize) {
+        if let What::Flows(t) = &self.what {
+            t.soon(place);
+        }
+    }
 }
 
 /// Where rows come from.
