@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import threading
 import warnings
 from collections import Counter
@@ -137,6 +138,41 @@ def test_statistics_follow_from_packets(demo: Path) -> None:
             assert row["ack_toserver"] == (flags & 16).cast(bool).sum()
         for side in ("entropy_toserver", "entropy_toclient"):
             assert row[side] is None or 0 <= row[side] <= 8
+
+
+def test_batches_and_statistics_stay_in_step(tmp_path: Path) -> None:
+    """More flows than a batch has rows, each with its own sizes and number of packets."""
+
+    def frame(flow: int, size: int) -> bytes:
+        payload = bytes([flow & 0xFF]) * size
+        udp = struct.pack(">HHHH", 1024 + flow, 9999, 8 + size, 0) + payload
+        ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0, b"\x0a\0\0\1", b"\x0a\0\0\2")
+        return b"\2" * 6 + b"\4" * 6 + b"\x08\0" + ip + udp
+
+    flows = 15_000
+    capture = tmp_path / "many.pcap"
+    with capture.open("wb") as f:
+        f.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for i in range(flows):
+            for k in range(1 + i % 3):
+                data = frame(i, i % 400 + k)
+                f.write(struct.pack("<IIII", 1000 + i // 1000, i % 1000 * 1000 + k, len(data), len(data)) + data)
+    read = tidegate.read(capture, statistics=True, ignore_checksums=True, first=2)
+    batches = list(read.flows.batches())
+    assert len(batches) > 1 and sum(b.num_rows for b in batches) == flows
+    seen = set()
+    for row in (r for b in batches for r in b.to_pylist()):
+        i = row["src_port"] - 1024
+        seen.add(i)
+        sizes = [42 + i % 400 + k for k in range(1 + i % 3)]
+        assert row["pkts_toserver"] == len(sizes) == row["payload_pkts_toserver"] + (i % 400 == 0)
+        assert (row["size_min"], row["size_max"], row["size_max_toclient"]) == (sizes[0], sizes[-1], None)
+        assert row["size_mean"] == pytest.approx(sum(sizes) / len(sizes))
+        assert row["iat_max_ns"] == (1000 if len(sizes) > 1 else None)
+        assert row["first_sizes"] == sizes[:2]
+        assert row["payload_bytes_toserver"] == sum(s - 42 for s in sizes)
+        assert row["entropy_toserver"] == (0 if sum(s - 42 for s in sizes) else None)
+    assert len(seen) == flows
 
 
 def test_readers_of_arrow(demo: Path, tmp_path: Path) -> None:

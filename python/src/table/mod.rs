@@ -6,6 +6,7 @@ mod flows;
 mod packets;
 mod record;
 mod rows;
+mod stats;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -23,13 +24,11 @@ use crate::errors;
 use crate::events::entered;
 use crate::run::{Fault, Progress, Reading, Run, Source, Step, turn};
 use column::Kind;
-use flows::{Asked, Flows, GROUPS};
+use flows::Flows;
 use packets::Packets;
 use record::{Collect, Wanted};
 use rows::{Ends, HEAD, Rows, Spec};
-
-/// Rows of a batch.
-const ROWS: usize = 32 << 10;
+use stats::{Asked, GROUPS};
 
 /// What the table of alerts has behind the head.
 const ALERT: [Spec; 9] = [
@@ -146,14 +145,20 @@ impl Making {
         let (end, rows) = match &mut self.from {
             From::Engine(e) => {
                 let (run, sink) = &mut **e;
-                (matches!(run.step(sink)?, Step::End), &mut sink.rows)
+                let end = matches!(run.step(sink)?, Step::End);
+                if let What::Flows(t) = &mut sink.what
+                    && (end || sink.rows.is_full())
+                {
+                    t.settle(&mut sink.rows);
+                }
+                (end, &mut sink.rows)
             }
             From::Frames(f) => {
                 let (source, packets) = &mut **f;
                 (matches!(source.next(|frames| packets.frames(frames))?, Step::End), &mut packets.rows)
             }
         };
-        if rows.len() >= ROWS || end && rows.len() > 0 {
+        if rows.is_full() || end && rows.len() > 0 {
             self.ready.push_back(rows.batch()?);
         }
         self.ended = end;
@@ -249,7 +254,7 @@ impl TableRun {
             }
             let (run, _, places) = reading.run(shown, tell_packets)?;
             let (what, specs) = match kind {
-                "flows" => (What::Flows(Box::new(Flows::new(asked, places))), asked.specs()),
+                "flows" => (What::Flows(Box::new(Flows::new(asked, places))), flows::specs(asked)),
                 "alerts" => (What::Alerts, HEAD.into_iter().chain(ALERT).collect()),
                 _ => {
                     let (name, (specs, wanted)) = match kind {

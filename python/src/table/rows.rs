@@ -12,6 +12,9 @@ use super::column::{Column, Kind};
 /// Name and kind of a column.
 pub type Spec = (&'static str, Kind);
 
+/// Values of a batch, about: a wide table has fewer rows in one, so that it takes as much memory.
+const VALUES: usize = 640 << 10;
+
 /// Columns that are filled a row at a time.
 pub struct Rows {
     pub schema: SchemaRef,
@@ -37,6 +40,11 @@ impl Rows {
         self.rows
     }
 
+    /// Enough rows wait for a batch.
+    pub fn is_full(&self) -> bool {
+        self.rows * self.columns.len() >= VALUES
+    }
+
     /// The column that comes next in the row.
     pub fn next(&mut self) -> &mut Column {
         let i = self.at.min(self.columns.len().saturating_sub(1));
@@ -49,12 +57,22 @@ impl Rows {
         self.columns.get_mut(i)
     }
 
+    /// The columns from place `i` on.
+    pub fn columns_from(&mut self, i: usize) -> &mut [Column] {
+        self.columns.get_mut(i..).unwrap_or_default()
+    }
+
     /// Ends the row: columns that got nothing have no value.
     pub fn end(&mut self) {
+        self.end_of(self.columns.len());
+    }
+
+    /// The same for the first `columns`; the others are filled in their own time.
+    pub fn end_of(&mut self, columns: usize) {
         self.rows += 1;
         self.at = 0;
         let rows = self.rows;
-        for c in &mut self.columns {
+        for c in self.columns.iter_mut().take(columns) {
             if c.len() < rows {
                 c.null();
             }
