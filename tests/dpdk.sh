@@ -37,6 +37,7 @@ try python3 tests/dpdk_captures.py --engine "$engine" --rules examples/rules/ai-
     --config examples/ai-factory.yaml --file out/dpdk/ai-factory.pcap
 [ ! -d "$shared/captures" ] || try python3 tests/dpdk_captures.py --engine "$engine" --shared "$shared" --count "$captures" --sample 200
 try python3 tests/dpdk_inline.py --engine "$engine" --size "$size" --connections "$connections"
+try python3 tests/dpdk_inline.py --engine "$engine" --driver interface --size "$size" --connections "$connections"
 [ "$how" != full ] || try python3 tests/dpdk_inline.py --engine "$engine" --driver af_xdp --size "$size"
 if tests/pmd/build.sh "$PWD/out/pmd"; then
     try python3 tests/dpdk_offload.py --engine "$engine" --driver out/pmd/libtgtest.so --rules-example "target/$dir/examples/dpdk_offload"

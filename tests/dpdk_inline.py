@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""dpdk_inline.py - two network namespaces joined only by `tidegate run --dpdk ... --inline 0:1`.
+"""dpdk_inline.py - two network namespaces joined only by `tidegate run --dpdk ... --inline 0:1`, or, without DPDK, by
+`tidegate run --inline tc:ts`.
 
-    dpdk_inline.py --engine BIN [--driver af_packet|af_xdp] [--size MB] [--connections N]
+    dpdk_inline.py --engine BIN [--driver af_packet|af_xdp|interface] [--size MB] [--connections N]
 
 Makes three namespaces and removes them. Through the program go: a file by HTTP (hash compared), many parallel connections,
-DNS over UDP, ICMP, IPv6, VLAN tags, jumbo frames. Drop rules cut their flow and no other, reject rules reset; a fault of the
+DNS over UDP, ICMP, IPv6, VLAN tags, jumbo frames. Drop rules cut their flow and no other, reject rules reset, a block list cuts a network off; a fault of the
 engine, a reload and a bad reload lose nothing; SIGTERM under load ends it in two seconds. The latency added is told beside
 that of a kernel bridge in its place. Says so and exits 77 without the right to make namespaces. Standard library, ip,
 ethtool, ping and curl only.
@@ -59,10 +60,13 @@ class Engine:
         self.rules = os.path.join(tmp, "rules")
         with open(self.rules, "w") as f:
             f.write(RULES)
+        where = ["-i", "tc", "-i", "ts", "--inline", "tc:ts"] if driver == "interface" else ["--dpdk", eal, "--inline", "0:1"]
+        self.listed = os.path.join(tmp, "listed")
+        open(self.listed, "w").close()
         self.log = open(os.path.join(tmp, "log"), "ab")
         # A network namespace whose /sys shows its interfaces, which `ip netns exec` gives.
-        self.p = subprocess.Popen(["ip", "netns", "exec", NS["m"], binary, "run", "--dpdk", eal, "--inline", "0:1", "-S",
-                                   self.rules, "-l", tmp, "--control", self.socket, "--allow-faults", "-k", "none",
+        self.p = subprocess.Popen(["ip", "netns", "exec", NS["m"], binary, "run", *where, "-S", self.rules,
+                                   "-l", tmp, "--control", self.socket, "--allow-faults", "-k", "none", "--block-list", self.listed,
                                    "--memory", "64mb", *extra], stdout=self.log, stderr=self.log)
         for _ in range(200):
             if os.path.exists(self.socket) or self.p.poll() is not None:
@@ -205,7 +209,7 @@ def ping(*args, ns="c", count=20, interval="0.02"):
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--engine", required=True)
-    a.add_argument("--driver", default="af_packet")
+    a.add_argument("--driver", default="af_packet", choices=["af_packet", "af_xdp", "interface"])
     a.add_argument("--size", type=int, default=200, help="MB of the file")
     a.add_argument("--connections", type=int, default=200)
     o = a.parse_args()
@@ -315,8 +319,19 @@ def main():
               and r3["rules_failed"] == 1 and r4["return"] == "NOK", [r2, r3, r4])
         out = sh(sys.executable, "-c", CUT, "EVILWORD", "10.9.0.2", ns="c").split("\n")
         check("the new engine has the rules", out[1] == "TimeoutError" and out[2] == "still", out)
+        with open(engine.listed, "w") as f:
+            f.write("fd09::2/127\n")
+        r = engine.ask(command="reload-rules")
+        six, four = ping("fd09::2", count=3), ping("10.9.0.2", count=3)
+        b = engine.ask(command="offload")["blocklist"]
+        open(engine.listed, "w").close()
+        engine.ask(command="reload-rules")
+        again = ping("fd09::2", count=3)
+        check("a listed network is cut off until it is listed no more", r["return"] == "OK" and " 0 received" in six
+              and " 0% packet loss" in four and " 0% packet loss" in again and b["software_packets"] >= 3
+              and b["in_software"] == b["networks"] == 1, b)
         ports = engine.ask(command="ports")["ports"]
-        check("ports are told", len([p for p in ports if p["driver"] == f"net_{o.driver}"]) == 2)
+        check("ports are told", len([p for p in ports if p["driver"] == ("af_packet" if o.driver == "interface" else f"net_{o.driver}")]) == 2)
         flows = engine.ask(command="flows", max=5)
         check("flows are told", flows["return"] == "OK" and 0 < len(flows["flows"]) <= 5 and flows["live"] > 0)
         c = engine.counters()

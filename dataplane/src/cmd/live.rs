@@ -96,6 +96,13 @@ impl Drop for Ended {
     }
 }
 
+/// What a worker of interfaces runs, with its name.
+#[cfg(target_os = "linux")]
+type AfPacketLane = (String, Box<dyn FnOnce(&mut Worker) -> std::io::Result<()> + Send>);
+/// An interface's counters.
+#[cfg(target_os = "linux")]
+type Counted = (String, Arc<crate::live::afpacket::RingStats>);
+
 impl Start<'_> {
     /// Workers, the manager that knows them, and the way to ask it.
     fn build(self, count: usize, replay: bool) -> Result<(Vec<Worker>, Manager), String> {
@@ -127,25 +134,55 @@ impl Start<'_> {
         Err("-i: only on Linux".into())
     }
 
-    /// Every interface has one ring for each worker; a worker serves one ring.
+    /// Interfaces as they are asked for: rings to watch, each with a worker, or pairs to stand between, each with a worker.
     #[cfg(target_os = "linux")]
-    fn af_packet(self) -> Result<ExitCode, String> {
-        use crate::live::afpacket::Ring;
-        use crate::live::manager::PortReport;
-        use std::sync::atomic::Ordering;
-        let a = self.args;
-        let each = usize::from(a.live.workers).max(1);
-        let mut rings = Vec::new();
-        for (n, interface) in a.live.interface.iter().enumerate() {
+    fn lanes(&self) -> Result<(Vec<AfPacketLane>, Vec<Counted>), String> {
+        use crate::live::afpacket::{Ring, inline::Pair};
+        let l = &self.args.live;
+        let each = usize::from(l.workers).max(1);
+        let (mut lanes, mut stats): (Vec<AfPacketLane>, Vec<Counted>) = (Vec::new(), Vec::new());
+        for p in &l.inline {
+            let (a, b) = p.split_once(':').filter(|(a, b)| !a.is_empty() && !b.is_empty() && a != b).ok_or_else(|| {
+                format!("--inline {p}: two interfaces are expected, as in eth0:eth1 (numbers of ports are for --dpdk)")
+            })?;
+            if let Some(twice) = [a, b].iter().find(|x| stats.iter().any(|s| s.0 == **x)) {
+                return Err(format!("--inline {p}: {twice} is in two pairs"));
+            }
+            if each > 1 {
+                return Err(
+                    "--inline between interfaces: a pair has one worker, as both directions must meet".into(),
+                );
+            }
+            let pair = Pair::open([a, b], l.busy).map_err(|e| e.to_string())?;
+            stats.extend([a, b].map(str::to_owned).into_iter().zip(pair.stats()));
+            lanes.push((p.clone(), Box::new(move |w: &mut Worker| pair.run(w))));
+        }
+        for (n, interface) in l.interface.iter().enumerate() {
+            if !l.inline.is_empty() {
+                if !stats.iter().any(|s| s.0 == *interface) {
+                    return Err(format!("-i {interface}: it is in no --inline pair"));
+                }
+                continue;
+            }
             for _ in 0..each {
                 // Groups are known to the whole machine.
                 let group = (each > 1).then_some((std::process::id() as u16).wrapping_add(n as u16));
-                rings.push((interface.clone(), Ring::open(interface, group).map_err(|e| e.to_string())?));
+                let ring = Ring::open(interface, group).map_err(|e| e.to_string())?;
+                stats.push((interface.clone(), ring.stats.clone()));
+                lanes.push((interface.clone(), Box::new(move |w: &mut Worker| ring.run(w))));
             }
         }
-        let (workers, mut m) = self.build(rings.len(), false)?;
+        Ok((lanes, stats))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn af_packet(self) -> Result<ExitCode, String> {
+        use crate::live::manager::PortReport;
+        use std::sync::atomic::Ordering;
+        let a = self.args;
+        let (lanes, stats) = self.lanes()?;
+        let (workers, mut m) = self.build(lanes.len(), false)?;
         let (tx, rx) = channel();
-        let stats: Vec<_> = rings.iter().map(|(name, r)| (name.clone(), r.stats.clone())).collect();
         m.ports = Box::new(move || {
             let mut out: Vec<PortReport> = Vec::new();
             for (name, s) in &stats {
@@ -168,14 +205,15 @@ impl Start<'_> {
         let socket = serve(a, &tx)?;
         if !a.quiet {
             let n = workers.len();
-            eprintln!("{n} worker{} on {}", if n == 1 { "" } else { "s" }, a.live.interface.join(", "));
+            let names: Vec<&str> = lanes.iter().map(|l| l.0.as_str()).collect();
+            eprintln!("{n} worker{} on {}", if n == 1 { "" } else { "s" }, names.join(", "));
         }
         let started = Instant::now();
         let mut threads = Vec::new();
-        for ((interface, ring), mut w) in rings.into_iter().zip(workers) {
+        for ((interface, lane), mut w) in lanes.into_iter().zip(workers) {
             let run = move || {
                 let _ended = Ended(w.mail.clone());
-                if let Err(e) = ring.run(&mut w) {
+                if let Err(e) = lane(&mut w) {
                     eprintln!("{interface}: {e}");
                 }
                 // Large and of no more use: the process ends.

@@ -67,11 +67,12 @@ pub enum Command {
     tidegate run -r captures/ -c suricata.yaml -k none   a whole folder, ignoring checksums\n  \
     tidegate run -r traffic.pcap -S my.rules 'port 443'  only what a tcpdump filter lets through\n  \
     tidegate run -i eth0 -S my.rules -l /var/log/tidegate    live\n  \
+    tidegate run --inline eth0:eth1 -S my.rules -l /var/log/tidegate    between two interfaces\n  \
     tidegate run --dpdk '-a 03:00.0 -a 03:00.1' --inline 0:1 -S my.rules    between two ports\n\n\
     Exit codes: 0 fine, 1 wrong input, 2 wrong usage.")]
 pub struct RunArgs {
     /// Capture to read (pcap or pcapng), a folder of captures, or - for standard input
-    #[arg(short = 'r', value_name = "FILE|DIR", required_unless_present_any = ["interface", "dpdk"])]
+    #[arg(short = 'r', value_name = "FILE|DIR", required_unless_present_any = ["interface", "dpdk", "inline"])]
     pub read: Option<PathBuf>,
     #[command(flatten)]
     pub live: LiveArgs,
@@ -136,8 +137,9 @@ pub struct LiveArgs {
     /// Use the ports of DPDK that these arguments of its EAL name: --dpdk '-a 03:00.0' or --dpdk '--vdev=net_pcap0,rx_pcap=F'
     #[arg(long, value_name = "EAL ARGS", allow_hyphen_values = true, conflicts_with_all = ["read", "interface"])]
     pub dpdk: Option<String>,
-    /// Join two ports of DPDK and act on verdicts: what comes in by one goes out by the other. May be given again
-    #[arg(long, value_name = "PORT:PORT", requires = "dpdk")]
+    /// Join two interfaces (eth0:eth1), or two ports of DPDK (0:1), and act on verdicts: what comes in by one goes out by the
+    /// other. May be given again
+    #[arg(long, value_name = "A:B", conflicts_with = "read")]
     pub inline: Vec<String>,
     /// Hold back packets from or to these networks: one address or network a line, # begins a comment. Read again with the
     /// rules. Without --inline or --simulate-ips they are only counted. May be given again

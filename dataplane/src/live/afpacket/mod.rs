@@ -6,6 +6,8 @@
 //! socket and the mapping (packet(7); Documentation/networking/packet_mmap.rst).
 #![allow(unsafe_code)]
 
+pub mod inline;
+
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
@@ -66,12 +68,12 @@ pub struct Block<'r> {
     _ring: std::marker::PhantomData<&'r mut Ring>,
 }
 
-fn option<T>(fd: &OwnedFd, name: libc::c_int, value: &T) -> io::Result<()> {
+fn option<T>(fd: &OwnedFd, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
     // SAFETY: `value` is a plain structure of the kernel's interface, read for its whole size.
     let r = unsafe {
         libc::setsockopt(
             fd.as_raw_fd(),
-            libc::SOL_PACKET,
+            level,
             name,
             std::ptr::from_ref(value).cast(),
             size_of::<T>() as libc::socklen_t,
@@ -80,32 +82,94 @@ fn option<T>(fd: &OwnedFd, name: libc::c_int, value: &T) -> io::Result<()> {
     if r == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// An interface's number and kind (ARPHRD_).
+fn interface(name: &str) -> io::Result<(i32, u32)> {
+    if name.contains('/') || name.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name}: not an interface")));
+    }
+    let sys = |what: &str| {
+        std::fs::read_to_string(format!("/sys/class/net/{name}/{what}"))
+            .map_err(|_| io::Error::new(io::ErrorKind::NotFound, format!("{name}: no such interface")))
+    };
+    let index = sys("ifindex")?.trim().parse().unwrap_or(0);
+    Ok((index, sys("type")?.trim().parse().unwrap_or(1)))
+}
+
+/// A socket that hears nothing yet.
+fn socket() -> io::Result<OwnedFd> {
+    // SAFETY: creates a socket; the protocol 0 keeps frames out until it is bound.
+    let raw = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
+    if raw < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a new descriptor that nobody else has.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
+/// From here on the socket hears everything on an interface, whomever it is for.
+fn listen(fd: &OwnedFd, index: i32) -> io::Result<()> {
+    // SAFETY: all zeros are a valid sockaddr_ll.
+    let mut here: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    here.sll_family = libc::AF_PACKET as u16;
+    here.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+    here.sll_ifindex = index;
+    // SAFETY: the address is read for its size.
+    let r = unsafe {
+        libc::bind(
+            fd.as_raw_fd(),
+            std::ptr::from_ref(&here).cast(),
+            size_of::<libc::sockaddr_ll>() as libc::socklen_t,
+        )
+    };
+    if r != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let promiscuous = libc::packet_mreq {
+        mr_ifindex: index,
+        mr_type: libc::PACKET_MR_PROMISC as u16,
+        mr_alen: 0,
+        mr_address: [0; 8],
+    };
+    option(fd, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &promiscuous)
+}
+
+/// Adds what the kernel counted on a socket since it was asked last.
+fn count(fd: &OwnedFd, stats: &RingStats) {
+    // SAFETY: all zeros are a valid tpacket_stats_v3, of which other sockets fill in the beginning.
+    let mut s: libc::tpacket_stats_v3 = unsafe { std::mem::zeroed() };
+    let mut len = size_of::<libc::tpacket_stats_v3>() as libc::socklen_t;
+    // SAFETY: room for the whole structure.
+    let r = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            std::ptr::from_mut(&mut s).cast(),
+            &mut len,
+        )
+    };
+    if r == 0 {
+        add(&stats.packets, u64::from(s.tp_packets));
+        add(&stats.drops, u64::from(s.tp_drops));
+    }
+}
+
 impl Ring {
     /// Opens a ring on `interface`. `fanout`: the group that shares it, and how many do.
     pub fn open(interface: &str, fanout: Option<u16>) -> io::Result<Ring> {
         let not_there = |e: io::Error| io::Error::new(e.kind(), format!("{interface}: {e}"));
-        let sys = |what: &str| std::fs::read_to_string(format!("/sys/class/net/{interface}/{what}"));
-        if interface.contains('/') || interface.is_empty() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("{interface}: not an interface"),
-            ));
-        }
-        let index: i32 = sys("ifindex").map_err(not_there)?.trim().parse().unwrap_or(0);
-        let kind: u32 = sys("type").map_err(not_there)?.trim().parse().unwrap_or(1);
+        let (index, kind) = self::interface(interface)?;
         let loopback = kind == u32::from(libc::ARPHRD_LOOPBACK);
         // Tunnels without a link header give IP packets.
         let link = if kind == u32::from(libc::ARPHRD_ETHER) || loopback { 1 } else { 101 };
-        let proto = (libc::ETH_P_ALL as u16).to_be();
-        // SAFETY: creates a socket; the protocol 0 keeps frames out until it is bound.
-        let raw = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
-        if raw < 0 {
-            return Err(not_there(io::Error::last_os_error()));
-        }
-        // SAFETY: a new descriptor that nobody else has.
-        let fd = unsafe { OwnedFd::from_raw_fd(raw) };
-        option(&fd, libc::PACKET_VERSION, &(libc::tpacket_versions::TPACKET_V3 as libc::c_int))?;
-        option(&fd, libc::PACKET_RESERVE, &RESERVE)?;
+        let fd = socket().map_err(not_there)?;
+        option(
+            &fd,
+            libc::SOL_PACKET,
+            libc::PACKET_VERSION,
+            &(libc::tpacket_versions::TPACKET_V3 as libc::c_int),
+        )?;
+        option(&fd, libc::SOL_PACKET, libc::PACKET_RESERVE, &RESERVE)?;
         let request = libc::tpacket_req3 {
             tp_block_size: BLOCK as u32,
             tp_block_nr: BLOCKS as u32,
@@ -115,7 +179,7 @@ impl Ring {
             tp_sizeof_priv: 0,
             tp_feature_req_word: 0,
         };
-        option(&fd, libc::PACKET_RX_RING, &request)?;
+        option(&fd, libc::SOL_PACKET, libc::PACKET_RX_RING, &request)?;
         // SAFETY: a new mapping of the ring that was just made, of its whole size.
         let map = unsafe {
             libc::mmap(
@@ -133,33 +197,11 @@ impl Ring {
         };
         // From here on dropping the ring unmaps it.
         let ring = Ring { fd, map, at: 0, link, loopback, stats: Arc::default() };
-        // SAFETY: all zeros are a valid sockaddr_ll.
-        let mut here: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-        here.sll_family = libc::AF_PACKET as u16;
-        here.sll_protocol = proto;
-        here.sll_ifindex = index;
-        // SAFETY: the address is read for its size.
-        let r = unsafe {
-            libc::bind(
-                ring.fd.as_raw_fd(),
-                std::ptr::from_ref(&here).cast(),
-                size_of::<libc::sockaddr_ll>() as libc::socklen_t,
-            )
-        };
-        if r != 0 {
-            return Err(not_there(io::Error::last_os_error()));
-        }
-        let promiscuous = libc::packet_mreq {
-            mr_ifindex: index,
-            mr_type: libc::PACKET_MR_PROMISC as u16,
-            mr_alen: 0,
-            mr_address: [0; 8],
-        };
-        option(&ring.fd, libc::PACKET_ADD_MEMBERSHIP, &promiscuous)?;
+        listen(&ring.fd, index).map_err(not_there)?;
         if let Some(group) = fanout {
             // Fragments are put together for the hash only, so that they go where their flow goes.
             let mode = libc::PACKET_FANOUT_HASH | libc::PACKET_FANOUT_FLAG_DEFRAG as libc::c_uint;
-            option(&ring.fd, libc::PACKET_FANOUT, &(u32::from(group) | mode << 16))?;
+            option(&ring.fd, libc::SOL_PACKET, libc::PACKET_FANOUT, &(u32::from(group) | mode << 16))?;
         }
         Ok(ring)
     }
@@ -218,23 +260,7 @@ impl Ring {
 
     /// Adds what the kernel counted since it was asked last.
     pub fn count(&self) {
-        // SAFETY: all zeros are a valid tpacket_stats_v3.
-        let mut s: libc::tpacket_stats_v3 = unsafe { std::mem::zeroed() };
-        let mut len = size_of::<libc::tpacket_stats_v3>() as libc::socklen_t;
-        // SAFETY: room for the whole structure.
-        let r = unsafe {
-            libc::getsockopt(
-                self.fd.as_raw_fd(),
-                libc::SOL_PACKET,
-                libc::PACKET_STATISTICS,
-                std::ptr::from_mut(&mut s).cast(),
-                &mut len,
-            )
-        };
-        if r == 0 {
-            add(&self.stats.packets, u64::from(s.tp_packets));
-            add(&self.stats.drops, u64::from(s.tp_drops));
-        }
+        count(&self.fd, &self.stats);
     }
 
     /// Gives frames to a worker until it is told to stop.
