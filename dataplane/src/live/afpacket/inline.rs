@@ -231,7 +231,8 @@ fn auxdata(h: &libc::msghdr) -> Option<libc::tpacket_auxdata> {
     while let Some(head) = unsafe { c.as_ref() } {
         if head.cmsg_level == libc::SOL_PACKET
             && head.cmsg_type == libc::PACKET_AUXDATA
-            && head.cmsg_len as usize >= size_of::<libc::cmsghdr>() + size_of::<libc::tpacket_auxdata>()
+            && head.cmsg_len as u64
+                >= (size_of::<libc::cmsghdr>() + size_of::<libc::tpacket_auxdata>()) as u64
         {
             // SAFETY: the message is that long.
             return Some(unsafe { libc::CMSG_DATA(c).cast::<libc::tpacket_auxdata>().read_unaligned() });
