@@ -41,6 +41,7 @@ try python3 tests/dpdk_inline.py --engine "$engine" --driver interface --size "$
 [ "$how" != full ] || try python3 tests/dpdk_inline.py --engine "$engine" --driver af_xdp --size "$size"
 if tests/pmd/build.sh "$PWD/out/pmd"; then
     try python3 tests/dpdk_offload.py --engine "$engine" --driver out/pmd/libtgtest.so --rules-example "target/$dir/examples/dpdk_offload"
+    try python3 tests/dpdk_card.py --engine "$engine" --driver out/pmd/libtgtest.so --file out/dpdk/ai-factory.pcap --rules examples/rules/ai-factory.rules
 else
     echo "not run: the test driver could not be built"
 fi

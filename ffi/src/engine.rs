@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tidegate_core::engine::{BURST, Engine, Frame};
 use tidegate_core::event::{Event, EventSink, Verdict};
+use tidegate_core::packet::checksum::Sums;
 use tidegate_dataplane::config::engine::Mode;
 use tidegate_dataplane::eve::{Counts, DropsSeen};
 use tidegate_dataplane::sets::EngineSets;
@@ -243,6 +244,21 @@ impl Use {
     /// # Safety
     /// The bytes of the packets can be read; there is room for as many verdicts.
     unsafe fn bursts(&mut self, packets: &[tg_packet], verdicts: *mut tg_verdict) -> Res {
+        // SAFETY: as above.
+        unsafe { self.told::<false>(packets, &[], verdicts) }
+    }
+
+    /// The same; with `TOLD`, `sums` has what is known of the checksum of each packet.
+    ///
+    /// # Safety
+    /// As [`Use::bursts`].
+    #[inline(always)]
+    unsafe fn told<const TOLD: bool>(
+        &mut self,
+        packets: &[tg_packet],
+        sums: &[Sums],
+        verdicts: *mut tg_verdict,
+    ) -> Res {
         let mut at = 0;
         let mut frames = [const { MaybeUninit::<Frame<'_>>::uninit() }; BURST];
         let mut of_burst = [Verdict::Forward; BURST];
@@ -253,6 +269,12 @@ impl Use {
                 }
                 // SAFETY: as above.
                 to.write(unsafe { p.frame() });
+            }
+            if TOLD {
+                for (to, s) in frames.iter_mut().zip(sums.get(at..).unwrap_or(&[])).take(burst.len()) {
+                    // SAFETY: it was just written.
+                    unsafe { to.assume_init_mut() }.sums = *s;
+                }
             }
             // SAFETY: as many were just written.
             let given =

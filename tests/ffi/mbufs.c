@@ -164,6 +164,46 @@ static unsigned long compare(struct rte_mempool *pool, const tg_ruleset *rules, 
     return seen;
 }
 
+static int wrong_sums(tg_bytes name, uint64_t value, void *user)
+{
+    static const char wanted[] = "tcp.invalid_checksum";
+    if (name.len == sizeof wanted - 1 && memcmp(name.data, wanted, name.len) == 0)
+        *(uint64_t *)user = value;
+    return 0;
+}
+
+/* A TCP packet counts as wrong when its card says so, and only then: the sum itself is nobody's. */
+static void sums(struct rte_mempool *pool, const tg_ruleset *rules)
+{
+    static const struct {
+        uint64_t flags;
+        uint64_t wrong;
+    } cases[] = {{0, 0},
+                 {RTE_MBUF_F_RX_L4_CKSUM_GOOD, 0},
+                 {RTE_MBUF_F_RX_L4_CKSUM_BAD, 1},
+                 {RTE_MBUF_F_RX_L4_CKSUM_BAD | RTE_MBUF_F_RX_L4_CKSUM_GOOD, 0}};
+    uint8_t bytes[54] = {[12] = 8, [14] = 0x45, [17] = 40, [22] = 64, 6, [26] = 10, 0, 0, 1, 10, 0, 0, 2, 1, 1, 2, 2,
+                         [46] = 0x50, 2};
+    tg_packet p = {bytes, sizeof bytes, 0, 0, 0, 0, TG_LINK_ETHERNET, 0};
+    doing = "checksums";
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct lines l = {0};
+        uint64_t wrong = 77;
+        tg_engine *e = engine(rules, &l);
+        struct rte_mbuf *m = mbuf(pool, &p, ROOM);
+        m->ol_flags |= cases[i].flags;
+        IS(tg_engine_process_mbufs(e, &m, 1, 1, NULL), TG_OK);
+        IS(tg_engine_counters(e, wrong_sums, &wrong), TG_OK);
+        if (wrong != cases[i].wrong) {
+            fprintf(stderr, "flags %zu: %lu packets counted as wrong\n", i, (unsigned long)wrong);
+            exit(1);
+        }
+        rte_pktmbuf_free(m);
+        IS(tg_engine_free(e), TG_OK);
+        free(l.text);
+    }
+}
+
 static void misuse(struct rte_mempool *pool, const tg_ruleset *rules)
 {
     struct lines l = {0};
@@ -210,6 +250,7 @@ int main(int argc, char **argv)
         doing = *path;
         packets += compare(pool, rules, *path, &events);
     }
+    sums(pool, rules);
     misuse(pool, rules);
     IS(tg_ruleset_free(rules), TG_OK);
     /* The engines freed none of them, and kept none. */

@@ -27,6 +27,6 @@ if [ ! -e "$headers/ethdev_driver.h" ]; then
 fi
 # shellcheck disable=SC2046
 ${CC:-cc} -shared -fPIC -O2 -Wall -Wextra -DALLOW_EXPERIMENTAL_API -DALLOW_INTERNAL_API -I"$headers" $(pkg-config --cflags libdpdk) \
-    -o "$out/libtgtest.so" "$here/tgtest.c" $(pkg-config --libs-only-L libdpdk) -lrte_ethdev -lrte_bus_vdev -lrte_mbuf \
+    -o "$out/libtgtest.so" "$here/tgtest.c" $(pkg-config --libs-only-L libdpdk) -lrte_ethdev -lrte_bus_vdev -lrte_mbuf -lrte_net \
     -lrte_mempool -lrte_kvargs -lrte_eal
 echo "$out/libtgtest.so"

@@ -1,10 +1,11 @@
 /* net_tgtest: a driver of DPDK for tests. It replays a capture as if frames came in, and has a table of rte_flow rules
  * that it applies to them before they are received, as hardware would.
  *
- *     -d libtgtest.so --vdev=net_tgtest0,pcap=FILE,loops=N,pps=R,rules=N
+ *     -d libtgtest.so --vdev=net_tgtest0,pcap=FILE,loops=N,pps=R,rules=N,sums=S,hash=0|1
  *
  * pcap: a classic little-endian capture of Ethernet frames; loops: how often it is replayed (0: for ever); pps: frames a
- * second; rules: how many rules there is room for. Rules: ETH, [VLAN,] IPV4 or IPV6, [TCP or UDP,] with DROP or
+ * second; rules: how many rules there is room for; sums: what is said of checksums when asked to check them (1: the truth,
+ * 2: nothing of every other frame, 3: that TCP and UDP are wrong); hash: frames can come with RSS hashes. Rules: ETH, [VLAN,] IPV4 or IPV6, [TCP or UDP,] with DROP or
  * REPRESENTED_PORT, COUNT, AGE. When the port closes it says how many rules were left and what met rules. */
 #include <errno.h>
 #include <pthread.h>
@@ -20,9 +21,12 @@
 #include <rte_ether.h>
 #include <rte_flow.h>
 #include <rte_flow_driver.h>
+#include <rte_ip.h>
 #include <rte_kvargs.h>
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
+#include <rte_net.h>
+#include <rte_thash.h>
 
 #define BUCKETS (1u << 20)
 
@@ -48,7 +52,9 @@ struct port {
     struct rte_ether_addr mac;
     uint8_t *file;
     size_t size, at;
-    uint64_t loops, done, pps, capacity;
+    uint64_t loops, done, pps, capacity, sums, hash;
+    uint64_t offloads; /* those asked for */
+    uint8_t key[40];
     uint64_t start, given; /* frames of the replay so far, met by rules or not */
     pthread_mutex_t lock;
     struct rte_flow **buckets, *wide, all;
@@ -117,6 +123,41 @@ static struct rte_flow *meet(struct port *p, const struct key *k) {
     return NULL;
 }
 
+/* What a card says of the checksums of a frame without a tunnel: flags of an mbuf. */
+static uint64_t say_sums(struct port *p, struct rte_mbuf *m) {
+    struct rte_net_hdr_lens lens;
+    uint32_t type = rte_net_get_ptype(m, &lens, RTE_PTYPE_ALL_MASK);
+    uint32_t l4 = type & RTE_PTYPE_L4_MASK;
+    uint64_t flags = 0;
+    char *l3 = rte_pktmbuf_mtod_offset(m, char *, lens.l2_len), *h = l3 + lens.l3_len;
+    size_t rest = m->data_len - lens.l2_len;
+    if ((type & RTE_PTYPE_TUNNEL_MASK) || (p->sums == 2 && p->given % 2))
+        return 0;
+    int v4 = RTE_ETH_IS_IPV4_HDR(type), v6 = RTE_ETH_IS_IPV6_HDR(type);
+    if (v4 && (p->offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM))
+        flags |= rte_raw_cksum(l3, lens.l3_len) == 0xffff ? RTE_MBUF_F_RX_IP_CKSUM_GOOD : RTE_MBUF_F_RX_IP_CKSUM_BAD;
+    if ((!v4 && !v6) || (l4 != RTE_PTYPE_L4_TCP && l4 != RTE_PTYPE_L4_UDP) || !(p->offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM))
+        return flags;
+    size_t carried = v4 ? rte_be_to_cpu_16(((struct rte_ipv4_hdr *)l3)->total_length)
+                        : rte_be_to_cpu_16(((struct rte_ipv6_hdr *)l3)->payload_len) + sizeof(struct rte_ipv6_hdr);
+    if (carried > rest || carried < lens.l3_len + 8u)
+        return flags;
+    int bad = p->sums == 3 || (v4 ? rte_ipv4_udptcp_cksum_verify((void *)l3, h) : rte_ipv6_udptcp_cksum_verify((void *)l3, h)) != 0;
+    return flags | (bad ? RTE_MBUF_F_RX_L4_CKSUM_BAD : RTE_MBUF_F_RX_L4_CKSUM_GOOD);
+}
+
+/* The hash of a frame's addresses; 0 when it has none. */
+static int say_hash(const struct port *p, const struct key *k, uint32_t *out) {
+    uint32_t tuple[8] = { 0 };
+    size_t n = k->v6 ? 16 : 4;
+    memcpy(tuple, k->src, n);
+    memcpy((uint8_t *)tuple + n, k->dst, n);
+    for (size_t i = 0; i < 8; i++)
+        tuple[i] = rte_be_to_cpu_32(tuple[i]);
+    *out = rte_softrss(tuple, (uint32_t)n / 2, p->key);
+    return 1;
+}
+
 static uint16_t receive(void *q, struct rte_mbuf **out, uint16_t n) {
     struct port *p = q;
     uint16_t got = 0;
@@ -164,6 +205,10 @@ static uint16_t receive(void *q, struct rte_mbuf **out, uint16_t n) {
         }
         memcpy(to, frame, len);
         m->port = p->id;
+        if (p->offloads & RTE_ETH_RX_OFFLOAD_CHECKSUM)
+            m->ol_flags |= say_sums(p, m);
+        if ((p->offloads & RTE_ETH_RX_OFFLOAD_RSS_HASH) && parse(frame, len, &k) && say_hash(p, &k, &m->hash.rss))
+            m->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
         p->rx_packets++;
         p->rx_bytes += len;
         out[got++] = m;
@@ -399,7 +444,11 @@ static int get_flow_ops(struct rte_eth_dev *dev, const struct rte_flow_ops **ops
 }
 
 static int configure(struct rte_eth_dev *dev) {
-    (void)dev;
+    struct port *p = dev->data->dev_private;
+    const struct rte_eth_conf *c = &dev->data->dev_conf;
+    p->offloads = c->rxmode.offloads;
+    if (c->rxmode.mq_mode & RTE_ETH_MQ_RX_RSS_FLAG)
+        memcpy(p->key, c->rx_adv_conf.rss_conf.rss_key, sizeof p->key);
     return 0;
 }
 static int start(struct rte_eth_dev *dev) {
@@ -425,8 +474,17 @@ static int close_port(struct rte_eth_dev *dev) {
     return 0;
 }
 static int info(struct rte_eth_dev *dev, struct rte_eth_dev_info *i) {
-    (void)dev;
+    const struct port *p = dev->data->dev_private;
     i->max_mac_addrs = 1;
+    if (p->sums != 0)
+        i->rx_offload_capa |= RTE_ETH_RX_OFFLOAD_CHECKSUM;
+    if (p->hash != 0) {
+        i->rx_offload_capa |= RTE_ETH_RX_OFFLOAD_RSS_HASH;
+        i->hash_key_size = sizeof p->key;
+        i->flow_type_rss_offloads = RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_OTHER | RTE_ETH_RSS_IPV6 |
+                                    RTE_ETH_RSS_FRAG_IPV6 | RTE_ETH_RSS_NONFRAG_IPV6_OTHER;
+    }
+    i->rx_queue_offload_capa = i->rx_offload_capa;
     i->max_rx_pktlen = 65535;
     i->max_rx_queues = i->max_tx_queues = 1;
     i->min_rx_bufsize = 0;
@@ -495,7 +553,7 @@ static int read_file(const char *key, const char *value, void *to) {
 }
 
 static int probe(struct rte_vdev_device *vdev) {
-    static const char *const known[] = { "pcap", "loops", "pps", "rules", NULL };
+    static const char *const known[] = { "pcap", "loops", "pps", "rules", "sums", "hash", NULL };
     struct rte_eth_dev *dev = rte_eth_vdev_allocate(vdev, sizeof(struct port));
     if (dev == NULL)
         return -ENOMEM;
@@ -511,6 +569,8 @@ static int probe(struct rte_vdev_device *vdev) {
         rte_kvargs_process(kv, "loops", number, &p->loops);
         rte_kvargs_process(kv, "pps", number, &p->pps);
         rte_kvargs_process(kv, "rules", number, &p->capacity);
+        rte_kvargs_process(kv, "sums", number, &p->sums);
+        rte_kvargs_process(kv, "hash", number, &p->hash);
     }
     rte_kvargs_free(kv);
     p->buckets = calloc(BUCKETS, sizeof *p->buckets);
@@ -546,4 +606,4 @@ static int unplug(struct rte_vdev_device *vdev) {
 static struct rte_vdev_driver driver = { .probe = probe, .remove = unplug };
 
 RTE_PMD_REGISTER_VDEV(net_tgtest, driver);
-RTE_PMD_REGISTER_PARAM_STRING(net_tgtest, "pcap=<path> loops=<n> pps=<n> rules=<n>");
+RTE_PMD_REGISTER_PARAM_STRING(net_tgtest, "pcap=<path> loops=<n> pps=<n> rules=<n> sums=<n> hash=<n>");

@@ -163,6 +163,11 @@ int tg_port_info(uint16_t port, struct tg_port_info *out) {
     return 0;
 }
 
+/* Virtual ports that are asked to check checksums bring packets of their own machine without any, which must not be passed on. */
+static int leaves_sums_out(const char *driver) {
+    return driver != NULL && (strstr(driver, "virtio") != NULL || strstr(driver, "vhost") != NULL);
+}
+
 /* The key under which both directions of a flow hash alike: every 16 bits are the same. */
 static uint8_t symmetric_key[64];
 
@@ -170,12 +175,13 @@ int tg_port_start(uint16_t port, struct tg_port_conf *c) {
     struct rte_eth_dev_info info;
     struct rte_eth_conf conf;
     memset(&conf, 0, sizeof conf);
-    c->rss_on = c->timestamps_on = c->scatter_on = 0;
+    c->rss_on = c->timestamps_on = c->scatter_on = c->checksums_on = c->hash_on = 0;
     c->failed = "asking for its abilities";
     int r = rte_eth_dev_info_get(port, &info);
     if (r != 0)
         return r;
-    if (c->want_rss && c->rx_queues > 1 && info.flow_type_rss_offloads != 0) {
+    int hashes = c->want_hash && (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_RSS_HASH);
+    if (c->want_rss && (c->rx_queues > 1 || hashes) && info.flow_type_rss_offloads != 0) {
         for (size_t i = 0; i < sizeof symmetric_key; i += 2) {
             symmetric_key[i] = 0x6d;
             symmetric_key[i + 1] = 0x5a;
@@ -188,12 +194,24 @@ int tg_port_start(uint16_t port, struct tg_port_conf *c) {
         uint64_t by_address = RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_OTHER |
                               RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_FRAG_IPV6 | RTE_ETH_RSS_NONFRAG_IPV6_OTHER;
         uint64_t hf = by_address & info.flow_type_rss_offloads;
-        if (hf == 0)
+        /* Where that leaves TCP and UDP out, the ports have to be in it. */
+        if ((hf & RTE_ETH_RSS_IPV4) == 0)
             hf = info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
         conf.rx_adv_conf.rss_conf.rss_hf = hf;
-        c->rss_on = hf != 0;
-        if (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_RSS_HASH)
-            conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_RSS_HASH;
+        c->rss_on = hf != 0 && c->rx_queues > 1;
+        const uint64_t whole = RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_FRAG_IPV6;
+        if (hashes && (hf & whole) == whole && (hf & ~by_address) == 0) {
+            c->hash_on = 1;
+        } else if (c->rx_queues == 1) {
+            memset(&conf, 0, sizeof conf);
+        }
+        if (c->hash_on || c->rx_queues > 1)
+            conf.rxmode.offloads |= info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_RSS_HASH;
+    }
+    if (c->want_checksums && !leaves_sums_out(info.driver_name)) {
+        uint64_t sums = info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_CHECKSUM;
+        conf.rxmode.offloads |= sums;
+        c->checksums_on = sums != 0;
     }
     if (c->want_timestamps && (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_TIMESTAMP)) {
         conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_TIMESTAMP;
@@ -215,6 +233,14 @@ int tg_port_start(uint16_t port, struct tg_port_conf *c) {
     if (r != 0 && mtu != 0) {
         /* A driver without a say over its MTU. */
         conf.rxmode.mtu = 0;
+        r = rte_eth_dev_configure(port, c->rx_queues, c->tx_queues, &conf);
+    }
+    if (r != 0 && c->hash_on && c->rx_queues == 1) {
+        /* The hash was a wish. */
+        conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
+        conf.rxmode.offloads &= ~(uint64_t)RTE_ETH_RX_OFFLOAD_RSS_HASH;
+        memset(&conf.rx_adv_conf.rss_conf, 0, sizeof conf.rx_adv_conf.rss_conf);
+        c->hash_on = 0;
         r = rte_eth_dev_configure(port, c->rx_queues, c->tx_queues, &conf);
     }
     if (r != 0)

@@ -14,6 +14,7 @@ enum tg_layout {
     TG_MBUF_BUF_ADDR = offsetof(struct rte_mbuf, buf_addr),
     TG_MBUF_DATA_OFF = offsetof(struct rte_mbuf, data_off),
     TG_MBUF_NB_SEGS = offsetof(struct rte_mbuf, nb_segs),
+    TG_MBUF_PACKET_TYPE = offsetof(struct rte_mbuf, packet_type),
     TG_MBUF_PORT = offsetof(struct rte_mbuf, port),
     TG_MBUF_OL_FLAGS = offsetof(struct rte_mbuf, ol_flags),
     TG_MBUF_PKT_LEN = offsetof(struct rte_mbuf, pkt_len),
@@ -31,10 +32,18 @@ enum tg_layout {
 enum tg_rx_flags {
     TG_RX_VLAN = RTE_MBUF_F_RX_VLAN,
     TG_RX_RSS_HASH = RTE_MBUF_F_RX_RSS_HASH,
+    /* Two bits each: neither is unknown, both are "not in the data, but known to be right". */
     TG_RX_L4_CKSUM_BAD = RTE_MBUF_F_RX_L4_CKSUM_BAD,
+    TG_RX_L4_CKSUM_GOOD = RTE_MBUF_F_RX_L4_CKSUM_GOOD,
     TG_RX_IP_CKSUM_BAD = RTE_MBUF_F_RX_IP_CKSUM_BAD,
+    TG_RX_IP_CKSUM_GOOD = RTE_MBUF_F_RX_IP_CKSUM_GOOD,
+    /* The sums are those of a packet in a tunnel. */
+    TG_RX_OUTER_CKSUM = RTE_MBUF_F_RX_OUTER_IP_CKSUM_BAD | RTE_MBUF_F_RX_OUTER_L4_CKSUM_MASK,
     TG_RX_VLAN_STRIPPED = RTE_MBUF_F_RX_VLAN_STRIPPED,
 };
+
+/* Bits of packet_type. */
+enum tg_packet_type { TG_PTYPE_TUNNEL = RTE_PTYPE_TUNNEL_MASK };
 
 /* EAL. */
 int tg_eal_init(int argc, char **argv);
@@ -106,10 +115,14 @@ struct tg_port_conf {
     uint8_t promiscuous;
     uint8_t want_rss;
     uint8_t want_timestamps;
+    uint8_t want_checksums;
+    uint8_t want_hash; /* of addresses, alike in both directions, even with one queue */
     /* out */
     uint8_t rss_on;
     uint8_t timestamps_on;
     uint8_t scatter_on;
+    uint8_t checksums_on;
+    uint8_t hash_on;
     uint16_t set_mtu;
     /* The step that failed, for messages. */
     const char *failed;

@@ -259,6 +259,7 @@ impl Start<'_> {
             busy: l.busy,
             rx_queues: l.rx_queues,
             mbufs: l.mbufs,
+            checksums: !self.mode.ignore_checksums,
         })
         .map_err(|e| e.to_string())?;
         let (eal, ports, pools) = (setup.eal, setup.ports, setup.pools);

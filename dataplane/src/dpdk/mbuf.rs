@@ -5,12 +5,31 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
+use tidegate_core::packet::Checksum;
+use tidegate_core::packet::checksum::Sums;
 use tidegate_dpdk_sys as sys;
 
 use super::{DpdkError, Eal};
 
 /// Most packets in a burst.
 pub const MAX_BURST: usize = 64;
+
+const IP_SUM: u64 = (sys::TG_RX_IP_CKSUM_GOOD | sys::TG_RX_IP_CKSUM_BAD) as u64;
+const L4_SUM: u64 = (sys::TG_RX_L4_CKSUM_GOOD | sys::TG_RX_L4_CKSUM_BAD) as u64;
+
+/// Checksums by flags of a packet of this type. Of tunnels, a port that knows them speaks of the inner packet.
+fn sums(flags: u64, kind: u32) -> Sums {
+    if kind & sys::TG_PTYPE_TUNNEL != 0 || flags & u64::from(sys::TG_RX_OUTER_CKSUM) != 0 {
+        return Sums::UNKNOWN;
+    }
+    let of = |mask: u64, bad: u32| match flags & mask {
+        0 => Checksum::Unchecked,
+        n if n == u64::from(bad) => Checksum::Bad,
+        // Right, or both bits: not in the data, but known to be right.
+        _ => Checksum::Good,
+    };
+    Sums { network: of(IP_SUM, sys::TG_RX_IP_CKSUM_BAD), transport: of(L4_SUM, sys::TG_RX_L4_CKSUM_BAD) }
+}
 
 /// A pool of mbufs. It lives as long as the EAL, which is as long as the process: handles are plain copies.
 #[derive(Clone, Copy, Debug)]
@@ -138,10 +157,16 @@ impl Mbuf {
         (self.flags() & u64::from(sys::TG_RX_RSS_HASH) != 0).then(|| unsafe { self.field(sys::TG_MBUF_RSS) })
     }
 
-    /// The port found a wrong IP or transport checksum.
+    /// What the port says of the checksums of the outermost packet.
     #[inline]
-    pub fn bad_checksum(&self) -> bool {
-        self.flags() & u64::from(sys::TG_RX_IP_CKSUM_BAD | sys::TG_RX_L4_CKSUM_BAD) != 0
+    pub fn sums(&self) -> Sums {
+        let flags = self.flags();
+        if flags & (IP_SUM | L4_SUM) == 0 {
+            return Sums::UNKNOWN;
+        }
+        // SAFETY: packet_type is a uint32_t.
+        let kind = unsafe { self.field::<u32>(sys::TG_MBUF_PACKET_TYPE) };
+        sums(flags, kind)
     }
 
     /// The VLAN tag that the port took out of the frame.
@@ -395,5 +420,26 @@ impl Burst {
         }
         self.len -= n;
         n
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_of_checksums() {
+        use Checksum::{Bad, Good, Unchecked};
+        let said = |flags: u32, kind| {
+            let s = sums(u64::from(flags), kind);
+            (s.network, s.transport)
+        };
+        assert_eq!(said(0, 0), (Unchecked, Unchecked));
+        assert_eq!(said(sys::TG_RX_IP_CKSUM_GOOD | sys::TG_RX_L4_CKSUM_BAD, 0), (Good, Bad));
+        assert_eq!(said(sys::TG_RX_IP_CKSUM_BAD, 0), (Bad, Unchecked));
+        assert_eq!(said(sys::TG_RX_L4_CKSUM_BAD | sys::TG_RX_L4_CKSUM_GOOD, 0), (Unchecked, Good));
+        // VXLAN, by its type or because the outer header was looked at, too.
+        assert_eq!(said(sys::TG_RX_L4_CKSUM_BAD, 0x3000), (Unchecked, Unchecked));
+        assert_eq!(said(sys::TG_RX_L4_CKSUM_BAD | sys::TG_RX_OUTER_CKSUM, 0), (Unchecked, Unchecked));
     }
 }

@@ -43,6 +43,10 @@ pub struct PortConfig {
     pub promiscuous: bool,
     pub rss: bool,
     pub timestamps: bool,
+    /// Have it check checksums.
+    pub checksums: bool,
+    /// Have it hash packets even with one queue.
+    pub hash: bool,
 }
 
 impl Default for PortConfig {
@@ -56,6 +60,8 @@ impl Default for PortConfig {
             promiscuous: true,
             rss: true,
             timestamps: true,
+            checksums: false,
+            hash: false,
         }
     }
 }
@@ -100,6 +106,10 @@ pub struct Queues {
     /// The port spreads packets by a symmetric hash.
     pub rss: bool,
     pub timestamps: bool,
+    /// It checks checksums of IPv4, TCP or UDP.
+    pub checksums: bool,
+    /// Packets come with a hash of their addresses, fragments too, which both directions share.
+    pub hash: bool,
     pub mtu: u16,
 }
 
@@ -178,6 +188,8 @@ impl Port {
             promiscuous: config.promiscuous.into(),
             want_rss: config.rss.into(),
             want_timestamps: config.timestamps.into(),
+            want_checksums: config.checksums.into(),
+            want_hash: config.hash.into(),
             pools: raw.as_mut_ptr(),
             ..Default::default()
         };
@@ -196,6 +208,8 @@ impl Port {
             tx: (0..config.tx_queues).map(|queue| TxQueue { port: port.clone(), queue }).collect(),
             rss: c.rss_on != 0,
             timestamps: c.timestamps_on != 0,
+            checksums: c.checksums_on != 0,
+            hash: c.hash_on != 0,
             mtu: c.set_mtu,
             port,
         })

@@ -149,6 +149,8 @@ counters! {
     shed_tx,
     /// Frames that found no room on the way to another worker.
     shed_ring,
+    /// Frames whose worker was chosen by the hash of their port.
+    spread_by_hash,
     /// Frames in several pieces that were put together.
     linearized,
     /// Frames too long to be put together.

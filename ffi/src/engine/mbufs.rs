@@ -3,6 +3,7 @@
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
+use tidegate_core::packet::checksum::Sums;
 use tidegate_dataplane::dpdk::Mbuf;
 
 use super::{BURST, Res, TG_ERR_INVALID, TG_ERR_NULL, Use, err, tg_packet, tg_verdict};
@@ -24,11 +25,11 @@ const EMPTY: tg_packet = tg_packet {
 };
 
 impl Use {
-    /// The packet of an mbuf; one in several pieces is put together behind what `joined` has.
+    /// The packet of an mbuf, and what is known of its checksums; one in several pieces is put together behind what `joined` has.
     ///
     /// # Safety
     /// `raw` is an mbuf of the caller, who keeps it for as long as the packet is used.
-    unsafe fn packet(raw: *mut rte_mbuf, now: u64, joined: &mut Vec<u8>) -> Res<tg_packet> {
+    unsafe fn packet(raw: *mut rte_mbuf, now: u64, joined: &mut Vec<u8>) -> Res<(tg_packet, Sums)> {
         let Some(raw) = NonNull::new(raw) else { return err(TG_ERR_NULL, "an mbuf is NULL") };
         // SAFETY: it stays the caller's: this handle frees nothing.
         let m = ManuallyDrop::new(unsafe { Mbuf::from_raw(raw.cast()) });
@@ -38,7 +39,7 @@ impl Use {
             None if m.copy_to(joined) => joined.get(at..).unwrap_or(&[]),
             None => return err(TG_ERR_INVALID, format!("a packet of {} bytes in pieces", m.len())),
         };
-        Ok(tg_packet {
+        let packet = tg_packet {
             data: data.as_ptr(),
             len: data.len() as u32,
             rss_hash: m.rss_hash().unwrap_or(0),
@@ -47,7 +48,8 @@ impl Use {
             port: m.port(),
             link_type: 0,
             reserved: 0,
-        })
+        };
+        Ok((packet, m.sums()))
     }
 
     /// Takes mbufs through the engine in bursts.
@@ -69,10 +71,11 @@ impl Use {
         for (b, burst) in mbufs.chunks(BURST).enumerate() {
             joined.clear();
             let mut packets = [EMPTY; BURST];
-            for (to, &m) in packets.iter_mut().zip(burst) {
+            let mut sums = [Sums::UNKNOWN; BURST];
+            for ((to, sum), &m) in packets.iter_mut().zip(&mut sums).zip(burst) {
                 // SAFETY: as above.
                 match unsafe { Self::packet(m, now, &mut joined) } {
-                    Ok(p) => *to = p,
+                    Ok((p, s)) => (*to, *sum) = (p, s),
                     Err(e) => out = Err(e),
                 }
             }
@@ -82,7 +85,7 @@ impl Use {
             let list = &packets[..burst.len()];
             let to = if verdicts.is_null() { verdicts } else { verdicts.wrapping_add(b * BURST) };
             // SAFETY: the bytes are those of mbufs, or of `joined`, which is not touched meanwhile; for verdicts as above.
-            out = unsafe { self.bursts(list, to) };
+            out = unsafe { self.told::<true>(list, &sums, to) };
             if out.is_err() {
                 break;
             }
