@@ -17,6 +17,8 @@ use crate::rules::{Compiled, RuleSetHandle, Wish};
 
 /// Frames taken at a time.
 const BATCH: usize = 256;
+/// Flows ended at a time when nothing more comes, so that not all their rows wait at once.
+const ENDED: usize = 4096;
 /// Longest stay away from Python, so that an interrupt is noticed.
 const TURN: Duration = Duration::from_millis(100);
 
@@ -226,18 +228,17 @@ impl Run {
         Run { source, engine, verdicts: vec![Verdict::Forward; BATCH], ended: false }
     }
 
-    /// Inspects the next frames. At the end all flows end.
+    /// Inspects the next frames. Behind the last of them all flows end, some in a step.
     pub fn step(&mut self, sink: &mut dyn EventSink) -> Result<Step, Fault> {
         if self.ended {
             return Ok(Step::End);
         }
         let (engine, verdicts) = (&mut self.engine, &mut self.verdicts);
         let step = self.source.next(|frames| engine.process(frames, verdicts, sink));
-        if !matches!(step, Ok(Step::Frames | Step::Opened)) {
-            self.ended = true;
-        }
-        if matches!(step, Ok(Step::End)) {
-            engine.finish(sink);
+        match step {
+            Ok(Step::End) if engine.finish_some(ENDED, sink) => return Ok(Step::Frames),
+            Ok(Step::End) | Err(_) => self.ended = true,
+            Ok(Step::Frames | Step::Opened) => {}
         }
         step
     }

@@ -293,8 +293,18 @@ impl Engine {
 
     /// The source of packets ended: every flow is finished and reported.
     pub fn finish(&mut self, sink: &mut dyn EventSink) {
+        while self.finish_some(usize::MAX, sink) {}
+    }
+
+    /// The same for at most so many flows, for callers that want to do something with their events in between. Whether
+    /// it is to be called again.
+    pub fn finish_some(&mut self, most: usize, sink: &mut dyn EventSink) -> bool {
         let mut at = 0;
-        while let Some(ix) = self.flows.next_live(at) {
+        for _ in 0..most.max(1) {
+            let Some(ix) = self.flows.next_live(at) else {
+                self.app.finish(&mut self.app_pool);
+                return false;
+            };
             // Flows are taken in order of their numbers: what they hold can be asked for ahead.
             let ahead = |n: u32| crate::flow::FlowIx(ix.0.saturating_add(n));
             let tcp = self.flows.prefetch_record(ahead(6), ahead(3));
@@ -307,7 +317,7 @@ impl Engine {
             self.end_flow(ix, sink);
             at = ix.0 + 1;
         }
-        self.app.finish(&mut self.app_pool);
+        true
     }
 
     /// Counters since construction.
