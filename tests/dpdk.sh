@@ -50,6 +50,7 @@ rules=
 [ ! -d "$shared/rules" ] || [ "$how" != full ] || rules="--rules $shared/rules/et-open/et-open.rules"
 # shellcheck disable=SC2086
 try python3 tests/dpdk_soak.py --engine "$engine" --packets "$packets" --reload "$([ "$how" = full ] && echo 10 || echo 2)" $rules
+try python3 tests/dpdk_soak.py --engine "$engine" --link vhost --packets $((packets / 5)) --reload 2
 # Last, as it replaces the program.
 [ "$how" != full ] || try sh tests/dpdk_static.sh "$profile"
 [ -z "$bad" ] || { echo "failed:$bad"; exit 1; }

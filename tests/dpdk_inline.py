@@ -322,10 +322,13 @@ def main():
         with open(engine.listed, "w") as f:
             f.write("fd09::2/127\n")
         r = engine.ask(command="reload-rules")
+        # The reply says that workers have been told; they look between two bursts.
+        time.sleep(0.2)
         six, four = ping("fd09::2", count=3), ping("10.9.0.2", count=3)
         b = engine.ask(command="offload")["blocklist"]
         open(engine.listed, "w").close()
         engine.ask(command="reload-rules")
+        time.sleep(0.2)
         again = ping("fd09::2", count=3)
         check("a listed network is cut off until it is listed no more", r["return"] == "OK" and " 0 received" in six
               and " 0% packet loss" in four and " 0% packet loss" in again and b["software_packets"] >= 3

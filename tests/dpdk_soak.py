@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """dpdk_soak.py - packets in = packets out + dropped by verdict + counted as shed, to the packet, under load.
 
-    dpdk_soak.py --engine BIN [--packets 100000000] [--rules FILE] [--reload 10] [--fail open]
+    dpdk_soak.py --engine BIN [--link memif|vhost] [--packets 100000000] [--rules FILE] [--reload 10] [--fail open]
 
-dpdk-testpmd makes packets of many flows on two memif ports; `tidegate run --dpdk ... --inline 0:1` joins them. Rules are
+dpdk-testpmd makes packets of many flows on two memif ports, or on two vhost-user ports that the engine is the virtio-user
+end of, as a virtual machine's would be; `tidegate run --dpdk ... --inline 0:1` joins them. Rules are
 reloaded every `--reload` seconds, a worker's engine is made to fail in between. At the end testpmd stops sending and
 receives what is left; then what testpmd sent must be what the engine received, what the engine forwarded must be what
 testpmd received, and the engine's own counters must add up. Standard library and dpdk-testpmd only.
@@ -14,8 +15,9 @@ EAL = "--no-huge --no-shconf --no-telemetry --no-pci"
 
 
 class Testpmd:
-    def __init__(self, tmp, flows, size):
-        vdevs = [f"--vdev=net_memif{i},role=server,id={i},socket={tmp}/m{i}.sock,socket-abstract=no,rsize=11" for i in (0, 1)]
+    def __init__(self, tmp, flows, size, link):
+        vdevs = [f"--vdev=net_vhost{i},iface={tmp}/v{i}.sock" for i in (0, 1)] if link == "vhost" else [
+            f"--vdev=net_memif{i},role=server,id={i},socket={tmp}/m{i}.sock,socket-abstract=no,rsize=11" for i in (0, 1)]
         # Without a terminal its output would lag behind its prompts.
         cmd = ["stdbuf", "-oL", "dpdk-testpmd", *EAL.split(), "-m", "256", "--file-prefix=tgsoak", "--lcores=0@(0-1),1@(0-1)", *vdevs, "--", "-i",
                "--forward-mode=flowgen", f"--flowgen-flows={flows}", "--total-num-mbufs=32768", f"--txpkts={size}", "--txd=2048",
@@ -77,6 +79,7 @@ def ask(path, timeout=120, **command):
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--engine", required=True)
+    a.add_argument("--link", default="memif", choices=["memif", "vhost"])
     a.add_argument("--packets", type=int, default=100_000_000)
     a.add_argument("--rules")
     a.add_argument("--reload", type=float, default=10)
@@ -101,11 +104,13 @@ def main():
         if not o.rules:
             with open(rules, "w") as f:
                 f.write('drop udp any any -> 10.254.0.77 any (msg:"one in many"; sid:1;)\n')
-        maker = Testpmd(tmp, o.flows, o.size)
+        maker = Testpmd(tmp, o.flows, o.size, o.link)
         engine = None
         try:
             vdevs = " ".join(f"--vdev=net_memif{i},role=client,id={i},socket={tmp}/m{i}.sock,socket-abstract=no,rsize=11"
                              for i in (0, 1))
+            if o.link == "vhost":
+                vdevs = " ".join(f"--vdev=net_virtio_user{i},path={tmp}/v{i}.sock,queue_size=1024" for i in (0, 1))
             log = open(os.path.join(tmp, "log"), "wb")
             engine = subprocess.Popen([o.engine, "run", "--dpdk", f"{EAL} {vdevs}", "--inline", "0:1", "-S", rules, "-l", tmp,
                                        "--control", control, "--allow-faults", "--fail", o.fail, "--memory", "64mb", "-k",

@@ -273,6 +273,10 @@ impl Pair {
                 counted = now;
                 self.wires.iter_mut().for_each(Wire::count);
             }
+            // Before frames that came while nothing was to do: new rules and lists hold for them.
+            w.between(now);
+            // Nobody keeps rules in hardware here.
+            w.sink.ended.clear();
             let mut got = 0;
             for from in 0..2 {
                 match self.pass(from, w, now) {
@@ -282,9 +286,6 @@ impl Pair {
                     Err(e) => result = Err(e),
                 }
             }
-            w.between(now);
-            // Nobody keeps rules in hardware here.
-            w.sink.ended.clear();
             if result.is_err() {
                 break;
             }
