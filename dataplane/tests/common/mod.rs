@@ -83,13 +83,13 @@ pub fn frames(packets: &[Packet]) -> Vec<Frame<'_>> {
         .collect()
 }
 
-/// Runs everything through `engine` in batches and finishes it.
+/// Runs everything through `engine` in batches and finishes it, as many flows at a time.
 pub fn run(engine: &mut Engine, frames: &[Frame<'_>], batch: usize, sink: &mut dyn EventSink) {
     let mut verdicts = [Verdict::Forward; 256];
     for b in frames.chunks(batch) {
         engine.process(b, &mut verdicts, sink);
     }
-    engine.finish(sink);
+    while engine.finish_some(batch, sink) {}
 }
 
 /// The EVE file that `frames` give.
