@@ -13,7 +13,7 @@ use super::column::{Column, Kind};
 pub type Spec = (&'static str, Kind);
 
 /// Values of a batch, about: a wide table has fewer rows in one, so that it takes as much memory.
-const VALUES: usize = 640 << 10;
+const VALUES: usize = 256 << 10;
 
 /// Columns that are filled a row at a time.
 pub struct Rows {
