@@ -45,6 +45,7 @@ if tests/pmd/build.sh "$PWD/out/pmd"; then
 else
     echo "not run: the test driver could not be built"
 fi
+try python3 tests/dpdk_rate.py --engine "$engine"
 try sh tests/ffi/dpdk.sh "$profile"
 rules=
 [ ! -d "$shared/rules" ] || [ "$how" != full ] || rules="--rules $shared/rules/et-open/et-open.rules"

@@ -1,8 +1,15 @@
-//! `tidegate bench`: what a packet costs here, stage by stage, without any port.
+//! `tidegate bench`: what a packet costs here, stage by stage, without any port; or how much goes through ports.
 //!
 //! In: a capture held in memory, or frames of so many flows made here. Out: a table or JSON. Stages are cumulative: what
 //! an engine costs with rules, without them, and what its decoder alone costs. Latency is the time of a burst, which is
-//! how long its last packet waits. Ports are measured by `tidegate run --dpdk` (see benches/versus_testpmd.py).
+//! how long its last packet waits. With `--dpdk` the highest rate without loss through ports is searched instead (`rate`).
+
+#[cfg(any(test, feature = "dpdk"))]
+mod histogram;
+#[cfg(feature = "dpdk")]
+mod rate;
+#[cfg(any(test, feature = "dpdk"))]
+mod search;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,6 +28,8 @@ use crate::load;
 
 /// Rounds of each stage; the median and the best are told.
 const ROUNDS: usize = 5;
+/// Flows of frames made here.
+const FLOWS: u32 = 1_000_000;
 
 /// Frames in one piece of memory.
 struct Replay {
@@ -157,6 +166,15 @@ fn machine() -> String {
 
 pub fn main(a: &BenchArgs) -> ExitCode {
     super::pages::allow();
+    if a.dpdk.is_some() {
+        return match through_ports(a) {
+            Ok(code) => code,
+            Err(e) => {
+                eprintln!("tidegate: {e}");
+                ExitCode::from(WRONG_INPUT)
+            }
+        };
+    }
     match run(a) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
@@ -166,7 +184,19 @@ pub fn main(a: &BenchArgs) -> ExitCode {
     }
 }
 
+/// The search for the highest rate through ports.
+fn through_ports(a: &BenchArgs) -> Result<ExitCode, String> {
+    #[cfg(feature = "dpdk")]
+    return rate::run(a);
+    #[cfg(not(feature = "dpdk"))]
+    {
+        let _ = a;
+        Err("--dpdk: this program was built without DPDK (cargo build --features dpdk)".into())
+    }
+}
+
 fn run(a: &BenchArgs) -> Result<(), String> {
+    let flows = a.flows.unwrap_or(FLOWS);
     #[cfg(target_os = "linux")]
     if let Some(core) = a.core {
         let mut set = nix::sched::CpuSet::new();
@@ -177,12 +207,12 @@ fn run(a: &BenchArgs) -> Result<(), String> {
     let settings = Settings::load(a.config.as_deref(), &Overrides::default()).map_err(|e| e.to_string())?;
     let replay = match &a.read {
         Some(p) => Replay::capture(p)?,
-        None => Replay::made(a.flows.clamp(1, 1 << 24), a.size),
+        None => Replay::made(flows.clamp(1, 1 << 24), a.size),
     };
     let memory = match &a.memory {
         Some(m) => yaml::size(m).ok_or_else(|| format!("--memory {m}: not a size"))?,
         // The flow table takes a quarter.
-        None if a.read.is_none() => (u64::from(a.flows) * 5120).max(256 << 20),
+        None if a.read.is_none() => (u64::from(flows) * 5120).max(256 << 20),
         None => 256 << 20,
     };
     let mode = Mode { ips: false, ignore_checksums: true, memory };
@@ -225,8 +255,10 @@ fn tell(a: &BenchArgs, r: &Replay, stages: &[Stage], rules: usize) {
     let bytes: usize = r.frames.iter().map(|f| f.1).sum();
     let mean = bytes as f64 / r.frames.len() as f64;
     let ticks = ticks();
-    let source =
-        a.read.as_ref().map_or_else(|| format!("{} flows, made here", a.flows), |p| p.display().to_string());
+    let source = a.read.as_ref().map_or_else(
+        || format!("{} flows, made here", a.flows.unwrap_or(FLOWS)),
+        |p| p.display().to_string(),
+    );
     if a.json {
         let mut j = Json::default();
         j.open("");

@@ -197,7 +197,9 @@ pub struct LiveArgs {
 #[command(after_help = "Examples:\n  \
     tidegate bench                                one packet of each of a million flows, 64 bytes on the wire\n  \
     tidegate bench -r traffic.pcap -S et-open/    a capture, held in memory, and rules\n  \
-    tidegate bench --json --core 2")]
+    tidegate bench --json --core 2\n  \
+    tidegate bench --dpdk '-l 0-1 -a 03:00.0 -a 03:00.1' --rate-search --trial 60    a device between two ports\n  \
+    tidegate bench --dpdk '--no-huge --no-pci --vdev=net_ring0 --vdev=net_ring1' --rate-search --under-test looped")]
 pub struct BenchArgs {
     /// Capture to replay from memory; without it frames are made
     #[arg(short = 'r', value_name = "FILE")]
@@ -208,9 +210,9 @@ pub struct BenchArgs {
     /// Configuration in Suricata's YAML
     #[arg(short = 'c', value_name = "YAML")]
     pub config: Option<PathBuf>,
-    /// Flows of frames made here
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
-    pub flows: u32,
+    /// Flows of frames made here [default: 1000000, through ports 1000]
+    #[arg(long, value_name = "N")]
+    pub flows: Option<u32>,
     /// Bytes of frames made here, without the check sequence
     #[arg(long, value_name = "BYTES", default_value_t = 60)]
     pub size: usize,
@@ -223,6 +225,31 @@ pub struct BenchArgs {
     /// Run on this core
     #[arg(long, value_name = "N")]
     pub core: Option<usize>,
+    /// Measure through the ports of DPDK that these arguments of its EAL name
+    #[arg(long, value_name = "EAL ARGS", allow_hyphen_values = true, requires = "rate_search", conflicts_with_all = ["read", "core"])]
+    pub dpdk: Option<String>,
+    /// Search the highest rate without loss, as RFC 2544 does
+    #[arg(long, requires = "dpdk")]
+    pub rate_search: bool,
+    /// What is measured: something outside, between port 0, which sends, and port 1 (or port 0 alone); or an engine here, at the
+    /// far end of port 0, on port 1 (joined), or between ports that receive what they send (looped: net_ring)
+    #[arg(long, value_name = "WHAT", value_parser = ["outside", "joined", "looped"], default_value = "outside")]
+    pub under_test: String,
+    /// Frame sizes in bytes, check sequence included
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "64,128,256,512,1024,1280,1518")]
+    pub sizes: Vec<usize>,
+    /// Seconds of a trial
+    #[arg(long, value_name = "S", default_value_t = 10.0)]
+    pub trial: f64,
+    /// Packets that may be lost, percent
+    #[arg(long, value_name = "P", default_value_t = 0.0)]
+    pub tolerance: f64,
+    /// How finely to search, percent of the highest rate tried
+    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    pub resolution: f64,
+    /// Highest rate to try, packets a second; without it what the port takes when it is sent to as fast as it goes
+    #[arg(long, value_name = "PPS")]
+    pub rate_max: Option<f64>,
     /// JSON instead of a table
     #[arg(long)]
     pub json: bool,

@@ -1,6 +1,5 @@
 //! Arguments of the EAL and of its devices.
 
-use super::Options;
 use crate::dpdk::{DpdkError, Eal};
 
 /// The CPUs that this process may use.
@@ -40,8 +39,8 @@ pub(super) fn device_arg<'a>(args: &'a str, key: &str) -> Option<&'a str> {
 }
 
 /// Starts the EAL with lcores for `workers` lanes unless the arguments name some.
-pub(super) fn start_eal(o: &Options) -> Result<Eal, DpdkError> {
-    let mut args = words(&o.eal);
+pub fn start_eal(eal: &str, workers: usize) -> Result<Eal, DpdkError> {
+    let mut args = words(eal);
     let has = |names: &[&str]| {
         args.iter().any(|a| {
             names.iter().any(|n| a == n || (n.len() > 2 || !a.starts_with("--")) && a.starts_with(n))
@@ -52,7 +51,7 @@ pub(super) fn start_eal(o: &Options) -> Result<Eal, DpdkError> {
         let cpus = cpus();
         let all: Vec<String> = cpus.iter().map(usize::to_string).collect();
         let mut map = format!("--lcores=0@({})", all.join(","));
-        for w in 0..o.workers.max(1) {
+        for w in 0..workers.max(1) {
             map.push_str(&format!(",{}@{}", w + 1, cpus[w % cpus.len()]));
         }
         more.push(map);

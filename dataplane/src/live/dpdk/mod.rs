@@ -11,5 +11,6 @@ mod out;
 mod setup;
 mod spread;
 
+pub use args::start_eal;
 pub use lane::Lane;
 pub use setup::{Options, Setup, reports, start};

@@ -62,7 +62,7 @@ fn invalid(what: impl Into<String>) -> DpdkError {
 
 /// Starts everything.
 pub fn start(o: &Options) -> Result<Setup, DpdkError> {
-    let eal = start_eal(o)?;
+    let eal = start_eal(&o.eal, o.workers)?;
     let mut lcores = eal.workers();
     if o.workers > 0 {
         if lcores.len() < o.workers {
