@@ -83,6 +83,9 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
     if !settings.ignored.is_empty() && !args.quiet {
         eprintln!("ignored settings: {}", settings.ignored.join(", "));
     }
+    if !settings.block_lists.is_empty() && !args.quiet {
+        eprintln!("block-lists: they hold back live traffic; captures are read without them");
+    }
     let filter = match args.filter.join(" ") {
         text if text.trim().is_empty() => None,
         text => Some(Filter::parse(&text).map_err(|e| e.to_string())?),
