@@ -5,7 +5,7 @@ on a capture ten times as long.
 
 Every measurement is a process of its own, and those that are compared run in turn; times are what a process takes from
 the call to the finished result, imports left out (nfstream's include its worker processes, which it begins itself).
-Memory is the peak as the kernel counts it, of the packets five and fifty times, each time later by the length of the
+Memory is the peak as the kernel counts it, of the packets ten and a hundred times, each time later by the length of the
 capture and an hour.
 """
 
@@ -223,8 +223,8 @@ def memory(capture: str) -> bool:
     with tempfile.TemporaryDirectory(dir=Path(capture).parent) as folder:
         # More than once: flows time out while others begin, and batches are full, as in the rest of a long capture.
         short, long = Path(folder) / "short.pcap", Path(folder) / "longer.pcap"
-        longer(Path(capture), short, 5)
-        longer(Path(capture), long, 50)
+        longer(Path(capture), short, 10)
+        longer(Path(capture), long, 100)
         for name, code in CONSTANT.items():
             one, ten = run(code, str(short)), run(code, str(long))
             # A tenth more is the spread of allocators and writers, not growth with the capture.
