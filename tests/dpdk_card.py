@@ -7,7 +7,9 @@ Of a capture with some wrong checksums the events are the same whether the engin
 the card tells some; what a card calls wrong counts as wrong, and with `-k none` nothing does. Two workers behind one
 queue give the events of one, by the card's hash and without it. Standard library only.
 """
-import argparse, collections, json, os, shutil, socket, struct, subprocess, sys, tempfile, time
+import argparse, collections, json, os, struct, subprocess, sys, tempfile, time
+
+from dpdk_common import ask, driver
 
 EAL = "--no-huge --no-shconf --no-telemetry --no-pci --log-level=*:4"
 CSUM = "".join(f'alert {p} any any -> any any (msg:"{k}"; {k}:invalid; sid:{900 + i};)\n' for i, (p, k) in enumerate(
@@ -64,10 +66,7 @@ def run(o, tmp, name, frames, device, more):
             while time.time() < until and p.poll() is None and stats.get("dataplane.received", 0) < frames:
                 time.sleep(0.1)
                 if os.path.exists(control):
-                    s = socket.socket(socket.AF_UNIX)
-                    s.connect(control)
-                    s.sendall(b'{"command":"stats"}\n')
-                    stats = json.loads(s.makefile().readline())["counters"]
+                    stats = ask(control, command="stats")["counters"]
             p.terminate()
             code = p.wait(timeout=10)
         finally:
@@ -113,13 +112,7 @@ def main():
     for x in ("engine", "driver", "file", "rules"):
         a.add_argument("--" + x, required=True)
     o = a.parse_args()
-    if not os.path.exists(o.driver):
-        print(f"not run: {o.driver} is not there (tests/pmd/build.sh makes it)")
-        sys.exit(77)
-    # DPDK loads no driver from below a folder that everybody may write to, such as /tmp.
-    safe = next((d for d in ("/run", os.path.expanduser("~")) if os.access(d, os.W_OK)), None)
-    with tempfile.TemporaryDirectory(prefix="tidegate-card-") as tmp, tempfile.TemporaryDirectory(dir=safe) as place:
-        o.driver = shutil.copy(o.driver, place)
+    with tempfile.TemporaryDirectory(prefix="tidegate-card-") as tmp, driver(o.driver) as o.driver:
         frames, tcp, wrong, ip = spoil(o.file, f"{tmp}/c.pcap")
         with open(f"{tmp}/rules", "w") as f:
             f.write(open(o.rules).read() + CSUM)

@@ -10,7 +10,9 @@ engine, a reload and a bad reload lose nothing; SIGTERM under load ends it in tw
 that of a kernel bridge in its place. Says so and exits 77 without the right to make namespaces. Standard library, ip,
 ethtool, ping and curl only.
 """
-import argparse, hashlib, json, os, re, signal, socket, struct, subprocess, sys, tempfile, threading, time
+import argparse, hashlib, json, os, re, signal, subprocess, sys, tempfile, time
+
+from dpdk_common import ask
 
 NS = {n: f"tg{n}{os.getpid() % 100000}" for n in "cms"}
 RULES = """\
@@ -77,11 +79,7 @@ class Engine:
         time.sleep(0.3)
 
     def ask(self, **command):
-        s = socket.socket(socket.AF_UNIX)
-        s.settimeout(60)
-        s.connect(self.socket)
-        s.sendall(json.dumps(command).encode() + b"\n")
-        return json.loads(s.makefile().readline())
+        return ask(self.socket, **command)
 
     def counters(self):
         return {k[10:]: v for k, v in self.ask(command="stats")["counters"].items() if k.startswith("dataplane.")}

@@ -8,7 +8,9 @@ A bypassed flow stops reaching the engine and its record still counts every pack
 Networks of a block list stop in the "hardware", or in software when it has no room; a reload takes out what is not listed
 any more, and a wrong list changes nothing. Standard library only.
 """
-import argparse, json, os, re, shutil, socket, struct, subprocess, sys, tempfile, time
+import argparse, json, os, re, struct, subprocess, sys, tempfile, time
+
+from dpdk_common import ask, driver
 
 EAL = "--no-huge --no-shconf --no-telemetry --no-pci --log-level=*:4"
 PACKETS = 400
@@ -47,14 +49,6 @@ RULES = ('alert udp any any -> any any (msg:"b"; content:"BYPASSME"; bypass; sid
          'drop udp 10.0.0.2 any -> any any (msg:"d"; sid:2;)\n')
 
 
-def ask(control, command):
-    s = socket.socket(socket.AF_UNIX)
-    s.settimeout(60)
-    s.connect(control)
-    s.sendall(json.dumps({"command": command}).encode() + b"\n")
-    return json.loads(s.makefile().readline())
-
-
 def run(o, tmp, name, room, inline, words=(b"BYPASSME", b"BLOCKME", b"ordinary"), rules_text=RULES, block=None, during=None,
         loops=1, enforce=True):
     """`block`: the text of a block list; `during(control, file of the list)` is called while frames come"""
@@ -89,7 +83,7 @@ def run(o, tmp, name, room, inline, words=(b"BYPASSME", b"BLOCKME", b"ordinary")
             during(control, listed)
         else:
             time.sleep(PACKETS * 3 / 1500 + 2)
-        stats = ask(control, "stats")["counters"]
+        stats = ask(control, command="stats")["counters"]
         p.terminate()
         code = p.wait(timeout=10)
     finally:
@@ -151,15 +145,15 @@ def blocked(o, tmp):
         def put(text):
             with open(listed, "w") as f:
                 f.write(text)
-            r = ask(control, "reload-rules")
+            r = ask(control, command="reload-rules")
             time.sleep(1)
-            return r, ask(control, "offload")["blocklist"]
+            return r, ask(control, command="offload")["blocklist"]
         time.sleep(1)
-        said["first"] = ask(control, "offload")["blocklist"]
+        said["first"] = ask(control, command="offload")["blocklist"]
         said["new"] = put("10.0.0.3\n198.51.100.0/24\n")
         said["bad"] = put("10.0.0.3\nwww.example.org\n")
         said["none"] = put("# nothing\n")
-        said["quiet"] = ask(control, "offload")["blocklist"]
+        said["quiet"] = ask(control, command="offload")["blocklist"]
 
     # Three addresses, each of which is two rules on two ports.
     code, stats, flows, ends, _ = run(o, tmp, "list-reload", 1000, True, words, "", "10.0.0.2\n203.0.113.0/25\n", reload, loops=0)
@@ -206,13 +200,7 @@ def main():
     a.add_argument("--rules-example")
     a.add_argument("--rules", type=int, default=1_000_000)
     o = a.parse_args()
-    if not os.path.exists(o.driver):
-        print(f"not run: {o.driver} is not there (tests/pmd/build.sh makes it)")
-        sys.exit(77)
-    # DPDK loads no driver from below a folder that everybody may write to, such as /tmp.
-    safe = next((d for d in ("/run", os.path.expanduser("~")) if os.access(d, os.W_OK)), None)
-    with tempfile.TemporaryDirectory(prefix="tidegate-offload-") as tmp, tempfile.TemporaryDirectory(dir=safe) as place:
-        o.driver = shutil.copy(o.driver, place)
+    with tempfile.TemporaryDirectory(prefix="tidegate-offload-") as tmp, driver(o.driver) as o.driver:
         for inline in (False, True):
             name = "inline" if inline else "mirror"
             code, stats, flows, ends, text = run(o, tmp, name, 1000, inline)

@@ -7,7 +7,9 @@ An engine between two net_ring ports passes some rate and, with a rule that drop
 --inline` between two net_memif ports is measured from outside by another process, and its own counters say how many frames
 it saw. Rates of this machine are no matter here. Standard library only.
 """
-import argparse, json, os, socket, subprocess, sys, tempfile, time
+import argparse, json, os, subprocess, sys, tempfile, time
+
+from dpdk_common import ask
 
 EAL = "--no-huge --no-shconf --no-telemetry --no-pci -m 256 --log-level=*:4"
 failures = []
@@ -62,10 +64,7 @@ def main():
                     raise RuntimeError(log.read()[-1500:])
                 vdevs = " ".join(f"--vdev=net_memif{i},role=client,id={i},socket={s},socket-abstract=no" for i, s in enumerate(sock))
                 j = search(o, f"--file-prefix=tgtest {vdevs}", "--sizes", "64,512")
-                s = socket.socket(socket.AF_UNIX)
-                s.connect(control)
-                s.sendall(b'{"command":"stats"}\n')
-                c = json.loads(s.makefile().readline())["counters"]
+                c = ask(control, command="stats")["counters"]
                 p.terminate()
                 code = p.wait(timeout=10)
             finally:

@@ -9,7 +9,9 @@ reloaded every `--reload` seconds, a worker's engine is made to fail in between.
 receives what is left; then what testpmd sent must be what the engine received, what the engine forwarded must be what
 testpmd received, and the engine's own counters must add up. Standard library and dpdk-testpmd only.
 """
-import argparse, json, os, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time
+import argparse, os, re, shutil, signal, subprocess, sys, tempfile, threading, time
+
+from dpdk_common import ask
 
 EAL = "--no-huge --no-shconf --no-telemetry --no-pci"
 
@@ -66,14 +68,6 @@ class Testpmd:
         if len(ports) != 2:
             return self.stats()
         return tuple(sum(int(re.search(rf"{k}-packets:\s*(\d+)", t).group(1)) for t in ports.values()) for k in ("RX", "TX"))
-
-
-def ask(path, timeout=120, **command):
-    s = socket.socket(socket.AF_UNIX)
-    s.settimeout(timeout)
-    s.connect(path)
-    s.sendall(json.dumps(command).encode() + b"\n")
-    return json.loads(s.makefile().readline())
 
 
 def main():

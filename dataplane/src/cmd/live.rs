@@ -11,7 +11,7 @@ use crate::config::{Overrides, Settings, yaml};
 use crate::live::blocklist::BlockList;
 use crate::live::manager::{self, Manager, Request};
 use crate::live::sink::{Channel, LiveSink, Writer};
-use crate::live::source::{FirstRules, RuleSource};
+use crate::live::source::{RuleSource, Rules};
 use crate::live::worker::{Fail, Worker};
 use crate::live::{control, prometheus};
 use crate::load::{self, Loaded};
@@ -26,7 +26,7 @@ struct Start<'a> {
     settings: Settings,
     mode: Mode,
     source: RuleSource,
-    rules: FirstRules,
+    rules: Rules,
     dir: PathBuf,
     fail: Fail,
 }
@@ -67,14 +67,15 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
     std::fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     let ignore_checksums = settings.pcap_checksums == crate::config::ChecksumMode::No;
     let mode = Mode { ips, ignore_checksums, memory };
-    let Loaded { set, sets, loaded: n, refused, skipped, .. } = loaded;
-    let rules = FirstRules {
+    let Loaded { set, sets, loaded: n, refused, skipped, took, .. } = loaded;
+    let rules = Rules {
         set: Arc::new(set),
         sets,
         blocks: Arc::new(blocks),
         loaded: n as u64,
         refused: refused.len() as u64,
         skipped: skipped as u64,
+        took,
     };
     let fail = if args.live.fail == "open" { Fail::Open } else { Fail::Closed };
     let start = Start { args, settings, mode, source, rules, dir, fail };

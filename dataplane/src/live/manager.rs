@@ -17,7 +17,7 @@ use tidegate_core::rules::SetStore;
 use super::blocklist::BlockList;
 use super::offload::blocks::BlocksOffload;
 use super::sink::{Channel, Class, OwnLines, Writer};
-use super::source::{FirstRules, RuleSource, Rules, compile};
+use super::source::{RuleSource, Rules, compile};
 use super::worker::{Answer, Counters, FlowList, Mailbox, NewRules, Order, Report};
 use crate::config::Settings;
 use crate::config::engine::Mode;
@@ -128,7 +128,7 @@ impl Manager {
         settings: Settings,
         mode: Mode,
         source: RuleSource,
-        rules: FirstRules,
+        rules: Rules,
         channel: Arc<Channel>,
         writer: Writer,
         stats_every: Option<Duration>,

@@ -12,8 +12,8 @@ use super::blocklist::BlockList;
 use crate::config::Settings;
 use crate::load;
 
-/// What is compiled and read.
-pub(super) struct Rules {
+/// What is compiled and read, with what is told of it.
+pub struct Rules {
     pub set: Arc<RuleSet>,
     pub sets: SetStore,
     pub blocks: Arc<BlockList>,
@@ -52,14 +52,4 @@ pub(super) fn compile(from: &RuleSource, settings: &Settings) -> Result<Rules, S
         sets: l.sets,
         blocks: Arc::new(blocks),
     })
-}
-
-/// Rules at the start, with what is told of them.
-pub struct FirstRules {
-    pub set: Arc<RuleSet>,
-    pub sets: SetStore,
-    pub blocks: Arc<BlockList>,
-    pub loaded: u64,
-    pub refused: u64,
-    pub skipped: u64,
 }
