@@ -514,6 +514,9 @@ typedef struct tg_engine_config {
     uint32_t events;
     // A sum of TG_ENGINE_ values.
     uint32_t flags;
+    // Keys the hash tables; zeros: 16 random bytes. Engines with the same secret give the same output for the same
+    // packets, flow numbers included. Set it for captures only: senders who know it can evict chosen flows.
+    uint8_t secret[16];
 } tg_engine_config;
 
 // What becomes of a packet: one of the TG_VERDICT_ values.

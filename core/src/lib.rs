@@ -12,11 +12,14 @@ pub mod detect;
 pub mod engine;
 pub mod event;
 pub mod flow;
+pub mod keyed;
 pub mod packet;
 pub mod pool;
 pub mod rules;
 pub mod sig;
 pub mod stream;
+
+pub use keyed::Secret;
 
 /// Which way bytes travel, seen from the flow: the client opened it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

@@ -8,6 +8,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use tidegate_core::Secret;
 use tidegate_core::engine::{Config, Engine, Frame};
 use tidegate_core::event::{NoSink, Verdict};
 use tidegate_core::flow::{FlowConfig, FlowTable};
@@ -142,7 +143,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         order.swap(i, (x % (i as u64 + 1)) as usize);
     }
     let streams = Streams::new(StreamConfig { max_sessions: 16, ..StreamConfig::default() });
-    let mut table = FlowTable::new(FlowConfig { max_flows: flows * 5 / 4, ..FlowConfig::default() });
+    let mut table =
+        FlowTable::new(FlowConfig { max_flows: flows * 5 / 4, ..FlowConfig::default() }, Secret::fixed(1));
     let mut one = PacketBuf::new(4);
     for f in &all {
         let mut b = std::mem::replace(&mut one, PacketBuf::new(0)).recycle();
@@ -204,7 +206,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let engine = || {
         let mut c = Config {
             memory: tidegate_core::engine::Memory { stream: 16 << 20, app: 16 << 20 },
-            ..Config::default()
+            ..Config::new(Secret::fixed(1))
         };
         c.flow.max_flows = flows * 5 / 4;
         c.stream.max_sessions = flows * 5 / 4;

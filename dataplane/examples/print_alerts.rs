@@ -12,6 +12,7 @@ use tidegate_dataplane::capture::Capture;
 use tidegate_dataplane::config::engine::Mode;
 use tidegate_dataplane::config::{Overrides, Settings};
 use tidegate_dataplane::load;
+use tidegate_dataplane::secret::CAPTURES;
 
 struct Print;
 
@@ -30,8 +31,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let settings = Settings::load(None, &Overrides::default())?;
     let rules = Arc::new(load::load(&[rules], &settings, None)?.set);
-    let mut engine =
-        Engine::new(settings.engine(Mode { ips: false, ignore_checksums: false, memory: 256 << 20 }), rules);
+    let mut engine = Engine::new(
+        settings.engine(Mode { ips: false, ignore_checksums: false, memory: 256 << 20, secret: CAPTURES }),
+        rules,
+    );
 
     let mut capture = Capture::open(&capture)?;
     let mut verdicts = [Verdict::Forward; 32];

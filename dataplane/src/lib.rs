@@ -13,4 +13,5 @@ pub mod lists;
 #[cfg(unix)]
 pub mod live;
 pub mod load;
+pub mod secret;
 pub mod sets;

@@ -1,5 +1,6 @@
 //! Datasets and reputation lists of rules while an engine runs: numbers of the rule set go in, answers come out.
 
+use tidegate_core::Secret;
 use tidegate_core::detect::RuleSet;
 use tidegate_core::detect::inspect::Sets;
 use tidegate_core::rules::ir::{DatasetOp, DatasetType};
@@ -12,8 +13,9 @@ pub struct EngineSets {
 }
 
 impl EngineSets {
-    /// Takes the memory of every set that `rules` name.
-    pub fn new(rules: &RuleSet, store: &SetStore, seed: u64) -> EngineSets {
+    /// Takes the memory of every set that `rules` name; values are hashed under `secret`.
+    pub fn new(rules: &RuleSet, store: &SetStore, secret: Secret) -> EngineSets {
+        let seed = secret.word(*b"datasets");
         let make = |name: &str, fixed: bool| store.get(name).map(|s| HashSet::new(s, fixed, seed));
         EngineSets {
             sets: rules.datasets().iter().map(|d| (d.kind, make(&d.name, false))).collect(),

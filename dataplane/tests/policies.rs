@@ -4,6 +4,7 @@ mod common;
 
 use common::wire::Wire;
 use common::{engine, frames, rules, run, traffic};
+use tidegate_core::Secret;
 use tidegate_core::event::{DropReason, Event, EventSink};
 use tidegate_core::flow::{State, exception_target, flag};
 use tidegate_core::stream::ExceptionPolicy;
@@ -39,7 +40,8 @@ fn broken_dns(policy: &str, ips: bool) -> Story {
     let settings = Settings::load(None, &over).unwrap();
     let rules = rules(r#"alert tcp any any -> any 53 (msg:"late"; content:"late"; sid:1;)"#, &settings);
     assert_eq!(rules.refused, Vec::<String>::new());
-    let mut config = settings.engine(Mode { ips, ignore_checksums: true, memory: 8 << 20 });
+    let mut config =
+        settings.engine(Mode { ips, ignore_checksums: true, memory: 8 << 20, secret: Secret::fixed(1) });
     config.stream.inline = ips;
     let message = |m: &[u8]| [&(m.len() as u16).to_be_bytes()[..], m].concat();
     let mut wire = Wire::new();

@@ -25,6 +25,7 @@ use tidegate_core::event::{Event, EventSink, Verdict};
 use tidegate_dataplane::capture::Capture;
 use tidegate_dataplane::config::engine::Mode;
 use tidegate_dataplane::config::{Overrides, Settings};
+use tidegate_dataplane::secret::CAPTURES;
 
 const BURST: usize = 32;
 const MEMORY: u64 = 256 << 20;
@@ -73,14 +74,16 @@ fn round(
     run: &Run,
 ) -> u64 {
     let &Run { null_test, events } = run;
-    let mut config = settings.engine(Mode { ips: false, ignore_checksums: true, memory: MEMORY });
+    let mut config =
+        settings.engine(Mode { ips: false, ignore_checksums: true, memory: MEMORY, secret: CAPTURES });
     config.app.shown = true;
     let mut sink = Count(0);
     let mut seen = 0u64;
     let user = (&raw mut seen).cast();
     let (mut rust, c);
     let mut again = null_test.then(|| {
-        let mut config = settings.engine(Mode { ips: false, ignore_checksums: true, memory: MEMORY });
+        let mut config =
+            settings.engine(Mode { ips: false, ignore_checksums: true, memory: MEMORY, secret: CAPTURES });
         config.app.shown = true;
         (Engine::new(config, rules.clone()), Count(0))
     });

@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use tidegate_core::Secret;
 use tidegate_core::engine::{BURST, Engine, Frame};
 use tidegate_core::event::{Event, EventSink, Verdict};
 use tidegate_core::packet::checksum::Sums;
@@ -14,7 +15,9 @@ use tidegate_dataplane::eve::{Counts, DropsSeen};
 use tidegate_dataplane::sets::EngineSets;
 
 use crate::args::{self, sized};
-use crate::error::{Res, TG_ERR_INVALID, TG_ERR_MEMORY, TG_ERR_NULL, TG_ERR_STOPPED, err, fence, tg_status};
+use crate::error::{
+    Res, TG_ERR_INVALID, TG_ERR_IO, TG_ERR_MEMORY, TG_ERR_NULL, TG_ERR_STOPPED, err, fence, tg_status,
+};
 use crate::event::{self, Slot, tg_event, tg_event_fn};
 use crate::handle::{self, Inside, Object};
 use crate::packet::{TG_VERDICT_FORWARD, tg_packet, tg_verdict, verdict};
@@ -62,6 +65,9 @@ pub struct tg_engine_config {
     pub events: u32,
     /// A sum of TG_ENGINE_ values.
     pub flags: u32,
+    /// Keys the hash tables; zeros: 16 random bytes. Engines with the same secret give the same output for the same
+    /// packets, flow numbers included. Set it for captures only: senders who know it can evict chosen flows.
+    pub secret: [u8; 16],
 }
 
 sized!(tg_engine_config);
@@ -70,8 +76,6 @@ sized!(tg_engine_config);
 const MEMORY: u64 = 256 << 20;
 /// Least memory that gives every pool something.
 const LEAST_MEMORY: u64 = 1 << 20;
-/// Keys the hash of datasets; results do not depend on it.
-pub(crate) const SEED: u64 = 0x7469_6465_6761_7465;
 
 /// Bytes for packets in pieces of one burst.
 #[cfg(feature = "dpdk")]
@@ -343,6 +347,11 @@ pub unsafe extern "C" fn tg_engine_new(
     })
 }
 
+/// The secret of an engine whose caller sets none.
+pub(crate) fn random() -> Res<Secret> {
+    tidegate_dataplane::secret::random().or_else(|e| err(TG_ERR_IO, e))
+}
+
 fn make(rules: Option<&Rules>, config: Option<&tg_engine_config>) -> Res<Worker> {
     let flags = config.map_or(0, |c| c.flags);
     if flags & !(TG_ENGINE_INLINE | TG_ENGINE_IGNORE_CHECKSUMS) != 0 {
@@ -368,15 +377,19 @@ fn make(rules: Option<&Rules>, config: Option<&tg_engine_config>) -> Res<Worker>
     };
     let inline = flags & TG_ENGINE_INLINE != 0;
     let settings = said.read(inline)?;
+    let secret = match config.map_or([0; 16], |c| c.secret) {
+        none if none == [0; 16] => random()?,
+        some => Secret::random(some),
+    };
     let ignore_checksums = flags & TG_ENGINE_IGNORE_CHECKSUMS != 0;
-    let mut c = settings.engine(Mode { ips: inline, ignore_checksums, memory });
+    let mut c = settings.engine(Mode { ips: inline, ignore_checksums, memory, secret });
     let call = config.and_then(|c| c.on_event);
     // The callback sees transactions, whatever the outputs of the settings show.
     c.app.shown |= call.is_some();
     let set = rules.map(|r| r.set.clone()).unwrap_or_default();
     let mut engine = Engine::new(c, set);
     if let Some(r) = rules {
-        let sets = EngineSets::new(&r.set, &r.sets, SEED);
+        let sets = EngineSets::new(&r.set, &r.sets, secret);
         if !sets.is_empty() {
             engine.set_sets(Box::new(sets));
         }
@@ -503,7 +516,7 @@ pub unsafe extern "C" fn tg_engine_swap_rules(engine: *mut tg_engine, rules: *co
     fence(|| {
         // SAFETY: the caller promises so.
         let (mut e, rules) = unsafe { (Use::of(engine)?, handle::share::<Rules>(rules)?) };
-        let sets = EngineSets::new(&rules.set, &rules.sets, SEED);
+        let sets = EngineSets::new(&rules.set, &rules.sets, random()?);
         e.run(|engine, _| {
             engine.swap_rules(rules.set.clone());
             engine.set_sets(Box::new(sets));

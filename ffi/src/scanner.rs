@@ -161,7 +161,7 @@ pub unsafe extern "C" fn tg_scanner_new(
             spaces: on(TG_TEXT_SPACES),
         };
         let mut scanner = Scanner::new(rules.set.clone(), normalise);
-        let sets = EngineSets::new(&rules.set, &rules.sets, crate::engine::SEED);
+        let sets = EngineSets::new(&rules.set, &rules.sets, crate::engine::random()?);
         if !sets.is_empty() {
             scanner.set_sets(Box::new(sets));
         }

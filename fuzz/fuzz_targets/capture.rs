@@ -7,6 +7,7 @@ use tidegate_core::engine::Frame;
 use tidegate_core::event::{NoSink, Verdict};
 use tidegate_dataplane::capture::Capture;
 use tidegate_dataplane::config::engine::Mode;
+use tidegate_dataplane::secret::CAPTURES;
 use tidegate_fuzz::common;
 
 thread_local! {
@@ -15,7 +16,7 @@ thread_local! {
 }
 
 fn config() -> Config {
-    SETTINGS.with(|s| s.engine(Mode { ips: false, ignore_checksums: true, memory: 2 << 20 }))
+    SETTINGS.with(|s| s.engine(Mode { ips: false, ignore_checksums: true, memory: 2 << 20, secret: CAPTURES }))
 }
 
 fuzz_target!(|data: &[u8]| {

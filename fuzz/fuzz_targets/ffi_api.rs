@@ -452,6 +452,7 @@ fuzz_target!(|data: &[u8]| {
                 let mut a = Box::new(Asked { engine: null_mut(), stop: i.byte(), seen: 0 });
                 let mut c: tg_engine_config = unsafe { std::mem::zeroed() };
                 c.size = size_of::<tg_engine_config>();
+                c.secret = [1; 16];
                 if i.byte() == 7 {
                     c.size = usize::from(i.byte()) % c.size;
                 }

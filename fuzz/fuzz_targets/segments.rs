@@ -6,6 +6,7 @@ use std::fmt::Write;
 use tidegate_core::engine::Config;
 use tidegate_core::event::{Event, EventSink, Fields};
 use tidegate_dataplane::config::engine::Mode;
+use tidegate_dataplane::secret::CAPTURES;
 use tidegate_fuzz::common::wire::{ACK, PSH, Wire};
 use tidegate_fuzz::{Input, common};
 
@@ -97,7 +98,7 @@ fn records(port: u16, messages: &[(usize, &[u8])], cuts: &[usize]) -> Vec<String
 }
 
 fn config() -> Config {
-    SETTINGS.with(|s| s.engine(Mode { ips: false, ignore_checksums: true, memory: 2 << 20 }))
+    SETTINGS.with(|s| s.engine(Mode { ips: false, ignore_checksums: true, memory: 2 << 20, secret: CAPTURES }))
 }
 
 fuzz_target!(|data: &[u8]| {

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
+use tidegate_core::Secret;
 use tidegate_core::engine::{Engine, Frame};
 use tidegate_core::event::Verdict;
 use tidegate_dataplane::live::afpacket::Ring;
 
 use crate::errors;
 use crate::events::{Lines, entered, stats};
-use crate::rules::{RuleSetHandle, Wish};
+use crate::rules::{self, RuleSetHandle, Wish};
 
 /// Frames of a ring given to the engine at a time.
 const BURST: usize = 64;
@@ -50,22 +51,35 @@ fn code(v: Verdict) -> u8 {
 pub struct EngineHandle {
     core: Mutex<Core>,
     inline: bool,
+    secret: Secret,
 }
 
 #[pymethods]
 impl EngineHandle {
     #[new]
-    #[pyo3(signature = (rules, memory, inline, ignore_checksums))]
+    #[pyo3(signature = (rules, memory, inline, ignore_checksums, secret=None))]
     fn new(
         py: Python<'_>,
         rules: &RuleSetHandle,
         memory: u64,
         inline: bool,
         ignore_checksums: Option<bool>,
+        secret: Option<[u8; 16]>,
     ) -> PyResult<Self> {
-        let wish =
-            Wish { memory, inline, ignore_checksums, protocols: true, shown: true, tell_packets: false };
-        Ok(EngineHandle { core: Mutex::new(make(py, rules, wish)?), inline })
+        let secret = match secret {
+            Some(bytes) => Secret::random(bytes),
+            None => rules::secret(py)?,
+        };
+        let wish = Wish {
+            memory,
+            secret,
+            inline,
+            ignore_checksums,
+            protocols: true,
+            shown: true,
+            tell_packets: false,
+        };
+        Ok(EngineHandle { core: Mutex::new(make(py, rules, wish)?), inline, secret })
     }
 
     /// Inspects frames with their times (one for all, or one each) and gives the numbers of the verdicts.
@@ -122,7 +136,7 @@ impl EngineHandle {
         let (core, compiled) = (&mut *core, &rules.compiled);
         py.detach(|| {
             core.engine.swap_rules(compiled.set.clone());
-            if let Some(sets) = compiled.engine_sets() {
+            if let Some(sets) = compiled.engine_sets(self.secret) {
                 core.engine.set_sets(Box::new(sets));
             }
         });
@@ -169,6 +183,7 @@ impl LiveRun {
     ) -> PyResult<Self> {
         let wish = Wish {
             memory,
+            secret: rules::secret(py)?,
             inline: false,
             ignore_checksums,
             protocols: true,

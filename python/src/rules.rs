@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
+use tidegate_core::Secret;
 use tidegate_core::detect::RuleSet;
 use tidegate_core::engine::Engine;
 use tidegate_core::event::Action;
@@ -15,8 +16,10 @@ use tidegate_dataplane::sets::EngineSets;
 
 use crate::errors::{self, Refusal};
 
-/// Keys the hash of datasets; results do not depend on it.
-const SEED: u64 = 0x7469_6465_6761_7465;
+/// Random bytes from the system.
+pub fn secret(py: Python<'_>) -> PyResult<Secret> {
+    tidegate_dataplane::secret::random().map_err(|e| errors::config(py, e))
+}
 
 /// What was said about settings; read as a whole each time it is used.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +48,8 @@ pub struct Compiled {
 #[derive(Clone, Copy, Debug)]
 pub struct Wish {
     pub memory: u64,
+    /// Keys the hash tables.
+    pub secret: Secret,
     pub inline: bool,
     /// `None`: as the settings say.
     pub ignore_checksums: Option<bool>,
@@ -57,22 +62,22 @@ pub struct Wish {
 
 impl Compiled {
     /// The sets that its rules name, for one engine or scanner.
-    pub fn engine_sets(&self) -> Option<EngineSets> {
-        let sets = EngineSets::new(&self.set, &self.sets, SEED);
+    pub fn engine_sets(&self, secret: Secret) -> Option<EngineSets> {
+        let sets = EngineSets::new(&self.set, &self.sets, secret);
         (!sets.is_empty()).then_some(sets)
     }
 
     /// An engine, and how many places its flows have.
     pub fn engine(&self, settings: &Settings, wish: Wish) -> (Engine, usize) {
         let ignore_checksums = wish.ignore_checksums.unwrap_or(settings.pcap_checksums == ChecksumMode::No);
-        let mut c = settings.engine(Mode { ips: wish.inline, ignore_checksums, memory: wish.memory });
+        let mut c = settings.engine(Mode { ips: wish.inline, ignore_checksums, memory: wish.memory, secret: wish.secret });
         c.stream.checksum_compute |= wish.ignore_checksums == Some(false);
         c.app.off = !wish.protocols;
         c.app.shown = wish.shown;
         c.tell_packets = wish.tell_packets;
         let places = c.flow.max_flows.next_power_of_two();
         let mut engine = Engine::new(c, self.set.clone());
-        if let Some(sets) = self.engine_sets() {
+        if let Some(sets) = self.engine_sets(wish.secret) {
             engine.set_sets(Box::new(sets));
         }
         (engine, places)

@@ -91,6 +91,7 @@ impl Reading {
         let settings = self.settings()?;
         let wish = Wish {
             memory: self.memory,
+            secret: tidegate_dataplane::secret::CAPTURES,
             inline: self.inline,
             ignore_checksums: self.ignore_checksums,
             protocols: self.protocols,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
+use tidegate_core::Secret;
 use tidegate_core::engine::{ScanStream, Scanner as RuleEngine};
 use tidegate_core::sig::regex::Flags;
 use tidegate_core::sig::text::{Normalise, Scanner as Phrases, TextBuilder, TextScratch};
@@ -13,7 +14,7 @@ use tidegate_core::sig::{Set, SetBuilder, SetScratch, Stream};
 
 use crate::errors;
 use crate::events::entered;
-use crate::rules::{Compiled, RuleSetHandle};
+use crate::rules::{self, Compiled, RuleSetHandle};
 
 /// Id, start and end of a match.
 type Hit = (u32, u64, u64);
@@ -280,15 +281,23 @@ fn normalise(py: Python<'_>, names: &[String]) -> PyResult<Normalise> {
     Ok(n)
 }
 
+/// How scanners of rules are made.
+#[derive(Clone, Copy)]
+struct How {
+    normalise: Normalise,
+    /// Keys the hash of datasets.
+    secret: Secret,
+}
+
 enum Search {
     Phrases(Box<Phrases>, Pool<TextScratch>),
-    Rules(Arc<Compiled>, Normalise, Pool<RuleEngine>),
+    Rules(Arc<Compiled>, How, Pool<RuleEngine>),
 }
 
 impl Search {
-    fn rule_engine(compiled: &Compiled, n: Normalise) -> RuleEngine {
-        let mut s = RuleEngine::new(compiled.set.clone(), n);
-        if let Some(sets) = compiled.engine_sets() {
+    fn rule_engine(compiled: &Compiled, how: How) -> RuleEngine {
+        let mut s = RuleEngine::new(compiled.set.clone(), how.normalise);
+        if let Some(sets) = compiled.engine_sets(how.secret) {
             s.set_sets(Box::new(sets));
         }
         s
@@ -349,7 +358,10 @@ impl ScannerHandle {
                     made.map_err(|e: (usize, String)| errors::raise(py, "PatternError", (e.1, e.0)))?;
                 Search::Phrases(Box::new(built), Pool::new())
             }
-            (None, Some(r)) => Search::Rules(r.compiled.clone(), n, Pool::new()),
+            (None, Some(r)) => {
+                let secret = rules::secret(py)?;
+                Search::Rules(r.compiled.clone(), How { normalise: n, secret }, Pool::new())
+            }
             (None, None) => return Err(errors::config(py, "phrases or rules are needed")),
         };
         Ok(ScannerHandle { search })

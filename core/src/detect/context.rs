@@ -83,7 +83,6 @@ pub struct DetectConfig {
     pub body_step: [u32; 2],
     /// Largest buffer that transforms and built buffers may reach, bytes.
     pub scratch: usize,
-    pub seed: u64,
 }
 
 impl Default for DetectConfig {
@@ -95,7 +94,6 @@ impl Default for DetectConfig {
             body_min: [32 << 10, 40 << 10],
             body_step: [4 << 10, 16 << 10],
             scratch: 256 << 10,
-            seed: 0x7469_6465_6761_7465,
         }
     }
 }

@@ -18,6 +18,7 @@ use super::threshold::Thresholds;
 use crate::Dir;
 use crate::app::AppProto;
 use crate::event::Action;
+use crate::keyed::Secret;
 use crate::packet::{L4, Packet};
 use crate::pool::{BytePool, PBuf, Scratch};
 use crate::sig;
@@ -49,8 +50,8 @@ pub struct Detector {
 const MAX_WAITING: usize = 16;
 
 impl Detector {
-    /// Takes all memory that detection with `rules` needs.
-    pub fn new(cfg: &DetectConfig, rules: Arc<RuleSet>) -> Self {
+    /// Takes all memory that detection with `rules` needs; its tables are keyed under `secret`.
+    pub fn new(cfg: &DetectConfig, secret: Secret, rules: Arc<RuleSet>) -> Self {
         let mut d = Detector {
             bench: Bench {
                 vars: [0; 16],
@@ -72,8 +73,8 @@ impl Detector {
             waiting: Vec::with_capacity(4096),
             body_step: cfg.body_step,
             queue: Queue::new(cfg.packet_alert_max),
-            thresholds: Thresholds::new(cfg.threshold_slots, cfg.seed),
-            hosts: HostTable::new(cfg.host_slots, cfg.seed),
+            thresholds: Thresholds::new(cfg.threshold_slots, secret.key(*b"threshld")),
+            hosts: HostTable::new(cfg.host_slots, secret.key(*b"hosts   ")),
             counters: Counters::default(),
             rules: rules.clone(),
             lent: None,

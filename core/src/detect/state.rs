@@ -7,6 +7,7 @@
 use alloc::vec::Vec;
 
 use super::FlowDetect;
+use crate::keyed::Sip13;
 use crate::packet::Addr;
 use crate::pool::{BytePool, PBuf};
 use crate::rules::ir::{BitOp, Cmp, Track};
@@ -144,7 +145,7 @@ impl HostKey {
 pub struct HostTable<T> {
     slots: Vec<Slot<T>>,
     mask: usize,
-    seed: u64,
+    sip: Sip13,
     /// Entries pushed out before their time.
     pub evicted: u64,
 }
@@ -161,20 +162,18 @@ struct Slot<T> {
 const PROBES: usize = 16;
 
 impl<T: Copy + Default> HostTable<T> {
-    /// `slots` is rounded up to a power of two.
-    pub fn new(slots: usize, seed: u64) -> Self {
+    /// `slots` is rounded up to a power of two; keys are hashed under `key`.
+    pub fn new(slots: usize, key: [u64; 2]) -> Self {
         let n = slots.max(PROBES).next_power_of_two();
-        HostTable { slots: alloc::vec![Slot::default(); n], mask: n - 1, seed, evicted: 0 }
+        HostTable { slots: alloc::vec![Slot::default(); n], mask: n - 1, sip: Sip13::new(key), evicted: 0 }
     }
 
     fn start(&self, k: &HostKey) -> usize {
-        let mut h = self.seed ^ u64::from(k.what).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        for c in k.a.0.chunks_exact(8).chain(k.b.0.chunks_exact(8)) {
-            let v = u64::from_le_bytes([c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]]);
-            let m = u128::from(h ^ v) * 0xd6e8_feb8_6659_fd93;
-            h = (m as u64) ^ (m >> 64) as u64 ^ v.rotate_left(23);
-        }
-        h as usize
+        let word = |b: &[u8; 16], at: usize| {
+            b.get(at..).and_then(|b| b.first_chunk::<8>()).map_or(0, |b| u64::from_le_bytes(*b))
+        };
+        let (a, b) = (&k.a.0, &k.b.0);
+        self.sip.words([u64::from(k.what), word(a, 0), word(a, 8), word(b, 0), word(b, 8)]) as usize
     }
 
     /// The live value of a key.
@@ -269,7 +268,7 @@ mod tests {
 
     #[test]
     fn host_state_expires_and_never_grows() {
-        let mut t: HostTable<u32> = HostTable::new(64, 1);
+        let mut t: HostTable<u32> = HostTable::new(64, [1, 1]);
         for i in 0..10_000u32 {
             let k = HostKey::new(i, Track::Src, Addr::v4(i.to_be_bytes()), Addr::default());
             t.set(k, i, 100, 1);

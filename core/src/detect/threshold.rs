@@ -37,8 +37,8 @@ pub struct Thresholds {
 const SEC: u64 = 1_000_000_000;
 
 impl Thresholds {
-    pub fn new(slots: usize, seed: u64) -> Self {
-        Thresholds { table: HostTable::new(slots, seed) }
+    pub fn new(slots: usize, key: [u64; 2]) -> Self {
+        Thresholds { table: HostTable::new(slots, key) }
     }
 
     /// Counts a match of rule number `rule` and says what becomes of it. `flow` identifies the flow for
@@ -162,7 +162,7 @@ mod tests {
             timeout: 5,
             addrs: None,
         };
-        let mut table = Thresholds::new(1024, 7);
+        let mut table = Thresholds::new(1024, [7, 7]);
         times.iter().map(|s| table.count(&t, 1, 0, &Packet::new(&[], 1, s * SEC, 1), 0)).collect()
     }
 

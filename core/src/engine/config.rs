@@ -3,12 +3,15 @@
 use crate::app::AppConfig;
 use crate::detect::context::DetectConfig;
 use crate::flow::FlowConfig;
+use crate::keyed::Secret;
 use crate::packet::DecodeConfig;
 use crate::stream::StreamConfig;
 
 /// Settings of one engine. The memory it takes at construction is what these sizes add up to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Config {
+    /// Keys every hash table; has no default on purpose.
+    pub secret: Secret,
     pub decode: DecodeConfig,
     pub flow: FlowConfig,
     pub stream: StreamConfig,
@@ -22,6 +25,25 @@ pub struct Config {
     pub ips: bool,
     /// The sink is told of every packet with a flow ([`crate::event::EventSink::packet`]): for statistics of flows.
     pub tell_packets: bool,
+}
+
+impl Config {
+    /// The defaults under `secret`.
+    pub fn new(secret: Secret) -> Config {
+        Config {
+            secret,
+            decode: DecodeConfig::default(),
+            flow: FlowConfig::default(),
+            stream: StreamConfig::default(),
+            defrag: crate::stream::defrag::DefragConfig::default(),
+            app: AppConfig::default(),
+            detect: DetectConfig::default(),
+            memory: Memory::default(),
+            app_error: crate::stream::ExceptionPolicy::default(),
+            ips: false,
+            tell_packets: false,
+        }
+    }
 }
 
 /// Bytes of the two variable-size pools.

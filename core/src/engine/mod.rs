@@ -125,13 +125,13 @@ impl Engine {
         app.set_ruled(!rules.is_empty());
         Engine {
             decoder: Decoder::new(cfg.decode),
-            defrag: Defrag::new(&cfg.defrag),
-            flows: FlowTable::new(cfg.flow),
+            defrag: Defrag::new(&cfg.defrag, cfg.secret),
+            flows: FlowTable::new(cfg.flow, cfg.secret),
             streams: Streams::new(cfg.stream),
             app,
             raw_wanted: rules.raw_wanted,
             no_rules: rules.is_empty(),
-            detect: Detector::new(&cfg.detect, rules),
+            detect: Detector::new(&cfg.detect, cfg.secret, rules),
             stream_pool: BytePool::new(cfg.memory.stream),
             app_pool: BytePool::new(cfg.memory.app),
             state: Vec::with_capacity(max_flows),

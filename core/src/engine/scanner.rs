@@ -111,7 +111,8 @@ impl Scanner {
         let own = ScanStream::new(rules.len());
         let folded = if normalise == Normalise::NONE { 0 } else { (PART + Self::REACH) * GROWTH };
         Scanner {
-            detect: Detector::new(&cfg, rules),
+            // No table of a scanner is keyed by a sender's choice: text comes without addresses.
+            detect: Detector::new(&cfg, crate::Secret::fixed(0), rules),
             pool: BytePool::new(1 << 20),
             normalise,
             window: Vec::with_capacity(PART + Self::REACH),

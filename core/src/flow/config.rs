@@ -36,8 +36,6 @@ impl Group {
 pub struct FlowConfig {
     /// Flows reserved at construction; when all are taken the emergency rule of [`super::FlowTable`] applies.
     pub max_flows: usize,
-    /// Secret of the key hash.
-    pub seed: [u64; 2],
     /// VLAN identifiers are part of the key (`vlan.use-for-tracking`).
     pub vlan_tracking: bool,
     /// Tunnel depth is part of the key (`decoder.recursion-level.use-for-tracking`).
@@ -55,7 +53,6 @@ impl Default for FlowConfig {
         let t = |new, established, closed, bypassed| Timeouts { new, established, closed, bypassed };
         FlowConfig {
             max_flows: 64 << 10,
-            seed: [0x7469_6465_6761_7465, 0x666c_6f77_7461_626c],
             vlan_tracking: true,
             recursion_tracking: true,
             timeouts: [t(30, 300, 10, 100), t(30, 300, 0, 100), t(30, 300, 0, 100), t(30, 300, 0, 100)],

@@ -7,11 +7,12 @@ mod hashed;
 pub use hashed::Hashed;
 
 use super::entry;
-use super::hash::{Nh, Sip13};
+use super::hash::Nh;
 use super::key::{Kind, key_of};
 use super::wheel::Wheel;
 use super::{Cold, EndReason, FlowConfig, FlowIx, FlowView, Group, Hot, Key, State, flag};
 use crate::Dir;
+use crate::keyed::{Secret, Sip13};
 use crate::packet::{Head, Packet};
 use crate::pool;
 use crate::stream::Streams;
@@ -103,14 +104,14 @@ const LIVE: u32 = NIL - 1;
 const LOOK_FURTHER: usize = 15;
 
 impl FlowTable {
-    /// Takes all memory for `cfg.max_flows` flows.
-    pub fn new(cfg: FlowConfig) -> Self {
+    /// Takes all memory for `cfg.max_flows` flows; keys are hashed under `secret`.
+    pub fn new(cfg: FlowConfig, secret: Secret) -> Self {
         let n = cfg.max_flows.clamp(1, entry::MAX_FLOWS);
         // Buckets at half load when every flow is taken.
         let buckets = (n * 2).div_ceil(WAYS).next_power_of_two();
         FlowTable {
-            sip: Sip13::new(cfg.seed),
-            nh: Nh::new(cfg.seed),
+            sip: Sip13::new(secret.key(*b"flow ids")),
+            nh: Nh::new(secret.key(*b"flows   ")),
             buckets: vec![Bucket([[0; 2]; WAYS]); buckets],
             over: vec![0; buckets],
             mask: buckets as u64 - 1,

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::wheel::Wheel;
 use super::*;
+use crate::Secret;
 use crate::packet::{Embedded, L3, L4, Packet};
 use crate::stream::{StreamConfig, Streams};
 
@@ -50,7 +51,7 @@ fn flow(t: &mut FlowTable, p: &Packet<'_>) -> (FlowIx, Dir, bool) {
 }
 
 fn table(n: usize) -> FlowTable {
-    FlowTable::new(FlowConfig { max_flows: n, ..FlowConfig::default() })
+    FlowTable::new(FlowConfig { max_flows: n, ..FlowConfig::default() }, Secret::fixed(1))
 }
 
 #[test]
@@ -231,6 +232,64 @@ fn frame(p: &Packet<'_>) -> Vec<u8> {
     f
 }
 
+/// The key that versions before secrets had in their source, for everybody to read.
+const PUBLISHED: [u64; 2] = [0x7469_6465_6761_7465, 0x666c_6f77_7461_626c];
+
+/// Establishes a flow, then sends 64 further ones whose keys fall into its buckets under `known`, as whoever knows the
+/// key can compute them. Whether the flow is still there.
+fn survives(t: &mut FlowTable, known: &super::hash::Nh) -> bool {
+    const BUCKETS: u64 = 2048;
+    let plain = |p: &Packet<'_>| {
+        let end = |a: &Addr, port: u16| {
+            u64::from(u32::from_le_bytes(*a.0.first_chunk().unwrap())) << 16 | u64::from(port)
+        };
+        let (s, d) = (end(&p.src, p.sp), end(&p.dst, p.dp));
+        let (a, b) = (s.min(d), s.max(d));
+        known.two(a >> 16 | b >> 16 << 32, (a & 0xffff) | (b & 0xffff) << 16 | entry::UDP)
+    };
+    let victim = udp(1, 5000, 2, 53, T0);
+    flow(t, &victim);
+    let (ix, ..) = flow(t, &udp(2, 53, 1, 5000, T0));
+    assert_eq!(t.hot(ix).state, State::Established);
+    let home = plain(&victim) % BUCKETS;
+    let (mut sent, mut n) = (0, 0u32);
+    while sent < 64 {
+        n += 1;
+        let mut p = udp(3, (n & 0xffff) as u16, 4, 53, T0 + S);
+        p.src = Addr::v4([11, (n >> 16) as u8, 0, 1]);
+        if plain(&p).wrapping_sub(home) % BUCKETS >= 8 {
+            continue;
+        }
+        sent += 1;
+        while let Found::Ended(gone) = get(t, &p) {
+            t.remove(gone);
+        }
+        let back = Packet { src: p.dst, dst: p.src, sp: p.dp, dp: p.sp, ts: T0 + 2 * S, ..p.clone() };
+        flow(t, &p);
+        flow(t, &back);
+    }
+    matches!(get(t, &victim), Found::Flow { new: false, .. })
+}
+
+#[test]
+fn keys_made_for_published_constants_do_not_evict() {
+    // Who knows the key evicts the flow from a nearly empty table: so this traffic is harmful.
+    let secret = Secret::fixed(7);
+    let own = super::hash::Nh::new(secret.key(*b"flows   "));
+    let cfg = || FlowConfig { max_flows: 4096, ..FlowConfig::default() };
+    assert!(!survives(&mut FlowTable::new(cfg(), secret), &own));
+    // With the constants of the source, or with another engine's secret, nobody does.
+    for known in
+        [super::hash::Nh::new(PUBLISHED), own, super::hash::Nh::new(Secret::fixed(0).key(*b"flows   "))]
+    {
+        for n in 1..5 {
+            let mut t = FlowTable::new(cfg(), Secret::random([n; 16]));
+            assert!(survives(&mut t, &known));
+            assert_eq!(t.counters().evicted, 0);
+        }
+    }
+}
+
 proptest! {
     /// The short ways for TCP and UDP over IPv4 say what the general one says, in both directions; a table finds
     /// by one what came by another.
@@ -252,7 +311,7 @@ proptest! {
             recursion_tracking: by_recursion,
             ..FlowConfig::default()
         };
-        let mut t = FlowTable::new(cfg);
+        let mut t = FlowTable::new(cfg, Secret::fixed(1));
         let back = Packet { src: p.dst, dst: p.src, sp: dp, dp: sp, ..p.clone() };
         prop_assert_eq!(t.hash(&p).sum(), t.hash(&back).sum());
         // Some ports are left to the general way, as they may carry tunnels.

@@ -17,6 +17,7 @@ use alloc::{vec, vec::Vec};
 use self::overlap::{Extent, Outcome, Rule};
 use self::tracker::{Frag, Key, Tracker};
 use super::policy::OsPolicy;
+use crate::keyed::{Secret, Sip13};
 use crate::packet::{EventSet, Packet, events as ev};
 use crate::pool::{BytePool, PBuf, Slab};
 
@@ -38,19 +39,11 @@ pub struct DefragConfig {
     pub memory: usize,
     /// How long a datagram may stay incomplete, from its last fragment (`timeout`), nanoseconds.
     pub timeout_ns: u64,
-    /// Secret that keys the hash of trackers.
-    pub seed: u64,
 }
 
 impl Default for DefragConfig {
     fn default() -> Self {
-        DefragConfig {
-            trackers: 65_535,
-            max_frags: 65_535,
-            memory: 32 << 20,
-            timeout_ns: 60_000_000_000,
-            seed: 0,
-        }
+        DefragConfig { trackers: 65_535, max_frags: 65_535, memory: 32 << 20, timeout_ns: 60_000_000_000 }
     }
 }
 
@@ -103,13 +96,13 @@ pub struct Defrag {
     oldest: u32,
     newest: u32,
     timeout_ns: u64,
-    seed: u64,
+    sip: Sip13,
     stats: DefragStats,
 }
 
 impl Defrag {
-    /// Takes all memory at once.
-    pub fn new(cfg: &DefragConfig) -> Self {
+    /// Takes all memory at once; keys are hashed under `secret`.
+    pub fn new(cfg: &DefragConfig, secret: Secret) -> Self {
         let trackers = cfg.trackers.max(1);
         Defrag {
             trackers: Slab::new(trackers),
@@ -119,7 +112,7 @@ impl Defrag {
             oldest: NIL,
             newest: NIL,
             timeout_ns: cfg.timeout_ns,
-            seed: cfg.seed,
+            sip: Sip13::new(secret.key(*b"defrag  ")),
             stats: DefragStats::default(),
         }
     }
@@ -221,7 +214,7 @@ impl Defrag {
 
     /// The tracker of `key`: one that waits, or a new one.
     fn tracker(&mut self, key: Key, rule: Rule, now: u64) -> u32 {
-        let hash = key.hash(self.seed);
+        let hash = key.hash(&self.sip);
         let mut id = self.buckets[self.bucket(hash)];
         while id != NIL {
             let t = self.trackers.get(id);

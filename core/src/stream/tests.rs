@@ -25,7 +25,10 @@ const SERVER: Addr = Addr::v4([10, 0, 0, 2]);
 impl Net {
     fn new(cfg: StreamConfig) -> Net {
         Net {
-            flows: FlowTable::new(FlowConfig { max_flows: 64, ..FlowConfig::default() }),
+            flows: FlowTable::new(
+                FlowConfig { max_flows: 64, ..FlowConfig::default() },
+                crate::Secret::fixed(1),
+            ),
             streams: Streams::new(StreamConfig { max_sessions: 64, ..cfg }),
             pool: BytePool::new(4 << 20),
             now: 1_700_000_000_000_000_000,

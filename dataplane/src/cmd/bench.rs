@@ -25,6 +25,7 @@ use crate::config::engine::Mode;
 use crate::config::{Overrides, Settings, yaml};
 use crate::eve::Json;
 use crate::load;
+use crate::secret;
 
 /// Rounds of each stage; the median and the best are told.
 const ROUNDS: usize = 5;
@@ -215,7 +216,7 @@ fn run(a: &BenchArgs) -> Result<(), String> {
         None if a.read.is_none() => (u64::from(flows) * 5120).max(256 << 20),
         None => 256 << 20,
     };
-    let mode = Mode { ips: false, ignore_checksums: true, memory };
+    let mode = Mode { ips: false, ignore_checksums: true, memory, secret: secret::CAPTURES };
     let limit = Duration::from_secs(a.seconds);
     let mut stages = Vec::new();
     {

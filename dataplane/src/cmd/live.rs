@@ -15,6 +15,7 @@ use crate::live::source::{RuleSource, Rules};
 use crate::live::worker::{Fail, Worker};
 use crate::live::{control, prometheus};
 use crate::load::{self, Loaded};
+use crate::secret;
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 use super::RunArgs;
@@ -66,7 +67,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
         .unwrap_or_else(|| PathBuf::from("."));
     std::fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     let ignore_checksums = settings.pcap_checksums == crate::config::ChecksumMode::No;
-    let mode = Mode { ips, ignore_checksums, memory };
+    let mode = Mode { ips, ignore_checksums, memory, secret: secret::random()? };
     let Loaded { set, sets, loaded: n, refused, skipped, took, .. } = loaded;
     let rules = Rules {
         set: Arc::new(set),

@@ -14,6 +14,7 @@ use crate::config::{ChecksumMode, Overrides, Settings, yaml};
 use crate::eve::{EveSink, Stats};
 use crate::filter::Filter;
 use crate::load::{self, Loaded};
+use crate::secret;
 use crate::sets::EngineSets;
 use tidegate_core::detect::RuleSet;
 use tidegate_core::engine::{Engine, Frame};
@@ -23,8 +24,6 @@ use tidegate_core::rules::SetStore;
 
 use super::{RunArgs, WRONG_INPUT};
 
-/// Keys the hash of datasets; results do not depend on it.
-const SEED: u64 = 0x7469_6465_6761_7465;
 /// Refused rules told without `-v`.
 const REFUSALS_SHOWN: usize = 10;
 /// Time between two progress lines.
@@ -115,17 +114,20 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
     let eve = if each { EveSink::none() } else { open(&dir)? };
     let mut sink = Counting { eve, alerts: HashMap::new() };
 
+    // A pipe may bring live traffic; a file gives the same output each time.
+    let files = captures.iter().all(|c| std::fs::metadata(c).is_ok_and(|m| m.is_file()));
     let mode = Mode {
         ips: args.simulate_ips,
         ignore_checksums: settings.pcap_checksums == ChecksumMode::No,
         memory,
+        secret: if files { secret::CAPTURES } else { secret::random()? },
     };
     let Loaded { set, sets, .. } = loaded;
     let loaded = Loaded { set: RuleSet::default(), sets: SetStore::default(), ..loaded };
     let rules = Arc::new(set);
     let make = || {
         let mut engine = Engine::new(settings.engine(mode), rules.clone());
-        let sets = EngineSets::new(&rules, &sets, SEED);
+        let sets = EngineSets::new(&rules, &sets, mode.secret);
         if !sets.is_empty() {
             engine.set_sets(Box::new(sets));
         }

@@ -1,5 +1,6 @@
 //! From [`Settings`] to the engine's own configuration.
 
+use tidegate_core::Secret;
 use tidegate_core::detect::context::DetectConfig;
 use tidegate_core::engine::{self, Engine};
 use tidegate_core::flow::{self, FlowConfig};
@@ -17,6 +18,8 @@ pub struct Mode {
     pub ignore_checksums: bool,
     /// Bytes for flows, streams and transactions together.
     pub memory: u64,
+    /// Keys every hash table: [`crate::secret::random`] for live traffic, `Secret::fixed` for captures.
+    pub secret: Secret,
 }
 
 /// Bytes that one flow takes in the tables (flow, session, app and detection state), for sizing.
@@ -36,7 +39,7 @@ impl Settings {
             app,
             memory: engine::Memory { stream: bytes, app: bytes },
             ips: mode.ips,
-            ..engine::Config::default()
+            ..engine::Config::new(mode.secret)
         };
         c.decode = DecodeConfig {
             teredo: Ports::list(&self.decoder.teredo),

@@ -24,8 +24,6 @@ use crate::config::engine::Mode;
 use crate::eve::{Counts, Json};
 use crate::sets::EngineSets;
 
-/// Keys the hash of datasets; results do not depend on it.
-const SEED: u64 = 0x7469_6465_6761_7465;
 /// How long a request waits for the workers.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Time between two looks at the mailboxes.
@@ -111,14 +109,14 @@ impl std::fmt::Debug for Manager {
 /// Builds engines from rules; cheap to copy around before workers exist.
 pub fn engine(settings: &Settings, mode: Mode, rules: &Arc<RuleSet>, sets: &SetStore) -> Box<Engine> {
     let mut e = Box::new(Engine::new(settings.engine(mode), rules.clone()));
-    if let Some(s) = engine_sets(rules, sets) {
+    if let Some(s) = engine_sets(mode, rules, sets) {
         e.set_sets(s);
     }
     e
 }
 
-fn engine_sets(rules: &Arc<RuleSet>, sets: &SetStore) -> Option<Box<dyn Sets + Send>> {
-    let s = EngineSets::new(rules, sets, SEED);
+fn engine_sets(mode: Mode, rules: &Arc<RuleSet>, sets: &SetStore) -> Option<Box<dyn Sets + Send>> {
+    let s = EngineSets::new(rules, sets, mode.secret);
     if s.is_empty() { None } else { Some(Box::new(s)) }
 }
 
@@ -301,7 +299,7 @@ impl Manager {
                 self.told = (new.loaded, new.refused, new.skipped);
                 self.last_reload = super::now_ns();
                 for p in &self.peers {
-                    let sets = engine_sets(&self.rules, &self.sets);
+                    let sets = engine_sets(self.mode, &self.rules, &self.sets);
                     let n = NewRules { set: self.rules.clone(), sets, blocks: self.blocks.clone() };
                     // A worker that takes no orders has ended or hangs; either way it needs no rules.
                     let _ = p.mail.orders.push(Order::Rules(Box::new(n)));

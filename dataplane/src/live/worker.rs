@@ -494,7 +494,7 @@ mod tests {
     fn worker(fail: Fail, ips: bool) -> Worker {
         let settings = Settings::load(None, &Overrides { set: &[], ips }).unwrap();
         let rules = Arc::new(RuleSet::compile(Vec::new()));
-        let mode = Mode { ips, ignore_checksums: true, memory: 16 << 20 };
+        let mode = Mode { ips, ignore_checksums: true, memory: 16 << 20, secret: crate::secret::CAPTURES };
         let engine = manager::engine(&settings, mode, &rules, &SetStore::default());
         let sink = LiveSink::new(&settings.outputs, ips, Arc::new(Channel::new()), false);
         let mut w = Worker::new(0, engine, sink, fail, ips, false);

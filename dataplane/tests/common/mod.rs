@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use tidegate_core::Secret;
 use tidegate_core::detect::RuleSet;
 use tidegate_core::engine::{Config, Engine, Frame};
 use tidegate_core::event::{EventSink, Verdict};
@@ -56,12 +57,12 @@ pub fn settings() -> Settings {
 
 /// The configuration of an engine in `memory` bytes, as the command makes it.
 pub fn config(memory: u64) -> Config {
-    settings().engine(Mode { ips: false, ignore_checksums: true, memory })
+    settings().engine(Mode { ips: false, ignore_checksums: true, memory, secret: Secret::fixed(1) })
 }
 
 pub fn engine(config: Config, rules: &Rules) -> Engine {
     let mut e = Engine::new(config, rules.set.clone());
-    let sets = EngineSets::new(&rules.set, &rules.sets, 1);
+    let sets = EngineSets::new(&rules.set, &rules.sets, Secret::fixed(1));
     if !sets.is_empty() {
         e.set_sets(Box::new(sets));
     }

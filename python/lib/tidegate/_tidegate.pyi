@@ -93,7 +93,12 @@ class TableRun:
 @final
 class EngineHandle:
     def __new__(
-        cls, rules: RuleSetHandle, memory: int, inline: bool, ignore_checksums: bool | None
+        cls,
+        rules: RuleSetHandle,
+        memory: int,
+        inline: bool,
+        ignore_checksums: bool | None,
+        secret: bytes | None = None,
     ) -> EngineHandle: ...
     def process(self, frames: list[bytes], times: list[int], link: int) -> bytes: ...
     def tick(self, now: int) -> None: ...

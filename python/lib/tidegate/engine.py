@@ -50,7 +50,8 @@ class Engine:
     """Inspects packets that you have, and says what to do with each. One thread at a time works in it; others wait.
 
     ``inline``: verdicts are obeyed, so rules that drop do. Events go to ``on_event`` as they happen, or wait for
-    :meth:`events`.
+    :meth:`events`. ``secret``: 16 bytes that key the hash tables, to get the same output for the same frames again,
+    flow numbers included; random by default, and to be left so for live traffic.
 
     >>> import tidegate
     >>> rules = tidegate.Rules(text='drop udp any any -> any 53 (msg:"dns"; sid:1;)')
@@ -69,8 +70,9 @@ class Engine:
         inline: bool = False,
         ignore_checksums: bool | None = None,
         on_event: Callable[[Event], object] | None = None,
+        secret: bytes | None = None,
     ) -> None:
-        self._engine = EngineHandle(handle_of(rules), memory, inline, ignore_checksums)
+        self._engine = EngineHandle(handle_of(rules), memory, inline, ignore_checksums, secret)
         self._on_event = on_event
         self._rules = rules
         self._inline = inline

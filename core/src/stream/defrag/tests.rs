@@ -1,5 +1,6 @@
 //! Fragments in any order, overlaps under every policy, limits and times.
 use super::*;
+use crate::Secret;
 use crate::packet::checksum;
 use crate::packet::{Decoder, L4, PacketBuf, Source, events};
 use proptest::prelude::*;
@@ -65,7 +66,7 @@ fn udp(body: &[u8]) -> Vec<u8> {
 #[test]
 fn two_fragments_give_a_decodable_datagram() {
     let data = udp(b"hello fragments!");
-    let mut d = Defrag::new(&small());
+    let mut d = Defrag::new(&small(), Secret::fixed(1));
     let (a, b) = (frag4(7, 0, true, &data[..16]), frag4(7, 16, false, &data[16..]));
     assert_eq!(feed(&mut d, &a, 0, OsPolicy::Bsd), (None, vec![]));
     let mut out = PacketBuf::new(8);
@@ -86,7 +87,7 @@ fn two_fragments_give_a_decodable_datagram() {
 #[test]
 fn link_header_of_the_first_fragment_is_kept() {
     let data = udp(b"12345678abcd");
-    let mut d = Defrag::new(&small());
+    let mut d = Defrag::new(&small(), Secret::fixed(1));
     let mut last = None;
     for (off, more, part) in [(8, false, &data[8..]), (0, true, &data[..8])] {
         let frame = [&[0x21][..], &frag4(1, off, more, part)].concat();
@@ -104,7 +105,7 @@ fn link_header_of_the_first_fragment_is_kept() {
 fn ipv6_keeps_extension_headers_and_names_the_payload() {
     for hop in [false, true] {
         let data = udp(b"six of them");
-        let mut d = Defrag::new(&small());
+        let mut d = Defrag::new(&small(), Secret::fixed(1));
         assert_eq!(feed(&mut d, &frag6(3, 16, false, 99, hop, &data[16..]), 0, OsPolicy::Bsd).0, None);
         let (whole, names) = feed(&mut d, &frag6(3, 0, true, 17, hop, &data[..16]), 0, OsPolicy::Bsd);
         assert!(names.is_empty());
@@ -126,7 +127,7 @@ fn overlap_policies() {
     // (offset, length) in units of eight bytes, in order of arrival, each filled with its number.
     let pieces = [(0, 3), (4, 2), (6, 3), (1, 4), (6, 3), (9, 3)];
     let shape = |policy| {
-        let mut d = Defrag::new(&small());
+        let mut d = Defrag::new(&small(), Secret::fixed(1));
         let mut whole = None;
         for (i, &(off, len)) in pieces.iter().enumerate() {
             let more = i + 1 < pieces.len();
@@ -145,7 +146,7 @@ fn overlap_policies() {
 
 #[test]
 fn overlap_is_an_event() {
-    let mut d = Defrag::new(&small());
+    let mut d = Defrag::new(&small(), Secret::fixed(1));
     assert!(feed(&mut d, &frag4(1, 0, true, &[1; 16]), 0, OsPolicy::Bsd).1.is_empty());
     assert_eq!(feed(&mut d, &frag4(1, 8, true, &[2; 16]), 0, OsPolicy::Bsd).1, ["ipv4.frag_overlap"]);
     assert_eq!(feed(&mut d, &frag4(1, 0, true, &[1; 16]), 0, OsPolicy::Bsd).1, ["ipv4.frag_overlap"]);
@@ -155,7 +156,7 @@ fn overlap_is_an_event() {
 
 #[test]
 fn a_datagram_beyond_64k_is_refused() {
-    let mut d = Defrag::new(&small());
+    let mut d = Defrag::new(&small(), Secret::fixed(1));
     let (_, names) = feed(&mut d, &frag4(1, 65_528, false, &[0; 8]), 0, OsPolicy::Bsd);
     assert_eq!(names, ["ipv4.frag_pkt_too_large"]);
     let (_, names) = feed(&mut d, &frag6(1, 65_528, false, 17, false, &[0; 8]), 0, OsPolicy::Bsd);
@@ -165,7 +166,7 @@ fn a_datagram_beyond_64k_is_refused() {
 
 #[test]
 fn times_run_out() {
-    let mut d = Defrag::new(&small());
+    let mut d = Defrag::new(&small(), Secret::fixed(1));
     let data = [5u8; 16];
     feed(&mut d, &frag4(1, 0, true, &data[..8]), 0, OsPolicy::Bsd);
     d.tick(60 * SECOND);
@@ -180,23 +181,23 @@ fn times_run_out() {
 
 #[test]
 fn full_pools_degrade_and_count() {
-    let mut d = Defrag::new(&small());
+    let mut d = Defrag::new(&small(), Secret::fixed(1));
     for id in 0..6 {
         feed(&mut d, &frag4(id, 0, true, &[0; 8]), u64::from(id), OsPolicy::Bsd);
     }
     assert_eq!((d.active(), d.stats().max_trackers_reached), (4, 2));
-    let mut d = Defrag::new(&DefragConfig { max_frags: 2, ..small() });
+    let mut d = Defrag::new(&DefragConfig { max_frags: 2, ..small() }, Secret::fixed(1));
     feed(&mut d, &frag4(1, 0, true, &[0; 8]), 0, OsPolicy::Bsd);
     feed(&mut d, &frag4(1, 8, true, &[0; 8]), 0, OsPolicy::Bsd);
     assert_eq!(feed(&mut d, &frag4(1, 16, false, &[0; 8]), 0, OsPolicy::Bsd).1, ["ipv4.frag_ignored"]);
-    let mut d = Defrag::new(&DefragConfig { memory: 64, ..small() });
+    let mut d = Defrag::new(&DefragConfig { memory: 64, ..small() }, Secret::fixed(1));
     assert_eq!(feed(&mut d, &frag4(1, 0, true, &[0; 80]), 0, OsPolicy::Bsd).1, ["ipv4.frag_ignored"]);
     assert_eq!((d.active(), d.in_use()), (0, 0));
 }
 
 #[test]
 fn different_datagrams_do_not_mix() {
-    let mut d = Defrag::new(&small());
+    let mut d = Defrag::new(&small(), Secret::fixed(1));
     feed(&mut d, &frag4(1, 0, true, &[1; 8]), 0, OsPolicy::Bsd);
     assert_eq!(feed(&mut d, &frag4(2, 8, false, &[2; 8]), 0, OsPolicy::Bsd).0, None);
     assert_eq!(feed(&mut d, &frag6(1, 8, false, 17, false, &[3; 8]), 0, OsPolicy::Bsd).0, None);
@@ -236,7 +237,7 @@ proptest! {
         }
         let mut keyed: Vec<_> = pieces.into_iter().enumerate().map(|(i, p)| (order[i % 14].rotate_left(i as u32), p)).collect();
         keyed.sort();
-        let mut d = Defrag::new(&small());
+        let mut d = Defrag::new(&small(), Secret::fixed(1));
         let mut have = alloc::collections::BTreeSet::new();
         for (_, (from, to)) in keyed {
             let more = to != data.len();
@@ -261,7 +262,7 @@ proptest! {
         policy in 0..POLICIES.len(),
     ) {
         let content: Vec<u8> = (0..1000u32).map(|i| (i * 7 + i / 251) as u8).collect();
-        let mut d = Defrag::new(&small());
+        let mut d = Defrag::new(&small(), Secret::fixed(1));
         for (i, (id, off, more, len, v6)) in frags.into_iter().enumerate() {
             let part = &content[off * 8..off * 8 + len];
             let frame = if v6 {

@@ -2,6 +2,7 @@
 
 use super::NIL;
 use super::overlap::{Extent, Rule};
+use crate::keyed::Sip13;
 use crate::packet::{Addr, Packet};
 use crate::pool::PBuf;
 
@@ -31,21 +32,23 @@ impl Key {
         }
     }
 
-    pub(super) fn hash(&self, seed: u64) -> u64 {
+    pub(super) fn hash(&self, sip: &Sip13) -> u64 {
         let word = |b: &[u8; 16], at: usize| {
             b.get(at..).and_then(|b| b.first_chunk::<8>()).map_or(0, |b| u64::from_le_bytes(*b))
         };
-        let rest = u64::from(self.id) << 32
-            | u64::from(self.proto) << 24
-            | u64::from(self.recursion) << 16
-            | u64::from(self.vlan[0] ^ self.vlan[1].rotate_left(4) ^ self.vlan[2].rotate_left(8));
-        let words =
-            [word(&self.src.0, 0), word(&self.src.0, 8), word(&self.dst.0, 0), word(&self.dst.0, 8), rest];
-        // Each word enters through a multiplication of 64 by 64 bits keyed by the secret and folded.
-        words.iter().fold(seed ^ 0x9e37_79b9_7f4a_7c15, |h, w| {
-            let m = u128::from(h ^ w) * u128::from(seed.rotate_left(23) | 1 ^ 0xd6e8_feb8_6659_fd93);
-            (m as u64 ^ (m >> 64) as u64).wrapping_add(0x2545_f491_4f6c_dd1d)
-        })
+        let what = u64::from(self.id)
+            | u64::from(self.proto) << 32
+            | u64::from(self.recursion) << 40
+            | u64::from(self.v6) << 48;
+        let vlan = u64::from(self.vlan[0]) | u64::from(self.vlan[1]) << 16 | u64::from(self.vlan[2]) << 32;
+        sip.words([
+            word(&self.src.0, 0),
+            word(&self.src.0, 8),
+            word(&self.dst.0, 0),
+            word(&self.dst.0, 8),
+            what,
+            vlan,
+        ])
     }
 }
 

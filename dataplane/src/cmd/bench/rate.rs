@@ -393,7 +393,7 @@ pub fn run(a: &BenchArgs) -> Result<ExitCode, String> {
     if let Some((from, to)) = inner {
         let l = load::load(&a.rules, &settings, None)?;
         rules = l.loaded;
-        let mode = Mode { ips: true, ignore_checksums: true, memory };
+        let mode = Mode { ips: true, ignore_checksums: true, memory, secret: crate::secret::random()? };
         let mut engine = Box::new(Engine::new(settings.engine(mode), Arc::new(l.set)));
         engine.warm(flows as usize, 1 << 20);
         let (stop, lcore) = (stop.clone(), lcores[1]);
