@@ -2,6 +2,7 @@
 #
 #   make demo                     the AI factory in small: what is seen in it
 #   make test                     format, lints, all tests
+#   make test-bare                `make demo` and `make test` in a bare Debian 12 of their own (before every release; needs mmdebstrap)
 #   make conformance VERIFY=DIR   the suricata-verify style suite in DIR, with the floors of this project
 #   make differential             alerts and flows against a reference (needs ../shared)
 #   make robustness               every capture, several batch sizes, checked arithmetic (needs ../shared)
@@ -34,7 +35,7 @@ VERIFY ?= $(SHARED)/conformance
 OUT    ?= out
 BIN    := target/release/tidegate
 
-.PHONY: all demo test test-arm bench bench-sig regex-differential fuzz fuzz-smoke conformance differential robustness install doc clean FORCE
+.PHONY: all demo test test-bare test-arm bench bench-sig regex-differential fuzz fuzz-smoke conformance differential robustness install doc clean FORCE
 
 all: $(BIN)
 
@@ -66,6 +67,9 @@ test:
 	$(CARGO) test --workspace --locked
 	@$(MAKE) --no-print-directory demo > /dev/null
 	@sh tests/demo.sh $(OUT)/demo/eve.json
+
+test-bare:
+	sh tests/bare.sh
 
 # python3 with PyYAML: the system's, or a private environment, or the system's package.
 PYTHON := $(OUT)/python

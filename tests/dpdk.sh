@@ -20,7 +20,7 @@ if [ "$how" = full ]; then
 else
     captures=16 size=16 connections=50 packets=500000 profile=dev dir=debug
 fi
-cargo fmt --manifest-path dataplane/dpdk-sys/Cargo.toml --check
+cargo fmt --manifest-path dpdk-sys/Cargo.toml --check
 cargo clippy --locked -p tidegate-dataplane --lib --bins --examples --features dpdk -- -D warnings
 cargo build --locked --profile "$profile" -p tidegate-dataplane --features dpdk --bin tidegate --example dpdk_offload --example ai_factory
 [ "$how" != full ] || cargo test --locked -p tidegate-dataplane --features dpdk --lib
