@@ -9,6 +9,7 @@ pub mod counters;
 pub mod dpdk;
 pub mod eve;
 pub mod filter;
+pub mod lines;
 pub mod lists;
 #[cfg(unix)]
 pub mod live;

@@ -184,7 +184,9 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
         }
         if each {
             engine.finish(&mut sink);
-            sink.eve.finish().map_err(|e| e.to_string())?;
+        }
+        if each || sink.eve.failed() {
+            sink.eve.finish().map_err(|e| unwritten(&e, &tally))?;
         }
     }
     if !each {
@@ -212,7 +214,7 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
             rules_skipped: loaded.skipped as u64,
         });
     }
-    sink.eve.finish().map_err(|e| e.to_string())?;
+    sink.eve.finish().map_err(|e| unwritten(&e, &tally))?;
     if !args.quiet {
         summary(&sink, &tally, &loaded, took, folder || captures.len() > 1);
     }
@@ -222,6 +224,11 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
         eprintln!("interrupted; what was read until then is written");
     }
     Ok(if failed > 0 && tally.captures == 0 { ExitCode::from(WRONG_INPUT) } else { ExitCode::SUCCESS })
+}
+
+/// What is said when events cannot be written: nothing more is read then.
+fn unwritten(e: &crate::eve::OutputError, t: &Tally) -> String {
+    format!("{e}: events cannot be written; stopped after {} packets", grouped(t.packets))
 }
 
 /// `-S` alone, or the configuration's files and `-s`.
@@ -313,6 +320,10 @@ fn read(
         }
         engine.process(&frames, &mut verdicts, sink);
         progress.tell(tally, path);
+        // Going on would only lose more; the caller says why.
+        if sink.eve.failed() {
+            return Ok(());
+        }
         if stop.load(Ordering::Relaxed) {
             return Ok(());
         }

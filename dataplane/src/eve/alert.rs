@@ -15,6 +15,10 @@ use crate::config::eve::{AlertSettings, Xff};
 
 /// Header fields of a request that are looked through for the client's address.
 const MAX_HEADERS: u32 = 256;
+/// Bytes of a body in an alert.
+const MAX_BODY: usize = 64 << 10;
+/// Files of a transaction in an alert.
+const MAX_FILES: usize = 64;
 
 impl Output {
     pub(super) fn alert(&mut self, a: &Alert<'_>, ips: bool) {
@@ -136,19 +140,35 @@ pub(super) fn object(
     j.close();
 }
 
-/// `metadata`: each key once, with the list of its values.
+/// Keys of a rule's metadata that are compared with each other; more are sorted, which takes memory.
+const FEW_KEYS: usize = 32;
+
+/// `metadata`: each key once, with the list of its values, in the order of the keys' first values.
 fn metadata(j: &mut Json, r: &RuleMeta) {
-    j.open("metadata");
-    for (i, (key, _)) in r.metadata.iter().enumerate() {
-        if r.metadata.iter().take(i).any(|(k, _)| k == key) {
-            continue;
-        }
+    let list = |j: &mut Json, key: &str, values: &mut dyn Iterator<Item = &str>| {
         j.wire_key(key.as_bytes());
         j.buf.push(b'[');
-        for (_, v) in r.metadata.iter().filter(|(k, _)| k == key) {
-            j.string("", v.as_bytes());
-        }
+        values.for_each(|v| j.string("", v.as_bytes()));
         j.close_list();
+    };
+    let of = |i: usize| r.metadata.get(i).map(|m| m.0.as_str());
+    j.open("metadata");
+    if r.metadata.len() <= FEW_KEYS {
+        for (i, (key, _)) in r.metadata.iter().enumerate() {
+            if !r.metadata.iter().take(i).any(|(k, _)| k == key) {
+                let mut values = r.metadata.iter().filter(|(k, _)| k == key).map(|m| m.1.as_str());
+                list(j, key, &mut values);
+            }
+        }
+    } else {
+        let mut by_key: Vec<usize> = (0..r.metadata.len()).collect();
+        by_key.sort_by_key(|&i| (of(i), i));
+        let mut groups: Vec<&[usize]> = by_key.chunk_by(|&a, &b| of(a) == of(b)).collect();
+        groups.sort_by_key(|g| g.first().copied());
+        for g in groups {
+            let key = g.first().and_then(|&i| of(i)).unwrap_or_default();
+            list(j, key, &mut g.iter().filter_map(|&i| r.metadata.get(i)).map(|m| m.1.as_str()));
+        }
     }
     j.close();
 }
@@ -173,7 +193,7 @@ fn tunnel(j: &mut Json, p: &Packet<'_>, root: &Packet<'_>) {
 /// Files of the transaction in the packet's direction.
 fn files(j: &mut Json, t: &TxView<'_>, dir: Dir) {
     let mut any = false;
-    for id in t.files.chain(t.common().files[dir.ix()]) {
+    for id in t.files.chain(t.common().files[dir.ix()]).take(MAX_FILES) {
         if !any {
             j.open_list("files");
             any = true;
@@ -284,6 +304,7 @@ fn bodies(j: &mut Json, t: &TxView<'_>, s: &AlertSettings) {
         else {
             continue;
         };
+        let body = &body[..body.len().min(MAX_BODY)];
         if s.http_body {
             j.base64(&format!("http_{name}_body"), body);
         }
@@ -327,7 +348,25 @@ fn address(list: &[u8], first: bool) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::address;
+    use super::*;
+
+    #[test]
+    fn metadata_in_the_order_of_keys_however_many() {
+        for n in [3, 20, 50, 30_000] {
+            let metadata = (0..n).map(|i| (format!("k{}", i * 7 % (n / 2 + 1)), format!("v{i}"))).collect();
+            let rule = RuleMeta { metadata, ..RuleMeta::default() };
+            let mut j = Json::default();
+            j.open("");
+            // 30,000 keys took seconds when each was compared with each.
+            let start = std::time::Instant::now();
+            super::metadata(&mut j, &rule);
+            assert!(start.elapsed().as_millis() < 1000);
+            j.close();
+            let text = String::from_utf8(j.buf).unwrap();
+            assert!(text.starts_with(r#"{"metadata":{"k0":["v0""#), "{}", &text[..40]);
+            assert_eq!(text.matches('v').count(), n);
+        }
+    }
 
     #[test]
     fn the_client_of_a_chain_of_proxies() {

@@ -1,7 +1,6 @@
 //! `fast.log`: one line per alert, for people.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 
 use tidegate_core::event::Alert;
 
@@ -12,14 +11,6 @@ use super::names;
 #[derive(Debug)]
 pub struct FastLine {
     text: Json,
-}
-
-/// The file, buffered.
-#[derive(Debug)]
-pub struct FastLog {
-    file: BufWriter<File>,
-    line: FastLine,
-    failed: Option<std::io::Error>,
 }
 
 impl Default for FastLine {
@@ -84,30 +75,5 @@ impl FastLine {
             let _ = write!(t.buf, ":{port}{}", if i == 0 { " -> " } else { "" });
         }
         &t.buf
-    }
-}
-
-impl FastLog {
-    pub fn new(file: File) -> Self {
-        FastLog { file: BufWriter::new(file), line: FastLine::default(), failed: None }
-    }
-
-    /// Writes an alert's line.
-    pub fn alert(&mut self, a: &Alert<'_>) {
-        let line = self.line.alert(a);
-        if line.is_empty() {
-            return;
-        }
-        if let Err(e) = self.file.write_all(line).and_then(|()| self.file.write_all(b"\n")) {
-            self.failed.get_or_insert(e);
-        }
-    }
-
-    /// Writes everything out; the first error that ever happened, if any.
-    pub fn flush(&mut self) -> std::io::Result<()> {
-        match self.failed.take() {
-            Some(e) => Err(e),
-            None => self.file.flush(),
-        }
     }
 }

@@ -1,4 +1,5 @@
-//! The [`Fields`] that protocols write their records to.
+//! The [`Fields`] that protocols write their records to, within bounds: a message of a few bytes may name thousands of
+//! values (a DNS answer whose names point to each other), and its record must not cost more than others.
 
 use std::fmt;
 use std::io::Write;
@@ -8,60 +9,125 @@ use tidegate_core::event::Fields;
 use super::json::Json;
 use crate::config::eve::RecordSettings;
 
+/// Text of one record. What comes after it is left out, and the record says `"truncated_record":true`.
+const RECORD: usize = 128 << 10;
+/// Bytes of one value before escaping.
+const VALUE: usize = 16 << 10;
+
 /// Writes a record into the event being built.
 pub struct Record<'a> {
-    pub out: &'a mut Json,
-    pub settings: Option<&'a RecordSettings>,
+    out: &'a mut Json,
+    settings: Option<&'a RecordSettings>,
+    /// Length of `out` at which the record is full.
+    full: usize,
+    /// Open objects and lists that are left out.
+    skipped: u32,
+    /// Something was left out.
+    cut: bool,
+}
+
+impl<'a> Record<'a> {
+    pub fn new(out: &'a mut Json, settings: Option<&'a RecordSettings>) -> Record<'a> {
+        let full = out.buf.len() + RECORD;
+        Record { out, settings, full, skipped: 0, cut: false }
+    }
+
+    /// Whether a value is written; values are not when there is too much already.
+    fn room(&mut self) -> bool {
+        let fits = self.skipped == 0 && self.out.buf.len() < self.full;
+        self.cut |= !fits;
+        fits
+    }
+
+    /// As much of a value as is shown.
+    fn part<'v>(&mut self, value: &'v [u8]) -> &'v [u8] {
+        self.cut |= value.len() > VALUE;
+        let mut n = value.len().min(VALUE);
+        // Not within a character.
+        while n < value.len() && n > 0 && value[n] & 0xc0 == 0x80 && n + 4 > VALUE {
+            n -= 1;
+        }
+        &value[..n]
+    }
+
+    /// Says whether something was left out; the record ends here.
+    pub fn end(self) {
+        if self.cut {
+            self.out.bool("truncated_record", true);
+        }
+    }
 }
 
 impl Fields for Record<'_> {
     fn bytes(&mut self, key: &str, value: &[u8]) {
-        self.out.string(key, value);
+        if self.room() {
+            let value = self.part(value);
+            self.out.string(key, value);
+        }
     }
     fn u64(&mut self, key: &str, value: u64) {
-        self.out.uint(key, value);
+        if self.room() {
+            self.out.uint(key, value);
+        }
     }
     fn i64(&mut self, key: &str, value: i64) {
-        self.out.int(key, value);
+        if self.room() {
+            self.out.int(key, value);
+        }
     }
     fn f64(&mut self, key: &str, value: f64) {
-        self.out.float(key, value);
+        if self.room() {
+            self.out.float(key, value);
+        }
     }
     fn bool(&mut self, key: &str, value: bool) {
-        self.out.bool(key, value);
+        if self.room() {
+            self.out.bool(key, value);
+        }
     }
     fn begin_object(&mut self, key: &str) {
-        self.out.open(key);
+        if self.room() { self.out.open(key) } else { self.skipped += 1 }
     }
     fn end_object(&mut self) {
-        self.out.close();
+        if self.skipped > 0 { self.skipped -= 1 } else { self.out.close() }
     }
     fn begin_array(&mut self, key: &str) {
-        self.out.open_list(key);
+        if self.room() { self.out.open_list(key) } else { self.skipped += 1 }
     }
     fn end_array(&mut self) {
-        self.out.close_list();
+        if self.skipped > 0 { self.skipped -= 1 } else { self.out.close_list() }
     }
     fn fmt(&mut self, key: &str, value: fmt::Arguments<'_>) {
+        if !self.room() {
+            return;
+        }
         self.out.key(key);
         self.out.buf.push(b'"');
         let from = self.out.buf.len();
         // Writing to a Vec cannot fail.
         let _ = self.out.buf.write_fmt(value);
-        // Formatted text is nearly always plain; what is not is written again, escaped.
-        if self.out.buf[from..].iter().any(|&b| b < 32 || b == b'"' || b == b'\\') {
+        // Formatted text is nearly always short and plain; what is not is written again, cut and escaped.
+        let text = &self.out.buf[from..];
+        if text.len() > VALUE || text.iter().any(|&b| b < 32 || b == b'"' || b == b'\\') {
             let text = self.out.buf.split_off(from);
             self.out.buf.pop();
-            self.out.quoted(&text);
+            let text = self.part(&text);
+            self.out.quoted(text);
         } else {
             self.out.buf.push(b'"');
         }
     }
     fn hex(&mut self, key: &str, value: &[u8]) {
-        self.out.hex(key, value);
+        if self.room() {
+            let value = self.part(value);
+            self.out.hex(key, value);
+        }
     }
     fn base64(&mut self, key: &str, value: &[u8]) {
-        self.out.base64(key, value);
+        if self.room() {
+            let value = self.part(value);
+            self.out.base64(key, value);
+        }
     }
     fn wants(&self, option: &str) -> bool {
         self.settings.map_or(option == "extended", |s| s.wants(option))
@@ -75,9 +141,43 @@ mod tests {
     #[test]
     fn formatted_text_is_escaped_when_it_must_be() {
         let mut j = Json::default();
-        let mut r = Record { out: &mut j, settings: None };
+        let mut r = Record::new(&mut j, None);
         r.fmt("a", format_args!("{}.{}", 1, 2));
         r.fmt("b", format_args!("say \"{}\"", "x\n"));
+        r.end();
         assert_eq!(j.buf, br#""a":"1.2","b":"say \"x\n\"""#);
+    }
+
+    /// A record of thousands of answers is cut, is JSON still, and says so.
+    #[test]
+    fn records_are_bounded() {
+        for size in [1, 200, VALUE, 3 * VALUE] {
+            let mut j = Json::default();
+            j.open("");
+            j.open("dns");
+            let mut r = Record::new(&mut j, None);
+            r.begin_array("answers");
+            for _ in 0..20_000 {
+                r.begin_object("");
+                // The value that grows most when it is escaped, and one of whole characters.
+                r.bytes("rrname", &vec![1; size]);
+                r.bytes("text", "\u{1f30a}".repeat(size / 4).as_bytes());
+                r.fmt("f", format_args!("{}", "\"".repeat(size)));
+                r.begin_array("deep");
+                r.u64("", 7);
+                r.end_array();
+                r.end_object();
+            }
+            r.end_array();
+            r.u64("after", 1);
+            r.end();
+            j.close();
+            j.close();
+            assert!(j.buf.len() < RECORD + 7 * VALUE, "{size}: {}", j.buf.len());
+            let text = String::from_utf8(j.buf).expect("whole characters");
+            assert!(text.ends_with(r#"],"truncated_record":true}}"#), "{}", &text[text.len() - 60..]);
+            let balance = |open, close| text.matches(open).count() == text.matches(close).count();
+            assert!(balance('{', '}') && balance('[', ']') && !text.contains("{}"));
+        }
     }
 }

@@ -18,14 +18,13 @@ mod stats;
 mod time;
 mod tx;
 
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use tidegate_core::event::{DropReason, Event, EventSink};
 use tidegate_core::flow::FlowView;
 
 use crate::config::{EveSettings, Outputs};
+use crate::lines::{LineFile, last_line};
 pub use fast::FastLine;
 pub use json::Json;
 pub use names::protocol;
@@ -43,26 +42,19 @@ struct Output {
     tail: Vec<u8>,
 }
 
-/// Where the lines of an output go.
-#[derive(Debug)]
-struct Target {
-    file: File,
-    path: PathBuf,
-}
-
 /// Writes engine events to the files that the configuration names.
 #[derive(Debug)]
 pub struct EveSink {
     outputs: Vec<Output>,
     /// By number of the output.
-    targets: Vec<Target>,
-    fast: Option<fast::FastLog>,
+    targets: Vec<LineFile>,
+    fast: Option<(FastLine, Vec<u8>, LineFile)>,
     /// Packets can be dropped: `drop` means drop.
     ips: bool,
     drops: DropsSeen,
     /// Events written per kind, for the summary.
     pub counts: Counts,
-    error: Option<(PathBuf, std::io::Error)>,
+    error: Option<OutputError>,
 }
 
 /// Events that were given to the sink.
@@ -162,16 +154,14 @@ pub struct OutputError {
 impl EveSink {
     /// Opens (and empties) the files of `outputs` in `dir`.
     pub fn create(outputs: &Outputs, dir: &Path, ips: bool) -> Result<EveSink, OutputError> {
-        let open = |name: &str| -> Result<(File, PathBuf), OutputError> {
+        let open = |name: &str| -> Result<LineFile, OutputError> {
             let path = dir.join(name);
-            let file = File::create(&path).map_err(|source| OutputError { path: path.clone(), source })?;
-            Ok((file, path))
+            LineFile::open(&path, false).map_err(|source| OutputError { path, source })
         };
         let mut outs: Vec<Output> = Vec::new();
         let mut targets = Vec::new();
         for settings in &outputs.eve {
-            let (file, path) = open(&settings.filename)?;
-            targets.push(Target { file, path });
+            targets.push(open(&settings.filename)?);
             outs.push(Output {
                 settings: settings.clone(),
                 json: Json::with_capacity(FLUSH_AT + (128 << 10)),
@@ -180,7 +170,7 @@ impl EveSink {
         }
         let fast = match &outputs.fast {
             None => None,
-            Some(name) => Some(fast::FastLog::new(open(name)?.0)),
+            Some(name) => Some((FastLine::default(), Vec::new(), open(name)?)),
         };
         let any_drop = outs.iter().any(|o| o.settings.drop.is_some());
         Ok(EveSink {
@@ -222,23 +212,34 @@ impl EveSink {
         }
     }
 
+    /// Some output could not be written; what came since is lost. [`EveSink::finish`] says why.
+    pub fn failed(&self) -> bool {
+        self.error.is_some()
+    }
+
     /// Writes everything out; the first error that ever happened, if any.
     pub fn finish(&mut self) -> Result<(), OutputError> {
         for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
-            if let Err(e) = t.take(&mut o.json) {
-                self.error.get_or_insert((t.path.clone(), e));
-            }
+            take(t, &mut o.json.buf, &mut self.error);
         }
-        if let Some(f) = &mut self.fast
-            && let Err(e) = f.flush()
-        {
-            self.error.get_or_insert((PathBuf::from("fast.log"), e));
+        if let Some((_, text, file)) = &mut self.fast {
+            take(file, text, &mut self.error);
         }
-        match self.error.take() {
-            None => Ok(()),
-            Some((path, source)) => Err(OutputError { path, source }),
-        }
+        self.error.take().map_or(Ok(()), Err)
     }
+}
+
+/// Writes the lines collected and empties their buffer.
+fn take(to: &mut LineFile, lines: &mut Vec<u8>, error: &mut Option<OutputError>) {
+    let gone = || std::io::Error::other("the file was deleted while it was written");
+    let written = match to.write(lines, |n| last_line(lines, n)) {
+        Ok(()) if to.gone() => Err(gone()),
+        r => r.map_err(|e| e.source),
+    };
+    if let Err(source) = written {
+        error.get_or_insert_with(|| OutputError { path: to.path.clone(), source });
+    }
+    lines.clear();
 }
 
 /// Remembers of which flows a drop was told: a dropped flow is told once per direction unless all its packets are
@@ -273,15 +274,6 @@ impl DropsSeen {
         let slot = &mut self.slots[(flow.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize % slots];
         let seen = std::mem::replace(&mut slot[dir], flow) == flow;
         !seen
-    }
-}
-
-impl Target {
-    /// Writes the lines collected and empties their buffer.
-    fn take(&mut self, lines: &mut Json) -> std::io::Result<()> {
-        let r = self.file.write_all(&lines.buf);
-        lines.buf.clear();
-        r
     }
 }
 
@@ -356,17 +348,20 @@ impl EventSink for EveSink {
     fn event(&mut self, event: Event<'_>) {
         self.counts.event(&event);
         let first = self.drops.first(&event);
-        if let (Some(fast), Event::Alert(a)) = (&mut self.fast, event) {
-            fast.alert(a);
+        if let (Some((line, text, file)), Event::Alert(a)) = (&mut self.fast, event) {
+            let l = line.alert(a);
+            if !l.is_empty() {
+                text.extend_from_slice(l);
+                text.push(b'\n');
+            }
+            if text.len() >= FLUSH_AT {
+                take(file, text, &mut self.error);
+            }
         }
         for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
-            let before = o.json.buf.len();
             o.event(&event, self.ips, first);
-            if o.json.buf.len() != before
-                && o.json.buf.len() >= FLUSH_AT
-                && let Err(e) = t.take(&mut o.json)
-            {
-                self.error.get_or_insert((t.path.clone(), e));
+            if o.json.buf.len() >= FLUSH_AT {
+                take(t, &mut o.json.buf, &mut self.error);
             }
         }
     }

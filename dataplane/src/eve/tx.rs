@@ -28,7 +28,9 @@ pub(super) fn object(j: &mut Json, t: &TxView<'_>, dir: Dir, settings: Option<&R
         return;
     }
     j.open(name);
-    t.log(dir, &mut Record { out: j, settings });
+    let mut r = Record::new(j, settings);
+    t.log(dir, &mut r);
+    r.end();
     j.close();
 }
 

@@ -16,9 +16,11 @@ use tidegate_core::rules::SetStore;
 
 use super::blocklist::BlockList;
 use super::offload::blocks::BlocksOffload;
-use super::sink::{Channel, Class, OwnLines, Writer};
+use super::chunk::{Channel, Class};
+use super::sink::OwnLines;
 use super::source::{RuleSource, Rules, compile};
 use super::worker::{Answer, Counters, FlowList, Mailbox, NewRules, Order, Report};
+use super::writer::{Losses, Writer};
 use crate::config::Settings;
 use crate::config::engine::Mode;
 use crate::eve::{Counts, Json};
@@ -83,6 +85,7 @@ pub struct Manager {
     before: Vec<Stats>,
     own: OwnLines,
     writer: Option<Writer>,
+    losses: Arc<Losses>,
     started: Instant,
     stats_every: Option<Duration>,
     /// Asked for when `ports` or `offload` is.
@@ -146,6 +149,7 @@ impl Manager {
             peers: Vec::new(),
             reports: Vec::new(),
             before: Vec::new(),
+            losses: writer.losses.clone(),
             writer: Some(writer),
             started: Instant::now(),
             stats_every,
@@ -236,12 +240,13 @@ impl Manager {
                 let _ = reply.send(self.metrics());
             }
             Request::ReopenLogs(reply) => {
-                if let Some(w) = &self.writer {
-                    w.reopen();
-                }
-                if let Some(r) = reply {
-                    let _ = r.send(done("files are opened anew"));
-                }
+                let Some(w) = &self.writer else { return };
+                w.reopen(reply.map(|to| -> Box<dyn FnOnce(Result<(), String>) + Send> {
+                    Box::new(move |r| {
+                        // Who asked may be gone.
+                        let _ = to.send(r.map_or_else(|e| failed(&e), |()| done("files are opened anew")));
+                    })
+                }));
             }
             Request::Fault(worker, reply) => {
                 let text = match self.peers.get(worker) {
@@ -401,9 +406,14 @@ impl Manager {
         }
         out.extend(sums.into_iter().map(|(n, v)| (format!("dataplane.{n}"), v)));
         for (i, name) in Class::NAMES.iter().enumerate() {
-            let n = self.peers.iter().map(|p| p.channel.dropped[i].load(Ordering::Relaxed)).sum();
+            let mut n = self.peers.iter().map(|p| p.channel.dropped[i].load(Ordering::Relaxed)).sum();
+            if i == Class::Stats as usize {
+                n += self.own.dropped();
+            }
             out.push((format!("dataplane.events_dropped.{name}"), n));
+            out.push((format!("dataplane.events_lost.{name}"), self.losses.lost[i].load(Ordering::Relaxed)));
         }
+        out.push(("dataplane.write_errors".into(), self.losses.errors.load(Ordering::Relaxed)));
         out.push(("dataplane.reloads_failed".into(), self.reload_failed));
         for port in (self.ports)() {
             for (name, n) in port.numbers {
@@ -539,7 +549,7 @@ impl Manager {
         if let Some(w) = self.writer.take()
             && let Err(e) = w.finish()
         {
-            self.failed_writes = Some(e.to_string());
+            self.failed_writes = Some(e);
         }
         self.reply_reload(failed("shutting down"));
     }

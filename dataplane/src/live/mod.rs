@@ -9,6 +9,7 @@
 #[cfg(target_os = "linux")]
 pub mod afpacket;
 pub mod blocklist;
+pub mod chunk;
 pub mod control;
 #[cfg(feature = "dpdk")]
 pub mod dpdk;
@@ -19,6 +20,7 @@ pub mod reject;
 pub mod sink;
 pub mod source;
 pub mod worker;
+pub mod writer;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -488,7 +488,7 @@ mod tests {
     use crate::config::{Overrides, Settings};
     use crate::live::blocklist::Network;
     use crate::live::manager;
-    use crate::live::sink::Channel;
+    use crate::live::chunk::Channel;
     use tidegate_core::rules::SetStore;
 
     fn worker(fail: Fail, ips: bool) -> Worker {

@@ -1,0 +1,126 @@
+//! The command from outside: what it says and how it ends when outputs, settings and arguments are wrong.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use common::traffic;
+use common::wire::{Packet, Wire};
+
+/// A folder of its own for a test, with a capture in it.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str, packets: &[Packet]) -> Place {
+        let dir = std::env::temp_dir().join(format!("tidegate-command-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        let p = Place(dir);
+        std::fs::write(p.at("in.pcap"), pcap(packets)).unwrap();
+        p
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        std::fs::write(self.at(name), text).unwrap();
+        self.at(name)
+    }
+
+    /// `tidegate run -r` on the capture.
+    fn run(&self, args: &[&str]) -> Output {
+        let (capture, out) = (self.at("in.pcap"), self.at("out"));
+        tidegate(&[&["run", "-r", text(&capture), "-l", text(&out)], args].concat())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn text(p: &Path) -> &str {
+    p.to_str().unwrap()
+}
+
+fn tidegate(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tidegate")).args(args).output().unwrap()
+}
+
+fn said(o: &Output) -> String {
+    String::from_utf8_lossy(&o.stderr).into_owned()
+}
+
+/// A capture file of Ethernet frames.
+fn pcap(packets: &[Packet]) -> Vec<u8> {
+    let mut f = Vec::new();
+    for n in [0xa1b2_3c4du32, 0x0004_0002, 0, 0, 262_144, 1] {
+        f.extend(n.to_le_bytes());
+    }
+    for p in packets {
+        for n in [p.ts / 1_000_000_000, p.ts % 1_000_000_000, p.data.len() as u64, p.data.len() as u64] {
+            f.extend((n as u32).to_le_bytes());
+        }
+        f.extend(&p.data);
+    }
+    f
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_cannot_be_written_stops_the_run() {
+    let p = Place::new("full", &traffic::everything().frames);
+    let out = p.at("out");
+    std::fs::create_dir_all(&out).unwrap();
+    std::os::unix::fs::symlink("/dev/full", out.join("eve.json")).unwrap();
+    let o = p.run(&[]);
+    let e = said(&o);
+    assert_eq!(o.status.code(), Some(1), "{e}");
+    assert!(e.contains("eve.json: No space left on device"), "{e}");
+    assert!(e.contains("events cannot be written; stopped after "), "{e}");
+    // A folder where the file should be.
+    std::fs::remove_file(out.join("eve.json")).unwrap();
+    std::fs::create_dir(out.join("eve.json")).unwrap();
+    let o = p.run(&[]);
+    assert_eq!(o.status.code(), Some(1));
+    assert!(said(&o).contains("eve.json: Is a directory"), "{}", said(&o));
+}
+
+/// A DNS answer of 37 KB over TCP whose names are long and point to each other, as `hostile/` describes.
+fn long_answer() -> Vec<u8> {
+    let mut m = vec![0, 7, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0];
+    for _ in 0..3 {
+        m.push(63);
+        m.extend([1; 63]);
+    }
+    m.extend([7, b'e', b'x', b'a', b'm', b'p', b'l', b'e', 0, 0, 16, 0, 1]);
+    let count = 2200u16;
+    m[6..8].copy_from_slice(&count.to_be_bytes());
+    for _ in 0..count {
+        m.extend([0xc0, 0x0c, 0, 16, 0, 1, 0, 0, 0, 60, 0, 5, 4, 1, 1, 1, 1]);
+    }
+    [&(m.len() as u16).to_be_bytes()[..], &m].concat()
+}
+
+#[test]
+fn an_alert_on_a_record_of_thousands_of_values_is_there_and_bounded() {
+    let mut w = Wire::new();
+    let question = traffic::dns(7, "a.example", 16, None);
+    let question = [&(question.len() as u16).to_be_bytes()[..], &question].concat();
+    w.talk((1, 40_000), (2, 53), &[(0, &question), (1, &long_answer())]);
+    let p = Place::new("long", &w.frames);
+    let rules = p.write(
+        "r.rules",
+        "alert dns any any -> any any (msg:\"long\"; flow:to_client; dns.response.rrname; content:\"example\"; sid:1;)\n",
+    );
+    let o = p.run(&["-S", text(&rules)]);
+    assert!(o.status.success(), "{}", said(&o));
+    let eve = std::fs::read_to_string(p.at("out/eve.json")).unwrap();
+    let alert = eve.lines().find(|l| l.contains(r#""event_type":"alert""#)).expect("the alert");
+    assert!(alert.contains(r#""truncated_record":true"#), "{}", &alert[alert.len() - 300..]);
+    assert!(eve.lines().all(|l| l.len() < 256 << 10 && l.starts_with('{') && l.ends_with('}')));
+}
