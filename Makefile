@@ -9,6 +9,7 @@
 #   make bench                    speed against Suricata (needs ../shared and suricata)
 #   make bench-sig                the matcher against Hyperscan, aho-corasick and daachorse (BENCH_SIG=options)
 #   make regex-differential       ends of regex matches against Hyperscan's
+#   make test-live                live traffic on a loopback of its own: full disks, rights, moved logs (root)
 #   make test-arm                 for aarch64, emulated: the tests of core, the whole workspace, captures by DPDK
 #   make test-arm-dpdk            the last two alone
 #   make dpdk                     the command with DPDK (target/dpdk/release/tidegate)
@@ -35,7 +36,7 @@ VERIFY ?= $(SHARED)/conformance
 OUT    ?= out
 BIN    := target/release/tidegate
 
-.PHONY: all demo test test-bare test-arm bench bench-sig regex-differential fuzz fuzz-smoke conformance differential robustness install doc clean FORCE
+.PHONY: all demo test test-bare test-live test-arm bench bench-sig regex-differential fuzz fuzz-smoke conformance differential robustness install doc clean FORCE
 
 all: $(BIN)
 
@@ -108,6 +109,10 @@ bench-sig: hyperscan
 
 regex-differential: hyperscan
 	$(SIG) -q --bin regex_differential -- --shared $(SHARED) $(REGEX_DIFFERENTIAL)
+
+test-live:
+	$(CARGO) build --locked -p tidegate-dataplane --bin tidegate
+	python3 tests/live.py target/debug/tidegate
 
 test-arm:
 	sh tests/arm.sh

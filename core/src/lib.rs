@@ -11,6 +11,7 @@ pub mod app;
 pub mod detect;
 pub mod engine;
 pub mod event;
+pub mod fault;
 pub mod flow;
 pub mod keyed;
 pub mod packet;

@@ -124,3 +124,27 @@ fn an_alert_on_a_record_of_thousands_of_values_is_there_and_bounded() {
     assert!(alert.contains(r#""truncated_record":true"#), "{}", &alert[alert.len() - 300..]);
     assert!(eve.lines().all(|l| l.len() < 256 << 10 && l.starts_with('{') && l.ends_with('}')));
 }
+
+/// After a panic at any station nothing more is read, what was told is written, and the exit code says so.
+#[test]
+fn a_fault_ends_the_run_with_what_was_told_until_then() {
+    let p = Place::new("fault", &traffic::everything().frames);
+    let rules = p.write("r.rules", "alert tcp any any -> any any (msg:\"x\"; content:\"x\"; sid:1;)\n");
+    for at in tidegate_core::fault::Station::ALL {
+        let o = p.run(&["-S", text(&rules), "--batch", "32", "--fail-at", at.name()]);
+        let e = said(&o);
+        assert_eq!(o.status.code(), Some(1), "{e}");
+        assert!(e.contains("in.pcap: the engine failed after "), "{e}");
+        assert!(e.contains("what was told until then is written; nothing more is read"), "{e}");
+        let eve = std::fs::read_to_string(p.at("out/eve.json")).unwrap();
+        assert!(eve.lines().all(|l| l.starts_with('{') && l.ends_with('}')));
+    }
+}
+
+#[test]
+fn memory_that_the_machine_has_not_is_an_error() {
+    let p = Place::new("memory", &[]);
+    let o = p.run(&["--memory", "99999gb"]);
+    assert_eq!(o.status.code(), Some(1));
+    assert!(said(&o).contains("--memory 99999gb: this machine has"), "{}", said(&o));
+}

@@ -31,6 +31,7 @@ pub struct Detector {
     pub(super) lent: Option<Arc<RuleSet>>,
     /// Per direction: protocols (bit by place in the registry) with rules on their transactions.
     pub(super) tx_wanted: [u64; 2],
+    faults: crate::fault::Faults,
     pub(super) bench: Bench,
     pub(super) scratch: sig::Scratch,
     /// Per rule: the last epoch in which it became a candidate.
@@ -79,6 +80,7 @@ impl Detector {
             rules: rules.clone(),
             lent: None,
             tx_wanted: [0; 2],
+            faults: crate::fault::Faults::default(),
         };
         d.swap(rules);
         d
@@ -101,9 +103,17 @@ impl Detector {
         self.rules = rules;
     }
 
+    /// Panics at the next packet, see [`crate::fault`].
+    pub fn fail(&mut self) -> bool {
+        self.faults.ask(crate::fault::Station::Detect)
+    }
+
     /// Where datasets are kept.
-    pub fn set_sets(&mut self, sets: alloc::boxed::Box<dyn Sets + Send>) {
-        self.bench.sets = sets;
+    pub fn set_sets(
+        &mut self,
+        sets: alloc::boxed::Box<dyn Sets + Send>,
+    ) -> alloc::boxed::Box<dyn Sets + Send> {
+        core::mem::replace(&mut self.bench.sets, sets)
     }
 
     pub fn rules(&self) -> &Arc<RuleSet> {
@@ -145,6 +155,7 @@ impl Detector {
     /// Rules on the packet itself and on raw bytes of its stream.
     pub fn packet(&mut self, cx: &PacketCx<'_>, flow: Option<&mut FlowCx<'_>>, pool: &mut BytePool) {
         let Some(rules) = self.lent.take() else { return };
+        self.faults.here(crate::fault::Station::Detect);
         self.packet_rules(&rules, cx, flow, pool);
         self.lent = Some(rules);
     }

@@ -32,6 +32,7 @@ use crate::app::{AppLayer, FlowApp};
 use crate::detect::queue::Decision;
 use crate::detect::{Detector, FlowDetect, RuleSet};
 use crate::event::{EventSink, Verdict};
+use crate::fault::{Faults, Station};
 use crate::flow::{FlowTable, Hashed};
 use crate::packet::checksum::Sums;
 use crate::packet::{Decoder, Packet, PacketBuf};
@@ -113,6 +114,7 @@ pub struct Engine {
     /// Nothing is inspected: there are no rules.
     no_rules: bool,
     stats: Stats,
+    faults: Faults,
 }
 
 impl Engine {
@@ -149,6 +151,7 @@ impl Engine {
             app_off,
             app_error: cfg.app_error,
             stats: Stats::default(),
+            faults: Faults::default(),
         }
     }
 
@@ -162,9 +165,17 @@ impl Engine {
         self.app_pool.warm(bytes);
     }
 
-    /// Where datasets are kept; before the first packet.
-    pub fn set_sets(&mut self, sets: alloc::boxed::Box<dyn crate::detect::inspect::Sets + Send>) {
-        self.detect.set_sets(sets);
+    /// Where datasets are kept; before the first packet. Gives back those that were in use: freeing them takes long.
+    pub fn set_sets(
+        &mut self,
+        sets: alloc::boxed::Box<dyn crate::detect::inspect::Sets + Send>,
+    ) -> alloc::boxed::Box<dyn crate::detect::inspect::Sets + Send> {
+        self.detect.set_sets(sets)
+    }
+
+    /// Panics when a packet gets there next; `false` when that is not built in. See [`crate::fault`].
+    pub fn fail_at(&mut self, at: Station) -> bool {
+        if at == Station::Detect { self.detect.fail() } else { self.faults.ask(at) }
     }
 
     /// Inspects `frames`. `verdicts[i]` is the decision for `frames[i]`; frames beyond the shorter of the two are
@@ -182,6 +193,7 @@ impl Engine {
     /// for; then the flows that the buckets name; then, a few frames ahead, what those name.
     fn burst(&mut self, frames: &[Frame<'_>], verdicts: &mut [Verdict], sink: &mut dyn EventSink) {
         let mut packets = core::mem::replace(&mut self.packets, PacketBuf::new(0)).recycle();
+        self.faults.here(Station::Decode);
         let mut hashes = core::mem::take(&mut self.hashes);
         hashes.clear();
         // For each frame: the end of its packets.

@@ -7,6 +7,7 @@ use crate::app::{FlowFacts, Input, OVER_TCP, OVER_UDP};
 use crate::detect::context::Raw;
 use crate::detect::{FlowCx, PacketCx};
 use crate::event::{AnomalyKind, DropReason, EventSink, PacketSeen, Verdict};
+use crate::fault::Station;
 use crate::flow::{FlowIx, Found, Hashed, State, exception_target, flag};
 use crate::packet::{EventSet, L4, Packet, PacketBuf};
 use crate::stream::{Ev, ExceptionPolicy, StreamOut, outflag};
@@ -67,6 +68,7 @@ impl Engine {
         if !pkt.has_ip() || pkt.invalid || !hashed.is_tracked() {
             return self.without_flow(pkt, root, sink);
         }
+        self.faults.here(Station::Flow);
         let (ix, dir, new) = match self.flows.lookup_or_insert(pkt, hashed, &self.streams) {
             Found::Flow { ix, dir, new: false } => (ix, dir, false),
             found => match self.new_flow(pkt, hashed, found, sink) {
@@ -216,6 +218,7 @@ impl Engine {
         let mut out = StreamOut::default();
         match pkt.l4 {
             L4::Tcp => {
+                self.faults.here(Station::Stream);
                 out = self.streams.packet(&mut self.flows, ix, pkt, dir, &mut self.stream_pool);
                 if out.has(outflag::SWAPPED) {
                     self.state[ix.0 as usize].app.swap();
@@ -400,6 +403,7 @@ impl Engine {
             let facts = self.facts(ix, OVER_UDP);
             let input = Input { dir, data: pkt.payload(), gap: 0, eof: false, datagram: true };
             let st = &mut self.state[ix.0 as usize];
+            self.faults.here(Station::App);
             let fed = self.app.feed(&mut st.app, &facts, input, &mut self.app_pool, pkt.ts);
             let hot = self.flows.hot_mut(ix);
             hot.flags = hot.flags & !(UDP_DONE | UDP_DONE << 1) | TX_FED;
@@ -464,6 +468,7 @@ impl Engine {
             let facts = self.facts(ix, OVER_TCP);
             let input = Input { dir: d, data: chunk.data, gap, eof: eof_now, datagram: false };
             let app = &mut self.state[ix.0 as usize].app;
+            self.faults.here(Station::App);
             let fed = self.app.feed(app, &facts, input, &mut self.app_pool, pkt.ts);
             self.flows.hot_mut(ix).flags |= TX_FED;
             if fed.reverse {
@@ -536,6 +541,7 @@ impl Engine {
         let facts = self.facts(ix, OVER_TCP);
         let input = Input { dir: d, data: chunk.data, gap: 0, eof: false, datagram: false };
         let app = &mut self.state[ix.0 as usize].app;
+        self.faults.here(Station::App);
         let fed = self.app.feed(app, &facts, input, &mut self.app_pool, pkt.ts);
         self.flows.hot_mut(ix).flags |= TX_FED;
         if fed.reverse || fed.other_first {

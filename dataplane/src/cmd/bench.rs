@@ -22,7 +22,7 @@ use tidegate_core::packet::{Decoder, MAX_PER_FRAME, PacketBuf};
 use super::{BenchArgs, WRONG_INPUT};
 use crate::capture::Capture;
 use crate::config::engine::Mode;
-use crate::config::{Overrides, Settings, yaml};
+use crate::config::{Overrides, Settings};
 use crate::eve::Json;
 use crate::load;
 use crate::secret;
@@ -211,7 +211,7 @@ fn run(a: &BenchArgs) -> Result<(), String> {
         None => Replay::made(flows.clamp(1, 1 << 24), a.size),
     };
     let memory = match &a.memory {
-        Some(m) => yaml::size(m).ok_or_else(|| format!("--memory {m}: not a size"))?,
+        Some(m) => crate::cmd::memory::parse(m, 1)?,
         // The flow table takes a quarter.
         None if a.read.is_none() => (u64::from(flows) * 5120).max(256 << 20),
         None => 256 << 20,

@@ -7,10 +7,10 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use crate::config::engine::Mode;
-use crate::config::{Overrides, Settings, yaml};
+use crate::config::{Overrides, Settings};
 use crate::live::blocklist::BlockList;
-use crate::live::manager::{self, Manager, Request};
 use crate::live::chunk::Channel;
+use crate::live::manager::{self, Manager, Request};
 use crate::live::sink::LiveSink;
 use crate::live::source::{RuleSource, Rules};
 use crate::live::worker::{Fail, Worker};
@@ -31,6 +31,8 @@ struct Start<'a> {
     source: RuleSource,
     rules: Rules,
     dir: PathBuf,
+    /// Made by this run.
+    dir_is_new: bool,
     fail: Fail,
 }
 
@@ -47,7 +49,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
     if !args.filter.join(" ").trim().is_empty() {
         return Err("a filter works on captures only".into());
     }
-    let memory = yaml::size(&args.memory).ok_or_else(|| format!("--memory {}: not a size", args.memory))?;
+    let memory = super::memory::parse(&args.memory, u64::from(args.live.workers))?;
     let files = rule_files(args, &settings)?;
     let loaded = load::load(&files, &settings, args.data_dir.as_deref())?;
     tell_refusals(&loaded, args);
@@ -67,6 +69,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
         .clone()
         .or_else(|| settings.default_log_dir.clone())
         .unwrap_or_else(|| PathBuf::from("."));
+    let dir_is_new = !dir.exists();
     std::fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     let ignore_checksums = settings.pcap_checksums == crate::config::ChecksumMode::No;
     let mode = Mode { ips, ignore_checksums, memory, secret: secret::random()? };
@@ -81,7 +84,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
         took,
     };
     let fail = if args.live.fail == "open" { Fail::Open } else { Fail::Closed };
-    let start = Start { args, settings, mode, source, rules, dir, fail };
+    let start = Start { args, settings, mode, source, rules, dir, dir_is_new, fail };
     if args.live.dpdk.is_some() {
         #[cfg(feature = "dpdk")]
         return start.dpdk();
@@ -110,7 +113,7 @@ type Counted = (String, Arc<crate::live::afpacket::RingStats>);
 impl Start<'_> {
     /// Workers, the manager that knows them, and the way to ask it.
     fn build(self, count: usize, replay: bool) -> Result<(Vec<Worker>, Manager), String> {
-        let Start { args, settings, mode, source, rules, dir, fail } = self;
+        let Start { args, settings, mode, source, rules, dir, fail, .. } = self;
         let channels: Vec<_> = (0..=count).map(|_| Arc::new(Channel::new())).collect();
         let writer =
             Writer::start(&settings.outputs, &dir, !replay, channels.clone()).map_err(|e| e.to_string())?;
@@ -185,6 +188,7 @@ impl Start<'_> {
         use std::sync::atomic::Ordering;
         let a = self.args;
         let (lanes, stats) = self.lanes()?;
+        let logs = Logs::new(&self);
         let (workers, mut m) = self.build(lanes.len(), false)?;
         let (tx, rx) = channel();
         m.ports = Box::new(move || {
@@ -206,7 +210,7 @@ impl Start<'_> {
             }
             out
         });
-        let socket = serve(a, &tx)?;
+        let socket = serve(a, &logs, &tx)?;
         if !a.quiet {
             let n = workers.len();
             let names: Vec<&str> = lanes.iter().map(|l| l.0.as_str()).collect();
@@ -267,6 +271,7 @@ impl Start<'_> {
         })
         .map_err(|e| e.to_string())?;
         let (eal, ports, pools) = (setup.eal, setup.ports, setup.pools);
+        let logs = Logs::new(&self);
         let (workers, mut m) = self.build(setup.lanes.len(), setup.replay)?;
         let (tx, rx) = channel();
         let mut lanes = setup.lanes;
@@ -299,7 +304,7 @@ impl Start<'_> {
         }
         let handles = (ports.clone(), pools.clone());
         m.ports = Box::new(move || reports(&handles.0, &handles.1));
-        let socket = serve(a, &tx)?;
+        let socket = serve(a, &logs, &tx)?;
         if !a.quiet {
             let names: Vec<String> = ports.iter().filter_map(|p| p.info().ok()).map(|i| i.name).collect();
             let n = workers.len();
@@ -334,7 +339,7 @@ impl Start<'_> {
 }
 
 /// Signals, the control socket and metrics; then privileges go.
-fn serve(args: &RunArgs, to: &Sender<Request>) -> Result<Option<control::Socket>, String> {
+fn serve(args: &RunArgs, logs: &Logs, to: &Sender<Request>) -> Result<Option<control::Socket>, String> {
     let l = &args.live;
     let mut signals =
         signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1]).map_err(|e| e.to_string())?;
@@ -360,7 +365,7 @@ fn serve(args: &RunArgs, to: &Sender<Request>) -> Result<Option<control::Socket>
             }
         })
         .map_err(|e| e.to_string())?;
-    let socket = match &l.control {
+    let mut socket = match &l.control {
         None => None,
         Some(path) => {
             Some(control::listen(path, to.clone()).map_err(|e| format!("{}: {e}", path.display()))?)
@@ -373,22 +378,64 @@ fn serve(args: &RunArgs, to: &Sender<Request>) -> Result<Option<control::Socket>
         }
     }
     if let Some(name) = &l.user {
-        become_user(name, l.control.as_deref()).map_err(|e| format!("--user {name}: {e}"))?;
+        become_user(name, logs, l.control.as_deref().zip(socket.as_mut()))
+            .map_err(|e| format!("--user {name}: {e}"))?;
     }
     Ok(socket)
 }
 
-/// Gives up root's rights in all threads.
-fn become_user(name: &str, socket: Option<&std::path::Path>) -> Result<(), String> {
+/// Where events are written.
+struct Logs {
+    dir: PathBuf,
+    /// The folder was made by this run.
+    is_new: bool,
+    files: Vec<PathBuf>,
+}
+
+impl Logs {
+    fn new(s: &Start<'_>) -> Logs {
+        let o = &s.settings.outputs;
+        let files = o.eve.iter().map(|e| &e.filename).chain(&o.fast).map(|f| s.dir.join(f)).collect();
+        Logs { dir: s.dir.clone(), is_new: s.dir_is_new, files }
+    }
+}
+
+/// Gives up root's rights in all threads. What this run made is the user's from then on.
+fn become_user(
+    name: &str,
+    logs: &Logs,
+    socket: Option<(&std::path::Path, &mut control::Socket)>,
+) -> Result<(), String> {
     use nix::unistd::{User, setgid, setgroups, setuid};
     let user = User::from_name(name).map_err(|e| e.to_string())?.ok_or("no such user")?;
-    if let Some(s) = socket {
-        std::os::unix::fs::chown(s, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
-            .map_err(|e| format!("{}: {e}", s.display()))?;
+    let give = |p: &std::path::Path| {
+        std::os::unix::fs::chown(p, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
+            .map_err(|e| format!("{}: {e}", p.display()))
+    };
+    if let Some((path, socket)) = socket {
+        give(path)?;
+        // The folder of the socket is mostly root's, and so is taking things out of it.
+        let program = std::env::current_exe().map_err(|e| e.to_string())?;
+        socket.keep_removable(&program).map_err(|e| format!("{}: {e}", program.display()))?;
+    }
+    logs.files.iter().filter(|f| f.is_file()).try_for_each(|f| give(f))?;
+    if logs.is_new {
+        give(&logs.dir)?;
     }
     setgroups(&[user.gid]).map_err(|e| e.to_string())?;
     setgid(user.gid).map_err(|e| e.to_string())?;
-    setuid(user.uid).map_err(|e| e.to_string())
+    setuid(user.uid).map_err(|e| e.to_string())?;
+    let probe = logs.dir.join(format!(".tidegate-{}", std::process::id()));
+    match std::fs::File::create_new(&probe) {
+        Ok(_) => {
+            let _ = std::fs::remove_file(&probe);
+        }
+        Err(e) => eprintln!(
+            "{}: {name} cannot make files there ({e}): files that are moved away cannot be opened anew (SIGUSR1); chown it",
+            logs.dir.display()
+        ),
+    }
+    Ok(())
 }
 
 fn summary(m: &Manager, took: Duration) {

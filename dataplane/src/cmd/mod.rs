@@ -3,6 +3,7 @@
 
 mod bench;
 mod live;
+mod memory;
 mod pages;
 pub mod rules;
 pub mod run;
@@ -30,6 +31,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(args) => run::main(&args),
         Command::Rules(args) => rules::main(&args),
         Command::Bench(args) => bench::main(&args),
+        #[cfg(unix)]
+        Command::ControlSweeper { path } => {
+            crate::live::control::sweep(&path, &mut std::io::stdin().lock());
+            ExitCode::SUCCESS
+        }
     }
 }
 
@@ -56,6 +62,10 @@ pub enum Command {
     Rules(RulesArgs),
     /// Measure what a packet costs here
     Bench(BenchArgs),
+    /// Wait for the end of standard input, then remove a control socket (started by `run --user`)
+    #[cfg(unix)]
+    #[command(hide = true)]
+    ControlSweeper { path: PathBuf },
 }
 
 /// Options of `tidegate run`, named as Suricata's.
@@ -119,6 +129,9 @@ pub struct RunArgs {
     /// Give each capture of a folder an engine of its own, and a folder of its own in the log folder
     #[arg(long)]
     pub each: bool,
+    /// Make the engine fail, to see what happens (where that is built in)
+    #[arg(long, hide = true, value_name = "STATION")]
+    pub fail_at: Option<String>,
     /// No summary
     #[arg(short = 'q', long)]
     pub quiet: bool,

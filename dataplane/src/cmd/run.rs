@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::capture::{self, Capture, CaptureError};
 use crate::config::engine::{LONG, Mode, warm};
-use crate::config::{ChecksumMode, Overrides, Settings, yaml};
+use crate::config::{ChecksumMode, Overrides, Settings};
 use crate::eve::{EveSink, Stats};
 use crate::filter::Filter;
 use crate::load::{self, Loaded};
@@ -19,6 +20,7 @@ use crate::sets::EngineSets;
 use tidegate_core::detect::RuleSet;
 use tidegate_core::engine::{Engine, Frame};
 use tidegate_core::event::{Event, EventSink, Verdict};
+use tidegate_core::fault::Station;
 use tidegate_core::packet::{Decoder, PacketBuf};
 use tidegate_core::rules::SetStore;
 
@@ -89,7 +91,7 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
         text if text.trim().is_empty() => None,
         text => Some(Filter::parse(&text).map_err(|e| e.to_string())?),
     };
-    let memory = yaml::size(&args.memory).ok_or_else(|| format!("--memory {}: not a size", args.memory))?;
+    let memory = super::memory::parse(&args.memory, 1)?;
     let captures = capture::list(source).map_err(|e| e.to_string())?;
     let folder = source.is_dir();
 
@@ -134,6 +136,12 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
         engine
     };
     let mut engine = make();
+    if let Some(at) = &args.fail_at {
+        let at = Station::from_name(at).ok_or_else(|| format!("--fail-at {at}: no such station"))?;
+        if !engine.fail_at(at) {
+            return Err("--fail-at: faults are not built in".into());
+        }
+    }
     let size: u64 = captures.iter().filter_map(|c| std::fs::metadata(c).ok()).map(|m| m.len()).sum();
     if !each {
         warm(&mut engine, size);
@@ -164,8 +172,28 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
             engine = make();
         }
         sink.eve.capture(path, folder);
-        match read(path, args.batch, &filter, &mut engine, &mut sink, &mut tally, &mut progress, &stop, each)
-        {
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            let done = read(
+                path,
+                args.batch,
+                &filter,
+                &mut engine,
+                &mut sink,
+                &mut tally,
+                &mut progress,
+                &stop,
+                each,
+            );
+            if each {
+                engine.finish(&mut sink);
+            }
+            done
+        }));
+        let Ok(done) = done else {
+            progress.clear();
+            return Err(broken(engine, &mut sink, &tally, path));
+        };
+        match done {
             Ok(()) => tally.captures += 1,
             // What was read before the damage counts.
             Err(e @ (CaptureError::Truncated { .. } | CaptureError::Damaged { .. })) => {
@@ -182,15 +210,13 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
                 }
             }
         }
-        if each {
-            engine.finish(&mut sink);
-        }
         if each || sink.eve.failed() {
             sink.eve.finish().map_err(|e| unwritten(&e, &tally))?;
         }
     }
-    if !each {
-        engine.finish(&mut sink);
+    if !each && catch_unwind(AssertUnwindSafe(|| engine.finish(&mut sink))).is_err() {
+        let last = captures.last().map_or(source, PathBuf::as_path);
+        return Err(broken(engine, &mut sink, &tally, last));
     }
     progress.clear();
     let took = start.elapsed();
@@ -224,6 +250,22 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
         eprintln!("interrupted; what was read until then is written");
     }
     Ok(if failed > 0 && tally.captures == 0 { ExitCode::from(WRONG_INPUT) } else { ExitCode::SUCCESS })
+}
+
+/// The end after a panic: what was told until then is written; the engine is spoilt and inspects nothing more.
+fn broken(engine: Engine, sink: &mut Counting, t: &Tally, path: &Path) -> String {
+    // Taking it apart may panic again.
+    std::mem::forget(engine);
+    sink.eve.drop_unfinished();
+    let wrote = match sink.eve.finish() {
+        Ok(()) => "what was told until then is written".to_string(),
+        Err(e) => format!("what was told until then cannot be written: {e}"),
+    };
+    format!(
+        "{}: the engine failed after {} packets, a fault of this program; {wrote}; nothing more is read",
+        path.display(),
+        grouped(t.packets)
+    )
 }
 
 /// What is said when events cannot be written: nothing more is read then.

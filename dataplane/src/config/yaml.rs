@@ -40,6 +40,8 @@ pub enum ConfigError {
 /// Deepest nesting of includes and of nodes.
 const MAX_INCLUDES: usize = 16;
 const MAX_DEPTH: usize = 128;
+/// Most values of one file, those that aliases repeat included.
+const MAX_VALUES: usize = 1 << 17;
 
 impl Node {
     fn named(key: impl Into<String>) -> Self {
@@ -77,7 +79,7 @@ impl Node {
             col,
             what: what.to_string(),
         };
-        let mut build = Build { stack: Vec::new(), anchors: HashMap::new(), done: None };
+        let mut build = Build { stack: Vec::new(), anchors: HashMap::new(), values: 0, done: None };
         for ev in Parser::new_from_str(text) {
             let (ev, span) = ev.map_err(|e| syntax(e.marker().line(), e.marker().col() + 1, e.info()))?;
             build.event(ev).map_err(|what| syntax(span.start.line(), span.start.col() + 1, what))?;
@@ -202,6 +204,11 @@ impl Node {
         })
     }
 
+    /// Values in it, itself included.
+    fn values(&self) -> usize {
+        1 + self.children.iter().map(Node::values).sum::<usize>()
+    }
+
     /// Marks it and everything below as read.
     pub fn accept(&self) {
         self.used.set(true);
@@ -235,6 +242,8 @@ struct Build {
     /// Open mappings and sequences: node, anchor, key waiting for its value.
     stack: Vec<(Node, usize, Option<String>)>,
     anchors: HashMap<usize, Node>,
+    /// Values so far, those that aliases repeat included.
+    values: usize,
     done: Option<Node>,
 }
 
@@ -266,6 +275,9 @@ impl Build {
                 self.value(node, anchor)
             }
             Event::Alias(id) => {
+                // Counted before they are copied: aliases of aliases grow without bounds.
+                let size = self.anchors.get(&id).map_or(1, Node::values);
+                self.grow(size)?;
                 let node = self.anchors.get(&id).cloned().unwrap_or_default();
                 self.value(node, 0)
             }
@@ -273,7 +285,17 @@ impl Build {
         }
     }
 
+    fn grow(&mut self, by: usize) -> Result<(), &'static str> {
+        self.values += by;
+        if self.values > MAX_VALUES {
+            Err("more than 131072 values, those that aliases repeat included")
+        } else {
+            Ok(())
+        }
+    }
+
     fn value(&mut self, mut node: Node, anchor: usize) -> Result<(), &'static str> {
+        self.grow(1)?;
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
         }
@@ -373,6 +395,20 @@ mod tests {
     fn anchors_repeat_a_value() {
         let t = tree("a: &n [1, 2]\nb: *n\n");
         assert_eq!(t.text("b.1"), Some("2"));
+    }
+
+    #[test]
+    fn aliases_are_bounded() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_string();
+        for i in 1..12 {
+            let list = vec![format!("*a{}", i - 1); 10].join(", ");
+            text += &format!("a{i}: &a{i} [{list}]\n");
+        }
+        let start = std::time::Instant::now();
+        let e = Node::parse(&text, Path::new("bomb.yaml"), Path::new(".")).unwrap_err();
+        assert!(e.to_string().starts_with("bomb.yaml:6:"), "{e}");
+        assert!(e.to_string().contains("values"), "{e}");
+        assert!(start.elapsed().as_secs() < 5);
     }
 
     #[test]

@@ -212,6 +212,16 @@ impl EveSink {
         }
     }
 
+    /// Takes back what is not a whole line, after a panic while one was made.
+    pub fn drop_unfinished(&mut self) {
+        for buf in
+            self.outputs.iter_mut().map(|o| &mut o.json.buf).chain(self.fast.iter_mut().map(|f| &mut f.1))
+        {
+            let whole = last_line(buf, buf.len());
+            buf.truncate(whole);
+        }
+    }
+
     /// Some output could not be written; what came since is lost. [`EveSink::finish`] says why.
     pub fn failed(&self) -> bool {
         self.error.is_some()

@@ -1,13 +1,14 @@
 //! Control over a Unix socket: one JSON object a line in, one a line out. Only the owner may connect (mode 0600).
 //!
 //! `{"command":"stats"}`, `reload-rules`, `flows` (`"max": N`), `ports`, `offload`, `reopen-logs`, `shutdown`,
-//! `inject-fault` (`"worker": N`). Replies have `return`: `OK` or `NOK`.
+//! `inject-fault` (`"worker": N`, `"station": "burst"`). Replies have `return`: `OK` or `NOK`.
 
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
@@ -15,11 +16,21 @@ use tidegate_core::Dir;
 use tidegate_core::engine::Engine;
 
 use super::manager::{Request, failed};
-use super::worker::FlowList;
+use super::serve::Host;
+use super::worker::{Fault, FlowList};
 use crate::eve::Json;
+
+/// Where requests go.
+pub type Requests = Sender<Request>;
 
 /// Longest command, bytes.
 const LONGEST: u64 = 4096;
+/// Clients at a time.
+const CLIENTS: usize = 32;
+/// How long a client may say nothing.
+const IDLE: Duration = Duration::from_secs(600);
+/// How long a client may take to read a reply.
+const SLOW: Duration = Duration::from_secs(10);
 /// How long a client waits for a reply (compiling rules may take a while).
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -27,68 +38,126 @@ const PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub struct Socket {
     path: PathBuf,
+    /// Removes it where this process may not, when its standard input ends.
+    sweeper: Option<Child>,
+}
+
+impl Socket {
+    /// For a process that is about to give up its rights: leaves the removal to a child that keeps them. `program` is
+    /// called with `control-sweeper PATH`, see [`sweep`].
+    pub fn keep_removable(&mut self, program: &Path) -> std::io::Result<()> {
+        use std::os::unix::process::CommandExt;
+        let mut c = Command::new(program);
+        c.arg("control-sweeper").arg(&self.path);
+        c.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        // What interrupts this process from the terminal is not for it.
+        c.process_group(0);
+        self.sweeper = Some(c.spawn()?);
+        Ok(())
+    }
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
         // It may be gone already.
         let _ = std::fs::remove_file(&self.path);
+        if let Some(mut s) = self.sweeper.take() {
+            drop(s.stdin.take());
+            let _ = s.wait();
+        }
     }
 }
 
-/// Listens at `path` on a thread of its own.
-pub fn listen(path: &Path, to: Sender<Request>) -> std::io::Result<Socket> {
-    // One that nobody listens on is left over from before.
-    if path.exists() && UnixStream::connect(path).is_err() {
+/// Waits for the end of `input`, then removes the socket at `path`, if it is still the one that was there at first.
+pub fn sweep(path: &Path, input: &mut dyn Read) {
+    let number = || std::fs::symlink_metadata(path).ok().map(|m| (m.dev(), m.ino()));
+    let first = number();
+    // An error is an end as well.
+    let _ = std::io::copy(input, &mut std::io::sink());
+    if is_socket(path) && number() == first {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+fn is_socket(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket())
+}
+
+/// Listens at `path` on a thread of its own. A socket that nobody listens on gives way; anything else does not.
+pub fn listen(path: &Path, to: Requests) -> std::io::Result<Socket> {
+    let taken = |what: &str| std::io::Error::new(std::io::ErrorKind::AddrInUse, what.to_owned());
+    if std::fs::symlink_metadata(path).is_ok() {
+        if !is_socket(path) {
+            return Err(taken("there is something else than a socket already; it is left alone"));
+        }
+        if UnixStream::connect(path).is_ok() {
+            return Err(taken("somebody listens there already"));
+        }
+        // Left over from before.
         std::fs::remove_file(path)?;
     }
     // Nobody else can connect between the two steps: the folder of the temporary name is the owner's alone.
     let dir = path.with_extension(format!("{}.d", std::process::id()));
     std::fs::create_dir(&dir)?;
-    let made = (|| {
+    let inside = dir.join("socket");
+    let made = (|| -> std::io::Result<UnixListener> {
         std::fs::set_permissions(&dir, Permissions::from_mode(0o700))?;
-        let inside = dir.join("socket");
         let listener = UnixListener::bind(&inside)?;
         std::fs::set_permissions(&inside, Permissions::from_mode(0o600))?;
-        if path.exists() {
-            return Err(std::io::Error::new(std::io::ErrorKind::AddrInUse, "somebody listens there already"));
-        }
-        std::fs::rename(&inside, path)?;
+        // Unlike a renaming, this replaces nothing that came meanwhile.
+        std::fs::hard_link(&inside, path)?;
         Ok(listener)
     })();
-    let _ = std::fs::remove_file(dir.join("socket"));
+    let _ = std::fs::remove_file(&inside);
     let _ = std::fs::remove_dir(&dir);
     let listener = made?;
-    std::thread::Builder::new().name("control".into()).spawn(move || {
-        for client in listener.incoming().flatten() {
-            let to = to.clone();
-            // A client that cannot be served is no reason to stop serving.
-            let _ = std::thread::Builder::new().name("client".into()).spawn(move || serve(client, &to));
-        }
-    })?;
-    Ok(Socket { path: path.to_owned() })
+    let host = Host { name: "control", most: CLIENTS, serve, refuse };
+    host.start(move || listener.accept().map(|c| c.0), to)?;
+    Ok(Socket { path: path.to_owned(), sweeper: None })
 }
 
-fn serve(client: UnixStream, to: &Sender<Request>) {
+/// One client too many.
+fn refuse(mut client: UnixStream) {
+    let _ = client.set_nonblocking(true);
+    let text = failed(&format!("{CLIENTS} clients are connected already"));
+    let _ = client.write_all(text.as_bytes()).and_then(|()| client.write_all(b"\n"));
+}
+
+/// The next line, without its end; `None` when there is none. A line that is too long is `Err`, once.
+fn next_line(from: &mut impl BufRead) -> Option<Result<Vec<u8>, ()>> {
+    let mut line = Vec::new();
+    from.by_ref().take(LONGEST).read_until(b'\n', &mut line).ok().filter(|&n| n > 0)?;
+    if line.last() == Some(&b'\n') || (line.len() as u64) < LONGEST {
+        return Some(Ok(line));
+    }
+    // The rest of it is no command of its own.
+    loop {
+        let mut more = Vec::new();
+        from.by_ref().take(LONGEST).read_until(b'\n', &mut more).ok().filter(|&n| n > 0)?;
+        if more.last() == Some(&b'\n') {
+            return Some(Err(()));
+        }
+    }
+}
+
+fn serve(client: UnixStream, to: &Requests) {
+    let _ = client.set_read_timeout(Some(IDLE));
+    let _ = client.set_write_timeout(Some(SLOW));
     let Ok(mut out) = client.try_clone() else { return };
     let mut lines = BufReader::new(client);
-    loop {
-        let mut line = Vec::new();
-        match lines.by_ref().take(LONGEST).read_until(b'\n', &mut line) {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-        if line.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        let reply = answer(&line, to);
+    while let Some(line) = next_line(&mut lines) {
+        let reply = match line {
+            Ok(line) if line.iter().all(u8::is_ascii_whitespace) => continue,
+            Ok(line) => answer(&line, to),
+            Err(()) => failed(&format!("a command is a line of at most {LONGEST} bytes")),
+        };
         if out.write_all(reply.as_bytes()).and_then(|()| out.write_all(b"\n")).is_err() {
             return;
         }
     }
 }
 
-fn answer(line: &[u8], to: &Sender<Request>) -> String {
+fn answer(line: &[u8], to: &Requests) -> String {
     let Some(members) = object(line) else { return failed("a JSON object with a \"command\" is expected") };
     let word = |k: &str| members.iter().find(|m| m.0 == k).map(|m| m.1.as_str());
     let number = |k: &str, or: usize| word(k).and_then(|v| v.parse().ok()).unwrap_or(or);
@@ -100,7 +169,10 @@ fn answer(line: &[u8], to: &Sender<Request>) -> String {
         Some("ports") => Request::Ports(tx),
         Some("offload") => Request::Offload(tx),
         Some("reopen-logs") => Request::ReopenLogs(Some(tx)),
-        Some("inject-fault") => Request::Fault(number("worker", 0), tx),
+        Some("inject-fault") => match Fault::from_name(word("station").unwrap_or("burst")) {
+            Some(f) => Request::Fault(number("worker", 0), f, tx),
+            None => return failed("no such station"),
+        },
         Some("shutdown") => Request::Shutdown(Some(tx)),
         Some(other) => return failed(&format!("no such command: {other}")),
         None => return failed("no \"command\""),
@@ -239,6 +311,107 @@ mod tests {
         assert!(replies[1].contains("NOK") && replies[2].contains("NOK"), "{replies:?}");
         answerer.join().unwrap();
         drop(socket);
+        assert!(!path.exists());
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    fn place(name: &str) -> PathBuf {
+        let dir = std::env::temp_dir().join(format!("tidegate-control-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        dir
+    }
+
+    #[test]
+    fn a_long_line_is_one_error_and_the_next_one_is_served() {
+        let dir = place("long");
+        let (tx, rx) = channel();
+        let _socket = listen(&dir.join("s"), tx).unwrap();
+        let answerer = std::thread::spawn(move || match rx.recv().unwrap() {
+            Request::Stats(r) => r.send("{}".into()).unwrap(),
+            r => panic!("{r:?}"),
+        });
+        let mut c = UnixStream::connect(dir.join("s")).unwrap();
+        let command = "{\"command\":\"shutdown\"}";
+        let long = " ".repeat(LONGEST as usize - 3) + &command.repeat(500) + "\n";
+        c.write_all(long.as_bytes()).unwrap();
+        c.write_all(b"{\"command\":\"stats\"}\n").unwrap();
+        c.shutdown(std::net::Shutdown::Write).unwrap();
+        let replies: Vec<String> = BufReader::new(&c).lines().map(|l| l.unwrap()).collect();
+        assert_eq!(replies.len(), 2, "{replies:?}");
+        assert!(replies[0].contains("at most 4096 bytes") && replies[1] == "{}", "{replies:?}");
+        answerer.join().unwrap();
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn clients_are_limited() {
+        let dir = place("many");
+        let (tx, _rx) = channel();
+        let _socket = listen(&dir.join("s"), tx).unwrap();
+        let mut clients: Vec<UnixStream> =
+            (0..CLIENTS).map(|_| UnixStream::connect(dir.join("s")).unwrap()).collect();
+        // Each is served: it gets its error.
+        for c in &mut clients {
+            c.write_all(b"x\n").unwrap();
+            BufReader::new(&*c).read_line(&mut String::new()).unwrap();
+        }
+        let mut reply = String::new();
+        UnixStream::connect(dir.join("s")).unwrap().read_to_string(&mut reply).unwrap();
+        assert!(reply.contains("clients are connected already"), "{reply}");
+        clients.clear();
+        // One that left makes room.
+        for _ in 0..100 {
+            let mut c = UnixStream::connect(dir.join("s")).unwrap();
+            let _ = c.write_all(b"x\n");
+            reply.clear();
+            let _ = BufReader::new(&c).read_line(&mut reply);
+            if reply.contains("a JSON object") {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(reply.contains("a JSON object"), "{reply}");
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn only_a_socket_gives_way() {
+        let dir = place("taken");
+        let path = dir.join("important");
+        std::fs::write(&path, "precious").unwrap();
+        let (tx, _rx) = channel();
+        let e = listen(&path, tx.clone()).unwrap_err();
+        assert!(e.to_string().contains("left alone"), "{e}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+        std::os::unix::fs::symlink("nowhere", dir.join("link")).unwrap();
+        assert!(listen(&dir.join("link"), tx.clone()).is_err());
+        // A socket that nobody listens on is replaced.
+        drop(UnixListener::bind(dir.join("old")).unwrap());
+        drop(listen(&dir.join("old"), tx).unwrap());
+        assert!(!dir.join("old").exists());
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn the_sweeper_removes_its_socket_and_no_other() {
+        let dir = place("sweep");
+        let path = dir.join("s");
+        std::fs::write(dir.join("file"), "x").unwrap();
+        sweep(&dir.join("file"), &mut std::io::empty());
+        assert!(dir.join("file").exists());
+        let _old = UnixListener::bind(&path).unwrap();
+        // Another program's socket came in its place meanwhile.
+        struct Meanwhile(PathBuf);
+        impl Read for Meanwhile {
+            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+                std::fs::rename(&self.0, self.0.with_extension("moved"))?;
+                UnixListener::bind(&self.0).map(|_| 0)
+            }
+        }
+        sweep(&path, &mut Meanwhile(path.clone()));
+        assert!(path.exists());
+        sweep(&path, &mut std::io::empty());
         assert!(!path.exists());
         std::fs::remove_dir_all(&dir).unwrap();
     }

@@ -15,11 +15,11 @@ use tidegate_core::engine::{Engine, Stats};
 use tidegate_core::rules::SetStore;
 
 use super::blocklist::BlockList;
-use super::offload::blocks::BlocksOffload;
 use super::chunk::{Channel, Class};
+use super::offload::blocks::BlocksOffload;
 use super::sink::OwnLines;
 use super::source::{RuleSource, Rules, compile};
-use super::worker::{Answer, Counters, FlowList, Mailbox, NewRules, Order, Report};
+use super::worker::{Answer, Counters, Fault, FlowList, Mailbox, NewRules, Order, Report};
 use super::writer::{Losses, Writer};
 use crate::config::Settings;
 use crate::config::engine::Mode;
@@ -28,6 +28,8 @@ use crate::sets::EngineSets;
 
 /// How long a request waits for the workers.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a reload waits for workers to take its rules before it says who has not.
+const TAKING: Duration = Duration::from_secs(5);
 /// Time between two looks at the mailboxes.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -45,7 +47,7 @@ pub enum Request {
     /// Files were moved away.
     ReopenLogs(Option<Sender<String>>),
     /// A worker's engine is to panic (tests).
-    Fault(usize, Sender<String>),
+    Fault(usize, Fault, Sender<String>),
     Shutdown(Option<Sender<String>>),
 }
 
@@ -100,6 +102,18 @@ pub struct Manager {
     failed_writes: Option<String>,
     coming: Arc<Mutex<Option<Result<Rules, String>>>>,
     compiling: bool,
+    waiting: Vec<Sender<String>>,
+    /// Reloads so far.
+    generation: u64,
+    taking: Option<Taking>,
+}
+
+/// Rules that workers have been given, until all have taken them.
+struct Taking {
+    until: Instant,
+    /// What the reply says of the rules.
+    reply: Json,
+    /// Who waits for it.
     waiting: Vec<Sender<String>>,
 }
 
@@ -162,6 +176,8 @@ impl Manager {
             coming: Arc::default(),
             compiling: false,
             waiting: Vec::new(),
+            generation: 0,
+            taking: None,
         }
     }
 
@@ -189,6 +205,7 @@ impl Manager {
             }
             self.answers();
             self.reloaded();
+            self.taken();
             if self.peers.iter().all(|p| p.mail.ended.load(Ordering::Acquire)) {
                 break;
             }
@@ -248,10 +265,10 @@ impl Manager {
                     })
                 }));
             }
-            Request::Fault(worker, reply) => {
+            Request::Fault(worker, fault, reply) => {
                 let text = match self.peers.get(worker) {
                     Some(p) if self.faults => {
-                        let sent = p.mail.orders.push(Order::Fault).is_ok();
+                        let sent = p.mail.orders.push(Order::Fault(fault)).is_ok();
                         if sent { done("asked for") } else { failed("the worker's mailbox is full") }
                     }
                     Some(_) => failed("faults can be asked for only with --allow-faults"),
@@ -303,11 +320,13 @@ impl Manager {
                 self.blocks = new.blocks;
                 self.told = (new.loaded, new.refused, new.skipped);
                 self.last_reload = super::now_ns();
+                self.generation += 1;
                 for p in &self.peers {
                     let sets = engine_sets(self.mode, &self.rules, &self.sets);
-                    let n = NewRules { set: self.rules.clone(), sets, blocks: self.blocks.clone() };
-                    // A worker that takes no orders has ended or hangs; either way it needs no rules.
-                    let _ = p.mail.orders.push(Order::Rules(Box::new(n)));
+                    let set = self.rules.clone();
+                    let n = NewRules { generation: self.generation, set, sets, blocks: self.blocks.clone() };
+                    // What comes out was never taken, and is freed here.
+                    drop(p.mail.rules.force_push(Box::new(n)));
                 }
                 // Workers hold back what is new before hardware does, and let through what is not listed any more.
                 if let Some(o) = &self.blocks_offload {
@@ -320,7 +339,10 @@ impl Manager {
                 j.uint("networks_blocked", self.networks);
                 j.uint("took_ms", u64::try_from(new.took.as_millis()).unwrap_or(u64::MAX));
                 eprintln!("{} rules loaded, {} refused", new.loaded, new.refused);
-                self.reply_reload(end(j));
+                // Who waits for an earlier reload learns of this one.
+                let mut waiting = std::mem::take(&mut self.waiting);
+                waiting.extend(self.taking.take().map(|t| t.waiting).unwrap_or_default());
+                self.taking = Some(Taking { until: Instant::now() + TAKING, reply: j, waiting });
             }
             Err(e) => {
                 self.reload_failed += 1;
@@ -330,13 +352,42 @@ impl Manager {
         }
     }
 
+    /// Says what became of new rules, once all workers have them or have had time enough.
+    fn taken(&mut self) {
+        let Some(t) = &self.taking else { return };
+        let has = |p: &&Peer| p.mail.taken.load(Ordering::Acquire) >= self.generation;
+        let living = || self.peers.iter().filter(|p| !p.mail.ended.load(Ordering::Acquire));
+        let (all, have) = (living().count() as u64, living().filter(has).count() as u64);
+        if have < all && Instant::now() < t.until {
+            return;
+        }
+        let Some(Taking { mut reply, waiting, .. }) = self.taking.take() else { return };
+        reply.uint("workers", all);
+        reply.uint("workers_changed", have);
+        reply.uint("pause_us", self.pause_us(0));
+        if have < all {
+            let what = "some workers have not taken the rules yet; they will, before their next burst";
+            eprintln!("{what}: {} of {all}", all - have);
+            reply.string("message", what.as_bytes());
+        }
+        let text = end(reply);
+        for to in waiting {
+            let _ = to.send(text.clone());
+        }
+    }
+
+    /// How long workers stood still to take rules: the last time (0), ever (1); the worst of them.
+    fn pause_us(&self, which: usize) -> u64 {
+        self.peers.iter().map(|p| p.mail.pause_us[which & 1].load(Ordering::Relaxed)).max().unwrap_or(0)
+    }
+
     /// Takes what workers have sent.
     fn answers(&mut self) -> Vec<FlowList> {
         let mut lists = Vec::new();
         for i in 0..self.peers.len() {
             while let Some(a) = self.peers[i].mail.answers.pop() {
                 match a {
-                    Answer::OldRules(_) | Answer::OldBlocks(_) => {}
+                    Answer::OldRules(_) | Answer::OldBlocks(_) | Answer::OldSets(_) => {}
                     Answer::Report(r) => self.reports[i] = Some(*r),
                     Answer::Flows(l) => lists.push(*l),
                     Answer::Broken(e) => self.replace(i, e),
@@ -356,7 +407,9 @@ impl Manager {
         }
         eprintln!("worker {worker}: the engine failed and is restarted; its flows are forgotten");
         let new = engine(&self.settings, self.mode, &self.rules, &self.sets);
-        let _ = self.peers[worker].mail.orders.push(Order::Engine(new));
+        if let Some(never) = self.peers[worker].mail.engine.force_push(new) {
+            forget_slowly(never);
+        }
         forget_slowly(broken);
     }
 
@@ -415,6 +468,8 @@ impl Manager {
         }
         out.push(("dataplane.write_errors".into(), self.losses.errors.load(Ordering::Relaxed)));
         out.push(("dataplane.reloads_failed".into(), self.reload_failed));
+        out.push(("reload.pause_us".into(), self.pause_us(0)));
+        out.push(("reload.pause_us_max".into(), self.pause_us(1)));
         for port in (self.ports)() {
             for (name, n) in port.numbers {
                 out.push((format!("ports.{}.{name}", port.name.replace('.', "_")), n));
@@ -551,6 +606,7 @@ impl Manager {
         {
             self.failed_writes = Some(e);
         }
+        self.waiting.extend(self.taking.take().map(|t| t.waiting).unwrap_or_default());
         self.reply_reload(failed("shutting down"));
     }
 

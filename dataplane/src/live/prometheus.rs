@@ -4,12 +4,15 @@ use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::manager::Request;
+use super::serve::Host;
 
-/// How long a client may take for its request, and waits for the answer.
+/// How long a client may take for its whole request, waits for the answer, and may take to read it.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Clients at a time.
+const CLIENTS: usize = 16;
 
 /// Counters in the text format (prometheus.io, "Exposition formats").
 pub(super) fn text(counters: &[(String, u64)], uptime: u64, rules: u64) -> String {
@@ -34,21 +37,23 @@ pub(super) fn text(counters: &[(String, u64)], uptime: u64, rules: u64) -> Strin
 pub fn listen(at: SocketAddr, to: Sender<Request>) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind(at)?;
     let here = listener.local_addr()?;
-    std::thread::Builder::new().name("metrics".into()).spawn(move || {
-        for client in listener.incoming().flatten() {
-            // One at a time: scrapes are rare, and a slow client is cut off.
-            serve(client, &to);
-        }
-    })?;
+    // A client too many is closed without a word: it will come again.
+    let host = Host { name: "metrics", most: CLIENTS, serve, refuse: drop };
+    host.start(move || listener.accept().map(|c| c.0), to)?;
     Ok(here)
 }
 
 fn serve(mut client: TcpStream, to: &Sender<Request>) {
-    let _ = client.set_read_timeout(Some(PATIENCE));
+    let until = Instant::now() + PATIENCE;
     let _ = client.set_write_timeout(Some(PATIENCE));
     let mut head = [0; 2048];
     let mut have = 0;
     while have < head.len() && !head[..have].windows(4).any(|w| w == b"\r\n\r\n") {
+        // The time is that of the whole request: one that drips is cut off, too.
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() || client.set_read_timeout(Some(left)).is_err() {
+            return;
+        }
         match client.read(&mut head[have..]) {
             Ok(0) | Err(_) => break,
             Ok(n) => have += n,
@@ -100,5 +105,37 @@ mod tests {
         assert!(all.contains("\ntidegate_port_rx_packets{port=\"net_null0\"} 3\n"), "{all}");
         assert!(get("/").starts_with("HTTP/1.1 404"));
         answerer.join().unwrap();
+    }
+
+    #[test]
+    fn a_client_that_drips_holds_up_nobody_and_is_cut_off() {
+        let (tx, rx) = channel();
+        let at = listen("127.0.0.1:0".parse().unwrap(), tx).unwrap();
+        std::thread::spawn(move || {
+            for r in rx {
+                if let Request::Metrics(r) = r {
+                    let _ = r.send("tidegate_x 1\n".into());
+                }
+            }
+        });
+        let mut slow = TcpStream::connect(at).unwrap();
+        let mut drips = slow.try_clone().unwrap();
+        let start = Instant::now();
+        let dripping = std::thread::spawn(move || {
+            while drips.write_all(b"G").is_ok() && start.elapsed() < 4 * PATIENCE {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        for _ in 0..3 {
+            let mut c = TcpStream::connect(at).unwrap();
+            write!(c, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+            let mut all = String::new();
+            c.read_to_string(&mut all).unwrap();
+            assert!(all.ends_with("tidegate_x 1\n"), "{all}");
+        }
+        assert!(start.elapsed() < PATIENCE, "scrapes waited for the slow one");
+        let _ = slow.read_to_end(&mut Vec::new());
+        assert!(start.elapsed() < 2 * PATIENCE, "{:?}", start.elapsed());
+        dripping.join().unwrap();
     }
 }

@@ -79,7 +79,8 @@ impl EventSink for LiveSink {
             }
         }
         let i = self.lines.len();
-        if let (Event::Alert(a), Some(fast), Some(filling)) = (&event, &mut self.fast, self.filling.get_mut(i))
+        if let (Event::Alert(a), Some(fast), Some(filling)) =
+            (&event, &mut self.fast, self.filling.get_mut(i))
         {
             let text = fast.alert(a);
             if !text.is_empty() {

@@ -13,6 +13,7 @@ use tidegate_core::detect::RuleSet;
 use tidegate_core::detect::inspect::Sets;
 use tidegate_core::engine::{Engine, Frame, Stats};
 use tidegate_core::event::Verdict;
+use tidegate_core::fault::Station;
 
 use super::blocklist::BlockList;
 use super::sink::LiveSink;
@@ -29,6 +30,8 @@ pub enum Fail {
 
 /// Rules on their way to a worker.
 pub struct NewRules {
+    /// Counts reloads: told to the manager when they are taken.
+    pub generation: u64,
     pub set: Arc<RuleSet>,
     pub sets: Option<Box<dyn Sets + Send>>,
     pub blocks: Arc<BlockList>,
@@ -52,10 +55,8 @@ pub struct FlowList {
     pub total: usize,
 }
 
-/// What the manager asks of a worker.
+/// What the manager asks of a worker. Rules and engines have places of their own in the [`Mailbox`].
 pub enum Order {
-    Rules(Box<NewRules>),
-    Engine(Box<Engine>),
     /// Fill this in and send it back.
     Report(Box<Report>),
     Flows(Box<FlowList>),
@@ -66,8 +67,29 @@ pub enum Order {
         bytes: [u64; 2],
         last: u64,
     },
-    /// Panic at the next burst (tests).
-    Fault,
+    /// Panic (tests).
+    Fault(Fault),
+}
+
+/// Where a panic is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Before the engine sees the next burst.
+    Burst,
+    /// When an event is told.
+    Sink,
+    /// Inside the engine; where that is built in.
+    At(Station),
+}
+
+impl Fault {
+    pub fn from_name(name: &str) -> Option<Fault> {
+        match name {
+            "burst" => Some(Fault::Burst),
+            "sink" => Some(Fault::Sink),
+            at => Station::from_name(at).map(Fault::At),
+        }
+    }
 }
 
 /// What a worker tells the manager.
@@ -75,6 +97,7 @@ pub enum Answer {
     /// No longer used; somebody else pays for freeing it.
     OldRules(Arc<RuleSet>),
     OldBlocks(Arc<BlockList>),
+    OldSets(Box<dyn Sets + Send>),
     Report(Box<Report>),
     Flows(Box<FlowList>),
     /// The engine panicked; send another one.
@@ -83,9 +106,18 @@ pub enum Answer {
     Spare(Box<Engine>),
 }
 
-/// Both directions between a worker and its manager.
+/// Both directions between a worker and its manager. What must not be lost has a place for the newest, however full the
+/// queue is: putting something there takes out what nobody took.
 pub struct Mailbox {
     pub orders: ArrayQueue<Order>,
+    /// The newest rules (one place).
+    pub rules: ArrayQueue<Box<NewRules>>,
+    /// The newest engine (one place).
+    pub engine: ArrayQueue<Box<Engine>>,
+    /// Generation of the rules taken last.
+    pub taken: AtomicU64,
+    /// How long the worker stood still to take rules, microseconds: the last time, and the longest.
+    pub pause_us: [AtomicU64; 2],
     pub answers: ArrayQueue<Answer>,
     pub stop: AtomicBool,
     /// The worker has ended.
@@ -96,6 +128,10 @@ impl Default for Mailbox {
     fn default() -> Self {
         Mailbox {
             orders: ArrayQueue::new(64),
+            rules: ArrayQueue::new(1),
+            engine: ArrayQueue::new(1),
+            taken: AtomicU64::new(0),
+            pause_us: Default::default(),
             answers: ArrayQueue::new(256),
             stop: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -239,7 +275,7 @@ impl Worker {
     }
 
     /// Frames from or to these networks are held back before the engine sees them, or only counted without `ips`. For the
-    /// start: later they come as [`Order::Rules`].
+    /// start: later they come with rules.
     pub fn set_blocks(&mut self, blocks: Arc<BlockList>) {
         self.blocks = blocks;
     }
@@ -393,7 +429,7 @@ impl Worker {
     /// What is due between two bursts: orders, time, events to hand over. `now`: the wall clock.
     #[inline]
     pub fn between(&mut self, now: u64) {
-        if !self.mail.orders.is_empty() {
+        if !(self.mail.orders.is_empty() && self.mail.rules.is_empty() && self.mail.engine.is_empty()) {
             self.orders();
         }
         if !self.replay && now.wrapping_sub(self.last_tick) >= TICK {
@@ -406,34 +442,46 @@ impl Worker {
         }
     }
 
+    /// Takes new rules between two bursts. What is no longer used goes to the manager: freeing it takes long.
+    fn take_rules(&mut self, new: NewRules) {
+        let start = std::time::Instant::now();
+        let NewRules { generation, set, sets, blocks } = new;
+        let blocks = std::mem::replace(&mut self.blocks, blocks);
+        self.answer(Answer::OldBlocks(blocks));
+        let old = self.engine.as_deref().map(|e| e.rules().clone());
+        let kept = set.clone();
+        let sets = self.guard(move |e, _| {
+            e.swap_rules(set);
+            sets.map(|s| e.set_sets(s))
+        });
+        if let Some(sets) = sets.flatten() {
+            self.answer(Answer::OldSets(sets));
+        }
+        for rules in old.into_iter().chain([kept]) {
+            self.answer(Answer::OldRules(rules));
+        }
+        self.clear_offload = true;
+        add(&self.counters.reloads, 1);
+        let took = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.mail.pause_us[0].store(took, Ordering::Relaxed);
+        self.mail.pause_us[1].fetch_max(took, Ordering::Relaxed);
+        self.mail.taken.store(generation, Ordering::Release);
+    }
+
     #[cold]
     fn orders(&mut self) {
+        // The engine first: it may have been built before the rules were there.
+        if let Some(new) = self.mail.engine.pop() {
+            if let Some(old) = self.engine.replace(new) {
+                self.answer(Answer::Spare(old));
+            }
+            self.clear_offload = true;
+        }
+        if let Some(new) = self.mail.rules.pop() {
+            self.take_rules(*new);
+        }
         while let Some(o) = self.mail.orders.pop() {
             match o {
-                Order::Rules(new) => {
-                    let NewRules { set, sets, blocks } = *new;
-                    let blocks = std::mem::replace(&mut self.blocks, blocks);
-                    self.answer(Answer::OldBlocks(blocks));
-                    let old = self.engine.as_deref().map(|e| e.rules().clone());
-                    let kept = set.clone();
-                    self.guard(move |e, _| {
-                        e.swap_rules(set);
-                        if let Some(s) = sets {
-                            e.set_sets(s);
-                        }
-                    });
-                    for rules in old.into_iter().chain([kept]) {
-                        self.answer(Answer::OldRules(rules));
-                    }
-                    self.clear_offload = true;
-                    add(&self.counters.reloads, 1);
-                }
-                Order::Engine(new) => {
-                    if let Some(old) = self.engine.replace(new) {
-                        self.answer(Answer::Spare(old));
-                    }
-                    self.clear_offload = true;
-                }
                 Order::Report(mut r) => {
                     if let Some(e) = self.engine.as_deref() {
                         r.stats = e.stats();
@@ -457,7 +505,11 @@ impl Worker {
                         add(&self.counters.offload_bytes, bytes[0] + bytes[1]);
                     }
                 }
-                Order::Fault => self.fault = true,
+                Order::Fault(Fault::Burst) => self.fault = true,
+                Order::Fault(Fault::Sink) => self.sink.fail(),
+                Order::Fault(Fault::At(at)) => {
+                    self.engine.as_deref_mut().map(|e| e.fail_at(at));
+                }
             }
         }
     }
@@ -487,8 +539,8 @@ mod tests {
     use crate::config::engine::Mode;
     use crate::config::{Overrides, Settings};
     use crate::live::blocklist::Network;
-    use crate::live::manager;
     use crate::live::chunk::Channel;
+    use crate::live::manager;
     use tidegate_core::rules::SetStore;
 
     fn worker(fail: Fail, ips: bool) -> Worker {
@@ -533,6 +585,73 @@ mod tests {
             assert_eq!(n(&w.counters.listed_bytes), 50 * listed.len() as u64);
             assert_eq!(w.engine().unwrap().stats().packets, if ips { 100 } else { 150 });
         }
+    }
+
+    fn rules(sid: u32, generation: u64) -> Box<NewRules> {
+        let settings = Settings::load(None, &Overrides::default()).unwrap();
+        let text = format!("alert ip any any -> any any (msg:\"x\"; content:\"x\"; sid:{sid};)");
+        let source = crate::load::Source::Text { name: "t".into(), text: text.into_bytes() };
+        let set = Arc::new(crate::load::load_sources(&[source], &settings, None).unwrap().set);
+        assert_eq!(set.len(), 1);
+        Box::new(NewRules { generation, set, sets: None, blocks: Arc::default() })
+    }
+
+    /// However full the mailbox is, the newest rules and engines arrive, and nothing is freed on the worker's thread.
+    #[test]
+    fn orders_that_matter_are_never_lost() {
+        struct Slow(Arc<AtomicU64>);
+        impl Sets for Slow {
+            fn dataset(&mut self, _: u16, _: tidegate_core::rules::ir::DatasetOp, _: &[u8]) -> bool {
+                false
+            }
+            fn reputation(&mut self, _: u16, _: &[u8]) -> Option<u16> {
+                None
+            }
+        }
+        impl Drop for Slow {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let freed = Arc::new(AtomicU64::new(0));
+        let mut w = worker(Fail::Closed, true);
+        let mail = w.mail.clone();
+        let fill = || {
+            while mail.orders.push(Order::Fold { id: 1, pkts: [0; 2], bytes: [0; 2], last: 0 }).is_ok() {}
+        };
+        for generation in 1..4 {
+            fill();
+            let mut new = rules(generation as u32, generation);
+            new.sets = Some(Box::new(Slow(freed.clone())));
+            let before = mail.rules.force_push(new);
+            // The first is never taken: the second takes its place.
+            assert_eq!(before.is_some(), generation == 2);
+            if generation > 1 {
+                w.between(0);
+                assert_eq!(mail.taken.load(Ordering::Acquire), generation);
+                assert_eq!(w.engine().unwrap().rules().len(), 1);
+            }
+        }
+        assert_eq!(n(&freed), 1, "that of the rules that were never taken, by us");
+        let back =
+            std::iter::from_fn(|| mail.answers.pop()).filter(|a| matches!(a, Answer::OldSets(_))).count();
+        assert_eq!(back, 2, "none, and those of the second");
+        assert_eq!(n(&freed), 2);
+        // An engine that failed is replaced though the queue is full.
+        mail.orders.pop();
+        mail.orders.push(Order::Fault(Fault::Burst)).ok();
+        w.between(0);
+        let frames = [Frame { data: &packet(8), ts: 1, link: 1, ..Frame::default() }];
+        assert!(!w.inspect(&frames, &mut [Verdict::Forward]));
+        assert!(w.engine().is_none());
+        fill();
+        let settings = Settings::load(None, &Overrides::default()).unwrap();
+        let mode =
+            Mode { ips: true, ignore_checksums: true, memory: 16 << 20, secret: crate::secret::CAPTURES };
+        let new = manager::engine(&settings, mode, &Arc::default(), &SetStore::default());
+        assert!(mail.engine.force_push(new).is_none());
+        w.between(0);
+        assert!(w.inspect(&frames, &mut [Verdict::Forward]));
     }
 
     #[test]

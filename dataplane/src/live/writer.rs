@@ -227,8 +227,9 @@ impl Work {
             }
             let channels = &self.channels;
             let lent = std::mem::take(&mut self.lent);
-            self.lent
-                .extend(lent.into_iter().filter_map(|(c, l)| channels[c].take_back(l).map(|still| (c, still))));
+            self.lent.extend(
+                lent.into_iter().filter_map(|(c, l)| channels[c].take_back(l).map(|still| (c, still))),
+            );
             if !any {
                 if last {
                     return;

@@ -17,7 +17,7 @@ use super::machine;
 use super::search::{Bounds, Found, Loss, most_trials, search};
 use crate::cmd::BenchArgs;
 use crate::config::engine::Mode;
-use crate::config::{Overrides, Settings, yaml};
+use crate::config::{Overrides, Settings};
 use crate::dpdk::{
     Burst, Eal, Lcore, MAX_BURST, Pool, Port, PortConfig, PortInfo, Queues, RxQueue, TxQueue, ports, tsc,
     tsc_hz,
@@ -354,7 +354,7 @@ pub fn run(a: &BenchArgs) -> Result<ExitCode, String> {
     let settings = Settings::load(a.config.as_deref(), &Overrides::default()).map_err(|e| e.to_string())?;
     let flows = a.flows.unwrap_or(1000).clamp(1, 1 << 24);
     let memory = match &a.memory {
-        Some(m) => yaml::size(m).ok_or_else(|| format!("--memory {m}: not a size"))?,
+        Some(m) => crate::cmd::memory::parse(m, 1)?,
         None => (u64::from(flows) * 5120).max(64 << 20),
     };
     let inside = between != Between::Outside;

@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""Live traffic on the loopback interface of a network namespace of its own: full disks, rights given up, moved logs, the
+control socket. Needs root and a built command: live.py target/debug/tidegate"""
+
+import json
+import os
+import pwd
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+
+RULE = 'alert udp any any -> any 9 (msg:"x"; content:"attack"; sid:1;)\n'
+done = []
+
+
+def ok(what, value):
+    if not value:
+        sys.exit(f"live: FAILED: {what}")
+    done.append(what)
+    print(f"  {what}")
+
+
+def attack(n):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for i in range(n):
+        s.sendto(b"attack %d" % i, ("127.0.0.1", 9))
+        if i % 50 == 49:
+            time.sleep(0.01)
+
+
+def until(what, f, seconds=15):
+    end = time.time() + seconds
+    while time.time() < end:
+        value = f()
+        if value:
+            return value
+        time.sleep(0.05)
+    sys.exit(f"live: FAILED: waited in vain for {what}")
+
+
+class Sensor:
+    def __init__(self, engine, folder, *args):
+        self.control = os.path.join(folder, "control.sock")
+        self.errors = open(os.path.join(folder, "stderr"), "w+")
+        rules = os.path.join(folder, "r.rules")
+        with open(rules, "w") as f:
+            f.write(RULE)
+        self.process = subprocess.Popen(
+            [engine, "run", "-i", "lo", "-S", rules, "--memory", "32mb", "--control", self.control, *args],
+            stdout=subprocess.DEVNULL, stderr=self.errors)
+        until("the control socket", lambda: os.path.exists(self.control) or self.process.poll() is not None)
+        time.sleep(0.3)
+
+    def ask(self, command, **more):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(30)
+            s.connect(self.control)
+            s.sendall(json.dumps({"command": command, **more}).encode() + b"\n")
+            return json.loads(s.makefile().readline())
+
+    def counter(self, name):
+        value = self.ask("stats")["counters"]
+        return value[name]
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(30)
+        self.errors.seek(0)
+        return code, self.errors.read()
+
+
+def lines(path):
+    with open(path, "rb") as f:
+        return [json.loads(line) for line in f.read().splitlines()]
+
+
+def full_disk(engine, folder):
+    logs = os.path.join(folder, "logs")
+    os.mkdir(logs)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", logs], check=True)
+    s = Sensor(engine, folder, "-l", logs)
+    attack(600)
+    until("lost alerts", lambda: s.counter("dataplane.events_lost.alert") > 0)
+    told = "eve.json: No space left on device (os error 28): events cannot be written"
+    ok("a full disk is told at once", until("a message", lambda: told in open(s.errors.name).read(), 2))
+    subprocess.run(["mount", "-o", "remount,size=64m", logs], check=True)
+    attack(50)
+    time.sleep(0.5)
+    lost = s.counter("dataplane.events_lost.alert")
+    code, said = s.end()
+    ok("what is written again is told", "written again" in said)
+    ok("exit code 1 after lost events", code == 1 and "events were lost" in said)
+    alerts = sum(e["event_type"] == "alert" for e in lines(os.path.join(logs, "eve.json")))
+    # lo brings every packet twice: out and in.
+    ok("lines are whole, and written and lost are all", alerts + lost in (650, 1300))
+    subprocess.run(["umount", logs], check=True)
+
+
+def user(engine, folder):
+    nobody = pwd.getpwnam("nobody")
+    os.chmod(folder, 0o755)
+    logs = os.path.join(folder, "new")
+    s = Sensor(engine, folder, "-l", logs, "--user", "nobody")
+    ok("the socket is the user's", os.stat(s.control).st_uid == nobody.pw_uid)
+    ok("the folder of the log is the user's", os.stat(logs).st_uid == nobody.pw_uid)
+    eve = os.path.join(logs, "eve.json")
+    ok("so is the file", os.stat(eve).st_uid == nobody.pw_uid)
+    attack(5)
+    until("alerts", lambda: any(e["event_type"] == "alert" for e in lines(eve)))
+    os.rename(eve, eve + ".1")
+    s.process.send_signal(signal.SIGUSR1)
+    until("the new file", lambda: os.path.exists(eve))
+    attack(5)
+    until("alerts in it", lambda: any(e["event_type"] == "alert" for e in lines(eve)))
+    code, said = s.end()
+    ok("moved logs are opened anew without root's rights", code == 0 or sys.exit(said))
+    ok("the socket is removed from root's folder", not os.path.exists(s.control))
+
+    logs = os.path.join(folder, "roots")
+    os.mkdir(logs)
+    s = Sensor(engine, folder, "-l", logs, "--user", "nobody")
+    eve = os.path.join(logs, "eve.json")
+    os.rename(eve, eve + ".1")
+    reply = s.ask("reopen-logs")
+    ok("a folder that is not the user's is told", reply["return"] == "NOK" and "cannot be opened anew" in reply["message"])
+    attack(5)
+    until("alerts in the old file", lambda: any(e["event_type"] == "alert" for e in lines(eve + ".1")))
+    code, said = s.end()
+    ok("and told at the start", "cannot make files there" in said and code == 1)
+
+
+def reload(engine, folder):
+    s = Sensor(engine, folder, "-l", os.path.join(folder, "reload"))
+    reply = s.ask("reload-rules")
+    ok("a reload says how many workers took it", reply["workers"] == 1 and reply["workers_changed"] == 1)
+    with open(os.path.join(folder, "r.rules"), "w") as f:
+        f.write("alert nonsense\n")
+    reply = s.ask("reload-rules")
+    ok("wrong rules leave the old ones", reply["return"] == "NOK" and s.ask("stats")["rules_loaded"] == 1)
+    ok("the pause is measured", "reload.pause_us" in s.ask("stats")["counters"])
+    ok("and nothing is wrong at the end", s.end()[0] == 0)
+
+
+def control(engine, folder):
+    path = os.path.join(folder, "control.sock")
+    with open(path, "w") as f:
+        f.write("precious")
+    s = Sensor(engine, folder, "-l", os.path.join(folder, "logs"))
+    ok("a file is not replaced by a socket", s.process.wait(30) == 1 and open(path).read() == "precious")
+
+
+def main():
+    if os.geteuid() != 0:
+        sys.exit("live: root is needed, for a network namespace and a small disk")
+    engine = os.path.abspath(sys.argv[1])
+    if os.environ.get("TIDEGATE_LIVE") != "inside":
+        os.environ["TIDEGATE_LIVE"] = "inside"
+        os.execvp("unshare", ["unshare", "-n", "-m", sys.executable, os.path.abspath(__file__), engine])
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    for part in (full_disk, user, reload, control):
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            part(engine, folder)
+    print(f"live: {len(done)} checks passed")
+
+
+main()
