@@ -82,6 +82,9 @@ pub enum DropReason {
 }
 
 impl DropReason {
+    /// How many there are.
+    pub const COUNT: usize = DropReason::Other as usize + 1;
+
     pub const fn name(self) -> &'static str {
         match self {
             DropReason::Rules => "rules",

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::file::Files;
-use super::{AppConfig, AppCx, Buffer, Input, Outcome, Parser, ProtoDef, StateId, TxIdx, Wanted};
+use super::{AppConfig, AppCx, Buffer, BufferAt, Input, Outcome, Parser, ProtoDef, StateId, TxIdx, Wanted};
 use crate::Dir;
 use crate::pool::{BytePool, Scratch};
 
@@ -92,11 +92,11 @@ impl<P: Parser + ?Sized> Bench<P> {
     /// Every value of a buffer, over all transactions, with the transaction's number.
     pub fn values(&mut self, local: u8, dir: Dir) -> Vec<(u64, Vec<u8>)> {
         let mut all = Vec::new();
-        let (lo, hi) = self.parser.tx_bounds(self.st);
-        for id in lo..hi {
-            let Some(tx) = self.parser.tx(self.st, id) else { continue };
+        for tx in self.live() {
+            let id = self.parser.common(tx).id;
             for index in 0..1000 {
-                match self.parser.buffer(self.st, tx, local, dir, index, &self.pool, &mut self.scratch) {
+                let at = BufferAt { local, dir, index, pool: &self.pool, scratch: &mut self.scratch };
+                match self.parser.buffer(self.st, tx, at) {
                     Buffer::Data { bytes, .. } => all.push((id, bytes.to_vec())),
                     _ => break,
                 }
@@ -118,8 +118,14 @@ impl<P: Parser + ?Sized> Bench<P> {
         all
     }
 
+    /// Live transactions, oldest first.
+    pub fn live(&self) -> Vec<TxIdx> {
+        let next = |at: &TxIdx| self.parser.next_tx(self.st, Some(*at));
+        core::iter::successors(self.parser.next_tx(self.st, None), next).collect()
+    }
+
     pub fn tx(&self, id: u64) -> TxIdx {
-        self.parser.tx(self.st, id).unwrap()
+        self.live().into_iter().find(|t| self.parser.common(*t).id == id).unwrap()
     }
 
     pub fn events(&self, id: u64) -> u128 {

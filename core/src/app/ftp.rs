@@ -7,12 +7,12 @@ use super::hosted::{Protocol, Transactions, make};
 use super::plain::FTP_BEGINS;
 use super::txs::Tx;
 use super::{
-    AppConfig, AppCx, AppProto, Buffer, BufferDef, BufferKind, Input, IntDef, OVER_TCP, Outcome, ProtoDef,
-    TxIdx, TxView,
+    AppConfig, AppCx, AppProto, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, OVER_TCP,
+    Outcome, ProtoDef, TxIdx, TxView,
 };
 use crate::Dir;
 use crate::event::Fields;
-use crate::pool::{BytePool, PBuf, Scratch};
+use crate::pool::{BytePool, PBuf};
 
 /// Longest line kept (`app-layer.protocols.ftp.max-line-length`).
 const LINE_MAX: usize = 4096;
@@ -131,7 +131,7 @@ impl Ftp {
         let Some(tx) = flow.open(cx.now) else { return };
         s.pending += 1;
         let t = flow.get(tx);
-        t.common.progress[0] = 1;
+        t.common.advance(Dir::ToServer, 1);
         let own = &mut t.own;
         own.command = known.map_or(0, |i| i as u8 + 1);
         own.cut = cut;
@@ -184,7 +184,7 @@ impl Ftp {
         let t = flow.get(tx);
         if fresh {
             s.pending += 1;
-            t.common.progress[0] = 1;
+            t.common.advance(Dir::ToServer, 1);
         }
         let own = &mut t.own;
         own.replied = true;
@@ -199,7 +199,7 @@ impl Ftp {
             own.replies.push(cx.pool, T_CODE, code);
         }
         own.replies.push(cx.pool, T_REPLY, text);
-        t.common.dirty = [true; 2];
+        t.common.touch_both();
         if cut {
             t.common.raise(EV_REPLY, Dir::ToClient);
         }
@@ -231,8 +231,8 @@ impl Ftp {
 
 fn finish(t: &mut Tx<Exchange>) {
     t.own.done = true;
-    t.common.progress = [1; 2];
-    t.common.dirty = [true; 2];
+    t.common.advance_both(1);
+    t.common.touch_both();
 }
 
 /// `(192,168,0,1,234,10)`: the port of the last two numbers.
@@ -276,7 +276,6 @@ fn bar_port(text: &[u8], bar: usize) -> u16 {
 impl Protocol for Ftp {
     type State = State;
     type Own = Exchange;
-    const NAME: &'static str = "ftp";
 
     fn new(_: &AppConfig) -> Self {
         Ftp { announce: None, data: AppProto::by_name("ftp-data"), tls: AppProto::by_name("tls") }
@@ -328,15 +327,8 @@ impl Protocol for Ftp {
         own.replies.free(pool);
     }
 
-    fn buffer<'a>(
-        &'a self,
-        tx: &'a Tx<Exchange>,
-        local: u8,
-        dir: Dir,
-        index: u32,
-        pool: &'a BytePool,
-        _: &'a mut Scratch,
-    ) -> Buffer<'a> {
+    fn buffer<'a>(&'a self, tx: &'a Tx<Exchange>, at: BufferAt<'a>) -> Buffer<'a> {
+        let BufferAt { local, dir, index, pool, .. } = at;
         let own = &tx.own;
         match (local, dir) {
             (B_COMMAND, Dir::ToServer) if index == 0 => {
@@ -353,7 +345,8 @@ impl Protocol for Ftp {
         }
     }
 
-    fn int(&self, tx: &Tx<Exchange>, local: u8, _: Dir, _: u32, _: &BytePool) -> Option<u64> {
+    fn int(&self, tx: &Tx<Exchange>, at: IntAt<'_>) -> Option<u64> {
+        let IntAt { local, .. } = at;
         let own = &tx.own;
         match local {
             I_PORT => (own.port != 0).then_some(u64::from(own.port)),
@@ -420,7 +413,10 @@ mod tests {
         let codes = b.values(3, Dir::ToClient);
         assert_eq!(codes[0], (0, b"220".to_vec()));
         assert_eq!(codes[4..6], [(4, b"150".to_vec()), (4, b"226".to_vec())]);
-        assert_eq!(b.parser.int(b.st, b.tx(5), I_PORT, Dir::ToServer, 0, &b.pool), Some(58612));
+        assert_eq!(
+            b.parser.int(b.st, b.tx(5), IntAt { local: I_PORT, dir: Dir::ToServer, index: 0, pool: &b.pool }),
+            Some(58612)
+        );
         assert_eq!(b.values(0, Dir::ToServer)[5], (6, b"QUIT".to_vec()));
         b.close();
     }

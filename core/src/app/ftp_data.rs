@@ -4,12 +4,12 @@ use super::file::NewFile;
 use super::hosted::{Protocol, Transactions, make};
 use super::txs::Tx;
 use super::{
-    AppConfig, AppCx, Buffer, BufferDef, BufferKind, Input, IntDef, OVER_TCP, Outcome, ProtoDef, Recognise,
-    TxView,
+    AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, OVER_TCP, Outcome,
+    ProtoDef, Recognise, TxView,
 };
 use crate::Dir;
 use crate::event::Fields;
-use crate::pool::{BytePool, PBuf, Scratch};
+use crate::pool::{BytePool, PBuf};
 
 /// Bytes of the file that `file.data` sees.
 const BODY_MAX: usize = 256 << 10;
@@ -83,7 +83,6 @@ pub struct FtpData;
 impl Protocol for FtpData {
     type State = State;
     type Own = Transfer;
-    const NAME: &'static str = "ftp-data";
 
     fn new(_: &AppConfig) -> Self {
         FtpData
@@ -136,9 +135,9 @@ impl Protocol for FtpData {
                 cx.files.close(f, false);
             }
         }
-        t.common.dirty = [true; 2];
+        t.common.touch_both();
         if input.eof {
-            t.common.progress = [1; 2];
+            t.common.advance_both(1);
         }
         all
     }
@@ -152,28 +151,24 @@ impl Protocol for FtpData {
         s.what.free(cx.pool);
     }
 
-    fn buffer<'a>(
-        &'a self,
-        tx: &'a Tx<Transfer>,
-        local: u8,
-        dir: Dir,
-        index: u32,
-        pool: &'a BytePool,
-        _: &'a mut Scratch,
-    ) -> Buffer<'a> {
+    fn buffer<'a>(&'a self, tx: &'a Tx<Transfer>, at: BufferAt<'a>) -> Buffer<'a> {
+        let BufferAt { local, dir, index, pool, .. } = at;
         let own = &tx.own;
         match local {
             _ if index > 0 => Buffer::Absent,
             B_NAME if !own.name.is_empty() => Buffer::whole(own.name.get(pool)),
-            B_FILE if own.dir == dir && !own.body.is_empty() => {
-                Buffer::Data { bytes: own.body.get(pool), offset: 0, end: tx.common.progress[0] > 0 }
-            }
-            B_FILE if own.dir == dir && tx.common.progress[0] == 0 => Buffer::NotYet,
+            B_FILE if own.dir == dir && !own.body.is_empty() => Buffer::Data {
+                bytes: own.body.get(pool),
+                offset: 0,
+                end: tx.common.progress(Dir::ToServer) > 0,
+            },
+            B_FILE if own.dir == dir && tx.common.progress(Dir::ToServer) == 0 => Buffer::NotYet,
             _ => Buffer::Absent,
         }
     }
 
-    fn int(&self, tx: &Tx<Transfer>, _: u8, _: Dir, index: u32, _: &BytePool) -> Option<u64> {
+    fn int(&self, tx: &Tx<Transfer>, at: IntAt<'_>) -> Option<u64> {
+        let IntAt { index, .. } = at;
         (tx.own.command != 0 && index == 0).then_some(u64::from(tx.own.command))
     }
 
@@ -208,7 +203,10 @@ mod tests {
         });
         assert_eq!(b.values(B_FILE, Dir::ToClient), [(0, b"root:x:0:0".to_vec())]);
         assert_eq!(b.values(B_NAME, Dir::ToClient), [(0, b"a.txt".to_vec())]);
-        assert_eq!(b.parser.int(st, b.tx(0), 0, Dir::ToClient, 0, &b.pool), Some(1));
+        assert_eq!(
+            b.parser.int(st, b.tx(0), IntAt { local: 0, dir: Dir::ToClient, index: 0, pool: &b.pool }),
+            Some(1)
+        );
         let f = b.files.view(b.parser.common(b.tx(0)).files[1]);
         assert_eq!((f.size(), f.state()), (10, crate::app::file::FileState::Closed));
         b.close();

@@ -4,10 +4,13 @@
 use alloc::boxed::Box;
 
 use super::txs::{Tx, TxList, Txs};
-use super::{AppConfig, AppCx, Buffer, Input, LOG_WHOLE, Outcome, Parser, StateId, TxCommon, TxIdx, TxView};
+use super::{
+    AppConfig, AppCx, Buffer, BufferAt, Input, IntAt, LOG_WHOLE, Outcome, Parser, Queue, StateId, TxCommon,
+    TxIdx, TxView,
+};
 use crate::Dir;
 use crate::event::Fields;
-use crate::pool::{BytePool, Scratch, Slab};
+use crate::pool::{BytePool, Slab};
 
 /// What is a protocol's own.
 pub trait Protocol: Send + 'static {
@@ -15,7 +18,6 @@ pub trait Protocol: Send + 'static {
     type State: Default + Send;
     /// What a transaction keeps beside [`TxCommon`].
     type Own: Default + Send;
-    const NAME: &'static str;
     /// Progress at which a direction is complete.
     const COMPLETE: u8 = 1;
 
@@ -30,26 +32,18 @@ pub trait Protocol: Send + 'static {
     ) -> Outcome;
     /// Gives back what a transaction holds.
     fn free(own: &mut Self::Own, pool: &mut BytePool);
-    /// Transaction `id` is given back.
-    fn forget(_: &mut Self::State, _id: u64, _: &mut AppCx<'_>) {}
+    /// A transaction is about to be given back.
+    fn forget(_: &mut Self::State, _tx: &Tx<Self::Own>, _: &mut AppCx<'_>) {}
     /// Gives back what a state holds.
     fn close(_: &mut Self::State, _: &mut AppCx<'_>) {}
-    fn buffer<'a>(
-        &'a self,
-        tx: &'a Tx<Self::Own>,
-        local: u8,
-        dir: Dir,
-        index: u32,
-        pool: &'a BytePool,
-        scratch: &'a mut Scratch,
-    ) -> Buffer<'a>;
-    fn int(&self, _tx: &Tx<Self::Own>, _local: u8, _dir: Dir, _index: u32, _pool: &BytePool) -> Option<u64> {
+    fn buffer<'a>(&'a self, tx: &'a Tx<Self::Own>, at: BufferAt<'a>) -> Buffer<'a>;
+    fn int(&self, _tx: &Tx<Self::Own>, _at: IntAt<'_>) -> Option<u64> {
         None
     }
     fn log(&self, tx: &Tx<Self::Own>, view: &TxView<'_>, dir: Dir, out: &mut dyn Fields);
     /// See [`Parser::log_due`].
     fn log_due(&self, tx: &Tx<Self::Own>) -> u8 {
-        if tx.common.progress.iter().all(|p| *p >= Self::COMPLETE) { LOG_WHOLE } else { 0 }
+        if tx.common.both_reached(Self::COMPLETE) { LOG_WHOLE } else { 0 }
     }
     /// See [`Parser::announced`].
     fn announced(&mut self) -> Option<super::expect::Announce> {
@@ -70,8 +64,13 @@ impl<T: Default> Transactions<'_, T> {
     pub fn open(&mut self, now: u64) -> Option<TxIdx> {
         self.txs.open(self.list, now)
     }
+    /// To write to.
     pub fn get(&mut self, i: TxIdx) -> &mut Tx<T> {
         self.txs.get_mut(i)
+    }
+    /// To read.
+    pub fn peek(&self, i: TxIdx) -> &Tx<T> {
+        self.txs.get(i)
     }
     /// The flow's only transaction, whose number is kept in `id`: a new one at the first call.
     pub fn only(&mut self, id: &mut Option<u64>, now: u64) -> Option<TxIdx> {
@@ -134,8 +133,7 @@ impl<P: Protocol> Parser for Hosted<P> {
 
     fn close(&mut self, st: StateId, cx: &mut AppCx<'_>) {
         while let Some(first) = self.states.get(st).list.first() {
-            let id = self.txs.get(first).common.id;
-            self.free_tx(st, id, cx);
+            self.free_tx(st, first, cx);
         }
         P::close(&mut self.states.get_mut(st).own, cx);
         self.states.free(st);
@@ -144,15 +142,25 @@ impl<P: Protocol> Parser for Hosted<P> {
     fn parse(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
         let slot = self.states.get_mut(st);
         let mut flow = Transactions { txs: &mut self.txs, list: &mut slot.list };
-        self.protocol.parse(&mut slot.own, &mut flow, input, cx)
+        let out = self.protocol.parse(&mut slot.own, &mut flow, input, cx);
+        self.txs.settle(&mut slot.list);
+        out
     }
 
-    fn tx_bounds(&self, st: StateId) -> (u64, u64) {
-        self.txs.bounds(&self.states.get(st).list)
+    fn next_tx(&self, st: StateId, after: Option<TxIdx>) -> Option<TxIdx> {
+        self.txs.next(&self.states.get(st).list, after)
     }
 
-    fn tx(&self, st: StateId, id: u64) -> Option<TxIdx> {
-        self.txs.find(&self.states.get(st).list, id)
+    fn tx_count(&self, st: StateId) -> u64 {
+        self.states.get(st).list.created()
+    }
+
+    fn take_changed(&mut self, st: StateId, queue: Queue) -> Option<TxIdx> {
+        self.txs.take(&mut self.states.get_mut(st).list, queue)
+    }
+
+    fn requeue(&mut self, st: StateId, tx: TxIdx, queue: Queue) {
+        self.txs.requeue(&mut self.states.get_mut(st).list, tx, queue);
     }
 
     fn common(&self, tx: TxIdx) -> &TxCommon {
@@ -160,39 +168,29 @@ impl<P: Protocol> Parser for Hosted<P> {
     }
 
     fn common_mut(&mut self, tx: TxIdx) -> &mut TxCommon {
-        &mut self.txs.get_mut(tx).common
+        &mut self.txs.quiet_mut(tx).common
     }
 
     fn complete_progress(&self, _: Dir) -> u8 {
         P::COMPLETE
     }
 
-    fn free_tx(&mut self, st: StateId, id: u64, cx: &mut AppCx<'_>) {
-        let Some(tx) = self.tx(st, id) else { return };
-        P::forget(&mut self.states.get_mut(st).own, id, cx);
-        for head in &mut self.txs.get_mut(tx).common.files {
+    fn free_tx(&mut self, st: StateId, tx: TxIdx, cx: &mut AppCx<'_>) {
+        let slot = self.states.get_mut(st);
+        P::forget(&mut slot.own, self.txs.get(tx), cx);
+        let mut t = self.txs.remove(&mut slot.list, tx, cx.pool);
+        for head in &mut t.common.files {
             cx.files.free_chain(cx.pool, head);
         }
-        if let Some(mut own) = self.txs.remove(&mut self.states.get_mut(st).list, id, cx.pool) {
-            P::free(&mut own, cx.pool);
-        }
+        P::free(&mut t.own, cx.pool);
     }
 
-    fn buffer<'a>(
-        &'a self,
-        _: StateId,
-        tx: TxIdx,
-        local: u8,
-        dir: Dir,
-        index: u32,
-        pool: &'a BytePool,
-        scratch: &'a mut Scratch,
-    ) -> Buffer<'a> {
-        self.protocol.buffer(self.txs.get(tx), local, dir, index, pool, scratch)
+    fn buffer<'a>(&'a self, _: StateId, tx: TxIdx, at: BufferAt<'a>) -> Buffer<'a> {
+        self.protocol.buffer(self.txs.get(tx), at)
     }
 
-    fn int(&self, _: StateId, tx: TxIdx, local: u8, dir: Dir, index: u32, pool: &BytePool) -> Option<u64> {
-        self.protocol.int(self.txs.get(tx), local, dir, index, pool)
+    fn int(&self, _: StateId, tx: TxIdx, at: IntAt<'_>) -> Option<u64> {
+        self.protocol.int(self.txs.get(tx), at)
     }
 
     fn log(&self, view: &TxView<'_>, dir: Dir, out: &mut dyn Fields) {
@@ -209,9 +207,5 @@ impl<P: Protocol> Parser for Hosted<P> {
 
     fn expected(&mut self, st: StateId, what: crate::pool::PBuf, _: u64, cx: &mut AppCx<'_>) {
         self.protocol.expected(&mut self.states.get_mut(st).own, what, cx);
-    }
-
-    fn name(&self) -> &'static str {
-        P::NAME
     }
 }

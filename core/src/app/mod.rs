@@ -25,6 +25,7 @@ use crate::event::Fields;
 use crate::pool::{BytePool, PBuf, Scratch};
 
 pub use registry::AppProto;
+pub use txs::{Queue, TxCommon};
 
 /// Number of a flow's parser state inside its [`Parser`].
 pub type StateId = u32;
@@ -191,34 +192,6 @@ impl<'a> Buffer<'a> {
     }
 }
 
-/// The part of a transaction that every protocol has; kept by the parser, written by detection and logging.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TxCommon {
-    /// Number of the transaction in its flow, from 0.
-    pub id: u64,
-    /// Progress per direction: protocol-defined steps, see [`Parser::complete_progress`].
-    pub progress: [u8; 2],
-    /// App-layer events raised on it (bit per [`ProtoDef::events`]).
-    pub events: u128,
-    /// Of those, the ones already reported as anomalies.
-    pub events_reported: u128,
-    /// Direction in which each side last raised an event (bits of [`Dir::bit`]).
-    pub event_dirs: u8,
-    /// Set by the parser whenever something inspectable changed in that direction; cleared by detection.
-    pub dirty: [bool; 2],
-    /// Owned by detection: state of rules that wait for more of this transaction, per direction.
-    pub detect: [TxDetect; 2],
-    /// Owned by the engine: which records were written (bit per [`Dir::bit`], bit 2: whole).
-    pub logged: u8,
-    /// No inspection wanted (a pass rule, or bypass).
-    pub no_inspect: bool,
-    /// Files that belong to it: head of a chain in [`file::Files`] per direction ([`file::Files::chain`]);
-    /// [`file::NO_FILE`] for none.
-    pub files: [u32; 2],
-    /// Packet time when it was created, ns.
-    pub created: u64,
-}
-
 /// Detection's memory of a transaction in one direction.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TxDetect {
@@ -227,11 +200,14 @@ pub struct TxDetect {
     /// Rules to evaluate again when more arrives, and rules that matched already: `u32`s.
     pub pending: PBuf,
     pub done: PBuf,
-    /// Streaming buffers: bytes already scanned by the prefilter, for the first four of the direction.
-    pub scanned: [u32; 4],
+    /// Growing buffers of the direction: bytes already searched.
+    pub scanned: [u32; GROWING_MAX],
     /// Buffers whose single value the prefilter has scanned (bit per buffer of the rule group, below 64).
     pub scanned_bufs: u64,
 }
+
+/// Most growing buffers that a protocol has in one direction.
+pub const GROWING_MAX: usize = 4;
 
 impl TxDetect {
     /// Gives back what detection kept. Parsers call [`TxCommon::release`].
@@ -241,24 +217,36 @@ impl TxDetect {
     }
 }
 
-impl TxCommon {
-    /// A fresh transaction.
-    pub fn new(id: u64, created: u64) -> Self {
-        TxCommon { id, created, files: [u32::MAX; 2], dirty: [true; 2], ..TxCommon::default() }
-    }
+/// Which buffer is asked for, and where it can be built.
+pub struct BufferAt<'a> {
+    /// Place among [`ProtoDef::buffers`].
+    pub local: u8,
+    pub dir: Dir,
+    /// Counts the values of a [`BufferKind::Multi`] buffer.
+    pub index: u32,
+    pub pool: &'a BytePool,
+    /// For a value that is not stored as it is.
+    pub scratch: &'a mut Scratch,
+}
 
-    /// Raises event number `ev` of the protocol in direction `dir`.
-    pub fn raise(&mut self, ev: u8, dir: Dir) {
-        self.events |= 1u128 << ev;
-        self.event_dirs |= dir.bit();
-        self.dirty[dir.ix()] = true;
-    }
+/// Which number is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct IntAt<'a> {
+    /// Place among [`ProtoDef::ints`].
+    pub local: u8,
+    pub dir: Dir,
+    pub index: u32,
+    pub pool: &'a BytePool,
+}
 
-    /// Gives back everything detection kept on it; call when the transaction is freed.
-    pub fn release(&mut self, pool: &mut BytePool) {
-        self.detect[0].release(pool);
-        self.detect[1].release(pool);
-    }
+/// A transaction, wherever its flow's protocols keep it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TxRef {
+    /// Protocol whose parser has it.
+    pub proto: AppProto,
+    pub idx: TxIdx,
+    /// Number in its flow.
+    pub id: u64,
 }
 
 /// Bytes given to a parser.
@@ -326,39 +314,32 @@ pub trait Parser: Send {
     /// Reads bytes.
     fn parse(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome;
 
-    /// Live transactions: lowest live number and one past the highest ever created.
-    fn tx_bounds(&self, st: StateId) -> (u64, u64);
-    /// Slab index of transaction number `id`, if it is live.
-    fn tx(&self, st: StateId, id: u64) -> Option<TxIdx>;
+    /// The flow's oldest live transaction, or the one that follows `after`.
+    fn next_tx(&self, st: StateId, after: Option<TxIdx>) -> Option<TxIdx>;
+    /// Transactions of the flow created so far.
+    fn tx_count(&self, st: StateId) -> u64;
+    /// Takes the transaction that has waited longest in `queue` since it was created or written to.
+    fn take_changed(&mut self, st: StateId, queue: Queue) -> Option<TxIdx>;
+    /// Puts a live transaction into a queue, if it is not there.
+    fn requeue(&mut self, st: StateId, tx: TxIdx, queue: Queue);
     fn common(&self, tx: TxIdx) -> &TxCommon;
+    /// For marks of the engine and of detection: puts it into no queue.
     fn common_mut(&mut self, tx: TxIdx) -> &mut TxCommon;
     /// Progress at which a transaction is complete in that direction.
     fn complete_progress(&self, dir: Dir) -> u8;
     /// Detection and logging are done with it: gives it back.
-    fn free_tx(&mut self, st: StateId, id: u64, cx: &mut AppCx<'_>);
+    fn free_tx(&mut self, st: StateId, tx: TxIdx, cx: &mut AppCx<'_>);
 
-    /// A named buffer by local number; `index` counts the values of a `Multi` buffer. Built into `scratch` if it
-    /// is not stored as it is.
-    #[allow(clippy::too_many_arguments)]
-    fn buffer<'a>(
-        &'a self,
-        st: StateId,
-        tx: TxIdx,
-        local: u8,
-        dir: Dir,
-        index: u32,
-        pool: &'a BytePool,
-        scratch: &'a mut Scratch,
-    ) -> Buffer<'a>;
-    /// A named number by local number.
-    fn int(&self, st: StateId, tx: TxIdx, local: u8, dir: Dir, index: u32, pool: &BytePool) -> Option<u64>;
+    /// A named buffer.
+    fn buffer<'a>(&'a self, st: StateId, tx: TxIdx, at: BufferAt<'a>) -> Buffer<'a>;
+    /// A named number.
+    fn int(&self, st: StateId, tx: TxIdx, at: IntAt<'_>) -> Option<u64>;
     /// Writes the record's fields (the contents of the EVE object named after the protocol).
     fn log(&self, view: &TxView<'_>, dir: Dir, out: &mut dyn Fields);
     /// Whether a record is due: `Some(dir)` bits of what to write now. Default: once, when both sides are complete.
     fn log_due(&self, tx: TxIdx) -> u8 {
         let c = self.common(tx);
-        let whole = c.progress[0] >= self.complete_progress(Dir::ToServer)
-            && c.progress[1] >= self.complete_progress(Dir::ToClient);
+        let whole = Dir::BOTH.iter().all(|d| c.progress(*d) >= self.complete_progress(*d));
         if whole { LOG_WHOLE } else { 0 }
     }
     /// As [`Parser::log_due`] for what is left when the flow ends: incomplete transactions are recorded too.
@@ -374,9 +355,6 @@ pub trait Parser: Send {
     fn expected(&mut self, st: StateId, what: PBuf, from: u64, cx: &mut AppCx<'_>) {
         let _ = (st, what, from, cx);
     }
-    /// Numbers and values that depend on rule keywords of this protocol only (`ssl_state`, `http.start`…) can be
-    /// expressed as buffers and ints; nothing else is asked of a parser.
-    fn name(&self) -> &'static str;
 }
 
 /// `log_due` bits: a record for the request side, the response side, or one for the whole transaction.

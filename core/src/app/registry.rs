@@ -40,6 +40,9 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &plain::ENIP,
 ];
 
+// Sets of protocols are 64-bit words.
+const _: () = assert!(PROTOCOLS.len() <= 64);
+
 /// A protocol: its position in [`PROTOCOLS`] plus [`AppProto::FIRST`], or one of the special values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct AppProto(pub u8);

@@ -7,11 +7,12 @@ use super::hosted::{Protocol, Transactions, make};
 use super::plain::SSH_BEGINS;
 use super::txs::Tx;
 use super::{
-    AppConfig, AppCx, Buffer, BufferDef, BufferKind, Input, LOG_WHOLE, OVER_TCP, Outcome, ProtoDef, TxView,
+    AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, LOG_WHOLE, OVER_TCP, Outcome, ProtoDef,
+    TxView,
 };
 use crate::Dir;
 use crate::event::Fields;
-use crate::pool::{BytePool, PBuf, Scratch};
+use crate::pool::{BytePool, PBuf};
 
 const BANNER_DONE: u8 = 2;
 const FINISHED: u8 = 3;
@@ -84,7 +85,6 @@ pub struct Ssh {
 impl Protocol for Ssh {
     type State = State;
     type Own = Connection;
-    const NAME: &'static str = "ssh";
     const COMPLETE: u8 = FINISHED;
 
     fn new(cfg: &AppConfig) -> Self {
@@ -116,12 +116,12 @@ impl Protocol for Ssh {
                 at += n;
                 continue;
             }
-            if t.common.progress[d] < BANNER_DONE {
+            if t.common.progress(input.dir) < BANNER_DONE {
                 let window = rest.get(..BANNER_MAX + 2).unwrap_or(rest);
                 let Some(n) = memchr::memchr(b'\n', window) else {
                     if window.len() < rest.len() || window.len() == BANNER_MAX + 2 {
                         t.common.raise(EV_LONG_BANNER, input.dir);
-                        t.common.progress[d] = FINISHED;
+                        t.common.advance(input.dir, FINISHED);
                         s.done[d] = true;
                         return all;
                     }
@@ -133,7 +133,7 @@ impl Protocol for Ssh {
                     banner(t, line, input.dir, cx);
                 } else if input.dir == Dir::ToServer {
                     t.common.raise(EV_INVALID_BANNER, input.dir);
-                    t.common.progress[d] = FINISHED;
+                    t.common.advance(input.dir, FINISHED);
                     s.done[d] = true;
                     return all;
                 }
@@ -145,7 +145,7 @@ impl Protocol for Ssh {
                 if len < 2 {
                     t.common.raise(EV_INVALID_RECORD, input.dir);
                     s.done[d] = true;
-                    t.common.progress[d] = FINISHED;
+                    t.common.advance(input.dir, FINISHED);
                     return all;
                 }
                 break;
@@ -153,7 +153,7 @@ impl Protocol for Ssh {
             if len < 2 {
                 t.common.raise(EV_INVALID_RECORD, input.dir);
                 s.done[d] = true;
-                t.common.progress[d] = FINISHED;
+                t.common.advance(input.dir, FINISHED);
                 return all;
             }
             match kind {
@@ -172,8 +172,8 @@ impl Protocol for Ssh {
                     at += packet.len();
                 }
                 21 => {
-                    t.common.progress[d] = FINISHED;
-                    t.common.dirty = [true; 2];
+                    t.common.advance(input.dir, FINISHED);
+                    t.common.touch_both();
                     s.done[d] = true;
                     return all;
                 }
@@ -191,20 +191,13 @@ impl Protocol for Ssh {
         }
     }
 
-    fn buffer<'a>(
-        &'a self,
-        tx: &'a Tx<Connection>,
-        local: u8,
-        dir: Dir,
-        index: u32,
-        pool: &'a BytePool,
-        _: &'a mut Scratch,
-    ) -> Buffer<'a> {
+    fn buffer<'a>(&'a self, tx: &'a Tx<Connection>, at: BufferAt<'a>) -> Buffer<'a> {
+        let BufferAt { local, dir, index, pool, .. } = at;
         if index > 0 {
             return Buffer::Absent;
         }
         let s = &tx.own.sides[dir.ix()];
-        let over = tx.common.progress[dir.ix()] >= FINISHED;
+        let over = tx.common.progress(dir) >= FINISHED;
         let missing = if over { Buffer::Absent } else { Buffer::NotYet };
         let text = match local {
             0 => &s.proto,
@@ -237,7 +230,7 @@ impl Protocol for Ssh {
     }
 
     fn log_due(&self, tx: &Tx<Connection>) -> u8 {
-        if tx.common.progress.iter().all(|p| *p >= BANNER_DONE) { LOG_WHOLE } else { 0 }
+        if tx.common.both_reached(BANNER_DONE) { LOG_WHOLE } else { 0 }
     }
 }
 
@@ -246,8 +239,8 @@ fn banner(t: &mut Tx<Connection>, line: &[u8], dir: Dir, cx: &mut AppCx<'_>) {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let text = line.get(4..).unwrap_or(&[]);
     let c = &mut t.common;
-    c.progress[dir.ix()] = BANNER_DONE;
-    c.dirty = [true; 2];
+    c.advance(dir, BANNER_DONE);
+    c.touch_both();
     let side = &mut t.own.sides[dir.ix()];
     let Some(dash) = text.iter().position(|b| *b == b'-') else {
         c.raise(EV_INVALID_BANNER, dir);
@@ -288,7 +281,7 @@ fn offer(t: &mut Tx<Connection>, packet: &[u8], dir: Dir, cx: &mut AppCx<'_>) {
         to[0] = b"0123456789abcdef"[usize::from(b >> 4)];
         to[1] = b"0123456789abcdef"[usize::from(b & 15)];
     }
-    t.common.dirty[dir.ix()] = true;
+    t.common.touch(dir);
 }
 
 #[cfg(test)]
@@ -346,7 +339,7 @@ mod tests {
         );
         assert_eq!(b.values(5, Dir::ToClient), [(0, b"curve25519-sha256;aes256-ctr;hmac-md5;zlib".to_vec())]);
         assert_eq!(b.values(2, Dir::ToServer)[0].1.len(), 32);
-        assert_eq!(b.parser.common(b.tx(0)).progress, [FINISHED, BANNER_DONE]);
+        assert_eq!(b.parser.common(b.tx(0)).steps(), [FINISHED, BANNER_DONE]);
         b.close();
     }
 

@@ -1,142 +1,389 @@
-//! Transactions of one protocol: a slab of them, chained per flow in order of their number.
+//! Transactions of one protocol: a slab of them, chained per flow in order of their number, with a queue for each
+//! reader of changes.
 //!
-//! In: requests for new ones. Out: slab indices. Owns the transactions of all flows of one parser.
+//! In: requests for new ones. Out: slab indices. Owns the transactions of all flows of one parser. Whoever takes a
+//! transaction to write to it ([`TxSlab::get_mut`]) puts it into its flow's queues, so that readers (rules of either
+//! direction, the engine's reports) visit what changed and never walk what did not.
 
-use super::{TxCommon, TxIdx};
+use alloc::vec::Vec;
+
+use super::{TxDetect, TxIdx};
+use crate::Dir;
 use crate::pool::{BytePool, Slab};
 
 const NIL: u32 = u32::MAX;
 
+/// Who waits for changed transactions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// Rules of one direction.
+    Inspect(Dir),
+    /// Records, anomalies, files, and giving back what is done.
+    Report,
+}
+
+impl Queue {
+    pub const ALL: [Queue; 3] = [Queue::Inspect(Dir::ToServer), Queue::Inspect(Dir::ToClient), Queue::Report];
+
+    /// Place among the lists of a flow; 0 is the list of all live transactions.
+    const fn list(self) -> usize {
+        match self {
+            Queue::Inspect(Dir::ToServer) => 1,
+            Queue::Inspect(Dir::ToClient) => 2,
+            Queue::Report => 3,
+        }
+    }
+
+    /// Its bit in a set of queues.
+    pub const fn bit(self) -> u8 {
+        1 << self.list()
+    }
+}
+
+/// Lists that a transaction can be on: all live ones, and each queue.
+const LISTS: usize = 4;
+const LIVE: usize = 0;
+/// Written to since the flow's queues were last brought up to date (a bit of [`TxLinks::on`]).
+const TOUCHED: u8 = 1 << 7;
+
+/// A transaction's places in the lists of its flow.
+#[derive(Clone, Copy, Debug)]
+struct TxLinks {
+    prev: [u32; LISTS],
+    next: [u32; LISTS],
+    /// Lists it is on (a bit each), and [`TOUCHED`].
+    on: u8,
+}
+
+impl Default for TxLinks {
+    fn default() -> Self {
+        TxLinks { prev: [NIL; LISTS], next: [NIL; LISTS], on: 0 }
+    }
+}
+
+/// The part of a transaction that every protocol has; kept by the parser, written by detection and logging.
+#[derive(Clone, Copy, Debug)]
+pub struct TxCommon {
+    /// Number of the transaction in its flow, from 0.
+    pub id: u64,
+    /// App-layer events raised on it (bit per [`ProtoDef::events`](super::ProtoDef::events)).
+    pub events: u128,
+    /// Of those, the ones already reported as anomalies.
+    pub events_reported: u128,
+    /// Direction in which each side last raised an event (bits of [`Dir::bit`]).
+    pub event_dirs: u8,
+    /// Owned by detection: state of rules that wait for more of this transaction, per direction.
+    pub detect: [TxDetect; 2],
+    /// Owned by the engine: which records were written (bit per [`Dir::bit`], bit 2: whole).
+    pub logged: u8,
+    /// Files that belong to it: head of a chain in [`Files`](super::file::Files) per direction;
+    /// [`NO_FILE`](super::file::NO_FILE) for none.
+    pub files: [u32; 2],
+    /// Packet time when it was created, ns.
+    pub created: u64,
+    progress: [u8; 2],
+    dirty: [bool; 2],
+    links: TxLinks,
+}
+
+impl Default for TxCommon {
+    fn default() -> Self {
+        TxCommon {
+            id: 0,
+            events: 0,
+            events_reported: 0,
+            event_dirs: 0,
+            detect: [TxDetect::default(); 2],
+            logged: 0,
+            files: [NIL; 2],
+            created: 0,
+            progress: [0; 2],
+            dirty: [true; 2],
+            links: TxLinks::default(),
+        }
+    }
+}
+
+impl TxCommon {
+    /// A fresh transaction, dirty in both directions.
+    pub fn new(id: u64, created: u64) -> Self {
+        TxCommon { id, created, ..TxCommon::default() }
+    }
+
+    /// Progress of a direction: protocol-defined steps, see [`Parser::complete_progress`](super::Parser).
+    pub const fn progress(&self, dir: Dir) -> u8 {
+        self.progress[dir.ix()]
+    }
+
+    /// Progress of both directions, to the server first.
+    pub const fn steps(&self) -> [u8; 2] {
+        self.progress
+    }
+
+    /// Whether both directions have reached `step`.
+    pub fn both_reached(&self, step: u8) -> bool {
+        self.progress.iter().all(|p| *p >= step)
+    }
+
+    /// The direction has come as far as `to`: never back. What can be inspected has changed then.
+    pub fn advance(&mut self, dir: Dir, to: u8) {
+        if self.progress[dir.ix()] < to {
+            self.progress[dir.ix()] = to;
+            self.dirty[dir.ix()] = true;
+        }
+    }
+
+    /// [`TxCommon::advance`] for both directions.
+    pub fn advance_both(&mut self, to: u8) {
+        Dir::BOTH.into_iter().for_each(|d| self.advance(d, to));
+    }
+
+    /// Something that rules of the direction can inspect has changed.
+    pub const fn touch(&mut self, dir: Dir) {
+        self.dirty[dir.ix()] = true;
+    }
+
+    /// [`TxCommon::touch`] for both directions.
+    pub const fn touch_both(&mut self) {
+        self.dirty = [true; 2];
+    }
+
+    /// Nothing of it exists in that direction, or rules have seen all there is.
+    pub const fn settle(&mut self, dir: Dir) {
+        self.dirty[dir.ix()] = false;
+    }
+
+    /// Whether rules of the direction have not seen all there is.
+    pub const fn is_dirty(&self, dir: Dir) -> bool {
+        self.dirty[dir.ix()]
+    }
+
+    /// Raises event number `ev` of the protocol in direction `dir`.
+    pub fn raise(&mut self, ev: u8, dir: Dir) {
+        self.events |= 1u128.checked_shl(u32::from(ev)).unwrap_or(0);
+        self.event_dirs |= dir.bit();
+        self.dirty[dir.ix()] = true;
+    }
+
+    /// Gives back everything detection kept on it; call when the transaction is freed.
+    pub fn release(&mut self, pool: &mut BytePool) {
+        self.detect[0].release(pool);
+        self.detect[1].release(pool);
+    }
+}
+
+/// What has a [`TxCommon`].
+pub trait HasCommon: Default {
+    fn common(&self) -> &TxCommon;
+    fn common_mut(&mut self) -> &mut TxCommon;
+}
+
 /// A transaction: what every protocol has, and what this one has.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Tx<T> {
     pub common: TxCommon,
     pub own: T,
-    next: u32,
 }
 
-impl<T: Default> Default for Tx<T> {
-    fn default() -> Self {
-        Tx { common: TxCommon::default(), own: T::default(), next: NIL }
+impl<T: Default> HasCommon for Tx<T> {
+    fn common(&self) -> &TxCommon {
+        &self.common
+    }
+    fn common_mut(&mut self) -> &mut TxCommon {
+        &mut self.common
     }
 }
 
 /// The transactions of one flow.
 #[derive(Clone, Copy, Debug)]
 pub struct TxList {
-    head: u32,
-    tail: u32,
+    head: [u32; LISTS],
+    tail: [u32; LISTS],
     created: u64,
+    live: u32,
 }
 
 impl Default for TxList {
     fn default() -> Self {
-        TxList { head: NIL, tail: NIL, created: 0 }
+        TxList { head: [NIL; LISTS], tail: [NIL; LISTS], created: 0, live: 0 }
     }
 }
 
 impl TxList {
     /// Index of the youngest live transaction.
     pub fn last(&self) -> Option<TxIdx> {
-        (self.tail != NIL).then_some(self.tail)
+        some(self.tail[LIVE])
     }
     /// Index of the oldest live transaction.
     pub fn first(&self) -> Option<TxIdx> {
-        (self.head != NIL).then_some(self.head)
+        some(self.head[LIVE])
     }
     /// Transactions created so far.
     pub fn created(&self) -> u64 {
         self.created
     }
+    /// Live transactions.
+    pub fn live(&self) -> u32 {
+        self.live
+    }
+}
+
+fn some(i: u32) -> Option<TxIdx> {
+    (i != NIL).then_some(i)
 }
 
 /// All transactions of one protocol in one engine.
 #[derive(Debug)]
-pub struct Txs<T> {
-    slab: Slab<Tx<T>>,
+pub struct TxSlab<T> {
+    slab: Slab<T>,
+    /// Transactions written to since [`TxSlab::settle`], each at most once.
+    touched: Vec<TxIdx>,
 }
 
-impl<T: Default> Txs<T> {
+/// The transactions of a protocol whose own part is a `T`.
+pub type Txs<T> = TxSlab<Tx<T>>;
+
+impl<T: HasCommon> TxSlab<T> {
     /// Reserves `cap` transactions.
     pub fn new(cap: usize) -> Self {
-        Txs { slab: Slab::new(cap) }
+        TxSlab { slab: Slab::new(cap), touched: Vec::with_capacity(cap) }
     }
 
     /// Appends a transaction to a flow, or `None` when all are taken. It is dirty in both directions.
     pub fn open(&mut self, list: &mut TxList, now: u64) -> Option<TxIdx> {
         let i = self.slab.alloc()?;
-        self.slab.get_mut(i).common = TxCommon::new(list.created, now);
+        *self.slab.get_mut(i).common_mut() = TxCommon::new(list.created, now);
         list.created += 1;
-        if list.tail == NIL {
-            list.head = i;
-        } else {
-            self.slab.get_mut(list.tail).next = i;
-        }
-        list.tail = i;
+        list.live += 1;
+        self.link(list, LIVE, i);
+        self.touch(i);
         Some(i)
     }
 
-    /// Index of transaction number `id`.
-    pub fn find(&self, list: &TxList, id: u64) -> Option<TxIdx> {
-        let mut i = list.head;
-        while i != NIL {
-            let t = self.slab.get(i);
-            if t.common.id == id {
-                return Some(i);
-            }
-            i = t.next;
-        }
-        None
+    fn links(&mut self, i: TxIdx) -> &mut TxLinks {
+        &mut self.slab.get_mut(i).common_mut().links
     }
 
-    /// Lowest live number and one past the highest ever created.
-    pub fn bounds(&self, list: &TxList) -> (u64, u64) {
-        let low = list.first().map_or(list.created, |i| self.slab.get(i).common.id);
-        (low, list.created)
+    /// Puts it at the end of a list, unless it is there.
+    fn link(&mut self, list: &mut TxList, which: usize, i: TxIdx) {
+        let tail = list.tail[which];
+        let l = self.links(i);
+        if l.on >> which & 1 == 1 {
+            return;
+        }
+        l.on |= 1 << which;
+        l.prev[which] = tail;
+        l.next[which] = NIL;
+        match some(tail) {
+            Some(t) => self.links(t).next[which] = i,
+            None => list.head[which] = i,
+        }
+        list.tail[which] = i;
+    }
+
+    fn unlink(&mut self, list: &mut TxList, which: usize, i: TxIdx) {
+        let l = self.links(i);
+        if l.on >> which & 1 == 0 {
+            return;
+        }
+        l.on &= !(1 << which);
+        let (prev, next) = (l.prev[which], l.next[which]);
+        match some(prev) {
+            Some(p) => self.links(p).next[which] = next,
+            None => list.head[which] = next,
+        }
+        match some(next) {
+            Some(n) => self.links(n).prev[which] = prev,
+            None => list.tail[which] = prev,
+        }
+    }
+
+    fn touch(&mut self, i: TxIdx) {
+        let l = self.links(i);
+        if l.on & TOUCHED == 0 {
+            l.on |= TOUCHED;
+            self.touched.push(i);
+        }
+    }
+
+    /// Puts what was written to since the last call into the queues of its flow. Call after each input.
+    pub fn settle(&mut self, list: &mut TxList) {
+        for n in 0..self.touched.len() {
+            let i = self.touched[n];
+            self.links(i).on &= !TOUCHED;
+            for q in Queue::ALL {
+                self.link(list, q.list(), i);
+            }
+        }
+        self.touched.clear();
+    }
+
+    /// Takes the transaction that has waited longest in a queue.
+    pub fn take(&mut self, list: &mut TxList, queue: Queue) -> Option<TxIdx> {
+        let i = some(list.head[queue.list()])?;
+        self.unlink(list, queue.list(), i);
+        Some(i)
+    }
+
+    /// Puts a transaction into a queue.
+    pub fn requeue(&mut self, list: &mut TxList, i: TxIdx, queue: Queue) {
+        self.link(list, queue.list(), i);
+    }
+
+    /// The oldest live transaction, or the one that follows `after`.
+    pub fn next(&self, list: &TxList, after: Option<TxIdx>) -> Option<TxIdx> {
+        match after {
+            None => list.first(),
+            Some(i) => some(self.slab.get(i).common().links.next[LIVE]),
+        }
+    }
+
+    /// Index of transaction number `id`, looked for from the oldest on.
+    pub fn find(&self, list: &TxList, id: u64) -> Option<TxIdx> {
+        self.iter(list)
+            .take_while(|i| self.slab.get(*i).common().id <= id)
+            .find(|i| self.slab.get(*i).common().id == id)
     }
 
     /// The live transactions, oldest first.
     pub fn iter(&self, list: &TxList) -> impl Iterator<Item = TxIdx> + '_ {
-        let mut i = list.head;
+        let mut at = list.first();
         core::iter::from_fn(move || {
-            let now = (i != NIL).then_some(i)?;
-            i = self.slab.get(i).next;
+            let now = at?;
+            at = some(self.slab.get(now).common().links.next[LIVE]);
             Some(now)
         })
     }
 
-    pub fn get(&self, i: TxIdx) -> &Tx<T> {
+    pub fn get(&self, i: TxIdx) -> &T {
         self.slab.get(i)
     }
 
-    pub fn get_mut(&mut self, i: TxIdx) -> &mut Tx<T> {
+    /// To write to: it will be in the queues of its flow.
+    pub fn get_mut(&mut self, i: TxIdx) -> &mut T {
+        self.touch(i);
         self.slab.get_mut(i)
     }
 
-    /// Takes transaction `id` out; the caller frees what its own part holds.
-    pub fn remove(&mut self, list: &mut TxList, id: u64, pool: &mut BytePool) -> Option<T> {
-        let (mut prev, mut i) = (NIL, list.head);
-        while i != NIL && self.slab.get(i).common.id != id {
-            prev = i;
-            i = self.slab.get(i).next;
+    /// For the engine's and detection's own marks, which nobody waits for.
+    pub fn quiet_mut(&mut self, i: TxIdx) -> &mut T {
+        self.slab.get_mut(i)
+    }
+
+    /// Takes a transaction out; the caller frees what its own part holds.
+    pub fn remove(&mut self, list: &mut TxList, i: TxIdx, pool: &mut BytePool) -> T {
+        for which in 0..LISTS {
+            self.unlink(list, which, i);
         }
-        if i == NIL {
-            return None;
-        }
-        let next = self.slab.get(i).next;
-        if prev == NIL {
-            list.head = next;
-        } else {
-            self.slab.get_mut(prev).next = next;
-        }
-        if list.tail == i {
-            list.tail = prev;
+        list.live -= 1;
+        if self.links(i).on & TOUCHED != 0 {
+            self.touched.retain(|t| *t != i);
         }
         let t = self.slab.get_mut(i);
-        t.common.release(pool);
-        let own = core::mem::take(&mut t.own);
+        t.common_mut().release(pool);
+        let out = core::mem::take(t);
         self.slab.free(i);
-        Some(own)
+        out
     }
 
     /// Live transactions of all flows.
@@ -154,22 +401,54 @@ mod tests {
         let mut pool = BytePool::new(1 << 12);
         let mut txs: Txs<u8> = Txs::new(3);
         let mut list = TxList::default();
+        let mut at = [0; 3];
         for n in 0..3 {
             let i = txs.open(&mut list, 0).unwrap();
             txs.get_mut(i).own = n;
+            at[usize::from(n)] = i;
         }
         assert!(txs.open(&mut list, 0).is_none());
-        assert_eq!(txs.bounds(&list), (0, 3));
-        assert_eq!(txs.remove(&mut list, 1, &mut pool), Some(1));
+        assert_eq!((txs.next(&list, None), txs.next(&list, Some(at[2]))), (Some(at[0]), None));
+        assert_eq!(txs.remove(&mut list, at[1], &mut pool).own, 1);
         assert_eq!(txs.find(&list, 1), None);
-        assert_eq!(txs.remove(&mut list, 2, &mut pool), Some(2));
+        assert_eq!(txs.next(&list, Some(at[0])), Some(at[2]));
+        assert_eq!(txs.remove(&mut list, at[2], &mut pool).own, 2);
         assert_eq!(list.last(), list.first());
         let i = txs.open(&mut list, 0).unwrap();
         assert_eq!(txs.get(i).common.id, 3);
-        assert_eq!(txs.iter(&list).count(), 2);
-        assert_eq!(txs.remove(&mut list, 0, &mut pool), Some(0));
-        assert_eq!(txs.remove(&mut list, 3, &mut pool), Some(0));
-        assert_eq!(txs.bounds(&list), (4, 4));
-        assert_eq!(txs.used(), 0);
+        assert_eq!((txs.iter(&list).count(), list.live(), list.created()), (2, 2, 4));
+        txs.remove(&mut list, at[0], &mut pool);
+        txs.remove(&mut list, i, &mut pool);
+        assert_eq!((list.first(), txs.used()), (None, 0));
+    }
+
+    #[test]
+    fn queues_hold_what_changed_and_nothing_else() {
+        let mut pool = BytePool::new(1 << 12);
+        let mut txs: Txs<u8> = Txs::new(8);
+        let mut list = TxList::default();
+        let ix: [TxIdx; 4] = core::array::from_fn(|_| txs.open(&mut list, 0).unwrap());
+        txs.settle(&mut list);
+        let report = |t: &mut Txs<u8>, l: &mut TxList| -> Vec<TxIdx> {
+            core::iter::from_fn(|| t.take(l, Queue::Report)).collect()
+        };
+        let mut first = report(&mut txs, &mut list);
+        first.sort_unstable();
+        assert_eq!(first, ix);
+        assert!(report(&mut txs, &mut list).is_empty());
+        txs.quiet_mut(ix[0]).own = 1;
+        txs.get_mut(ix[2]).own = 1;
+        txs.get_mut(ix[2]).own = 2;
+        txs.settle(&mut list);
+        assert_eq!(report(&mut txs, &mut list), [ix[2]]);
+        // One that goes leaves every queue, also when it was written to just before.
+        txs.get_mut(ix[3]).own = 3;
+        txs.remove(&mut list, ix[3], &mut pool);
+        txs.settle(&mut list);
+        let left: Vec<TxIdx> =
+            core::iter::from_fn(|| txs.take(&mut list, Queue::Inspect(Dir::ToClient))).collect();
+        assert_eq!(left.len(), 3);
+        assert!(!left.contains(&ix[3]));
+        assert!(report(&mut txs, &mut list).is_empty());
     }
 }

@@ -173,7 +173,7 @@ impl Bench {
             }),
             CState::IntIsSet { var, set } => d.is_some_and(|d| state::int(d, pool, *var).is_some() == *set),
             CState::Xbit { bit, track, set } => {
-                let k = HostKey::new(u32::from(*bit), *track, cx.pkt.src, cx.pkt.dst);
+                let k = HostKey::new(*bit, *track, cx.pkt.src, cx.pkt.dst);
                 hosts.get(&k, cx.pkt.ts).is_some() == *set
             }
             CState::AppProtocol { protos, negated, mode } => flow.as_ref().is_some_and(|f| {

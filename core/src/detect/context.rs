@@ -4,7 +4,9 @@
 
 use super::FlowDetect;
 use crate::Dir;
-use crate::app::AppProto;
+use crate::app::file::Files;
+use crate::app::{AppProto, FlowApp, Parser, StateId, TxRef};
+use crate::flow::Hot;
 use crate::packet::{EventSet, Packet};
 
 /// Reassembled bytes of one direction, as far as they may be inspected now.
@@ -41,8 +43,35 @@ pub struct PacketCx<'a> {
     pub stream_size: Option<[u32; 2]>,
     pub raw: Option<Raw<'a>>,
     pub flow_id: u64,
-    /// The application protocol became known with this packet.
-    pub proto_decided: bool,
+}
+
+impl<'a> PacketCx<'a> {
+    /// A packet of which nothing is known but itself.
+    pub fn of(pkt: &'a Packet<'a>, dir: Dir) -> Self {
+        PacketCx {
+            pkt,
+            dir,
+            has_flow: false,
+            pseudo: false,
+            established: false,
+            first: false,
+            in_stream: false,
+            no_payload: false,
+            stream_events: EventSet::default(),
+            app_events: 0,
+            stream_size: None,
+            raw: None,
+            flow_id: 0,
+        }
+    }
+}
+
+/// The transaction at hand, where its parser has it.
+pub struct TxAt<'a> {
+    pub parser: &'a mut (dyn Parser + 'static),
+    pub st: StateId,
+    pub tx: TxRef,
+    pub files: &'a Files,
 }
 
 /// The flow of the packet at hand.
@@ -55,6 +84,21 @@ pub struct FlowCx<'a> {
     pub age: u64,
     pub pkts: [u64; 2],
     pub bytes: [u64; 2],
+}
+
+impl<'a> FlowCx<'a> {
+    /// The flow with these records, which began at `start` (ns).
+    pub fn of(hot: &Hot, start: u64, app: &FlowApp, detect: &'a mut FlowDetect) -> Self {
+        FlowCx {
+            app: app.proto,
+            app_by_dir: [app.proto_ts, app.proto_tc],
+            app_orig: app.proto_orig,
+            age: hot.last.saturating_sub(start) / 1_000_000_000,
+            pkts: hot.pkts.map(u64::from),
+            bytes: hot.bytes,
+            detect,
+        }
+    }
 }
 
 /// Counters of one worker.

@@ -7,7 +7,7 @@ use super::bench::Bench;
 use super::context::PacketCx;
 use super::inspect::Bytes;
 use super::ruleset::{CInt, CState, Hook, List, NONE, RuleSet, Sig, Source};
-use crate::app::{Buffer, BufferKind, Parser, StateId, TxIdx, file};
+use crate::app::{Buffer, BufferAt, BufferKind, IntAt, Parser, StateId, TxRef, file};
 use crate::pool::{BytePool, Scratch};
 use crate::rules::ir::{self, IntIndex};
 use crate::{Dir, app};
@@ -25,10 +25,12 @@ pub(super) enum Answer {
 pub(super) struct TxCx<'a> {
     pub(super) parser: &'a dyn Parser,
     pub(super) st: StateId,
-    pub(super) tx: TxIdx,
+    pub(super) tx: TxRef,
     /// Index of the protocol in the registry.
     pub(super) p: usize,
     pub(super) dir: Dir,
+    /// Of the transaction in that direction.
+    pub(super) progress: u8,
     pub(super) complete: bool,
     pub(super) files: &'a file::Files,
 }
@@ -43,11 +45,11 @@ impl Bench {
         t: &TxCx<'_>,
         pool: &BytePool,
     ) -> Answer {
-        let common = t.parser.common(t.tx);
+        let common = t.parser.common(t.tx.idx);
         let mut wait = false;
         if let Some(Hook::Progress(dir, at)) = sig.hook {
             let at = if at == u8::MAX { t.parser.complete_progress(dir) } else { at };
-            if common.progress[dir.ix()] < at {
+            if common.progress(dir) < at {
                 return Answer::Wait;
             }
         }
@@ -58,7 +60,7 @@ impl Bench {
                 {
                     return Answer::No;
                 }
-                CState::AppState { test, dir } if !test.test(u64::from(common.progress[dir.ix()])) => {
+                CState::AppState { test, dir } if !test.test(u64::from(common.progress(*dir))) => {
                     wait = true;
                 }
                 _ => {}
@@ -127,10 +129,10 @@ impl Bench {
         if def.dirs & dir.bit() == 0 {
             return Answer::No;
         }
-        if t.parser.common(t.tx).progress[dir.ix()] < def.progress {
+        if t.parser.common(t.tx.idx).progress(dir) < def.progress {
             return Answer::Wait;
         }
-        let get = |n: u32| t.parser.int(t.st, t.tx, local, dir, n, pool);
+        let get = |n: u32| t.parser.int(t.st, t.tx.idx, IntAt { local, dir, index: n, pool });
         let count = || (0..u32::from(u16::MAX)).take_while(|n| get(*n).is_some()).count() as u32;
         let yes = match i.index {
             IntIndex::Any if !def.multi => get(0).is_some_and(|v| i.test.test(v)),
@@ -160,7 +162,7 @@ impl Bench {
         let Some(def) = app::registry::PROTOCOLS[t.p].buffers.get(local as usize) else { return Answer::No };
         let here = if def.dirs & t.dir.bit() != 0 { t.dir } else { t.dir.flip() };
         let dir = l.side.unwrap_or(here);
-        let progress = t.parser.common(t.tx).progress[dir.ix()];
+        let progress = t.parser.common(t.tx.idx).progress(dir);
         let over = progress >= t.parser.complete_progress(dir);
         if progress < def.progress && !over {
             return Answer::Wait;
@@ -171,7 +173,8 @@ impl Bench {
         let mut present = false;
         let answer = loop {
             build.clear();
-            match t.parser.buffer(t.st, t.tx, local, dir, index, pool, &mut build) {
+            let at = BufferAt { local, dir, index, pool, scratch: &mut build };
+            match t.parser.buffer(t.st, t.tx.idx, at) {
                 Buffer::NotYet => {
                     break if over { Answer::No } else { Answer::Wait };
                 }
@@ -214,7 +217,7 @@ impl Bench {
 
 /// Whether one file of the transaction satisfies all file conditions.
 fn files_match(conds: &[ir::FileMatch], t: &TxCx<'_>) -> Answer {
-    let head = t.parser.common(t.tx).files[t.dir.ix()];
+    let head = t.parser.common(t.tx.idx).files[t.dir.ix()];
     let mut answer = Answer::No;
     for id in t.files.chain(head) {
         let f = t.files.view(id);

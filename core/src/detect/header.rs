@@ -37,7 +37,7 @@ pub(super) fn header(sig: &Sig, cx: &PacketCx<'_>, flow: Option<&FlowCx<'_>>) ->
     }
     if sig.apps != 0 {
         let Some(f) = flow else { return false };
-        if f.app.index().is_none_or(|i| sig.apps >> (i & 63) & 1 != 1) {
+        if f.app.index().is_none_or(|i| sig.apps >> i & 1 != 1) {
             return false;
         }
     }

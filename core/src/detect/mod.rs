@@ -26,11 +26,11 @@ mod transaction;
 
 use crate::pool::{BytePool, PBuf};
 
-pub use context::{FlowCx, PacketCx};
+pub use context::{FlowCx, PacketCx, TxAt};
 pub use ruleset::RuleSet;
 pub use run::Detector;
 
-/// What detection keeps of a flow.
+/// What detection keeps of a flow. Of an older generation than the rules it must be renewed before it is read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FlowDetect {
     /// Set flowbits: sorted `u16` numbers.
@@ -43,10 +43,8 @@ pub struct FlowDetect {
     pub tag: state::FlowTag,
     /// Rules on the application protocol alone were asked (bit per direction).
     pub proto_only: u8,
-    /// A pass rule matched: no more detection on this flow.
-    pub pass: bool,
-    /// A drop rule matched: every further packet is dropped.
-    pub drop: bool,
+    /// Rules that wrote all this ([`Detector::generation`]): numbers in it are those of that rule set.
+    pub generation: u32,
     /// A rule with `bypass` matched: no more inspection of this flow.
     pub bypass: bool,
     /// Raw stream rules whose fast pattern occurred but that wait for more bytes, per direction: `u32`s.

@@ -10,7 +10,7 @@ use super::run::Detector;
 use super::state::{self, FlowTag, HostKey, TagMetric};
 use crate::packet::Packet;
 use crate::pool::BytePool;
-use crate::rules::ir::{self, TagMetric as IrTag};
+use crate::rules::ir::{self, RuleId, TagMetric as IrTag};
 
 impl Detector {
     pub(super) fn matched(
@@ -56,20 +56,16 @@ impl Detector {
                 }
                 CPost::Tag(t) if t.host.is_none() => {
                     let n = u64::from(t.count);
-                    d.tag = match t.metric {
-                        IrTag::Packets => {
-                            FlowTag { active: true, metric: TagMetric::Packets, left: n, sig: hit.sig }
+                    let (metric, left) = match t.metric {
+                        IrTag::Packets => (TagMetric::Packets, n),
+                        IrTag::Bytes => (TagMetric::Bytes, n),
+                        IrTag::Seconds => {
+                            let end = cx.pkt.ts.saturating_add(n.saturating_mul(1_000_000_000));
+                            (TagMetric::Until, end)
                         }
-                        IrTag::Bytes => {
-                            FlowTag { active: true, metric: TagMetric::Bytes, left: n, sig: hit.sig }
-                        }
-                        IrTag::Seconds => FlowTag {
-                            active: true,
-                            metric: TagMetric::Until,
-                            left: cx.pkt.ts.saturating_add(n.saturating_mul(1_000_000_000)),
-                            sig: hit.sig,
-                        },
                     };
+                    let rule = self.rules.meta(hit.sig).map_or_else(RuleId::default, |m| m.id());
+                    d.tag = FlowTag { active: true, metric, left, sig: hit.sig, rule };
                 }
                 CPost::Bypass => d.bypass = true,
                 p => self.host_post(p, cx),
@@ -80,7 +76,7 @@ impl Detector {
     fn host_post(&mut self, p: &CPost, cx: &PacketCx<'_>) {
         if let CPost::Xbit { bit, track, op, expire } = p {
             let now = cx.pkt.ts;
-            let k = HostKey::new(u32::from(*bit), *track, cx.pkt.src, cx.pkt.dst);
+            let k = HostKey::new(*bit, *track, cx.pkt.src, cx.pkt.dst);
             let has = self.hosts.get(&k, now).is_some();
             let end = now.saturating_add(u64::from((*expire).max(1)).saturating_mul(1_000_000_000));
             match (op, has) {

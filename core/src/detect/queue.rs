@@ -6,8 +6,8 @@
 use alloc::vec::Vec;
 
 use super::ruleset::{RuleSet, SigIx};
-use super::threshold::{Fate, Thresholds};
-use crate::app::TxIdx;
+use super::threshold::{Counted, Fate, Thresholds};
+use crate::app::TxRef;
 use crate::event::Action;
 use crate::packet::Packet;
 
@@ -15,8 +15,7 @@ use crate::packet::Packet;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hit {
     pub sig: SigIx,
-    /// Slab index and number of the transaction.
-    pub tx: Option<(TxIdx, u64)>,
+    pub tx: Option<TxRef>,
     pub in_stream: bool,
 }
 
@@ -78,23 +77,25 @@ impl Queue {
         if self.hits.is_empty() {
             return;
         }
-        self.hits.sort_unstable_by_key(|h| (h.sig, h.tx.map_or(0, |t| t.1 + 1)));
+        self.hits.sort_unstable_by_key(|h| (h.sig, h.tx.map_or(0, |t| t.id + 1)));
         self.hits.dedup();
         let mut alerts = 0;
         for &hit in &self.hits {
             let Some(sig) = rules.sigs.get(hit.sig as usize) else { continue };
             let mut d = Decision { hit, action: sig.action, alert: !sig.noalert };
             let mut fate = Fate::Alert;
+            let (rule, rev) = rules.meta(hit.sig).map_or_else(Default::default, |m| (m.id(), m.rev));
+            let of = |slot| Counted { rule, rev, slot };
             for s in &sig.suppress {
-                if thresholds.count(s, hit.sig, 0, pkt, flow) == Fate::Silent {
+                if thresholds.count(s, of(0), pkt, flow) == Fate::Silent {
                     fate = Fate::Silent;
                 }
             }
             if let (Some(t), Fate::Alert) = (&sig.threshold, fate) {
-                fate = thresholds.count(t, hit.sig, 1, pkt, flow);
+                fate = thresholds.count(t, of(1), pkt, flow);
             }
             if let (Some(t), Fate::Alert) = (&sig.rate_filter, fate) {
-                fate = thresholds.count(t, hit.sig, 2, pkt, flow);
+                fate = thresholds.count(t, of(2), pkt, flow);
             }
             match fate {
                 Fate::Alert => {}

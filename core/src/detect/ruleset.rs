@@ -22,6 +22,8 @@ pub type SigIx = u32;
 pub struct RuleSet {
     pub(crate) sigs: Vec<Sig>,
     pub(crate) metas: Vec<ir::RuleMeta>,
+    /// Rules by number, sorted.
+    pub(crate) by_id: Vec<(ir::RuleId, SigIx)>,
     /// Distinct (buffer, transforms) pairs that are not payload.
     pub(crate) bufs: Vec<BufKey>,
     pub(crate) tcp: [PortGroups; 2],
@@ -65,7 +67,6 @@ pub struct Names {
     pub flowbits: Vec<String>,
     pub flowints: Vec<String>,
     pub flowvars: Vec<String>,
-    pub xbits: Vec<String>,
 }
 
 /// A named buffer with the transforms a list puts on it.
@@ -219,7 +220,7 @@ pub enum CState {
         set: bool,
     },
     Xbit {
-        bit: u16,
+        bit: u64,
         track: ir::Track,
         set: bool,
     },
@@ -277,7 +278,7 @@ pub enum CPost {
     IntSet(u16, CValue),
     IntAdd(u16, CValue),
     IntSub(u16, CValue),
-    Xbit { bit: u16, track: ir::Track, op: ir::BitOp, expire: u32 },
+    Xbit { bit: u64, track: ir::Track, op: ir::BitOp, expire: u32 },
     Tag(ir::Tag),
     Bypass,
     FileStore,
@@ -411,7 +412,7 @@ pub struct TxBuf {
     pub local: u8,
     pub progress: u8,
     pub kind: BufferKind,
-    /// How many growing buffers of the group come before it.
+    /// A growing buffer: its place in [`TxDetect::scanned`](crate::app::TxDetect::scanned).
     pub nth: u8,
     /// Apart, so that a look over the buffers of a group touches few lines.
     pub mpm: Box<Mpm>,
@@ -432,6 +433,12 @@ impl RuleSet {
 
     pub fn meta(&self, sig: SigIx) -> Option<&ir::RuleMeta> {
         self.metas.get(sig as usize)
+    }
+
+    /// The rule of that number.
+    pub fn find(&self, id: ir::RuleId) -> Option<SigIx> {
+        let at = self.by_id.binary_search_by_key(&id, |e| e.0).ok()?;
+        self.by_id.get(at).map(|e| e.1)
     }
 
     /// The sets that rules look into, in the order of the numbers that [`super::inspect::Sets`] is asked with.

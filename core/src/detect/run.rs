@@ -6,6 +6,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::FlowDetect;
 use super::bench::Bench;
 use super::context::{Counters, DetectConfig, FlowCx, PacketCx, Raw};
 use super::header::header;
@@ -13,11 +14,10 @@ use super::inspect::transform::Inflater;
 use super::inspect::{Bytes, NoSets, Sets, Spent};
 use super::queue::{Hit, Queue};
 use super::ruleset::{Groups, RuleSet, SigIx};
-use super::state::HostTable;
+use super::state::{FlowTag, HostTable};
 use super::threshold::Thresholds;
 use crate::Dir;
 use crate::app::AppProto;
-use crate::event::Action;
 use crate::keyed::Secret;
 use crate::packet::{L4, Packet};
 use crate::pool::{BytePool, PBuf, Scratch};
@@ -27,6 +27,8 @@ use crate::sig::regex::Cache;
 /// Detection of one engine.
 pub struct Detector {
     pub(super) rules: Arc<RuleSet>,
+    /// Counts rule sets, from 1.
+    generation: u32,
     /// The same, lent out while rules run: a move costs nothing, a shared count two locked operations a packet.
     pub(super) lent: Option<Arc<RuleSet>>,
     /// Per direction: protocols (bit by place in the registry) with rules on their transactions.
@@ -78,6 +80,7 @@ impl Detector {
             hosts: HostTable::new(cfg.host_slots, secret.key(*b"hosts   ")),
             counters: Counters::default(),
             rules: rules.clone(),
+            generation: 0,
             lent: None,
             tx_wanted: [0; 2],
             faults: crate::fault::Faults::default(),
@@ -99,6 +102,7 @@ impl Detector {
             let groups = rules.tx.iter().zip(0..64).filter(|(g, _)| !g[d.ix()].is_empty());
             groups.fold(0, |all, (_, p)| all | 1 << p)
         });
+        self.generation = self.generation.wrapping_add(1).max(1);
         self.lent = Some(rules.clone());
         self.rules = rules;
     }
@@ -106,6 +110,24 @@ impl Detector {
     /// Panics at the next packet, see [`crate::fault`].
     pub fn fail(&mut self) -> bool {
         self.faults.ask(crate::fault::Station::Detect)
+    }
+
+    /// Number of the rule set in force: what is kept of a flow under another number was written by other rules.
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Makes what older rules noted on a flow fit for these: variables go, as with Suricata, and so do rules that
+    /// wait; a `tag` goes on if the rule that set it still exists.
+    pub fn renew(&self, flow: &mut FlowDetect, pool: &mut BytePool) {
+        let tag = flow.tag;
+        flow.release(pool);
+        *flow = FlowDetect { generation: self.generation, ..FlowDetect::default() };
+        if tag.active
+            && let Some(sig) = self.rules.find(tag.rule)
+        {
+            flow.tag = FlowTag { sig, ..tag };
+        }
     }
 
     /// Where datasets are kept.
@@ -393,9 +415,4 @@ pub(super) fn store(list: &mut PBuf, values: &[u32], pool: &mut BytePool) {
             let _reserved = list.extend(pool, &v.to_le_bytes());
         }
     }
-}
-
-/// Whether an action ends the flow's inspection.
-pub const fn is_pass(a: Action) -> bool {
-    matches!(a, Action::Pass)
 }

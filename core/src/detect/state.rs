@@ -10,7 +10,7 @@ use super::FlowDetect;
 use crate::keyed::Sip13;
 use crate::packet::Addr;
 use crate::pool::{BytePool, PBuf};
-use crate::rules::ir::{BitOp, Cmp, Track};
+use crate::rules::ir::{BitOp, Cmp, RuleId, Track};
 
 /// Longest flowvar value kept, bytes.
 const MAX_VAR: usize = 256;
@@ -120,14 +120,17 @@ pub fn set_var(flow: &mut FlowDetect, pool: &mut BytePool, name: u16, value: &[u
 /// What host state is kept for: two addresses (the second zero unless a pair is tracked) and a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct HostKey {
-    pub what: u32,
+    /// What is kept: a name ([`named`]), or the number of a rule. It means the same in every rule set.
+    pub what: u64,
+    /// Tells several of one rule apart, and its revisions.
+    pub part: u32,
     pub a: Addr,
     pub b: Addr,
 }
 
 impl HostKey {
     /// The key for `track` on a packet from `src` to `dst`; pairs are symmetric.
-    pub fn new(what: u32, track: Track, src: Addr, dst: Addr) -> Self {
+    pub fn new(what: u64, track: Track, src: Addr, dst: Addr) -> Self {
         let zero = Addr::default();
         let (a, b) = match track {
             Track::Src => (src, zero),
@@ -136,8 +139,16 @@ impl HostKey {
             Track::Pair | Track::Flow | Track::Tx => (dst, src),
             Track::Rule => (zero, zero),
         };
-        HostKey { what, a, b }
+        HostKey { what, part: 0, a, b }
     }
+}
+
+/// The number by which host state of that name is kept: the same in every rule set, so that bits survive a reload
+/// and never are another's. FNV-1a, mixed once more.
+pub fn named(name: &str) -> u64 {
+    let h =
+        name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+    (h ^ h >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// A table of fixed size from [`HostKey`] to `T`, with expiry.
@@ -173,7 +184,7 @@ impl<T: Copy + Default> HostTable<T> {
             b.get(at..).and_then(|b| b.first_chunk::<8>()).map_or(0, |b| u64::from_le_bytes(*b))
         };
         let (a, b) = (&k.a.0, &k.b.0);
-        self.sip.words([u64::from(k.what), word(a, 0), word(a, 8), word(b, 0), word(b, 8)]) as usize
+        self.sip.words([k.what, u64::from(k.part), word(a, 0), word(a, 8), word(b, 0), word(b, 8)]) as usize
     }
 
     /// The live value of a key.
@@ -229,8 +240,9 @@ pub struct FlowTag {
     /// Counted in packets, seconds (as an end time, ns) or bytes.
     pub metric: TagMetric,
     pub left: u64,
-    /// Rule that set it.
+    /// Rule that set it: its place in the rule set, and the number that outlives the set.
     pub sig: u32,
+    pub rule: RuleId,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -270,7 +282,7 @@ mod tests {
     fn host_state_expires_and_never_grows() {
         let mut t: HostTable<u32> = HostTable::new(64, [1, 1]);
         for i in 0..10_000u32 {
-            let k = HostKey::new(i, Track::Src, Addr::v4(i.to_be_bytes()), Addr::default());
+            let k = HostKey::new(u64::from(i), Track::Src, Addr::v4(i.to_be_bytes()), Addr::default());
             t.set(k, i, 100, 1);
             assert_eq!(t.get(&k, 1).copied(), Some(i));
             assert_eq!(t.get(&k, 100), None);

@@ -5,7 +5,7 @@
 use super::state::{HostKey, HostTable};
 use crate::event::Action;
 use crate::packet::Packet;
-use crate::rules::ir::{AddrSet, Threshold, ThresholdKind, Track};
+use crate::rules::ir::{AddrSet, RuleId, Threshold, ThresholdKind, Track};
 
 /// What becomes of a match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,15 @@ struct Entry {
     next: u64,
 }
 
+/// Whose matches are counted. A rule counts on when rules are exchanged, unless it comes with another revision.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted {
+    pub rule: RuleId,
+    pub rev: u32,
+    /// Tells several thresholds of one rule apart.
+    pub slot: u32,
+}
+
 /// Counters of all thresholds of one worker.
 #[derive(Debug)]
 pub struct Thresholds {
@@ -41,13 +50,14 @@ impl Thresholds {
         Thresholds { table: HostTable::new(slots, key) }
     }
 
-    /// Counts a match of rule number `rule` and says what becomes of it. `flow` identifies the flow for
-    /// `track by_flow`; `slot` tells several thresholds of one rule apart.
-    pub fn count(&mut self, t: &Threshold, rule: u32, slot: u32, pkt: &Packet<'_>, flow: u64) -> Fate {
+    /// Counts a match of a rule and says what becomes of it. `flow` identifies the flow for `track by_flow`.
+    pub fn count(&mut self, t: &Threshold, of: Counted, pkt: &Packet<'_>, flow: u64) -> Fate {
         if t.kind == ThresholdKind::Suppress {
             return if suppressed(t, pkt) { Fate::Silent } else { Fate::Alert };
         }
-        let mut key = HostKey::new(rule << 2 | slot, t.track, pkt.src, pkt.dst);
+        let what = u64::from(of.rule.gid) << 32 | u64::from(of.rule.sid);
+        let mut key = HostKey::new(what, t.track, pkt.src, pkt.dst);
+        key.part = of.rev.rotate_left(2) ^ of.slot;
         if t.track == Track::Flow {
             key.a.0[..8].copy_from_slice(&flow.to_le_bytes());
             key.a.0[8..].fill(0xff);
@@ -163,7 +173,8 @@ mod tests {
             addrs: None,
         };
         let mut table = Thresholds::new(1024, [7, 7]);
-        times.iter().map(|s| table.count(&t, 1, 0, &Packet::new(&[], 1, s * SEC, 1), 0)).collect()
+        let of = Counted { rule: RuleId { gid: 1, sid: 1 }, rev: 1, slot: 0 };
+        times.iter().map(|s| table.count(&t, of, &Packet::new(&[], 1, s * SEC, 1), 0)).collect()
     }
 
     #[test]

@@ -4,219 +4,235 @@
 //! searched, what matched and what waits for more of it.
 
 use super::bench::{Bench, transformed};
-use super::context::{FlowCx, PacketCx};
+use super::context::{FlowCx, PacketCx, TxAt};
 use super::evaluate::{Answer, TxCx};
 use super::header::header;
 use super::queue::Hit;
-use super::ruleset::{RuleSet, TxGroup};
+use super::ruleset::{RuleSet, TxBuf, TxGroup};
 use super::run::{Detector, store};
 use crate::Dir;
-use crate::app::{AppProto, Buffer, BufferKind, Parser, StateId, TxDetect, TxIdx, file};
+use crate::app::registry::PROTOCOLS;
+use crate::app::{AppProto, Buffer, BufferAt, BufferKind, GROWING_MAX, TxDetect};
 use crate::pool::BytePool;
+
+// A direction's growing buffers each have a place in `TxDetect::scanned`.
+const _: () = {
+    let mut p = 0;
+    while p < PROTOCOLS.len() {
+        let (mut n, mut i) = ([0; 2], 0);
+        while i < PROTOCOLS[p].buffers.len() {
+            let b = &PROTOCOLS[p].buffers[i];
+            if matches!(b.kind, BufferKind::Streaming) {
+                n[0] += (b.dirs & 1) as usize;
+                n[1] += (b.dirs >> 1 & 1) as usize;
+            }
+            i += 1;
+        }
+        assert!(n[0] <= GROWING_MAX && n[1] <= GROWING_MAX);
+        p += 1;
+    }
+};
+
+/// A growing value as the leading buffer of a group had it: address, length, first new byte.
+type Lead = Option<(usize, usize, usize)>;
 
 impl Detector {
     /// Whether any rule reads transactions of that protocol in that direction.
     pub fn wants_tx(&self, proto: AppProto, dir: Dir) -> bool {
-        proto.index().is_some_and(|p| self.tx_wanted[dir.ix()] >> (p & 63) & 1 == 1)
+        proto.index().is_some_and(|p| self.tx_wanted[dir.ix()].checked_shr(p as u32).unwrap_or(0) & 1 == 1)
     }
 
     /// Rules on one transaction, in the packet's direction.
-    #[allow(clippy::too_many_arguments)]
-    pub fn tx(
-        &mut self,
-        cx: &PacketCx<'_>,
-        flow: &mut FlowCx<'_>,
-        proto: AppProto,
-        parser: &mut dyn Parser,
-        st: StateId,
-        tx: TxIdx,
-        files: &file::Files,
-        pool: &mut BytePool,
-    ) {
+    pub fn tx(&mut self, cx: &PacketCx<'_>, flow: &mut FlowCx<'_>, at: TxAt<'_>, pool: &mut BytePool) {
         let Some(rules) = self.lent.take() else { return };
-        self.tx_rules(&rules, cx, flow, proto, parser, st, tx, files, pool);
+        self.tx_rules(&rules, cx, flow, at, pool);
         self.lent = Some(rules);
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn tx_rules(
         &mut self,
         rules: &RuleSet,
         cx: &PacketCx<'_>,
         flow: &mut FlowCx<'_>,
-        proto: AppProto,
-        parser: &mut dyn Parser,
-        st: StateId,
-        tx: TxIdx,
-        files: &file::Files,
+        at: TxAt<'_>,
         pool: &mut BytePool,
     ) {
         let dir = cx.dir;
-        let Some(p) = proto.index() else { return };
-        let common = parser.common(tx);
-        let (progress, events, id) = (common.progress[dir.ix()], common.events, common.id);
-        let mut det: TxDetect = common.detect[dir.ix()];
-        let complete = progress >= parser.complete_progress(dir);
+        let Some(p) = at.tx.proto.index() else { return };
         let Some(group) = rules.tx.get(p).map(|g| &g[dir.ix()]) else { return };
+        let common = at.parser.common(at.tx.idx);
+        let (progress, events) = (common.progress(dir), common.events);
+        let mut det: TxDetect = common.detect[dir.ix()];
+        let complete = progress >= at.parser.complete_progress(dir);
+        let view =
+            TxCx { parser: &*at.parser, st: at.st, tx: at.tx, p, dir, progress, complete, files: at.files };
         if !group.is_empty() {
-            let epoch = self.next_epoch();
-            self.cands.clear();
-            let scanned =
-                self.prefilter(rules, group, &mut det, epoch, parser, st, tx, dir, progress, complete, pool);
-            let asked = self.cands.len();
-            if let Some(m) = &group.payload {
-                // Of the stream what is new; what came before was looked at then.
-                let (data, offset, new) = match &cx.raw {
-                    Some(r) => {
-                        let from = r.new_from.saturating_sub(m.max_len() - 1);
-                        (&r.data[from..], r.offset + from as u64, r.offset + r.new_from as u64)
-                    }
-                    None => (cx.pkt.payload(), 0, 0),
-                };
-                let (seen, cands) = (&mut self.seen, &mut self.cands);
-                m.scan(data, offset, &mut self.scratch, |s, end| {
-                    if end > new && seen[s as usize] != epoch {
-                        seen[s as usize] = epoch;
-                        cands.push(s);
-                    }
-                });
-            }
+            let fresh = self.tx_candidates(rules, group, &mut det, (cx, &view), pool);
             // What was seen before and has not changed gives the same answers.
-            let scanned = scanned || self.cands.len() > asked;
-            if !scanned && !complete && det.seen == progress.saturating_add(1) && events == 0 {
-                parser.common_mut(tx).dirty[dir.ix()] = false;
-                return;
+            if fresh || complete || det.seen != progress.saturating_add(1) || events != 0 {
+                self.tx_more_candidates(group, &det, events != 0, pool);
+                self.tx_evaluate(rules, &mut det, (cx, &view), flow, pool);
             }
-            let (seen, cands) = (&mut self.seen, &mut self.cands);
-            let mut note = |s: u32| {
-                if let Some(e) = seen.get_mut(s as usize)
-                    && *e != epoch
-                {
-                    *e = epoch;
-                    cands.push(s);
-                }
-            };
-            for c in det.pending.get(pool).chunks_exact(4) {
-                note(u32::from_le_bytes([c[0], c[1], c[2], c[3]]));
-            }
-            group.always.iter().for_each(|s| note(*s));
-            if events != 0 {
-                group.on_event.iter().for_each(|s| note(*s));
-            }
-            self.cands.sort_unstable();
-            self.counters.candidates += self.cands.len() as u64;
-            self.waiting.clear();
-            for i in 0..self.cands.len() {
-                let s = self.cands[i];
-                let done = det.done.get(pool).chunks_exact(4).any(|c| c == s.to_le_bytes());
-                if done {
-                    continue;
-                }
-                let sig = &rules.sigs[s as usize];
-                if !header(sig, cx, Some(flow)) {
-                    continue;
-                }
-                self.counters.evaluated += 1;
-                self.bench.begin();
-                if !self.bench.state(rules, &mut self.hosts, &sig.state, cx, Some(flow), pool) {
-                    continue;
-                }
-                let view = TxCx { parser, st, tx, p, dir, complete, files };
-                match self.bench.transaction(rules, sig, cx, &view, pool) {
-                    Answer::Yes => {
-                        let _full = det.done.extend(pool, &s.to_le_bytes());
-                        self.matched(
-                            sig,
-                            Hit { sig: s, tx: Some((tx, id)), in_stream: true },
-                            cx,
-                            Some(flow),
-                            pool,
-                        );
-                    }
-                    Answer::Wait if self.waiting.len() < self.waiting.capacity() => self.waiting.push(s),
-                    _ => {}
-                }
-            }
-            store(&mut det.pending, if complete { &[] } else { &self.waiting }, pool);
         }
         det.seen = progress.saturating_add(1);
-        let common = parser.common_mut(tx);
+        let common = at.parser.common_mut(at.tx.idx);
         common.detect[dir.ix()] = det;
-        common.dirty[dir.ix()] = false;
+        common.settle(dir);
     }
 
-    #[allow(clippy::too_many_arguments)]
+    /// Fills the list of candidates by searching the buffers and the new payload. Whether anything new was searched.
+    fn tx_candidates(
+        &mut self,
+        rules: &RuleSet,
+        group: &TxGroup,
+        det: &mut TxDetect,
+        (cx, view): (&PacketCx<'_>, &TxCx<'_>),
+        pool: &BytePool,
+    ) -> bool {
+        self.next_epoch();
+        self.cands.clear();
+        let scanned = self.prefilter(rules, group, det, view, pool);
+        let asked = self.cands.len();
+        if let Some(m) = &group.payload {
+            // Scan only the new bytes of the stream; earlier bytes were scanned when they arrived.
+            let (data, offset, new) = match &cx.raw {
+                Some(r) => {
+                    let from = r.new_from.saturating_sub(m.max_len() - 1);
+                    (&r.data[from..], r.offset + from as u64, r.offset + r.new_from as u64)
+                }
+                None => (cx.pkt.payload(), 0, 0),
+            };
+            let (seen, cands, epoch) = (&mut self.seen, &mut self.cands, self.epoch);
+            m.scan(data, offset, &mut self.scratch, |s, end| {
+                if end > new && seen[s as usize] != epoch {
+                    seen[s as usize] = epoch;
+                    cands.push(s);
+                }
+            });
+        }
+        scanned || self.cands.len() > asked
+    }
+
+    /// Adds the rules that wait for more of the transaction, and those without a pattern.
+    fn tx_more_candidates(&mut self, group: &TxGroup, det: &TxDetect, events: bool, pool: &BytePool) {
+        let (seen, cands, epoch) = (&mut self.seen, &mut self.cands, self.epoch);
+        let mut note = |s: u32| {
+            if let Some(e) = seen.get_mut(s as usize)
+                && *e != epoch
+            {
+                *e = epoch;
+                cands.push(s);
+            }
+        };
+        for c in det.pending.get(pool).chunks_exact(4) {
+            note(u32::from_le_bytes([c[0], c[1], c[2], c[3]]));
+        }
+        group.always.iter().for_each(|s| note(*s));
+        if events {
+            group.on_event.iter().for_each(|s| note(*s));
+        }
+        cands.sort_unstable();
+        self.counters.candidates += cands.len() as u64;
+    }
+
+    fn tx_evaluate(
+        &mut self,
+        rules: &RuleSet,
+        det: &mut TxDetect,
+        (cx, view): (&PacketCx<'_>, &TxCx<'_>),
+        flow: &mut FlowCx<'_>,
+        pool: &mut BytePool,
+    ) {
+        self.waiting.clear();
+        for i in 0..self.cands.len() {
+            let s = self.cands[i];
+            if det.done.get(pool).chunks_exact(4).any(|c| c == s.to_le_bytes()) {
+                continue;
+            }
+            let sig = &rules.sigs[s as usize];
+            if !header(sig, cx, Some(flow)) {
+                continue;
+            }
+            self.counters.evaluated += 1;
+            self.bench.begin();
+            if !self.bench.state(rules, &mut self.hosts, &sig.state, cx, Some(flow), pool) {
+                continue;
+            }
+            match self.bench.transaction(rules, sig, cx, view, pool) {
+                Answer::Yes => {
+                    let _full = det.done.extend(pool, &s.to_le_bytes());
+                    let hit = Hit { sig: s, tx: Some(view.tx), in_stream: true };
+                    self.matched(sig, hit, cx, Some(flow), pool);
+                }
+                Answer::Wait if self.waiting.len() < self.waiting.capacity() => self.waiting.push(s),
+                _ => {}
+            }
+        }
+        store(&mut det.pending, if view.complete { &[] } else { &self.waiting }, pool);
+    }
+
+    /// Searches what is new in the buffers of the group. Whether there was anything.
     fn prefilter(
         &mut self,
         rules: &RuleSet,
         group: &TxGroup,
         det: &mut TxDetect,
-        epoch: u32,
-        parser: &dyn Parser,
-        st: StateId,
-        tx: TxIdx,
-        dir: Dir,
-        progress: u8,
-        complete: bool,
+        view: &TxCx<'_>,
         pool: &BytePool,
     ) -> bool {
         let mut scanned = false;
-        // Place, length and first new byte of the value that the leading growing buffer had.
-        let mut lead = None;
+        let mut lead: Lead = None;
+        // Several keys of one growing buffer start from the same place.
+        let before = det.scanned;
+        let Detector { bench, scratch, seen, cands, epoch, body_step, .. } = self;
+        let Bench { build, xf, regex, inflater, body_min, .. } = bench;
         for (i, b) in group.bufs.iter().enumerate() {
-            let flag = if i < 64 { 1u64 << i } else { 0 };
-            if progress < b.progress || det.scanned_bufs & flag != 0 {
+            let flag = 1u64.checked_shl(i as u32).unwrap_or(0);
+            if view.progress < b.progress || det.scanned_bufs & flag != 0 {
                 continue;
             }
-            let nth = usize::from(b.nth);
-            let key = &rules.bufs[b.key as usize];
+            let growing = b.kind == BufferKind::Streaming;
+            let known = before.get(usize::from(b.nth)).map_or(0, |n| u64::from(*n));
             let mut index = 0;
-            let Bench { build, xf, regex, inflater, body_min, .. } = &mut self.bench;
             loop {
                 build.clear();
-                let got = parser.buffer(st, tx, b.local, dir, index, pool, build);
+                let at = BufferAt { local: b.local, dir: view.dir, index, pool, scratch: build };
+                let got = view.parser.buffer(view.st, view.tx.idx, at);
                 let Buffer::Data { bytes, offset, end } = got else {
-                    if got == Buffer::Absent || complete {
-                        det.scanned_bufs |= if b.kind == BufferKind::Multi && !complete { 0 } else { flag };
+                    if got == Buffer::Absent || view.complete {
+                        let open = b.kind == BufferKind::Multi && !view.complete;
+                        det.scanned_bufs |= if open { 0 } else { flag };
                     }
                     break;
                 };
-                if b.kind == BufferKind::Streaming && !end {
-                    let total = offset + bytes.len() as u64;
-                    let known = u64::from(det.scanned[nth.min(3)]);
-                    let more = if known == 0 { body_min[dir.ix()] } else { self.body_step[dir.ix()] };
+                let total = offset + bytes.len() as u64;
+                if growing && !end {
+                    let more = if known == 0 { body_min[view.dir.ix()] } else { body_step[view.dir.ix()] };
                     if total < known + u64::from(more) {
                         break;
                     }
                 }
                 scanned = true;
-                let (seen, cands) = (&mut self.seen, &mut self.cands);
                 let note = |s: u32, _end: u64| {
-                    if seen[s as usize] != epoch {
-                        seen[s as usize] = epoch;
+                    if seen[s as usize] != *epoch {
+                        seen[s as usize] = *epoch;
                         cands.push(s);
                     }
                 };
+                let key = &rules.bufs[b.key as usize];
                 if !key.xforms.is_empty() {
                     if let Some(which) = transformed(&key.xforms, bytes, xf, regex, inflater) {
-                        b.mpm.scan(xf[which].as_slice(), 0, &mut self.scratch, note);
+                        b.mpm.scan(xf[which].as_slice(), 0, scratch, note);
                     }
-                } else if b.kind == BufferKind::Streaming && nth < 4 {
-                    let known = u64::from(det.scanned[nth]);
-                    let from = (known.saturating_sub(offset) as usize).min(bytes.len());
-                    let back = from.saturating_sub(b.mpm.max_len() - 1);
-                    let this = Some((bytes.as_ptr() as usize, bytes.len(), from));
-                    if b.leads {
-                        lead = this;
-                    }
-                    if from < bytes.len() && !b.leads && lead == this {
-                        det.scanned[nth] = u32::try_from(offset + bytes.len() as u64).unwrap_or(u32::MAX);
-                    } else if from < bytes.len() {
-                        b.mpm.scan(&bytes[back..], offset + back as u64, &mut self.scratch, note);
-                        det.scanned[nth] = u32::try_from(offset + bytes.len() as u64).unwrap_or(u32::MAX);
+                } else if growing {
+                    if let Some((part, at)) = fresh_part(b, (bytes, offset), known, &mut lead) {
+                        b.mpm.scan(part, at, scratch, note);
                     }
                 } else {
-                    b.mpm.scan(bytes, offset, &mut self.scratch, note);
+                    b.mpm.scan(bytes, offset, scratch, note);
+                }
+                if growing && let Some(n) = det.scanned.get_mut(usize::from(b.nth)) {
+                    *n = (*n).max(u32::try_from(total).unwrap_or(u32::MAX));
                 }
                 if b.kind == BufferKind::Multi {
                     index += 1;
@@ -230,4 +246,27 @@ impl Detector {
         }
         scanned
     }
+}
+
+/// What is to be searched of a growing value of which `known` bytes were: the new bytes, and as many before them as
+/// a pattern may reach back; with the offset. Nothing if there is no new byte, or if the leading buffer of the group,
+/// which is searched for the patterns of all, had the same bytes.
+fn fresh_part<'v>(
+    b: &TxBuf,
+    (bytes, offset): (&'v [u8], u64),
+    known: u64,
+    lead: &mut Lead,
+) -> Option<(&'v [u8], u64)> {
+    let from = (known.saturating_sub(offset) as usize).min(bytes.len());
+    let this = Some((bytes.as_ptr() as usize, bytes.len(), from));
+    if b.leads {
+        *lead = this;
+    } else if *lead == this {
+        return None;
+    }
+    if from == bytes.len() {
+        return None;
+    }
+    let back = from.saturating_sub(b.mpm.max_len() - 1);
+    Some((bytes.get(back..)?, offset + back as u64))
 }

@@ -3,8 +3,9 @@
 use super::Engine;
 use crate::Dir;
 use crate::app::{TxIdx, TxView};
-use crate::detect::FlowDetect;
-use crate::detect::ruleset::Names;
+use crate::detect::queue::Decision;
+use crate::detect::ruleset::{Names, SigIx};
+use crate::detect::{FlowDetect, RuleSet};
 use crate::event::{
     Action, Alert, Anomaly, AnomalyKind, DropReason, Dropped, Event, EventSink, FlowExtra, FlowVar, FlowVars,
     Verdict,
@@ -60,12 +61,77 @@ impl FullView<'_> {
     }
 }
 
+/// What the rules that matched on a packet decide together.
+#[derive(Clone, Copy)]
+struct Outcome {
+    verdict: Verdict,
+    /// Rule that drops or rejects first, if anything is dropped.
+    dropping: Option<(SigIx, Action, DropReason)>,
+    /// Decisions that count: those behind a pass rule do not.
+    told: usize,
+    passed: bool,
+    /// Bits for the flow.
+    flow_flags: u32,
+}
+
+/// A packet whose matches are decided.
+struct Settled<'a> {
+    pkt: &'a Packet<'a>,
+    root: Option<&'a Packet<'a>>,
+    dir: Dir,
+    ix: Option<FlowIx>,
+    outcome: Outcome,
+}
+
+/// From decisions in the order of actions to what becomes of the packet and its flow.
+fn decide(rules: &RuleSet, decisions: &[Decision], ips: bool) -> Outcome {
+    let mut out = Outcome {
+        verdict: Verdict::Forward,
+        dropping: None,
+        told: decisions.len(),
+        passed: false,
+        flow_flags: 0,
+    };
+    for (i, d) in decisions.iter().enumerate() {
+        let Some(sig) = rules.sigs.get(d.hit.sig as usize) else { continue };
+        let whole_flow = d.hit.in_stream || d.hit.tx.is_some() || sig.flow_scope();
+        if d.action == Action::Pass {
+            // What drops and comes first in the order of actions has decided on the packet.
+            if whole_flow && out.dropping.is_none() {
+                out.flow_flags |= flag::PASS | flag::NO_PAYLOAD_INSPECT;
+            }
+            (out.told, out.passed) = (i + 1, true);
+            break;
+        }
+        if !d.action.is_drop() {
+            continue;
+        }
+        let v = match d.action {
+            Action::Drop => Verdict::Drop,
+            Action::RejectDst => Verdict::Reject { to_src: false, to_dst: true },
+            Action::RejectBoth => Verdict::Reject { to_src: true, to_dst: true },
+            _ => Verdict::Reject { to_src: true, to_dst: false },
+        };
+        if ips || d.action.is_reject() {
+            out.verdict = super::stronger(out.verdict, v);
+        }
+        if ips {
+            let reason = if sig.action.is_drop() { DropReason::Rules } else { DropReason::RulesThreshold };
+            out.dropping.get_or_insert((d.hit.sig, d.action, reason));
+            if whole_flow {
+                out.flow_flags |= flag::DROP;
+            }
+        }
+    }
+    out
+}
+
 impl Engine {
     pub(super) fn view(&self, ix: FlowIx) -> FullView<'_> {
         let mut view = self.flows.view(ix, &self.streams);
         let mut notes = None;
         if let Some(st) = self.state.get(ix.0 as usize) {
-            let live = self.app.parser(&st.app).map_or(0, |(p, s)| p.tx_bounds(s).1);
+            let live = self.app.parser(&st.app).map_or(0, |(p, s)| p.tx_count(s));
             view.extra = FlowExtra {
                 app: st.app.proto,
                 app_by_dir: [st.app.proto_ts, st.app.proto_tc],
@@ -76,7 +142,9 @@ impl Engine {
                 vars: None,
             };
             let d = &st.detect;
-            if !(d.bits.is_empty() && d.ints.is_empty() && d.vars.is_empty()) {
+            // Numbers that other rules wrote name nothing here.
+            let ours = d.generation == self.detect.generation();
+            if ours && !(d.bits.is_empty() && d.ints.is_empty() && d.vars.is_empty()) {
                 notes = Some(Notes { detect: d, names: &self.detect.rules().names, pool: &self.app_pool });
             }
         }
@@ -123,70 +191,57 @@ impl Engine {
                 decisions.push(d);
             }
         });
-        let mut verdict = Verdict::Forward;
-        let mut dropping = None;
-        let (mut told, mut passed) = (self.decisions.len(), false);
-        for i in 0..self.decisions.len() {
-            let d = self.decisions[i];
-            let sig = &rules.sigs[d.hit.sig as usize];
-            let whole_flow = d.hit.in_stream || d.hit.tx.is_some() || sig.flow_scope();
-            let pass = d.action == Action::Pass;
-            if pass {
-                // What drops and comes first in the order of actions has decided on the packet.
-                if let (Some(ix), true, None) = (ix, whole_flow, dropping) {
-                    self.flows.hot_mut(ix).flags |= flag::PASS | flag::NO_PAYLOAD_INSPECT;
-                }
-                (told, passed) = (i + 1, true);
-                break;
-            }
-            if d.action.is_drop() {
-                let v = match d.action {
-                    Action::Drop => Verdict::Drop,
-                    Action::RejectDst => Verdict::Reject { to_src: false, to_dst: true },
-                    Action::RejectBoth => Verdict::Reject { to_src: true, to_dst: true },
-                    _ => Verdict::Reject { to_src: true, to_dst: false },
-                };
-                if self.ips || d.action.is_reject() {
-                    verdict = super::stronger(verdict, v);
-                }
-                if self.ips {
-                    let reason =
-                        if sig.action.is_drop() { DropReason::Rules } else { DropReason::RulesThreshold };
-                    dropping.get_or_insert((d.hit.sig, d.action, reason));
-                    if let (Some(ix), true) = (ix, whole_flow) {
-                        self.flows.hot_mut(ix).flags |= flag::DROP;
-                    }
-                }
-            }
+        let outcome = decide(&rules, &self.decisions, self.ips);
+        if let Some(ix) = ix {
+            self.flows.hot_mut(ix).flags |= outcome.flow_flags;
         }
-        // An alert tells what becomes of the packet, whichever rule decides on that.
+        let of = Settled { pkt, root, dir, ix, outcome };
+        self.tell(&rules, &of, sink);
+        if let Some(sig) = tagged
+            && self.decisions.is_empty()
+        {
+            self.tell_tagged(&rules, sig, &of, sink);
+        }
+        if let Some((sig, action, reason)) = outcome.dropping {
+            self.stats.drop_reasons[reason as usize] += 1;
+            let rule = rules.meta(sig);
+            let rec =
+                Dropped { packet: pkt, dir, flow: None, reason, verdict: outcome.verdict, rule, action };
+            self.emit_drop(rec, ix, sink);
+        }
+        outcome.verdict
+    }
+
+    /// Alerts of the packet. They carry its final verdict, so they leave after all rules were considered.
+    fn tell(&mut self, rules: &RuleSet, of: &Settled<'_>, sink: &mut dyn EventSink) {
+        let Outcome { verdict, passed, told, .. } = of.outcome;
         for i in 0..told {
             let d = self.decisions[i];
-            let Some(meta) = rules.meta(d.hit.sig) else { continue };
+            let Some(rule) = rules.meta(d.hit.sig) else { continue };
             if !d.alert {
                 self.stats.suppressed += u64::from(d.action != Action::Pass);
                 continue;
             }
             self.stats.alerts += 1;
-            if let Some(ix) = ix {
+            if let Some(ix) = of.ix {
                 self.flows.hot_mut(ix).flags |= flag::ALERTED;
             }
-            let tx = match (ix, d.hit.tx) {
-                (Some(ix), Some((tx, _))) => self.tx_view(ix, tx),
+            let tx = match (of.ix, d.hit.tx) {
+                (Some(ix), Some(tx)) => self.tx_view(ix, tx.idx),
                 _ => None,
             };
-            let stream_data = match ix {
+            let stream_data = match of.ix {
                 Some(ix) if d.hit.in_stream || tx.is_some() => {
-                    self.streams.raw_ready(self.flows.hot(ix).tcp, dir, &self.stream_pool, true).data
+                    self.streams.raw_ready(self.flows.hot(ix).tcp, of.dir, &self.stream_pool, true).data
                 }
                 _ => &[],
             };
-            let mut alert = Alert {
-                packet: pkt,
-                root,
-                dir,
+            let alert = Alert {
+                packet: of.pkt,
+                root: of.root,
+                dir: of.dir,
                 flow: None,
-                rule: meta,
+                rule,
                 action: d.action,
                 allowed: !(d.action.is_reject() || (self.ips && d.action == Action::Drop)),
                 tx,
@@ -196,49 +251,36 @@ impl Engine {
                 verdict,
                 passed,
             };
-            match ix {
-                Some(ix) => self.view(ix).with(|flow| {
-                    let mut a = Alert { flow: Some(flow), ..alert };
-                    a.verdict = verdict;
-                    sink.event(Event::Alert(&a));
-                }),
-                None => {
-                    alert.verdict = verdict;
-                    sink.event(Event::Alert(&alert));
+            match of.ix {
+                Some(ix) => {
+                    self.view(ix).with(|flow| sink.event(Event::Alert(&Alert { flow: Some(flow), ..alert })))
                 }
+                None => sink.event(Event::Alert(&alert)),
             }
         }
-        if let Some(sig) = tagged
-            && self.decisions.is_empty()
-            && let (Some(meta), Some(ix)) = (rules.meta(sig), ix)
-        {
-            self.view(ix).with(|flow| {
-                sink.event(Event::Alert(&Alert {
-                    packet: pkt,
-                    root,
-                    dir,
-                    flow: Some(flow),
-                    rule: meta,
-                    action: Action::Alert,
-                    allowed: true,
-                    tx: None,
-                    in_stream: false,
-                    stream_data: &[],
-                    tagged: true,
-                    verdict,
-                    passed,
-                }));
-            });
-        }
-        if self.ips
-            && let Some((sig, action, reason)) = dropping
-        {
-            self.stats.drop_reasons[reason as usize & 15] += 1;
-            let rule = rules.meta(sig);
-            let rec = Dropped { packet: pkt, dir, flow: None, reason, verdict, rule, action };
-            self.emit_drop(rec, ix, sink);
-        }
-        verdict
+    }
+
+    /// The packet is logged because a rule with `tag` matched earlier in its flow.
+    #[cold]
+    fn tell_tagged(&self, rules: &RuleSet, sig: SigIx, of: &Settled<'_>, sink: &mut dyn EventSink) {
+        let (Some(rule), Some(ix)) = (rules.meta(sig), of.ix) else { return };
+        self.view(ix).with(|flow| {
+            sink.event(Event::Alert(&Alert {
+                packet: of.pkt,
+                root: of.root,
+                dir: of.dir,
+                flow: Some(flow),
+                rule,
+                action: Action::Alert,
+                allowed: true,
+                tx: None,
+                in_stream: false,
+                stream_data: &[],
+                tagged: true,
+                verdict: of.outcome.verdict,
+                passed: of.outcome.passed,
+            }));
+        });
     }
 
     fn emit_drop(&self, rec: Dropped<'_>, ix: Option<FlowIx>, sink: &mut dyn EventSink) {
@@ -263,7 +305,7 @@ impl Engine {
         if !self.ips {
             return Verdict::Forward;
         }
-        self.stats.drop_reasons[reason as usize & 15] += 1;
+        self.stats.drop_reasons[reason as usize] += 1;
         let rec = Dropped { packet: pkt, dir, flow: None, reason, verdict, rule: None, action: Action::Drop };
         self.emit_drop(rec, Some(ix), sink);
         verdict

@@ -1,7 +1,7 @@
 //! The end of a flow: what is still held is inspected, reported and given back.
 
 use super::Engine;
-use super::packet::Seen;
+use super::packet::PacketFacts;
 use crate::Dir;
 use crate::event::{Event, EventSink, Verdict};
 use crate::flow::{FlowIx, State, flag};
@@ -71,7 +71,7 @@ impl Engine {
         }
         let live = hot.state != State::Bypassed && hot.flags & flag::DROP == 0;
         let established = self.streams.session(hot.tcp).is_none_or(|s| s.is_established());
-        let mut seen = Seen { established, pseudo: true, in_stream: true, ..Seen::default() };
+        let mut seen = PacketFacts { established, pseudo: true, in_stream: true, ..PacketFacts::default() };
         if live {
             for d in Dir::BOTH {
                 if hot.tcp != u32::MAX {

@@ -360,6 +360,7 @@ impl Engine {
             self.state.push(FlowState::default());
         }
         self.state[i] = FlowState::default();
+        self.state[i].detect.generation = self.detect.generation();
         if self.app_off {
             self.state[i].app.switch_off();
         }

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::flows::gone;
+use super::transactions::TxInspection;
 use crate::Dir;
 use crate::app::{FlowFacts, Input, OVER_TCP, OVER_UDP};
 use crate::detect::context::Raw;
@@ -22,8 +23,10 @@ const TX_CHANGED: u32 = 1 << (flag::ENGINE_SHIFT + 3);
 pub(super) const TX_DUE: u32 = 1 << (flag::ENGINE_SHIFT + 5);
 /// A UDP flow: no parser waits for what comes in the direction, per direction.
 pub(super) const UDP_DONE: u32 = 1 << (flag::ENGINE_SHIFT + 6);
+/// The flow was passed by a rule, and its transactions were gone through since.
+pub(super) const PASS_SEEN: u32 = 1 << (flag::ENGINE_SHIFT + 8);
 /// What feeding a parser sets.
-const TX_FED: u32 = TX_CHANGED | TX_CHANGED << 1 | TX_DUE;
+pub(super) const TX_FED: u32 = TX_CHANGED | TX_CHANGED << 1 | TX_DUE;
 
 /// Deepest nesting of fragments inside reassembled datagrams.
 const MAX_DEPTH: u8 = 2;
@@ -33,7 +36,7 @@ const MAX_ROUNDS: u32 = 4096;
 
 /// What the stations before detection found out about a packet.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Seen<'a> {
+pub(super) struct PacketFacts<'a> {
     /// For a packet out of a tunnel: the outermost packet of its frame.
     pub root: Option<&'a Packet<'a>>,
     pub established: bool,
@@ -42,7 +45,6 @@ pub(super) struct Seen<'a> {
     pub pseudo: bool,
     pub stream_events: EventSet,
     pub app_events: u8,
-    pub proto_decided: bool,
     /// A parser failed, and that decides the packet.
     pub app_error: Option<Verdict>,
 }
@@ -80,7 +82,13 @@ impl Engine {
         if self.tell_packets {
             sink.packet(&PacketSeen { packet: pkt, place: ix.0 as usize, dir, new });
         }
-        self.with_flow(ix, pkt, dir, Seen { root, established, first: new, ..Seen::default() }, sink)
+        self.with_flow(
+            ix,
+            pkt,
+            dir,
+            PacketFacts { root, established, first: new, ..PacketFacts::default() },
+            sink,
+        )
     }
 
     /// The packet's flow is not simply there: it is new, or others must end before it can be. `None`: there is none.
@@ -117,22 +125,7 @@ impl Engine {
         if self.no_rules {
             return Verdict::Forward;
         }
-        let cx = PacketCx {
-            pkt,
-            dir: Dir::ToServer,
-            has_flow: false,
-            pseudo: false,
-            established: false,
-            first: false,
-            in_stream: false,
-            no_payload: pkt.carrier,
-            stream_events: EventSet::default(),
-            app_events: 0,
-            stream_size: None,
-            raw: None,
-            flow_id: 0,
-            proto_decided: false,
-        };
+        let cx = PacketCx { no_payload: pkt.carrier, ..PacketCx::of(pkt, Dir::ToServer) };
         self.detect.packet(&cx, None, &mut self.app_pool);
         self.settle(pkt, root, Dir::ToServer, None, sink)
     }
@@ -205,7 +198,7 @@ impl Engine {
         ix: FlowIx,
         pkt: &Packet<'_>,
         mut dir: Dir,
-        mut seen: Seen<'_>,
+        mut seen: PacketFacts<'_>,
         sink: &mut dyn EventSink,
     ) -> Verdict {
         let flags = self.flows.hot(ix).flags;
@@ -392,7 +385,7 @@ impl Engine {
         ix: FlowIx,
         pkt: &Packet<'_>,
         mut dir: Dir,
-        seen: &mut Seen<'_>,
+        seen: &mut PacketFacts<'_>,
         sink: &mut dyn EventSink,
     ) -> Dir {
         for _ in 0..2 {
@@ -439,7 +432,7 @@ impl Engine {
         flush: bool,
         pkt: &Packet<'_>,
         dir: Dir,
-        seen: &mut Seen<'_>,
+        seen: &mut PacketFacts<'_>,
         sink: &mut dyn EventSink,
     ) {
         let tcp = self.flows.hot(ix).tcp;
@@ -529,7 +522,7 @@ impl Engine {
         flush: bool,
         pkt: &Packet<'_>,
         dir: Dir,
-        seen: &mut Seen<'_>,
+        seen: &mut PacketFacts<'_>,
         sink: &mut dyn EventSink,
     ) {
         let tcp = self.flows.hot(ix).tcp;
@@ -561,21 +554,20 @@ impl Engine {
         pkt: &Packet<'_>,
         dir: Dir,
         fed: &crate::app::Fed,
-        seen: &mut Seen<'_>,
+        seen: &mut PacketFacts<'_>,
         sink: &mut dyn EventSink,
     ) {
         if fed.parse_failed {
             if let Some(p) = self.state[ix.0 as usize].app.proto.index() {
-                self.stats.app_errors[usize::from(pkt.l4 == L4::Udp)][p & 63] += 1;
+                self.stats.app_errors[usize::from(pkt.l4 == L4::Udp)][p] += 1;
             }
             if self.app_error != ExceptionPolicy::Ignore {
                 seen.app_error = self.apply_exception(ix, self.app_error, DropReason::AppLayerError);
             }
         }
         if fed.decided {
-            seen.proto_decided = true;
             if let Some(p) = self.state[ix.0 as usize].app.proto.index() {
-                self.stats.app_flows[p & 63] += 1;
+                self.stats.app_flows[p] += 1;
             }
         }
         if fed.events & !self.state[ix.0 as usize].app_events != 0 {
@@ -590,7 +582,7 @@ impl Engine {
         pkt: &Packet<'_>,
         dir: Dir,
         fed: &crate::app::Fed,
-        seen: &mut Seen<'_>,
+        seen: &mut PacketFacts<'_>,
         sink: &mut dyn EventSink,
     ) {
         let fresh = fed.events & !self.state[ix.0 as usize].app_events;
@@ -615,12 +607,22 @@ impl Engine {
     }
 
     /// Rules on the packet, on raw stream bytes of its direction, and on that direction's transactions.
-    fn inspect(&mut self, ix: FlowIx, pkt: &Packet<'_>, dir: Dir, seen: &Seen<'_>, flush: bool) -> bool {
+    fn inspect(
+        &mut self,
+        ix: FlowIx,
+        pkt: &Packet<'_>,
+        dir: Dir,
+        seen: &PacketFacts<'_>,
+        flush: bool,
+    ) -> bool {
         if self.no_rules {
             return false;
         }
-        let tcp = self.flows.hot(ix).tcp;
+        if self.state[ix.0 as usize].detect.generation != self.detect.generation() {
+            self.renew(ix);
+        }
         let hot = self.flows.hot(ix);
+        let tcp = hot.tcp;
         let chunk = if tcp != u32::MAX && self.raw_wanted[dir.ix()] {
             self.streams.raw_ready(tcp, dir, &self.stream_pool, flush)
         } else {
@@ -646,25 +648,19 @@ impl Engine {
             stream_size: self.streams.session(tcp).map(|s| Dir::BOTH.map(|d| s.seen(d))),
             raw,
             flow_id: self.flows.cold(ix).id,
-            proto_decided: seen.proto_decided,
         };
-        let start = self.flows.cold(ix).start;
         let st = &mut self.state[ix.0 as usize];
-        let mut fcx = FlowCx {
-            app: st.app.proto,
-            app_by_dir: [st.app.proto_ts, st.app.proto_tc],
-            app_orig: st.app.proto_orig,
-            age: (hot.last.saturating_sub(start)) / 1_000_000_000,
-            pkts: hot.pkts.map(u64::from),
-            bytes: hot.bytes,
-            detect: &mut st.detect,
-        };
+        let start = self.flows.cold(ix).start;
+        let mut fcx = FlowCx::of(hot, start, &st.app, &mut st.detect);
         self.detect.packet(&cx, Some(&mut fcx), &mut self.app_pool);
         let changed = TX_CHANGED << dir.ix();
-        if hot.flags & changed != 0
-            && Self::run_txs(&mut self.detect, &mut self.app, st, hot, start, &cx, &mut self.app_pool)
-        {
-            self.flows.hot_mut(ix).flags &= !changed;
+        if hot.flags & changed != 0 {
+            let mut run =
+                TxInspection { detect: &mut self.detect, app: &mut self.app, pool: &mut self.app_pool };
+            if let Some(due) = run.all(st, (hot, start), &cx) {
+                let hot = self.flows.hot_mut(ix);
+                hot.flags = hot.flags & !changed | due;
+            }
         }
         consumed
     }
@@ -676,7 +672,7 @@ impl Engine {
         ix: FlowIx,
         pkt: &Packet<'_>,
         dir: Dir,
-        seen: &Seen<'_>,
+        seen: &PacketFacts<'_>,
         flush: bool,
         sink: &mut dyn EventSink,
     ) -> Verdict {

@@ -19,7 +19,7 @@ use crate::detect::context::DetectConfig;
 use crate::detect::inspect::Sets;
 use crate::detect::{Detector, PacketCx, RuleSet};
 use crate::event::Action;
-use crate::packet::{EventSet, L3, L4, Packet, Span};
+use crate::packet::{L3, L4, Packet, Span};
 use crate::pool::BytePool;
 use crate::rules::RuleMeta;
 use crate::sig::text::Normalise;
@@ -213,22 +213,7 @@ impl Scanner {
         let mut pkt = Packet::new(text, LINK_RAW, 0, 0);
         (pkt.l3, pkt.l4, pkt.proto) = (L3::Ipv4, L4::Tcp, 6);
         pkt.payload = Span::new(0, text.len());
-        let cx = PacketCx {
-            pkt: &pkt,
-            dir: Dir::ToServer,
-            has_flow: false,
-            pseudo: false,
-            established: true,
-            first: false,
-            in_stream: false,
-            no_payload: false,
-            stream_events: EventSet::default(),
-            app_events: 0,
-            stream_size: None,
-            raw: None,
-            flow_id: 0,
-            proto_decided: false,
-        };
+        let cx = PacketCx { established: true, ..PacketCx::of(&pkt, Dir::ToServer) };
         self.detect.packet(&cx, None, &mut self.pool);
         let bit = |sig: u32| (sig as usize / 64, 1u64 << (sig % 64));
         let known = |told: &[u64], sig: u32| told.get(bit(sig).0).is_some_and(|w| w & bit(sig).1 != 0);

@@ -2,6 +2,7 @@
 
 use crate::app::registry::PROTOCOLS;
 use crate::detect::context;
+use crate::event::DropReason;
 use crate::flow;
 use crate::packet::{Head, L3, L4, Packet, Source, layers};
 use crate::stream::{ExceptionPolicy, StreamCounters};
@@ -11,8 +12,8 @@ const SYN: u8 = 2;
 const RST: u8 = 4;
 const ACK: u8 = 16;
 
-/// Most protocols counted.
-const PROTOS: usize = 64;
+/// Protocols counted: all of the registry.
+const PROTOS: usize = PROTOCOLS.len();
 
 /// What went through the decoder, and what the later stations did with it.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +52,6 @@ pub struct Stats {
     /// Flows by protocol of the registry, and transactions.
     pub app_flows: [u64; PROTOS],
     pub app_txs: [u64; PROTOS],
-    pub app_failed: [u64; 2],
     /// Flows whose parser gave up, over TCP and over UDP, by protocol of the registry.
     pub app_errors: [[u64; PROTOS]; 2],
     /// Exception policies applied, by target ([`flow::exception_target`]) and policy.
@@ -65,7 +65,7 @@ pub struct Stats {
     pub rejected: u64,
     pub bypassed: u64,
     /// Dropped packets by [`crate::event::DropReason`].
-    pub drop_reasons: [u64; 16],
+    pub drop_reasons: [u64; DropReason::COUNT],
     pub flow: flow::Counters,
     pub flows_active: u64,
     pub stream: StreamCounters,
@@ -105,7 +105,6 @@ impl Default for Stats {
             rst: 0,
             app_flows: [0; PROTOS],
             app_txs: [0; PROTOS],
-            app_failed: [0; 2],
             app_errors: [[0; PROTOS]; 2],
             exceptions: [[0; ExceptionPolicy::COUNT]; flow::exception_target::COUNT],
             alerts: 0,
@@ -115,7 +114,7 @@ impl Default for Stats {
             blocked: 0,
             rejected: 0,
             bypassed: 0,
-            drop_reasons: [0; 16],
+            drop_reasons: [0; DropReason::COUNT],
             flow: flow::Counters::default(),
             flows_active: 0,
             stream: StreamCounters::default(),
@@ -205,7 +204,6 @@ impl Stats {
         list(&mut self.stream_events, &o.stream_events);
         list(&mut self.app_flows, &o.app_flows);
         list(&mut self.app_txs, &o.app_txs);
-        list(&mut self.app_failed, &o.app_failed);
         list(&mut self.drop_reasons, &o.drop_reasons);
         list(&mut self.pool_refused, &o.pool_refused);
         self.app_errors.iter_mut().zip(&o.app_errors).for_each(|(a, b)| list(a, b));

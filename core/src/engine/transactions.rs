@@ -1,14 +1,57 @@
 //! Transactions between the parsers and the outside: inspected in the packet's direction, recorded when they are
 //! complete, given back when nothing needs them any more.
 
-use super::Engine;
-use super::packet::{Seen, TX_DUE};
+use super::packet::{PASS_SEEN, PacketFacts, TX_DUE, TX_FED};
+use super::{Engine, FlowState};
 use crate::Dir;
-use crate::app::{AppProto, TxIdx};
-use crate::detect::{FlowCx, PacketCx};
+use crate::app::{AppLayer, AppProto, Queue, TxDetect, TxIdx, TxRef};
+use crate::detect::{Detector, FlowCx, PacketCx, TxAt};
 use crate::event::{AnomalyKind, Event, EventSink, FileRecord, TxRecord};
-use crate::flow::{FlowIx, flag};
-use crate::packet::{EventSet, Packet};
+use crate::flow::{FlowIx, Hot, flag};
+use crate::packet::Packet;
+use crate::pool::BytePool;
+
+/// What rules on transactions need of the engine; the streams may be lent out meanwhile.
+pub(super) struct TxInspection<'a> {
+    pub(super) detect: &'a mut Detector,
+    pub(super) app: &'a mut AppLayer,
+    pub(super) pool: &'a mut BytePool,
+}
+
+impl TxInspection<'_> {
+    /// Rules on every changed transaction of the packet's direction. `None` if no rule looks at them, else flags for
+    /// the flow. The flow is given by its records: the hot one and when it began, ns.
+    pub(super) fn all(
+        &mut self,
+        st: &mut FlowState,
+        (hot, start): (&Hot, u64),
+        cx: &PacketCx<'_>,
+    ) -> Option<u32> {
+        let owner = self.app.owner(&st.app);
+        if !self.detect.wants_tx(owner, cx.dir) {
+            return None;
+        }
+        let (parser, state, files) = self.app.parts(&st.app)?;
+        // Transactions of a protocol that is about to change are still that protocol's.
+        let mut fcx = FlowCx { app: owner, ..FlowCx::of(hot, start, &st.app, &mut st.detect) };
+        let mut due = 0;
+        while let Some(idx) = parser.take_changed(state, Queue::Inspect(cx.dir)) {
+            let c = parser.common(idx);
+            let tx = TxRef { proto: owner, idx, id: c.id };
+            if c.is_dirty(cx.dir) {
+                let at = TxAt { parser: &mut *parser, st: state, tx, files };
+                self.detect.tx(cx, &mut fcx, at, self.pool);
+            }
+            // What its end waited for may have been this look at it.
+            let c = parser.common(idx);
+            if Dir::BOTH.iter().all(|d| c.progress(*d) >= parser.complete_progress(*d)) {
+                parser.requeue(state, idx, Queue::Report);
+                due = TX_DUE;
+            }
+        }
+        Some(due)
+    }
+}
 
 impl Engine {
     /// Rules on the transactions of direction `dir`, outside the ordinary run of a packet.
@@ -17,74 +60,51 @@ impl Engine {
         ix: FlowIx,
         pkt: &Packet<'_>,
         dir: Dir,
-        seen: &Seen<'_>,
+        seen: &PacketFacts<'_>,
         sink: &mut dyn EventSink,
     ) {
         if self.no_rules || self.flows.hot(ix).flags & flag::PASS != 0 {
             return;
         }
+        if self.state[ix.0 as usize].detect.generation != self.detect.generation() {
+            self.renew(ix);
+        }
         let cx = PacketCx {
-            pkt,
-            dir,
             has_flow: true,
             pseudo: true,
             established: seen.established,
-            first: false,
             in_stream: true,
             no_payload: true,
-            stream_events: EventSet::default(),
-            app_events: 0,
-            stream_size: None,
-            raw: None,
             flow_id: self.flows.cold(ix).id,
-            proto_decided: false,
+            ..PacketCx::of(pkt, dir)
         };
-        Self::run_txs(
-            &mut self.detect,
-            &mut self.app,
-            &mut self.state[ix.0 as usize],
-            self.flows.hot(ix),
-            self.flows.cold(ix).start,
-            &cx,
-            &mut self.app_pool,
-        );
+        let (hot, start) = (self.flows.hot(ix), self.flows.cold(ix).start);
+        let mut run = TxInspection { detect: &mut self.detect, app: &mut self.app, pool: &mut self.app_pool };
+        let due = run.all(&mut self.state[ix.0 as usize], (hot, start), &cx);
+        self.flows.hot_mut(ix).flags |= due.unwrap_or(0);
         self.settle(pkt, seen.root, dir, Some(ix), sink);
     }
 
-    /// Rules on every changed transaction of the packet's direction. Whether all of them were looked at.
-    pub(super) fn run_txs(
-        detect: &mut crate::detect::Detector,
-        app: &mut crate::app::AppLayer,
-        st: &mut super::FlowState,
-        hot: &crate::flow::Hot,
-        start: u64,
-        cx: &PacketCx<'_>,
-        pool: &mut crate::pool::BytePool,
-    ) -> bool {
-        let owner = app.owner(&st.app);
-        if !detect.wants_tx(owner, cx.dir) {
-            return false;
-        }
-        let Some((parser, state, files)) = app.parts(&st.app) else { return false };
-        let (low, high) = parser.tx_bounds(state);
-        let mut fcx = FlowCx {
-            // Transactions of a protocol that is about to change are still that protocol's.
-            app: owner,
-            app_by_dir: [st.app.proto_ts, st.app.proto_tc],
-            app_orig: st.app.proto_orig,
-            age: hot.last.saturating_sub(start) / 1_000_000_000,
-            pkts: hot.pkts.map(u64::from),
-            bytes: hot.bytes,
-            detect: &mut st.detect,
-        };
-        for id in low..high {
-            let Some(tx) = parser.tx(state, id) else { continue };
-            let c = parser.common(tx);
-            if c.dirty[cx.dir.ix()] && !c.no_inspect {
-                detect.tx(cx, &mut fcx, owner, parser, state, tx, files, pool);
+    /// A flow that meets other rules than before: what the old ones noted by number is forgotten, and its living
+    /// transactions are looked at anew.
+    #[cold]
+    pub(super) fn renew(&mut self, ix: FlowIx) {
+        let st = &mut self.state[ix.0 as usize];
+        self.detect.renew(&mut st.detect, &mut self.app_pool);
+        if let Some((parser, state)) = self.app.parser_mut(&st.app) {
+            let mut at = parser.next_tx(state, None);
+            while let Some(tx) = at {
+                let c = parser.common_mut(tx);
+                for d in Dir::BOTH {
+                    c.detect[d.ix()].release(&mut self.app_pool);
+                    c.detect[d.ix()] = TxDetect::default();
+                    c.touch(d);
+                }
+                Queue::ALL.into_iter().for_each(|q| parser.requeue(state, tx, q));
+                at = parser.next_tx(state, at);
             }
+            self.flows.hot_mut(ix).flags |= TX_FED;
         }
-        true
     }
 
     /// Reports what is due of each transaction and gives back those that are done. `last`: the flow (or its
@@ -100,31 +120,39 @@ impl Engine {
         let app = self.state[ix.0 as usize].app;
         let owner = self.app.owner(&app);
         let Some((parser, state)) = self.app.parser(&app) else { return };
-        let (low, high) = parser.tx_bounds(state);
-        self.flows.hot_mut(ix).flags &= !TX_DUE;
         let watched = Dir::BOTH.map(|d| self.detect.wants_tx(owner, d));
-        for id in low..high {
-            let Some((parser, state)) = self.app.parser(&app) else { return };
-            let Some(tx) = parser.tx(state, id) else { continue };
+        let hot = self.flows.hot_mut(ix);
+        hot.flags &= !TX_DUE;
+        let passed = hot.flags & flag::PASS != 0;
+        // A rule that passed the flow ends what transactions waited for: all of them are looked at once.
+        let all = last || (passed && hot.flags & PASS_SEEN == 0);
+        if passed {
+            hot.flags |= PASS_SEEN;
+        }
+        let mut at = if all { parser.next_tx(state, None) } else { None };
+        loop {
+            let Some((parser, state)) = self.app.parser_mut(&app) else { return };
+            let next = if all { at } else { parser.take_changed(state, Queue::Report) };
+            let Some(tx) = next else { break };
+            at = if all { parser.next_tx(state, next) } else { None };
             let c = *parser.common(tx);
-            let complete = Dir::BOTH.map(|d| c.progress[d.ix()] >= parser.complete_progress(d));
             if c.events & !c.events_reported != 0 {
                 self.tx_anomalies(ix, pkt, dir, owner, tx, sink);
             }
             self.tx_files(ix, pkt, tx, last, sink);
             self.tx_records(ix, pkt, tx, last, sink);
-            let inspected = Dir::BOTH.map(|d| !watched[d.ix()] || !c.dirty[d.ix()] || c.no_inspect);
-            let passed = self.flows.hot(ix).flags & flag::PASS != 0;
-            let whole = complete[0] && complete[1] && (passed || (inspected[0] && inspected[1]));
-            if whole || last {
+            let Some((parser, _)) = self.app.parser(&app) else { return };
+            let done = |d: &Dir| {
+                c.progress(*d) >= parser.complete_progress(*d)
+                    && (passed || !watched[d.ix()] || !c.is_dirty(*d))
+            };
+            if last || Dir::BOTH.iter().all(done) {
                 let facts = self.facts(ix, 0);
-                self.app.free_tx(&app, &facts, id, &mut self.app_pool, pkt.ts);
+                self.app.free_tx(&app, &facts, tx, &mut self.app_pool, pkt.ts);
                 if let Some(n) = owner.index() {
-                    self.stats.app_txs[n & 63] += 1;
+                    self.stats.app_txs[n] += 1;
                 }
                 self.state[ix.0 as usize].txs += 1;
-            } else if complete[0] && complete[1] {
-                self.flows.hot_mut(ix).flags |= TX_DUE;
             }
         }
     }

@@ -79,6 +79,19 @@ pub struct RuleMeta {
     pub file: u32,
 }
 
+/// What names a rule, whatever rule set it is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct RuleId {
+    pub gid: u32,
+    pub sid: u32,
+}
+
+impl RuleMeta {
+    pub const fn id(&self) -> RuleId {
+        RuleId { gid: self.gid, sid: self.sid }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     Src,

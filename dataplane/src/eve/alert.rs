@@ -1,7 +1,7 @@
 //! `alert` records: a rule matched. Also `packet` records, for packets that a tag covers.
 
 use tidegate_core::Dir;
-use tidegate_core::app::{Buffer, TxView};
+use tidegate_core::app::{Buffer, BufferAt, TxView};
 use tidegate_core::event::{Action, Alert, Verdict};
 use tidegate_core::packet::Packet;
 use tidegate_core::pool::Scratch;
@@ -286,7 +286,8 @@ fn buffer<'a>(
     scratch: &'a mut Scratch,
 ) -> Option<&'a [u8]> {
     let local = t.proto.def().buffers.iter().position(|b| b.name == name)?;
-    match t.parser.buffer(t.state, t.tx, u8::try_from(local).ok()?, dir, index, t.pool, scratch) {
+    let at = BufferAt { local: u8::try_from(local).ok()?, dir, index, pool: t.pool, scratch };
+    match t.parser.buffer(t.state, t.tx, at) {
         Buffer::Data { bytes, .. } => Some(bytes),
         _ => None,
     }

@@ -12,8 +12,9 @@ use super::hosted::{Protocol, Transactions, make};
 use super::plain::{be16, yes_if};
 use super::txs::Tx;
 use super::{
-    AppConfig, AppCx, Buffer, BufferDef, BufferKind, Input, IntDef, LOG_REQUEST, LOG_RESPONSE, OVER_TCP,
-    OVER_UDP, Outcome, Probe, ProtoDef, Recognise, TxView, Verdict, config::DnsConfig,
+    AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, LOG_REQUEST,
+    LOG_RESPONSE, OVER_TCP, OVER_UDP, Outcome, Probe, ProtoDef, Recognise, TxView, Verdict,
+    config::DnsConfig,
 };
 use crate::Dir;
 use crate::event::Fields;
@@ -323,9 +324,9 @@ impl<const MULTICAST: bool> Dns<MULTICAST> {
                 message::question_kind(msg, at).is_some_and(|k| self.cfg.wants(k))
             });
         let c = &mut t.common;
-        c.progress = [1; 2];
+        c.advance_both(1);
         // The message exists in its own direction only.
-        c.dirty[dir.flip().ix()] = false;
+        c.settle(dir.flip());
         let events = [
             (checked.bad_additionals, EV_ADDITIONALS),
             (checked.bad_authorities, EV_AUTHORITIES),
@@ -398,7 +399,6 @@ impl<const MULTICAST: bool> Dns<MULTICAST> {
 impl<const MULTICAST: bool> Protocol for Dns<MULTICAST> {
     type State = State;
     type Own = Message;
-    const NAME: &'static str = if MULTICAST { "mdns" } else { "dns" };
 
     fn new(cfg: &AppConfig) -> Self {
         Dns { cfg: cfg.dns.clone() }
@@ -418,15 +418,8 @@ impl<const MULTICAST: bool> Protocol for Dns<MULTICAST> {
         m.store.free(pool);
     }
 
-    fn buffer<'a>(
-        &'a self,
-        tx: &'a Tx<Message>,
-        local: u8,
-        dir: Dir,
-        index: u32,
-        pool: &'a BytePool,
-        scratch: &'a mut Scratch,
-    ) -> Buffer<'a> {
+    fn buffer<'a>(&'a self, tx: &'a Tx<Message>, at: BufferAt<'a>) -> Buffer<'a> {
+        let BufferAt { local, dir, index, pool, scratch } = at;
         let m = &tx.own;
         if m.dir != dir {
             return Buffer::Absent;
@@ -446,7 +439,8 @@ impl<const MULTICAST: bool> Protocol for Dns<MULTICAST> {
         }
     }
 
-    fn int(&self, tx: &Tx<Message>, local: u8, dir: Dir, index: u32, pool: &BytePool) -> Option<u64> {
+    fn int(&self, tx: &Tx<Message>, at: IntAt<'_>) -> Option<u64> {
+        let IntAt { local, dir, index, pool } = at;
         let m = &tx.own;
         if m.dir != dir {
             return None;

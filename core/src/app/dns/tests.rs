@@ -21,15 +21,21 @@ fn request_and_response_are_two_transactions() {
     let mut b = Bench::new(&DNS);
     b.datagram(Dir::ToServer, QUERY_MX);
     b.datagram(Dir::ToClient, ANSWER_MX);
-    assert_eq!(b.parser.tx_bounds(b.st), (0, 2));
+    assert_eq!((b.live().len(), b.parser.tx_count(b.st)), (2, 2));
     assert_eq!(names(&mut b, QUERY, Dir::ToServer), [b"google.com".to_vec()]);
     assert_eq!(names(&mut b, ANSWERS, Dir::ToClient), [b"google.com".to_vec(), b"google.com".to_vec()]);
     let any = names(&mut b, RESPONSE, Dir::ToClient);
     assert!(any.contains(&b"smtp4.google.com".to_vec()));
     let tx = b.tx(1);
-    assert_eq!(b.parser.int(b.st, tx, 2, Dir::ToClient, 0, &b.pool), Some(15));
-    assert_eq!(b.parser.int(b.st, tx, 2, Dir::ToClient, 2, &b.pool), Some(1));
-    assert_eq!(b.parser.int(b.st, tx, 2, Dir::ToClient, 3, &b.pool), None);
+    assert_eq!(
+        b.parser.int(b.st, tx, IntAt { local: 2, dir: Dir::ToClient, index: 0, pool: &b.pool }),
+        Some(15)
+    );
+    assert_eq!(
+        b.parser.int(b.st, tx, IntAt { local: 2, dir: Dir::ToClient, index: 2, pool: &b.pool }),
+        Some(1)
+    );
+    assert_eq!(b.parser.int(b.st, tx, IntAt { local: 2, dir: Dir::ToClient, index: 3, pool: &b.pool }), None);
     b.close();
 }
 

@@ -113,7 +113,7 @@ impl Entity<'_, '_> {
     fn keep(&mut self, bytes: &[u8]) {
         let limit = self.limit();
         let ix = self.dir.ix();
-        self.tx.common.dirty[ix] = true;
+        self.tx.common.touch(self.dir);
         let body = &mut self.tx.msg[ix].body;
         if body.counted >= limit {
             if let Some(f) = body.file.take() {
@@ -416,7 +416,7 @@ impl Http {
         if let Some(f) = e.tx.msg[dir.ix()].body.file {
             e.cx.files.gap(e.cx.pool, f, bytes);
         }
-        e.tx.common.dirty[dir.ix()] = true;
+        e.tx.common.touch(dir);
     }
 
     /// The body is over: ends its decoding and its file.
@@ -437,7 +437,7 @@ impl Http {
             cx.files.close(f, truncated);
         }
         body.ended = true;
-        tx.common.dirty[dir.ix()] = true;
+        tx.common.touch(dir);
     }
 
     /// Bytes after the end of a message that do not start another one: they belong to its body, undecoded.
@@ -455,7 +455,7 @@ impl Http {
 
     /// A transaction by number, when it is live.
     pub(super) fn live(&self, st: StateId, id: u64) -> Option<u32> {
-        if id == u64::MAX { None } else { self.lookup(st, id) }
+        if id == u64::MAX { None } else { self.txs.find(&self.flows.get(st).list, id) }
     }
 
     /// Whether the field of that name contains `word` (lower case).

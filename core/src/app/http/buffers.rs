@@ -217,7 +217,7 @@ impl Tx {
         if def.dirs & dir.bit() == 0 || (index > 0 && def.kind != BufferKind::Multi) {
             return Buffer::Absent;
         }
-        let reached = self.common.progress[dir.ix()];
+        let reached = self.common.progress(dir);
         if reached < def.progress {
             return Buffer::NotYet;
         }
@@ -318,7 +318,7 @@ impl Tx {
 
     fn stream<'a>(&'a self, dir: Dir, kept: &PBuf, at: u64, pool: &'a BytePool) -> Buffer<'a> {
         let b = &self.msg[dir.ix()].body;
-        let over = b.ended || self.common.progress[dir.ix()] >= progress::COMPLETE;
+        let over = b.ended || self.common.progress(dir) >= progress::COMPLETE;
         if kept.is_empty() {
             return if over { Buffer::Absent } else { Buffer::NotYet };
         }

@@ -59,8 +59,8 @@ impl Http {
         if keep_raw && at > 0 {
             let _fits = tx.msg[ix].raw.extend(cx.pool, &data[..at]);
         }
-        if at > 0 && tx.common.progress[ix] >= progress::BODY {
-            tx.common.dirty[ix] = true;
+        if at > 0 && tx.common.progress(dir) >= progress::BODY {
+            tx.common.touch(dir);
         }
         out
     }

@@ -29,14 +29,14 @@ mod tests;
 mod text;
 mod uri;
 
-use super::file::NO_FILE;
+use super::txs::{Queue, TxSlab};
 use super::{
-    AppConfig, AppCx, Buffer, Input, OVER_TCP, Outcome, Parser, Pattern, ProtoDef, Recognise, StateId,
-    TxCommon, TxIdx, TxView,
+    AppConfig, AppCx, Buffer, BufferAt, Input, IntAt, OVER_TCP, Outcome, Parser, Pattern, ProtoDef,
+    Recognise, StateId, TxCommon, TxIdx, TxView,
 };
 use crate::Dir;
 use crate::event::Fields;
-use crate::pool::{BytePool, Scratch, Slab};
+use crate::pool::Slab;
 use alloc::boxed::Box;
 use decode::{Decoders, Room};
 use state::{Flow, Span, Stage, Tx};
@@ -146,7 +146,7 @@ pub static DEF: ProtoDef = ProtoDef {
 #[derive(Debug)]
 pub struct Http {
     flows: Slab<Flow>,
-    txs: Slab<Tx>,
+    txs: TxSlab<Tx>,
     dec: Decoders,
 }
 
@@ -173,84 +173,36 @@ fn room(cfg: &AppConfig) -> Room {
 impl Http {
     /// Reserves everything.
     pub fn new(cfg: &AppConfig) -> Self {
-        Http { flows: Slab::new(cfg.max_states), txs: Slab::new(cfg.max_txs), dec: Decoders::new(room(cfg)) }
+        Http {
+            flows: Slab::new(cfg.max_states),
+            txs: TxSlab::new(cfg.max_txs),
+            dec: Decoders::new(room(cfg)),
+        }
     }
 
     /// Adds a transaction at the end of a flow's list.
     fn new_tx(&mut self, st: StateId, cx: &AppCx<'_>) -> Option<u32> {
-        if self.flows.get(st).live as usize >= cx.cfg.http.max_tx.max(1) {
+        if self.flows.get(st).list.live() as usize >= cx.cfg.http.max_tx.max(1) {
             return None;
         }
-        let id = self.txs.alloc()?;
-        let f = self.flows.get_mut(st);
-        let tx = self.txs.get_mut(id);
-        tx.common = TxCommon::new(f.next_id, cx.now);
-        tx.common.files = [NO_FILE; 2];
-        tx.state = st;
-        tx.prev = f.tail;
-        if f.tail == NIL {
-            f.head = id;
-        } else {
-            self.txs.get_mut(f.tail).next = id;
-        }
-        let f = self.flows.get_mut(st);
-        f.tail = id;
-        f.next_id += 1;
-        f.live += 1;
-        Some(id)
-    }
-
-    fn lookup(&self, st: StateId, id: u64) -> Option<u32> {
-        let f = self.flows.get(st);
-        let mut at = f.cursor.get();
-        if at == NIL || self.txs.get(at).common.id > id {
-            at = f.head;
-        }
-        while at != NIL {
-            let tx = self.txs.get(at);
-            if tx.common.id >= id {
-                f.cursor.set(at);
-                return (tx.common.id == id).then_some(at);
-            }
-            at = tx.next;
-        }
-        None
+        self.txs.open(&mut self.flows.get_mut(st).list, cx.now)
     }
 
     fn release_tx(&mut self, st: StateId, idx: u32, cx: &mut AppCx<'_>) {
-        let (prev, next) = {
-            let tx = self.txs.get_mut(idx);
-            for m in &mut tx.msg {
-                if let Some(c) = m.body.chain.take() {
-                    self.dec.close(c, cx.pool);
-                }
-                m.free(cx.pool);
-            }
-            tx.uri.free(cx.pool);
-            tx.host.free(cx.pool);
-            tx.multipart.free(cx.pool);
-            for head in &mut tx.common.files {
-                cx.files.free_chain(cx.pool, head);
-            }
-            tx.common.release(cx.pool);
-            (tx.prev, tx.next)
-        };
-        if prev != NIL {
-            self.txs.get_mut(prev).next = next;
-        }
-        if next != NIL {
-            self.txs.get_mut(next).prev = prev;
-        }
-        self.txs.free(idx);
         let f = self.flows.get_mut(st);
-        if f.head == idx {
-            f.head = next;
+        let mut tx = self.txs.remove(&mut f.list, idx, cx.pool);
+        for m in &mut tx.msg {
+            if let Some(c) = m.body.chain.take() {
+                self.dec.close(c, cx.pool);
+            }
+            m.free(cx.pool);
         }
-        if f.tail == idx {
-            f.tail = prev;
+        tx.uri.free(cx.pool);
+        tx.host.free(cx.pool);
+        tx.multipart.free(cx.pool);
+        for head in &mut tx.common.files {
+            cx.files.free_chain(cx.pool, head);
         }
-        f.live -= 1;
-        f.cursor.set(NIL);
         for s in &mut f.side {
             if s.tx == idx {
                 // It was given up in the middle of being read: what is left of it has no place to go.
@@ -301,32 +253,19 @@ impl Http {
 
     /// Nothing more comes in that direction: no transaction waits for it.
     fn complete_all(&mut self, st: StateId, dir: Dir) {
-        let mut at = self.flows.get(st).head;
-        while at != NIL {
-            let tx = self.txs.get_mut(at);
-            let waits = dir == Dir::ToServer || tx.common.progress[0] == progress::COMPLETE;
-            if waits {
-                tx.advance(dir, progress::COMPLETE);
+        let mut at = self.flows.get(st).list.first();
+        while let Some(i) = at {
+            let tx = self.txs.get(i);
+            if dir == Dir::ToServer || tx.common.progress(Dir::ToServer) == progress::COMPLETE {
+                self.txs.get_mut(i).advance(dir, progress::COMPLETE);
             }
-            at = tx.next;
+            at = self.txs.next(&self.flows.get(st).list, at);
         }
     }
 }
 
-impl Parser for Http {
-    fn open(&mut self, _cx: &mut AppCx<'_>) -> Option<StateId> {
-        self.flows.alloc()
-    }
-
-    fn close(&mut self, st: StateId, cx: &mut AppCx<'_>) {
-        while self.flows.get(st).head != NIL {
-            let idx = self.flows.get(st).head;
-            self.release_tx(st, idx, cx);
-        }
-        self.flows.free(st);
-    }
-
-    fn parse(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
+impl Http {
+    fn input(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
         if input.gap > 0 {
             let out = self.gap(st, input.dir, u64::from(input.gap), cx);
             if !matches!(out, Outcome::Consumed { .. }) {
@@ -347,15 +286,40 @@ impl Parser for Http {
         }
         out
     }
+}
 
-    fn tx_bounds(&self, st: StateId) -> (u64, u64) {
-        let f = self.flows.get(st);
-        let low = if f.head == NIL { f.next_id } else { self.txs.get(f.head).common.id };
-        (low, f.next_id)
+impl Parser for Http {
+    fn open(&mut self, _cx: &mut AppCx<'_>) -> Option<StateId> {
+        self.flows.alloc()
     }
 
-    fn tx(&self, st: StateId, id: u64) -> Option<TxIdx> {
-        self.lookup(st, id)
+    fn close(&mut self, st: StateId, cx: &mut AppCx<'_>) {
+        while let Some(idx) = self.flows.get(st).list.first() {
+            self.release_tx(st, idx, cx);
+        }
+        self.flows.free(st);
+    }
+
+    fn parse(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
+        let out = self.input(st, input, cx);
+        self.txs.settle(&mut self.flows.get_mut(st).list);
+        out
+    }
+
+    fn next_tx(&self, st: StateId, after: Option<TxIdx>) -> Option<TxIdx> {
+        self.txs.next(&self.flows.get(st).list, after)
+    }
+
+    fn tx_count(&self, st: StateId) -> u64 {
+        self.flows.get(st).list.created()
+    }
+
+    fn take_changed(&mut self, st: StateId, queue: Queue) -> Option<TxIdx> {
+        self.txs.take(&mut self.flows.get_mut(st).list, queue)
+    }
+
+    fn requeue(&mut self, st: StateId, tx: TxIdx, queue: Queue) {
+        self.txs.requeue(&mut self.flows.get_mut(st).list, tx, queue);
     }
 
     fn common(&self, tx: TxIdx) -> &TxCommon {
@@ -363,49 +327,27 @@ impl Parser for Http {
     }
 
     fn common_mut(&mut self, tx: TxIdx) -> &mut TxCommon {
-        &mut self.txs.get_mut(tx).common
+        &mut self.txs.quiet_mut(tx).common
     }
 
     fn complete_progress(&self, _dir: Dir) -> u8 {
         progress::COMPLETE
     }
 
-    fn free_tx(&mut self, st: StateId, id: u64, cx: &mut AppCx<'_>) {
-        if let Some(idx) = self.lookup(st, id) {
-            self.release_tx(st, idx, cx);
-        }
+    fn free_tx(&mut self, st: StateId, tx: TxIdx, cx: &mut AppCx<'_>) {
+        self.release_tx(st, tx, cx);
     }
 
-    fn buffer<'a>(
-        &'a self,
-        _st: StateId,
-        tx: TxIdx,
-        local: u8,
-        dir: Dir,
-        index: u32,
-        pool: &'a BytePool,
-        scratch: &'a mut Scratch,
-    ) -> Buffer<'a> {
+    fn buffer<'a>(&'a self, _st: StateId, tx: TxIdx, at: BufferAt<'a>) -> Buffer<'a> {
+        let BufferAt { local, dir, index, pool, scratch } = at;
         self.txs.get(tx).buffer(local, dir, index, pool, scratch)
     }
 
-    fn int(
-        &self,
-        _st: StateId,
-        _tx: TxIdx,
-        _local: u8,
-        _dir: Dir,
-        _index: u32,
-        _pool: &BytePool,
-    ) -> Option<u64> {
+    fn int(&self, _: StateId, _: TxIdx, _: IntAt<'_>) -> Option<u64> {
         None
     }
 
     fn log(&self, view: &TxView<'_>, _dir: Dir, out: &mut dyn Fields) {
         self.txs.get(view.tx).log(view.pool, out);
-    }
-
-    fn name(&self) -> &'static str {
-        "http"
     }
 }

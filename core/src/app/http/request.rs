@@ -82,9 +82,9 @@ impl Http {
             [b'\r'] => return if side.eof { Next::Used(1) } else { Next::More(2) },
             _ => {}
         }
-        let last = self
-            .live(st, side.last.0)
-            .filter(|&l| self.txs.get(l).common.progress[1] < progress::COMPLETE && !self.txs.get(l).connect);
+        let last = self.live(st, side.last.0).filter(|&l| {
+            self.txs.get(l).common.progress(Dir::ToClient) < progress::COMPLETE && !self.txs.get(l).connect
+        });
         if let Some(last) = last {
             let line = &data[..lf.map_or(data.len(), |n| n + 1)];
             let (_, word) = text::take_while(line, text::is_space);

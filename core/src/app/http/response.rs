@@ -76,8 +76,8 @@ impl Http {
     }
 
     fn start_response(&mut self, st: StateId, cx: &mut AppCx<'_>) -> Next {
-        let (answer, next_id) = (self.flows.get(st).answer, self.flows.get(st).next_id);
-        let idx = (answer..next_id.min(answer + 1024)).find_map(|id| self.lookup(st, id));
+        let f = self.flows.get(st);
+        let idx = self.txs.iter(&f.list).find(|i| self.txs.get(*i).common.id >= f.answer);
         let idx = match idx {
             Some(i) => i,
             None => {

@@ -1,12 +1,11 @@
 //! What is kept of a flow, of its directions and of its transactions.
 
-use core::cell::Cell;
-
 use super::table::Table;
 use super::text::Version;
 use super::{NIL, body, multipart};
 use crate::Dir;
-use crate::app::{StateId, TxCommon};
+use crate::app::TxCommon;
+use crate::app::txs::{HasCommon, TxList};
 use crate::pool::{BytePool, PBuf};
 
 /// Part of a kept line.
@@ -60,9 +59,6 @@ impl Message {
 #[derive(Debug)]
 pub(super) struct Tx {
     pub(super) common: TxCommon,
-    pub(super) state: StateId,
-    pub(super) prev: u32,
-    pub(super) next: u32,
     pub(super) msg: [Message; 2],
     /// Normal form of the target: path, query, fragment.
     pub(super) uri: PBuf,
@@ -91,9 +87,6 @@ impl Default for Tx {
     fn default() -> Self {
         Tx {
             common: TxCommon::default(),
-            state: NIL,
-            prev: NIL,
-            next: NIL,
             msg: [Message::default(); 2],
             uri: PBuf::new(),
             path_len: 0,
@@ -114,17 +107,22 @@ impl Default for Tx {
     }
 }
 
+impl HasCommon for Tx {
+    fn common(&self) -> &TxCommon {
+        &self.common
+    }
+    fn common_mut(&mut self) -> &mut TxCommon {
+        &mut self.common
+    }
+}
+
 impl Tx {
     pub(super) fn raise(&mut self, ev: u8, dir: Dir) {
         self.common.raise(ev, dir);
     }
 
     pub(super) fn advance(&mut self, dir: Dir, to: u8) {
-        let p = &mut self.common.progress[dir.ix()];
-        if *p < to {
-            *p = to;
-            self.common.dirty[dir.ix()] = true;
-        }
+        self.common.advance(dir, to);
     }
 
     pub(super) fn path<'p>(&self, pool: &'p BytePool) -> &'p [u8] {
@@ -189,30 +187,10 @@ impl Default for Side {
 }
 
 /// State of one flow.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Flow {
-    pub(super) head: u32,
-    pub(super) tail: u32,
-    /// Number of the next transaction to be created.
-    pub(super) next_id: u64,
+    pub(super) list: TxList,
     /// Number of the next transaction to be answered.
     pub(super) answer: u64,
-    pub(super) live: u32,
     pub(super) side: [Side; 2],
-    /// Last transaction looked up, where the next look-up starts.
-    pub(super) cursor: Cell<u32>,
-}
-
-impl Default for Flow {
-    fn default() -> Self {
-        Flow {
-            head: NIL,
-            tail: NIL,
-            next_id: 0,
-            answer: 0,
-            live: 0,
-            side: [Side::default(); 2],
-            cursor: Cell::new(NIL),
-        }
-    }
 }

@@ -96,12 +96,11 @@ impl Flow {
     /// Everything that can be seen of the flow.
     fn dump(&mut self) -> String {
         let b = &mut self.b;
-        let (low, high) = b.parser.tx_bounds(b.st);
         let mut out = String::new();
-        for id in low..high {
-            let Some(tx) = b.parser.tx(b.st, id) else { continue };
+        for tx in b.live() {
             let c = b.parser.common(tx);
-            out.push_str(&format!("tx {id} {:?} ", c.progress));
+            let id = c.id;
+            out.push_str(&format!("tx {id} {:?} ", c.steps()));
             for (i, e) in events::NAMES.iter().enumerate() {
                 if c.events >> i & 1 == 1 {
                     out.push_str(&format!("!{e} "));
@@ -134,7 +133,11 @@ impl Flow {
             for dir in Dir::BOTH {
                 for (n, d) in buffers::DEFS.iter().enumerate() {
                     for index in 0..8 {
-                        let v = b.parser.buffer(b.st, tx, n as u8, dir, index, &b.pool, &mut b.scratch);
+                        let v = b.parser.buffer(
+                            b.st,
+                            tx,
+                            BufferAt { local: n as u8, dir, index, pool: &b.pool, scratch: &mut b.scratch },
+                        );
                         if let Buffer::Data { bytes, offset, end } = v {
                             out.push_str(&format!(
                                 "  {} {dir:?} {index} {offset} {end} [{}]\n",
@@ -419,8 +422,9 @@ proptest! {
             b.give(dir, &data, if gap < 4 { gap } else { 0 }, gap == 39);
             if free {
                 let st = b.b.st;
-                let (low, _) = b.b.parser.tx_bounds(st);
-                b.b.with(|h, cx| h.free_tx(st, low, cx));
+                if let Some(low) = b.b.parser.next_tx(st, None) {
+                    b.b.with(|h, cx| h.free_tx(st, low, cx));
+                }
             }
         }
         let _ = b.dump();

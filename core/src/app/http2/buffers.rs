@@ -151,7 +151,7 @@ pub(super) fn buffer<'a>(
     scratch: &'a mut Scratch,
 ) -> Buffer<'a> {
     let own = &tx.own;
-    let progress = tx.common.progress[dir.ix()];
+    let progress = tx.common.progress(dir);
     let missing = if progress >= HEADERS_DONE { Buffer::Absent } else { Buffer::NotYet };
     match local {
         n if n < AFTER => {

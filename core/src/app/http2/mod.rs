@@ -15,10 +15,12 @@ use super::entries::Entries;
 use super::file::NewFile;
 use super::hosted::{Protocol, Transactions, make};
 use super::txs::Tx;
-use super::{AppConfig, AppCx, Buffer, Input, OVER_TCP, Outcome, ProtoDef, Recognise, TxIdx, TxView};
+use super::{
+    AppConfig, AppCx, Buffer, BufferAt, Input, IntAt, OVER_TCP, Outcome, ProtoDef, Recognise, TxIdx, TxView,
+};
 use crate::Dir;
 use crate::event::Fields;
-use crate::pool::{BytePool, PBuf, Scratch};
+use crate::pool::{BytePool, PBuf};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HEADERS_DONE: u8 = 1;
@@ -141,7 +143,7 @@ type Flow<'a> = Transactions<'a, Stream>;
 
 fn stream(s: &mut State, flow: &mut Flow<'_>, id: u32, dir: Dir, cx: &mut AppCx<'_>) -> Option<TxIdx> {
     if id != 0 {
-        let found = flow.oldest(|t| t.own.id == id && t.common.progress != [COMPLETE; 2]);
+        let found = flow.oldest(|t| t.own.id == id && !t.common.both_reached(COMPLETE));
         if found.is_some() {
             return found;
         }
@@ -157,13 +159,13 @@ fn stream(s: &mut State, flow: &mut Flow<'_>, id: u32, dir: Dir, cx: &mut AppCx<
 }
 
 fn end_side(s: &mut State, t: &mut Tx<Stream>, dir: Dir, cx: &mut AppCx<'_>) {
-    if t.common.progress[dir.ix()] < COMPLETE {
-        t.common.progress[dir.ix()] = COMPLETE;
-        t.common.dirty = [true; 2];
+    if t.common.progress(dir) < COMPLETE {
+        t.common.advance(dir, COMPLETE);
+        t.common.touch_both();
         if let Some(f) = t.own.file[dir.ix()].checked_sub(1) {
             cx.files.close(f, false);
         }
-        if t.common.progress == [COMPLETE; 2] {
+        if t.common.both_reached(COMPLETE) {
             s.live = s.live.saturating_sub(1);
         }
     }
@@ -196,7 +198,7 @@ impl Http2 {
         let Some(tx) = stream(s, flow, id, dir, cx) else { return };
         let t = flow.get(tx);
         t.own.number(cx.pool, T_FRAME, dir, u32::from(kind));
-        t.common.dirty = [true; 2];
+        t.common.touch_both();
         match kind {
             HEADERS | PUSH_PROMISE => {
                 let mut from = 0;
@@ -294,8 +296,8 @@ impl Http2 {
             t.common.raise(EV_HEADER, dir);
         }
         let c = &mut t.common;
-        c.progress[dir.ix()] = c.progress[dir.ix()].max(HEADERS_DONE);
-        c.dirty = [true; 2];
+        c.advance(dir, HEADERS_DONE);
+        c.touch_both();
         if dir == Dir::ToServer {
             let (authority, host) =
                 (t.own.field(cx.pool, dir, ":authority"), t.own.field(cx.pool, dir, "host"));
@@ -335,15 +337,14 @@ impl Http2 {
             let room = BODY_MAX.saturating_sub(own.body[d].len());
             let _ = own.body[d].extend(cx.pool, bytes.get(..room).unwrap_or(bytes));
         }
-        t.common.progress[d] = t.common.progress[d].max(2);
-        t.common.dirty = [true; 2];
+        t.common.advance(dir, 2);
+        t.common.touch_both();
     }
 }
 
 impl Protocol for Http2 {
     type State = State;
     type Own = Stream;
-    const NAME: &'static str = "http2";
     const COMPLETE: u8 = COMPLETE;
 
     fn new(_: &AppConfig) -> Self {
@@ -450,19 +451,13 @@ impl Protocol for Http2 {
         }
     }
 
-    fn buffer<'a>(
-        &'a self,
-        tx: &'a Tx<Stream>,
-        local: u8,
-        dir: Dir,
-        index: u32,
-        pool: &'a BytePool,
-        scratch: &'a mut Scratch,
-    ) -> Buffer<'a> {
+    fn buffer<'a>(&'a self, tx: &'a Tx<Stream>, at: BufferAt<'a>) -> Buffer<'a> {
+        let BufferAt { local, dir, index, pool, scratch } = at;
         buffers::buffer(tx, local, dir, index, pool, scratch)
     }
 
-    fn int(&self, tx: &Tx<Stream>, local: u8, dir: Dir, index: u32, pool: &BytePool) -> Option<u64> {
+    fn int(&self, tx: &Tx<Stream>, at: IntAt<'_>) -> Option<u64> {
+        let IntAt { local, dir, index, pool } = at;
         buffers::int(tx, local, dir, index, pool)
     }
 

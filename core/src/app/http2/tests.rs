@@ -35,8 +35,8 @@ fn a_stream_is_a_transaction() {
     for body in [B_FILE, B_REQUEST_BODY] {
         assert_eq!(b.values(body, Dir::ToServer), [(1, b"hello, world".to_vec())]);
     }
-    assert_eq!(b.parser.common(b.tx(1)).progress, [COMPLETE; 2]);
-    assert_eq!(b.parser.common(b.tx(0)).progress, [COMPLETE; 2]);
+    assert_eq!(b.parser.common(b.tx(1)).steps(), [COMPLETE; 2]);
+    assert_eq!(b.parser.common(b.tx(0)).steps(), [COMPLETE; 2]);
     b.close();
 }
 

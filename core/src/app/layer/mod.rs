@@ -122,12 +122,19 @@ impl AppLayer {
         if app.state == 0 { app.proto } else { app.owner }
     }
 
-    /// Gives transaction `id` back.
-    pub fn free_tx(&mut self, app: &FlowApp, flow: &FlowFacts, id: u64, pool: &mut BytePool, now: u64) {
+    /// Gives a transaction back.
+    pub fn free_tx(
+        &mut self,
+        app: &FlowApp,
+        flow: &FlowFacts,
+        tx: crate::app::TxIdx,
+        pool: &mut BytePool,
+        now: u64,
+    ) {
         let (Some(st), Some(i)) = (app.state(), app.owner.index()) else { return };
         let (parser, mut cx) = self.split(i, flow, pool, now);
         if let Some(p) = parser {
-            p.free_tx(st, id, &mut cx);
+            p.free_tx(st, tx, &mut cx);
         }
     }
 

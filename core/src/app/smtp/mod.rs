@@ -11,11 +11,12 @@ use super::hosted::{Protocol, Transactions, make};
 use super::plain::SMTP_BEGINS;
 use super::txs::Tx;
 use super::{
-    AppConfig, AppCx, AppProto, Buffer, BufferDef, BufferKind, Input, OVER_TCP, Outcome, ProtoDef, TxView,
+    AppConfig, AppCx, AppProto, Buffer, BufferAt, BufferDef, BufferKind, Input, OVER_TCP, Outcome, ProtoDef,
+    TxView,
 };
 use crate::Dir;
 use crate::event::Fields;
-use crate::pool::{BytePool, PBuf, Scratch};
+use crate::pool::{BytePool, PBuf};
 
 /// Bytes of an attachment that `file.data` sees, and the step in which it grows.
 const BODY_MAX: usize = 100_000;
@@ -199,7 +200,6 @@ pub struct Smtp {
 impl Protocol for Smtp {
     type State = State;
     type Own = Mail;
-    const NAME: &'static str = "smtp";
 
     fn new(_: &AppConfig) -> Self {
         Smtp { tls: AppProto::by_name("tls") }
@@ -224,28 +224,21 @@ impl Protocol for Smtp {
         }
     }
 
-    fn forget(s: &mut State, id: u64, cx: &mut AppCx<'_>) {
-        s.forget(id, cx);
+    fn forget(s: &mut State, tx: &Tx<Mail>, cx: &mut AppCx<'_>) {
+        s.forget(tx.common.id, cx);
     }
 
     fn close(s: &mut State, cx: &mut AppCx<'_>) {
         s.free(cx);
     }
 
-    fn buffer<'a>(
-        &'a self,
-        t: &'a Tx<Mail>,
-        local: u8,
-        dir: Dir,
-        index: u32,
-        pool: &'a BytePool,
-        _: &'a mut Scratch,
-    ) -> Buffer<'a> {
+    fn buffer<'a>(&'a self, t: &'a Tx<Mail>, at: BufferAt<'a>) -> Buffer<'a> {
+        let BufferAt { local, dir, index, pool, .. } = at;
         if dir != Dir::ToServer {
             return Buffer::Absent;
         }
         let m = &t.own;
-        let late = if t.common.progress[0] > 0 { Buffer::Absent } else { Buffer::NotYet };
+        let late = if t.common.progress(Dir::ToServer) > 0 { Buffer::Absent } else { Buffer::NotYet };
         let stored = |b: &PBuf| if b.is_empty() { late } else { Buffer::whole(b.get(pool)) };
         match local {
             B_HELO if index == 0 => stored(&m.helo),

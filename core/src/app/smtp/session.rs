@@ -183,7 +183,7 @@ impl Session<'_, '_, '_> {
             self.raise(EV_COMMAND_LEN, Dir::ToServer);
         }
         let t = self.flow.get(tx);
-        t.common.dirty[0] = true;
+        t.common.touch(Dir::ToServer);
         let mut kind = Command::Other;
         if word(line, b"helo") || word(line, b"ehlo") {
             let arg = line.get(4..).unwrap_or(&[]).trim_ascii();
@@ -239,8 +239,8 @@ impl Session<'_, '_, '_> {
 
     fn complete(&mut self, tx: TxIdx) {
         let c = &mut self.flow.get(tx).common;
-        c.progress = [1; 2];
-        c.dirty = [true; 2];
+        c.advance_both(1);
+        c.touch_both();
         self.state.current = 0;
     }
 
@@ -263,7 +263,7 @@ impl Session<'_, '_, '_> {
         let raised = self.state.mime.line(line, eol, &mut t.own, &mut t.common.files[0], id, self.cx);
         t.own.stage = self.state.mime.stage;
         if before != (t.own.closed, step(&t.own), self.state.mime.stage) {
-            t.common.dirty[0] = true;
+            t.common.touch(Dir::ToServer);
         }
         for ev in 0..EVENTS.len() as u8 {
             if raised.0 >> ev & 1 == 1 && t.common.events >> ev & 1 == 0 {

@@ -333,6 +333,7 @@ impl Parser for Tls {
 
     fn parse(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
         let s = self.states.get_mut(st);
+        Queue::ALL.iter().for_each(|q| s.queued |= q.bit());
         let (dir, data) = (input.dir, input.data);
         let wants = |b| cx.wanted.has(b);
         let mut tcx = Cx {
@@ -374,12 +375,12 @@ impl Parser for Tls {
                 }
             }
         }
-        s.common.dirty = [true; 2];
+        s.common.touch_both();
         settle(s);
         if input.eof {
             s.advance(dir, FINISHED);
         }
-        let through = s.common.progress.iter().all(|p| *p >= HANDSHAKE);
+        let through = s.common.both_reached(HANDSHAKE);
         if cx.cfg.tls_bypass && through && s.flags & APP_DATA != 0 {
             s.advance_both(FINISHED);
             return Outcome::Opaque { bytes: data.len() };
@@ -387,12 +388,23 @@ impl Parser for Tls {
         Outcome::Consumed { bytes: at, need }
     }
 
-    fn tx_bounds(&self, st: StateId) -> (u64, u64) {
-        (u64::from(self.states.get(st).done), 1)
+    fn next_tx(&self, st: StateId, after: Option<TxIdx>) -> Option<TxIdx> {
+        (after.is_none() && !self.states.get(st).done).then_some(st)
     }
 
-    fn tx(&self, st: StateId, id: u64) -> Option<TxIdx> {
-        (id == 0 && !self.states.get(st).done).then_some(st)
+    fn tx_count(&self, _: StateId) -> u64 {
+        1
+    }
+
+    fn take_changed(&mut self, st: StateId, queue: Queue) -> Option<TxIdx> {
+        let s = self.states.get_mut(st);
+        let waits = s.queued & queue.bit() != 0 && !s.done;
+        s.queued &= !queue.bit();
+        waits.then_some(st)
+    }
+
+    fn requeue(&mut self, st: StateId, _: TxIdx, queue: Queue) {
+        self.states.get_mut(st).queued |= queue.bit();
     }
 
     fn common(&self, tx: TxIdx) -> &TxCommon {
@@ -407,37 +419,30 @@ impl Parser for Tls {
         FINISHED
     }
 
-    fn free_tx(&mut self, st: StateId, id: u64, cx: &mut AppCx<'_>) {
+    fn free_tx(&mut self, st: StateId, _: TxIdx, cx: &mut AppCx<'_>) {
         let s = self.states.get_mut(st);
-        if id == 0 && !s.done {
+        if !s.done {
             s.done = true;
             s.common.release(cx.pool);
             s.sides.iter_mut().for_each(|side| side.store.free(cx.pool));
         }
     }
 
-    fn buffer<'a>(
-        &'a self,
-        st: StateId,
-        tx: TxIdx,
-        local: u8,
-        dir: Dir,
-        index: u32,
-        pool: &'a BytePool,
-        _scratch: &'a mut Scratch,
-    ) -> Buffer<'a> {
+    fn buffer<'a>(&'a self, st: StateId, tx: TxIdx, at: BufferAt<'a>) -> Buffer<'a> {
+        let BufferAt { local, dir, index, pool, .. } = at;
         let (due, multi) = match BUFFERS.get(usize::from(local)) {
             Some(b) => (b.progress, b.kind == BufferKind::Multi),
             None => return Buffer::Absent,
         };
         match self.lend(st, local, dir, index, pool) {
             Some(bytes) if multi || index == 0 => Buffer::whole(bytes),
-            None if self.common(tx).progress[dir.ix()] < due => Buffer::NotYet,
+            None if self.common(tx).progress(dir) < due => Buffer::NotYet,
             _ => Buffer::Absent,
         }
     }
 
-    fn int(&self, st: StateId, _tx: TxIdx, local: u8, dir: Dir, index: u32, _pool: &BytePool) -> Option<u64> {
+    fn int(&self, st: StateId, _: TxIdx, at: IntAt<'_>) -> Option<u64> {
+        let IntAt { local, dir, index, .. } = at;
         let s = self.states.get(st);
         let side = s.side(dir);
         if index > 0 {
@@ -464,12 +469,8 @@ impl Parser for Tls {
 
     fn log_due(&self, tx: TxIdx) -> u8 {
         let s = self.states.get(tx);
-        let through = s.common.progress.iter().all(|p| *p >= HANDSHAKE);
+        let through = s.common.both_reached(HANDSHAKE);
         let worth = s.sides[1].has_cert() || s.flags & (RESUMED | WITHOUT_CERT) != 0;
         if through && worth { LOG_WHOLE } else { 0 }
-    }
-
-    fn name(&self) -> &'static str {
-        "tls"
     }
 }

@@ -166,6 +166,8 @@ pub struct State {
     pub heartbeat_len: u16,
     /// The transaction was given back.
     pub done: bool,
+    /// Queues it waits in ([`Queue::bit`](crate::app::Queue::bit)).
+    pub queued: u8,
 }
 
 impl State {
@@ -175,16 +177,10 @@ impl State {
 
     /// Moves a side on; never back.
     pub fn advance(&mut self, dir: Dir, to: u8) {
-        let p = &mut self.common.progress[dir.ix()];
-        if *p < to {
-            *p = to;
-            self.common.dirty[dir.ix()] = true;
-        }
+        self.common.advance(dir, to);
     }
 
     pub fn advance_both(&mut self, to: u8) {
-        for d in Dir::BOTH {
-            self.advance(d, to);
-        }
+        self.common.advance_both(to);
     }
 }

@@ -32,7 +32,11 @@ impl Bench<Tls> {
 
     fn buffer(&mut self, st: StateId, name: &str, dir: Dir, index: u32) -> Option<Vec<u8>> {
         let local = BUFFERS.iter().position(|b| b.name == name).unwrap() as u8;
-        match self.parser.buffer(st, st, local, dir, index, &self.pool, &mut self.scratch) {
+        match self.parser.buffer(
+            st,
+            st,
+            BufferAt { local, dir, index, pool: &self.pool, scratch: &mut self.scratch },
+        ) {
             Buffer::Data { bytes, .. } => Some(bytes.to_vec()),
             _ => None,
         }
@@ -51,14 +55,16 @@ impl Bench<Tls> {
             }
             for (n, i) in INTS.iter().enumerate() {
                 for k in 0..5 {
-                    if let Some(v) = self.parser.int(st, st, n as u8, dir, k, &self.pool) {
+                    if let Some(v) =
+                        self.parser.int(st, st, IntAt { local: n as u8, dir, index: k, pool: &self.pool })
+                    {
                         out += &format!("{dir:?} {} {v}\n", i.name);
                     }
                 }
             }
         }
         let c = self.parser.common(st);
-        out + &format!("{:?} {:x} due {}", c.progress, c.events, self.parser.log_due(st))
+        out + &format!("{:?} {:x} due {}", c.steps(), c.events, self.parser.log_due(st))
     }
 }
 
@@ -159,8 +165,11 @@ fn fingerprints_and_names_of_a_client() {
     assert_eq!(b.buffer(st, "tls.alpn", Dir::ToServer, 1).unwrap(), b"http/1.1");
     assert_eq!(b.buffer(st, "tls.alpn", Dir::ToServer, 2), None);
     assert_eq!(b.buffer(st, "tls.random_bytes", Dir::ToServer, 0).unwrap()[0], 4);
-    assert_eq!(b.parser.int(st, st, 1, Dir::ToServer, 0, &b.pool), Some(0x304));
-    assert_eq!(b.parser.common(st).progress, [1, 0]);
+    assert_eq!(
+        b.parser.int(st, st, IntAt { local: 1, dir: Dir::ToServer, index: 0, pool: &b.pool }),
+        Some(0x304)
+    );
+    assert_eq!(b.parser.common(st).steps(), [1, 0]);
 }
 
 /// `ja3.string` and hash of the JA3 project's README.
@@ -247,10 +256,13 @@ fn certificate_of_a_server() {
     let s = b.parser.states.get(st);
     assert_eq!(x509::civil(s.sides[1].not_before), (2049, 12, 31, 0, 0, 0));
     assert_eq!(s.sides[1].not_after, 2_208_988_799);
-    assert_eq!(b.parser.common(st).progress, [3, 3]);
+    assert_eq!(b.parser.common(st).steps(), [3, 3]);
     assert_eq!(b.parser.common(st).events, 0);
     assert_eq!(b.parser.log_due(st), LOG_WHOLE);
-    assert_eq!(b.parser.int(st, st, 0, Dir::ToClient, 0, &b.pool), Some(2));
+    assert_eq!(
+        b.parser.int(st, st, IntAt { local: 0, dir: Dir::ToClient, index: 0, pool: &b.pool }),
+        Some(2)
+    );
     b.with(|t, cx| t.close(st, cx));
     assert_eq!(b.pool.in_use(), 0);
 }
@@ -296,12 +308,15 @@ fn tls13_is_due_without_a_certificate_and_then_opaque() {
         record(23, 0x0303, b"encrypted"),
     ];
     assert!(b.feed_pieces(st, Dir::ToClient, &flight.concat(), 1000));
-    assert_eq!((b.parser.common(st).progress, b.parser.log_due(st)), ([1, 3], 0));
+    assert_eq!((b.parser.common(st).steps(), b.parser.log_due(st)), ([1, 3], 0));
     let data = [record(20, 0x0303, &[1]), record(23, 0x0303, b"finished")].concat();
     let input = Input { dir: Dir::ToServer, data: &data, gap: 0, eof: false, datagram: false };
     assert_eq!(b.with(|t, cx| t.parse(st, input, cx)), Outcome::Opaque { bytes: data.len() });
     assert_eq!(b.parser.log_due(st), LOG_WHOLE);
-    assert_eq!(b.parser.int(st, st, 2, Dir::ToClient, 0, &b.pool), Some(0x304));
+    assert_eq!(
+        b.parser.int(st, st, IntAt { local: 2, dir: Dir::ToClient, index: 0, pool: &b.pool }),
+        Some(0x304)
+    );
 }
 
 #[test]
@@ -315,8 +330,11 @@ fn sslv2_hello_then_tls() {
     assert!(b.feed_pieces(st, Dir::ToServer, &v2, 3));
     assert!(b.feed_pieces(st, Dir::ToClient, &server_flight(), 100));
     assert_eq!(b.parser.common(st).events, 0);
-    assert_eq!(b.parser.int(st, st, 1, Dir::ToServer, 0, &b.pool), Some(0x301));
-    assert_eq!(b.parser.common(st).progress, [3, 3]);
+    assert_eq!(
+        b.parser.int(st, st, IntAt { local: 1, dir: Dir::ToServer, index: 0, pool: &b.pool }),
+        Some(0x301)
+    );
+    assert_eq!(b.parser.common(st).steps(), [3, 3]);
 }
 
 #[test]

@@ -297,7 +297,11 @@ impl TxBuild {
                 all
             });
         let mut all = Some(all).filter(|_| growing.len() > 1);
-        let mut before = 0u8;
+        // Keys of the same growing buffer (with other transforms) share the place of what was searched of it.
+        let mut growing_locals: Vec<u8> =
+            self.bufs.values().filter(|b| b.2 == BufferKind::Streaming).map(|b| b.0).collect();
+        growing_locals.sort_unstable();
+        growing_locals.dedup();
         let bufs = self
             .bufs
             .into_iter()
@@ -305,8 +309,7 @@ impl TxBuild {
                 let leading = if growing.first() == Some(&key) { all.take() } else { None };
                 let leads = leading.is_some();
                 let mpm = Box::new(leading.unwrap_or(b).build());
-                let nth = before;
-                before = before.saturating_add(u8::from(kind == BufferKind::Streaming));
+                let nth = growing_locals.iter().position(|l| *l == local).unwrap_or(0) as u8;
                 TxBuf { key, local, progress, kind, nth, mpm, leads }
             })
             .collect();

@@ -101,7 +101,7 @@ fn order(r: &ir::Rule, actions: &[Action; 4]) -> (u8, u8, u8, u32) {
 struct Compiler {
     set: RuleSet,
     keys: BTreeMap<String, u32>,
-    names: [BTreeMap<String, u16>; 4],
+    names: [BTreeMap<String, u16>; 3],
     categories: Categories,
     /// Per rule: where its fast pattern goes.
     picks: Vec<Pick>,
@@ -110,7 +110,6 @@ struct Compiler {
 const BITS: usize = 0;
 const INTS: usize = 1;
 const VARS: usize = 2;
-const XBITS: usize = 3;
 
 fn buffer_def(proto: usize, name: &str) -> Option<(u8, &'static BufferDef)> {
     let i = PROTOCOLS.get(proto)?.buffers.iter().position(|b| b.name == name)?;
@@ -168,12 +167,14 @@ impl Compiler {
 
     fn finish(mut self) -> RuleSet {
         self.group_all();
-        let [bits, ints, vars, xbits] = self.names.map(|t| {
+        self.set.by_id = (0..).zip(&self.set.metas).map(|(i, m)| (m.id(), i)).collect();
+        self.set.by_id.sort_unstable();
+        let [bits, ints, vars] = self.names.map(|t| {
             let mut v: Vec<(u16, String)> = t.into_iter().map(|(n, i)| (i, n)).collect();
             v.sort();
             v.into_iter().map(|(_, n)| n).collect::<Vec<_>>()
         });
-        self.set.names = Names { flowbits: bits, flowints: ints, flowvars: vars, xbits };
+        self.set.names = Names { flowbits: bits, flowints: ints, flowvars: vars };
         self.set
     }
 }

@@ -4,13 +4,14 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::fast::{Pick, is_only};
-use super::{BITS, Compiler, INTS, Refuse, VARS, XBITS, buffer_def, dirs_of, int_def};
+use super::{BITS, Compiler, INTS, Refuse, VARS, buffer_def, dirs_of, int_def};
 use crate::Dir;
 use crate::app::AppProto;
 use crate::app::registry::PROTOCOLS;
 use crate::detect::inspect::needle::Needle;
 use crate::detect::inspect::{ContentStep, PcreStep, Step};
 use crate::detect::ruleset::*;
+use crate::detect::state::named;
 use crate::event::Action;
 use crate::rules::ir::{self, BufferRef, Match, ProtoSpec};
 use crate::sig::regex::{Flags, Regex};
@@ -52,11 +53,11 @@ impl Compiler {
             }
         }
         let tables = self.tables(&mut r.packet)?;
-        let mut apps = r.protos.iter().filter_map(|p| p.index()).fold(0u64, |a, i| a | 1 << (i & 63));
+        let mut apps = r.protos.iter().filter_map(|p| p.index()).fold(0u64, |a, i| a | 1 << i);
         if apps == 0
             && let ProtoSpec::App(list) = &r.header.proto
         {
-            apps = list.iter().filter_map(|p| p.index()).fold(0u64, |a, i| a | 1 << (i & 63));
+            apps = list.iter().filter_map(|p| p.index()).fold(0u64, |a, i| a | 1 << i);
         }
         let mut lists = Vec::new();
         let mut payload_list: Option<List> = None;
@@ -325,11 +326,11 @@ impl Compiler {
                     }
                 }
                 ir::StateMatch::Xbits { name, track, set } => {
-                    CState::Xbit { bit: self.name(XBITS, name), track: *track, set: *set }
+                    CState::Xbit { bit: named(name), track: *track, set: *set }
                 }
                 ir::StateMatch::Hostbits { name, track, set } => {
                     let name = format!("host:{name}");
-                    CState::Xbit { bit: self.name(XBITS, &name), track: *track, set: *set }
+                    CState::Xbit { bit: named(&name), track: *track, set: *set }
                 }
                 ir::StateMatch::AppProtocol { protos, negated, mode } => {
                     CState::AppProtocol { protos: protos.clone(), negated: *negated, mode: *mode }
@@ -368,11 +369,11 @@ impl Compiler {
                     CPost::IntSub(self.name(INTS, name), self.value(value))
                 }
                 ir::Post::Xbits { name, track, op, expire } => {
-                    CPost::Xbit { bit: self.name(XBITS, name), track: *track, op: *op, expire: *expire }
+                    CPost::Xbit { bit: named(name), track: *track, op: *op, expire: *expire }
                 }
                 ir::Post::Hostbits { name, track, op, expire } => {
                     let name = format!("host:{name}");
-                    CPost::Xbit { bit: self.name(XBITS, &name), track: *track, op: *op, expire: *expire }
+                    CPost::Xbit { bit: named(&name), track: *track, op: *op, expire: *expire }
                 }
                 ir::Post::Tag(t) => CPost::Tag(t.clone()),
                 ir::Post::Bypass => CPost::Bypass,
