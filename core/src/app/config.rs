@@ -9,6 +9,8 @@ pub const OFF_BY_DEFAULT: &[&str] = &["modbus", "dnp3"];
 /// Settings of all protocols. Sizes are bytes.
 #[derive(Clone, Debug)]
 pub struct AppConfig {
+    /// Key of the parsers' own tables; [`Engine::new`](crate::engine::Engine::new) makes it of the engine's secret.
+    pub seed: u64,
     pub http: HttpConfig,
     pub dns: DnsConfig,
     /// Flows by their headers alone: nothing is recognised, no parser sees a byte.
@@ -99,6 +101,7 @@ impl Default for HttpConfig {
 impl Default for AppConfig {
     fn default() -> Self {
         AppConfig {
+            seed: 0,
             http: HttpConfig::default(),
             dns: DnsConfig::default(),
             off: false,

@@ -28,7 +28,7 @@ pub use stats::Stats;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::app::{AppLayer, FlowApp};
+use crate::app::{AppConfig, AppLayer, FlowApp};
 use crate::detect::queue::Decision;
 use crate::detect::{Detector, FlowDetect, RuleSet};
 use crate::event::{EventSink, Verdict};
@@ -122,7 +122,8 @@ impl Engine {
     pub fn new(cfg: Config, rules: Arc<RuleSet>) -> Self {
         let max_flows = cfg.flow.max_flows;
         let app_off = cfg.app.off;
-        let mut app = AppLayer::new(cfg.app);
+        let app = AppConfig { seed: cfg.secret.word(*b"parsers "), ..cfg.app };
+        let mut app = AppLayer::new(app);
         app.set_wanted(rules.wanted());
         app.set_ruled(!rules.is_empty());
         Engine {

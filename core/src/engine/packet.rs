@@ -655,8 +655,12 @@ impl Engine {
         self.detect.packet(&cx, Some(&mut fcx), &mut self.app_pool);
         let changed = TX_CHANGED << dir.ix();
         if hot.flags & changed != 0 {
-            let mut run =
-                TxInspection { detect: &mut self.detect, app: &mut self.app, pool: &mut self.app_pool };
+            let mut run = TxInspection {
+                detect: &mut self.detect,
+                app: &mut self.app,
+                pool: &mut self.app_pool,
+                visits: &mut self.stats.tx_visits,
+            };
             if let Some(due) = run.all(st, (hot, start), &cx) {
                 let hot = self.flows.hot_mut(ix);
                 hot.flags = hot.flags & !changed | due;

@@ -52,6 +52,8 @@ pub struct Stats {
     /// Flows by protocol of the registry, and transactions.
     pub app_flows: [u64; PROTOS],
     pub app_txs: [u64; PROTOS],
+    /// Times that rules or reports looked at a transaction.
+    pub tx_visits: u64,
     /// Flows whose parser gave up, over TCP and over UDP, by protocol of the registry.
     pub app_errors: [[u64; PROTOS]; 2],
     /// Exception policies applied, by target ([`flow::exception_target`]) and policy.
@@ -105,6 +107,7 @@ impl Default for Stats {
             rst: 0,
             app_flows: [0; PROTOS],
             app_txs: [0; PROTOS],
+            tx_visits: 0,
             app_errors: [[0; PROTOS]; 2],
             exceptions: [[0; ExceptionPolicy::COUNT]; flow::exception_target::COUNT],
             alerts: 0,
@@ -187,6 +190,7 @@ impl Stats {
             (&mut self.stream.invalid_checksum, o.stream.invalid_checksum),
             (&mut self.stream.urgent_oob, o.stream.urgent_oob),
             (&mut self.stream.depth_reached, o.stream.depth_reached),
+            (&mut self.tx_visits, o.tx_visits),
             (&mut self.detect.alerts, o.detect.alerts),
             (&mut self.detect.suppressed, o.detect.suppressed),
             (&mut self.detect.regex_limits, o.detect.regex_limits),

@@ -16,6 +16,7 @@ pub(super) struct TxInspection<'a> {
     pub(super) detect: &'a mut Detector,
     pub(super) app: &'a mut AppLayer,
     pub(super) pool: &'a mut BytePool,
+    pub(super) visits: &'a mut u64,
 }
 
 impl TxInspection<'_> {
@@ -36,6 +37,7 @@ impl TxInspection<'_> {
         let mut fcx = FlowCx { app: owner, ..FlowCx::of(hot, start, &st.app, &mut st.detect) };
         let mut due = 0;
         while let Some(idx) = parser.take_changed(state, Queue::Inspect(cx.dir)) {
+            *self.visits += 1;
             let c = parser.common(idx);
             let tx = TxRef { proto: owner, idx, id: c.id };
             if c.is_dirty(cx.dir) {
@@ -79,7 +81,12 @@ impl Engine {
             ..PacketCx::of(pkt, dir)
         };
         let (hot, start) = (self.flows.hot(ix), self.flows.cold(ix).start);
-        let mut run = TxInspection { detect: &mut self.detect, app: &mut self.app, pool: &mut self.app_pool };
+        let mut run = TxInspection {
+            detect: &mut self.detect,
+            app: &mut self.app,
+            pool: &mut self.app_pool,
+            visits: &mut self.stats.tx_visits,
+        };
         let due = run.all(&mut self.state[ix.0 as usize], (hot, start), &cx);
         self.flows.hot_mut(ix).flags |= due.unwrap_or(0);
         self.settle(pkt, seen.root, dir, Some(ix), sink);
@@ -136,6 +143,7 @@ impl Engine {
             let Some(tx) = next else { break };
             at = if all { parser.next_tx(state, next) } else { None };
             let c = *parser.common(tx);
+            self.stats.tx_visits += 1;
             if c.events & !c.events_reported != 0 {
                 self.tx_anomalies(ix, pkt, dir, owner, tx, sink);
             }

@@ -49,7 +49,7 @@ pub(super) fn write(own: &Stream, pool: &BytePool, out: &mut dyn Fields) {
     for (dir, key) in [(Dir::ToServer, "request"), (Dir::ToClient, "response")] {
         out.begin_object(key);
         let mut open = false;
-        for set in own.list.all(pool, T_SETTING + dir.ix() as u8) {
+        for set in own.frames.all(pool, T_SETTING + dir.ix() as u8) {
             if !open {
                 out.begin_array("settings");
                 open = true;

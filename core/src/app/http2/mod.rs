@@ -5,12 +5,14 @@ mod buffers;
 mod hpack;
 mod huffman;
 mod log;
+mod streams;
 
 use alloc::vec::Vec;
 
 use self::buffers::*;
 use self::hpack::{Item, Table};
 use self::huffman::Decoder;
+use self::streams::Streams;
 use super::entries::Entries;
 use super::file::NewFile;
 use super::hosted::{Protocol, Transactions, make};
@@ -32,7 +34,11 @@ const BLOCK_MAX: usize = 64 << 10;
 /// Bytes of a body that `file.data` sees.
 const BODY_MAX: usize = 100 << 10;
 /// Live streams of a flow (`app-layer.protocols.http2.max-streams`).
-const STREAMS_MAX: u64 = 4096;
+const STREAMS_MAX: usize = 4096;
+/// Header fields of a direction, trailers included: what rules and records walk.
+const FIELDS_MAX: u16 = 512;
+/// Numbers kept of a stream's frames (types, errors, windows, settings).
+const NUMBERS_MAX: u16 = 256;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -74,7 +80,12 @@ const T_SETTING: u8 = 12;
 #[derive(Debug, Default)]
 pub struct Stream {
     id: u32,
+    /// Header fields and sizes of the table.
     list: Entries,
+    fields: [u16; 2],
+    /// What frames said, apart from the fields, so that frames cannot crowd them out.
+    frames: Entries,
+    numbers: u16,
     /// File number + 1, per direction.
     file: [u32; 2],
     body: [PBuf; 2],
@@ -83,7 +94,15 @@ pub struct Stream {
 
 impl Stream {
     fn number(&mut self, pool: &mut BytePool, tag: u8, dir: Dir, v: u32) {
-        self.list.push(pool, tag + dir.ix() as u8, &v.to_le_bytes());
+        self.frame_value(pool, tag, dir, &v.to_le_bytes());
+    }
+
+    /// Notes what a frame said; beyond [`NUMBERS_MAX`] nothing.
+    fn frame_value(&mut self, pool: &mut BytePool, tag: u8, dir: Dir, value: &[u8]) {
+        if self.numbers < NUMBERS_MAX {
+            self.numbers += 1;
+            self.frames.push(pool, tag + dir.ix() as u8, value);
+        }
     }
 
     /// Fields of a direction.
@@ -103,7 +122,7 @@ impl Stream {
     }
 
     fn numbers<'a>(&self, pool: &'a BytePool, tag: u8, dir: Dir) -> impl Iterator<Item = u32> + use<'a> {
-        self.list.all(pool, tag + dir.ix() as u8).filter_map(|e| e.try_into().ok().map(u32::from_le_bytes))
+        self.frames.all(pool, tag + dir.ix() as u8).filter_map(|e| e.try_into().ok().map(u32::from_le_bytes))
     }
 }
 
@@ -129,7 +148,7 @@ struct Side {
 #[derive(Debug, Default)]
 pub struct State {
     sides: [Side; 2],
-    live: u64,
+    open: Streams,
 }
 
 /// The parser.
@@ -143,18 +162,24 @@ type Flow<'a> = Transactions<'a, Stream>;
 
 fn stream(s: &mut State, flow: &mut Flow<'_>, id: u32, dir: Dir, cx: &mut AppCx<'_>) -> Option<TxIdx> {
     if id != 0 {
-        let found = flow.oldest(|t| t.own.id == id && !t.common.both_reached(COMPLETE));
+        let found = s.open.get(cx.pool, id, cx.cfg.seed);
         if found.is_some() {
             return found;
         }
-        if s.live >= STREAMS_MAX {
+        if s.open.len() >= STREAMS_MAX {
             flow.raise(EV_STREAMS, dir, cx.now);
             return None;
         }
     }
     let tx = flow.open(cx.now)?;
     flow.get(tx).own.id = id;
-    s.live += 1;
+    if id != 0 && !s.open.insert(cx.pool, id, tx, cx.cfg.seed) {
+        // It cannot be found again: what there is of it is all there will be.
+        let c = &mut flow.get(tx).common;
+        c.advance_both(COMPLETE);
+        c.raise(EV_STREAMS, dir);
+        return None;
+    }
     Some(tx)
 }
 
@@ -166,7 +191,7 @@ fn end_side(s: &mut State, t: &mut Tx<Stream>, dir: Dir, cx: &mut AppCx<'_>) {
             cx.files.close(f, false);
         }
         if t.common.both_reached(COMPLETE) {
-            s.live = s.live.saturating_sub(1);
+            s.open.remove(cx.pool, t.own.id, cx.cfg.seed);
         }
     }
 }
@@ -247,7 +272,7 @@ impl Http2 {
             }
             SETTINGS => {
                 for set in body.chunks_exact(6) {
-                    t.own.list.push(cx.pool, T_SETTING + d as u8, set);
+                    t.own.frame_value(cx.pool, T_SETTING, dir, set);
                 }
                 if !body.len().is_multiple_of(6) {
                     t.common.raise(EV_LENGTH, dir);
@@ -280,12 +305,17 @@ impl Http2 {
         self.copy.clear();
         self.copy.extend(block.get(cx.pool).iter().take(BLOCK_MAX));
         let own = &mut t.own;
-        let mut broken = false;
+        let (mut broken, mut crowded) = (false, false);
         let mut each = |item: Item, text: &[u8], pool: &mut BytePool| match item {
             Item::Field(n) => {
                 let text = text.get(..8192).unwrap_or(text);
                 let n = (n.min(text.len()) as u16).to_le_bytes();
-                own.list.push_parts(pool, T_FIELD + dir.ix() as u8, [&n[..], text]);
+                if own.fields[dir.ix()] < FIELDS_MAX {
+                    own.fields[dir.ix()] += 1;
+                    own.list.push_parts(pool, T_FIELD + dir.ix() as u8, [&n[..], text]);
+                } else {
+                    crowded = true;
+                }
             }
             Item::Size(v) => own.number(pool, T_SIZE, dir, u32::try_from(v).unwrap_or(u32::MAX)),
             Item::Broken => broken = true,
@@ -294,6 +324,9 @@ impl Http2 {
         block.free(cx.pool);
         if broken {
             t.common.raise(EV_HEADER, dir);
+        }
+        if crowded {
+            t.common.raise(EV_LIMIT, dir);
         }
         let c = &mut t.common;
         c.advance(dir, HEADERS_DONE);
@@ -439,12 +472,20 @@ impl Protocol for Http2 {
 
     fn free(own: &mut Stream, pool: &mut BytePool) {
         own.list.free(pool);
+        own.frames.free(pool);
         for b in &mut own.body {
             b.free(pool);
         }
     }
 
+    fn forget(s: &mut State, tx: &Tx<Stream>, cx: &mut AppCx<'_>) {
+        if !tx.common.both_reached(COMPLETE) {
+            s.open.remove(cx.pool, tx.own.id, cx.cfg.seed);
+        }
+    }
+
     fn close(s: &mut State, cx: &mut AppCx<'_>) {
+        s.open.free(cx.pool);
         for side in &mut s.sides {
             side.table.free(cx.pool);
             side.block.free(cx.pool);
