@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use tidegate_core::detect::RuleSet;
 use tidegate_core::rules::{
-    Classification, Env, References, Refusal, Reputation, SetStore, Vars, drop_duplicates, parse_source,
-    reputation::parse_categories, threshold_file,
+    Classification, Env, References, Refusal, Reputation, SetStore, Vars, dataset, drop_duplicates,
+    parse_source, reputation::parse_categories, threshold_file,
 };
 
 use crate::config::Settings;
@@ -160,7 +160,7 @@ pub fn load_sources(from: &[Source], s: &Settings, data_dir: Option<&Path>) -> R
         }
         Err(last)
     };
-    let mut sets = SetStore::default();
+    let mut sets = configured_sets(s)?;
     let mut env = Env::new(&vars, &classes, &references, &reputation, &mut loader, &mut sets);
     let (mut rules, mut no, mut warn, mut no_limits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (i, f) in sources.iter().enumerate() {
@@ -211,8 +211,46 @@ pub fn load_sources(from: &[Source], s: &Settings, data_dir: Option<&Path>) -> R
         text: e.reason.clone(),
     }));
     let loaded = read - set.refused().len();
-    let warnings = warn.iter().chain(&no_limits).map(refused).collect();
+    let warnings = warn.iter().map(refused).collect();
+    for r in no_limits.iter().map(refused) {
+        let file = sources.get(r.file as usize).map(|p| p.display().to_string()).unwrap_or_default();
+        let sid = r.sid.map(|s| format!("sid {s}: ")).unwrap_or_default();
+        notes.push(format!("{file}:{}:{}: {sid}{}; the limit is not set", r.line, r.column, r.text));
+    }
     Ok(Loaded { set, sets, sources, loaded, refused: all, skipped, warnings, notes, took: start.elapsed() })
+}
+
+/// The datasets of the configuration, which rules use by name.
+fn configured_sets(s: &Settings) -> Result<SetStore, String> {
+    let mut sets = SetStore::default();
+    for d in &s.datasets.sets {
+        let wrong =
+            |f: &Path, e: &dyn std::fmt::Display| format!("datasets.{}: {}: {e}", d.name, f.display());
+        let text = match (d.load.as_ref(), d.state.as_ref()) {
+            (Some(f), _) => std::fs::read(f).map_err(|e| wrong(f, &e))?,
+            (None, Some(f)) => match std::fs::read(f) {
+                Ok(text) => text,
+                // A state file comes into being when it is saved.
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+                Err(e) => return Err(wrong(f, &e)),
+            },
+            (None, None) => Vec::new(),
+        };
+        let save = d.save.as_ref().or(d.state.as_ref()).map(|f| f.display().to_string());
+        let source = dataset::Source {
+            kind: d.kind,
+            reputation: false,
+            format: dataset::Format::Csv,
+            json: &dataset::JsonKeys::default(),
+            save: save.as_deref(),
+            memcap: d.memcap,
+            hashsize: d.hashsize,
+        };
+        let from = d.load.as_ref().or(d.state.as_ref());
+        let from = from.map_or_else(|| PathBuf::from(&d.name), Clone::clone);
+        sets.add(&d.name, &source, &text).map_err(|e| wrong(&from, &e))?;
+    }
+    Ok(sets)
 }
 
 /// The list named in the configuration, else the one that lies beside the rules. A named one that is not there is

@@ -148,3 +148,100 @@ fn memory_that_the_machine_has_not_is_an_error() {
     assert_eq!(o.status.code(), Some(1));
     assert!(said(&o).contains("--memory 99999gb: this machine has"), "{}", said(&o));
 }
+
+const YAML: &str = "%YAML 1.1
+---
+sensor-name: deck-7
+totally: {unknown: 1}
+decoder: {vntag: {enabled: yes}}
+flow: {memcap: 1gb, memcap-policy: drop-packet}
+livedev: {use-for-tracking: yes}
+threshold-file: limits.config
+outputs:
+  - eve-log: {enabled: yes, types: [flow, alert, nfs, {frobnicate: {a: 1}}]}
+  - stats: {enabled: yes, filename: stats.log}
+  - pcap-log: {enabled: no}
+  - file-store: {enabled: yes, dir: x}
+";
+
+/// What has no effect is told, each with the reason, and is an error with `--strict`.
+#[test]
+fn settings_without_effect_are_told() {
+    let p = Place::new("told", &traffic::everything().frames);
+    let yaml = p.write("c.yaml", YAML);
+    p.write(
+        "limits.config",
+        "suppress gen_id 1, sig_id 1\nevent_filter gen_id 1, sig_id 2, type sometimes\n",
+    );
+    let rules = p.write("r.rules", "alert tcp any any -> any any (msg:\"x\"; content:\"x\"; sid:1;)\n");
+    let o = p.run(&["-c", text(&yaml), "-S", text(&rules)]);
+    let e = said(&o);
+    assert!(o.status.success(), "{e}");
+    for told in [
+        "ignored setting: totally (not a setting here)",
+        "ignored setting: decoder.vntag.enabled (VN-Tags are not decoded)",
+        "ignored setting: flow.memcap-policy (what finds no room is counted and not ruled on)",
+        "ignored setting: outputs.0.eve-log.types: nfs, frobnicate (no such events here)",
+        "ignored setting: outputs.1.stats (counters are in eve.json, with `stats` among its types)",
+        "ignored setting: outputs.3.file-store (files are not stored; their hashes are in `fileinfo` records)",
+        "limits.config:2:",
+    ] {
+        assert!(e.contains(told), "{told}\n---\n{e}");
+    }
+    for silent in ["pcap-log", "livedev", "sensor-name"] {
+        assert!(!e.contains(silent), "{silent}\n---\n{e}");
+    }
+    let eve = std::fs::read_to_string(p.at("out/eve.json")).unwrap();
+    assert!(eve.lines().all(|l| l.ends_with(r#","host":"deck-7"}"#)), "{}", &eve[..400]);
+    let o = p.run(&["-c", text(&yaml), "-S", text(&rules), "--strict"]);
+    assert_eq!(o.status.code(), Some(1));
+    assert!(said(&o).contains("settings have no effect, and --strict is given: totally"), "{}", said(&o));
+    // The built-in configuration means all that it says.
+    assert!(p.run(&["--strict"]).status.success());
+    let only_limits = p.write("d.yaml", "threshold-file: limits.config\n");
+    let o = p.run(&["-c", text(&only_limits), "-S", text(&rules), "--strict"]);
+    assert!(o.status.code() == Some(1) && said(&o).contains("limits.config:"), "{}", said(&o));
+}
+
+#[test]
+fn wrong_values_name_their_setting_and_what_is_valid() {
+    let p = Place::new("wrong", &[]);
+    for (set, what) in [
+        ("stream.midstream=perhaps", "stream.midstream: `perhaps` is neither yes nor no"),
+        ("flow.hash-size=-5", "flow.hash-size: `-5` is not a number in range"),
+        ("vars.address-groups.HOME_NET=[10.0.0.0/99]", "vars.address-groups.HOME_NET: "),
+        ("outputs.1.eve-log.filetype=redis", "outputs.1.eve-log.filetype: `redis` is not supported"),
+    ] {
+        let o = p.run(&["--set", set]);
+        assert_eq!(o.status.code(), Some(1), "{set}");
+        assert!(said(&o).contains(what), "{}", said(&o));
+    }
+    let yaml = p.write("c.yaml", "stream:\n  reassembly:\n    depth: lots\n");
+    let o = p.run(&["-c", text(&yaml)]);
+    assert!(said(&o).contains("c.yaml:3: stream.reassembly.depth: `lots` is not a size"), "{}", said(&o));
+}
+
+/// Datasets of the configuration are there for rules that name them alone.
+#[test]
+fn datasets_of_the_configuration_are_used() {
+    let p = Place::new("datasets", &traffic::everything().frames);
+    // base64 of "/secret".
+    p.write("uris.lst", "L3NlY3JldA==\n");
+    let yaml = p.write("c.yaml", "datasets:\n  uris: {type: string, load: uris.lst}\n");
+    let rules = p.write(
+        "r.rules",
+        "alert http any any -> any any (msg:\"x\"; http.uri; dataset:isnotset,uris; sid:1;)\n",
+    );
+    let o = p.run(&["-c", text(&yaml), "-S", text(&rules), "--strict", "--init-errors-fatal"]);
+    assert!(o.status.success(), "{}", said(&o));
+    let yaml = p.write("d.yaml", "datasets:\n  uris: {type: names, load: uris.lst}\n");
+    let o = p.run(&["-c", text(&yaml)]);
+    assert!(
+        said(&o).contains("d.yaml:2: datasets.uris.type: `names` is none of string, md5"),
+        "{}",
+        said(&o)
+    );
+    let yaml = p.write("e.yaml", "datasets:\n  uris: {type: string, load: gone.lst}\n");
+    let o = p.run(&["-c", text(&yaml)]);
+    assert!(said(&o).contains("datasets.uris: gone.lst: No such file"), "{}", said(&o));
+}

@@ -77,10 +77,10 @@ unsafe fn change(p: *mut tg_settings, f: impl FnOnce(&mut Said)) -> Res {
     // SAFETY: as above.
     let mut s = unsafe { handle::enter_mut::<Holder>(p) }?;
     let mut next = s.0.clone();
-    let known = next.read(false)?.ignored;
+    let known = next.read(false)?.without_effect();
     f(&mut next);
-    for path in next.read(false)?.ignored.iter().filter(|p| !known.contains(p)) {
-        say(tg_log_level::TG_LOG_WARNING, &format!("there is no setting {path} here"));
+    for told in next.read(false)?.without_effect().iter().filter(|t| !known.contains(t)) {
+        say(tg_log_level::TG_LOG_WARNING, &format!("ignored setting: {told}"));
     }
     s.0 = next;
     Ok(())

@@ -16,7 +16,8 @@ thread_local! {
 }
 
 fn config() -> Config {
-    SETTINGS.with(|s| s.engine(Mode { ips: false, ignore_checksums: true, memory: 2 << 20, secret: CAPTURES }))
+    SETTINGS
+        .with(|s| s.engine(Mode { ips: false, ignore_checksums: true, memory: 2 << 20, secret: CAPTURES }))
 }
 
 fuzz_target!(|data: &[u8]| {

@@ -98,7 +98,8 @@ fn records(port: u16, messages: &[(usize, &[u8])], cuts: &[usize]) -> Vec<String
 }
 
 fn config() -> Config {
-    SETTINGS.with(|s| s.engine(Mode { ips: false, ignore_checksums: true, memory: 2 << 20, secret: CAPTURES }))
+    SETTINGS
+        .with(|s| s.engine(Mode { ips: false, ignore_checksums: true, memory: 2 << 20, secret: CAPTURES }))
 }
 
 fuzz_target!(|data: &[u8]| {

@@ -565,10 +565,10 @@ impl Engine {
                 seen.app_error = self.apply_exception(ix, self.app_error, DropReason::AppLayerError);
             }
         }
-        if fed.decided {
-            if let Some(p) = self.state[ix.0 as usize].app.proto.index() {
-                self.stats.app_flows[p] += 1;
-            }
+        if fed.decided
+            && let Some(p) = self.state[ix.0 as usize].app.proto.index()
+        {
+            self.stats.app_flows[p] += 1;
         }
         if fed.events & !self.state[ix.0 as usize].app_events != 0 {
             self.layer_anomalies(ix, pkt, dir, fed, seen, sink);

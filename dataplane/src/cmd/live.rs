@@ -43,15 +43,14 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
     let config = args.config.as_deref().filter(|c| *c != std::path::Path::new("/dev/null"));
     let mut settings = Settings::load(config, &over).map_err(|e| e.to_string())?;
     settings.pcap_checksums = settings.pcap_checksums.or_asked(args.checksums.as_deref());
-    if !settings.ignored.is_empty() && !args.quiet {
-        eprintln!("ignored settings: {}", settings.ignored.join(", "));
-    }
+    super::settings_without_effect(&settings, args.strict, args.quiet)?;
     if !args.filter.join(" ").trim().is_empty() {
         return Err("a filter works on captures only".into());
     }
     let memory = super::memory::parse(&args.memory, u64::from(args.live.workers))?;
     let files = rule_files(args, &settings)?;
     let loaded = load::load(&files, &settings, args.data_dir.as_deref())?;
+    super::notes(&loaded, args.strict)?;
     tell_refusals(&loaded, args);
     if args.init_errors_fatal && !loaded.refused.is_empty() {
         return Err(format!("{} rules were refused, and --init-errors-fatal is given", loaded.refused.len()));

@@ -14,6 +14,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::Settings;
+
 /// Exit code for input that is wrong: a capture that cannot be read, a configuration that cannot be understood.
 pub const WRONG_INPUT: u8 = 1;
 
@@ -35,6 +37,32 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::ControlSweeper { path } => {
             crate::live::control::sweep(&path, &mut std::io::stdin().lock());
             ExitCode::SUCCESS
+        }
+    }
+}
+
+/// Tells which settings have no effect; with `strict` that is an error.
+fn settings_without_effect(s: &Settings, strict: bool, quiet: bool) -> Result<(), String> {
+    if strict {
+        return s.strict().map_err(|e| e.to_string());
+    }
+    if !quiet {
+        s.without_effect().iter().for_each(|t| eprintln!("ignored setting: {t}"));
+    }
+    Ok(())
+}
+
+/// Tells what was done without while rules were loaded; with `strict` that is an error.
+fn notes(l: &crate::load::Loaded, strict: bool) -> Result<(), String> {
+    match l.notes.first() {
+        Some(first) if strict => {
+            let more = l.notes.len() - 1;
+            let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+            Err(format!("{first}{more}, and --strict is given"))
+        }
+        _ => {
+            l.notes.iter().for_each(|n| eprintln!("{n}"));
+            Ok(())
         }
     }
 }
@@ -105,6 +133,9 @@ pub struct RunArgs {
     /// Change one setting: --set stream.midstream=true
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
+    /// Refuse to run when a setting is unknown or has no effect here, or a limit of threshold.config cannot be set
+    #[arg(long)]
+    pub strict: bool,
     /// Accepted for compatibility: there is one way to run
     #[arg(long, value_name = "MODE")]
     pub runmode: Option<String>,
@@ -297,6 +328,9 @@ pub struct CheckArgs {
     /// Folder for files that rules name by relative paths
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Fail when a setting is unknown or has no effect here
+    #[arg(long)]
+    pub strict: bool,
     /// Counts only: not every refused rule, and no fast patterns
     #[arg(long)]
     pub brief: bool,

@@ -81,9 +81,7 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
     let config = args.config.as_deref().filter(|c| *c != Path::new("/dev/null"));
     let mut settings = Settings::load(config, &over).map_err(|e| e.to_string())?;
     settings.pcap_checksums = settings.pcap_checksums.or_asked(args.checksums.as_deref());
-    if !settings.ignored.is_empty() && !args.quiet {
-        eprintln!("ignored settings: {}", settings.ignored.join(", "));
-    }
+    super::settings_without_effect(&settings, args.strict, args.quiet)?;
     if !settings.block_lists.is_empty() && !args.quiet {
         eprintln!("block-lists: they hold back live traffic; captures are read without them");
     }
@@ -96,7 +94,7 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
     let folder = source.is_dir();
 
     let loaded = load::load(&rule_files(args, &settings)?, &settings, args.data_dir.as_deref())?;
-    loaded.notes.iter().for_each(|n| eprintln!("{n}"));
+    super::notes(&loaded, args.strict)?;
     tell_refusals(&loaded, args);
     if args.init_errors_fatal && !loaded.refused.is_empty() {
         return Err(format!("{} rules were refused, and --init-errors-fatal is given", loaded.refused.len()));

@@ -1,6 +1,9 @@
 //! Settings of the outputs: the `outputs` list goes in, one [`EveSettings`] per `eve-log` and the settings of
 //! the line logs come out.
 
+use tidegate_core::app::ProtoDef;
+use tidegate_core::app::registry::PROTOCOLS;
+
 use super::yaml::{ConfigError, Node};
 
 /// All outputs asked for.
@@ -9,29 +12,18 @@ pub struct Outputs {
     pub eve: Vec<EveSettings>,
     /// `fast.log`: file name, when enabled.
     pub fast: Option<String>,
-    /// `stats.log`: file name, when enabled.
-    pub stats_log: Option<String>,
-    /// `file-store`, when enabled.
-    pub file_store: Option<FileStore>,
+    /// `file-store` is on: files are not stored, but their SHA-256 is in `fileinfo` records.
+    pub sha256: bool,
+    /// Outputs and event types that do not exist here, each with the reason.
+    pub unknown: Vec<String>,
 }
 
 impl Outputs {
     /// Whether an output tells of transactions, files or anomalies by themselves (alerts tell of them as well).
     pub fn show_transactions(&self) -> bool {
         let shows = |e: &EveSettings| !e.records.is_empty() || e.files.is_some() || e.anomaly.is_some();
-        self.file_store.is_some() || self.eve.iter().any(shows)
+        self.sha256 || self.eve.iter().any(shows)
     }
-}
-
-#[derive(Clone, Debug)]
-pub struct FileStore {
-    /// Folder below the log folder.
-    pub dir: String,
-    /// Store every file, not only those that a `filestore` rule names.
-    pub force: bool,
-    /// Bytes of a stream searched for files; 0: no limit.
-    pub stream_depth: Option<u64>,
-    pub write_fileinfo: bool,
 }
 
 /// One `eve-log`.
@@ -134,7 +126,6 @@ pub struct DropSettings {
 
 #[derive(Clone, Debug, Default)]
 pub struct FilesSettings {
-    pub force_magic: bool,
     pub md5: bool,
     pub sha1: bool,
     pub sha256: bool,
@@ -170,8 +161,6 @@ pub struct RecordSettings {
     pub dns_formats: [bool; 2],
     /// `dns: version`.
     pub version: Option<u8>,
-    /// `mqtt: string-log-limit`.
-    pub string_limit: Option<usize>,
     pub xff: Option<Xff>,
 }
 
@@ -198,47 +187,52 @@ impl Outputs {
         let Some(list) = root.child("outputs") else { return Ok(out) };
         for (name, n) in list.named_items() {
             // As in Suricata, an output without `enabled` is on only when it is the event log.
-            let on = n.flag("enabled");
+            let on = n.flag("enabled")?;
             match name {
-                "eve-log" if on != Some(false) => out.eve.push(EveSettings::read(n)?),
+                "eve-log" if on != Some(false) => {
+                    let e = EveSettings::read(root, n, &mut out.unknown)?;
+                    out.eve.push(e);
+                }
                 "fast" if on == Some(true) => {
                     out.fast = Some(n.text("filename").unwrap_or("fast.log").to_string());
                     n.child("append");
                 }
-                "stats" if on == Some(true) => {
-                    out.stats_log = Some(n.text("filename").unwrap_or("stats.log").to_string());
+                _ if on == Some(true) || (on.is_none() && n.children.is_empty()) => {
+                    let why = match name {
+                        "stats" => "counters are in eve.json, with `stats` among its types",
+                        "file-store" => "files are not stored; their hashes are in `fileinfo` records",
+                        _ => "no such output here",
+                    };
+                    out.sha256 |= name == "file-store";
+                    out.unknown.push(format!("{} ({why})", n.path_as(name)));
                     n.accept();
                 }
-                "file-store" if on == Some(true) => {
-                    n.child("version");
-                    n.child("max-open-files");
-                    out.file_store = Some(FileStore {
-                        dir: n.text("dir").unwrap_or("filestore").to_string(),
-                        force: n.flag("force-filestore").unwrap_or(false),
-                        stream_depth: n.size("stream-depth")?,
-                        write_fileinfo: n.flag("write-fileinfo").unwrap_or(false),
-                    });
-                }
                 // Switched off: nothing in it matters, so nothing in it is worth telling.
-                _ if on == Some(false) => n.accept(),
-                _ => {}
+                _ => n.accept(),
             }
         }
         Ok(out)
     }
 }
 
-fn xff(n: &Node) -> Option<Xff> {
-    let x = n.child("xff")?;
-    if !x.flag("enabled").unwrap_or(false) {
+fn xff(n: &Node) -> Result<Option<Xff>, ConfigError> {
+    let Some(x) = n.child("xff") else { return Ok(None) };
+    if !x.flag("enabled")?.unwrap_or(false) {
         x.accept();
-        return None;
+        return Ok(None);
     }
-    Some(Xff {
+    Ok(Some(Xff {
         header: x.text("header").unwrap_or("X-Forwarded-For").to_string(),
-        overwrite: x.text("mode").is_some_and(|m| m.eq_ignore_ascii_case("overwrite")),
-        forward: x.text("deployment").is_some_and(|m| m.eq_ignore_ascii_case("forward")),
-    })
+        overwrite: x.one_of("mode", &["extra-data", "overwrite"])? == Some("overwrite"),
+        forward: x.one_of("deployment", &["reverse", "forward"])? == Some("forward"),
+    }))
+}
+
+/// Whether an event type is a protocol's, as the settings or as records name it.
+fn is_record(name: &str) -> bool {
+    let written = |d: &ProtoDef| d.parser.is_some() && !d.record.is_empty();
+    let same = |d: &ProtoDef| d.record == name || name.replace('-', "_") == d.record || d.name == name;
+    PROTOCOLS.iter().any(|d| written(d) && same(d))
 }
 
 impl EveSettings {
@@ -264,55 +258,58 @@ impl EveSettings {
         }
     }
 
-    fn read(n: &Node) -> Result<EveSettings, ConfigError> {
+    fn read(root: &Node, n: &Node, unknown: &mut Vec<String>) -> Result<EveSettings, ConfigError> {
         let mut e = EveSettings::empty(n.text("filename").unwrap_or("eve.json"));
-        if let Some(kind) = n.text("filetype")
-            && !matches!(kind, "regular" | "file")
+        if let Some(f) = n.child("filetype")
+            && let Some(kind) = f.val.as_deref().filter(|k| !matches!(*k, "regular" | "file"))
         {
-            return Err(ConfigError::Value {
-                key: "eve-log.filetype".into(),
-                what: format!("`{kind}` is not supported; this program writes regular files"),
-            });
+            return Err(f.wrong(format!("`{kind}` is not supported; this program writes regular files")));
         }
-        e.metadata = n.flag("metadata").unwrap_or(true);
-        e.ethernet = n.flag("ethernet").unwrap_or(false);
-        e.community_id = n.flag("community-id").unwrap_or(false);
+        e.metadata = n.flag("metadata")?.unwrap_or(true);
+        e.ethernet = n.flag("ethernet")?.unwrap_or(false);
+        e.community_id = n.flag("community-id")?.unwrap_or(false);
         e.community_id_seed = n.number("community-id-seed")?.unwrap_or(0);
-        e.pcap_file = n.flag("pcap-file");
-        e.sensor_name = n.text("sensor-name").map(str::to_string);
-        e.xff = xff(n);
+        e.pcap_file = n.flag("pcap-file")?;
+        e.sensor_name = n.text("sensor-name").or(root.text("sensor-name")).map(str::to_string);
+        e.xff = xff(n)?;
         let Some(types) = n.child("types") else { return Ok(e) };
+        let mut strange = Vec::new();
         for (name, t) in types.named_items() {
-            if t.flag("enabled") == Some(false) {
+            if t.flag("enabled")? == Some(false) {
                 t.accept();
                 continue;
             }
             match name {
                 "alert" => e.alert = Some(AlertSettings::read(t)?),
-                "anomaly" => e.anomaly = Some(AnomalySettings::read(t)),
+                "anomaly" => e.anomaly = Some(AnomalySettings::read(t)?),
                 "drop" => {
                     e.drop = Some(DropSettings {
-                        alerts: t.flag("alerts").unwrap_or(false),
-                        all_flows: t.text("flows").is_some_and(|f| f.eq_ignore_ascii_case("all")),
-                        verdict: t.flag("verdict").unwrap_or(false),
+                        alerts: t.flag("alerts")?.unwrap_or(false),
+                        all_flows: t.one_of("flows", &["start", "all"])? == Some("all"),
+                        verdict: t.flag("verdict")?.unwrap_or(false),
                     });
                 }
-                "files" => e.files = Some(FilesSettings::read(t)),
+                "files" => e.files = Some(FilesSettings::read(t)?),
                 "stats" => {
-                    t.child("threads");
-                    t.child("deltas");
                     e.stats = Some(StatsSettings {
-                        totals: t.flag("totals").unwrap_or(true),
-                        null_values: t.flag("null-values").unwrap_or(true),
+                        totals: t.flag("totals")?.unwrap_or(true),
+                        null_values: t.flag("null-values")?.unwrap_or(true),
                     });
                 }
                 "flow" => {
                     e.flow =
-                        Some(FlowSettings { exception_policy: t.flag("exception-policy").unwrap_or(false) });
+                        Some(FlowSettings { exception_policy: t.flag("exception-policy")?.unwrap_or(false) });
                 }
                 "netflow" => e.netflow = true,
-                _ => e.records.push((name.to_string(), RecordSettings::read(t)?)),
+                _ if is_record(name) => e.records.push((name.to_string(), RecordSettings::read(name, t)?)),
+                _ => {
+                    strange.push(name);
+                    t.accept();
+                }
             }
+        }
+        if !strange.is_empty() {
+            unknown.push(format!("{}: {} (no such events here)", types.path, strange.join(", ")));
         }
         Ok(e)
     }
@@ -328,95 +325,83 @@ impl AlertSettings {
         let mut a = AlertSettings::default();
         // `metadata: no` switches all three groups; single ones are set below it.
         if let Some(m) = t.child("metadata") {
-            if let Some(on) = m.val.as_deref().and_then(super::yaml::truth) {
+            if let Some(on) = m.val.as_deref().map(|_| t.flag("metadata")).transpose()?.flatten() {
                 (a.app_layer, a.flow, a.rule_metadata) = (on, on, on);
             }
-            let set = |key, to: &mut bool| {
-                if let Some(v) = m.flag(key) {
-                    *to = v;
-                }
-            };
-            set("app-layer", &mut a.app_layer);
-            set("flow", &mut a.flow);
+            a.app_layer = m.flag("app-layer")?.unwrap_or(a.app_layer);
+            a.flow = m.flag("flow")?.unwrap_or(a.flow);
             if let Some(r) = m.child("rule") {
-                if let Some(v) = r.flag("metadata") {
+                if let Some(v) = r.flag("metadata")? {
                     a.rule_metadata = v;
                 }
-                a.rule_text = r.flag("raw").unwrap_or(false);
-                a.reference = r.flag("reference").unwrap_or(false);
+                a.rule_text = r.flag("raw")?.unwrap_or(false);
+                a.reference = r.flag("reference")?.unwrap_or(false);
             }
         }
         // Names of old configurations.
         for (key, to) in [("flow", &mut a.flow), ("app-layer", &mut a.app_layer)] {
-            if let Some(v) = t.flag(key) {
+            if let Some(v) = t.flag(key)? {
                 *to = v;
             }
         }
-        for old in ["http", "tls", "ssh", "smtp", "dnp3", "reference"] {
-            t.child(old);
-        }
-        a.payload = t.flag("payload").unwrap_or(false);
-        a.payload_printable = t.flag("payload-printable").unwrap_or(false);
-        a.payload_length = t.flag("payload-length").unwrap_or(false);
+        a.payload = t.flag("payload")?.unwrap_or(false);
+        a.payload_printable = t.flag("payload-printable")?.unwrap_or(false);
+        a.payload_length = t.flag("payload-length")?.unwrap_or(false);
         a.payload_buffer = t.size("payload-buffer-size")?.map_or(4096, |n| n.min(1 << 20) as usize);
-        a.packet = t.flag("packet").unwrap_or(false);
-        a.http_body = t.flag("http-body").unwrap_or(false);
-        a.http_body_printable = t.flag("http-body-printable").unwrap_or(false);
-        a.verdict = t.flag("verdict").unwrap_or(false);
-        a.tagged_packets = t.flag("tagged-packets").unwrap_or(true);
-        a.xff = xff(t);
+        a.packet = t.flag("packet")?.unwrap_or(false);
+        a.http_body = t.flag("http-body")?.unwrap_or(false);
+        a.http_body_printable = t.flag("http-body-printable")?.unwrap_or(false);
+        a.verdict = t.flag("verdict")?.unwrap_or(false);
+        a.tagged_packets = t.flag("tagged-packets")?.unwrap_or(true);
+        a.xff = xff(t)?;
         Ok(a)
     }
 }
 
 impl AnomalySettings {
-    fn read(t: &Node) -> Self {
-        AnomalySettings {
-            decode: t.flag("types.decode").unwrap_or(false),
-            stream: t.flag("types.stream").unwrap_or(false),
-            applayer: t.flag("types.applayer").unwrap_or(true),
-            packethdr: t.flag("packethdr").unwrap_or(false),
-        }
+    fn read(t: &Node) -> Result<Self, ConfigError> {
+        Ok(AnomalySettings {
+            decode: t.flag("types.decode")?.unwrap_or(false),
+            stream: t.flag("types.stream")?.unwrap_or(false),
+            applayer: t.flag("types.applayer")?.unwrap_or(true),
+            packethdr: t.flag("packethdr")?.unwrap_or(false),
+        })
     }
 }
 
 impl FilesSettings {
-    fn read(t: &Node) -> Self {
-        let mut f = FilesSettings {
-            force_magic: t.flag("force-magic").unwrap_or(false),
-            xff: xff(t),
-            ..Self::default()
-        };
+    fn read(t: &Node) -> Result<Self, ConfigError> {
+        let mut f = FilesSettings { xff: xff(t)?, ..Self::default() };
         if let Some(list) = t.child("force-hash") {
-            for (name, _) in list.named_items() {
+            for (name, n) in list.named_items() {
                 match name.to_ascii_lowercase().as_str() {
                     "md5" => f.md5 = true,
                     "sha1" => f.sha1 = true,
                     "sha256" => f.sha256 = true,
-                    _ => {}
+                    _ => return Err(n.wrong(format!("`{name}` is none of md5, sha1, sha256"))),
                 }
             }
         }
-        f.md5 |= t.flag("force-md5").unwrap_or(false);
-        f
+        f.md5 |= t.flag("force-md5")?.unwrap_or(false);
+        Ok(f)
     }
 }
 
 impl RecordSettings {
-    fn read(t: &Node) -> Result<Self, ConfigError> {
+    fn read(name: &str, t: &Node) -> Result<Self, ConfigError> {
         let list = |key: &str| -> Vec<String> {
             t.child(key)
                 .map(|l| l.named_items().map(|(n, _)| n.to_ascii_lowercase()).collect())
                 .unwrap_or_default()
         };
-        let dump = t.text("dump-all-headers").unwrap_or("");
+        let dump = t.one_of("dump-all-headers", &["none", "both", "request", "response"])?.unwrap_or("none");
         let formats = list("formats");
         Ok(RecordSettings {
-            extended: t.flag("extended").unwrap_or(false),
+            extended: t.flag("extended")?.unwrap_or(false),
             custom: list("custom"),
             dump_headers: [matches!(dump, "both" | "request"), matches!(dump, "both" | "response")],
-            requests: t.flag("requests").or(t.flag("query")).unwrap_or(true),
-            responses: t.flag("responses").or(t.flag("answer")).unwrap_or(true),
+            requests: t.flag("requests")?.or(t.flag("query")?).unwrap_or(true),
+            responses: t.flag("responses")?.or(t.flag("answer")?).unwrap_or(true),
             dns_types: list("types"),
             dns_formats: if formats.is_empty() {
                 [true, true]
@@ -424,13 +409,12 @@ impl RecordSettings {
                 ["detailed", "grouped"].map(|f| formats.iter().any(|x| x == f))
             },
             version: match t.number("version")? {
-                None if t.key == "dns" => {
+                None if name == "dns" => {
                     std::env::var("SURICATA_EVE_DNS_VERSION").ok().and_then(|v| v.parse().ok())
                 }
                 version => version,
             },
-            string_limit: t.size("string-log-limit")?.map(|n| n as usize),
-            xff: xff(t),
+            xff: xff(t)?,
         })
     }
 }

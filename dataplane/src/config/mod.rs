@@ -5,6 +5,7 @@ pub mod engine;
 pub mod eve;
 mod hosts;
 mod read;
+pub mod unheeded;
 pub mod yaml;
 
 use std::path::{Path, PathBuf};
@@ -52,12 +53,10 @@ pub struct Settings {
     /// `stats.enabled`; `stats.decoder-events`.
     pub stats: bool,
     pub stats_decoder_events: bool,
-    /// `ignore-unknown-requirements`-like leniency: unknown `requires` keywords skip the rule silently.
-    pub ignore_unknown_requirements: bool,
-    /// `detect.guess-applayer-tx`.
-    pub guess_applayer_tx: bool,
-    /// Settings in the files that nothing reads.
+    /// Settings in the files that nobody knows.
     pub ignored: Vec<String>,
+    /// Known settings that have no effect here, each with the reason: `PATH (why)`.
+    pub told: Vec<String>,
 }
 
 /// What to do about checksums of a capture.
@@ -91,20 +90,15 @@ pub struct Stream {
     /// `None`: auto (inline when packets can be dropped).
     pub inline: Option<bool>,
     pub checksum_validation: bool,
-    pub bypass: bool,
     /// Bytes reassembled per direction; 0: no limit.
     pub depth: u64,
-    pub memcap: u64,
-    pub reassembly_memcap: u64,
     pub max_synack_queued: u32,
     pub drop_invalid: bool,
     pub urgent: Urgent,
-    /// Bytes of out-of-band data handled before `urgent.oob-limit-policy` applies.
+    /// Bytes of out-of-band data handled.
     pub urgent_oob_limit: u32,
-    pub urgent_limit_policy: Urgent,
     pub toserver_chunk_size: u32,
     pub toclient_chunk_size: u32,
-    pub raw: bool,
 }
 
 /// What becomes of TCP urgent data.
@@ -120,18 +114,13 @@ pub enum Urgent {
 #[derive(Clone, Debug)]
 pub struct Defrag {
     pub memcap: u64,
-    pub max_frags: u32,
-    pub trackers: u32,
     pub timeout_s: u32,
 }
 
 /// `flow` and `flow-timeouts`, seconds.
 #[derive(Clone, Debug)]
 pub struct Flow {
-    pub memcap: u64,
-    pub prealloc: u32,
     pub use_vlan: bool,
-    pub use_livedev: bool,
     pub default: Timeouts,
     pub tcp: Timeouts,
     pub udp: Timeouts,
@@ -160,12 +149,8 @@ pub struct Decoder {
     pub geneve: Vec<u16>,
     /// GTP-U; on in the built-in configuration, in others only when they say so.
     pub gtp: Vec<u16>,
-    pub vntag: bool,
-    pub esp: bool,
     /// Most layers below the network layer, tunnels included.
     pub max_layers: u32,
-    /// Link an inner packet's flow to its carrier's.
-    pub track_parent_flow: bool,
 }
 
 /// `reputation-categories-file`, `reputation-files`.
@@ -190,9 +175,15 @@ pub struct Datasets {
 #[derive(Clone, Debug)]
 pub struct DatasetFile {
     pub name: String,
-    pub kind: String,
+    pub kind: tidegate_core::rules::ir::DatasetType,
     pub load: Option<PathBuf>,
+    pub save: Option<PathBuf>,
+    /// Loaded, where it is there, and saved.
     pub state: Option<PathBuf>,
+    /// Bytes; 0 for the default.
+    pub memcap: u64,
+    /// Expected number of values; 0 for the default.
+    pub hashsize: u32,
 }
 
 /// What happens to traffic that cannot be handled properly.
@@ -217,8 +208,6 @@ pub struct ExceptionPolicies {
     pub midstream: Exception,
     pub stream_memcap: Exception,
     pub stream_reassembly_memcap: Exception,
-    pub flow_memcap: Exception,
-    pub defrag_memcap: Exception,
     pub app_error: Exception,
 }
 
@@ -232,6 +221,18 @@ pub struct Overrides<'a> {
 }
 
 impl Settings {
+    /// Everything in the files that has no effect, in words.
+    pub fn without_effect(&self) -> Vec<String> {
+        let unknown = self.ignored.iter().map(|p| format!("{p} (not a setting here)"));
+        unknown.chain(self.told.iter().cloned()).collect()
+    }
+
+    /// An error when something in the files has no effect (`--strict`).
+    pub fn strict(&self) -> Result<(), ConfigError> {
+        let all = self.without_effect();
+        if all.is_empty() { Ok(()) } else { Err(ConfigError::Strict(all)) }
+    }
+
     /// Reads `config`, or the built-in defaults, and applies `--set`.
     pub fn load(config: Option<&Path>, over: &Overrides<'_>) -> Result<Settings, ConfigError> {
         let config = config.map(find);

@@ -5,16 +5,25 @@ use std::path::{Path, PathBuf};
 use tidegate_core::app::AppConfig;
 use tidegate_core::detect::compile::ACTION_ORDER;
 use tidegate_core::event::Action;
+use tidegate_core::rules::Vars;
+use tidegate_core::rules::ir::DatasetType;
+use tidegate_core::rules::sets::{parse_addrs, parse_ports};
 use tidegate_core::stream::policy::OsPolicy;
 
+use super::unheeded;
 use super::yaml::{ConfigError, Node, truth};
 use super::{
     ChecksumMode, DatasetFile, Datasets, Decoder, Defrag, Exception, ExceptionPolicies, Flow, HostPolicies,
     Outputs, Reputation, Settings, Stream, Timeouts, Urgent,
 };
 
-fn bad(key: &str, what: impl Into<String>) -> ConfigError {
-    ConfigError::Value { key: key.into(), what: what.into() }
+fn bad(root: &Node, key: &str, what: impl Into<String>) -> ConfigError {
+    let unknown = |what| ConfigError::Value { key: key.into(), what, at: None };
+    let what = what.into();
+    match root.at(key) {
+        Some(n) => n.wrong(what),
+        None => unknown(what),
+    }
 }
 
 /// Reads everything; relative file names are taken from `dir` when they exist there.
@@ -29,6 +38,7 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
         })
     };
     let outputs = Outputs::read(root)?;
+    check_groups(root, &groups("vars.address-groups"), &groups("vars.port-groups"))?;
     let exception = exception(root, ips)?;
     let port_groups = groups("vars.port-groups");
     let decoder = decoder(root, &port_groups)?;
@@ -38,8 +48,6 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
         stream: stream(root)?,
         defrag: Defrag {
             memcap: root.size("defrag.memcap")?.unwrap_or(32 << 20),
-            max_frags: root.number("defrag.max-frags")?.unwrap_or(65_535),
-            trackers: root.number("defrag.trackers")?.unwrap_or(65_535),
             timeout_s: root.number("defrag.timeout")?.unwrap_or(60),
         },
         host_os: host_os(root)?,
@@ -49,10 +57,14 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
         outputs,
         pcap_checksums: match root.text("pcap-file.checksum-checks") {
             None => ChecksumMode::Auto,
+            Some(t) if t.trim().eq_ignore_ascii_case("auto") => ChecksumMode::Auto,
             Some(t) => match truth(t) {
                 Some(true) => ChecksumMode::Yes,
                 Some(false) => ChecksumMode::No,
-                None => ChecksumMode::Auto,
+                None => {
+                    let what = format!("`{t}` is none of yes, no, auto");
+                    return Err(bad(root, "pcap-file.checksum-checks", what));
+                }
             },
         },
         classification_file: path("classification-file"),
@@ -75,20 +87,32 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
         action_order: action_order(root)?,
         packet_alert_max: root.number("packet-alert-max")?.unwrap_or(15),
         default_log_dir: root.text("default-log-dir").map(PathBuf::from),
-        stats: root.flag("stats.enabled").unwrap_or(true),
-        stats_decoder_events: root.flag("stats.decoder-events").unwrap_or(true),
-        ignore_unknown_requirements: root.flag("ignore-unknown-requirements").unwrap_or(false),
-        guess_applayer_tx: root.flag("detect.guess-applayer-tx").unwrap_or(false),
+        stats: root.flag("stats.enabled")?.unwrap_or(true),
+        stats_decoder_events: root.flag("stats.decoder-events")?.unwrap_or(true),
         ignored: Vec::new(),
+        told: Vec::new(),
     };
-    // Known and without meaning here: one engine, one thread, and no statistics timer.
-    for key in ["stats.interval", "defrag.prealloc", "defrag.hash-size", "flow.hash-size", "runmode"] {
-        if let Some(n) = root.at(key) {
-            n.accept();
-        }
-    }
+    s.told = std::mem::take(&mut s.outputs.unknown);
+    s.told.extend(unheeded::find(root)?);
     s.ignored = root.unread();
     Ok(s)
+}
+
+/// Networks and ports of the groups, whether or not a rule names them.
+fn check_groups(
+    root: &Node,
+    addresses: &[(String, String)],
+    ports: &[(String, String)],
+) -> Result<(), ConfigError> {
+    let vars =
+        Vars { addresses: addresses.iter().cloned().collect(), ports: ports.iter().cloned().collect() };
+    for (name, text) in addresses {
+        parse_addrs(text, &vars).map_err(|f| bad(root, &format!("vars.address-groups.{name}"), f.reason))?;
+    }
+    for (name, text) in ports {
+        parse_ports(text, &vars).map_err(|f| bad(root, &format!("vars.port-groups.{name}"), f.reason))?;
+    }
+    Ok(())
 }
 
 /// `file` as written, or inside `dir` when it is only found there.
@@ -102,35 +126,35 @@ fn items(root: &Node, key: &str) -> Vec<String> {
 }
 
 fn urgent(root: &Node, key: &str, default: Urgent) -> Result<Urgent, ConfigError> {
-    match root.text(key) {
-        None => Ok(default),
-        Some("oob") => Ok(Urgent::Oob),
-        Some("inline") => Ok(Urgent::Inline),
-        Some("drop") => Ok(Urgent::Drop),
-        Some("gap") => Ok(Urgent::Gap),
-        Some(other) => Err(bad(key, format!("`{other}` is none of oob, inline, drop, gap"))),
-    }
+    Ok(match root.one_of(key, &["oob", "inline", "drop", "gap"])? {
+        None => default,
+        Some("oob") => Urgent::Oob,
+        Some("inline") => Urgent::Inline,
+        Some("drop") => Urgent::Drop,
+        Some(_) => Urgent::Gap,
+    })
 }
 
 fn stream(root: &Node) -> Result<Stream, ConfigError> {
-    let inline = root.text("stream.inline").and_then(truth);
+    let inline = match root.text("stream.inline") {
+        Some(t) if !t.trim().eq_ignore_ascii_case("auto") => {
+            let what = format!("`{t}` is none of yes, no, auto");
+            Some(truth(t).ok_or_else(|| bad(root, "stream.inline", what))?)
+        }
+        _ => None,
+    };
     Ok(Stream {
-        midstream: root.flag("stream.midstream").unwrap_or(false),
-        async_oneside: root.flag("stream.async-oneside").unwrap_or(false),
+        midstream: root.flag("stream.midstream")?.unwrap_or(false),
+        async_oneside: root.flag("stream.async-oneside")?.unwrap_or(false),
         inline,
-        checksum_validation: root.flag("stream.checksum-validation").unwrap_or(true),
-        bypass: root.flag("stream.bypass").unwrap_or(false),
+        checksum_validation: root.flag("stream.checksum-validation")?.unwrap_or(true),
         depth: root.size("stream.reassembly.depth")?.unwrap_or(0),
-        memcap: root.size("stream.memcap")?.unwrap_or(64 << 20),
-        reassembly_memcap: root.size("stream.reassembly.memcap")?.unwrap_or(256 << 20),
         max_synack_queued: root.number("stream.max-synack-queued")?.unwrap_or(5),
-        drop_invalid: root.flag("stream.drop-invalid").unwrap_or(true),
+        drop_invalid: root.flag("stream.drop-invalid")?.unwrap_or(true),
         urgent: urgent(root, "stream.reassembly.urgent.policy", Urgent::Oob)?,
         urgent_oob_limit: root.number("stream.reassembly.urgent.oob-limit")?.unwrap_or(1),
-        urgent_limit_policy: urgent(root, "stream.reassembly.urgent.oob-limit-policy", Urgent::Drop)?,
         toserver_chunk_size: root.size("stream.reassembly.toserver-chunk-size")?.unwrap_or(2560) as u32,
         toclient_chunk_size: root.size("stream.reassembly.toclient-chunk-size")?.unwrap_or(2560) as u32,
-        raw: root.flag("stream.reassembly.raw").unwrap_or(true),
     })
 }
 
@@ -139,11 +163,10 @@ fn host_os(root: &Node) -> Result<HostPolicies, ConfigError> {
     let Some(n) = root.child("host-os-policy") else { return Ok(h) };
     n.accept();
     for p in &n.children {
-        let policy = OsPolicy::from_name(&p.key)
-            .ok_or_else(|| bad("host-os-policy", format!("`{}` is not a policy", p.key)))?;
-        for net in p.children.iter().filter_map(|c| c.val.as_deref()) {
-            if !h.add(net, policy) {
-                return Err(bad("host-os-policy", format!("`{net}` is not a network")));
+        let policy = OsPolicy::from_name(&p.key).ok_or_else(|| p.wrong("not a policy for overlaps"))?;
+        for c in &p.children {
+            if let Some(net) = c.val.as_deref().filter(|net| !h.add(net, policy)) {
+                return Err(c.wrong(format!("`{net}` is not a network")));
             }
         }
     }
@@ -177,10 +200,7 @@ fn flow(root: &Node) -> Result<Flow, ConfigError> {
         emergency_bypassed: 50,
     };
     Ok(Flow {
-        memcap: root.size("flow.memcap")?.unwrap_or(128 << 20),
-        prealloc: root.number("flow.prealloc")?.unwrap_or(10_000),
-        use_vlan: root.flag("vlan.use-for-tracking").unwrap_or(true),
-        use_livedev: root.flag("livedev.use-for-tracking").unwrap_or(true),
+        use_vlan: root.flag("vlan.use-for-tracking")?.unwrap_or(true),
         default: timeouts("default", short(30, 300, 0, 10, 100, 0))?,
         tcp: timeouts("tcp", short(30, 300, 10, 10, 100, 5))?,
         udp: timeouts("udp", short(30, 300, 0, 10, 100, 0))?,
@@ -190,11 +210,14 @@ fn flow(root: &Node) -> Result<Flow, ConfigError> {
 
 fn decoder(root: &Node, groups: &[(String, String)]) -> Result<Decoder, ConfigError> {
     let tunnel = |name: &str, default: &[u16], on: bool| -> Result<Vec<u16>, ConfigError> {
-        let enabled = root.flag(&format!("decoder.{name}.enabled")).unwrap_or(on);
+        let enabled = root.flag(&format!("decoder.{name}.enabled"))?.unwrap_or(on);
         let key = format!("decoder.{name}.ports");
         let ports = match root.text(&key) {
             None => default.to_vec(),
-            Some(t) => ports(t, groups).ok_or_else(|| bad(&key, format!("`{t}` is not a list of ports")))?,
+            Some(t) => {
+                let what = || bad(root, &key, format!("`{t}` is not a list of ports"));
+                ports(t, groups).ok_or_else(what)?
+            }
         };
         Ok(if enabled { ports } else { Vec::new() })
     };
@@ -204,13 +227,7 @@ fn decoder(root: &Node, groups: &[(String, String)]) -> Result<Decoder, ConfigEr
         geneve: tunnel("geneve", &[6081], true)?,
         // Suricata has no such decoder: its configurations mean none.
         gtp: tunnel("gtp", &[2152], false)?,
-        vntag: root.flag("decoder.vntag.enabled").unwrap_or(false),
-        esp: true,
         max_layers: root.number("decoder.max-layers")?.unwrap_or(16),
-        track_parent_flow: ["ipv4.ipip", "ipv6.ipip-ipv4", "ipv6.ipip-ipv6"].iter().any(|t| {
-            root.at(&format!("decoder.{t}.enabled"));
-            root.flag(&format!("decoder.{t}.track-parent-flow")).unwrap_or(false)
-        }),
     })
 }
 
@@ -240,18 +257,18 @@ fn ports_into(text: &str, groups: &[(String, String)], depth: u8, out: &mut Vec<
 
 fn app(root: &Node, outputs: &Outputs) -> Result<AppConfig, ConfigError> {
     let mut a =
-        AppConfig { midstream: root.flag("stream.midstream").unwrap_or(false), ..AppConfig::default() };
+        AppConfig { midstream: root.flag("stream.midstream")?.unwrap_or(false), ..AppConfig::default() };
     if let Some(list) = root.at("app-layer.protocols") {
         for p in &list.children {
             let key = format!("app-layer.protocols.{}", p.key);
             let Some(n) = root.at(&key) else { continue };
-            protocol(&mut a, &p.key, n, &key)?;
+            protocol(&mut a, &p.key, n)?;
             for (carrier, tcp) in [("tcp", true), ("udp", false)] {
                 if let Some(c) = n.child(carrier) {
-                    if c.flag("enabled") == Some(false) {
+                    if c.flag("enabled")? == Some(false) {
                         a.disabled.push(format!("{}:{carrier}", p.key));
                     }
-                    detection_ports(&mut a, &p.key, Some(tcp), c, &key)?;
+                    detection_ports(&mut a, &p.key, Some(tcp), c)?;
                 }
             }
         }
@@ -271,9 +288,10 @@ fn app(root: &Node, outputs: &Outputs) -> Result<AppConfig, ConfigError> {
     size("response-body-inspect-window", &mut a.http.response_inspect_window)?;
     size("max-tx", &mut a.http.max_tx)?;
     let htp = |key: &str| format!("app-layer.protocols.http.libhtp.default-config.{key}");
-    a.http.double_decode_path = root.flag(&htp("double-decode-path")).unwrap_or(a.http.double_decode_path);
-    a.http.double_decode_query = root.flag(&htp("double-decode-query")).unwrap_or(a.http.double_decode_query);
-    a.http.lzma_enabled = root.flag(&htp("lzma-enabled")).unwrap_or(a.http.lzma_enabled);
+    a.http.double_decode_path = root.flag(&htp("double-decode-path"))?.unwrap_or(a.http.double_decode_path);
+    a.http.double_decode_query =
+        root.flag(&htp("double-decode-query"))?.unwrap_or(a.http.double_decode_query);
+    a.http.lzma_enabled = root.flag(&htp("lzma-enabled"))?.unwrap_or(a.http.lzma_enabled);
     if let Some(n) = root.size(&htp("lzma-memlimit"))? {
         // More than this is no dictionary that a body of a sensible size needs.
         a.http.lzma_memory = usize::try_from(n).unwrap_or(usize::MAX).min(64 << 20);
@@ -281,9 +299,6 @@ fn app(root: &Node, outputs: &Outputs) -> Result<AppConfig, ConfigError> {
     if let Some(n) = root.number(&htp("response-body-decompress-layer-limit"))? {
         a.http.decompress_layers = n;
     }
-    // One personality and one body mode exist here; both names are known.
-    root.at(&htp("personality"));
-    root.at(&htp("http-body-inline"));
 
     let kinds: Vec<&String> =
         outputs.eve.iter().filter_map(|e| e.record("dns")).flat_map(|d| d.dns_types.iter()).collect();
@@ -297,58 +312,54 @@ fn app(root: &Node, outputs: &Outputs) -> Result<AppConfig, ConfigError> {
         a.file_sha1 |= f.sha1;
         a.file_sha256 |= f.sha256;
     }
-    a.file_sha256 |= outputs.file_store.is_some();
+    a.file_sha256 |= outputs.sha256;
     // An extended record shows the fingerprints, so they are computed unless they are switched off.
     let extended = outputs.eve.iter().any(|e| e.record("tls").is_some_and(|r| r.extended));
-    let off = |key: &str| root.flag(&format!("app-layer.protocols.tls.{key}")) == Some(false);
+    let off = |key: &str| root.text(&format!("app-layer.protocols.tls.{key}")).and_then(truth) == Some(false);
     a.tls_ja3 |= extended && !off("ja3-fingerprints");
     a.tls_ja4 |= extended && !off("ja4-fingerprints");
     Ok(a)
 }
 
-fn protocol(a: &mut AppConfig, name: &str, n: &Node, key: &str) -> Result<(), ConfigError> {
+fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> {
     match n.text("enabled") {
         None => {}
         Some("detection-only") => a.detection_only.push(name.to_string()),
         Some(t) => match truth(t) {
             Some(true) => a.disabled.retain(|d| d != name),
             Some(false) => a.disabled.push(name.to_string()),
-            None => {
-                return Err(bad(
-                    &format!("{key}.enabled"),
-                    format!("`{t}` is none of yes, no, detection-only"),
-                ));
-            }
+            None => return Err(bad(n, "enabled", format!("`{t}` is none of yes, no, detection-only"))),
         },
     }
-    detection_ports(a, name, None, n, key)?;
+    detection_ports(a, name, None, n)?;
+    // `auto` (and nothing) lets the rules decide.
+    let or_auto = |key: &str| match n.text(key) {
+        Some(t) if t.trim().eq_ignore_ascii_case("auto") => Ok(None),
+        Some(t) => match truth(t) {
+            None => Err(bad(n, key, format!("`{t}` is none of yes, no, auto"))),
+            known => Ok(known),
+        },
+        None => Ok(None),
+    };
     if name == "ssh" {
-        a.ssh_hassh = n.flag("hassh").unwrap_or(a.ssh_hassh);
+        a.ssh_hassh = or_auto("hassh")?.unwrap_or(a.ssh_hassh);
     }
     if name == "tls" {
-        // `auto` (and nothing) lets the rules decide.
-        a.tls_ja3 = n.flag("ja3-fingerprints").unwrap_or(a.tls_ja3);
-        a.tls_ja4 = n.flag("ja4-fingerprints").unwrap_or(a.tls_ja4);
-        match n.text("encryption-handling").or(n.text("encrypt-handling")) {
-            Some("full") => a.tls_bypass = false,
-            Some("bypass" | "track-only" | "default") | None => {}
-            Some(t) => return Err(bad(key, format!("encryption-handling `{t}` is not known"))),
+        a.tls_ja3 = or_auto("ja3-fingerprints")?.unwrap_or(a.tls_ja3);
+        a.tls_ja4 = or_auto("ja4-fingerprints")?.unwrap_or(a.tls_ja4);
+        for key in ["encryption-handling", "encrypt-handling"] {
+            if n.one_of(key, &["full", "bypass", "track-only", "default"])? == Some("full") {
+                a.tls_bypass = false;
+            }
         }
     }
     Ok(())
 }
 
-fn detection_ports(
-    a: &mut AppConfig,
-    name: &str,
-    tcp: Option<bool>,
-    n: &Node,
-    key: &str,
-) -> Result<(), ConfigError> {
-    n.at("detection-ports.sp");
+fn detection_ports(a: &mut AppConfig, name: &str, tcp: Option<bool>, n: &Node) -> Result<(), ConfigError> {
     let Some(t) = n.text("detection-ports.dp") else { return Ok(()) };
     let list =
-        ports(t, &[]).ok_or_else(|| bad(key, format!("detection-ports `{t}` is not a list of ports")))?;
+        ports(t, &[]).ok_or_else(|| bad(n, "detection-ports.dp", format!("`{t}` is not a list of ports")))?;
     for over in [true, false] {
         if tcp.is_none_or(|t| t == over) {
             a.ports.push((name.to_string(), over, list.clone()));
@@ -362,17 +373,31 @@ fn datasets(root: &Node, dir: &Path) -> Result<Datasets, ConfigError> {
         memcap: root.size("datasets.defaults.memcap")?,
         hashsize: root.number("datasets.defaults.hashsize")?,
         sets: Vec::new(),
-        allow_write: root.flag("datasets.rules.allow-write").unwrap_or(true),
-        allow_absolute: root.flag("datasets.rules.allow-absolute-filenames").unwrap_or(false),
+        allow_write: root.flag("datasets.rules.allow-write")?.unwrap_or(true),
+        allow_absolute: root.flag("datasets.rules.allow-absolute-filenames")?.unwrap_or(false),
     };
     let Some(n) = root.child("datasets") else { return Ok(d) };
-    for (name, set) in n.named_items().filter(|(name, _)| !matches!(*name, "defaults" | "rules" | "limits")) {
-        let Some(kind) = set.text("type") else { continue };
+    let own =
+        |s: &&Node| !s.children.is_empty() && !matches!(s.key.as_str(), "defaults" | "rules" | "limits");
+    for set in n.children.iter().filter(own) {
+        root.at(&set.path);
+        let Some(kind) = set.one_of("type", &["string", "md5", "sha256", "ipv4", "ip"])? else {
+            return Err(set.wrong("a dataset needs a type: string, md5, sha256, ipv4 or ip"));
+        };
         d.sets.push(DatasetFile {
-            name: name.to_string(),
-            kind: kind.to_string(),
+            name: set.key.clone(),
+            kind: match kind {
+                "string" => DatasetType::String,
+                "md5" => DatasetType::Md5,
+                "sha256" => DatasetType::Sha256,
+                "ipv4" => DatasetType::Ipv4,
+                _ => DatasetType::Ip,
+            },
             load: set.text("load").map(|f| beside(dir, f)),
+            save: set.text("save").map(|f| beside(dir, f)),
             state: set.text("state").map(|f| beside(dir, f)),
+            memcap: set.size("memcap")?.or(d.memcap).unwrap_or(0),
+            hashsize: set.number("hashsize")?.or(d.hashsize).unwrap_or(0),
         });
     }
     Ok(d)
@@ -391,17 +416,18 @@ fn action_order(root: &Node) -> Result<[Action; 4], ConfigError> {
             "drop" => Action::Drop,
             "reject" => Action::Reject,
             "alert" => Action::Alert,
-            _ => return Err(bad(KEY, format!("`{name}` is not an action"))),
+            _ => return Err(bad(root, KEY, format!("`{name}` is not an action"))),
         };
         if out.contains(&action) {
-            return Err(bad(KEY, format!("`{name}` is there twice")));
+            return Err(bad(root, KEY, format!("`{name}` is there twice")));
         }
         out.push(action);
     }
-    out.try_into().map_err(|_| bad(KEY, "pass, drop, reject and alert are wanted, each once".to_string()))
+    out.try_into()
+        .map_err(|_| bad(root, KEY, "pass, drop, reject and alert are wanted, each once".to_string()))
 }
 
-fn exception_name(key: &str, text: &str) -> Result<Option<Exception>, ConfigError> {
+fn exception_name(root: &Node, key: &str, text: &str) -> Result<Option<Exception>, ConfigError> {
     Ok(Some(match text.to_ascii_lowercase().as_str() {
         "ignore" => Exception::Ignore,
         "pass-packet" => Exception::PassPacket,
@@ -412,7 +438,11 @@ fn exception_name(key: &str, text: &str) -> Result<Option<Exception>, ConfigErro
         "reject-both" => Exception::RejectBoth,
         "bypass" => Exception::Bypass,
         "auto" => return Ok(None),
-        _ => return Err(bad(key, format!("`{text}` is not an exception policy"))),
+        _ => {
+            let known =
+                "ignore, pass-packet, pass-flow, drop-packet, drop-flow, reject, reject-both, bypass, auto";
+            return Err(bad(root, key, format!("`{text}` is none of {known}")));
+        }
     }))
 }
 
@@ -426,17 +456,17 @@ fn exception(root: &Node, ips: bool) -> Result<ExceptionPolicies, ConfigError> {
     };
     let master = match root.text("exception-policy") {
         None => None,
-        Some(t) => Some(exception_name("exception-policy", t)?),
+        Some(t) => Some(exception_name(root, "exception-policy", t)?),
     };
     // Without any setting nothing is dropped on behalf of the engine: the master is `auto` in IPS mode.
     let fill = ids(master.map_or(auto, |m| m.unwrap_or(auto)));
     let get = |key: &str| -> Result<Option<Exception>, ConfigError> {
         match root.text(key) {
             None => Ok(None),
-            Some(t) => Ok(Some(exception_name(key, t)?.unwrap_or(auto))),
+            Some(t) => Ok(Some(exception_name(root, key, t)?.unwrap_or(auto))),
         }
     };
-    let midstream_on = root.flag("stream.midstream").unwrap_or(false);
+    let midstream_on = root.flag("stream.midstream")?.unwrap_or(false);
     let midstream = match get("stream.midstream-policy")? {
         Some(p) => {
             let auto_chosen =
@@ -449,7 +479,7 @@ fn exception(root: &Node, ips: bool) -> Result<ExceptionPolicies, ConfigError> {
             if wrong {
                 let what =
                     if midstream_on { "when midstream is on: pass-flow or ignore" } else { "of a flow" };
-                return Err(bad("stream.midstream-policy", format!("not a policy {what}")));
+                return Err(bad(root, "stream.midstream-policy", format!("not a policy {what}")));
             }
             if auto_chosen && midstream_on { Exception::Ignore } else { ids(p) }
         }
@@ -460,18 +490,11 @@ fn exception(root: &Node, ips: bool) -> Result<ExceptionPolicies, ConfigError> {
             p => p,
         },
     };
-    let packet_only = |p: Exception| match p {
-        Exception::DropFlow => Exception::DropPacket,
-        Exception::PassFlow => Exception::PassPacket,
-        p => p,
-    };
     Ok(ExceptionPolicies {
         master,
         midstream,
         stream_memcap: get("stream.memcap-policy")?.map_or(fill, ids),
         stream_reassembly_memcap: get("stream.reassembly.memcap-policy")?.map_or(fill, ids),
-        flow_memcap: packet_only(get("flow.memcap-policy")?.map_or(fill, ids)),
-        defrag_memcap: packet_only(get("defrag.memcap-policy")?.map_or(fill, ids)),
         app_error: get("app-layer.error-policy")?.map_or(fill, ids),
     })
 }
@@ -488,7 +511,7 @@ mod tests {
     #[test]
     fn the_built_in_configuration_is_understood_whole() {
         let s = Settings::load(None, &Overrides::default()).unwrap();
-        assert_eq!(s.ignored, Vec::<String>::new());
+        assert_eq!(s.without_effect(), Vec::<String>::new());
         assert_eq!(s.outputs.eve.len(), 1);
         let e = &s.outputs.eve[0];
         assert!(e.alert.is_some() && e.flow.is_some() && e.stats.is_some() && e.files.is_some());
@@ -537,7 +560,20 @@ mod tests {
     fn wrong_values_are_refused_with_their_key() {
         for (text, key) in [
             ("stream: {reassembly: {depth: lots}}", "stream.reassembly.depth"),
-            ("host-os-policy: {beos: [1.2.3.4]}", "host-os-policy"),
+            ("host-os-policy: {beos: [1.2.3.4]}", "host-os-policy.beos"),
+            ("host-os-policy: {linux: [1.2.3.4/40]}", "host-os-policy.linux.0"),
+            ("stream: {midstream: perhaps}", "stream.midstream: `perhaps` is neither yes nor no"),
+            ("stream: {inline: perhaps}", "stream.inline: `perhaps` is none of yes, no, auto"),
+            ("flow: {hash-size: -5}", "flow.hash-size: `-5` is not a number"),
+            ("flow: {memcap: lots}", "flow.memcap"),
+            ("vars: {address-groups: {HOME_NET: \"[10.0.0.0/99]\"}}", "vars.address-groups.HOME_NET: "),
+            ("vars: {port-groups: {P: 99999}}", "vars.port-groups.P: "),
+            ("pcap-file: {checksum-checks: maybe}", "pcap-file.checksum-checks"),
+            (
+                "outputs: [eve-log: {types: [alert: {payload: 7x}]}]",
+                "outputs.0.eve-log.types.0.alert.payload",
+            ),
+            ("outputs: [eve-log: {xff: {enabled: yes, mode: both}}]", "outputs.0.eve-log.xff.mode"),
             ("exception-policy: maybe", "exception-policy"),
             ("stream: {midstream-policy: drop-packet}", "stream.midstream-policy"),
             ("stream: {midstream: yes, midstream-policy: bypass}", "stream.midstream-policy"),
@@ -545,7 +581,7 @@ mod tests {
         ] {
             let tree = Node::parse(text, Path::new("t"), Path::new(".")).unwrap();
             let e = settings(&tree, Path::new("."), false).unwrap_err();
-            assert!(e.to_string().starts_with(key), "{e}");
+            assert!(e.to_string().starts_with(&format!("t:1: {key}")), "{e}");
         }
     }
 

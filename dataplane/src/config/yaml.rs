@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser};
 
@@ -19,7 +20,13 @@ pub struct Node {
     pub children: Vec<Node>,
     /// The children are items of a sequence.
     pub seq: bool,
+    /// Dotted path from the top.
+    pub path: String,
+    /// File and line; `None` for what `--set` made.
+    place: Option<(Arc<str>, usize)>,
     used: Cell<bool>,
+    /// Nothing in it matters.
+    moot: Cell<bool>,
 }
 
 /// Why a configuration could not be read.
@@ -31,10 +38,17 @@ pub enum ConfigError {
     Syntax { path: PathBuf, line: usize, col: usize, what: String },
     #[error("{path}: included files nest deeper than {max} levels")]
     TooDeep { path: PathBuf, max: usize },
-    #[error("{key}: {what}")]
-    Value { key: String, what: String },
+    #[error("{}{key}: {what}", place(.at))]
+    Value { key: String, what: String, at: Option<(Arc<str>, usize)> },
+    #[error("{} settings have no effect, and --strict is given: {}", .0.len(), .0.join("; "))]
+    Strict(Vec<String>),
     #[error("--set {0}: expected NAME=VALUE")]
     Set(String),
+}
+
+/// `file:line: `, when that is known.
+fn place(at: &Option<(Arc<str>, usize)>) -> String {
+    at.as_ref().map_or(String::new(), |(file, line)| format!("{file}:{line}: "))
 }
 
 /// Deepest nesting of includes and of nodes.
@@ -52,6 +66,7 @@ impl Node {
     pub fn load(path: &Path) -> Result<Node, ConfigError> {
         let mut root = Node::default();
         root.load_into(path, 0)?;
+        root.name_below();
         Ok(root)
     }
 
@@ -59,7 +74,26 @@ impl Node {
     pub fn parse(text: &str, name: &Path, dir: &Path) -> Result<Node, ConfigError> {
         let mut root = Node::default();
         root.parse_into(text, name, dir, 0)?;
+        root.name_below();
         Ok(root)
+    }
+
+    /// Gives everything below its path.
+    fn name_below(&mut self) {
+        for c in &mut self.children {
+            c.path = if self.path.is_empty() { c.key.clone() } else { format!("{}.{}", self.path, c.key) };
+            c.name_below();
+        }
+    }
+
+    /// Its path, or that of the bare word `name` of a list.
+    pub fn path_as(&self, name: &str) -> String {
+        if self.key == name { self.path.clone() } else { format!("{}.{name}", self.path) }
+    }
+
+    /// An error about its value.
+    pub fn wrong(&self, what: impl Into<String>) -> ConfigError {
+        ConfigError::Value { key: self.path.clone(), what: what.into(), at: self.place.clone() }
     }
 
     fn load_into(&mut self, path: &Path, level: usize) -> Result<(), ConfigError> {
@@ -79,9 +113,10 @@ impl Node {
             col,
             what: what.to_string(),
         };
-        let mut build = Build { stack: Vec::new(), anchors: HashMap::new(), values: 0, done: None };
+        let mut build = Build { file: name.display().to_string().into(), ..Build::default() };
         for ev in Parser::new_from_str(text) {
             let (ev, span) = ev.map_err(|e| syntax(e.marker().line(), e.marker().col() + 1, e.info()))?;
+            build.line = span.start.line();
             build.event(ev).map_err(|what| syntax(span.start.line(), span.start.col() + 1, what))?;
             if build.done.is_some() {
                 break;
@@ -107,7 +142,8 @@ impl Node {
                 }
                 continue;
             }
-            let mut made = Node { val: child.val.take(), seq: child.seq, ..Node::named(child.key.clone()) };
+            let (val, place) = (child.val.take(), child.place.take());
+            let mut made = Node { val, seq: child.seq, place, ..Node::named(child.key.clone()) };
             made.merge(child, dir, level)?;
             match self.children.iter_mut().find(|c| c.key == made.key) {
                 Some(old) => *old = made,
@@ -125,7 +161,7 @@ impl Node {
         if path.is_empty() {
             return Err(ConfigError::Set(assignment.to_string()));
         }
-        let mut node = self;
+        let mut node = &mut *self;
         for key in path.split('.') {
             let at = match node.children.iter().position(|c| c.key == key) {
                 Some(at) => at,
@@ -142,12 +178,16 @@ impl Node {
             node = &mut node.children[at];
         }
         node.val = Some(value.to_string());
+        node.place = None;
         node.children.clear();
+        self.name_below();
         Ok(())
     }
 
     /// The child called `key`.
     pub fn child(&self, key: &str) -> Option<&Node> {
+        #[cfg(test)]
+        asked::note(&self.path, key);
         let c = self.children.iter().find(|c| c.key == key)?;
         c.used.set(true);
         Some(c)
@@ -167,30 +207,37 @@ impl Node {
         self.at(path).and_then(|n| n.val.as_deref())
     }
 
-    /// `true`/`false` at a dotted path; `None` when absent or neither.
-    pub fn flag(&self, path: &str) -> Option<bool> {
-        self.text(path).and_then(truth)
+    /// `true`/`false` at a dotted path; `None` when absent.
+    pub fn flag(&self, path: &str) -> Result<Option<bool>, ConfigError> {
+        self.parsed(path, truth, "neither yes nor no")
     }
 
     /// A number at a dotted path.
     pub fn number<T: std::str::FromStr>(&self, path: &str) -> Result<Option<T>, ConfigError> {
-        match self.text(path) {
-            None => Ok(None),
-            Some(t) => t.trim().parse().map(Some).map_err(|_| ConfigError::Value {
-                key: path.to_string(),
-                what: format!("`{t}` is not a number in range"),
-            }),
-        }
+        self.parsed(path, |t| t.trim().parse().ok(), "not a number in range")
     }
 
     /// A size in bytes (`65536`, `64kb`, `1 MiB`) at a dotted path.
     pub fn size(&self, path: &str) -> Result<Option<u64>, ConfigError> {
-        match self.text(path) {
+        self.parsed(path, size, "not a size (a number, then nothing, kb, mb, gb, KiB, MiB or GiB)")
+    }
+
+    /// One of some words at a dotted path; `None` when absent.
+    pub fn one_of(&self, path: &str, words: &[&'static str]) -> Result<Option<&'static str>, ConfigError> {
+        let word = |t: &str| words.iter().find(|w| w.eq_ignore_ascii_case(t.trim())).copied();
+        self.parsed(path, word, &format!("none of {}", words.join(", ")))
+    }
+
+    fn parsed<T>(
+        &self,
+        path: &str,
+        read: impl Fn(&str) -> Option<T>,
+        not: &str,
+    ) -> Result<Option<T>, ConfigError> {
+        let Some(n) = self.at(path) else { return Ok(None) };
+        match &n.val {
             None => Ok(None),
-            Some(t) => size(t).map(Some).ok_or_else(|| ConfigError::Value {
-                key: path.to_string(),
-                what: format!("`{t}` is not a size (a number, then nothing, kb, mb, gb, KiB, MiB or GiB)"),
-            }),
+            Some(t) => read(t).map(Some).ok_or_else(|| n.wrong(format!("`{t}` is {not}"))),
         }
     }
 
@@ -212,7 +259,15 @@ impl Node {
     /// Marks it and everything below as read.
     pub fn accept(&self) {
         self.used.set(true);
+        self.moot.set(true);
         self.children.iter().for_each(Node::accept);
+    }
+
+    /// Every value below that matters: scalars, and what is empty.
+    pub fn leaves<'n>(&'n self, out: &mut Vec<&'n Node>) {
+        for c in self.children.iter().filter(|c| !c.moot.get()) {
+            if c.children.is_empty() { out.push(c) } else { c.leaves(out) }
+        }
     }
 
     /// Paths of the topmost nodes that nobody read.
@@ -237,8 +292,28 @@ impl Node {
     }
 }
 
+/// Paths that anybody asked for, for the list in the documentation.
+#[cfg(test)]
+pub mod asked {
+    use std::cell::RefCell;
+    use std::collections::BTreeSet;
+
+    thread_local! {
+        pub static PATHS: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
+    }
+
+    pub fn note(above: &str, key: &str) {
+        let path = if above.is_empty() { key.to_string() } else { format!("{above}.{key}") };
+        PATHS.with(|p| p.borrow_mut().insert(path));
+    }
+}
+
 /// Builds one document from parser events.
+#[derive(Default)]
 struct Build {
+    /// Where the parser is.
+    file: Arc<str>,
+    line: usize,
     /// Open mappings and sequences: node, anchor, key waiting for its value.
     stack: Vec<(Node, usize, Option<String>)>,
     anchors: HashMap<usize, Node>,
@@ -260,14 +335,14 @@ impl Build {
                     *key = Some(val.unwrap_or_default());
                     return Ok(());
                 }
-                self.value(Node { val, ..Node::default() }, anchor)
+                self.value(Node { val, place: self.place(), ..Node::default() }, anchor)
             }
             Event::SequenceStart(anchor, _) | Event::MappingStart(anchor, _) => {
                 if self.stack.len() >= MAX_DEPTH {
                     return Err("nested too deeply");
                 }
                 let seq = matches!(ev, Event::SequenceStart(..));
-                self.stack.push((Node { seq, ..Node::default() }, anchor, None));
+                self.stack.push((Node { seq, place: self.place(), ..Node::default() }, anchor, None));
                 Ok(())
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -283,6 +358,10 @@ impl Build {
             }
             _ => Ok(()),
         }
+    }
+
+    fn place(&self) -> Option<(Arc<str>, usize)> {
+        Some((self.file.clone(), self.line))
     }
 
     fn grow(&mut self, by: usize) -> Result<(), &'static str> {
@@ -353,7 +432,7 @@ mod tests {
     #[test]
     fn yaml_1_1_scalars_stay_text() {
         let t = tree("%YAML 1.1\n---\na:\n  b: yes\n  c: 0x10\n  d: \"80\"\n  e:\n  f: ~\nlist: [x, y]\n");
-        assert_eq!(t.flag("a.b"), Some(true));
+        assert_eq!(t.flag("a.b").unwrap(), Some(true));
         assert_eq!(t.text("a.c"), Some("0x10"));
         assert_eq!(t.number::<u16>("a.d").unwrap(), Some(80));
         assert_eq!(t.text("a.e"), None);
@@ -377,9 +456,9 @@ mod tests {
         t.set("outputs.1.eve-log.types.1.anomaly.types.stream=yes").unwrap();
         t.set("stream.reassembly.depth = 1MB").unwrap();
         t.set("outputs.0.fast.enabled=yes").unwrap();
-        assert_eq!(t.flag("outputs.1.eve-log.types.1.anomaly.types.stream"), Some(true));
+        assert_eq!(t.flag("outputs.1.eve-log.types.1.anomaly.types.stream").unwrap(), Some(true));
         assert_eq!(t.size("stream.reassembly.depth").unwrap(), Some(1 << 20));
-        assert_eq!(t.flag("outputs.0.fast.enabled"), Some(true));
+        assert_eq!(t.flag("outputs.0.fast.enabled").unwrap(), Some(true));
         assert_eq!(t.at("outputs.1.eve-log.types").unwrap().named_items().count(), 2);
         assert!(t.set("novalue").is_err());
     }

@@ -38,7 +38,7 @@ const FLUSH_AT: usize = 256 << 10;
 struct Output {
     settings: EveSettings,
     json: Json,
-    /// What every event of this capture ends with: `,"pcap_filename":"…"`.
+    /// What every event of this capture ends with: `,"host":"…","pcap_filename":"…"`.
     tail: Vec<u8>,
 }
 
@@ -162,11 +162,7 @@ impl EveSink {
         let mut targets = Vec::new();
         for settings in &outputs.eve {
             targets.push(open(&settings.filename)?);
-            outs.push(Output {
-                settings: settings.clone(),
-                json: Json::with_capacity(FLUSH_AT + (128 << 10)),
-                tail: Vec::new(),
-            });
+            outs.push(Output::new(settings.clone(), FLUSH_AT + (128 << 10)));
         }
         let fast = match &outputs.fast {
             None => None,
@@ -297,7 +293,7 @@ pub struct EveLine {
 impl EveLine {
     /// Lines as the output `settings` has them.
     pub fn new(settings: EveSettings, ips: bool) -> EveLine {
-        EveLine { out: Output { settings, json: Json::with_capacity(64 << 10), tail: Vec::new() }, ips }
+        EveLine { out: Output::new(settings, 64 << 10), ips }
     }
 
     /// See [`EveSink::capture`].
@@ -325,8 +321,24 @@ impl EveLine {
 }
 
 impl Output {
+    fn new(settings: EveSettings, room: usize) -> Output {
+        let mut o = Output { settings, json: Json::with_capacity(room), tail: Vec::new() };
+        o.tail = o.host();
+        o
+    }
+
+    /// `,"host":"…"`: the sensor's name, in every event.
+    fn host(&self) -> Vec<u8> {
+        let mut j = Json::default();
+        if let Some(name) = &self.settings.sensor_name {
+            j.buf.extend_from_slice(b",\"host\":");
+            j.quoted(name.as_bytes());
+        }
+        j.buf
+    }
+
     fn capture(&mut self, name: &Path, folder: bool) {
-        self.tail.clear();
+        self.tail = self.host();
         if self.settings.pcap_file.unwrap_or(folder) {
             let mut j = Json::default();
             j.quoted(name.to_string_lossy().as_bytes());

@@ -1,0 +1,374 @@
+//! Settings of Suricata's that are known and have no effect here: nobody reads them, so they are checked and told by this
+//! table. `docs/settings.md` is made of it.
+
+use super::yaml::{ConfigError, Node, size, truth};
+
+/// What a value looks like; anything else is an error, as it is for settings that have an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Flag,
+    Number,
+    Size,
+    Policy,
+    Any,
+}
+
+/// Why it has no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// There is nothing to decide, whatever it says.
+    Moot(&'static str),
+    /// What it asks for is not done, unless it says one of these words.
+    Undone(&'static str, &'static [&'static str]),
+}
+
+/// One setting, or all of a kind: `*` stands for one part of the path, `**` at the end for all below.
+#[derive(Clone, Copy, Debug)]
+pub struct Unheeded {
+    pub path: &'static str,
+    pub kind: Kind,
+    pub why: Why,
+}
+
+const fn moot(path: &'static str, kind: Kind, why: &'static str) -> Unheeded {
+    Unheeded { path, kind, why: Why::Moot(why) }
+}
+
+const fn undone(
+    path: &'static str,
+    kind: Kind,
+    why: &'static str,
+    unless: &'static [&'static str],
+) -> Unheeded {
+    Unheeded { path, kind, why: Why::Undone(why, unless) }
+}
+
+const NO: &[&str] = &["no"];
+const YES: &[&str] = &["yes"];
+const IGNORE: &[&str] = &["ignore"];
+const MEMORY: &str = "memory is what `--memory` says, in shares of its own";
+const TABLES: &str = "tables are sized by `--memory`";
+const ROOM: &str = "what finds no room is counted and not ruled on";
+const STATS: &str = "one set of counters, summed over workers, since the start";
+
+/// All of them, in the order of the documentation.
+pub const UNHEEDED: &[Unheeded] = &[
+    moot("runmode", Kind::Any, "there is one way to run"),
+    moot(
+        "stats.interval",
+        Kind::Number,
+        "`--stats-interval` says it for live traffic; captures have one record",
+    ),
+    moot(
+        "outputs.*.fast.append",
+        Kind::Flag,
+        "live outputs are appended to, those of captures are made anew",
+    ),
+    moot(
+        "outputs.*.eve-log.append",
+        Kind::Flag,
+        "live outputs are appended to, those of captures are made anew",
+    ),
+    moot(
+        "outputs.*.eve-log.types.*.alert.http",
+        Kind::Flag,
+        "of old configurations: `metadata.app-layer` decides",
+    ),
+    moot(
+        "outputs.*.eve-log.types.*.alert.tls",
+        Kind::Flag,
+        "of old configurations: `metadata.app-layer` decides",
+    ),
+    moot(
+        "outputs.*.eve-log.types.*.alert.ssh",
+        Kind::Flag,
+        "of old configurations: `metadata.app-layer` decides",
+    ),
+    moot(
+        "outputs.*.eve-log.types.*.alert.smtp",
+        Kind::Flag,
+        "of old configurations: `metadata.app-layer` decides",
+    ),
+    moot(
+        "outputs.*.eve-log.types.*.alert.dnp3",
+        Kind::Flag,
+        "of old configurations: `metadata.app-layer` decides",
+    ),
+    moot(
+        "outputs.*.eve-log.types.*.alert.reference",
+        Kind::Flag,
+        "of old configurations: `metadata.rule.reference` decides",
+    ),
+    undone(
+        "outputs.*.eve-log.types.*.files.force-magic",
+        Kind::Flag,
+        "kinds of files are not recognised",
+        NO,
+    ),
+    undone("outputs.*.eve-log.types.*.stats.threads", Kind::Flag, STATS, NO),
+    undone("outputs.*.eve-log.types.*.stats.deltas", Kind::Flag, STATS, NO),
+    undone("flow.memcap", Kind::Size, MEMORY, &[]),
+    moot("flow.hash-size", Kind::Number, TABLES),
+    moot("flow.prealloc", Kind::Number, TABLES),
+    moot("flow.emergency-recovery", Kind::Number, "the oldest flow of a full bucket gives way"),
+    undone("flow.memcap-policy", Kind::Policy, ROOM, IGNORE),
+    moot("defrag.hash-size", Kind::Number, TABLES),
+    moot("defrag.prealloc", Kind::Flag, TABLES),
+    moot("defrag.max-frags", Kind::Number, "fragments are bounded by `defrag.memcap`"),
+    moot("defrag.trackers", Kind::Number, "fragments are bounded by `defrag.memcap`"),
+    undone("defrag.memcap-policy", Kind::Policy, ROOM, IGNORE),
+    undone("stream.memcap", Kind::Size, MEMORY, &[]),
+    undone("stream.reassembly.memcap", Kind::Size, MEMORY, &[]),
+    moot("stream.prealloc-sessions", Kind::Number, TABLES),
+    moot("stream.reassembly.segment-prealloc", Kind::Number, TABLES),
+    moot("stream.reassembly.randomize-chunk-size", Kind::Flag, "chunks have the size that is set"),
+    moot("stream.reassembly.randomize-chunk-range", Kind::Any, "chunks have the size that is set"),
+    undone("stream.bypass", Kind::Flag, "flows beyond the depth go on through the engine", NO),
+    undone("stream.reassembly.raw", Kind::Flag, "rules on raw payload see streams", YES),
+    undone(
+        "stream.reassembly.urgent.oob-limit-policy",
+        Kind::Any,
+        "out-of-band data beyond the limit is dropped",
+        &["drop"],
+    ),
+    undone("livedev.use-for-tracking", Kind::Flag, "every interface has flows of its own", YES),
+    undone("decoder.vntag.enabled", Kind::Flag, "VN-Tags are not decoded", NO),
+    moot("decoder.ipv4.ipip.enabled", Kind::Flag, "tunnels are always decoded"),
+    moot("decoder.ipv6.ipip-ipv4.enabled", Kind::Flag, "tunnels are always decoded"),
+    moot("decoder.ipv6.ipip-ipv6.enabled", Kind::Flag, "tunnels are always decoded"),
+    undone("decoder.ipv4.ipip.track-parent-flow", Kind::Flag, "flows in tunnels have no parents", NO),
+    undone("decoder.ipv6.ipip-ipv4.track-parent-flow", Kind::Flag, "flows in tunnels have no parents", NO),
+    undone("decoder.ipv6.ipip-ipv6.track-parent-flow", Kind::Flag, "flows in tunnels have no parents", NO),
+    undone(
+        "detect.guess-applayer-tx",
+        Kind::Flag,
+        "alerts name the transaction that their rule looked at",
+        NO,
+    ),
+    moot("detect.profile", Kind::Any, "groups are made as they pay"),
+    moot("detect.sgh-mpm-context", Kind::Any, "groups share databases where they pay"),
+    moot("mpm-algo", Kind::Any, "there is one matcher"),
+    moot("spm-algo", Kind::Any, "there is one matcher"),
+    undone("ignore-unknown-requirements", Kind::Flag, "rules that require what is unknown are skipped", NO),
+    moot(
+        "app-layer.protocols.http.libhtp.default-config.personality",
+        Kind::Any,
+        "there is one: that of Suricata's IDS",
+    ),
+    moot("app-layer.protocols.http.libhtp.default-config.http-body-inline", Kind::Any, "as the engine runs"),
+    moot("app-layer.protocols.*.detection-ports.sp", Kind::Any, "answers are recognised with their requests"),
+    moot(
+        "app-layer.protocols.*.tcp.detection-ports.sp",
+        Kind::Any,
+        "answers are recognised with their requests",
+    ),
+    moot(
+        "app-layer.protocols.*.udp.detection-ports.sp",
+        Kind::Any,
+        "answers are recognised with their requests",
+    ),
+];
+
+/// Whether `path` is one of those that `pattern` names.
+fn meets(pattern: &str, path: &str) -> bool {
+    let mut have = path.split('.');
+    for want in pattern.split('.') {
+        match have.next() {
+            _ if want == "**" => return true,
+            Some(_) if want == "*" => {}
+            Some(h) if h == want => {}
+            _ => return false,
+        }
+    }
+    have.next().is_none()
+}
+
+impl Unheeded {
+    /// Checks the value of a setting.
+    fn check(&self, n: &Node) -> Result<(), ConfigError> {
+        let Some(t) = n.val.as_deref().map(str::trim) else { return Ok(()) };
+        let policies = [
+            "ignore",
+            "pass-packet",
+            "pass-flow",
+            "drop-packet",
+            "drop-flow",
+            "reject",
+            "reject-both",
+            "bypass",
+            "auto",
+        ];
+        let (fits, what) = match self.kind {
+            Kind::Any => (true, ""),
+            Kind::Flag => (truth(t).is_some(), "neither yes nor no"),
+            Kind::Number => (t.parse::<u64>().is_ok(), "not a number in range"),
+            Kind::Size => {
+                (size(t).is_some(), "not a size (a number, then nothing, kb, mb, gb, KiB, MiB or GiB)")
+            }
+            Kind::Policy => (policies.iter().any(|p| t.eq_ignore_ascii_case(p)), "not an exception policy"),
+        };
+        if fits { Ok(()) } else { Err(n.wrong(format!("`{t}` is {what}"))) }
+    }
+
+    /// What the user is told of a value, if anything.
+    fn told(&self, n: &Node) -> Option<String> {
+        let Why::Undone(why, unless) = self.why else { return None };
+        let value = n.val.as_deref()?.trim();
+        let same = |u: &&str| match (truth(u), truth(value)) {
+            (Some(a), Some(b)) => a == b,
+            _ => u.eq_ignore_ascii_case(value),
+        };
+        (!unless.iter().any(same)).then(|| format!("{} ({why})", n.path))
+    }
+}
+
+/// Checks and marks as known what the table has; what is to be told of it.
+pub(super) fn find(root: &Node) -> Result<Vec<String>, ConfigError> {
+    let (mut leaves, mut told) = (Vec::new(), Vec::new());
+    root.leaves(&mut leaves);
+    for n in leaves {
+        if let Some(u) = UNHEEDED.iter().find(|u| meets(u.path, &n.path)) {
+            u.check(n)?;
+            told.extend(u.told(n));
+            root.at(&n.path);
+        }
+    }
+    Ok(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Overrides, Settings};
+    use std::path::Path;
+
+    #[test]
+    fn patterns() {
+        assert!(meets("a.*.b", "a.0.b") && meets("a.**", "a.b.c"));
+        assert!(!meets("a.*.b", "a.b") && !meets("a.b", "a.b.c") && !meets("a.b.c", "a.b"));
+    }
+
+    /// A configuration in which everything that is asked for at all is asked for.
+    const ALL: &str = "
+vars: {address-groups: {NAME: any}, port-groups: {NAME: 1}}
+outputs:
+  - fast: {enabled: yes}
+  - eve-log:
+      xff: {enabled: yes}
+      types:
+        - alert: {metadata: {rule: {}}, xff: {enabled: yes}}
+        - anomaly: {types: {}}
+        - drop: {}
+        - files: {xff: {enabled: yes}}
+        - stats: {}
+        - flow: {}
+        - netflow: {}
+        - http: {xff: {enabled: yes}}
+app-layer: {protocols: {tls: {tcp: {detection-ports: {}}, udp: {}}, ssh: {}, http: {libhtp: {default-config: {}}}}}
+datasets: {NAME: {type: string}, defaults: {}, rules: {}}
+stream: {reassembly: {urgent: {}}}
+decoder: {teredo: {}, vxlan: {}, geneve: {}, gtp: {}}
+flow-timeouts: {default: {}, tcp: {}, udp: {}, icmp: {}}
+pcap-file: {}
+stats: {}
+vlan: {}
+defrag: {}
+";
+
+    /// The settings that have an effect, as the code asks for them.
+    fn heeded() -> Vec<String> {
+        use crate::config::yaml::asked::PATHS;
+        PATHS.with(|p| p.borrow_mut().clear());
+        Settings::parse(ALL, &Overrides::default()).unwrap();
+        let all = PATHS.with(|p| p.borrow().clone());
+        let plain = |path: &str| -> String {
+            let parts = path.split('.').map(|p| if p.parse::<u32>().is_ok() { "*" } else { p });
+            let path = parts.collect::<Vec<_>>().join(".");
+            path.replace("types.*.http", "types.*.PROTOCOL")
+        };
+        let all: std::collections::BTreeSet<String> = all.iter().map(|p| plain(p)).collect();
+        let inner =
+            |p: &String| all.iter().any(|o| o.strip_prefix(p.as_str()).is_some_and(|r| r.starts_with('.')));
+        all.iter().filter(|p| !inner(p) && !UNHEEDED.iter().any(|u| meets(u.path, p))).cloned().collect()
+    }
+
+    fn page() -> String {
+        use std::fmt::Write as _;
+        let mut t = String::from(
+            "# Settings\n\n\
+             Tidegate reads Suricata's YAML. This page is made from the code (`UPDATE=1 cargo test -p tidegate-dataplane \
+             settings_page`); a test\ncompares it. What is in none of the lists is named on the terminal as `not a setting here`, \
+             and is an error with `--strict`.\n\
+             Values of all settings are checked, of those without effect too. `*` is a place in a list, `PROTOCOL` the name of a \
+             protocol's\nrecords.\n\n## With the meaning that Suricata 8 gives them\n\n",
+        );
+        for p in heeded() {
+            let _ = writeln!(t, "* `{p}`");
+        }
+        t += "\n## Without anything to decide\n\nAccepted without a word.\n\n| setting | why |\n|---|---|\n";
+        for u in UNHEEDED {
+            if let Why::Moot(why) = u.why {
+                let _ = writeln!(t, "| `{}` | {why} |", u.path);
+            }
+        }
+        t += "\n## Not done\n\nNamed on the terminal with the reason, and an error with `--strict`, unless the value is the one \
+              that holds anyway.\n\n| setting | what holds | not named when |\n|---|---|---|\n";
+        for u in UNHEEDED {
+            if let Why::Undone(why, unless) = u.why {
+                let _ = writeln!(t, "| `{}` | {why} | {} |", u.path, unless.join(", "));
+            }
+        }
+        t += "\nOutputs other than `eve-log` and `fast`, and event types that nothing here writes, are named likewise.\n";
+        t
+    }
+
+    #[test]
+    fn settings_page() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/settings.md");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, page()).unwrap();
+        }
+        let there = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            there == page(),
+            "docs/settings.md is not what the code says: UPDATE=1 cargo test -p tidegate-dataplane settings_page"
+        );
+    }
+
+    /// Every path of the table is known, checked by its kind, and told when it should be.
+    #[test]
+    fn the_table_holds() {
+        for u in UNHEEDED {
+            let path = u.path.replace(".*.", ".1.").replace("protocols.1", "protocols.tls");
+            let path = path.replace("types.1.", "types.0.").replace("outputs.1.fast", "outputs.0.fast");
+            let base = match u.path {
+                p if p.contains("types.*.stats") => "outputs: [x, eve-log: {types: [stats: {a: 1}]}]",
+                p if p.contains("types.*.files") => "outputs: [x, eve-log: {types: [files: {a: 1}]}]",
+                p if p.contains("eve-log") => "outputs: [x, eve-log: {types: [alert: {a: 1}]}]",
+                _ => "outputs: [fast: {enabled: yes}]",
+            };
+            let with = |value: &str| {
+                let set = [format!("{path}={value}")];
+                let dir = Path::new(".");
+                let mut root = Node::parse(base, Path::new("t"), dir).unwrap();
+                root.set(&set[0]).unwrap();
+                crate::config::read::settings(&root, dir, false)
+            };
+            if u.kind != Kind::Any {
+                let e = with("-perhaps-").unwrap_err().to_string();
+                assert!(e.starts_with(&path) && e.contains("-perhaps-"), "{path}: {e}");
+            }
+            let value = match u.kind {
+                Kind::Flag if matches!(u.why, Why::Undone(_, &["yes"])) => "no",
+                Kind::Flag => "yes",
+                Kind::Number | Kind::Size => "5",
+                Kind::Policy => "drop-packet",
+                Kind::Any => "word",
+            };
+            let s = with(value).unwrap();
+            assert!(!s.ignored.iter().any(|i| path.starts_with(i.as_str())), "{path}: {:?}", s.ignored);
+            let told = s.told.iter().any(|t| t.starts_with(&path));
+            assert_eq!(told, matches!(u.why, Why::Undone(..)), "{path}: {:?}", s.told);
+        }
+    }
+}
