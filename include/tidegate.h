@@ -1025,6 +1025,34 @@ tg_status tg_capture_next(struct tg_capture *capture,
 // another thread is inside.
 tg_status tg_capture_close(struct tg_capture *capture);
 
+// Whether a dataset has a value, into `found` (1 or 0). `value` is text as in rules and files: hexadecimal digits of
+// digests, addresses; of a dataset of strings the string itself, not in base64. Thread-safe.
+//
+// TG_ERR_INVALID when no rule names such a dataset, or the value is not of its type.
+tg_status tg_dataset_contains(const struct tg_ruleset *rules,
+                              const char *name,
+                              const void *value,
+                              size_t len,
+                              int *found);
+
+// Adds a value to a dataset, for all engines that have the rule set. `added`: 1 if it was not there, NULL if nobody
+// asks. Values as for `tg_dataset_contains`. Thread-safe, also while engines run.
+//
+// TG_ERR_MEMORY when the dataset has no room left (`hashsize` in the rule or the settings makes more).
+tg_status tg_dataset_add(const struct tg_ruleset *rules,
+                         const char *name,
+                         const void *value,
+                         size_t len,
+                         int *added);
+
+// Takes a value out of a dataset, for all engines that have the rule set. `removed`: 1 if it was there, NULL if
+// nobody asks. Values as for `tg_dataset_contains`. Thread-safe, also while engines run.
+tg_status tg_dataset_remove(const struct tg_ruleset *rules,
+                            const char *name,
+                            const void *value,
+                            size_t len,
+                            int *removed);
+
 // Compiles `count` patterns. The first wrong one is TG_ERR_SYNTAX, with its number and place in the detail.
 // Thread-safe.
 tg_status tg_db_compile(const struct tg_pattern *patterns, size_t count, struct tg_db **out);
@@ -1123,8 +1151,10 @@ tg_status tg_engine_tick(struct tg_engine *engine,
 // again afterwards. One thread at a time for an engine.
 tg_status tg_engine_finish(struct tg_engine *engine);
 
-// Goes on with other rules; flows and their state stay, what rules noted by numbers (flowbits, thresholds, datasets)
-// begins anew. Takes memory. One thread at a time for an engine; the rule set may be shared.
+// Goes on with other rules. Flows stay; what rules noted on them (flowbits, flowints, flowvars) begins anew, as do
+// their looks at unfinished transactions; thresholds go on by gid, sid and rev, xbits by name, and datasets are
+// those of the rule set, shared by all engines that have it. Takes memory, frees none of the old rules: that is
+// done by the next `tg_ruleset_compile` or `tg_ruleset_free`. One thread at a time for an engine.
 tg_status tg_engine_swap_rules(struct tg_engine *engine,
                                const struct tg_ruleset *rules);
 

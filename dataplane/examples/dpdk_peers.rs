@@ -212,7 +212,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         c.stream.max_sessions = flows * 5 / 4;
         c.stream.checksum_validation = false;
         c.app.max_states = 1024;
-        Engine::new(c, std::sync::Arc::new(Default::default()))
+        Engine::new(c, Default::default())
     };
     let mut verdicts = [Verdict::Forward; BURST];
     let mut run = |engine: &mut Engine, frames: &[[u8; 60]], ts: u64| {

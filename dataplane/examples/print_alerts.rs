@@ -4,7 +4,6 @@
 
 use std::error::Error;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use tidegate_core::engine::{Engine, Frame};
 use tidegate_core::event::{Event, EventSink, Verdict};
@@ -30,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: print_alerts CAPTURE RULES".into());
     };
     let settings = Settings::load(None, &Overrides::default())?;
-    let rules = Arc::new(load::load(&[rules], &settings, None)?.set);
+    let rules = load::load(&[rules], &settings, None)?.rules;
     let mut engine = Engine::new(
         settings.engine(Mode { ips: false, ignore_checksums: false, memory: 256 << 20, secret: CAPTURES }),
         rules,

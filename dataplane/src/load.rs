@@ -4,16 +4,18 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tidegate_core::detect::RuleSet;
+use tidegate_core::detect::{RuleSet, Rules};
 use tidegate_core::rules::{
     Classification, Env, References, Refusal, Reputation, SetStore, Vars, dataset, drop_duplicates,
     parse_source, reputation::parse_categories, threshold_file,
 };
 
 use crate::config::Settings;
-use crate::lists;
+use crate::sets::Datasets;
+use crate::{lists, secret};
 
 /// Where rules come from.
 #[derive(Clone, Debug)]
@@ -27,8 +29,10 @@ pub enum Source {
 /// A rule set with the story of its loading.
 #[derive(Debug)]
 pub struct Loaded {
-    pub set: RuleSet,
-    pub sets: SetStore,
+    /// The rules with their sets, as engines take them.
+    pub rules: Rules,
+    /// The same sets, to be asked and changed by name.
+    pub sets: Arc<Datasets>,
     pub sources: Vec<PathBuf>,
     pub loaded: usize,
     /// Refused rules: reading, checking, compiling.
@@ -111,6 +115,17 @@ pub fn load(paths: &[PathBuf], s: &Settings, data_dir: Option<&Path>) -> Result<
 
 /// As [`load`], from files, folders and text.
 pub fn load_sources(from: &[Source], s: &Settings, data_dir: Option<&Path>) -> Result<Loaded, String> {
+    load_after(from, s, data_dir, None)
+}
+
+/// As [`load_sources`], in the place of rules whose sets are `before`: those that are read from the same values again
+/// keep what was added to them and taken out of them since.
+pub fn load_after(
+    from: &[Source],
+    s: &Settings,
+    data_dir: Option<&Path>,
+    before: Option<&Datasets>,
+) -> Result<Loaded, String> {
     let start = Instant::now();
     let vars = Vars {
         addresses: s.address_groups.iter().cloned().collect(),
@@ -217,7 +232,10 @@ pub fn load_sources(from: &[Source], s: &Settings, data_dir: Option<&Path>) -> R
         let sid = r.sid.map(|s| format!("sid {s}: ")).unwrap_or_default();
         notes.push(format!("{file}:{}:{}: {sid}{}; the limit is not set", r.line, r.column, r.text));
     }
-    Ok(Loaded { set, sets, sources, loaded, refused: all, skipped, warnings, notes, took: start.elapsed() })
+    let set = Arc::new(set);
+    let sets = Arc::new(Datasets::new(&set, &sets, secret::random()?, before));
+    let rules = sets.rules(set);
+    Ok(Loaded { rules, sets, sources, loaded, refused: all, skipped, warnings, notes, took: start.elapsed() })
 }
 
 /// The datasets of the configuration, which rules use by name.

@@ -1,31 +1,254 @@
-//! Datasets and reputation lists of rules while an engine runs: numbers of the rule set go in, answers come out.
+//! Datasets and reputation lists of rules while engines run: numbers of the rule set go in, answers come out.
+//!
+//! All engines of a rule set share one copy. What a file brought is immutable and read without a lock; what rules or
+//! callers add and take out meanwhile lies beside it behind a lock that nobody holds for longer than one look-up.
+//! Memory is taken here and never grows: when the room for additions is full the newest value is refused and counted.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tidegate_core::Secret;
-use tidegate_core::detect::RuleSet;
 use tidegate_core::detect::inspect::Sets;
+use tidegate_core::detect::{RuleSet, Rules};
 use tidegate_core::rules::ir::{DatasetOp, DatasetType};
-use tidegate_core::rules::{HashSet, SetStore};
+use tidegate_core::rules::{HashSet, LoadedSet, SetStore};
 
-/// The sets of one engine.
-pub struct EngineSets {
-    sets: Vec<(DatasetType, Option<HashSet>)>,
-    reputations: Vec<(DatasetType, Option<HashSet>)>,
+use crate::secret;
+
+/// What was added to a set and taken out of it since it was read.
+struct Changes {
+    /// Values in either of the two: while there are none, no lock is asked for.
+    count: AtomicUsize,
+    refused: AtomicU64,
+    sets: RwLock<Changed>,
 }
 
-impl EngineSets {
-    /// Takes the memory of every set that `rules` name; values are hashed under `secret`.
-    pub fn new(rules: &RuleSet, store: &SetStore, secret: Secret) -> EngineSets {
-        let seed = secret.word(*b"datasets");
-        let make = |name: &str, fixed: bool| store.get(name).map(|s| HashSet::new(s, fixed, seed));
-        EngineSets {
-            sets: rules.datasets().iter().map(|d| (d.kind, make(&d.name, false))).collect(),
-            reputations: rules.datareps().iter().map(|d| (d.kind, make(&d.name, true))).collect(),
+struct Changed {
+    added: HashSet,
+    removed: HashSet,
+}
+
+impl Changes {
+    fn new(set: &LoadedSet, fixed: bool, key: u64) -> Changes {
+        let empty = |hashsize| LoadedSet { entries: Vec::new(), hashsize, ..set.clone() };
+        let gone = u32::try_from(set.entries.len()).unwrap_or(u32::MAX).clamp(1, 1 << 16);
+        let sets = Changed {
+            added: HashSet::new(&empty(set.hashsize), fixed, key),
+            removed: HashSet::new(&empty(gone), fixed, key),
+        };
+        Changes { count: AtomicUsize::new(0), refused: AtomicU64::new(0), sets: RwLock::new(sets) }
+    }
+}
+
+/// One set by name.
+pub struct Dataset {
+    name: String,
+    kind: DatasetType,
+    /// Digest of what it was read from, to know it again.
+    source: u64,
+    base: Arc<HashSet>,
+    changes: Arc<Changes>,
+}
+
+/// Why a value could not be added to a set or taken out of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// No rule names a set of that name.
+    #[error("there is no such dataset")]
+    NoSet,
+    /// The room for changes is used up (`hashsize` of the dataset sets it).
+    #[error("the dataset is full: a larger hashsize makes room")]
+    Full,
+}
+
+impl Dataset {
+    fn new(set: &LoadedSet, fixed: bool, secret: Secret) -> Dataset {
+        let mut h = DefaultHasher::new();
+        (set.kind as u8, set.reputation, set.memcap, set.hashsize).hash(&mut h);
+        for e in &set.entries {
+            (&e.key, e.reputation, &e.context).hash(&mut h);
+        }
+        let key = secret.word(*b"datasets");
+        Dataset {
+            name: set.name.clone(),
+            kind: set.kind,
+            source: h.finish(),
+            base: Arc::new(HashSet::new(set, true, key)),
+            changes: Arc::new(Changes::new(set, fixed, key)),
+        }
+    }
+
+    /// The same set as it was read, without changes. `fixed`: it never gets any.
+    fn pristine(&self, empty: &LoadedSet, secret: Secret) -> Dataset {
+        let key = secret.word(*b"datasets");
+        Dataset {
+            name: self.name.clone(),
+            base: self.base.clone(),
+            changes: Arc::new(Changes::new(empty, false, key)),
+            ..*self
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn kind(&self) -> DatasetType {
+        self.kind
+    }
+
+    /// Values that were refused because there was no room.
+    pub fn refused(&self) -> u64 {
+        self.changes.refused.load(Ordering::Relaxed)
+    }
+
+    /// Whether the set has the value, in the form that [`tidegate_core::rules::dataset::key`] makes of text.
+    pub fn contains(&self, value: &[u8]) -> bool {
+        if self.changes.count.load(Ordering::Acquire) == 0 {
+            return self.base.contains(value);
+        }
+        let c = self.changes.sets.read().unwrap_or_else(PoisonError::into_inner);
+        c.added.contains(value) || (self.base.contains(value) && !c.removed.contains(value))
+    }
+
+    /// Adds a value; whether it is new. An error if there is no room.
+    pub fn add(&self, value: &[u8]) -> Result<bool, ChangeError> {
+        if self.contains(value) {
+            return Ok(false);
+        }
+        self.change(|base, c| if base { c.removed.remove(value) } else { c.added.insert(value) }, value)
+    }
+
+    /// Takes a value out; whether it was there. An error if there is no room to note that.
+    pub fn remove(&self, value: &[u8]) -> Result<bool, ChangeError> {
+        if !self.contains(value) {
+            return Ok(false);
+        }
+        self.change(|base, c| if base { c.removed.insert(value) } else { c.added.remove(value) }, value)
+    }
+
+    fn change(&self, f: impl FnOnce(bool, &mut Changed) -> bool, value: &[u8]) -> Result<bool, ChangeError> {
+        let mut c = self.changes.sets.write().unwrap_or_else(PoisonError::into_inner);
+        let before = (c.added.refused, c.removed.refused);
+        let done = f(self.base.contains(value), &mut c);
+        let full = (c.added.refused, c.removed.refused) != before;
+        self.changes.count.store(c.added.len() + c.removed.len(), Ordering::Release);
+        drop(c);
+        if full {
+            self.changes.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(ChangeError::Full);
+        }
+        // Another thread may have been faster.
+        Ok(done)
+    }
+
+    /// Every value, in no order.
+    pub fn for_each(&self, mut f: impl FnMut(&[u8])) {
+        let c = self.changes.sets.read().unwrap_or_else(PoisonError::into_inner);
+        let mut buf = Vec::new();
+        self.base.for_each(&mut buf, |v| {
+            if !c.removed.contains(v) {
+                f(v);
+            }
+        });
+        c.added.for_each(&mut buf, f);
+    }
+}
+
+impl std::fmt::Debug for Datasets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.all().map(Dataset::name)).finish()
+    }
+}
+
+/// The sets that a rule set names, in the order of its numbers.
+pub struct Datasets {
+    sets: Vec<Option<Dataset>>,
+    reputations: Vec<Option<Dataset>>,
+    /// The sets as they are described, without their values.
+    described: Vec<Option<LoadedSet>>,
+    secret: Secret,
+}
+
+impl Default for Datasets {
+    /// No sets.
+    fn default() -> Self {
+        let (sets, reputations, described) = (Vec::new(), Vec::new(), Vec::new());
+        Datasets { sets, reputations, described, secret: secret::CAPTURES }
+    }
+}
+
+impl Datasets {
+    /// Takes the memory of every set that `rules` name. A set that `before` has too, read from the same values, goes
+    /// on with what was added to it and taken out of it.
+    pub fn new(rules: &RuleSet, store: &SetStore, secret: Secret, before: Option<&Datasets>) -> Datasets {
+        let kept = |fresh: Dataset| {
+            let same = |o: &&Dataset| (&o.name, o.source) == (&fresh.name, fresh.source);
+            match before.and_then(|b| b.sets.iter().flatten().find(same)) {
+                Some(old) => Dataset { base: old.base.clone(), changes: old.changes.clone(), ..fresh },
+                None => fresh,
+            }
+        };
+        let of = |name: &str| store.get(name);
+        Datasets {
+            sets: rules
+                .datasets()
+                .iter()
+                .map(|d| of(&d.name).map(|s| kept(Dataset::new(s, false, secret))))
+                .collect(),
+            reputations: rules
+                .datareps()
+                .iter()
+                .map(|d| of(&d.name).map(|s| Dataset::new(s, true, secret)))
+                .collect(),
+            described: rules
+                .datasets()
+                .iter()
+                .map(|d| of(&d.name).map(|s| LoadedSet { entries: Vec::new(), ..s.clone() }))
+                .collect(),
+            secret,
+        }
+    }
+
+    /// The same sets as they were read: for a run that must not see what another one added.
+    pub fn fresh(&self) -> Datasets {
+        let pristine = |(d, s): (&Option<Dataset>, &Option<LoadedSet>)| {
+            d.as_ref().zip(s.as_ref()).map(|(d, s)| d.pristine(s, self.secret))
+        };
+        let shared = |d: &Dataset| Dataset {
+            name: d.name.clone(),
+            base: d.base.clone(),
+            changes: d.changes.clone(),
+            ..*d
+        };
+        Datasets {
+            sets: self.sets.iter().zip(&self.described).map(pristine).collect(),
+            reputations: self.reputations.iter().map(|d| d.as_ref().map(shared)).collect(),
+            described: self.described.clone(),
+            secret: self.secret,
         }
     }
 
     /// Whether any rule uses a set.
     pub fn is_empty(&self) -> bool {
         self.sets.is_empty() && self.reputations.is_empty()
+    }
+
+    /// The set of that name.
+    pub fn get(&self, name: &str) -> Option<&Dataset> {
+        self.all().find(|d| d.name == name)
+    }
+
+    /// Every set that rules look into or change.
+    pub fn all(&self) -> impl Iterator<Item = &Dataset> {
+        self.sets.iter().flatten()
+    }
+
+    /// Rules with these sets, as engines take them.
+    pub fn rules(self: &Arc<Self>, set: Arc<RuleSet>) -> Rules {
+        Rules::new(set, self.clone())
     }
 }
 
@@ -40,24 +263,76 @@ fn key<'v>(kind: DatasetType, value: &'v [u8], room: &'v mut [u8; 16]) -> &'v [u
     }
 }
 
-impl Sets for EngineSets {
-    fn dataset(&mut self, set: u16, op: DatasetOp, value: &[u8]) -> bool {
-        let Some((kind, Some(s))) = self.sets.get_mut(usize::from(set)) else {
+impl Sets for Datasets {
+    fn dataset(&self, set: u16, op: DatasetOp, value: &[u8]) -> bool {
+        let Some(Some(s)) = self.sets.get(usize::from(set)) else {
             return op == DatasetOp::IsNotSet;
         };
         let mut room = [0; 16];
-        let value = key(*kind, value, &mut room);
+        let value = key(s.kind, value, &mut room);
         match op {
             DatasetOp::IsSet => s.contains(value),
             DatasetOp::IsNotSet => !s.contains(value),
-            DatasetOp::Set => s.insert(value),
-            DatasetOp::Unset => s.remove(value),
+            DatasetOp::Set => s.add(value) == Ok(true),
+            DatasetOp::Unset => s.remove(value) == Ok(true),
         }
     }
 
-    fn reputation(&mut self, set: u16, value: &[u8]) -> Option<u16> {
-        let (kind, s) = self.reputations.get(usize::from(set))?;
+    fn reputation(&self, set: u16, value: &[u8]) -> Option<u16> {
+        let s = self.reputations.get(usize::from(set))?.as_ref()?;
         let mut room = [0; 16];
-        s.as_ref()?.get(key(*kind, value, &mut room)).map(|f| f.reputation)
+        s.base.get(key(s.kind, value, &mut room)).map(|f| f.reputation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+    use tidegate_core::rules::dataset::Entry;
+
+    fn loaded(values: &[&[u8]]) -> LoadedSet {
+        let entry = |v: &&[u8]| Entry { key: v.to_vec(), reputation: 0, context: None };
+        LoadedSet {
+            name: "s".into(),
+            kind: DatasetType::String,
+            reputation: false,
+            entries: values.iter().map(entry).collect(),
+            save: None,
+            memcap: 0,
+            hashsize: 64,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn equals_a_set(ops in prop::collection::vec((any::<bool>(), 0u8..30), 0..100)) {
+            let names: Vec<Vec<u8>> = (0..10u8).map(|n| vec![n; 3]).collect();
+            let base: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+            let d = Dataset::new(&loaded(&base), false, Secret::fixed(1));
+            let mut want: BTreeSet<Vec<u8>> = names.iter().cloned().collect();
+            for (add, n) in ops {
+                let v = vec![n; 3];
+                if add {
+                    prop_assert_eq!(d.add(&v), Ok(want.insert(v)));
+                } else {
+                    prop_assert_eq!(d.remove(&v), Ok(want.remove(&v)));
+                }
+                for n in 0..30 {
+                    prop_assert_eq!(d.contains(&[n; 3]), want.contains(&vec![n; 3]));
+                }
+            }
+            let mut got = BTreeSet::new();
+            d.for_each(|v| { got.insert(v.to_vec()); });
+            prop_assert_eq!(got, want);
+        }
+    }
+
+    #[test]
+    fn a_full_set_says_so() {
+        let d = Dataset::new(&LoadedSet { hashsize: 2, ..loaded(&[b"a"]) }, false, Secret::fixed(1));
+        assert_eq!((d.add(b"b"), d.add(b"c"), d.add(b"d")), (Ok(true), Ok(true), Err(ChangeError::Full)));
+        assert_eq!((d.refused(), d.contains(b"d")), (1, false));
     }
 }

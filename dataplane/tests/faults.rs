@@ -9,7 +9,6 @@ use common::wire::Wire;
 use tidegate_core::engine::Frame;
 use tidegate_core::event::Verdict;
 use tidegate_core::fault::Station;
-use tidegate_core::rules::SetStore;
 use tidegate_dataplane::config::engine::Mode;
 use tidegate_dataplane::config::{Overrides, Settings};
 use tidegate_dataplane::live::chunk::Channel;
@@ -27,14 +26,14 @@ fn a_fault_at_any_station_costs_the_engine_and_nothing_else() {
          alert ip any any -> any any (msg:\"y\"; content:\"secret\"; sid:2;)\n",
         &settings,
     )
-    .set;
+    .rules;
     let mode = Mode {
         ips: true,
         ignore_checksums: true,
         memory: 16 << 20,
         secret: tidegate_dataplane::secret::CAPTURES,
     };
-    let engine = || manager::engine(&settings, mode, &rules, &SetStore::default());
+    let engine = || manager::engine(&settings, mode, &rules);
     let mut wire = Wire::new();
     let request = b"GET /secret HTTP/1.1\r\nHost: a\r\n\r\n";
     wire.talk((1, 40_000), (2, 80), &[(0, request), (1, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")]);

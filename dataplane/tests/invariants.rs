@@ -220,7 +220,7 @@ fn no_allocation_on_real_captures() {
             .collect();
         assert_eq!(allocations(&mut e, &frames, &mut sink), 0, "{}", path.display());
     }
-    println!("{index} frames of real captures, {} rules, {} alerts", rules.set.len(), sink.alerts);
+    println!("{index} frames of real captures, {} rules, {} alerts", rules.rules.set.len(), sink.alerts);
 }
 
 /// Many conversations at once, none of them ended.

@@ -17,7 +17,7 @@ fn none() -> Rules {
 
 fn unmet() -> Rules {
     let r = rules("alert tcp 203.0.113.77 1 -> 203.0.113.78 2 (msg:\"nobody\"; sid:1;)\n", &settings());
-    assert!(r.refused.is_empty() && !r.set.is_empty());
+    assert!(r.refused.is_empty() && !r.rules.set.is_empty());
     r
 }
 

@@ -11,7 +11,6 @@ use std::ffi::{CString, c_int, c_void};
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tidegate::engine::*;
@@ -19,7 +18,7 @@ use tidegate::error::TG_OK;
 use tidegate::event::tg_event;
 use tidegate::packet::tg_packet;
 use tidegate::rules::*;
-use tidegate_core::detect::RuleSet;
+use tidegate_core::detect::Rules;
 use tidegate_core::engine::{Engine, Frame};
 use tidegate_core::event::{Event, EventSink, Verdict};
 use tidegate_dataplane::capture::Capture;
@@ -66,7 +65,7 @@ struct Run {
 /// Keeps the least time of every burst.
 fn round(
     packets: &[Packet],
-    rules: &Arc<RuleSet>,
+    rules: &Rules,
     handle: *const tg_ruleset,
     settings: &Settings,
     least: &mut [[Duration; 2]],

@@ -12,7 +12,6 @@ use tidegate_core::event::{Event, EventSink, Verdict};
 use tidegate_core::packet::checksum::Sums;
 use tidegate_dataplane::config::engine::Mode;
 use tidegate_dataplane::eve::{Counts, DropsSeen};
-use tidegate_dataplane::sets::EngineSets;
 
 use crate::args::{self, sized};
 use crate::error::{
@@ -386,14 +385,7 @@ fn make(rules: Option<&Rules>, config: Option<&tg_engine_config>) -> Res<Worker>
     let call = config.and_then(|c| c.on_event);
     // The callback sees transactions, whatever the outputs of the settings show.
     c.app.shown |= call.is_some();
-    let set = rules.map(|r| r.set.clone()).unwrap_or_default();
-    let mut engine = Engine::new(c, set);
-    if let Some(r) = rules {
-        let sets = EngineSets::new(&r.set, &r.sets, secret);
-        if !sets.is_empty() {
-            engine.set_sets(Box::new(sets));
-        }
-    }
+    let engine = Engine::new(c, rules.map(|r| r.rules.clone()).unwrap_or_default());
     let eve = settings.outputs.eve.first().cloned();
     let any_drop = eve.as_ref().is_some_and(|e| e.drop.is_some());
     let slot = handle::make(Slot::new(eve, inline));
@@ -506,8 +498,10 @@ pub unsafe extern "C" fn tg_engine_finish(engine: *mut tg_engine) -> tg_status {
     })
 }
 
-/// Goes on with other rules; flows and their state stay, what rules noted by numbers (flowbits, thresholds, datasets)
-/// begins anew. Takes memory. One thread at a time for an engine; the rule set may be shared.
+/// Goes on with other rules. Flows stay; what rules noted on them (flowbits, flowints, flowvars) begins anew, as do
+/// their looks at unfinished transactions; thresholds go on by gid, sid and rev, xbits by name, and datasets are
+/// those of the rule set, shared by all engines that have it. Takes memory, frees none of the old rules: that is
+/// done by the next `tg_ruleset_compile` or `tg_ruleset_free`. One thread at a time for an engine.
 ///
 /// # Safety
 /// `engine` is NULL or a handle; so is `rules`.
@@ -516,11 +510,8 @@ pub unsafe extern "C" fn tg_engine_swap_rules(engine: *mut tg_engine, rules: *co
     fence(|| {
         // SAFETY: the caller promises so.
         let (mut e, rules) = unsafe { (Use::of(engine)?, handle::share::<Rules>(rules)?) };
-        let sets = EngineSets::new(&rules.set, &rules.sets, random()?);
-        e.run(|engine, _| {
-            engine.swap_rules(rules.set.clone());
-            engine.set_sets(Box::new(sets));
-        });
+        let new = rules.rules.clone();
+        e.run(|engine, _| crate::rules::retire(engine.swap_rules(new)));
         Ok(())
     })
 }

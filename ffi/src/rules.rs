@@ -2,11 +2,10 @@
 
 use std::ffi::{c_char, c_int, c_void};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tidegate_core::detect::RuleSet;
-use tidegate_core::rules::SetStore;
 use tidegate_dataplane::load::{Loaded, Refused, Source, load_sources};
+use tidegate_dataplane::sets::Datasets;
 
 use crate::args::{self, sized, tg_bytes};
 use crate::error::{Res, TG_ERR_INVALID, TG_ERR_IO, TG_ERR_STOPPED, err, fence, tg_status};
@@ -95,10 +94,25 @@ pub type tg_rule_error_fn =
 
 /// What a handle stands for.
 pub(crate) struct Rules {
-    pub set: Arc<RuleSet>,
-    pub sets: Arc<SetStore>,
+    pub rules: tidegate_core::detect::Rules,
+    /// The datasets of `rules`, by name.
+    pub sets: Arc<Datasets>,
     pub said: Said,
     info: tg_ruleset_info,
+}
+
+/// Rules that an engine had and has no more, until a thread that is no packet thread frees them: that takes long.
+static RETIRED: Mutex<Vec<tidegate_core::detect::Rules>> = Mutex::new(Vec::new());
+
+/// Puts rules away that may be the last of their set.
+pub fn retire(rules: tidegate_core::detect::Rules) {
+    RETIRED.lock().unwrap_or_else(PoisonError::into_inner).push(rules);
+}
+
+/// Frees what was put away. For calls that are long anyway, and not made by packet threads.
+fn free_retired() {
+    let all = core::mem::take(&mut *RETIRED.lock().unwrap_or_else(PoisonError::into_inner));
+    drop(all);
 }
 
 // The settings are not shared by reference beyond this struct, which is not changed.
@@ -184,6 +198,7 @@ pub unsafe extern "C" fn tg_ruleset_compile(
     out: *mut *mut tg_ruleset,
 ) -> tg_status {
     fence(|| {
+        free_retired();
         // SAFETY: the caller promises so.
         let (sources, said, out) =
             unsafe { (args::array(sources, count, "sources")?, Said::of(settings)?, args::out(out, "out")?) };
@@ -194,7 +209,7 @@ pub unsafe extern "C" fn tg_ruleset_compile(
         if !tell(&loaded, on_error, user) {
             return err(TG_ERR_STOPPED, "on_error asked to stop");
         }
-        let s = loaded.set.stats();
+        let s = loaded.rules.set.stats();
         let info = tg_ruleset_info {
             size: size_of::<tg_ruleset_info>(),
             loaded: loaded.loaded as u64,
@@ -203,7 +218,7 @@ pub unsafe extern "C" fn tg_ruleset_compile(
             patterns: s.patterns as u64,
             pattern_bytes: s.bytes as u64,
         };
-        out.write(handle::make(Rules { set: Arc::new(loaded.set), sets: Arc::new(loaded.sets), said, info }));
+        out.write(handle::make(Rules { rules: loaded.rules, sets: loaded.sets, said, info }));
         Ok(())
     })
 }
@@ -228,9 +243,9 @@ pub unsafe extern "C" fn tg_ruleset_describe(
 /// # Safety
 /// `rules` is NULL or a handle.
 #[doc(hidden)]
-pub unsafe fn shared(rules: *const tg_ruleset) -> Option<Arc<RuleSet>> {
+pub unsafe fn shared(rules: *const tg_ruleset) -> Option<tidegate_core::detect::Rules> {
     // SAFETY: the caller promises so.
-    unsafe { handle::share::<Rules>(rules) }.ok().map(|r| r.set.clone())
+    unsafe { handle::share::<Rules>(rules) }.ok().map(|r| r.rules.clone())
 }
 
 /// Frees a rule set; NULL is nothing to do. Engines that run with it go on. TG_ERR_HANDLE when it was freed before.
@@ -240,6 +255,9 @@ pub unsafe fn shared(rules: *const tg_ruleset) -> Option<Arc<RuleSet>> {
 /// `rules` is NULL or a handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tg_ruleset_free(rules: *mut tg_ruleset) -> tg_status {
-    // SAFETY: the caller promises so.
-    fence(|| unsafe { handle::free::<Rules>(rules) })
+    fence(|| {
+        free_retired();
+        // SAFETY: the caller promises so.
+        unsafe { handle::free::<Rules>(rules) }
+    })
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tidegate_core::detect::RuleSet;
 use tidegate_core::engine::{Match, ScanStream, Scanner};
 use tidegate_core::sig::text::Normalise;
-use tidegate_dataplane::sets::EngineSets;
 
 use crate::args::{self, Answers, sized, tg_bytes};
 use crate::error::{Res, TG_ERR_INVALID, TG_ERR_STATE, err, fence, tg_status};
@@ -160,11 +159,7 @@ pub unsafe extern "C" fn tg_scanner_new(
             invisible: on(TG_TEXT_INVISIBLE),
             spaces: on(TG_TEXT_SPACES),
         };
-        let mut scanner = Scanner::new(rules.set.clone(), normalise);
-        let sets = EngineSets::new(&rules.set, &rules.sets, crate::engine::random()?);
-        if !sets.is_empty() {
-            scanner.set_sets(Box::new(sets));
-        }
+        let scanner = Scanner::new(rules.rules.clone(), normalise);
         out.write(handle::make(Searcher(scanner)));
         Ok(())
     })

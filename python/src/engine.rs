@@ -51,7 +51,6 @@ fn code(v: Verdict) -> u8 {
 pub struct EngineHandle {
     core: Mutex<Core>,
     inline: bool,
-    secret: Secret,
 }
 
 #[pymethods]
@@ -79,7 +78,7 @@ impl EngineHandle {
             shown: true,
             tell_packets: false,
         };
-        Ok(EngineHandle { core: Mutex::new(make(py, rules, wish)?), inline, secret })
+        Ok(EngineHandle { core: Mutex::new(make(py, rules, wish)?), inline })
     }
 
     /// Inspects frames with their times (one for all, or one each) and gives the numbers of the verdicts.
@@ -135,10 +134,7 @@ impl EngineHandle {
         let mut core = entered(py, &self.core);
         let (core, compiled) = (&mut *core, &rules.compiled);
         py.detach(|| {
-            core.engine.swap_rules(compiled.set.clone());
-            if let Some(sets) = compiled.engine_sets(self.secret) {
-                core.engine.set_sets(Box::new(sets));
-            }
+            drop(core.engine.swap_rules(compiled.fresh()));
         });
     }
 

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use tidegate_core::Secret;
-use tidegate_core::detect::RuleSet;
+use tidegate_core::detect::Rules;
 use tidegate_core::engine::Engine;
 use tidegate_core::event::Action;
-use tidegate_core::rules::SetStore;
 use tidegate_dataplane::config::engine::Mode;
 use tidegate_dataplane::config::{ChecksumMode, Overrides, Settings};
 use tidegate_dataplane::load::{self, Source};
-use tidegate_dataplane::sets::EngineSets;
+use tidegate_dataplane::sets::Datasets;
 
 use crate::errors::{self, Refusal};
 
@@ -39,8 +38,8 @@ impl Said {
 /// A compiled rule set with what engines need of its loading.
 #[derive(Default)]
 pub struct Compiled {
-    pub set: Arc<RuleSet>,
-    sets: SetStore,
+    pub rules: Rules,
+    sets: Arc<Datasets>,
     pub said: Said,
 }
 
@@ -61,26 +60,26 @@ pub struct Wish {
 }
 
 impl Compiled {
-    /// The sets that its rules name, for one engine or scanner.
-    pub fn engine_sets(&self, secret: Secret) -> Option<EngineSets> {
-        let sets = EngineSets::new(&self.set, &self.sets, secret);
-        (!sets.is_empty()).then_some(sets)
+    /// The rules with their datasets as they were read, for a run of its own.
+    pub fn fresh(&self) -> Rules {
+        Arc::new(self.sets.fresh()).rules(self.rules.set.clone())
     }
 
     /// An engine, and how many places its flows have.
     pub fn engine(&self, settings: &Settings, wish: Wish) -> (Engine, usize) {
         let ignore_checksums = wish.ignore_checksums.unwrap_or(settings.pcap_checksums == ChecksumMode::No);
-        let mut c = settings.engine(Mode { ips: wish.inline, ignore_checksums, memory: wish.memory, secret: wish.secret });
+        let mut c = settings.engine(Mode {
+            ips: wish.inline,
+            ignore_checksums,
+            memory: wish.memory,
+            secret: wish.secret,
+        });
         c.stream.checksum_compute |= wish.ignore_checksums == Some(false);
         c.app.off = !wish.protocols;
         c.app.shown = wish.shown;
         c.tell_packets = wish.tell_packets;
         let places = c.flow.max_flows.next_power_of_two();
-        let mut engine = Engine::new(c, self.set.clone());
-        if let Some(sets) = self.engine_sets(wish.secret) {
-            engine.set_sets(Box::new(sets));
-        }
-        (engine, places)
+        (Engine::new(c, self.fresh()), places)
     }
 }
 
@@ -146,7 +145,7 @@ impl RuleSetHandle {
             warnings,
             notes: loaded.notes,
             seconds: loaded.took.as_secs_f64(),
-            compiled: Arc::new(Compiled { set: Arc::new(loaded.set), sets: loaded.sets, said }),
+            compiled: Arc::new(Compiled { rules: loaded.rules, sets: loaded.sets, said }),
         })
     }
 
@@ -156,11 +155,11 @@ impl RuleSetHandle {
             let (msg, class) = (m.msg.clone(), m.classtype.clone());
             (m.sid, m.gid, m.rev, action(m.action), msg, class, m.priority, m.text.clone())
         };
-        self.compiled.set.fast_patterns().map(|(m, _)| meta(m)).collect()
+        self.compiled.rules.set.fast_patterns().map(|(m, _)| meta(m)).collect()
     }
 
     fn __len__(&self) -> usize {
-        self.compiled.set.len()
+        self.compiled.rules.set.len()
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
-use tidegate_core::Secret;
 use tidegate_core::engine::{ScanStream, Scanner as RuleEngine};
 use tidegate_core::sig::regex::Flags;
 use tidegate_core::sig::text::{Normalise, Scanner as Phrases, TextBuilder, TextScratch};
@@ -14,7 +13,7 @@ use tidegate_core::sig::{Set, SetBuilder, SetScratch, Stream};
 
 use crate::errors;
 use crate::events::entered;
-use crate::rules::{self, Compiled, RuleSetHandle};
+use crate::rules::{Compiled, RuleSetHandle};
 
 /// Id, start and end of a match.
 type Hit = (u32, u64, u64);
@@ -285,8 +284,6 @@ fn normalise(py: Python<'_>, names: &[String]) -> PyResult<Normalise> {
 #[derive(Clone, Copy)]
 struct How {
     normalise: Normalise,
-    /// Keys the hash of datasets.
-    secret: Secret,
 }
 
 enum Search {
@@ -296,11 +293,7 @@ enum Search {
 
 impl Search {
     fn rule_engine(compiled: &Compiled, how: How) -> RuleEngine {
-        let mut s = RuleEngine::new(compiled.set.clone(), how.normalise);
-        if let Some(sets) = compiled.engine_sets(how.secret) {
-            s.set_sets(Box::new(sets));
-        }
-        s
+        RuleEngine::new(compiled.rules.clone(), how.normalise)
     }
 
     fn search(&self, text: &[u8], hits: &mut Vec<Hit>) {
@@ -358,10 +351,7 @@ impl ScannerHandle {
                     made.map_err(|e: (usize, String)| errors::raise(py, "PatternError", (e.1, e.0)))?;
                 Search::Phrases(Box::new(built), Pool::new())
             }
-            (None, Some(r)) => {
-                let secret = rules::secret(py)?;
-                Search::Rules(r.compiled.clone(), How { normalise: n, secret }, Pool::new())
-            }
+            (None, Some(r)) => Search::Rules(r.compiled.clone(), How { normalise: n }, Pool::new()),
             (None, None) => return Err(errors::config(py, "phrases or rules are needed")),
         };
         Ok(ScannerHandle { search })

@@ -3,6 +3,8 @@
 //! In: lists of conditions and the bytes they are about, conditions on kept state. Out: whether they hold. Owns memory
 //! that is reused from rule to rule; nothing here allocates after it is made.
 
+use alloc::sync::Arc;
+
 use super::context::FlowCx;
 use super::context::PacketCx;
 use super::inspect::transform::{self, Inflater};
@@ -25,7 +27,7 @@ pub(super) struct Bench {
     pub(super) inflater: Inflater,
     pub(super) build: Scratch,
     pub(super) xf: [Scratch; 2],
-    pub(super) sets: alloc::boxed::Box<dyn Sets + Send>,
+    pub(super) sets: Arc<dyn Sets>,
     pub(super) spent: Spent,
     pub(super) body_min: [u32; 2],
 }
@@ -67,7 +69,7 @@ impl Bench {
             base64: &mut self.base64,
             base64_ready: &mut self.base64_ready,
             regex: &mut self.regex,
-            sets: self.sets.as_mut(),
+            sets: &*self.sets,
             dce_little: false,
             tries: 0,
             spent: &mut self.spent,
@@ -91,7 +93,7 @@ impl Bench {
             base64,
             base64_ready,
             regex,
-            sets: sets.as_mut(),
+            sets: &**sets,
             dce_little: false,
             tries: 0,
             spent,

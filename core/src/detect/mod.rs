@@ -27,7 +27,7 @@ mod transaction;
 use crate::pool::{BytePool, PBuf};
 
 pub use context::{FlowCx, PacketCx, TxAt};
-pub use ruleset::RuleSet;
+pub use ruleset::{RuleSet, Rules};
 pub use run::Detector;
 
 /// What detection keeps of a flow. Of an older generation than the rules it must be renewed before it is read.

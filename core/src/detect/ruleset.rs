@@ -6,8 +6,8 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::inspect::Step;
 use super::inspect::transform::XForm;
+use super::inspect::{NoSets, Sets, Step};
 use super::mpm::Mpm;
 use crate::app::{AppProto, BufferKind, Wanted};
 use crate::event::Action;
@@ -493,6 +493,39 @@ impl RuleSet {
         s.ip_only = self.ip_only.len();
         s.without_pattern = self.sigs.iter().filter(|s| s.fast.is_none()).count();
         s
+    }
+}
+
+/// Rules with the sets of values that they look into: one value, because rules without their sets never match.
+#[derive(Clone)]
+pub struct Rules {
+    pub set: Arc<RuleSet>,
+    pub sets: Arc<dyn Sets>,
+}
+
+impl core::fmt::Debug for Rules {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Rules").field("rules", &self.set.len()).finish_non_exhaustive()
+    }
+}
+
+impl Default for Rules {
+    /// No rules.
+    fn default() -> Self {
+        Rules { set: Arc::default(), sets: Arc::new(NoSets) }
+    }
+}
+
+impl Rules {
+    /// `sets` answers for the numbers of [`RuleSet::datasets`] and [`RuleSet::datareps`].
+    pub fn new(set: Arc<RuleSet>, sets: Arc<dyn Sets>) -> Rules {
+        Rules { set, sets }
+    }
+
+    /// Rules that look into no sets; `None` if any does.
+    pub fn without_sets(set: Arc<RuleSet>) -> Option<Rules> {
+        let none = set.datasets.is_empty() && set.datareps.is_empty();
+        none.then(|| Rules { set, sets: Arc::new(NoSets) })
     }
 }
 

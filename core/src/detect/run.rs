@@ -11,9 +11,9 @@ use super::bench::Bench;
 use super::context::{Counters, DetectConfig, FlowCx, PacketCx, Raw};
 use super::header::header;
 use super::inspect::transform::Inflater;
-use super::inspect::{Bytes, NoSets, Sets, Spent};
+use super::inspect::{Bytes, Spent};
 use super::queue::{Hit, Queue};
-use super::ruleset::{Groups, RuleSet, SigIx};
+use super::ruleset::{Groups, RuleSet, Rules, SigIx};
 use super::state::{FlowTag, HostTable};
 use super::threshold::Thresholds;
 use crate::Dir;
@@ -54,7 +54,7 @@ const MAX_WAITING: usize = 16;
 
 impl Detector {
     /// Takes all memory that detection with `rules` needs; its tables are keyed under `secret`.
-    pub fn new(cfg: &DetectConfig, secret: Secret, rules: Arc<RuleSet>) -> Self {
+    pub fn new(cfg: &DetectConfig, secret: Secret, rules: Rules) -> Self {
         let mut d = Detector {
             bench: Bench {
                 vars: [0; 16],
@@ -64,7 +64,7 @@ impl Detector {
                 inflater: Inflater::new(64 << 10),
                 build: Scratch::new(cfg.scratch),
                 xf: [Scratch::new(cfg.scratch), Scratch::new(cfg.scratch)],
-                sets: alloc::boxed::Box::new(NoSets),
+                sets: rules.sets.clone(),
                 spent: Spent::default(),
                 body_min: cfg.body_min,
             },
@@ -79,18 +79,21 @@ impl Detector {
             thresholds: Thresholds::new(cfg.threshold_slots, secret.key(*b"threshld")),
             hosts: HostTable::new(cfg.host_slots, secret.key(*b"hosts   ")),
             counters: Counters::default(),
-            rules: rules.clone(),
+            rules: rules.set.clone(),
             generation: 0,
             lent: None,
             tx_wanted: [0; 2],
             faults: crate::fault::Faults::default(),
         };
-        d.swap(rules);
+        drop(d.swap(rules));
         d
     }
 
-    /// Takes another rule set. Allocates: call between two batches.
-    pub fn swap(&mut self, rules: Arc<RuleSet>) {
+    /// Takes other rules and gives back the old ones, for the caller to free where that may take long. Allocates: call
+    /// between two batches.
+    #[must_use = "the last owner of rules frees them, which takes long"]
+    pub fn swap(&mut self, rules: Rules) -> Rules {
+        let Rules { set: rules, sets } = rules;
         for m in rules.mpms() {
             m.prepare(&mut self.scratch);
         }
@@ -104,7 +107,10 @@ impl Detector {
         });
         self.generation = self.generation.wrapping_add(1).max(1);
         self.lent = Some(rules.clone());
-        self.rules = rules;
+        Rules {
+            set: core::mem::replace(&mut self.rules, rules),
+            sets: core::mem::replace(&mut self.bench.sets, sets),
+        }
     }
 
     /// Panics at the next packet, see [`crate::fault`].
@@ -128,14 +134,6 @@ impl Detector {
         {
             flow.tag = FlowTag { sig, ..tag };
         }
-    }
-
-    /// Where datasets are kept.
-    pub fn set_sets(
-        &mut self,
-        sets: alloc::boxed::Box<dyn Sets + Send>,
-    ) -> alloc::boxed::Box<dyn Sets + Send> {
-        core::mem::replace(&mut self.bench.sets, sets)
     }
 
     pub fn rules(&self) -> &Arc<RuleSet> {

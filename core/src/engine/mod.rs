@@ -30,7 +30,7 @@ use alloc::vec::Vec;
 
 use crate::app::{AppConfig, AppLayer, FlowApp};
 use crate::detect::queue::Decision;
-use crate::detect::{Detector, FlowDetect, RuleSet};
+use crate::detect::{Detector, FlowDetect, RuleSet, Rules};
 use crate::event::{EventSink, Verdict};
 use crate::fault::{Faults, Station};
 use crate::flow::{FlowTable, Hashed};
@@ -119,21 +119,21 @@ pub struct Engine {
 
 impl Engine {
     /// Takes all memory at once.
-    pub fn new(cfg: Config, rules: Arc<RuleSet>) -> Self {
+    pub fn new(cfg: Config, rules: Rules) -> Self {
         let max_flows = cfg.flow.max_flows;
         let app_off = cfg.app.off;
         let app = AppConfig { seed: cfg.secret.word(*b"parsers "), ..cfg.app };
         let mut app = AppLayer::new(app);
-        app.set_wanted(rules.wanted());
-        app.set_ruled(!rules.is_empty());
+        app.set_wanted(rules.set.wanted());
+        app.set_ruled(!rules.set.is_empty());
         Engine {
             decoder: Decoder::new(cfg.decode),
             defrag: Defrag::new(&cfg.defrag, cfg.secret),
             flows: FlowTable::new(cfg.flow, cfg.secret),
             streams: Streams::new(cfg.stream),
             app,
-            raw_wanted: rules.raw_wanted,
-            no_rules: rules.is_empty(),
+            raw_wanted: rules.set.raw_wanted,
+            no_rules: rules.set.is_empty(),
             detect: Detector::new(&cfg.detect, cfg.secret, rules),
             stream_pool: BytePool::new(cfg.memory.stream),
             app_pool: BytePool::new(cfg.memory.app),
@@ -164,14 +164,6 @@ impl Engine {
         crate::pool::touch_reserved(&mut self.state, flows, FlowState::default());
         self.stream_pool.warm(bytes);
         self.app_pool.warm(bytes);
-    }
-
-    /// Where datasets are kept; before the first packet. Gives back those that were in use: freeing them takes long.
-    pub fn set_sets(
-        &mut self,
-        sets: alloc::boxed::Box<dyn crate::detect::inspect::Sets + Send>,
-    ) -> alloc::boxed::Box<dyn crate::detect::inspect::Sets + Send> {
-        self.detect.set_sets(sets)
     }
 
     /// Panics when a packet gets there next; `false` when that is not built in. See [`crate::fault`].
@@ -283,13 +275,15 @@ impl Engine {
         }
     }
 
-    /// Takes another rule set between two batches; flows go on. Allocates.
-    pub fn swap_rules(&mut self, rules: Arc<RuleSet>) {
-        self.app.set_wanted(rules.wanted());
-        self.app.set_ruled(!rules.is_empty());
-        self.raw_wanted = rules.raw_wanted;
-        self.no_rules = rules.is_empty();
-        self.detect.swap(rules);
+    /// Takes other rules between two batches; flows go on, and meet them with fresh variables. Gives back the old
+    /// rules: their last owner frees them, which takes long for large sets. Allocates.
+    #[must_use = "the last owner of rules frees them, which takes long"]
+    pub fn swap_rules(&mut self, rules: Rules) -> Rules {
+        self.app.set_wanted(rules.set.wanted());
+        self.app.set_ruled(!rules.set.is_empty());
+        self.raw_wanted = rules.set.raw_wanted;
+        self.no_rules = rules.set.is_empty();
+        self.detect.swap(rules)
     }
 
     /// Lets time pass without packets: flows and fragments that are idle too long end.

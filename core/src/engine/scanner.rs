@@ -15,8 +15,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Dir;
+use crate::detect::Rules;
 use crate::detect::context::DetectConfig;
-use crate::detect::inspect::Sets;
 use crate::detect::{Detector, PacketCx, RuleSet};
 use crate::event::Action;
 use crate::packet::{L3, L4, Packet, Span};
@@ -101,14 +101,14 @@ impl Scanner {
     pub const REACH: usize = 4 << 10;
 
     /// Takes all memory.
-    pub fn new(rules: Arc<RuleSet>, normalise: Normalise) -> Scanner {
+    pub fn new(rules: Rules, normalise: Normalise) -> Scanner {
         let cfg = DetectConfig {
             packet_alert_max: MOST,
             threshold_slots: 1 << 10,
             host_slots: 1 << 10,
             ..DetectConfig::default()
         };
-        let own = ScanStream::new(rules.len());
+        let own = ScanStream::new(rules.set.len());
         let folded = if normalise == Normalise::NONE { 0 } else { (PART + Self::REACH) * GROWTH };
         Scanner {
             // No table of a scanner is keyed by a sender's choice: text comes without addresses.
@@ -121,11 +121,6 @@ impl Scanner {
             own: Some(own),
             found: Vec::with_capacity(MOST),
         }
-    }
-
-    /// Where datasets are kept.
-    pub fn set_sets(&mut self, sets: alloc::boxed::Box<dyn Sets + Send>) {
-        self.detect.set_sets(sets);
     }
 
     /// The rules in force.
@@ -259,14 +254,14 @@ mod tests {
     use alloc::collections::BTreeSet;
     use proptest::prelude::*;
 
-    fn rules(text: &str) -> Arc<RuleSet> {
+    fn rules(text: &str) -> Rules {
         let (vars, classes, refs) = (Vars::default(), Classification::default(), References::default());
         let (rep, mut sets) = (Default::default(), SetStore::default());
         let mut none = |_: &str| Err("no files".into());
         let mut env = Env::new(&vars, &classes, &refs, &rep, &mut none, &mut sets);
         let p = parse_source(text.as_bytes(), 0, &mut env);
         assert!(p.refused.is_empty(), "{:?}", p.refused);
-        Arc::new(RuleSet::compile(p.rules))
+        Rules::without_sets(Arc::new(RuleSet::compile(p.rules))).unwrap()
     }
 
     const RULES: &str = r#"

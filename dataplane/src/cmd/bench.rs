@@ -12,9 +12,9 @@ mod rate;
 mod search;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tidegate_core::detect::Rules;
 use tidegate_core::engine::{BURST, Engine, Frame};
 use tidegate_core::event::{NoSink, Verdict};
 use tidegate_core::packet::{Decoder, MAX_PER_FRAME, PacketBuf};
@@ -241,12 +241,12 @@ fn run(a: &BenchArgs) -> Result<(), String> {
         std::mem::forget(e);
         s
     };
-    stages.push(with("decode to application layer", Arc::default()));
+    stages.push(with("decode to application layer", Rules::default()));
     let mut rules = 0;
     if !a.rules.is_empty() {
         let l = load::load(&a.rules, &settings, None)?;
         rules = l.loaded;
-        stages.push(with("all, with rules", Arc::new(l.set)));
+        stages.push(with("all, with rules", l.rules));
     }
     tell(a, &replay, &stages, rules);
     Ok(())

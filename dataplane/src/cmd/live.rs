@@ -12,7 +12,7 @@ use crate::live::blocklist::BlockList;
 use crate::live::chunk::Channel;
 use crate::live::manager::{self, Manager, Request};
 use crate::live::sink::LiveSink;
-use crate::live::source::{RuleSource, Rules};
+use crate::live::source::{Compiled, RuleSource};
 use crate::live::worker::{Fail, Worker};
 use crate::live::writer::Writer;
 use crate::live::{control, prometheus};
@@ -29,7 +29,7 @@ struct Start<'a> {
     settings: Settings,
     mode: Mode,
     source: RuleSource,
-    rules: Rules,
+    rules: Compiled,
     dir: PathBuf,
     /// Made by this run.
     dir_is_new: bool,
@@ -72,9 +72,9 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
     std::fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     let ignore_checksums = settings.pcap_checksums == crate::config::ChecksumMode::No;
     let mode = Mode { ips, ignore_checksums, memory, secret: secret::random()? };
-    let Loaded { set, sets, loaded: n, refused, skipped, took, .. } = loaded;
-    let rules = Rules {
-        set: Arc::new(set),
+    let Loaded { rules, sets, loaded: n, refused, skipped, took, .. } = loaded;
+    let rules = Compiled {
+        rules,
         sets,
         blocks: Arc::new(blocks),
         loaded: n as u64,
@@ -119,7 +119,7 @@ impl Start<'_> {
         let workers: Vec<Worker> = (0..count)
             .map(|i| {
                 let sink = LiveSink::new(&settings.outputs, mode.ips, channels[i].clone(), replay);
-                let engine = manager::engine(&settings, mode, &rules.set, &rules.sets);
+                let engine = manager::engine(&settings, mode, &rules.rules);
                 let mut w = Worker::new(i, engine, sink, fail, mode.ips, replay);
                 w.set_blocks(rules.blocks.clone());
                 w

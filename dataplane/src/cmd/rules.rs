@@ -53,7 +53,7 @@ fn write_report(t: &mut String, l: &Loaded, brief: bool) -> std::fmt::Result {
             writeln!(t, "{n:>8}  {reason}")?;
         }
     }
-    let s = l.set.stats();
+    let s = l.rules.set.stats();
     writeln!(t, "\ngroups")?;
     writeln!(t, "{:>8}  by ports", s.port_groups)?;
     writeln!(t, "{:>8}  by protocol and direction", s.tx_groups)?;
@@ -82,7 +82,7 @@ fn write_report(t: &mut String, l: &Loaded, brief: bool) -> std::fmt::Result {
         }
     }
     writeln!(t, "\nfast patterns")?;
-    for (meta, fast) in l.set.fast_patterns() {
+    for (meta, fast) in l.rules.set.fast_patterns() {
         match fast {
             Some(f) => writeln!(t, "{:>10}  {}", meta.sid, pattern(f))?,
             None => writeln!(t, "{:>10}  -", meta.sid)?,

@@ -16,13 +16,10 @@ use crate::eve::{EveSink, Stats};
 use crate::filter::Filter;
 use crate::load::{self, Loaded};
 use crate::secret;
-use crate::sets::EngineSets;
-use tidegate_core::detect::RuleSet;
 use tidegate_core::engine::{Engine, Frame};
 use tidegate_core::event::{Event, EventSink, Verdict};
 use tidegate_core::fault::Station;
 use tidegate_core::packet::{Decoder, PacketBuf};
-use tidegate_core::rules::SetStore;
 
 use super::{RunArgs, WRONG_INPUT};
 
@@ -122,16 +119,10 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
         memory,
         secret: if files { secret::CAPTURES } else { secret::random()? },
     };
-    let Loaded { set, sets, .. } = loaded;
-    let loaded = Loaded { set: RuleSet::default(), sets: SetStore::default(), ..loaded };
-    let rules = Arc::new(set);
+    // Each capture of its own begins with the sets as they were read.
     let make = || {
-        let mut engine = Engine::new(settings.engine(mode), rules.clone());
-        let sets = EngineSets::new(&rules, &sets, mode.secret);
-        if !sets.is_empty() {
-            engine.set_sets(Box::new(sets));
-        }
-        engine
+        let sets = Arc::new(loaded.sets.fresh());
+        Engine::new(settings.engine(mode), sets.rules(loaded.rules.set.clone()))
     };
     let mut engine = make();
     if let Some(at) = &args.fail_at {

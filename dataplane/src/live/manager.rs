@@ -9,22 +9,20 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tidegate_core::detect::RuleSet;
-use tidegate_core::detect::inspect::Sets;
+use tidegate_core::detect::Rules;
 use tidegate_core::engine::{Engine, Stats};
-use tidegate_core::rules::SetStore;
 
 use super::blocklist::BlockList;
 use super::chunk::{Channel, Class};
 use super::offload::blocks::BlocksOffload;
 use super::sink::OwnLines;
-use super::source::{RuleSource, Rules, compile};
+use super::source::{Compiled, RuleSource, compile};
 use super::worker::{Answer, Counters, Fault, FlowList, Mailbox, NewRules, Order, Report};
 use super::writer::{Losses, Writer};
 use crate::config::Settings;
 use crate::config::engine::Mode;
 use crate::eve::{Counts, Json};
-use crate::sets::EngineSets;
+use crate::sets::Datasets;
 
 /// How long a request waits for the workers.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -73,8 +71,8 @@ pub struct Manager {
     settings: Settings,
     mode: Mode,
     source: RuleSource,
-    rules: Arc<RuleSet>,
-    sets: SetStore,
+    rules: Rules,
+    sets: Arc<Datasets>,
     blocks: Arc<BlockList>,
     /// Networks of `blocks` after joining.
     networks: u64,
@@ -100,7 +98,7 @@ pub struct Manager {
     /// Whether faults may be asked for.
     pub faults: bool,
     failed_writes: Option<String>,
-    coming: Arc<Mutex<Option<Result<Rules, String>>>>,
+    coming: Arc<Mutex<Option<Result<Compiled, String>>>>,
     compiling: bool,
     waiting: Vec<Sender<String>>,
     /// Reloads so far.
@@ -124,17 +122,8 @@ impl std::fmt::Debug for Manager {
 }
 
 /// Builds engines from rules; cheap to copy around before workers exist.
-pub fn engine(settings: &Settings, mode: Mode, rules: &Arc<RuleSet>, sets: &SetStore) -> Box<Engine> {
-    let mut e = Box::new(Engine::new(settings.engine(mode), rules.clone()));
-    if let Some(s) = engine_sets(mode, rules, sets) {
-        e.set_sets(s);
-    }
-    e
-}
-
-fn engine_sets(mode: Mode, rules: &Arc<RuleSet>, sets: &SetStore) -> Option<Box<dyn Sets + Send>> {
-    let s = EngineSets::new(rules, sets, mode.secret);
-    if s.is_empty() { None } else { Some(Box::new(s)) }
+pub fn engine(settings: &Settings, mode: Mode, rules: &Rules) -> Box<Engine> {
+    Box::new(Engine::new(settings.engine(mode), rules.clone()))
 }
 
 impl Manager {
@@ -143,7 +132,7 @@ impl Manager {
         settings: Settings,
         mode: Mode,
         source: RuleSource,
-        rules: Rules,
+        rules: Compiled,
         channel: Arc<Channel>,
         writer: Writer,
         stats_every: Option<Duration>,
@@ -153,7 +142,7 @@ impl Manager {
             settings,
             mode,
             source,
-            rules: rules.set,
+            rules: rules.rules,
             sets: rules.sets,
             networks: rules.blocks.networks().len() as u64,
             blocks: rules.blocks,
@@ -286,8 +275,9 @@ impl Manager {
             return;
         }
         let (source, settings, coming) = (self.source.clone(), self.settings.clone(), self.coming.clone());
+        let before = std::panic::AssertUnwindSafe(self.sets.clone());
         let thread = std::thread::Builder::new().name("rules".into()).spawn(move || {
-            let r = std::panic::catch_unwind(|| compile(&source, &settings))
+            let r = std::panic::catch_unwind(|| compile(&source, &settings, Some(&before)))
                 .unwrap_or_else(|_| Err("compiling the rules panicked".into()));
             if let Ok(mut c) = coming.lock() {
                 *c = Some(r);
@@ -314,7 +304,7 @@ impl Manager {
         self.compiling = false;
         match r {
             Ok(new) => {
-                self.rules = new.set;
+                self.rules = new.rules;
                 self.sets = new.sets;
                 self.networks = new.blocks.networks().len() as u64;
                 self.blocks = new.blocks;
@@ -322,9 +312,8 @@ impl Manager {
                 self.last_reload = super::now_ns();
                 self.generation += 1;
                 for p in &self.peers {
-                    let sets = engine_sets(self.mode, &self.rules, &self.sets);
-                    let set = self.rules.clone();
-                    let n = NewRules { generation: self.generation, set, sets, blocks: self.blocks.clone() };
+                    let (rules, blocks) = (self.rules.clone(), self.blocks.clone());
+                    let n = NewRules { generation: self.generation, rules, blocks };
                     // What comes out was never taken, and is freed here.
                     drop(p.mail.rules.force_push(Box::new(n)));
                 }
@@ -387,7 +376,7 @@ impl Manager {
         for i in 0..self.peers.len() {
             while let Some(a) = self.peers[i].mail.answers.pop() {
                 match a {
-                    Answer::OldRules(_) | Answer::OldBlocks(_) | Answer::OldSets(_) => {}
+                    Answer::OldRules(_) | Answer::OldBlocks(_) => {}
                     Answer::Report(r) => self.reports[i] = Some(*r),
                     Answer::Flows(l) => lists.push(*l),
                     Answer::Broken(e) => self.replace(i, e),
@@ -406,7 +395,7 @@ impl Manager {
             self.before[worker] = sum(&self.before[worker], &s);
         }
         eprintln!("worker {worker}: the engine failed and is restarted; its flows are forgotten");
-        let new = engine(&self.settings, self.mode, &self.rules, &self.sets);
+        let new = engine(&self.settings, self.mode, &self.rules);
         if let Some(never) = self.peers[worker].mail.engine.force_push(new) {
             forget_slowly(never);
         }

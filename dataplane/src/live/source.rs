@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_core::detect::RuleSet;
-use tidegate_core::rules::SetStore;
+use tidegate_core::detect::Rules;
 
 use super::blocklist::BlockList;
 use crate::config::Settings;
 use crate::load;
+use crate::sets::Datasets;
 
 /// What is compiled and read, with what is told of it.
-pub struct Rules {
-    pub set: Arc<RuleSet>,
-    pub sets: SetStore,
+pub struct Compiled {
+    pub rules: Rules,
+    pub sets: Arc<Datasets>,
     pub blocks: Arc<BlockList>,
     pub loaded: u64,
     pub refused: u64,
@@ -33,9 +33,15 @@ pub struct RuleSource {
     pub strict: bool,
 }
 
-pub(super) fn compile(from: &RuleSource, settings: &Settings) -> Result<Rules, String> {
+/// `before`: the sets of the rules in force.
+pub(super) fn compile(
+    from: &RuleSource,
+    settings: &Settings,
+    before: Option<&Datasets>,
+) -> Result<Compiled, String> {
     let blocks = BlockList::load(&from.block_lists).map_err(|e| e.to_string())?;
-    let l = load::load(&from.files, settings, from.data_dir.as_deref())?;
+    let files: Vec<load::Source> = from.files.iter().cloned().map(load::Source::Path).collect();
+    let l = load::load_after(&files, settings, from.data_dir.as_deref(), before)?;
     if from.strict && !l.refused.is_empty() {
         let first = l.refused.first().map(|r| l.place(r)).unwrap_or_default();
         return Err(format!("{} rules were refused, the first: {first}", l.refused.len()));
@@ -43,12 +49,12 @@ pub(super) fn compile(from: &RuleSource, settings: &Settings) -> Result<Rules, S
     if l.loaded == 0 && !l.refused.is_empty() {
         return Err(format!("all {} rules were refused", l.refused.len()));
     }
-    Ok(Rules {
+    Ok(Compiled {
         loaded: l.loaded as u64,
         refused: l.refused.len() as u64,
         skipped: l.skipped as u64,
         took: l.took,
-        set: Arc::new(l.set),
+        rules: l.rules,
         sets: l.sets,
         blocks: Arc::new(blocks),
     })

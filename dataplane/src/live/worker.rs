@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crossbeam_queue::ArrayQueue;
-use tidegate_core::detect::RuleSet;
-use tidegate_core::detect::inspect::Sets;
+use tidegate_core::detect::Rules;
 use tidegate_core::engine::{Engine, Frame, Stats};
 use tidegate_core::event::Verdict;
 use tidegate_core::fault::Station;
@@ -32,8 +31,7 @@ pub enum Fail {
 pub struct NewRules {
     /// Counts reloads: told to the manager when they are taken.
     pub generation: u64,
-    pub set: Arc<RuleSet>,
-    pub sets: Option<Box<dyn Sets + Send>>,
+    pub rules: Rules,
     pub blocks: Arc<BlockList>,
 }
 
@@ -95,9 +93,8 @@ impl Fault {
 /// What a worker tells the manager.
 pub enum Answer {
     /// No longer used; somebody else pays for freeing it.
-    OldRules(Arc<RuleSet>),
+    OldRules(Rules),
     OldBlocks(Arc<BlockList>),
-    OldSets(Box<dyn Sets + Send>),
     Report(Box<Report>),
     Flows(Box<FlowList>),
     /// The engine panicked; send another one.
@@ -445,18 +442,11 @@ impl Worker {
     /// Takes new rules between two bursts. What is no longer used goes to the manager: freeing it takes long.
     fn take_rules(&mut self, new: NewRules) {
         let start = std::time::Instant::now();
-        let NewRules { generation, set, sets, blocks } = new;
+        let NewRules { generation, rules, blocks } = new;
         let blocks = std::mem::replace(&mut self.blocks, blocks);
         self.answer(Answer::OldBlocks(blocks));
-        let old = self.engine.as_deref().map(|e| e.rules().clone());
-        let kept = set.clone();
-        let sets = self.guard(move |e, _| {
-            e.swap_rules(set);
-            sets.map(|s| e.set_sets(s))
-        });
-        if let Some(sets) = sets.flatten() {
-            self.answer(Answer::OldSets(sets));
-        }
+        let kept = rules.clone();
+        let old = self.guard(move |e, _| e.swap_rules(rules));
         for rules in old.into_iter().chain([kept]) {
             self.answer(Answer::OldRules(rules));
         }
@@ -541,13 +531,12 @@ mod tests {
     use crate::live::blocklist::Network;
     use crate::live::chunk::Channel;
     use crate::live::manager;
-    use tidegate_core::rules::SetStore;
+    use tidegate_core::detect::inspect::Sets;
 
     fn worker(fail: Fail, ips: bool) -> Worker {
         let settings = Settings::load(None, &Overrides { set: &[], ips }).unwrap();
-        let rules = Arc::new(RuleSet::compile(Vec::new()));
         let mode = Mode { ips, ignore_checksums: true, memory: 16 << 20, secret: crate::secret::CAPTURES };
-        let engine = manager::engine(&settings, mode, &rules, &SetStore::default());
+        let engine = manager::engine(&settings, mode, &Rules::default());
         let sink = LiveSink::new(&settings.outputs, ips, Arc::new(Channel::new()), false);
         let mut w = Worker::new(0, engine, sink, fail, ips, false);
         w.set_blocks(Arc::new(BlockList::new(&[Network::parse("10.9.0.0/16").unwrap()])));
@@ -591,9 +580,9 @@ mod tests {
         let settings = Settings::load(None, &Overrides::default()).unwrap();
         let text = format!("alert ip any any -> any any (msg:\"x\"; content:\"x\"; sid:{sid};)");
         let source = crate::load::Source::Text { name: "t".into(), text: text.into_bytes() };
-        let set = Arc::new(crate::load::load_sources(&[source], &settings, None).unwrap().set);
-        assert_eq!(set.len(), 1);
-        Box::new(NewRules { generation, set, sets: None, blocks: Arc::default() })
+        let rules = crate::load::load_sources(&[source], &settings, None).unwrap().rules;
+        assert_eq!(rules.set.len(), 1);
+        Box::new(NewRules { generation, rules, blocks: Arc::default() })
     }
 
     /// However full the mailbox is, the newest rules and engines arrive, and nothing is freed on the worker's thread.
@@ -601,10 +590,10 @@ mod tests {
     fn orders_that_matter_are_never_lost() {
         struct Slow(Arc<AtomicU64>);
         impl Sets for Slow {
-            fn dataset(&mut self, _: u16, _: tidegate_core::rules::ir::DatasetOp, _: &[u8]) -> bool {
+            fn dataset(&self, _: u16, _: tidegate_core::rules::ir::DatasetOp, _: &[u8]) -> bool {
                 false
             }
-            fn reputation(&mut self, _: u16, _: &[u8]) -> Option<u16> {
+            fn reputation(&self, _: u16, _: &[u8]) -> Option<u16> {
                 None
             }
         }
@@ -622,7 +611,7 @@ mod tests {
         for generation in 1..4 {
             fill();
             let mut new = rules(generation as u32, generation);
-            new.sets = Some(Box::new(Slow(freed.clone())));
+            new.rules.sets = Arc::new(Slow(freed.clone()));
             let before = mail.rules.force_push(new);
             // The first is never taken: the second takes its place.
             assert_eq!(before.is_some(), generation == 2);
@@ -634,8 +623,8 @@ mod tests {
         }
         assert_eq!(n(&freed), 1, "that of the rules that were never taken, by us");
         let back =
-            std::iter::from_fn(|| mail.answers.pop()).filter(|a| matches!(a, Answer::OldSets(_))).count();
-        assert_eq!(back, 2, "none, and those of the second");
+            std::iter::from_fn(|| mail.answers.pop()).filter(|a| matches!(a, Answer::OldRules(_))).count();
+        assert_eq!(back, 4, "the old ones, and what was kept of the new ones, of two reloads");
         assert_eq!(n(&freed), 2);
         // An engine that failed is replaced though the queue is full.
         mail.orders.pop();
@@ -648,7 +637,7 @@ mod tests {
         let settings = Settings::load(None, &Overrides::default()).unwrap();
         let mode =
             Mode { ips: true, ignore_checksums: true, memory: 16 << 20, secret: crate::secret::CAPTURES };
-        let new = manager::engine(&settings, mode, &Arc::default(), &SetStore::default());
+        let new = manager::engine(&settings, mode, &Rules::default());
         assert!(mail.engine.force_push(new).is_none());
         w.between(0);
         assert!(w.inspect(&frames, &mut [Verdict::Forward]));

@@ -19,7 +19,7 @@ use tidegate_dataplane::config::engine::Mode;
 use tidegate_dataplane::config::{Overrides, Settings};
 use tidegate_dataplane::eve::EveSink;
 use tidegate_dataplane::lists;
-use tidegate_dataplane::sets::EngineSets;
+use tidegate_dataplane::sets::Datasets;
 
 use wire::Packet;
 
@@ -28,8 +28,7 @@ pub const RULES: &str = include_str!("all.rules");
 
 /// Compiled rules and their sets.
 pub struct Rules {
-    pub set: Arc<RuleSet>,
-    pub sets: SetStore,
+    pub rules: tidegate_core::detect::Rules,
     pub refused: Vec<String>,
 }
 
@@ -48,7 +47,9 @@ pub fn rules(text: &str, settings: &Settings) -> Rules {
     let mut refused: Vec<String> = p.refused.iter().map(|r| format!("{}: {}", r.line, r.reason)).collect();
     let set = RuleSet::compile(p.rules);
     refused.extend(set.refused().iter().map(|r| format!("{}: {}", r.line, r.reason)));
-    Rules { set: Arc::new(set), sets, refused }
+    let set = Arc::new(set);
+    let sets = Arc::new(Datasets::new(&set, &sets, Secret::fixed(1), None));
+    Rules { rules: sets.rules(set), refused }
 }
 
 pub fn settings() -> Settings {
@@ -61,12 +62,7 @@ pub fn config(memory: u64) -> Config {
 }
 
 pub fn engine(config: Config, rules: &Rules) -> Engine {
-    let mut e = Engine::new(config, rules.set.clone());
-    let sets = EngineSets::new(&rules.set, &rules.sets, Secret::fixed(1));
-    if !sets.is_empty() {
-        e.set_sets(Box::new(sets));
-    }
-    e
+    Engine::new(config, rules.rules.clone())
 }
 
 /// [`RULES`], compiled, none refused.

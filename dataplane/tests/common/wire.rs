@@ -264,7 +264,7 @@ pub fn datagram(sp: u16, dp: u16, payload: &[u8]) -> Vec<u8> {
 
 /// A TCP conversation.
 pub struct Tcp<'w> {
-    wire: &'w mut Wire,
+    pub wire: &'w mut Wire,
     ends: [End; 2],
     /// Next sequence number of either side.
     pub seq: [u32; 2],

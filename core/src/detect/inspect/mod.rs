@@ -83,9 +83,9 @@ impl<'a> Bytes<'a> {
 }
 
 /// Where datasets are asked; see `rules`.
-pub trait Sets {
-    fn dataset(&mut self, set: u16, op: crate::rules::ir::DatasetOp, value: &[u8]) -> bool;
-    fn reputation(&mut self, set: u16, value: &[u8]) -> Option<u16>;
+pub trait Sets: Send + Sync {
+    fn dataset(&self, set: u16, op: crate::rules::ir::DatasetOp, value: &[u8]) -> bool;
+    fn reputation(&self, set: u16, value: &[u8]) -> Option<u16>;
 }
 
 /// The worker's memory while one rule is evaluated.
@@ -95,7 +95,7 @@ pub struct Inspector<'a> {
     /// Set when `base64_decode` ran and produced something.
     pub base64_ready: &'a mut bool,
     pub regex: &'a mut Cache,
-    pub sets: &'a mut dyn Sets,
+    pub sets: &'a dyn Sets,
     pub dce_little: bool,
     /// Tries left.
     pub tries: u32,
@@ -376,10 +376,10 @@ fn size(t: &IntTest, b: Bytes<'_>) -> bool {
 pub struct NoSets;
 
 impl Sets for NoSets {
-    fn dataset(&mut self, _set: u16, op: crate::rules::ir::DatasetOp, _value: &[u8]) -> bool {
+    fn dataset(&self, _set: u16, op: crate::rules::ir::DatasetOp, _value: &[u8]) -> bool {
         op == crate::rules::ir::DatasetOp::IsNotSet
     }
-    fn reputation(&mut self, _set: u16, _value: &[u8]) -> Option<u16> {
+    fn reputation(&self, _set: u16, _value: &[u8]) -> Option<u16> {
         None
     }
 }
@@ -410,7 +410,7 @@ mod tests {
             base64: &mut base64,
             base64_ready: &mut ready,
             regex: &mut regex,
-            sets: &mut NoSets,
+            sets: &NoSets,
             dce_little: false,
             tries: 0,
             spent: &mut spent,
