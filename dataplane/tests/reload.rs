@@ -5,7 +5,6 @@ mod common;
 
 use common::wire::{Packet, Wire};
 use common::{config, engine, frames, rules, settings};
-use tidegate_core::Secret;
 use tidegate_core::engine::Engine;
 use tidegate_core::event::{Event, EventSink, Verdict};
 use tidegate_dataplane::load::{Source, load_after, load_sources};
@@ -216,16 +215,7 @@ fn engines_share_datasets() {
         "alert dns any any -> any any (dns.query; content:\"add\"; dataset:set,seen,type string; sid:1;)\n\
          alert dns any any -> any any (dns.query; content:\"ask\"; dataset:isset,seen,type string; sid:2;)",
     );
-    let mut a = engine(config(16 << 20), &r);
-    let mut b = Engine::new(
-        settings().engine(tidegate_dataplane::config::engine::Mode {
-            ips: false,
-            ignore_checksums: true,
-            memory: 16 << 20,
-            secret: Secret::fixed(2),
-        }),
-        r.rules.clone(),
-    );
+    let [mut a, mut b] = [(); 2].map(|()| Engine::new(config(16 << 20), r.rules.clone()));
     let (mut sink, mut w) = (Seen::default(), Wire::new());
     let ask = common::traffic::dns(7, "add.example", 1, None);
     let p = more(&mut w, |w| w.udp((1, 40_000), (2, 53), &ask));

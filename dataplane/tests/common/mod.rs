@@ -28,7 +28,9 @@ pub const RULES: &str = include_str!("all.rules");
 
 /// Compiled rules and their sets.
 pub struct Rules {
+    /// With their datasets, which engines of these share.
     pub rules: tidegate_core::detect::Rules,
+    pub sets: Arc<Datasets>,
     pub refused: Vec<String>,
 }
 
@@ -49,7 +51,7 @@ pub fn rules(text: &str, settings: &Settings) -> Rules {
     refused.extend(set.refused().iter().map(|r| format!("{}: {}", r.line, r.reason)));
     let set = Arc::new(set);
     let sets = Arc::new(Datasets::new(&set, &sets, Secret::fixed(1), None));
-    Rules { rules: sets.rules(set), refused }
+    Rules { rules: sets.rules(set), sets, refused }
 }
 
 pub fn settings() -> Settings {
@@ -61,8 +63,9 @@ pub fn config(memory: u64) -> Config {
     settings().engine(Mode { ips: false, ignore_checksums: true, memory, secret: Secret::fixed(1) })
 }
 
+/// An engine whose datasets are as they were read.
 pub fn engine(config: Config, rules: &Rules) -> Engine {
-    Engine::new(config, rules.rules.clone())
+    Engine::new(config, Arc::new(rules.sets.fresh()).rules(rules.rules.set.clone()))
 }
 
 /// [`RULES`], compiled, none refused.
