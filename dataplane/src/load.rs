@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use tidegate_core::detect::{RuleSet, Rules};
 use tidegate_core::rules::{
-    Classification, Env, References, Refusal, Reputation, SetStore, Vars, dataset, drop_duplicates,
-    parse_source, reputation::parse_categories, threshold_file,
+    Classification, Env, References, Refusal, RefusalKind, Reputation, SetStore, Vars, dataset,
+    drop_duplicates, parse_source, reputation::parse_categories, threshold_file,
 };
 
 use crate::config::Settings;
@@ -57,6 +57,22 @@ pub struct Refused {
     pub text: String,
 }
 
+impl Refused {
+    /// It names a part of a loaded rule that has no effect.
+    pub fn without_effect(&self) -> bool {
+        self.kind == RefusalKind::Unsupported.name()
+    }
+}
+
+/// Equal texts counted, most frequent first.
+fn count<'t>(texts: impl Iterator<Item = &'t str>) -> Vec<(String, usize)> {
+    let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+    texts.for_each(|t| *count.entry(t).or_default() += 1);
+    let mut list: Vec<_> = count.into_iter().map(|(k, n)| (k.to_string(), n)).collect();
+    list.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    list
+}
+
 impl Loaded {
     /// `file:line:column: sid: reason`
     pub fn place(&self, r: &Refused) -> String {
@@ -69,13 +85,12 @@ impl Loaded {
 
     /// Refusals counted by reason, most frequent first.
     pub fn by_reason(&self) -> Vec<(String, usize)> {
-        let mut count: BTreeMap<&str, usize> = BTreeMap::new();
-        for r in &self.refused {
-            *count.entry(r.kind.as_str()).or_default() += 1;
-        }
-        let mut list: Vec<_> = count.into_iter().map(|(k, n)| (k.to_string(), n)).collect();
-        list.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        list
+        count(self.refused.iter().map(|r| r.kind.as_str()))
+    }
+
+    /// Parts of loaded rules that have no effect here, with the number of rules that have them, most frequent first.
+    pub fn without_effect(&self) -> Vec<(String, usize)> {
+        count(self.warnings.iter().filter(|w| w.without_effect()).map(|w| w.text.as_str()))
     }
 }
 
@@ -201,8 +216,8 @@ pub fn load_after(
             Err(e) => notes.push(format!("{}: {e}; no limits are set from it", f.display())),
         }
     }
-    let skipped = no.iter().filter(|r| r.kind == tidegate_core::rules::RefusalKind::Requires).count();
-    no.retain(|r| r.kind != tidegate_core::rules::RefusalKind::Requires);
+    let skipped = no.iter().filter(|r| r.kind == RefusalKind::Requires).count();
+    no.retain(|r| r.kind != RefusalKind::Requires);
     let read = rules.len();
     let mut lists = Vec::new();
     for f in &s.reputation.files {

@@ -245,3 +245,51 @@ fn datasets_of_the_configuration_are_used() {
     let o = p.run(&["-c", text(&yaml)]);
     assert!(said(&o).contains("datasets.uris: gone.lst: No such file"), "{}", said(&o));
 }
+
+/// Parts of rules that do nothing are named by the command and by `rules check`; rules that could never match are refused.
+#[test]
+fn parts_of_rules_without_effect_are_named() {
+    let p = Place::new("parts", &[]);
+    let rules = p.write(
+        "r.rules",
+        r#"alert http any any -> any any (msg:"1"; http.uri; content:"a"; filestore; sid:1;)
+alert http any any -> any any (msg:"2"; http.uri; content:"b"; filestore; sid:2;)
+alert tcp any any -> any any (msg:"3"; content:"a"; tag:host,10,packets,src; sid:3;)
+alert tcp any any -> any any (msg:"4"; content:"a"; replace:"b"; sid:4;)
+alert tcp any any -> any any (msg:"5"; content:"a"; pcre:"/a(b)/, flow:name"; sid:5;)
+alert tcp any any -> any any (msg:"6"; flowvar:name,x; sid:6;)
+alert tcp any any -> any any (msg:"7"; byte_test:2,>,1,0,dce; sid:7;)
+alert websocket any any -> any any (msg:"8"; sid:8;)
+alert http any any -> any any (msg:"9"; app-layer-event:http.parser_state_error; sid:9;)
+alert ip any any -> any any (msg:"10"; decode-event:ipv4.opt_unknown; sid:10;)
+alert tcp any any -> any any (msg:"11"; stream-event:wrong_thread; sid:11;)
+alert http any any -> any any (msg:"12"; config:logging disable, type tx, scope tx; sid:12;)
+alert tcp any any -> any any (msg:"13"; tag:session,10,packets; content:"a"; sid:13;)
+"#,
+    );
+    let o = p.run(&["-S", text(&rules)]);
+    let e = said(&o);
+    for told in [
+        "2 rules: filestore is not supported yet: files are not stored; the rule alerts",
+        "1 rule: tag:host is not supported yet",
+        "1 rule: replace is not supported yet",
+        "1 rule: config is not supported yet",
+        "1 rule: pcre with flow:NAME is not supported yet",
+        "sid 6: flowvar: flowvar is not supported yet",
+        "sid 7: byte_test: dce is not supported yet",
+        "sid 8: websocket is not supported yet",
+        "sid 9: app-layer-event: event is not supported yet: nothing raises this event",
+        "sid 10: decode-event: event is not supported yet",
+        "sid 11: stream-event: event is not supported yet",
+    ] {
+        assert!(e.contains(told), "{told}\n---\n{e}");
+    }
+    assert!(!e.contains("sid 13") && !e.contains("sid 12:"), "{e}");
+    let o = tidegate(&["rules", "check", text(&rules)]);
+    let t = String::from_utf8_lossy(&o.stdout);
+    assert!(t.contains("loaded         7 of 13 rules"), "{t}");
+    assert!(
+        t.contains("loaded, with parts that have no effect\n       2  filestore is not supported yet"),
+        "{t}"
+    );
+}

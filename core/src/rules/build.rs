@@ -9,7 +9,7 @@ use super::env::Env;
 use super::header::proto_names;
 use super::index::{BufferInfo, Index};
 use super::ir::*;
-use super::refuse::{Res, bad, conflict, context};
+use super::refuse::{RefusalKind, Res, bad, conflict, context};
 use crate::Dir;
 use crate::app::{AppProto, BufferKind};
 
@@ -60,7 +60,7 @@ pub struct Builder<'b, 'e> {
     pub msg_seen: bool,
     pub flow_seen: bool,
     /// Complaints that do not stop the rule from loading.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<(RefusalKind, String)>,
     /// Direction of a keyword that is not a buffer (numbers, states): to-server only, to-client only.
     pub only_dirs: [bool; 2],
 }

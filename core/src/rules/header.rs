@@ -133,6 +133,14 @@ fn parse_proto(t: &str) -> Res<(ProtoSpec, Option<String>)> {
         }
         return Ok((w.1.clone(), hook));
     }
+    if let Some(n) =
+        super::notyet::NOT_YET.iter().find(|n| n.part == lower && matches!(n.part, "websocket" | "doh2"))
+    {
+        return Err(Fault::new(
+            RefusalKind::Unsupported,
+            format!("{} is not supported yet: {}", n.part, n.why),
+        ));
+    }
     let protos = protos_named(&lower);
     if protos.is_empty() {
         let reason = format!("protocol \"{name}\" is not known");

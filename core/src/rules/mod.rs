@@ -25,6 +25,7 @@ pub mod ir;
 mod json;
 mod keyword;
 mod names;
+pub mod notyet;
 mod num;
 pub mod refuse;
 pub mod reputation;

@@ -162,9 +162,8 @@ fn one(text: &Text<'_>, file: u32, env: &mut Env<'_>, index: &Index, out: &mut P
             rule.meta.file = file;
             let sid = Some(rule.meta.sid);
             out.rules.push(rule);
-            for reason in warnings {
+            for (kind, reason) in warnings {
                 let line = text.line();
-                let kind = RefusalKind::Value;
                 out.warnings.push(Refusal { file, line, column: 1, sid, keyword: None, kind, reason });
             }
         }
@@ -220,7 +219,7 @@ fn parse(
     bytes: &[u8],
     env: &mut Env<'_>,
     index: &Index,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<(RefusalKind, String)>,
 ) -> Result<Rule, Trouble> {
     let syntax = |at: usize, why: &str| Trouble::at(at, Fault::new(RefusalKind::Syntax, why));
     let open =

@@ -53,6 +53,13 @@ fn write_report(t: &mut String, l: &Loaded, brief: bool) -> std::fmt::Result {
             writeln!(t, "{n:>8}  {reason}")?;
         }
     }
+    let idle = l.without_effect();
+    if !idle.is_empty() {
+        writeln!(t, "\nloaded, with parts that have no effect")?;
+        for (part, n) in idle {
+            writeln!(t, "{n:>8}  {part}")?;
+        }
+    }
     let s = l.rules.set.stats();
     writeln!(t, "\ngroups")?;
     writeln!(t, "{:>8}  by ports", s.port_groups)?;

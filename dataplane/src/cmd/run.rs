@@ -301,6 +301,9 @@ pub(super) fn tell_refusals(l: &Loaded, args: &RunArgs) {
             l.refused.len() - most
         );
     }
+    for (part, n) in l.without_effect() {
+        eprintln!("{n} rule{}: {part}", if n == 1 { "" } else { "s" });
+    }
     if args.verbose > 1 {
         for r in &l.warnings {
             eprintln!("odd: {}", l.place(r));

@@ -285,5 +285,5 @@ fn replace(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         return conflict("must be as long as the content before it, which must not be negated");
     }
     b.rule.post.push(Post::Replace(bytes));
-    Ok(())
+    b.not_yet("replace")
 }

@@ -6,8 +6,8 @@ use super::{Arg, Keyword};
 use crate::app::AppProto;
 use crate::rules::build::Builder;
 use crate::rules::ir::{PacketMatch, StateMatch};
-use crate::rules::names;
 use crate::rules::refuse::{Fault, RefusalKind, Res, bad};
+use crate::rules::{names, notyet};
 
 pub static KEYWORDS: &[Keyword] = &[
     Keyword::new("decode-event", decode_event),
@@ -16,13 +16,21 @@ pub static KEYWORDS: &[Keyword] = &[
     Keyword::new("app-layer-event", app_layer_event),
 ];
 
+/// Refuses events that nothing raises.
+fn raised(b: &mut Builder<'_, '_>, of: &str, name: &str) -> Res {
+    if notyet::unraised(of, name) { b.not_yet("event") } else { Ok(()) }
+}
+
 fn decode_event(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     let t = a.text()?.to_ascii_lowercase();
     if let Some(s) = t.strip_prefix("stream.") {
         return push_stream(b, s);
     }
     match names::decode_event(t.strip_prefix("decoder.").unwrap_or(&t)) {
-        Some(ev) => b.rule.packet.push(PacketMatch::DecodeEvent(ev)),
+        Some(ev) => {
+            raised(b, "decoder", t.strip_prefix("decoder.").unwrap_or(&t))?;
+            b.rule.packet.push(PacketMatch::DecodeEvent(ev));
+        }
         None => return bad(format!("\"{t}\" is not a decode event")),
     }
     Ok(())
@@ -35,7 +43,10 @@ fn stream_event(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
 
 fn push_stream(b: &mut Builder<'_, '_>, name: &str) -> Res {
     match names::stream_event(name) {
-        Some(ev) => b.rule.packet.push(PacketMatch::StreamEvent(ev)),
+        Some(ev) => {
+            raised(b, "stream", name)?;
+            b.rule.packet.push(PacketMatch::StreamEvent(ev));
+        }
         None => return bad(format!("\"{name}\" is not a stream event")),
     }
     Ok(())
@@ -58,6 +69,7 @@ fn app_layer_event(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     let Some(n) = p.def().events.iter().position(|e| *e == event) else {
         return bad(format!("\"{event}\" is not an event of {proto}"));
     };
+    raised(b, p.name(), event)?;
     b.require_protos(&[p], "the event")?;
     b.rule.state.push(StateMatch::AppEvent { proto: p, event: n as u8 });
     Ok(())

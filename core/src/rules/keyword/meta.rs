@@ -7,7 +7,7 @@ use super::{Arg, Keyword, parts};
 use crate::rules::build::Builder;
 use crate::rules::ir::Target;
 use crate::rules::num;
-use crate::rules::refuse::{Res, bad, conflict};
+use crate::rules::refuse::{RefusalKind, Res, bad, conflict};
 use crate::rules::source::to_text;
 
 pub static KEYWORDS: &[Keyword] = &[
@@ -81,7 +81,8 @@ fn classtype(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     let found = b.env.classes.0.get(&name.to_ascii_lowercase());
     let m = &mut b.rule.meta;
     let Some((text, prio)) = found else {
-        b.warnings.push(format!("class \"{name}\" is not in the classification file; priority 3 is used"));
+        let text = format!("class \"{name}\" is not in the classification file; priority 3 is used");
+        b.warnings.push((RefusalKind::Value, text));
         if m.classtype.is_empty() {
             m.classtype = name.to_string();
         }
@@ -115,7 +116,8 @@ fn reference(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         Some(prefix) => prefix.clone(),
         None => {
             if !b.env.references.0.is_empty() {
-                b.warnings.push(format!("reference system \"{system}\" is not in the reference file"));
+                let text = format!("reference system \"{system}\" is not in the reference file");
+                b.warnings.push((RefusalKind::Value, text));
             }
             format!("{system},")
         }

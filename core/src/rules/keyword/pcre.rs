@@ -73,6 +73,13 @@ fn pcre(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         return bad("http.host is lower case, the pattern has an upper-case letter");
     }
     let captures = captures(&pattern, names)?;
+    for (_, to) in &captures {
+        match to {
+            Capture::FlowVar(_) => b.not_yet("pcre with flow:NAME")?,
+            Capture::PktVar(_) => b.not_yet("pcre with pkt:NAME")?,
+            Capture::AlertVar(_) => {}
+        }
+    }
     if pattern.is_empty() {
         return bad("the pattern is empty");
     }

@@ -40,7 +40,7 @@ fn config(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         }
     }
     b.rule.post.push(Post::Config(t.to_string()));
-    Ok(())
+    b.not_yet("config")
 }
 
 fn prefilter(b: &mut Builder<'_, '_>, _: &Arg<'_>) -> Res {

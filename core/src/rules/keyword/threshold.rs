@@ -149,5 +149,5 @@ fn tag(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         (true, d) => return bad(format!("host needs src or dst, not \"{}\"", d.unwrap_or(""))),
     };
     b.rule.post.push(Post::Tag(Tag { host, count, metric }));
-    Ok(())
+    if host.is_some() { b.not_yet("tag:host") } else { Ok(()) }
 }

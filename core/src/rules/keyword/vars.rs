@@ -16,7 +16,7 @@ pub static KEYWORDS: &[Keyword] = &[
     Keyword::new("xbits", xbits),
     Keyword::new("hostbits", hostbits),
     Keyword::new("flowvar", flowvar),
-    Keyword::new("pktvar", flowvar),
+    Keyword::new("pktvar", |b, _| b.not_yet("pktvar")),
 ];
 
 fn name(t: &str) -> Res<String> {
@@ -180,6 +180,7 @@ fn hostbits(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
 }
 
 fn flowvar(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    b.not_yet("flowvar")?;
     let t = a.bytes;
     let Some(c) = memchr::memchr(b',', t) else { return bad("write name,value") };
     let n = core::str::from_utf8(t.get(..c).unwrap_or(&[])).unwrap_or("");

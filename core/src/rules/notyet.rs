@@ -1,0 +1,201 @@
+//! Parts of Suricata's rule language that are read and do nothing here yet. A rule that could never match without them, or would match
+//! wrongly, is refused; one that says the same without them loads, and the part is named. Nothing of it is silent.
+
+use alloc::format;
+use alloc::string::String;
+
+use super::build::Builder;
+use super::refuse::{Fault, RefusalKind, Res};
+
+/// One such part.
+#[derive(Debug, Clone, Copy)]
+pub struct NotYet {
+    /// As rules write it.
+    pub part: &'static str,
+    /// What is missing.
+    pub why: &'static str,
+    /// The rule loads all the same, without it.
+    pub loads: bool,
+}
+
+const fn named(part: &'static str, why: &'static str) -> NotYet {
+    NotYet { part, why, loads: true }
+}
+
+const fn refused(part: &'static str, why: &'static str) -> NotYet {
+    NotYet { part, why, loads: false }
+}
+
+/// All of them; `docs/rules.md` is made of it.
+pub const NOT_YET: &[NotYet] = &[
+    named("filestore", "files are not stored; the rule alerts"),
+    named("tag:host", "packets of a host are not tagged; the rule alerts"),
+    named("config", "logging is not switched; nothing else of the rule changes"),
+    named("replace", "payloads are not changed; the rule alerts, and drops where it says so"),
+    named("pcre with flow:NAME", "captures are kept for alerts only (alert:NAME)"),
+    named("pcre with pkt:NAME", "captures are kept for alerts only (alert:NAME)"),
+    refused("flowvar", "nothing sets the variable, so the rule could never match"),
+    refused("pktvar", "nothing sets the variable, so the rule could never match"),
+    refused("dce", "DCERPC is not parsed, so its byte order is not known"),
+    refused("websocket", "the protocol is never recognised, so the rule could never match"),
+    refused("doh2", "the protocol is never recognised, so the rule could never match"),
+    refused("event", "nothing raises this event, so the rule could never match"),
+];
+
+/// Events that rules can name and that nothing raises: what stands before the dot in rules, and the names.
+pub const UNRAISED: &[(&str, &[&str])] = &[
+    (
+        "decoder",
+        &[
+            "ipv4.opt_unknown",
+            "ipv6.exthdr_dupl_eh",
+            "udp.hlen_invalid",
+            "gre.version1_malformed_sre_hdr",
+            "afpacket.trunc_pkt",
+        ],
+    ),
+    (
+        "stream",
+        &[
+            "3whs_synack_resend_with_diff_seq",
+            "wrong_thread",
+            "reassembly_no_segment",
+            "reassembly_insert_invalid",
+        ],
+    ),
+    (
+        "http",
+        &[
+            "unknown_error",
+            "gzip_decompression_failed",
+            "invalid_transfer_encoding_value_in_response",
+            "invalid_server_port_in_request",
+            "invalid_authority_port",
+            "response_header_invalid",
+            "request_line_invalid",
+            "request_server_port_tcp_port_mismatch",
+            "protocol_contains_extra_data",
+            "parser_state_error",
+            "missing_outbound_transaction_data",
+            "missing_inbound_transaction_data",
+            "zero_length_data_chunks",
+            "lzma_decompression_disabled",
+            "lzma_memlimit_reached",
+            "range_invalid",
+            "too_many_warnings",
+            "failed_protocol_change",
+        ],
+    ),
+    (
+        "tls",
+        &[
+            "invalid_tls_header",
+            "heartbeat_message",
+            "too_many_records_in_packet",
+            "certificate_invalid_subject",
+            "certificate_invalid_issuer",
+            "certificate_invalid_validity",
+        ],
+    ),
+    (
+        "http2",
+        &[
+            "invalid_frame_header",
+            "invalid_frame_data",
+            "extra_header_data",
+            "stream_id_reuse",
+            "invalid_http1_settings",
+            "failed_decompression",
+            "invalid_range",
+            "header_integer_overflow",
+        ],
+    ),
+    (
+        "smtp",
+        &[
+            "invalid_pipelined_sequence",
+            "mime_parse_failed",
+            "mime_malformed_msg",
+            "mime_long_header_name",
+            "mime_long_header_value",
+            "failed_protocol_change",
+        ],
+    ),
+];
+
+/// Whether nothing raises an event.
+pub fn unraised(of: &str, name: &str) -> bool {
+    UNRAISED.iter().any(|(group, names)| *group == of && names.contains(&name))
+}
+
+/// What is said of a part.
+fn text(n: &NotYet) -> String {
+    format!("{} is not supported yet: {}", n.part, n.why)
+}
+
+impl Builder<'_, '_> {
+    /// The rule has a part of [`NOT_YET`]: refused, or named.
+    pub fn not_yet(&mut self, part: &str) -> Res {
+        let Some(n) = NOT_YET.iter().find(|n| n.part == part) else { return Ok(()) };
+        if !n.loads {
+            return Err(Fault::new(RefusalKind::Unsupported, text(n)));
+        }
+        let said = (RefusalKind::Unsupported, text(n));
+        if !self.warnings.contains(&said) {
+            self.warnings.push(said);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::AppProto;
+    use crate::rules::names;
+
+    #[test]
+    fn unraised_events_are_events() {
+        for (of, names) in UNRAISED {
+            for name in *names {
+                let known = match *of {
+                    "decoder" => names::decode_event(name).is_some(),
+                    "stream" => names::stream_event(name).is_some(),
+                    p => AppProto::by_name(p).is_some_and(|p| p.def().events.contains(name)),
+                };
+                assert!(known, "{of}.{name}");
+            }
+        }
+    }
+
+    fn page() -> String {
+        let mut t = String::from(
+            "# Parts of rules that do nothing yet\n\nMade from `core/src/rules/notyet.rs` (`UPDATE=1 cargo test -p tidegate-core \
+             rules_page`); a test compares it.\n`tidegate rules check` names them in your rules.\n\n| part | what is missing | a rule with \
+             it |\n|---|---|---|\n",
+        );
+        for n in NOT_YET {
+            t +=
+                &format!("| `{}` | {} | {} |\n", n.part, n.why, if n.loads { "loads" } else { "is refused" });
+        }
+        t += "\n## Events that nothing raises\n\n";
+        for (of, names) in UNRAISED {
+            t += &format!("* `{of}`: {}\n", names.join(", "));
+        }
+        t
+    }
+
+    #[cfg(feature = "std")]
+    #[test]
+    fn rules_page() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/rules.md");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, page()).unwrap();
+        }
+        let there = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            there == page(),
+            "docs/rules.md is not what the code says: UPDATE=1 cargo test -p tidegate-core rules_page"
+        );
+    }
+}
