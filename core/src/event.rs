@@ -14,31 +14,85 @@ use crate::rules::RuleMeta;
 /// Objects nest: `begin_object` / `end_object`, `begin_array` / `end_array`; inside an array keys are ignored
 /// (pass `""`).
 pub trait Fields {
+    /// A value under a key; in a list the key is empty.
+    fn value(&mut self, key: &str, value: Value<'_>);
+    /// What follows belongs to an object or a list under that key, until it is closed.
+    fn open(&mut self, key: &str, nest: Nest);
+    fn close(&mut self, nest: Nest);
+
     /// A string of bytes from the wire; the output escapes what is not printable UTF-8 as Suricata does.
-    fn bytes(&mut self, key: &str, value: &[u8]);
+    fn bytes(&mut self, key: &str, value: &[u8]) {
+        self.value(key, Value::Bytes(value));
+    }
     /// A string.
     fn str(&mut self, key: &str, value: &str) {
         self.bytes(key, value.as_bytes());
     }
-    fn u64(&mut self, key: &str, value: u64);
-    fn i64(&mut self, key: &str, value: i64);
-    fn f64(&mut self, key: &str, value: f64);
-    fn bool(&mut self, key: &str, value: bool);
-    fn begin_object(&mut self, key: &str);
-    fn end_object(&mut self);
-    fn begin_array(&mut self, key: &str);
-    fn end_array(&mut self);
+    fn u64(&mut self, key: &str, value: u64) {
+        self.value(key, Value::U64(value));
+    }
+    fn i64(&mut self, key: &str, value: i64) {
+        self.value(key, Value::I64(value));
+    }
+    fn f64(&mut self, key: &str, value: f64) {
+        self.value(key, Value::F64(value));
+    }
+    fn bool(&mut self, key: &str, value: bool) {
+        self.value(key, Value::Bool(value));
+    }
+    fn begin_object(&mut self, key: &str) {
+        self.open(key, Nest::Object);
+    }
+    fn end_object(&mut self) {
+        self.close(Nest::Object);
+    }
+    fn begin_array(&mut self, key: &str) {
+        self.open(key, Nest::List);
+    }
+    fn end_array(&mut self) {
+        self.close(Nest::List);
+    }
     /// A formatted string without allocating.
-    fn fmt(&mut self, key: &str, value: core::fmt::Arguments<'_>);
+    fn fmt(&mut self, key: &str, value: core::fmt::Arguments<'_>) {
+        self.value(key, Value::Text(value));
+    }
     /// Lower-case hexadecimal of `value`.
-    fn hex(&mut self, key: &str, value: &[u8]);
+    fn hex(&mut self, key: &str, value: &[u8]) {
+        self.value(key, Value::Hex(value));
+    }
     /// Base64 of `value`.
-    fn base64(&mut self, key: &str, value: &[u8]);
+    fn base64(&mut self, key: &str, value: &[u8]) {
+        self.value(key, Value::Base64(value));
+    }
     /// Whether the output asks for an optional part of the record: `extended`, `custom.NAME` (a header or field
     /// by its lower-case name), `dump-all-headers.request` / `.response`.
     fn wants(&self, option: &str) -> bool {
         option == "extended"
     }
+}
+
+/// A value of a record.
+#[derive(Clone, Copy, Debug)]
+pub enum Value<'a> {
+    /// From the wire, as it came.
+    Bytes(&'a [u8]),
+    U64(u64),
+    I64(i64),
+    F64(f64),
+    Bool(bool),
+    /// Text that is made while it is written.
+    Text(core::fmt::Arguments<'a>),
+    /// Shown in lower-case hexadecimal digits.
+    Hex(&'a [u8]),
+    /// Shown in base64.
+    Base64(&'a [u8]),
+}
+
+/// What values of a record stand in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nest {
+    Object,
+    List,
 }
 
 /// What a rule did to the packet and its flow.

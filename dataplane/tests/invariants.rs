@@ -14,7 +14,7 @@ use common::wire::{ACK, PSH, Packet, Wire};
 use common::{all_rules, config, engine, eve, frames, rules, run, settings};
 use proptest::prelude::*;
 use tidegate_core::engine::{Engine, Frame};
-use tidegate_core::event::{Event, EventSink, Fields, NoSink, Verdict};
+use tidegate_core::event::{Event, EventSink, Fields, Nest, NoSink, Value, Verdict};
 
 thread_local! {
     /// Allocations of this thread while they are forbidden; `None` while they are not.
@@ -82,34 +82,18 @@ struct Reader {
 }
 
 impl Fields for Reader {
-    fn bytes(&mut self, _key: &str, value: &[u8]) {
-        self.fields += 1 + value.iter().map(|b| u64::from(*b)).sum::<u64>();
-    }
-    fn u64(&mut self, _key: &str, _value: u64) {
+    fn value(&mut self, _key: &str, value: Value<'_>) {
         self.fields += 1;
+        match value {
+            Value::Bytes(v) | Value::Hex(v) | Value::Base64(v) => {
+                self.fields += v.iter().map(|b| u64::from(*b)).sum::<u64>();
+            }
+            Value::Text(v) => drop(std::fmt::Write::write_fmt(self, v)),
+            _ => {}
+        }
     }
-    fn i64(&mut self, _key: &str, _value: i64) {
-        self.fields += 1;
-    }
-    fn f64(&mut self, _key: &str, _value: f64) {
-        self.fields += 1;
-    }
-    fn bool(&mut self, _key: &str, _value: bool) {
-        self.fields += 1;
-    }
-    fn begin_object(&mut self, _key: &str) {}
-    fn end_object(&mut self) {}
-    fn begin_array(&mut self, _key: &str) {}
-    fn end_array(&mut self) {}
-    fn fmt(&mut self, _key: &str, value: std::fmt::Arguments<'_>) {
-        let _ = std::fmt::Write::write_fmt(self, value);
-    }
-    fn hex(&mut self, key: &str, value: &[u8]) {
-        self.bytes(key, value);
-    }
-    fn base64(&mut self, key: &str, value: &[u8]) {
-        self.bytes(key, value);
-    }
+    fn open(&mut self, _key: &str, _nest: Nest) {}
+    fn close(&mut self, _nest: Nest) {}
 }
 
 impl std::fmt::Write for Reader {

@@ -1,9 +1,8 @@
 //! A protocol's record with its objects and lists laid flat: every value has a path, such as `answers.0.rrname`.
 
-use std::fmt;
 use std::io::Write as _;
 
-use tidegate_core::event::Fields;
+use tidegate_core::event::{self, Fields, Nest};
 use tidegate_dataplane::config::eve::RecordSettings;
 
 /// A value; text lies in the record's bytes.
@@ -127,54 +126,39 @@ impl Record {
 }
 
 impl Fields for Record {
-    fn bytes(&mut self, key: &str, value: &[u8]) {
-        self.put_text(key, |b| b.extend_from_slice(value));
+    fn value(&mut self, key: &str, value: event::Value<'_>) {
+        use event::Value as V;
+        match value {
+            V::Bytes(v) => self.put_text(key, |b| b.extend_from_slice(v)),
+            V::U64(v) => self.put(key, Value::U64(v)),
+            V::I64(v) => self.put(key, Value::I64(v)),
+            V::F64(v) => self.put(key, Value::F64(v)),
+            V::Bool(v) => self.put(key, Value::Bool(v)),
+            // Writing to a Vec cannot fail.
+            V::Text(v) => self.put_text(key, |b| drop(b.write_fmt(v))),
+            V::Hex(v) => self.put_text(key, |b| v.iter().for_each(|v| drop(write!(b, "{v:02x}")))),
+            V::Base64(v) => self.put_text(key, |b| base64(b, v)),
+        }
     }
-    fn u64(&mut self, key: &str, value: u64) {
-        self.put(key, Value::U64(value));
+    fn open(&mut self, key: &str, nest: Nest) {
+        self.begin(key, (nest == Nest::List).then_some(0));
     }
-    fn i64(&mut self, key: &str, value: i64) {
-        self.put(key, Value::I64(value));
-    }
-    fn f64(&mut self, key: &str, value: f64) {
-        self.put(key, Value::F64(value));
-    }
-    fn bool(&mut self, key: &str, value: bool) {
-        self.put(key, Value::Bool(value));
-    }
-    fn begin_object(&mut self, key: &str) {
-        self.begin(key, None);
-    }
-    fn end_object(&mut self) {
+    fn close(&mut self, _: Nest) {
         self.levels.pop();
-    }
-    fn begin_array(&mut self, key: &str) {
-        self.begin(key, Some(0));
-    }
-    fn end_array(&mut self) {
-        self.levels.pop();
-    }
-    fn fmt(&mut self, key: &str, value: fmt::Arguments<'_>) {
-        // Writing to a Vec cannot fail.
-        self.put_text(key, |b| drop(b.write_fmt(value)));
-    }
-    fn hex(&mut self, key: &str, value: &[u8]) {
-        self.put_text(key, |b| value.iter().for_each(|v| drop(write!(b, "{v:02x}"))));
-    }
-    fn base64(&mut self, key: &str, value: &[u8]) {
-        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        self.put_text(key, |b| {
-            for c in value.chunks(3) {
-                let n = c.iter().fold(0, |n, &v| n << 8 | u32::from(v)) << (8 * (3 - c.len()));
-                for i in 0..4 {
-                    let digit = DIGITS[(n >> (18 - 6 * i)) as usize & 63];
-                    b.push(if i <= c.len() { digit } else { b'=' });
-                }
-            }
-        });
     }
     fn wants(&self, option: &str) -> bool {
         option == "extended" || self.settings.as_ref().is_some_and(|s| s.wants(option))
+    }
+}
+
+fn base64(to: &mut Vec<u8>, value: &[u8]) {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for c in value.chunks(3) {
+        let n = c.iter().fold(0, |n, &v| n << 8 | u32::from(v)) << (8 * (3 - c.len()));
+        for i in 0..4 {
+            let digit = DIGITS[(n >> (18 - 6 * i)) as usize & 63];
+            to.push(if i <= c.len() { digit } else { b'=' });
+        }
     }
 }
 

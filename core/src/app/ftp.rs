@@ -11,6 +11,7 @@ use super::{
     Outcome, ProtoDef, TxIdx, TxView,
 };
 use crate::Dir;
+use crate::app::{buffer_at, event_at, int_at};
 use crate::event::Fields;
 use crate::pool::{BytePool, PBuf};
 
@@ -19,9 +20,9 @@ const LINE_MAX: usize = 4096;
 /// Commands that may wait for their reply.
 const PENDING_MAX: usize = 1024;
 
-const B_COMMAND: u8 = 0;
-const B_DATA: u8 = 1;
-const B_REPLY: u8 = 2;
+const B_COMMAND: u8 = buffer_at(BUFFERS, "ftp.command");
+const B_DATA: u8 = buffer_at(BUFFERS, "ftp.command_data");
+const B_REPLY: u8 = buffer_at(BUFFERS, "ftp.reply");
 
 const fn buffer(name: &'static str, dirs: u8, kind: BufferKind) -> BufferDef {
     BufferDef { name, aliases: &[], modifiers: &[], dirs, progress: 0, kind }
@@ -34,8 +35,8 @@ static BUFFERS: &[BufferDef] = &[
     buffer("ftp.completion_code", 2, BufferKind::Multi),
 ];
 
-const I_PORT: u8 = 0;
-const I_MODE: u8 = 1;
+const I_PORT: u8 = int_at(INTS, "ftp.dynamic_port");
+const I_MODE: u8 = int_at(INTS, "ftp.mode");
 
 const fn int(name: &'static str, dirs: u8, values: &'static [(&'static str, u64)]) -> IntDef {
     IntDef { name, aliases: &[], dirs, progress: 0, multi: false, values }
@@ -47,20 +48,22 @@ static INTS: &[IntDef] = &[
     int("ftp.reply_received", 3, &[("no", 0), ("off", 0), ("false", 0), ("yes", 1), ("on", 1), ("true", 1)]),
 ];
 
-const EV_COMMAND: u8 = 0;
-const EV_REPLY: u8 = 1;
+const EV_COMMAND: u8 = event_at(EVENTS, "request_command_too_long");
+const EV_REPLY: u8 = event_at(EVENTS, "response_command_too_long");
+
+static EVENTS: &[&str] = &["request_command_too_long", "response_command_too_long", "too_many_transactions"];
 
 /// `ftp`.
 pub static FTP: ProtoDef = ProtoDef {
     name: "ftp",
-    aliases: &[],
     over: OVER_TCP,
     buffers: BUFFERS,
     ints: INTS,
-    events: &["request_command_too_long", "response_command_too_long", "too_many_transactions"],
+    events: EVENTS,
     recognise: FTP_BEGINS,
     parser: Some(make::<Ftp>),
     record: "ftp",
+    ..ProtoDef::NONE
 };
 
 const COMMANDS: &[&str] = &[

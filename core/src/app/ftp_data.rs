@@ -8,14 +8,15 @@ use super::{
     ProtoDef, Recognise, TxView,
 };
 use crate::Dir;
+use crate::app::buffer_at;
 use crate::event::Fields;
 use crate::pool::{BytePool, PBuf};
 
 /// Bytes of the file that `file.data` sees.
 const BODY_MAX: usize = 256 << 10;
 
-const B_FILE: u8 = 0;
-const B_NAME: u8 = 1;
+const B_FILE: u8 = buffer_at(BUFFERS, "file.data");
+const B_NAME: u8 = buffer_at(BUFFERS, "file.name");
 
 static BUFFERS: &[BufferDef] = &[
     BufferDef {
@@ -52,10 +53,10 @@ pub static FTP_DATA: ProtoDef = ProtoDef {
     over: OVER_TCP,
     buffers: BUFFERS,
     ints: INTS,
-    events: &[],
     recognise: Recognise::NONE,
     parser: Some(make::<FtpData>),
     record: "ftp_data",
+    ..ProtoDef::NONE
 };
 
 /// The file.

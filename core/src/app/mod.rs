@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod bench;
+mod def;
 pub mod dns;
 pub mod entries;
 pub mod expect;
@@ -24,6 +25,10 @@ use crate::Dir;
 use crate::event::Fields;
 use crate::pool::{BytePool, PBuf, Scratch};
 
+pub use def::{
+    BufferDef, BufferKind, IntDef, MakeParser, OVER_TCP, OVER_UDP, Pattern, Probe, ProtoDef, Recognise, Seen,
+    Verdict, buffer_at, event_at, int_at,
+};
 pub use registry::AppProto;
 pub use txs::{Queue, TxCommon};
 
@@ -31,143 +36,6 @@ pub use txs::{Queue, TxCommon};
 pub type StateId = u32;
 /// Number of a live transaction inside its [`Parser`] (a slab index, reused after the transaction is freed).
 pub type TxIdx = u32;
-
-/// Makes the parser of one engine.
-pub type MakeParser = fn(&AppConfig) -> alloc::boxed::Box<dyn Parser>;
-
-/// A protocol's description: what the rules, detection and outputs need to know of it.
-#[derive(Debug)]
-pub struct ProtoDef {
-    /// Suricata's name in rules and in EVE `app_proto` (`http`, `dns`, `tls`, …).
-    pub name: &'static str,
-    /// Further names accepted in a rule's header.
-    pub aliases: &'static [&'static str],
-    /// Carriers: [`OVER_TCP`], [`OVER_UDP`].
-    pub over: u8,
-    /// Named buffers that rules can inspect, in the order of their local numbers.
-    pub buffers: &'static [BufferDef],
-    /// Named numbers that rules can compare, in the order of their local numbers.
-    pub ints: &'static [IntDef],
-    /// Events that `app-layer-event:<proto>.<name>` can name, in order of their bit in [`TxCommon::events`]
-    /// (lower case, as in rules).
-    pub events: &'static [&'static str],
-    /// How the protocol is recognised. Empty when it is only reached by a change of protocol.
-    pub recognise: Recognise,
-    /// Makes the parser; `None` for a protocol that is recognised but not parsed.
-    pub parser: Option<MakeParser>,
-    /// EVE `event_type` of its transaction records (`http`, `dns`, …); empty when none are written.
-    pub record: &'static str,
-}
-
-pub const OVER_TCP: u8 = 1;
-pub const OVER_UDP: u8 = 2;
-
-/// What is known of the bytes that start a protocol.
-#[derive(Debug, Default)]
-pub struct Recognise {
-    /// Literal patterns near the start of the first bytes.
-    pub patterns: &'static [Pattern],
-    /// Probing functions, asked when the ports fit (or always, with an empty port list).
-    pub probes: &'static [Probe],
-    /// Second opinion on a pattern that was seen. `None`: the pattern is proof enough.
-    pub confirm: Option<fn(bytes: &[u8], seen: &Seen) -> Verdict>,
-    /// Directions in which the first bytes of a TCP flow must travel (bits of [`Dir::bit`]); 0: any. A flow
-    /// whose first bytes go the other way is given up with `APPLAYER_WRONG_DIRECTION_FIRST_DATA`.
-    pub first: u8,
-}
-
-impl Recognise {
-    /// Nothing known: the protocol is only reached by a change of protocol.
-    pub const NONE: Recognise = Recognise { patterns: &[], probes: &[], confirm: None, first: 0 };
-}
-
-/// A literal that marks a protocol when it lies inside `offset..depth` of the first bytes of a direction.
-#[derive(Debug)]
-pub struct Pattern {
-    pub bytes: &'static [u8],
-    pub caseless: bool,
-    pub offset: u16,
-    pub depth: u16,
-    pub dir: Dir,
-    /// Carrier it applies to.
-    pub over: u8,
-}
-
-/// What is known beside the bytes when a pattern is confirmed.
-#[derive(Clone, Copy, Debug)]
-pub struct Seen {
-    /// Direction of the bytes.
-    pub dir: Dir,
-    /// Ports of client and server.
-    pub ports: [u16; 2],
-    /// What was found in the other direction.
-    pub other: AppProto,
-    pub pattern: &'static Pattern,
-}
-
-/// What a probing function thinks of the bytes so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    Yes,
-    No,
-    /// Too few bytes to say.
-    Unsure,
-    /// It looks so, and counts unless the other direction was found to be something else.
-    Likely,
-    /// It is the protocol, but the bytes travel against the flow's direction (client and server swapped).
-    Reversed,
-}
-
-#[derive(Debug)]
-pub struct Probe {
-    pub over: u8,
-    /// Server ports it is asked for; empty for all.
-    pub ports: &'static [u16],
-    /// Bytes of `dir` in, an opinion out.
-    pub probe: fn(bytes: &[u8], dir: Dir) -> Verdict,
-    /// Whether detection may run this probe for bytes of that direction.
-    pub dirs: u8,
-    /// Fewest bytes worth asking with.
-    pub min_bytes: u16,
-}
-
-/// A named buffer.
-#[derive(Debug)]
-pub struct BufferDef {
-    /// Sticky buffer keyword (`http.uri`). A name may occur in several protocols (`file.data`).
-    pub name: &'static str,
-    /// Further sticky keywords with the same meaning (`dns_query`).
-    pub aliases: &'static [&'static str],
-    /// Old-style content modifiers (`http_uri` after the content it applies to).
-    pub modifiers: &'static [&'static str],
-    /// Directions it exists in: bits [`Dir::bit`].
-    pub dirs: u8,
-    /// Least transaction progress (of its direction) at which it can be read.
-    pub progress: u8,
-    pub kind: BufferKind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BufferKind {
-    /// One value a transaction.
-    Single,
-    /// Several values a transaction, asked for by index until the answer is `Absent`; each is inspected apart.
-    Multi,
-    /// Grows while the transaction runs (bodies, file data): a window with its offset in the whole.
-    Streaming,
-}
-
-/// A named number (`dns.opcode`, `tls.cert_chain_len`); `Multi` ones are asked for by index.
-#[derive(Debug)]
-pub struct IntDef {
-    pub name: &'static str,
-    pub aliases: &'static [&'static str],
-    pub dirs: u8,
-    pub progress: u8,
-    pub multi: bool,
-    /// Symbolic values accepted in rules, lower case, with their numbers.
-    pub values: &'static [(&'static str, u64)],
-}
 
 /// Answer to a request for a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -380,6 +248,10 @@ impl<'a> TxView<'a> {
     /// Writes the protocol's fields.
     pub fn log(&self, dir: Dir, out: &mut dyn Fields) {
         self.parser.log(self, dir, out);
+    }
+    /// Direction that the record is about: a message's own, or for a transaction as a whole the client's.
+    pub fn record_dir(&self, dir: Dir) -> Dir {
+        if self.proto.def().by_message { dir } else { Dir::ToServer }
     }
     /// The name of the record (`http`, `dns`, …).
     pub fn record(&self) -> &'static str {

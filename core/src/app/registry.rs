@@ -87,14 +87,4 @@ impl AppProto {
     }
 }
 
-static NONE: ProtoDef = ProtoDef {
-    name: "unknown",
-    aliases: &[],
-    over: 0,
-    buffers: &[],
-    ints: &[],
-    events: &[],
-    recognise: super::Recognise::NONE,
-    parser: None,
-    record: "",
-};
+static NONE: ProtoDef = ProtoDef::NONE;

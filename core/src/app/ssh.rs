@@ -11,6 +11,7 @@ use super::{
     TxView,
 };
 use crate::Dir;
+use crate::app::event_at;
 use crate::event::Fields;
 use crate::pool::{BytePool, PBuf};
 
@@ -34,22 +35,38 @@ static BUFFERS: &[BufferDef] = &[
     single("ssh.hassh.server.string", &[], 2, BANNER_DONE),
 ];
 
-const EV_INVALID_BANNER: u8 = 0;
-const EV_LONG_BANNER: u8 = 1;
-const EV_INVALID_RECORD: u8 = 2;
-const EV_LONG_KEX: u8 = 3;
+const EV_INVALID_BANNER: u8 = event_at(EVENTS, "invalid_banner");
+const EV_LONG_BANNER: u8 = event_at(EVENTS, "long_banner");
+const EV_INVALID_RECORD: u8 = event_at(EVENTS, "invalid_record");
+const EV_LONG_KEX: u8 = event_at(EVENTS, "long_kex_record");
+
+static EVENTS: &[&str] = &["invalid_banner", "long_banner", "invalid_record", "long_kex_record"];
 
 /// `ssh`.
 pub static SSH: ProtoDef = ProtoDef {
     name: "ssh",
-    aliases: &[],
     over: OVER_TCP,
     buffers: BUFFERS,
-    ints: &[],
-    events: &["invalid_banner", "long_banner", "invalid_record", "long_kex_record"],
+    events: EVENTS,
     recognise: SSH_BEGINS,
     parser: Some(make::<Ssh>),
     record: "ssh",
+    states: &[
+        (
+            Dir::ToServer,
+            &["request_in_progress", "request_banner_wait_eol", "request_banner_done", "request_finished"],
+        ),
+        (
+            Dir::ToClient,
+            &[
+                "response_in_progress",
+                "response_banner_wait_eol",
+                "response_banner_done",
+                "response_finished",
+            ],
+        ),
+    ],
+    ..ProtoDef::NONE
 };
 
 /// One side of the connection.

@@ -76,7 +76,7 @@ impl Engine {
             for d in Dir::BOTH {
                 if hot.tcp != u32::MAX {
                     let p = self.stand_in(ix, d);
-                    self.feed_tcp(ix, d, true, &p, d, &mut seen, sink);
+                    self.feed_tcp(ix, (d, true), (&p, d), &mut seen, sink);
                 }
             }
             for d in Dir::BOTH {

@@ -49,6 +49,31 @@ pub(super) struct PacketFacts<'a> {
     pub app_error: Option<Verdict>,
 }
 
+/// Whose turn it is while a direction is fed.
+struct Turn {
+    d: Dir,
+    /// The flow ends: nothing is held back.
+    flush: bool,
+    other: Other,
+}
+
+/// Whether the bytes of the other direction, which came first, were given to the parser before those at hand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Other {
+    Untried,
+    Now,
+    Done,
+}
+
+/// What comes after one input.
+enum Round {
+    Again,
+    /// Nothing was taken.
+    Over,
+    /// There is not enough yet, or nothing more is wanted.
+    Wait,
+}
+
 impl Engine {
     /// Runs one decoded packet and says what becomes of it.
     pub(super) fn packet(
@@ -148,12 +173,10 @@ impl Engine {
             let mut marked = pkt.clone();
             marked.events = events;
             marked.repeated = EventSet::default();
-            self.stats.packets -= 1;
             self.decode_anomalies(&marked, sink);
             for e in events.iter() {
                 self.stats.events[usize::from(e)] += 1;
             }
-            self.stats.packets += 1;
             for (a, b) in marked.events.0.iter_mut().zip(pkt.events.0) {
                 *a |= b;
             }
@@ -230,7 +253,7 @@ impl Engine {
                 }
                 for d in [dir.flip(), dir] {
                     if out.update & d.bit() != 0 {
-                        self.feed_tcp(ix, d, false, pkt, dir, &mut seen, sink);
+                        self.feed_tcp(ix, (d, false), (pkt, dir), &mut seen, sink);
                     }
                 }
                 if self.state[ix.0 as usize].app.is_opaque() {
@@ -423,15 +446,12 @@ impl Engine {
     }
 
     /// Gives the parser what it has not had of direction `d`. `flush`: the flow ends, nothing is held back.
-    #[allow(clippy::too_many_arguments)]
     #[inline(never)]
     pub(super) fn feed_tcp(
         &mut self,
         ix: FlowIx,
-        d: Dir,
-        flush: bool,
-        pkt: &Packet<'_>,
-        dir: Dir,
+        (d, flush): (Dir, bool),
+        (pkt, dir): (&Packet<'_>, Dir),
         seen: &mut PacketFacts<'_>,
         sink: &mut dyn EventSink,
     ) {
@@ -439,112 +459,105 @@ impl Engine {
         if tcp == u32::MAX {
             return;
         }
-        let mut d = d;
-        let mut tried_other = false;
+        let mut turn = Turn { d, flush, other: Other::Untried };
         for _ in 0..MAX_ROUNDS {
             let state = &self.state[ix.0 as usize];
             if state.app.is_off() || state.app.is_opaque() {
                 break;
             }
-            let need = state.need[d.ix()] as usize;
-            let chunk = self.streams.app_ready(tcp, d, &self.stream_pool, flush);
-            let told = EOF_TOLD << d.ix();
-            let eof = chunk.eof && self.flows.hot(ix).flags & told == 0;
-            if chunk.gap == 0 && !eof && (chunk.data.is_empty() || chunk.data.len() < need) {
-                return;
-            }
-            let (gap, len) = (chunk.gap, chunk.data.len());
-            if gap > 0 {
-                seen.stream_events.set(Ev::ReassemblySeqGap as u8);
-            }
-            let eof_now = eof && gap == 0;
-            let facts = self.facts(ix, OVER_TCP);
-            let input = Input { dir: d, data: chunk.data, gap, eof: eof_now, datagram: false };
-            let app = &mut self.state[ix.0 as usize].app;
-            self.faults.here(Station::App);
-            let fed = self.app.feed(app, &facts, input, &mut self.app_pool, pkt.ts);
-            self.flows.hot_mut(ix).flags |= TX_FED;
-            if fed.reverse {
-                self.flows.swap(ix);
-                self.streams.swap(tcp);
-                self.state[ix.0 as usize].app.swap();
-                d = d.flip();
-                continue;
-            }
-            if fed.other_first {
-                if tried_other {
-                    return;
-                }
-                tried_other = true;
-                self.feed_tcp_once_other(ix, d.flip(), flush, pkt, dir, seen, sink);
-                continue;
-            }
-            self.fed(ix, pkt, dir, &fed, seen, sink);
-            let took = gap as usize + fed.consumed.min(len);
-            self.streams.app_consume(tcp, d, took, &mut self.stream_pool);
-            let st = &mut self.state[ix.0 as usize];
-            st.need[d.ix()] =
-                if fed.consumed < len { u32::try_from(fed.need).unwrap_or(u32::MAX) } else { 0 };
-            if fed.consumed > 0 && st.app.proto.is_known() {
-                self.streams.raw_trigger(tcp, d);
-            }
-            if eof_now {
-                self.flows.hot_mut(ix).flags |= told;
-            }
-            if fed.opaque {
-                self.streams.stop(tcp, &mut self.stream_pool);
-                return;
-            }
-            if fed.change {
-                // What the old protocol left is finished before the new one's parser takes the state's place.
-                for x in [dir, dir.flip()] {
-                    self.inspect_txs(ix, pkt, x, seen, sink);
-                }
-                self.transactions(ix, pkt, dir, true, sink);
-            }
-            if took == 0 {
-                break;
+            match self.feed_once(ix, &mut turn, (pkt, dir), seen, sink) {
+                Round::Again => {}
+                Round::Over => break,
+                Round::Wait => return,
             }
         }
-        let state = &self.state[ix.0 as usize];
-        if state.app.is_off() {
+        if self.state[ix.0 as usize].app.is_off() {
             for x in Dir::BOTH {
                 self.streams.app_disable(tcp, x, &mut self.stream_pool);
             }
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn feed_tcp_once_other(
+    /// One input for the parser.
+    fn feed_once(
         &mut self,
         ix: FlowIx,
-        d: Dir,
-        flush: bool,
-        pkt: &Packet<'_>,
-        dir: Dir,
+        turn: &mut Turn,
+        (pkt, dir): (&Packet<'_>, Dir),
         seen: &mut PacketFacts<'_>,
         sink: &mut dyn EventSink,
-    ) {
+    ) -> Round {
         let tcp = self.flows.hot(ix).tcp;
-        let chunk = self.streams.app_ready(tcp, d, &self.stream_pool, flush);
-        if chunk.data.is_empty() || chunk.gap > 0 {
-            return;
+        // The other direction gets one input without its end or its holes, then it is this direction's turn again.
+        let aside = turn.other == Other::Now;
+        let d = if aside { turn.d.flip() } else { turn.d };
+        if aside {
+            turn.other = Other::Done;
         }
-        let len = chunk.data.len();
+        let need = self.state[ix.0 as usize].need[d.ix()] as usize;
+        let chunk = self.streams.app_ready(tcp, d, &self.stream_pool, turn.flush);
+        let told = EOF_TOLD << d.ix();
+        let eof = !aside && chunk.eof && self.flows.hot(ix).flags & told == 0;
+        let (gap, len) = (chunk.gap, chunk.data.len());
+        if aside && (len == 0 || gap > 0) {
+            return Round::Again;
+        }
+        if !aside && gap == 0 && !eof && (len == 0 || len < need) {
+            return Round::Wait;
+        }
+        if gap > 0 {
+            seen.stream_events.set(Ev::ReassemblySeqGap as u8);
+        }
+        let eof = eof && gap == 0;
         let facts = self.facts(ix, OVER_TCP);
-        let input = Input { dir: d, data: chunk.data, gap: 0, eof: false, datagram: false };
+        let input = Input { dir: d, data: chunk.data, gap, eof, datagram: false };
         let app = &mut self.state[ix.0 as usize].app;
         self.faults.here(Station::App);
         let fed = self.app.feed(app, &facts, input, &mut self.app_pool, pkt.ts);
         self.flows.hot_mut(ix).flags |= TX_FED;
-        if fed.reverse || fed.other_first {
-            return;
+        if aside && (fed.reverse || fed.other_first) {
+            return Round::Again;
+        }
+        if fed.reverse {
+            self.flows.swap(ix);
+            self.streams.swap(tcp);
+            self.state[ix.0 as usize].app.swap();
+            turn.d = d.flip();
+            return Round::Again;
+        }
+        if fed.other_first {
+            if turn.other == Other::Done {
+                return Round::Wait;
+            }
+            turn.other = Other::Now;
+            return Round::Again;
         }
         self.fed(ix, pkt, dir, &fed, seen, sink);
-        self.streams.app_consume(tcp, d, fed.consumed.min(len), &mut self.stream_pool);
+        let took = gap as usize + fed.consumed.min(len);
+        self.streams.app_consume(tcp, d, took, &mut self.stream_pool);
         if fed.opaque {
             self.streams.stop(tcp, &mut self.stream_pool);
+            return if aside { Round::Again } else { Round::Wait };
         }
+        if aside {
+            return Round::Again;
+        }
+        let st = &mut self.state[ix.0 as usize];
+        st.need[d.ix()] = if fed.consumed < len { u32::try_from(fed.need).unwrap_or(u32::MAX) } else { 0 };
+        if fed.consumed > 0 && st.app.proto.is_known() {
+            self.streams.raw_trigger(tcp, d);
+        }
+        if eof {
+            self.flows.hot_mut(ix).flags |= told;
+        }
+        if fed.change {
+            // What the old protocol left is finished before the new one's parser takes the state's place.
+            for x in [dir, dir.flip()] {
+                self.inspect_txs(ix, pkt, x, seen, sink);
+            }
+            self.transactions(ix, pkt, dir, true, sink);
+        }
+        if took == 0 { Round::Over } else { Round::Again }
     }
 
     /// Notes what feeding brought to light.

@@ -9,6 +9,7 @@ use super::env::Env;
 use super::ir::{Action, Direction, Header, ProtoSpec};
 use super::refuse::{Fault, RefusalKind, Res};
 use crate::app::AppProto;
+use crate::app::registry::PROTOCOLS;
 
 /// A word of the header and where it starts.
 type Word<'t> = (usize, &'t str);
@@ -161,18 +162,9 @@ fn parse_proto(t: &str) -> Res<(ProtoSpec, Option<String>)> {
 /// The protocols that a protocol's name in a rule stands for: `http` is HTTP/1 and HTTP/2, `dns` also DNS over
 /// HTTP/2, `dcerpc` also SMB.
 pub fn protos_named(name: &str) -> Vec<AppProto> {
-    const FAMILIES: &[(&str, &[&str])] = &[
-        ("http", &["http", "http2"]),
-        ("http2", &["http2", "doh2"]),
-        ("dns", &["dns", "doh2"]),
-        ("dcerpc", &["dcerpc", "smb"]),
-        ("doh2", &["doh2"]),
-    ];
-    let one = [name];
-    let members = FAMILIES.iter().find(|f| f.0 == name).map_or(&one[..], |f| f.1);
-    let mut out: Vec<AppProto> = members.iter().filter_map(|n| AppProto::by_name(n)).collect();
-    out.dedup();
-    out
+    let Some(own) = AppProto::by_name(name) else { return Vec::new() };
+    let others = PROTOCOLS.iter().filter(|p| p.families.contains(&own.name()));
+    core::iter::once(own).chain(others.filter_map(|p| AppProto::by_name(p.name))).collect()
 }
 
 /// The protocol list as text for messages.

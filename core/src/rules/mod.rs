@@ -39,7 +39,6 @@ pub use dataset::{HashSet, LoadedSet, SetStore};
 pub use env::{Classification, Env, References};
 pub use index::Index;
 pub use ir::RuleMeta;
-pub use names::APPLAYER_EVENTS;
 pub use refuse::{Refusal, RefusalKind};
 pub use reputation::{Categories, Reputation};
 pub use sets::Vars;

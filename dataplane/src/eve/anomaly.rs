@@ -10,12 +10,6 @@ use super::{Output, alert};
 /// Bytes of the packet that `packethdr` shows.
 const HEADER_BYTES: usize = 32;
 
-/// Whether Suricata writes the protocol's event names in capitals: its older parsers do, the newer ones write
-/// them as rules do.
-fn shouts(layer: &str, proto: &str) -> bool {
-    layer == "proto_detect" || matches!(proto, "http" | "tls" | "smtp" | "modbus" | "dnp3")
-}
-
 /// The event's name as EVE has it: rules name it without its station.
 fn prefixed(j: &mut Json, station: &str, name: &str) {
     j.key("event");
@@ -61,7 +55,7 @@ impl Output {
             AnomalyKind::AppLayer => {
                 j.word("app_proto", a.app_proto.name());
                 j.word("type", "applayer");
-                if shouts(a.layer, a.app_proto.name()) {
+                if a.layer == "proto_detect" || a.app_proto.def().shouts {
                     j.key("event");
                     j.buf.push(b'"');
                     j.buf.extend(a.name.bytes().map(|b| b.to_ascii_uppercase()));

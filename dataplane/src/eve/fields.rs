@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io::Write;
 
-use tidegate_core::event::Fields;
+use tidegate_core::event::{Fields, Nest, Value};
 
 use super::json::Json;
 use crate::config::eve::RecordSettings;
@@ -50,57 +50,7 @@ impl<'a> Record<'a> {
         &value[..n]
     }
 
-    /// Says whether something was left out; the record ends here.
-    pub fn end(self) {
-        if self.cut {
-            self.out.bool("truncated_record", true);
-        }
-    }
-}
-
-impl Fields for Record<'_> {
-    fn bytes(&mut self, key: &str, value: &[u8]) {
-        if self.room() {
-            let value = self.part(value);
-            self.out.string(key, value);
-        }
-    }
-    fn u64(&mut self, key: &str, value: u64) {
-        if self.room() {
-            self.out.uint(key, value);
-        }
-    }
-    fn i64(&mut self, key: &str, value: i64) {
-        if self.room() {
-            self.out.int(key, value);
-        }
-    }
-    fn f64(&mut self, key: &str, value: f64) {
-        if self.room() {
-            self.out.float(key, value);
-        }
-    }
-    fn bool(&mut self, key: &str, value: bool) {
-        if self.room() {
-            self.out.bool(key, value);
-        }
-    }
-    fn begin_object(&mut self, key: &str) {
-        if self.room() { self.out.open(key) } else { self.skipped += 1 }
-    }
-    fn end_object(&mut self) {
-        if self.skipped > 0 { self.skipped -= 1 } else { self.out.close() }
-    }
-    fn begin_array(&mut self, key: &str) {
-        if self.room() { self.out.open_list(key) } else { self.skipped += 1 }
-    }
-    fn end_array(&mut self) {
-        if self.skipped > 0 { self.skipped -= 1 } else { self.out.close_list() }
-    }
-    fn fmt(&mut self, key: &str, value: fmt::Arguments<'_>) {
-        if !self.room() {
-            return;
-        }
+    fn text(&mut self, key: &str, value: fmt::Arguments<'_>) {
         self.out.key(key);
         self.out.buf.push(b'"');
         let from = self.out.buf.len();
@@ -117,16 +67,52 @@ impl Fields for Record<'_> {
             self.out.buf.push(b'"');
         }
     }
-    fn hex(&mut self, key: &str, value: &[u8]) {
-        if self.room() {
-            let value = self.part(value);
-            self.out.hex(key, value);
+
+    /// Says whether something was left out; the record ends here.
+    pub fn end(self) {
+        if self.cut {
+            self.out.bool("truncated_record", true);
         }
     }
-    fn base64(&mut self, key: &str, value: &[u8]) {
-        if self.room() {
-            let value = self.part(value);
-            self.out.base64(key, value);
+}
+
+impl Fields for Record<'_> {
+    fn value(&mut self, key: &str, value: Value<'_>) {
+        if !self.room() {
+            return;
+        }
+        match value {
+            Value::Bytes(v) => {
+                let v = self.part(v);
+                self.out.string(key, v);
+            }
+            Value::U64(v) => self.out.uint(key, v),
+            Value::I64(v) => self.out.int(key, v),
+            Value::F64(v) => self.out.float(key, v),
+            Value::Bool(v) => self.out.bool(key, v),
+            Value::Text(v) => self.text(key, v),
+            Value::Hex(v) => {
+                let v = self.part(v);
+                self.out.hex(key, v);
+            }
+            Value::Base64(v) => {
+                let v = self.part(v);
+                self.out.base64(key, v);
+            }
+        }
+    }
+    fn open(&mut self, key: &str, nest: Nest) {
+        match nest {
+            _ if !self.room() => self.skipped += 1,
+            Nest::Object => self.out.open(key),
+            Nest::List => self.out.open_list(key),
+        }
+    }
+    fn close(&mut self, nest: Nest) {
+        match nest {
+            _ if self.skipped > 0 => self.skipped -= 1,
+            Nest::Object => self.out.close(),
+            Nest::List => self.out.close_list(),
         }
     }
     fn wants(&self, option: &str) -> bool {

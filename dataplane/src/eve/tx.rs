@@ -38,12 +38,12 @@ impl Output {
     pub(super) fn tx(&mut self, r: &TxRecord<'_>) {
         let name = r.tx.record();
         let Some(s) = setting(&self.settings.records, name) else { return };
-        if name == "dns" && !(if r.dir == Dir::ToServer { s.requests } else { s.responses }) {
+        let by_message = r.tx.proto.def().by_message;
+        if by_message && !(if r.dir == Dir::ToServer { s.requests } else { s.responses }) {
             return;
         }
         let s = s.clone();
-        // Messages logged one by one have their own direction, whole transactions the client's.
-        let dir = if name == "dns" { r.dir } else { Dir::ToServer };
+        let dir = r.tx.record_dir(r.dir);
         let about = About { packet: Some(r.packet), flow: Some(&r.flow), dir };
         let ends = Ends::of_flow(&r.flow, dir);
         self.header(name, r.packet.ts, about, &ends);

@@ -61,8 +61,7 @@ impl<'a> View<'a> for TxRecord<'a> {
         self.tx.record()
     }
     fn dir(&self) -> Dir {
-        // Messages logged one by one have their own direction, whole transactions the client's.
-        if self.name() == "dns" { self.dir } else { Dir::ToServer }
+        self.tx.record_dir(self.dir)
     }
     fn packet(&self) -> Option<&'a Packet<'a>> {
         Some(self.packet)

@@ -1,8 +1,6 @@
 //! Protocol records as rows: the protocol names its fields, those that a column asks for are kept.
 
-use std::fmt::Arguments;
-
-use tidegate_core::event::Fields;
+use tidegate_core::event::{Fields, Nest, Value};
 
 use super::column::Kind;
 use super::rows::{HEAD, Rows, Spec};
@@ -85,7 +83,7 @@ impl<'a> Collect<'a> {
         Collect { rows, wanted, told: 0, path: String::new(), back: Vec::new() }
     }
 
-    fn open(&mut self, key: &str) {
+    fn enter(&mut self, key: &str) {
         self.back.push(self.path.len());
         if !key.is_empty() {
             self.path.push_str(key);
@@ -93,7 +91,7 @@ impl<'a> Collect<'a> {
         }
     }
 
-    fn close(&mut self) {
+    fn leave(&mut self) {
         let to = self.back.pop().unwrap_or(0);
         self.path.truncate(to);
     }
@@ -114,48 +112,27 @@ impl<'a> Collect<'a> {
 }
 
 impl Fields for Collect<'_> {
-    fn bytes(&mut self, key: &str, value: &[u8]) {
-        if let Some(c) = self.column(key) {
-            c.text(&String::from_utf8_lossy(value));
+    fn value(&mut self, key: &str, value: Value<'_>) {
+        // No column is made of base64.
+        if matches!(value, Value::Base64(_)) {
+            return;
+        }
+        let Some(c) = self.column(key) else { return };
+        match value {
+            Value::Bytes(v) => c.text(&String::from_utf8_lossy(v)),
+            Value::U64(v) => c.number(v),
+            Value::I64(v) => c.number(u64::try_from(v).unwrap_or(0)),
+            Value::F64(v) => c.float(v),
+            Value::Bool(v) => c.number(u64::from(v)),
+            Value::Text(v) => c.format(v),
+            Value::Hex(v) => c.text(&v.iter().map(|b| format!("{b:02x}")).collect::<String>()),
+            Value::Base64(_) => {}
         }
     }
-    fn u64(&mut self, key: &str, value: u64) {
-        if let Some(c) = self.column(key) {
-            c.number(value);
-        }
+    fn open(&mut self, key: &str, _: Nest) {
+        self.enter(key);
     }
-    fn i64(&mut self, key: &str, value: i64) {
-        self.u64(key, u64::try_from(value).unwrap_or(0));
+    fn close(&mut self, _: Nest) {
+        self.leave();
     }
-    fn f64(&mut self, key: &str, value: f64) {
-        if let Some(c) = self.column(key) {
-            c.float(value);
-        }
-    }
-    fn bool(&mut self, key: &str, value: bool) {
-        self.u64(key, u64::from(value));
-    }
-    fn begin_object(&mut self, key: &str) {
-        self.open(key);
-    }
-    fn end_object(&mut self) {
-        self.close();
-    }
-    fn begin_array(&mut self, key: &str) {
-        self.open(key);
-    }
-    fn end_array(&mut self) {
-        self.close();
-    }
-    fn fmt(&mut self, key: &str, value: Arguments<'_>) {
-        if let Some(c) = self.column(key) {
-            c.format(value);
-        }
-    }
-    fn hex(&mut self, key: &str, value: &[u8]) {
-        if let Some(c) = self.column(key) {
-            c.text(&value.iter().map(|b| format!("{b:02x}")).collect::<String>());
-        }
-    }
-    fn base64(&mut self, _key: &str, _value: &[u8]) {}
 }

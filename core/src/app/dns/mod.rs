@@ -17,6 +17,7 @@ use super::{
     config::DnsConfig,
 };
 use crate::Dir;
+use crate::app::{buffer_at, event_at, int_at};
 use crate::event::Fields;
 use crate::pool::{BytePool, PBuf, Scratch};
 
@@ -27,7 +28,6 @@ const TO_CLIENT: u8 = 2;
 /// `dns`.
 pub static DNS: ProtoDef = ProtoDef {
     name: "dns",
-    aliases: &[],
     over: OVER_TCP | OVER_UDP,
     buffers: BUFFERS,
     ints: INTS,
@@ -43,15 +43,15 @@ pub static DNS: ProtoDef = ProtoDef {
     },
     parser: Some(make::<Dns<false>>),
     record: "dns",
+    by_message: true,
+    ..ProtoDef::NONE
 };
 
 /// `mdns`: requests and responses travel in either direction.
 pub static MDNS: ProtoDef = ProtoDef {
     name: "mdns",
-    aliases: &[],
     over: OVER_UDP,
     buffers: MDNS_BUFFERS,
-    ints: &[],
     events: EVENTS,
     recognise: Recognise {
         patterns: &[],
@@ -61,18 +61,19 @@ pub static MDNS: ProtoDef = ProtoDef {
     },
     parser: Some(make::<Dns<true>>),
     record: "mdns",
+    ..ProtoDef::NONE
 };
 
 const fn names(name: &'static str, aliases: &'static [&'static str], dirs: u8) -> BufferDef {
     BufferDef { name, aliases, modifiers: &[], dirs, progress: 1, kind: BufferKind::Multi }
 }
 
-const QUERY: u8 = 0;
-const QUERIES: u8 = 1;
-const ANSWERS: u8 = 2;
-const AUTHORITIES: u8 = 3;
-const ADDITIONALS: u8 = 4;
-const RESPONSE: u8 = 5;
+const QUERY: u8 = buffer_at(BUFFERS, "dns.query");
+const QUERIES: u8 = buffer_at(BUFFERS, "dns.queries.rrname");
+const ANSWERS: u8 = buffer_at(BUFFERS, "dns.answers.rrname");
+const AUTHORITIES: u8 = buffer_at(BUFFERS, "dns.authorities.rrname");
+const ADDITIONALS: u8 = buffer_at(BUFFERS, "dns.additionals.rrname");
+const RESPONSE: u8 = buffer_at(BUFFERS, "dns.response.rrname");
 
 static BUFFERS: &[BufferDef] = &[
     names("dns.query", &["dns_query"], TO_SERVER),
@@ -92,8 +93,8 @@ static MDNS_BUFFERS: &[BufferDef] = &[
     names("mdns.response.rrname", &[], BOTH),
 ];
 
-const OPCODE: u8 = 0;
-const RCODE: u8 = 1;
+const OPCODE: u8 = int_at(INTS, "dns.opcode");
+const RCODE: u8 = int_at(INTS, "dns.rcode");
 
 static INTS: &[IntDef] = &[
     IntDef { name: "dns.opcode", aliases: &[], dirs: BOTH, progress: 1, multi: false, values: &[] },
@@ -172,16 +173,16 @@ static KIND_VALUES: &[(&str, u64)] = &[
     ("caa", 257),
 ];
 
-const EV_MALFORMED: u8 = 0;
-const EV_NOT_REQUEST: u8 = 1;
-const EV_NOT_RESPONSE: u8 = 2;
-const EV_Z: u8 = 3;
-const EV_OPCODE: u8 = 4;
-const EV_NAME_TOO_LONG: u8 = 5;
-const EV_LOOP: u8 = 6;
-const EV_LABELS: u8 = 7;
-const EV_ADDITIONALS: u8 = 8;
-const EV_AUTHORITIES: u8 = 9;
+const EV_MALFORMED: u8 = event_at(EVENTS, "malformed_data");
+const EV_NOT_REQUEST: u8 = event_at(EVENTS, "not_request");
+const EV_NOT_RESPONSE: u8 = event_at(EVENTS, "not_response");
+const EV_Z: u8 = event_at(EVENTS, "z_flag_set");
+const EV_OPCODE: u8 = event_at(EVENTS, "invalid_opcode");
+const EV_NAME_TOO_LONG: u8 = event_at(EVENTS, "name_too_long");
+const EV_LOOP: u8 = event_at(EVENTS, "infinite_loop");
+const EV_LABELS: u8 = event_at(EVENTS, "too_many_labels");
+const EV_ADDITIONALS: u8 = event_at(EVENTS, "invalid_additionals");
+const EV_AUTHORITIES: u8 = event_at(EVENTS, "invalid_authorities");
 
 static EVENTS: &[&str] = &[
     "malformed_data",

@@ -70,7 +70,6 @@ pub static DEF: ProtoDef = ProtoDef {
     aliases: &["http1"],
     over: OVER_TCP,
     buffers: buffers::DEFS,
-    ints: &[],
     events: events::NAMES,
     recognise: Recognise {
         patterns: &[
@@ -140,6 +139,32 @@ pub static DEF: ProtoDef = ProtoDef {
     },
     parser: Some(|cfg| Box::new(Http::new(cfg))),
     record: "http",
+    states: &[
+        (
+            Dir::ToServer,
+            &[
+                "request_started",
+                "request_line",
+                "request_headers",
+                "request_body",
+                "request_trailer",
+                "request_complete",
+            ],
+        ),
+        (
+            Dir::ToClient,
+            &[
+                "response_started",
+                "response_line",
+                "response_headers",
+                "response_body",
+                "response_trailer",
+                "response_complete",
+            ],
+        ),
+    ],
+    shouts: true,
+    ..ProtoDef::NONE
 };
 
 /// HTTP/1.x of one engine.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::app::TxView;
 use crate::app::bench::Bench;
+use crate::event::{Nest, Value};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -19,41 +20,23 @@ impl Words {
 }
 
 impl Fields for Words {
-    fn bytes(&mut self, key: &str, value: &[u8]) {
-        self.add(key, &value.escape_ascii().to_string());
+    fn value(&mut self, key: &str, value: Value<'_>) {
+        match value {
+            Value::Bytes(v) | Value::Hex(v) | Value::Base64(v) => {
+                self.add(key, &v.escape_ascii().to_string())
+            }
+            Value::U64(v) => self.add(key, &v.to_string()),
+            Value::I64(v) => self.add(key, &v.to_string()),
+            Value::F64(v) => self.add(key, &v.to_string()),
+            Value::Bool(v) => self.add(key, &v.to_string()),
+            Value::Text(v) => self.add(key, &v.to_string()),
+        }
     }
-    fn u64(&mut self, key: &str, value: u64) {
-        self.add(key, &value.to_string());
+    fn open(&mut self, key: &str, nest: Nest) {
+        self.add(key, if nest == Nest::Object { "{" } else { "[" });
     }
-    fn i64(&mut self, key: &str, value: i64) {
-        self.add(key, &value.to_string());
-    }
-    fn f64(&mut self, key: &str, value: f64) {
-        self.add(key, &value.to_string());
-    }
-    fn bool(&mut self, key: &str, value: bool) {
-        self.add(key, &value.to_string());
-    }
-    fn begin_object(&mut self, key: &str) {
-        self.add(key, "{");
-    }
-    fn end_object(&mut self) {
-        self.0.push_str("} ");
-    }
-    fn begin_array(&mut self, key: &str) {
-        self.add(key, "[");
-    }
-    fn end_array(&mut self) {
-        self.0.push_str("] ");
-    }
-    fn fmt(&mut self, key: &str, value: core::fmt::Arguments<'_>) {
-        self.add(key, &value.to_string());
-    }
-    fn hex(&mut self, key: &str, value: &[u8]) {
-        self.bytes(key, value);
-    }
-    fn base64(&mut self, key: &str, value: &[u8]) {
-        self.bytes(key, value);
+    fn close(&mut self, nest: Nest) {
+        self.0.push_str(if nest == Nest::Object { "} " } else { "] " });
     }
 }
 

@@ -4,6 +4,7 @@ use super::{COMPLETE, HEADERS_DONE, Stream, T_ERROR, T_FRAME, T_PRIORITY, T_SIZE
 use crate::Dir;
 use crate::app::txs::Tx;
 use crate::app::{Buffer, BufferDef, BufferKind, IntDef};
+use crate::app::{buffer_at, event_at, int_at};
 use crate::pool::{BytePool, Scratch};
 
 pub(super) static EVENTS: &[&str] = &[
@@ -24,14 +25,14 @@ pub(super) static EVENTS: &[&str] = &[
     "userinfo_in_uri",
     "reassembly_limit_reached",
 ];
-pub(super) const EV_MAGIC: u8 = 1;
-pub(super) const EV_HEADER: u8 = 3;
-pub(super) const EV_LENGTH: u8 = 4;
-pub(super) const EV_LONG: u8 = 6;
-pub(super) const EV_STREAMS: u8 = 12;
-pub(super) const EV_AUTHORITY: u8 = 13;
-pub(super) const EV_USERINFO: u8 = 14;
-pub(super) const EV_LIMIT: u8 = 15;
+pub(super) const EV_MAGIC: u8 = event_at(EVENTS, "invalid_client_magic");
+pub(super) const EV_HEADER: u8 = event_at(EVENTS, "invalid_header");
+pub(super) const EV_LENGTH: u8 = event_at(EVENTS, "invalid_frame_length");
+pub(super) const EV_LONG: u8 = event_at(EVENTS, "long_frame_data");
+pub(super) const EV_STREAMS: u8 = event_at(EVENTS, "too_many_streams");
+pub(super) const EV_AUTHORITY: u8 = event_at(EVENTS, "authority_host_mismatch");
+pub(super) const EV_USERINFO: u8 = event_at(EVENTS, "userinfo_in_uri");
+pub(super) const EV_LIMIT: u8 = event_at(EVENTS, "reassembly_limit_reached");
 
 const fn b(name: &'static str, aliases: &'static [&'static str], dirs: u8, kind: BufferKind) -> BufferDef {
     BufferDef { name, aliases, modifiers: &[], dirs, progress: HEADERS_DONE, kind }
@@ -56,15 +57,15 @@ pub(super) const VALUES: &[(&str, u8, BufferKind)] = &[
     ("location", 2, BufferKind::Single),
 ];
 pub(super) const AFTER: u8 = VALUES.len() as u8;
-pub(super) const B_HOST: u8 = 3;
-pub(super) const B_NAMES: u8 = AFTER;
-pub(super) const B_FIELDS: u8 = AFTER + 1;
-pub(super) const B_REQUEST: u8 = AFTER + 2;
-pub(super) const B_RESPONSE: u8 = AFTER + 3;
-pub(super) const B_FILE: u8 = AFTER + 4;
-pub(super) const B_FILE_NAME: u8 = AFTER + 5;
-pub(super) const B_REQUEST_BODY: u8 = AFTER + 6;
-pub(super) const B_RESPONSE_BODY: u8 = AFTER + 7;
+pub(super) const B_HOST: u8 = buffer_at(BUFFERS, "http.host");
+pub(super) const B_NAMES: u8 = buffer_at(BUFFERS, "http2.header_name");
+pub(super) const B_FIELDS: u8 = buffer_at(BUFFERS, "http2.header");
+pub(super) const B_REQUEST: u8 = buffer_at(BUFFERS, "http.request_header");
+pub(super) const B_RESPONSE: u8 = buffer_at(BUFFERS, "http.response_header");
+pub(super) const B_FILE: u8 = buffer_at(BUFFERS, "file.data");
+pub(super) const B_FILE_NAME: u8 = buffer_at(BUFFERS, "file.name");
+pub(super) const B_REQUEST_BODY: u8 = buffer_at(BUFFERS, "http.request_body");
+pub(super) const B_RESPONSE_BODY: u8 = buffer_at(BUFFERS, "http.response_body");
 
 pub(super) static BUFFERS: &[BufferDef] = &[
     b("http.method", &[], 1, BufferKind::Single),
@@ -96,11 +97,11 @@ const fn i(name: &'static str, values: &'static [(&'static str, u64)]) -> IntDef
     IntDef { name, aliases: &[], dirs: 3, progress: 0, multi: true, values }
 }
 
-pub(super) const I_FRAME: u8 = 0;
-pub(super) const I_ERROR: u8 = 1;
-pub(super) const I_PRIORITY: u8 = 2;
-pub(super) const I_WINDOW: u8 = 3;
-pub(super) const I_SIZE: u8 = 4;
+pub(super) const I_FRAME: u8 = int_at(INTS, "http2.frametype");
+pub(super) const I_ERROR: u8 = int_at(INTS, "http2.errorcode");
+pub(super) const I_PRIORITY: u8 = int_at(INTS, "http2.priority");
+pub(super) const I_WINDOW: u8 = int_at(INTS, "http2.window");
+pub(super) const I_SIZE: u8 = int_at(INTS, "http2.size_update");
 
 pub(super) static INTS: &[IntDef] = &[
     i(

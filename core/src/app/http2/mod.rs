@@ -53,7 +53,6 @@ const CONTINUATION: u8 = 9;
 /// `http2`; its records are `http` records.
 pub static HTTP2: ProtoDef = ProtoDef {
     name: "http2",
-    aliases: &[],
     over: OVER_TCP,
     buffers: BUFFERS,
     ints: INTS,
@@ -64,6 +63,8 @@ pub static HTTP2: ProtoDef = ProtoDef {
     },
     parser: Some(make::<Http2>),
     record: "http",
+    families: &["http"],
+    ..ProtoDef::NONE
 };
 
 /// Tags of [`Stream::list`], plus the direction: a field (name length, name, value), the table's size, and what

@@ -19,20 +19,11 @@ pub use udp::{BITTORRENT_DHT, DHCP, IKE, NTP, QUIC, SNMP, TFTP};
 /// Reached from HTTP/1 by upgrade (RFC 6455).
 pub static WEBSOCKET: ProtoDef = def("websocket", super::OVER_TCP, Recognise::NONE);
 /// DNS over HTTP/2 (RFC 8484): reached from HTTP/2.
-pub static DOH2: ProtoDef = def("doh2", super::OVER_TCP, Recognise::NONE);
+pub static DOH2: ProtoDef =
+    ProtoDef { families: &["http2", "dns"], ..def("doh2", super::OVER_TCP, Recognise::NONE) };
 
 const fn def(name: &'static str, over: u8, recognise: Recognise) -> ProtoDef {
-    ProtoDef {
-        name,
-        aliases: &[],
-        over,
-        buffers: &[],
-        ints: &[],
-        events: &[],
-        recognise,
-        parser: None,
-        record: "",
-    }
+    ProtoDef { name, over, recognise, ..ProtoDef::NONE }
 }
 
 /// A pattern that must stand at the very start.

@@ -15,6 +15,7 @@ use super::{
     TxView,
 };
 use crate::Dir;
+use crate::app::{buffer_at, event_at};
 use crate::event::Fields;
 use crate::pool::{BytePool, PBuf};
 
@@ -62,23 +63,23 @@ pub(crate) mod tag {
     ];
 }
 
-const EV_INVALID_REPLY: u8 = 0;
-const EV_UNMATCHED_REPLY: u8 = 1;
-const EV_COMMAND_LEN: u8 = 2;
-const EV_REPLY_LEN: u8 = 3;
-const EV_BDAT_LEN: u8 = 5;
-const EV_NO_WELCOME: u8 = 6;
-const EV_TLS_REJECTED: u8 = 7;
-const EV_DATA_REJECTED: u8 = 8;
-pub(crate) const EV_BAD_BASE64: u8 = 11;
-pub(crate) const EV_BAD_QP: u8 = 12;
-pub(crate) const EV_LONG_LINE: u8 = 13;
-pub(crate) const EV_LONG_ENC_LINE: u8 = 14;
-pub(crate) const EV_LONG_BOUNDARY: u8 = 17;
-pub(crate) const EV_LONG_FILENAME: u8 = 18;
-const EV_DUPLICATE: u8 = 20;
-const EV_UNPARSABLE: u8 = 21;
-const EV_TRUNCATED: u8 = 22;
+const EV_INVALID_REPLY: u8 = event_at(EVENTS, "invalid_reply");
+const EV_UNMATCHED_REPLY: u8 = event_at(EVENTS, "unable_to_match_reply_with_request");
+const EV_COMMAND_LEN: u8 = event_at(EVENTS, "max_command_line_len_exceeded");
+const EV_REPLY_LEN: u8 = event_at(EVENTS, "max_reply_line_len_exceeded");
+const EV_BDAT_LEN: u8 = event_at(EVENTS, "bdat_chunk_len_exceeded");
+const EV_NO_WELCOME: u8 = event_at(EVENTS, "no_server_welcome_message");
+const EV_TLS_REJECTED: u8 = event_at(EVENTS, "tls_rejected");
+const EV_DATA_REJECTED: u8 = event_at(EVENTS, "data_command_rejected");
+pub(crate) const EV_BAD_BASE64: u8 = event_at(EVENTS, "mime_invalid_base64");
+pub(crate) const EV_BAD_QP: u8 = event_at(EVENTS, "mime_invalid_qp");
+pub(crate) const EV_LONG_LINE: u8 = event_at(EVENTS, "mime_long_line");
+pub(crate) const EV_LONG_ENC_LINE: u8 = event_at(EVENTS, "mime_long_enc_line");
+pub(crate) const EV_LONG_BOUNDARY: u8 = event_at(EVENTS, "mime_long_boundary");
+pub(crate) const EV_LONG_FILENAME: u8 = event_at(EVENTS, "mime_long_filename");
+const EV_DUPLICATE: u8 = event_at(EVENTS, "duplicate_fields");
+const EV_UNPARSABLE: u8 = event_at(EVENTS, "unparsable_content");
+const EV_TRUNCATED: u8 = event_at(EVENTS, "truncated_line");
 
 static EVENTS: &[&str] = &[
     "invalid_reply",
@@ -114,11 +115,11 @@ const fn several(name: &'static str, aliases: &'static [&'static str]) -> Buffer
     BufferDef { name, aliases, modifiers: &[], dirs: 1, progress: 0, kind: BufferKind::Multi }
 }
 
-const B_HELO: u8 = 0;
-const B_FROM: u8 = 1;
-const B_RCPT: u8 = 2;
-const B_FILE: u8 = 3;
-const B_FILE_NAME: u8 = 4;
+const B_HELO: u8 = buffer_at(BUFFERS, "smtp.helo");
+const B_FROM: u8 = buffer_at(BUFFERS, "smtp.mail_from");
+const B_RCPT: u8 = buffer_at(BUFFERS, "smtp.rcpt_to");
+const B_FILE: u8 = buffer_at(BUFFERS, "file.data");
+const B_FILE_NAME: u8 = buffer_at(BUFFERS, "file.name");
 
 static BUFFERS: &[BufferDef] = &[
     one("smtp.helo"),
@@ -153,14 +154,14 @@ const EMAIL_TAGS: [u8; 9] = [
 /// `smtp`.
 pub static SMTP: ProtoDef = ProtoDef {
     name: "smtp",
-    aliases: &[],
     over: OVER_TCP,
     buffers: BUFFERS,
-    ints: &[],
     events: EVENTS,
     recognise: SMTP_BEGINS,
     parser: Some(make::<Smtp>),
     record: "smtp",
+    shouts: true,
+    ..ProtoDef::NONE
 };
 
 /// One mail, or the commands before and after one.

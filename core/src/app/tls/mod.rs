@@ -17,6 +17,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::*;
+use crate::app::buffer_at;
 use crate::pool::Slab;
 use record::Step;
 use state::*;
@@ -88,22 +89,22 @@ const TS: u8 = Dir::ToServer.bit();
 const TC: u8 = Dir::ToClient.bit();
 
 // Local numbers of the buffers.
-const B_SNI: u8 = 0;
-const B_SUBJECT: u8 = 1;
-const B_ISSUER: u8 = 2;
-const B_SERIAL: u8 = 3;
-const B_FINGERPRINT: u8 = 4;
-const B_CERTS: u8 = 5;
-const B_ALT_NAMES: u8 = 6;
-const B_ALPN: u8 = 7;
-const B_RANDOM: u8 = 8;
-const B_RANDOM_TIME: u8 = 9;
-const B_RANDOM_BYTES: u8 = 10;
-const B_JA3_HASH: u8 = 11;
-const B_JA3: u8 = 12;
-const B_JA3S_HASH: u8 = 13;
-const B_JA3S: u8 = 14;
-const B_JA4: u8 = 15;
+const B_SNI: u8 = buffer_at(BUFFERS, "tls.sni");
+const B_SUBJECT: u8 = buffer_at(BUFFERS, "tls.cert_subject");
+const B_ISSUER: u8 = buffer_at(BUFFERS, "tls.cert_issuer");
+const B_SERIAL: u8 = buffer_at(BUFFERS, "tls.cert_serial");
+const B_FINGERPRINT: u8 = buffer_at(BUFFERS, "tls.cert_fingerprint");
+const B_CERTS: u8 = buffer_at(BUFFERS, "tls.certs");
+const B_ALT_NAMES: u8 = buffer_at(BUFFERS, "tls.subjectaltname");
+const B_ALPN: u8 = buffer_at(BUFFERS, "tls.alpn");
+const B_RANDOM: u8 = buffer_at(BUFFERS, "tls.random");
+const B_RANDOM_TIME: u8 = buffer_at(BUFFERS, "tls.random_time");
+const B_RANDOM_BYTES: u8 = buffer_at(BUFFERS, "tls.random_bytes");
+const B_JA3_HASH: u8 = buffer_at(BUFFERS, "ja3.hash");
+const B_JA3: u8 = buffer_at(BUFFERS, "ja3.string");
+const B_JA3S_HASH: u8 = buffer_at(BUFFERS, "ja3s.hash");
+const B_JA3S: u8 = buffer_at(BUFFERS, "ja3s.string");
+const B_JA4: u8 = buffer_at(BUFFERS, "ja4.hash");
 
 const fn single(
     name: &'static str,
@@ -229,6 +230,31 @@ pub static TLS: ProtoDef = ProtoDef {
     },
     parser: Some(make),
     record: "tls",
+    states: &[
+        (
+            Dir::ToServer,
+            &[
+                "client_in_progress",
+                "client_hello_done",
+                "client_cert_done",
+                "client_handshake_done",
+                "client_finished",
+            ],
+        ),
+        (
+            Dir::ToClient,
+            &[
+                "server_in_progress",
+                "server_hello",
+                "server_cert_done",
+                "server_hello_done",
+                "server_handshake_done",
+                "server_finished",
+            ],
+        ),
+    ],
+    shouts: true,
+    ..ProtoDef::NONE
 };
 
 /// Whether bytes are an SSLv2 hello.

@@ -4,6 +4,7 @@ use alloc::format;
 
 use super::{Arg, Keyword};
 use crate::app::AppProto;
+use crate::app::layer::LAYER_EVENTS;
 use crate::rules::build::Builder;
 use crate::rules::ir::{PacketMatch, StateMatch};
 use crate::rules::refuse::{Fault, RefusalKind, Res, bad};
@@ -55,7 +56,7 @@ fn push_stream(b: &mut Builder<'_, '_>, name: &str) -> Res {
 fn app_layer_event(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     let t = a.text()?.to_ascii_lowercase();
     let Some((proto, event)) = t.split_once('.') else {
-        return match names::APPLAYER_EVENTS.iter().position(|e| *e == t) {
+        return match LAYER_EVENTS.iter().position(|e| e.eq_ignore_ascii_case(&t)) {
             Some(n) => {
                 b.rule.state.push(StateMatch::AppLayerEvent(n as u8));
                 Ok(())
