@@ -14,5 +14,6 @@ pub mod lists;
 #[cfg(unix)]
 pub mod live;
 pub mod load;
+pub mod save;
 pub mod secret;
 pub mod sets;

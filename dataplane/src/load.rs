@@ -192,6 +192,8 @@ pub fn load_after(
     };
     let mut sets = configured_sets(s)?;
     let mut env = Env::new(&vars, &classes, &references, &reputation, &mut loader, &mut sets);
+    env.may_save = s.datasets.allow_write;
+    env.save_anywhere = s.datasets.allow_absolute;
     let (mut rules, mut no, mut warn, mut no_limits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (i, f) in sources.iter().enumerate() {
         let text = match texts.get(i).copied().flatten() {
@@ -248,6 +250,12 @@ pub fn load_after(
         notes.push(format!("{file}:{}:{}: {sid}{}; the limit is not set", r.line, r.column, r.text));
     }
     let set = Arc::new(set);
+    // Back to where it came from; else into the first of the folders.
+    sets.place_saves(|f| {
+        let there = dirs.iter().map(|d| d.join(f)).find(|p| p.exists());
+        let new = || dirs.first().map_or_else(|| PathBuf::from(f), |d| d.join(f));
+        there.unwrap_or_else(new).display().to_string()
+    });
     let sets = Arc::new(Datasets::new(&set, &sets, secret::random()?, before));
     let rules = sets.rules(set);
     Ok(Loaded { rules, sets, sources, loaded, refused: all, skipped, warnings, notes, took: start.elapsed() })

@@ -246,6 +246,14 @@ impl Datasets {
         self.sets.iter().flatten()
     }
 
+    /// Sets that are written back, with their files.
+    pub fn saved(&self) -> impl Iterator<Item = (&Dataset, &str)> {
+        self.sets.iter().zip(&self.described).filter_map(|(d, s)| {
+            let d = d.as_ref()?;
+            s.as_ref()?.save.as_deref().map(|f| (d, f))
+        })
+    }
+
     /// Rules with these sets, as engines take them.
     pub fn rules(self: &Arc<Self>, set: Arc<RuleSet>) -> Rules {
         Rules::new(set, self.clone())

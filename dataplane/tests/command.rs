@@ -293,3 +293,41 @@ alert tcp any any -> any any (msg:"13"; tag:session,10,packets; content:"a"; sid
         "{t}"
     );
 }
+
+/// Sets with `state` and `save` are written at the end, whole or not at all, where they may be, and read again.
+#[test]
+fn datasets_are_saved_and_read_again() {
+    let p = Place::new("saved", &traffic::everything().frames);
+    let data = p.at("data");
+    std::fs::create_dir_all(&data).unwrap();
+    let rule = |file: &str| {
+        format!(
+            "alert http any any -> any any (msg:\"s\"; http.host; dataset:set,hosts,type string,state {file}; sid:1;)\n\
+             alert ip any any -> any any (msg:\"i\"; ip.src; dataset:set,seen,type ip,save ips.lst; sid:2;)\n"
+        )
+    };
+    let rules = p.write("r.rules", &rule("hosts.lst"));
+    let run = |more: &[&str]| p.run(&[&["-S", text(&rules), "--data-dir", text(&data)], more].concat());
+    let alerts = |o: &Output| String::from_utf8_lossy(&o.stdout).lines().any(|l| l.contains(" 1          s"));
+    let o = run(&[]);
+    assert!(o.status.success() && alerts(&o), "{}{}", said(&o), String::from_utf8_lossy(&o.stdout));
+    let hosts = std::fs::read_to_string(data.join("hosts.lst")).unwrap();
+    assert!(!hosts.is_empty() && hosts.lines().all(|l| l.len() % 4 == 0), "{hosts}");
+    let ips = std::fs::read_to_string(data.join("ips.lst")).unwrap();
+    assert!(ips.lines().any(|l| l.parse::<std::net::Ipv4Addr>().is_ok()), "{ips}");
+    assert_eq!(std::fs::read_dir(&data).unwrap().count(), 2, "no new files are left over");
+    // What is known is not new.
+    let o = run(&[]);
+    assert!(o.status.success() && !alerts(&o), "{}", String::from_utf8_lossy(&o.stdout));
+    assert_eq!(std::fs::read_to_string(data.join("hosts.lst")).unwrap(), hosts);
+    let o = run(&["--set", "datasets.rules.allow-write=no"]);
+    assert!(said(&o).contains("sid 1: dataset: rules may not save datasets"), "{}", said(&o));
+    p.write("r.rules", &rule("/tmp/elsewhere.lst"));
+    assert!(said(&run(&[])).contains("only files of the data folder are written"));
+    p.write("r.rules", &rule("../elsewhere.lst"));
+    assert!(said(&run(&[])).contains("only files of the data folder are written"));
+    // A folder that is gone is an error.
+    p.write("r.rules", &rule("gone/hosts.lst"));
+    let o = run(&[]);
+    assert!(o.status.code() == Some(1) && said(&o).contains("the dataset is not saved"), "{}", said(&o));
+}

@@ -91,6 +91,15 @@ impl SetStore {
     pub fn index(&self, name: &str) -> Option<usize> {
         self.names.get(name).copied()
     }
+    /// Gives the files that sets are saved to other names, as where they lie is the caller's to know.
+    pub fn place_saves(&mut self, mut place: impl FnMut(&str) -> String) {
+        for s in &mut self.sets {
+            if let Some(f) = &mut s.save {
+                *f = place(f);
+            }
+        }
+    }
+
     pub fn all(&self) -> &[LoadedSet] {
         &self.sets
     }

@@ -31,6 +31,10 @@ pub struct Env<'a> {
     pub loader: Loader<'a>,
     /// Datasets met so far, shared by all sources of a rule set.
     pub sets: &'a mut SetStore,
+    /// Rules may have sets written to files.
+    pub may_save: bool,
+    /// Such files may lie anywhere; else only in the folders of the caller.
+    pub save_anywhere: bool,
     /// Lists read so far; start with the default.
     pub lists: Interned,
 }
@@ -54,6 +58,8 @@ impl<'a> Env<'a> {
             reputation,
             loader,
             sets,
+            may_save: true,
+            save_anywhere: false,
             lists: Interned::default(),
         }
     }

@@ -122,9 +122,12 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
     // Each capture of its own begins with the sets as they were read.
     let make = || {
         let sets = Arc::new(loaded.sets.fresh());
-        Engine::new(settings.engine(mode), sets.rules(loaded.rules.set.clone()))
+        (Engine::new(settings.engine(mode), sets.rules(loaded.rules.set.clone())), sets)
     };
-    let mut engine = make();
+    let (mut engine, sets) = make();
+    if each && sets.saved().next().is_some() {
+        eprintln!("--each: captures have datasets of their own, which are not saved");
+    }
     if let Some(at) = &args.fail_at {
         let at = Station::from_name(at).ok_or_else(|| format!("--fail-at {at}: no such station"))?;
         if !engine.fail_at(at) {
@@ -158,7 +161,7 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
             let mut eve = open(&dir.join(path.file_name().unwrap_or_default()))?;
             eve.counts = sink.eve.counts;
             sink.eve = eve;
-            engine = make();
+            engine = make().0;
         }
         sink.eve.capture(path, folder);
         let done = catch_unwind(AssertUnwindSafe(|| {
@@ -230,6 +233,8 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
         });
     }
     sink.eve.finish().map_err(|e| unwritten(&e, &tally))?;
+    let unsaved = if each { Vec::new() } else { sets.save().failed };
+    unsaved.iter().for_each(|e| eprintln!("tidegate: {e}: the dataset is not saved"));
     if !args.quiet {
         summary(&sink, &tally, &loaded, took, folder || captures.len() > 1);
     }
@@ -238,7 +243,11 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
     if stop.load(Ordering::Relaxed) {
         eprintln!("interrupted; what was read until then is written");
     }
-    Ok(if failed > 0 && tally.captures == 0 { ExitCode::from(WRONG_INPUT) } else { ExitCode::SUCCESS })
+    Ok(if (failed > 0 && tally.captures == 0) || !unsaved.is_empty() {
+        ExitCode::from(WRONG_INPUT)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// The end after a panic: what was told until then is written; the engine is spoilt and inspects nothing more.

@@ -26,7 +26,7 @@ use tidegate_core::flow::FlowView;
 use crate::config::{EveSettings, Outputs};
 use crate::lines::{LineFile, last_line};
 pub use fast::FastLine;
-pub use json::Json;
+pub use json::{Json, base64_into};
 pub use names::protocol;
 pub use stats::Stats;
 

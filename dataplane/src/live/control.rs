@@ -1,6 +1,7 @@
 //! Control over a Unix socket: one JSON object a line in, one a line out. Only the owner may connect (mode 0600).
 //!
-//! `{"command":"stats"}`, `reload-rules`, `flows` (`"max": N`), `ports`, `offload`, `reopen-logs`, `shutdown`,
+//! `{"command":"stats"}`, `reload-rules`, `flows` (`"max": N`), `ports`, `offload`, `reopen-logs`, `save-datasets`,
+//! `shutdown`,
 //! `inject-fault` (`"worker": N`, `"station": "burst"`). Replies have `return`: `OK` or `NOK`.
 
 use std::fs::Permissions;
@@ -168,6 +169,7 @@ fn answer(line: &[u8], to: &Requests) -> String {
         Some("flows") => Request::Flows(number("max", 100).min(100_000), tx),
         Some("ports") => Request::Ports(tx),
         Some("offload") => Request::Offload(tx),
+        Some("save-datasets") => Request::SaveDatasets(tx),
         Some("reopen-logs") => Request::ReopenLogs(Some(tx)),
         Some("inject-fault") => match Fault::from_name(word("station").unwrap_or("burst")) {
             Some(f) => Request::Fault(number("worker", 0), f, tx),

@@ -42,6 +42,8 @@ pub enum Request {
     Offload(Sender<String>),
     /// Prometheus' text format.
     Metrics(Sender<String>),
+    /// Datasets are to be written to their files.
+    SaveDatasets(Sender<String>),
     /// Files were moved away.
     ReopenLogs(Option<Sender<String>>),
     /// A worker's engine is to panic (tests).
@@ -244,6 +246,17 @@ impl Manager {
             Request::Metrics(reply) => {
                 self.ask_reports();
                 let _ = reply.send(self.metrics());
+            }
+            Request::SaveDatasets(reply) => {
+                let saved = self.sets.save();
+                let _ = reply.send(if saved.failed.is_empty() {
+                    let mut j = ok();
+                    j.uint("datasets", saved.sets as u64);
+                    j.uint("values", saved.values as u64);
+                    end(j)
+                } else {
+                    failed(&saved.failed.join("; "))
+                });
             }
             Request::ReopenLogs(reply) => {
                 let Some(w) = &self.writer else { return };
@@ -590,6 +603,9 @@ impl Manager {
         if self.settings.stats {
             self.write_stats();
         }
+        let unsaved = self.sets.save().failed;
+        unsaved.iter().for_each(|e| eprintln!("tidegate: {e}: the dataset is not saved"));
+        self.failed_writes = unsaved.into_iter().next();
         if let Some(w) = self.writer.take()
             && let Err(e) = w.finish()
         {

@@ -151,6 +151,17 @@ fn declare(
         return Ok((set.kind, true));
     }
     let Some(kind) = o.kind else { return bad(format!("dataset {name} is new and has no type")) };
+    if let Some(file) = &o.save {
+        let outside = file.starts_with('/') || file.split('/').any(|p| p == "..");
+        if !b.env.may_save {
+            return conflict("rules may not save datasets (datasets.rules.allow-write)");
+        }
+        if outside && !b.env.save_anywhere {
+            return conflict(format!(
+                "{file}: only files of the data folder are written (datasets.rules.allow-absolute-filenames)"
+            ));
+        }
+    }
     let data = match &o.load {
         None => None,
         Some(path) => match (b.env.loader)(path) {
