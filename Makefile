@@ -27,7 +27,10 @@
 #   make wheels                   wheels for x86_64 and aarch64 in out/wheels
 #   make header | make abi        after changes: include/tidegate.h, the ABI that the tests compare with
 #   make install PREFIX=/usr/local   the command, the C library with header, tidegate.pc and a CMake package
-#   make doc
+#   make doc                      the documentation of the crates, warnings are errors
+#   make promises                 core without std, documentation
+#   make deny                     licences and sources of dependencies (needs cargo-deny)
+#   make miri MIRI_SECONDS=120    undefined behaviour, interpreted, so long for each part (needs a nightly toolchain with miri)
 
 CARGO  ?= cargo
 PREFIX ?= /usr/local
@@ -66,6 +69,7 @@ test:
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) test --workspace --locked
+	@SHARED=$(SHARED) sh tests/ignored.sh
 	@$(MAKE) --no-print-directory demo > /dev/null
 	@sh tests/demo.sh $(OUT)/demo/eve.json
 
@@ -214,8 +218,26 @@ bench-python: pytidegate $(BIN) $(BENCH_CAPTURE) $(BENCH_SHORT)
 wheels: $(PYENV)/ready demo-capture
 	SYSROOT=$(abspath $(OUT)/arm64) sh python/wheels.sh $(abspath $(PYENV)) $(OUT)/wheels
 
+# Links into private items are for those who work on it: the pages have them.
 doc:
-	$(CARGO) doc --workspace --no-deps --locked
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --lib --no-deps --locked --document-private-items
+
+# What the manifests promise: core without std; nothing newer than `rust-version` (clippy's incompatible_msrv, in `make test`, as
+# one toolchain is enough then); documentation without warnings.
+.PHONY: promises deny miri
+promises: doc
+	$(CARGO) clippy -p tidegate-core --lib --no-default-features --locked -- -D warnings
+
+# Licences, sources and versions of dependencies by deny.toml. Advisories need their database: `cargo deny check advisories`.
+deny:
+	@$(CARGO) deny --version > /dev/null 2>&1 || { echo "cargo-deny is needed: cargo install --locked cargo-deny"; exit 1; }
+	$(CARGO) deny --locked check bans licenses sources
+
+# The parts of core that hold memory of their own or are portable twins of vector code, interpreted; each for so many seconds.
+MIRI_SECONDS ?= 120
+MIRI_PARTS   ?= pool:: packet:: stream:: sig::
+miri:
+	@CARGO="$(CARGO)" sh tests/miri.sh $(MIRI_SECONDS) $(MIRI_PARTS)
 
 clean:
 	$(CARGO) clean

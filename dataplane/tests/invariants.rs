@@ -180,8 +180,9 @@ fn no_allocation_in_process_tick_and_finish() {
 }
 
 #[test]
-fn no_allocation_on_real_captures() {
-    let Some(dir) = common::shared() else { return };
+#[ignore = "needs ../shared"]
+fn shared_captures_cost_no_allocation() {
+    let dir = common::shared();
     let mut text = common::RULES.to_string();
     let open = std::fs::read_to_string(dir.join("rules/et-open/et-open.rules")).unwrap_or_default();
     // Every eighth is enough for a build without optimisation.

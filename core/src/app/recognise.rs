@@ -3,7 +3,7 @@
 //! Two ways, as in Suricata's protocol detection: literal patterns at the start of the bytes (confirmed by a
 //! function where a protocol has one), then probing functions of the protocols registered for the flow's ports
 //! and of the protocol already found in the other direction. Owns tables built once from
-//! [`PROTOCOLS`](super::registry::PROTOCOLS) and the configuration; the state of a flow is its [`Progress`].
+//! [`PROTOCOLS`] and the configuration; the state of a flow is its [`Progress`].
 
 use alloc::vec::Vec;
 

@@ -39,7 +39,7 @@ pub struct FlowDetect {
     pub ints: PBuf,
     /// flowvar values: (`u16` number, `u16` length, bytes) records.
     pub vars: PBuf,
-    /// `tag` sessions: see [`state::Tags`].
+    /// `tag` sessions: see `state`.
     pub tag: state::FlowTag,
     /// Rules on the application protocol alone were asked (bit per direction).
     pub proto_only: u8,

@@ -59,14 +59,14 @@ pub mod outflag {
     pub const ESTABLISHED: u32 = 1 << 3;
     /// The session is closed after this packet.
     pub const CLOSED: u32 = 1 << 4;
-    /// Client and server were exchanged: see [`StreamOut::dir`].
+    /// Client and server were exchanged: see [`StreamOut::dir`](super::StreamOut::dir).
     pub const SWAPPED: u32 = 1 << 5;
     /// The payload repeats bytes seen before.
     pub const RETRANSMISSION: u32 = 1 << 6;
     pub const KEEP_ALIVE: u32 = 1 << 7;
     /// No session: nothing opened one and mid-stream pickup is off.
     pub const NO_SESSION: u32 = 1 << 8;
-    /// No memory for the session or its data: counted, the policy is in [`StreamOut::exception`].
+    /// No memory for the session or its data: counted, the policy is in [`StreamOut::exception`](super::StreamOut::exception).
     pub const NO_MEMORY: u32 = 1 << 9;
     /// A wrong checksum kept the packet out of the stream.
     pub const BAD_CHECKSUM: u32 = 1 << 10;

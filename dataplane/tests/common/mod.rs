@@ -112,14 +112,11 @@ pub fn eve_of(config: Config, rules: &Rules, frames: &[Frame<'_>], batch: usize)
     text
 }
 
-/// The reference material that may lie beside the checkout.
-pub fn shared() -> Option<PathBuf> {
+/// The reference material beside the checkout, for tests that are ignored where it is not: they are called `shared_…`.
+pub fn shared() -> PathBuf {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    if dir.is_dir() {
-        return Some(dir);
-    }
-    println!("no reference material at {}: only the traffic made here is used", dir.display());
-    None
+    assert!(dir.is_dir(), "no reference material at {}", dir.display());
+    dir
 }
 
 /// Captures below `dir` of at most `limit` bytes, in order of path.
