@@ -1,12 +1,14 @@
 #!/bin/sh
 # The README's two commands, `make demo` and `make test`, in a bare Debian 12: a root made for this, with a linker, libc's
-# headers and make, the Rust toolchain and the crates of Cargo.lock bound in, and no network. Before every release.
+# headers and make, the Rust toolchain and the crates of Cargo.lock bound in, and no way to the network. Before every release.
 # Needs root, mmdebstrap, and a Debian mirror for the first run; the root stays in out/bare (some 400 MB).
 set -eu
 cd "$(dirname "$0")/.."
 src=$PWD
 root=$src/out/bare
-command -v mmdebstrap > /dev/null || { echo "mmdebstrap is needed: apt-get install mmdebstrap"; exit 1; }
+for tool in mmdebstrap unshare ip; do
+    command -v $tool > /dev/null || { echo "$tool is needed: apt-get install mmdebstrap util-linux iproute2"; exit 1; }
+done
 [ "$(id -u)" = 0 ] || { echo "make test-bare has to be run as root: it mounts folders into a root of its own"; exit 1; }
 toolchain=$(rustc --print sysroot)
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
@@ -29,6 +31,8 @@ started=$(date +%s)
 # The mounts are gone with the namespace.
 unshare --mount --pid --net --fork sh -eu -c '
     root=$1
+    # A network of its own has no way out, but tests talk to themselves.
+    ip link set lo up
     mount --make-rprivate /
     mount --bind -o ro "$2" "$root/toolchain"
     mount --bind "$3" "$root/cargo/registry"
