@@ -3,7 +3,13 @@
 //! In: sizes. Out: handles that are plain numbers (no `Drop`, no borrow), resolved against the pool that
 //! gave them. Owns every variable-length byte of the hot path. A pool that is full says so; the caller
 //! degrades by its documented rule and counts it.
-use alloc::{vec, vec::Vec};
+mod arena;
+mod zeroed;
+
+use alloc::vec::Vec;
+
+pub use arena::{Arena, PAGE, Records};
+pub(crate) use zeroed::{Plain, Zeroed};
 
 /// Smallest block, bytes. Blocks are powers of two from here up.
 const MIN_SHIFT: u32 = 6;
@@ -25,6 +31,9 @@ pub struct PoolFull;
 #[derive(Debug)]
 pub struct BytePool {
     mem: Vec<u8>,
+    /// Minimal blocks in all; of those, how many were split or handed out so far: the arrays reach as far.
+    blocks: usize,
+    begun: usize,
     /// Per minimal block: next in its free list, valid for the first minimal block of a free block.
     next: Vec<u32>,
     prev: Vec<u32>,
@@ -52,39 +61,61 @@ impl BytePool {
     /// Reserves `bytes` (rounded down to whole minimal blocks) once and for all.
     pub fn new(bytes: usize) -> Self {
         let blocks = (bytes >> MIN_SHIFT).min(NIL as usize - 1);
-        let mut pool = BytePool {
-            mem: vec![0; blocks << MIN_SHIFT],
-            next: vec![0; blocks],
-            prev: vec![0; blocks],
-            free_class: vec![0; blocks],
+        BytePool {
+            mem: Vec::with_capacity(blocks << MIN_SHIFT),
+            blocks,
+            begun: 0,
+            next: Vec::with_capacity(blocks),
+            prev: Vec::with_capacity(blocks),
+            free_class: Vec::with_capacity(blocks),
             heads: [NIL; CLASSES],
             quick: [(NIL, 0); QUICK_CLASSES],
             in_use: 0,
             refused: 0,
-        };
-        let mut at = 0usize;
-        while at < blocks {
-            let align = if at == 0 { CLASSES - 1 } else { at.trailing_zeros() as usize };
-            let mut class = align.min(CLASSES - 1);
-            while (1usize << class) > blocks - at {
-                class -= 1;
-            }
-            pool.push_free(at as u32, class);
-            at += 1 << class;
         }
-        pool
+    }
+
+    /// Begins the next block of the largest size that nobody had yet. `false`: there is none.
+    #[cold]
+    fn begin(&mut self) -> bool {
+        let at = self.begun;
+        if at >= self.blocks {
+            return false;
+        }
+        let mut class = CLASSES - 1;
+        while (1usize << class) > self.blocks - at {
+            class -= 1;
+        }
+        self.begun += 1 << class;
+        // Within what is reserved.
+        self.next.resize(self.begun, 0);
+        self.prev.resize(self.begun, 0);
+        self.free_class.resize(self.begun, 0);
+        self.push_free(at as u32, class);
+        true
     }
 
     /// Touches the `bytes` that are handed out first, so that the kernel gives them now and not while packets wait.
     /// For a pool of which nothing was taken yet.
     pub fn warm(&mut self, bytes: usize) {
-        let from = self.mem.len().saturating_sub(bytes);
-        let first = from >> MIN_SHIFT;
-        touch(&mut self.mem[from..]);
-        touch(&mut self.next[first..]);
-        touch(&mut self.prev[first..]);
-        touch(&mut self.free_class[first..]);
+        let n = bytes.min(self.capacity());
+        touch_reserved(&mut self.mem, n, 0);
+        touch_reserved(&mut self.next, n.div_ceil(1 << MIN_SHIFT), 0);
+        touch_reserved(&mut self.prev, n.div_ceil(1 << MIN_SHIFT), 0);
+        touch_reserved(&mut self.free_class, n.div_ceil(1 << MIN_SHIFT), 0);
     }
+
+    /// Bytes that a pool of `capacity` takes with what it notes of each block.
+    pub const fn bytes(capacity: usize) -> usize {
+        (capacity >> MIN_SHIFT) * Self::PER_BLOCK
+    }
+
+    /// The largest pool that takes `bytes` with what it notes of each block.
+    pub const fn within(bytes: usize) -> usize {
+        (bytes / Self::PER_BLOCK) << MIN_SHIFT
+    }
+
+    const PER_BLOCK: usize = (1 << MIN_SHIFT) + 2 * size_of::<u32>() + 1;
 
     /// Bytes handed out at the moment, block sizes counted.
     pub fn in_use(&self) -> usize {
@@ -93,7 +124,7 @@ impl BytePool {
 
     /// Bytes reserved.
     pub fn capacity(&self) -> usize {
-        self.mem.len()
+        self.blocks << MIN_SHIFT
     }
 
     /// Requests refused since construction because no block was left.
@@ -155,7 +186,11 @@ impl BytePool {
     /// A block out of the least free one that is large enough.
     fn split(&mut self, class: usize) -> Result<u32, PoolFull> {
         let free = |p: &Self| (class..CLASSES).find(|&c| p.heads[c] != NIL);
-        let Some(mut from) = free(self).or_else(|| {
+        let mut found = free(self);
+        while found.is_none() && self.begin() {
+            found = free(self);
+        }
+        let Some(mut from) = found.or_else(|| {
             self.merge_all();
             free(self)
         }) else {
@@ -169,6 +204,11 @@ impl BytePool {
             self.push_free(at + (1 << from), from);
         }
         self.in_use += 1 << (class as u32 + MIN_SHIFT);
+        let end = (at as usize + (1 << class)) << MIN_SHIFT;
+        if end > self.mem.len() {
+            // Within what is reserved: pages are written when they are first needed.
+            self.mem.resize(end, 0);
+        }
         Ok(at)
     }
 
@@ -340,6 +380,13 @@ impl PBuf {
         Ok(())
     }
 
+    /// Sets the length to `len`; what new bytes hold is undefined: for whoever writes before they read.
+    pub fn stretch(&mut self, pool: &mut BytePool, len: usize) -> Result<(), PoolFull> {
+        self.reserve(pool, len)?;
+        self.len = len as u32;
+        Ok(())
+    }
+
     /// Keeps the first `len` bytes.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len as u32);
@@ -410,13 +457,18 @@ impl<T: Default> Slab<T> {
         }
     }
 
+    /// Bytes of a slab of `cap`.
+    pub const fn bytes(cap: usize) -> usize {
+        cap * (size_of::<T>() + size_of::<u32>())
+    }
+
     /// Touches the memory of the first `n` slots of a slab of which none was taken yet.
-    pub fn warm(&mut self, n: usize)
-    where
-        T: Clone,
-    {
+    pub fn warm(&mut self, n: usize) {
         let n = n.min(self.cap as usize);
-        touch_reserved(&mut self.items, n, T::default());
+        if self.items.is_empty() {
+            self.items.resize_with(n, T::default);
+            core::hint::black_box(&mut self.items).clear();
+        }
         touch_reserved(&mut self.next, n, NIL);
     }
 

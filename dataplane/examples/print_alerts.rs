@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::load(None, &Overrides::default())?;
     let rules = load::load(&[rules], &settings, None)?.rules;
     let mut engine = Engine::new(
-        settings.engine(Mode { ips: false, ignore_checksums: false, memory: 256 << 20, secret: CAPTURES }),
+        settings.engine(Mode { ips: false, ignore_checksums: false, memory: 256 << 20, secret: CAPTURES })?,
         rules,
     );
 

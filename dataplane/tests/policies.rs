@@ -40,8 +40,9 @@ fn broken_dns(policy: &str, ips: bool) -> Story {
     let settings = Settings::load(None, &over).unwrap();
     let rules = rules(r#"alert tcp any any -> any 53 (msg:"late"; content:"late"; sid:1;)"#, &settings);
     assert_eq!(rules.refused, Vec::<String>::new());
-    let mut config =
-        settings.engine(Mode { ips, ignore_checksums: true, memory: 8 << 20, secret: Secret::fixed(1) });
+    let mut config = settings
+        .engine(Mode { ips, ignore_checksums: true, memory: 8 << 20, secret: Secret::fixed(1) })
+        .unwrap();
     config.stream.inline = ips;
     let message = |m: &[u8]| [&(m.len() as u16).to_be_bytes()[..], m].concat();
     let mut wire = Wire::new();

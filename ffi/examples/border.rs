@@ -73,16 +73,18 @@ fn round(
     run: &Run,
 ) -> u64 {
     let &Run { null_test, events } = run;
-    let mut config =
-        settings.engine(Mode { ips: false, ignore_checksums: true, memory: MEMORY, secret: CAPTURES });
+    let mut config = settings
+        .engine(Mode { ips: false, ignore_checksums: true, memory: MEMORY, secret: CAPTURES })
+        .unwrap();
     config.app.shown = true;
     let mut sink = Count(0);
     let mut seen = 0u64;
     let user = (&raw mut seen).cast();
     let (mut rust, c);
     let mut again = null_test.then(|| {
-        let mut config =
-            settings.engine(Mode { ips: false, ignore_checksums: true, memory: MEMORY, secret: CAPTURES });
+        let mut config = settings
+            .engine(Mode { ips: false, ignore_checksums: true, memory: MEMORY, secret: CAPTURES })
+            .unwrap();
         config.app.shown = true;
         (Engine::new(config, rules.clone()), Count(0))
     });

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tidegate_core::Secret;
-use tidegate_core::engine::{BURST, Engine, Frame};
+use tidegate_core::engine::{BURST, Engine, Frame, MemoryPlan};
 use tidegate_core::event::{Event, EventSink, Verdict};
 use tidegate_core::packet::checksum::Sums;
 use tidegate_dataplane::config::engine::Mode;
@@ -73,8 +73,8 @@ sized!(tg_engine_config);
 
 /// Memory of an engine when nothing else is said.
 const MEMORY: u64 = 256 << 20;
-/// Least memory that gives every pool something.
-const LEAST_MEMORY: u64 = 1 << 20;
+/// Least memory that an engine takes.
+const LEAST_MEMORY: u64 = MemoryPlan::LEAST;
 
 /// Bytes for packets in pieces of one burst.
 #[cfg(feature = "dpdk")]
@@ -359,7 +359,12 @@ fn make(rules: Option<&Rules>, config: Option<&tg_engine_config>) -> Res<Worker>
     let memory = match config.map_or(0, |c| c.memory) {
         0 => MEMORY,
         m if (LEAST_MEMORY..=1 << 42).contains(&m) => m,
-        m => return err(TG_ERR_INVALID, format!("memory is {m}; from {LEAST_MEMORY} on it is enough")),
+        m => {
+            return err(
+                TG_ERR_INVALID,
+                format!("memory is {m} bytes; an engine needs at least {LEAST_MEMORY}"),
+            );
+        }
     };
     // What cannot be had ends the process when it is needed; so it is asked for once, as a whole, before.
     let mut whole = Vec::<u8>::new();
@@ -381,7 +386,9 @@ fn make(rules: Option<&Rules>, config: Option<&tg_engine_config>) -> Res<Worker>
         some => Secret::random(some),
     };
     let ignore_checksums = flags & TG_ENGINE_IGNORE_CHECKSUMS != 0;
-    let mut c = settings.engine(Mode { ips: inline, ignore_checksums, memory, secret });
+    let mut c = settings
+        .engine(Mode { ips: inline, ignore_checksums, memory, secret })
+        .or_else(|e| err(TG_ERR_INVALID, e.to_string()))?;
     let call = config.and_then(|c| c.on_event);
     // The callback sees transactions, whatever the outputs of the settings show.
     c.app.shown |= call.is_some();

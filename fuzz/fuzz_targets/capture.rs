@@ -2,7 +2,7 @@
 //! panic, and all memory of flows is given back.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
-use tidegate_core::engine::Config;
+use tidegate_core::engine::{Config, MemoryPlan};
 use tidegate_core::engine::Frame;
 use tidegate_core::event::{NoSink, Verdict};
 use tidegate_dataplane::capture::Capture;
@@ -16,8 +16,8 @@ thread_local! {
 }
 
 fn config() -> Config {
-    SETTINGS
-        .with(|s| s.engine(Mode { ips: false, ignore_checksums: true, memory: 2 << 20, secret: CAPTURES }))
+    let mode = Mode { ips: false, ignore_checksums: true, memory: MemoryPlan::LEAST, secret: CAPTURES };
+    SETTINGS.with(|s| s.engine(mode).expect("enough"))
 }
 
 fuzz_target!(|data: &[u8]| {

@@ -3,7 +3,7 @@
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use std::fmt::Write;
-use tidegate_core::engine::Config;
+use tidegate_core::engine::{Config, MemoryPlan};
 use tidegate_core::event::{Event, EventSink, Fields};
 use tidegate_dataplane::config::engine::Mode;
 use tidegate_dataplane::secret::CAPTURES;
@@ -98,8 +98,8 @@ fn records(port: u16, messages: &[(usize, &[u8])], cuts: &[usize]) -> Vec<String
 }
 
 fn config() -> Config {
-    SETTINGS
-        .with(|s| s.engine(Mode { ips: false, ignore_checksums: true, memory: 2 << 20, secret: CAPTURES }))
+    let mode = Mode { ips: false, ignore_checksums: true, memory: MemoryPlan::LEAST, secret: CAPTURES };
+    SETTINGS.with(|s| s.engine(mode).expect("enough"))
 }
 
 fuzz_target!(|data: &[u8]| {

@@ -29,7 +29,7 @@ fn make(py: Python<'_>, rules: &RuleSetHandle, wish: Wish) -> PyResult<Core> {
     let compiled = rules.compiled.clone();
     let made = py.detach(|| {
         let settings = compiled.said.read(wish.inline)?;
-        let (engine, _) = compiled.engine(&settings, wish);
+        let (engine, _) = compiled.engine(&settings, wish)?;
         let lines = Lines::new(&settings, wish.inline);
         Ok::<_, String>(Core { engine, lines, frames: 0, verdicts: Vec::new() })
     });

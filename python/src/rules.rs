@@ -66,20 +66,16 @@ impl Compiled {
     }
 
     /// An engine, and how many places its flows have.
-    pub fn engine(&self, settings: &Settings, wish: Wish) -> (Engine, usize) {
+    pub fn engine(&self, settings: &Settings, wish: Wish) -> Result<(Engine, usize), String> {
         let ignore_checksums = wish.ignore_checksums.unwrap_or(settings.pcap_checksums == ChecksumMode::No);
-        let mut c = settings.engine(Mode {
-            ips: wish.inline,
-            ignore_checksums,
-            memory: wish.memory,
-            secret: wish.secret,
-        });
+        let mode = Mode { ips: wish.inline, ignore_checksums, memory: wish.memory, secret: wish.secret };
+        let mut c = settings.engine(mode).map_err(|e| e.to_string())?;
         c.stream.checksum_compute |= wish.ignore_checksums == Some(false);
         c.app.off = !wish.protocols;
         c.app.shown = wish.shown;
         c.tell_packets = wish.tell_packets;
         let places = c.flow.max_flows.next_power_of_two();
-        (Engine::new(c, self.fresh()), places)
+        Ok((Engine::new(c, self.fresh()), places))
     }
 }
 

@@ -98,7 +98,7 @@ impl Reading {
             shown,
             tell_packets,
         };
-        let (engine, places) = self.compiled.engine(&settings, wish);
+        let (engine, places) = self.compiled.engine(&settings, wish)?;
         Ok((Run::new(self.frames()?, engine), settings, places))
     }
 }

@@ -1,7 +1,10 @@
 //! Settings of the protocol parsers: plain data, filled by the dataplane from its configuration.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+
+use crate::pool::Arena;
 
 /// Protocols that Suricata leaves off unless the configuration names them.
 pub const OFF_BY_DEFAULT: &[&str] = &["modbus", "dnp3"];
@@ -40,11 +43,25 @@ pub struct AppConfig {
     pub file_window: usize,
     /// Outputs show transactions, files or anomalies. Without them, and without rules, bodies are not decoded.
     pub shown: bool,
-    /// States per protocol reserved at construction.
+    /// Bytes for the states, transactions and files of all protocols together; see [`Arena`].
+    pub records: usize,
+    /// Bytes for decoders of bodies.
+    pub decoders: usize,
+    /// Most states of a protocol at once, within `records`.
     pub max_states: usize,
-    /// Live transactions per protocol reserved at construction.
+    /// Most live transactions of a protocol at once, within `records`.
     pub max_txs: usize,
+    /// Most files at once, within `records`.
     pub max_files: usize,
+    /// What all parsers of an engine share; the application layer sets it.
+    pub arena: Option<Arc<Arena>>,
+}
+
+impl AppConfig {
+    /// The memory for records: the engine's, or that of a parser on its own.
+    pub(crate) fn arena(&self) -> Arc<Arena> {
+        self.arena.clone().unwrap_or_else(|| Arena::new(self.records))
+    }
 }
 
 /// Which DNS messages get a record (`outputs.eve-log.types.dns`).
@@ -118,9 +135,12 @@ impl Default for AppConfig {
             file_sha256: false,
             file_window: 64 << 10,
             shown: true,
-            max_states: 16 << 10,
-            max_txs: 64 << 10,
-            max_files: 16 << 10,
+            records: 8 << 20,
+            decoders: 16 << 20,
+            max_states: usize::MAX,
+            max_txs: usize::MAX,
+            max_files: usize::MAX,
+            arena: None,
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use super::AppConfig;
 use crate::Dir;
-use crate::pool::{BytePool, PBuf, Slab};
+use crate::pool::{BytePool, PBuf, Records};
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
@@ -122,9 +122,10 @@ pub struct NewFile<'a> {
 /// All files of one engine.
 #[derive(Debug)]
 pub struct Files {
-    slab: Slab<File>,
-    hashes: Slab<Hashes>,
+    slab: Records<File>,
+    hashes: Records<Hashes>,
     window: usize,
+    hashing: bool,
     md5: bool,
     sha1: bool,
     sha256: bool,
@@ -138,12 +139,14 @@ impl Default for Files {
 }
 
 impl Files {
-    /// Reserves `cfg.max_files` files, and as many hash contexts when hashes are wanted.
+    /// At most `cfg.max_files` files, and as many hash contexts when hashes are wanted.
     pub fn new(cfg: &AppConfig) -> Self {
+        let arena = cfg.arena();
         let hashing = cfg.file_md5 || cfg.file_sha1 || cfg.file_sha256;
         Files {
-            slab: Slab::new(cfg.max_files),
-            hashes: Slab::new(if hashing { cfg.max_files } else { 0 }),
+            slab: Records::new(&arena, cfg.max_files),
+            hashes: Records::new(&arena, cfg.max_files),
+            hashing,
             window: cfg.file_window,
             md5: cfg.file_md5,
             sha1: cfg.file_sha1,
@@ -158,8 +161,7 @@ impl Files {
             self.refused += 1;
             return None;
         };
-        let hashes =
-            if self.hashes.capacity() > 0 { self.hashes.alloc().unwrap_or(NO_FILE) } else { NO_FILE };
+        let hashes = if self.hashing { self.hashes.alloc().unwrap_or(NO_FILE) } else { NO_FILE };
         let window_max = if new.window { self.window as u32 } else { 0 };
         let f = self.slab.get_mut(id);
         f.hashes = hashes;

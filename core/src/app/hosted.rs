@@ -10,7 +10,7 @@ use super::{
 };
 use crate::Dir;
 use crate::event::Fields;
-use crate::pool::{BytePool, Slab};
+use crate::pool::{BytePool, Records};
 
 /// What is a protocol's own.
 pub trait Protocol: Send + 'static {
@@ -113,7 +113,7 @@ struct Slot<S> {
 /// A [`Parser`] made of a [`Protocol`].
 pub struct Hosted<P: Protocol> {
     protocol: P,
-    states: Slab<Slot<P::State>>,
+    states: Records<Slot<P::State>>,
     txs: Txs<P::Own>,
 }
 
@@ -121,8 +121,8 @@ pub struct Hosted<P: Protocol> {
 pub fn make<P: Protocol>(cfg: &AppConfig) -> Box<dyn Parser> {
     Box::new(Hosted::<P> {
         protocol: P::new(cfg),
-        states: Slab::new(cfg.max_states),
-        txs: Txs::new(cfg.max_txs),
+        states: Records::new(&cfg.arena(), cfg.max_states),
+        txs: Txs::new(cfg),
     })
 }
 

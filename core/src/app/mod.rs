@@ -175,6 +175,8 @@ pub struct AppCx<'a> {
 
 /// One protocol in one engine.
 pub trait Parser: Send {
+    /// Touches memory that it took for itself at construction.
+    fn warm(&mut self) {}
     /// A state for a new flow, or `None` when the pool is full.
     fn open(&mut self, cx: &mut AppCx<'_>) -> Option<StateId>;
     /// The flow ended: gives back the state, its transactions and all they hold.

@@ -5,11 +5,9 @@
 //! transaction to write to it ([`TxSlab::get_mut`]) puts it into its flow's queues, so that readers (rules of either
 //! direction, the engine's reports) visit what changed and never walk what did not.
 
-use alloc::vec::Vec;
-
-use super::{TxDetect, TxIdx};
+use super::{AppConfig, TxDetect, TxIdx};
 use crate::Dir;
-use crate::pool::{BytePool, Slab};
+use crate::pool::{BytePool, Records};
 
 const NIL: u32 = u32::MAX;
 
@@ -51,13 +49,15 @@ const TOUCHED: u8 = 1 << 7;
 struct TxLinks {
     prev: [u32; LISTS],
     next: [u32; LISTS],
+    /// Neighbours among those that are [`TOUCHED`].
+    touched: [u32; 2],
     /// Lists it is on (a bit each), and [`TOUCHED`].
     on: u8,
 }
 
 impl Default for TxLinks {
     fn default() -> Self {
-        TxLinks { prev: [NIL; LISTS], next: [NIL; LISTS], on: 0 }
+        TxLinks { prev: [NIL; LISTS], next: [NIL; LISTS], touched: [NIL; 2], on: 0 }
     }
 }
 
@@ -235,18 +235,18 @@ fn some(i: u32) -> Option<TxIdx> {
 /// All transactions of one protocol in one engine.
 #[derive(Debug)]
 pub struct TxSlab<T> {
-    slab: Slab<T>,
-    /// Transactions written to since [`TxSlab::settle`], each at most once.
-    touched: Vec<TxIdx>,
+    slab: Records<T>,
+    /// First and last of the transactions written to since [`TxSlab::settle`], each at most once.
+    touched: [u32; 2],
 }
 
 /// The transactions of a protocol whose own part is a `T`.
 pub type Txs<T> = TxSlab<Tx<T>>;
 
 impl<T: HasCommon> TxSlab<T> {
-    /// Reserves `cap` transactions.
-    pub fn new(cap: usize) -> Self {
-        TxSlab { slab: Slab::new(cap), touched: Vec::with_capacity(cap) }
+    /// At most `cfg.max_txs` transactions, in the memory that all protocols share.
+    pub fn new(cfg: &AppConfig) -> Self {
+        TxSlab { slab: Records::new(&cfg.arena(), cfg.max_txs), touched: [NIL; 2] }
     }
 
     /// Appends a transaction to a flow, or `None` when all are taken. It is dirty in both directions.
@@ -299,23 +299,46 @@ impl<T: HasCommon> TxSlab<T> {
     }
 
     fn touch(&mut self, i: TxIdx) {
+        let last = self.touched[1];
+        let l = self.links(i);
+        if l.on & TOUCHED != 0 {
+            return;
+        }
+        l.on |= TOUCHED;
+        l.touched = [last, NIL];
+        match some(last) {
+            Some(t) => self.links(t).touched[1] = i,
+            None => self.touched[0] = i,
+        }
+        self.touched[1] = i;
+    }
+
+    /// Takes a transaction out of those written to, if it is there.
+    fn untouch(&mut self, i: TxIdx) {
         let l = self.links(i);
         if l.on & TOUCHED == 0 {
-            l.on |= TOUCHED;
-            self.touched.push(i);
+            return;
+        }
+        l.on &= !TOUCHED;
+        let [prev, next] = l.touched;
+        match some(prev) {
+            Some(p) => self.links(p).touched[1] = next,
+            None => self.touched[0] = next,
+        }
+        match some(next) {
+            Some(n) => self.links(n).touched[0] = prev,
+            None => self.touched[1] = prev,
         }
     }
 
     /// Puts what was written to since the last call into the queues of its flow. Call after each input.
     pub fn settle(&mut self, list: &mut TxList) {
-        for n in 0..self.touched.len() {
-            let i = self.touched[n];
-            self.links(i).on &= !TOUCHED;
+        while let Some(i) = some(self.touched[0]) {
+            self.untouch(i);
             for q in Queue::ALL {
                 self.link(list, q.list(), i);
             }
         }
-        self.touched.clear();
     }
 
     /// Takes the transaction that has waited longest in a queue.
@@ -376,9 +399,7 @@ impl<T: HasCommon> TxSlab<T> {
             self.unlink(list, which, i);
         }
         list.live -= 1;
-        if self.links(i).on & TOUCHED != 0 {
-            self.touched.retain(|t| *t != i);
-        }
+        self.untouch(i);
         let t = self.slab.get_mut(i);
         t.common_mut().release(pool);
         let out = core::mem::take(t);
@@ -399,7 +420,7 @@ mod tests {
     #[test]
     fn numbers_stay_when_others_go() {
         let mut pool = BytePool::new(1 << 12);
-        let mut txs: Txs<u8> = Txs::new(3);
+        let mut txs: Txs<u8> = Txs::new(&AppConfig { max_txs: 3, ..AppConfig::default() });
         let mut list = TxList::default();
         let mut at = [0; 3];
         for n in 0..3 {
@@ -425,7 +446,7 @@ mod tests {
     #[test]
     fn queues_hold_what_changed_and_nothing_else() {
         let mut pool = BytePool::new(1 << 12);
-        let mut txs: Txs<u8> = Txs::new(8);
+        let mut txs: Txs<u8> = Txs::new(&AppConfig { max_txs: 8, ..AppConfig::default() });
         let mut list = TxList::default();
         let ix: [TxIdx; 4] = core::array::from_fn(|_| txs.open(&mut list, 0).unwrap());
         txs.settle(&mut list);

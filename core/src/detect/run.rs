@@ -89,6 +89,17 @@ impl Detector {
         d
     }
 
+    /// Touches the memory of tables, before the first packet.
+    pub(crate) fn warm(&mut self) {
+        self.thresholds.warm();
+        self.hosts.warm();
+    }
+
+    /// What tables of thresholds and of hosts pushed out before its time.
+    pub(crate) fn evicted(&self) -> [u64; 2] {
+        [self.thresholds.evicted(), self.hosts.evicted]
+    }
+
     /// Takes other rules and gives back the old ones, for the caller to free where that may take long. Allocates: call
     /// between two batches.
     #[must_use = "the last owner of rules frees them, which takes long"]

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use super::FlowDetect;
 use crate::keyed::Sip13;
 use crate::packet::Addr;
-use crate::pool::{BytePool, PBuf};
+use crate::pool::{self, BytePool, PBuf};
 use crate::rules::ir::{BitOp, Cmp, RuleId, Track};
 
 /// Longest flowvar value kept, bytes.
@@ -154,7 +154,9 @@ pub fn named(name: &str) -> u64 {
 /// A table of fixed size from [`HostKey`] to `T`, with expiry.
 #[derive(Debug)]
 pub struct HostTable<T> {
-    slots: Vec<Slot<T>>,
+    /// By hash: number of the entry + 1. Entries are made at first use, so an unused table touches no memory.
+    slots: Vec<u32>,
+    entries: Vec<Slot<T>>,
     mask: usize,
     sip: Sip13,
     /// Entries pushed out before their time.
@@ -176,7 +178,13 @@ impl<T: Copy + Default> HostTable<T> {
     /// `slots` is rounded up to a power of two; keys are hashed under `key`.
     pub fn new(slots: usize, key: [u64; 2]) -> Self {
         let n = slots.max(PROBES).next_power_of_two();
-        HostTable { slots: alloc::vec![Slot::default(); n], mask: n - 1, sip: Sip13::new(key), evicted: 0 }
+        HostTable {
+            slots: alloc::vec![0; n],
+            entries: Vec::with_capacity(n),
+            mask: n - 1,
+            sip: Sip13::new(key),
+            evicted: 0,
+        }
     }
 
     fn start(&self, k: &HostKey) -> usize {
@@ -187,47 +195,72 @@ impl<T: Copy + Default> HostTable<T> {
         self.sip.words([k.what, u64::from(k.part), word(a, 0), word(a, 8), word(b, 0), word(b, 8)]) as usize
     }
 
+    /// Bytes of a table of `slots`.
+    pub const fn bytes(slots: usize) -> usize {
+        slots * (size_of::<u32>() + size_of::<Slot<T>>())
+    }
+
+    /// Touches all memory of a table that is empty.
+    pub(super) fn warm(&mut self) {
+        pool::touch(&mut self.slots);
+        pool::touch_reserved(&mut self.entries, usize::MAX, Slot::default());
+    }
+
+    /// The entry of slot `i`, if it ever had one.
+    fn entry(&self, i: usize) -> Option<&Slot<T>> {
+        self.entries.get((*self.slots.get(i)?).checked_sub(1)? as usize)
+    }
+
+    fn entry_mut(&mut self, i: usize) -> Option<&mut Slot<T>> {
+        self.entries.get_mut((*self.slots.get(i)?).checked_sub(1)? as usize)
+    }
+
     /// The live value of a key.
     pub fn get(&mut self, k: &HostKey, now: u64) -> Option<&mut T> {
         let s = self.start(k);
         let mask = self.mask;
-        let i = (0..PROBES).map(|i| (s.wrapping_add(i)) & mask).find(|&i| {
-            let e = &self.slots[i];
-            e.used && e.expire > now && e.key == *k
-        })?;
-        Some(&mut self.slots[i].value)
+        let i = (0..PROBES)
+            .map(|i| (s.wrapping_add(i)) & mask)
+            .find(|&i| self.entry(i).is_some_and(|e| e.used && e.expire > now && e.key == *k))?;
+        self.entry_mut(i).map(|e| &mut e.value)
     }
 
     /// Sets the value of a key until `expire`.
     pub fn set(&mut self, k: HostKey, value: T, expire: u64, now: u64) {
         let s = self.start(&k);
-        let mut best: Option<usize> = None;
+        // The best slot so far, and when what it holds expires; 0: it is free.
+        let mut best: Option<(usize, u64)> = None;
         for i in (0..PROBES).map(|i| (s.wrapping_add(i)) & self.mask) {
-            let e = &self.slots[i];
-            if e.used && e.key == k {
-                best = Some(i);
+            let e = self.entry(i);
+            if e.is_some_and(|e| e.used && e.key == k) {
+                best = Some((i, 0));
                 break;
             }
-            let free = |e: &Slot<T>| !e.used || e.expire <= now;
-            best = match best {
-                Some(b) if free(&self.slots[b]) => Some(b),
-                Some(b) if !free(e) && self.slots[b].expire <= e.expire => Some(b),
-                _ => Some(i),
-            };
+            let until = e.filter(|e| e.used && e.expire > now).map_or(0, |e| e.expire);
+            if best.is_none_or(|(_, b)| until < b) {
+                best = Some((i, until));
+            }
         }
-        if let Some(i) = best {
-            let e = &mut self.slots[i];
-            self.evicted += u64::from(e.used && e.expire > now && e.key != k);
-            *e = Slot { key: k, used: true, expire, value };
+        let Some((i, until)) = best else { return };
+        self.evicted += u64::from(until > 0);
+        let new = Slot { key: k, used: true, expire, value };
+        if let Some(e) = self.entry_mut(i) {
+            *e = new;
+        } else {
+            self.entries.push(new);
+            if let Some(slot) = self.slots.get_mut(i) {
+                *slot = self.entries.len() as u32;
+            }
         }
     }
 
     /// Forgets a key.
     pub fn remove(&mut self, k: &HostKey) {
         let s = self.start(k);
-        for i in (0..PROBES).map(|i| (s.wrapping_add(i)) & self.mask) {
-            if self.slots[i].used && self.slots[i].key == *k {
-                self.slots[i].used = false;
+        for i in 0..PROBES {
+            let i = s.wrapping_add(i) & self.mask;
+            if let Some(e) = self.entry_mut(i).filter(|e| e.used && e.key == *k) {
+                e.used = false;
             }
         }
     }

@@ -46,6 +46,20 @@ pub struct Thresholds {
 const SEC: u64 = 1_000_000_000;
 
 impl Thresholds {
+    /// Bytes of a table of `slots`.
+    pub const fn bytes(slots: usize) -> usize {
+        HostTable::<Entry>::bytes(slots)
+    }
+
+    pub(super) fn warm(&mut self) {
+        self.table.warm();
+    }
+
+    /// Thresholds pushed out before their time.
+    pub fn evicted(&self) -> u64 {
+        self.table.evicted
+    }
+
     pub fn new(slots: usize, key: [u64; 2]) -> Self {
         Thresholds { table: HostTable::new(slots, key) }
     }

@@ -1,7 +1,7 @@
 //! The end of a flow: what is still held is inspected, reported and given back.
 
 use super::Engine;
-use super::packet::PacketFacts;
+use super::packet::{PacketFacts, TX_FED};
 use crate::Dir;
 use crate::event::{Event, EventSink, Verdict};
 use crate::flow::{FlowIx, State, flag};
@@ -9,6 +9,10 @@ use crate::packet::{L3, L4, Packet, Source};
 
 /// LINKTYPE_RAW: packets that begin with an IP header.
 const LINK_RAW: u16 = 101;
+
+/// Flows that give up their parser at once, and how many are looked at for each.
+const GIVE_UP: usize = 2;
+const LOOK: usize = 16;
 
 /// Most blocks of one direction that are inspected at a flow's end.
 const MAX_BLOCKS: usize = 64;
@@ -52,6 +56,7 @@ impl Engine {
         view.with(|flow| sink.event(Event::Flow(flow)));
         let facts = self.facts(ix, 0);
         let now = self.flows.hot(ix).last;
+        self.holders.remove(&mut self.state, ix.0);
         if let Some(st) = self.state.get_mut(ix.0 as usize) {
             self.app.end(&mut st.app, &facts, &mut self.app_pool, now);
             st.detect.release(&mut self.app_pool);
@@ -61,6 +66,54 @@ impl Engine {
             self.streams.remove(tcp, &mut self.stream_pool);
         }
         self.flows.remove(ix);
+    }
+
+    /// Makes room for parsers: a few flows give up what theirs hold, closed and new ones before established ones, those
+    /// that were idle longest first. What they have is inspected and reported before; they go on without a parser.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn relieve(&mut self, sink: &mut dyn EventSink) {
+        self.pressed = false;
+        for _ in 0..GIVE_UP {
+            let Some(ix) = self.idlest() else { return };
+            self.flush(ix, sink);
+            let facts = self.facts(ix, 0);
+            let now = self.flows.hot(ix).last;
+            if let Some(st) = self.state.get_mut(ix.0 as usize) {
+                self.app.end(&mut st.app, &facts, &mut self.app_pool, now);
+            }
+            let hot = self.flows.hot_mut(ix);
+            hot.flags &= !TX_FED;
+            let tcp = hot.tcp;
+            for d in Dir::BOTH {
+                self.streams.app_disable(tcp, d, &mut self.stream_pool);
+            }
+            self.stats.states_evicted += 1;
+        }
+    }
+
+    /// Of the first few flows with a parser the one to give it up; the others go to the end.
+    fn idlest(&mut self) -> Option<FlowIx> {
+        let mut best: Option<((u8, u64), u32)> = None;
+        for _ in 0..LOOK {
+            let Some(ix) = self.holders.first().filter(|ix| best.is_none_or(|b| b.1 != *ix)) else { break };
+            self.holders.remove(&mut self.state, ix);
+            let hot = self.flows.hot(FlowIx(ix));
+            let rank = (hot.worth(), hot.last);
+            let keep = match best {
+                Some(b) if b.0 <= rank => ix,
+                _ => match best.replace((rank, ix)) {
+                    Some(b) => b.1,
+                    None => continue,
+                },
+            };
+            self.holders.add(&mut self.state, keep);
+            if rank.0 == 0 {
+                // Closed, or not established, and among the oldest.
+                break;
+            }
+        }
+        best.map(|b| FlowIx(b.1))
     }
 
     fn flush(&mut self, ix: FlowIx, sink: &mut dyn EventSink) {

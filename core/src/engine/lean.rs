@@ -107,11 +107,11 @@ impl Engine {
             }
             Verdict::Forward
         };
-        let now = self.now.max(f.ts);
+        let now = self.clock.now();
         if self.since_sweep + 1 >= SWEEP_PKTS && now / 1_000_000_000 != self.last_tick / 1_000_000_000 {
             return None;
         }
-        self.now = now;
+        self.see(f.ts);
         self.since_sweep += 1;
         self.stats.head(head);
         self.flows.count(ix, dir, f.ts, f.data.len(), head.ttl);

@@ -10,24 +10,31 @@
 //! direction run on packets of that direction, and what is left at a flow's end is inspected on packets that the
 //! engine makes up.
 
+mod clock;
 mod config;
 mod control;
 mod emit;
 mod flows;
+mod holders;
 mod lean;
+mod memory;
 mod packet;
 mod scanner;
 mod stats;
 mod transactions;
 
+pub use clock::ClockCounters;
 pub use config::{Config, Memory};
 pub use control::NotInline;
+pub use memory::{MemoryPlan, Part, TooSmall};
 pub use scanner::{Match, ScanStream, Scanner};
 pub use stats::Stats;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use self::clock::{Clock, Moved};
+use self::holders::{Holders, Links};
 use crate::app::{AppConfig, AppLayer, FlowApp};
 use crate::detect::queue::Decision;
 use crate::detect::{Detector, FlowDetect, RuleSet, Rules};
@@ -80,6 +87,8 @@ struct FlowState {
     /// Detection-level events already reported.
     app_events: u8,
     txs: u32,
+    /// Place in the list of flows with a parser.
+    holder: Links,
 }
 
 /// One worker's engine.
@@ -104,7 +113,14 @@ pub struct Engine {
     last_tick: u64,
     /// Packets since idle flows were looked for.
     since_sweep: u32,
-    now: u64,
+    /// Records or bytes for parsers run out: flows must give theirs up before the next packet.
+    pressed: bool,
+    /// Flows with a parser.
+    holders: Holders,
+    clock: Clock,
+    /// The clock went back: deadlines must be put in order by it, not more often than every so many packets.
+    reorder: bool,
+    reordered_at: u64,
     ips: bool,
     tell_packets: bool,
     /// No protocols are recognised.
@@ -146,7 +162,11 @@ impl Engine {
             inner: [0, 1].map(|_| PacketBuf::new(crate::packet::MAX_PER_FRAME)),
             last_tick: 0,
             since_sweep: 0,
-            now: 0,
+            pressed: false,
+            holders: Holders::default(),
+            clock: Clock::default(),
+            reorder: false,
+            reordered_at: 0,
             ips: cfg.ips,
             tell_packets: cfg.tell_packets,
             app_off,
@@ -154,6 +174,15 @@ impl Engine {
             stats: Stats::default(),
             faults: Faults::default(),
         }
+    }
+
+    /// Touches all memory, so that the kernel gives it now and not while packets wait: for live traffic. What an engine
+    /// takes at construction is a promise that the kernel keeps page by page at first use.
+    pub fn warm_all(&mut self) {
+        self.warm(usize::MAX, usize::MAX);
+        self.app.warm();
+        self.detect.warm();
+        self.defrag.warm();
     }
 
     /// Touches memory for as many flows, and as many bytes of each of the two pools, before the first packet: what is
@@ -289,13 +318,42 @@ impl Engine {
     /// Lets time pass without packets: flows and fragments that are idle too long end.
     #[inline(never)]
     pub fn tick(&mut self, now: u64, sink: &mut dyn EventSink) {
-        self.now = self.now.max(now);
-        self.last_tick = self.now;
+        self.see(now);
+        self.sweep(sink);
+    }
+
+    /// Ends the flows and datagrams that are idle for too long by the engine's time.
+    fn sweep(&mut self, sink: &mut dyn EventSink) {
+        let now = self.clock.now();
+        self.last_tick = now;
         self.since_sweep = 0;
-        self.defrag.tick(self.now);
-        while let Some(ix) = self.flows.next_expired(self.now) {
+        self.defrag.tick(now);
+        while let Some(ix) = self.flows.next_expired(now) {
             self.end_flow(ix, sink);
         }
+    }
+
+    /// The engine's time follows `t` by the rule of [`clock`].
+    #[inline]
+    fn see(&mut self, t: u64) {
+        if self.clock.see(t) == Moved::Back {
+            self.reorder = true;
+        }
+        self.flows.set_now(self.clock.now());
+        if self.reorder {
+            self.reorder();
+        }
+    }
+
+    #[cold]
+    fn reorder(&mut self) {
+        let since = self.stats.frames.saturating_sub(self.reordered_at);
+        if self.flows.len() > 1024 && since < u64::from(SWEEP_PKTS) {
+            return;
+        }
+        self.reorder = false;
+        self.reordered_at = self.stats.frames;
+        self.flows.reorder();
     }
 
     /// The source of packets ended: every flow is finished and reported.
@@ -337,6 +395,10 @@ impl Engine {
         s.detect = self.detect.counters();
         s.alert_overflow = self.detect.queue.overflow;
         s.pools = [&self.stream_pool, &self.app_pool].map(|p| (p.in_use() as u64, p.capacity() as u64));
+        (s.record_pages, s.records_refused) = self.app.records();
+        s.hosts_evicted = self.detect.evicted();
+        s.defrag = self.defrag.stats();
+        s.clock = self.clock.counters;
         s.pool_refused = [self.stream_pool.refused(), self.app_pool.refused()];
         s
     }
@@ -363,14 +425,13 @@ impl Engine {
 
     /// Packet time moves on: expiry runs when the second changes.
     fn advance(&mut self, pkt: &Packet<'_>, sink: &mut dyn EventSink) {
-        if pkt.ts > self.now {
-            self.now = pkt.ts;
-        }
+        self.see(pkt.ts);
         // A packet finds its own flow's end by itself. Idle flows are looked for now and then only, so that a capture
         // whose clock jumps to and fro keeps its flows, as with Suricata's slow flow manager.
         self.since_sweep += 1;
-        if self.since_sweep >= SWEEP_PKTS && self.now / 1_000_000_000 != self.last_tick / 1_000_000_000 {
-            self.tick(self.now, sink);
+        let now = self.clock.now();
+        if self.since_sweep >= SWEEP_PKTS && now / 1_000_000_000 != self.last_tick / 1_000_000_000 {
+            self.sweep(sink);
         }
     }
 }

@@ -86,6 +86,9 @@ impl Engine {
     ) -> Verdict {
         self.stats.packet(pkt);
         self.advance(pkt, sink);
+        if self.pressed {
+            self.relieve(sink);
+        }
         if !pkt.events.is_empty() {
             self.decode_anomalies(pkt, sink);
         }
@@ -570,6 +573,11 @@ impl Engine {
         seen: &mut PacketFacts<'_>,
         sink: &mut dyn EventSink,
     ) {
+        if fed.opened {
+            self.holders.add(&mut self.state, ix.0);
+        }
+        self.pressed |=
+            self.app.is_tight(fed.opened) || self.app_pool.in_use() > self.app_pool.capacity() / 16 * 15;
         if fed.parse_failed {
             if let Some(p) = self.state[ix.0 as usize].app.proto.index() {
                 self.stats.app_errors[usize::from(pkt.l4 == L4::Udp)][p] += 1;

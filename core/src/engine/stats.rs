@@ -76,6 +76,17 @@ pub struct Stats {
     pub pools: [(u64, u64); 2],
     /// Requests refused by full pools.
     pub pool_refused: [u64; 2],
+    /// Pages of records (states, transactions, files): free, and of all.
+    pub record_pages: (u64, u64),
+    /// States, transactions and files that found no room.
+    pub records_refused: u64,
+    /// Flows whose state and transactions were reported and given up early, to make room for those of others.
+    pub states_evicted: u64,
+    /// Thresholds, and entries by host, pushed out before their time.
+    pub hosts_evicted: [u64; 2],
+    pub defrag: crate::stream::defrag::DefragStats,
+    /// Times that were far off.
+    pub clock: super::ClockCounters,
 }
 
 impl Default for Stats {
@@ -124,6 +135,12 @@ impl Default for Stats {
             detect: context::Counters::default(),
             pools: [(0, 0); 2],
             pool_refused: [0; 2],
+            record_pages: (0, 0),
+            records_refused: 0,
+            states_evicted: 0,
+            hosts_evicted: [0; 2],
+            defrag: crate::stream::defrag::DefragStats::default(),
+            clock: super::ClockCounters::default(),
         }
     }
 }

@@ -150,6 +150,18 @@ pub struct Hot {
 }
 
 impl Hot {
+    /// How much a flow is worth keeping when there are too many: 0 when it is closed or not established, 1 when its
+    /// server has sent no more than one packet, 2 otherwise. Who floods with a sender's address of their own choice
+    /// gets no further than 1, as servers do not acknowledge what never reaches them.
+    #[inline]
+    pub fn worth(&self) -> u8 {
+        match self.state {
+            State::Established if self.proto != 6 || self.pkts[1] > 1 => 2,
+            State::Established => 1,
+            _ => 0,
+        }
+    }
+
     pub(crate) const EMPTY: Hot = Hot {
         last: 0,
         bytes: [0; 2],

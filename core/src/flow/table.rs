@@ -1,6 +1,6 @@
 //! The flow table: hash, buckets of tags, the flows' arrays.
 
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 
 mod find;
 mod hashed;
@@ -14,7 +14,7 @@ use super::{Cold, EndReason, FlowConfig, FlowIx, FlowView, Group, Hot, Key, Stat
 use crate::Dir;
 use crate::keyed::{Secret, Sip13};
 use crate::packet::{Head, Packet};
-use crate::pool;
+use crate::pool::{self, Zeroed};
 use crate::stream::Streams;
 
 const NIL: u32 = u32::MAX;
@@ -61,6 +61,10 @@ pub struct Counters {
 #[derive(Clone, Copy)]
 struct Bucket([[u64; 2]; WAYS]);
 
+// SAFETY: numbers.
+#[allow(unsafe_code)]
+unsafe impl pool::Plain for Bucket {}
+
 /// A key in a cache line of its own.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Default)]
@@ -71,16 +75,17 @@ struct Line(Key);
 /// # When it is full
 ///
 /// With every flow taken, or the 32 entries of a key's eight buckets, a victim is given up: the flow of the key's
-/// own buckets with the oldest packet, closed and new ones before established ones. It ends with reason
+/// own buckets with the oldest packet, closed and new ones before established ones, and of those the ones before
+/// others whose server said nothing after the handshake ([`Hot::worth`]). It ends with reason
 /// `forced` and is counted in [`Counters::evicted`]. While more than 90 % are taken, the `emergency` timeouts
 /// apply.
 pub struct FlowTable {
     cfg: FlowConfig,
     sip: Sip13,
     nh: Nh,
-    buckets: Vec<Bucket>,
+    buckets: Zeroed<Bucket>,
     /// How many keys found a bucket full and went on to the next.
-    over: Vec<u8>,
+    over: Zeroed<u8>,
     mask: u64,
     hot: Vec<Hot>,
     keys: Vec<Line>,
@@ -93,6 +98,8 @@ pub struct FlowTable {
     /// With more live flows than this, the emergency timeouts apply.
     crowd: u32,
     wheel: Wheel,
+    /// The engine's time, by which deadlines are in order; packets have times of their own.
+    now: u64,
     /// Where [`FlowTable::victim`] looks next beyond a key's own buckets.
     hand: u32,
     counters: Counters,
@@ -107,13 +114,12 @@ impl FlowTable {
     /// Takes all memory for `cfg.max_flows` flows; keys are hashed under `secret`.
     pub fn new(cfg: FlowConfig, secret: Secret) -> Self {
         let n = cfg.max_flows.clamp(1, entry::MAX_FLOWS);
-        // Buckets at half load when every flow is taken.
-        let buckets = (n * 2).div_ceil(WAYS).next_power_of_two();
+        let buckets = Self::buckets(n);
         FlowTable {
             sip: Sip13::new(secret.key(*b"flow ids")),
             nh: Nh::new(secret.key(*b"flows   ")),
-            buckets: vec![Bucket([[0; 2]; WAYS]); buckets],
-            over: vec![0; buckets],
+            buckets: Zeroed::new(buckets),
+            over: Zeroed::new(buckets),
             mask: buckets as u64 - 1,
             hot: Vec::with_capacity(n),
             keys: Vec::with_capacity(n),
@@ -124,6 +130,7 @@ impl FlowTable {
             live: 0,
             crowd: (n as u64 * 9 / 10) as u32,
             wheel: Wheel::new(n),
+            now: 0,
             hand: 0,
             counters: Counters::default(),
             cfg: FlowConfig { max_flows: n, ..cfg },
@@ -133,6 +140,8 @@ impl FlowTable {
     /// Touches the memory of the first `flows` flows; for a table that has had none yet.
     pub(crate) fn warm(&mut self, flows: usize) {
         pool::touch(&mut self.buckets);
+        pool::touch(&mut self.over);
+        self.wheel.warm(flows);
         pool::touch_reserved(&mut self.hot, flows, Hot::EMPTY);
         pool::touch_reserved(&mut self.keys, flows, Line::default());
         pool::touch_reserved(&mut self.cold, flows, Cold::default());
@@ -156,9 +165,16 @@ impl FlowTable {
         self.live == 0
     }
 
-    /// Bytes one flow takes, its share of the buckets included.
-    pub const fn bytes_per_flow() -> usize {
-        size_of::<Hot>() + size_of::<Line>() + size_of::<Cold>() + 4 + 10 + 2 * size_of::<[u64; 2]>() + 1
+    /// Buckets for `flows`: at half load when every flow is taken.
+    const fn buckets(flows: usize) -> usize {
+        (flows * 2).div_ceil(WAYS).next_power_of_two()
+    }
+
+    /// Bytes of a table of `flows`.
+    pub const fn bytes(flows: usize) -> usize {
+        let own =
+            size_of::<Hot>() + size_of::<Line>() + size_of::<Cold>() + size_of::<u32>() + Wheel::PER_FLOW;
+        flows * own + Self::buckets(flows) * (size_of::<Bucket>() + 1)
     }
 
     /// Finds or makes the flow of `pkt`. `streams` tells whether a SYN opens a new connection on old ports.
@@ -243,7 +259,7 @@ impl FlowTable {
         self.keys[i] = Line(*key);
         self.hot[i] = Hot { last: pkt.ts, timeout, proto: key.proto, ..Hot::EMPTY };
         self.cold[i] = Cold { id, start: pkt.ts, first_index: pkt.index, hash: h.hash, ..Cold::default() };
-        self.wheel.arm(ix, deadline(pkt.ts, timeout).div_ceil(SEC), pkt.ts / SEC);
+        self.wheel.arm(ix, deadline(pkt.ts, timeout).div_ceil(SEC), self.now / SEC);
         Ok(ix)
     }
 
@@ -269,12 +285,14 @@ impl FlowTable {
     }
 
     /// The flow given up for a new one: the oldest of the key's own buckets, or of a few others when those are
-    /// empty; established ones last.
+    /// empty; in the order of [`Hot::worth`].
     fn victim(&mut self, h: &Hashed) -> Option<u32> {
-        let mut best: Option<(bool, u64, u32)> = None;
+        let mut best: Option<(u8, u64, u32)> = None;
         let mut look = |t: &Self, ix: u32| {
             let f = &t.hot[ix as usize];
-            let rank = (f.state == State::Established, f.last, ix);
+            // A time far ahead of the engine's is a wrong one, not that of a lively flow.
+            let last = if f.last > t.now.saturating_add(3600 * SEC) { 0 } else { f.last };
+            let rank = (f.worth(), last, ix);
             if best.is_none_or(|b| rank < b) {
                 best = Some(rank);
             }
@@ -390,7 +408,7 @@ impl FlowTable {
         f.timeout = timeout;
         let last = f.last;
         if sooner {
-            self.wheel.arm(ix.0, deadline(last, timeout).div_ceil(SEC), last / SEC);
+            self.wheel.arm(ix.0, deadline(last, timeout).div_ceil(SEC), self.now / SEC);
         }
     }
 
@@ -425,6 +443,23 @@ impl FlowTable {
             Some((p, b, self.buckets[b].0.iter().position(of)?))
         })?;
         Some((p, self.buckets.get_mut(b)?.0.get_mut(way)?))
+    }
+
+    /// The engine's time.
+    #[inline]
+    pub(crate) fn set_now(&mut self, now: u64) {
+        self.now = now;
+    }
+
+    /// The engine's time went back: puts all deadlines in order by it.
+    pub(crate) fn reorder(&mut self) {
+        self.wheel.restart(self.now / SEC);
+        for ix in 0..self.high {
+            if self.free_next[ix as usize] == LIVE {
+                let f = &self.hot[ix as usize];
+                self.wheel.arm(ix, deadline(f.last, f.timeout).div_ceil(SEC), self.now / SEC);
+            }
+        }
     }
 
     /// The next flow that is idle beyond its timeout at packet time `now`, its [`EndReason`] set. It stays in the

@@ -5,6 +5,8 @@
 
 use alloc::{vec, vec::Vec};
 
+use crate::pool;
+
 const NIL: u32 = u32::MAX;
 const BITS: u32 = 8;
 const SLOTS: usize = 1 << BITS;
@@ -30,20 +32,44 @@ pub(crate) struct Wheel {
 const NONE: u16 = u16::MAX;
 
 impl Wheel {
+    /// Bytes that a flow takes.
+    pub(crate) const PER_FLOW: usize = 2 * size_of::<u32>() + size_of::<u16>();
+
     pub(crate) fn new(flows: usize) -> Self {
         Wheel {
             heads: vec![NIL; SLOTS * LEVELS],
-            next: vec![0; flows],
-            prev: vec![0; flows],
-            slot: vec![0; flows],
+            next: Vec::with_capacity(flows),
+            prev: Vec::with_capacity(flows),
+            slot: Vec::with_capacity(flows),
             busy: [[0; SLOTS / 64]; LEVELS],
             at: 0,
             armed: 0,
         }
     }
 
+    /// Touches the memory of the first `flows`.
+    pub(crate) fn warm(&mut self, flows: usize) {
+        pool::touch_reserved(&mut self.next, flows, NIL);
+        pool::touch_reserved(&mut self.prev, flows, NIL);
+        pool::touch_reserved(&mut self.slot, flows, NONE);
+    }
+
+    /// Empties the wheel and sets it to second `now`, earlier or later.
+    pub(crate) fn restart(&mut self, now: u64) {
+        self.heads.fill(NIL);
+        self.slot.fill(NONE);
+        self.busy = [[0; SLOTS / 64]; LEVELS];
+        self.armed = 0;
+        self.at = now;
+    }
+
     /// Makes a never used number known to be in no slot.
     pub(crate) fn reset(&mut self, ix: u32) {
+        // Numbers come from 0 up, so this grows by one into reserved memory.
+        let n = (ix as usize + 1).max(self.slot.len());
+        self.next.resize(n, NIL);
+        self.prev.resize(n, NIL);
+        self.slot.resize(n, NONE);
         self.slot[ix as usize] = NONE;
     }
 

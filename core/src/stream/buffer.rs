@@ -27,6 +27,8 @@ pub(super) struct Range {
 }
 
 const ENTRY: usize = 16;
+/// Most borders of segments kept: looking through them costs about as much as a few ordinary packets.
+const MOST_SEGMENTS: usize = 512;
 
 /// A sorted list of ranges in the pool.
 #[derive(Clone, Copy, Debug, Default)]
@@ -129,6 +131,8 @@ pub(super) struct Reassembly {
     cont: u64,
     /// End of everything seen.
     right: u64,
+    /// At least as long as the longest segment in `segs`.
+    longest: u32,
     /// Most blocks at once.
     pub(super) max_blocks: u16,
 }
@@ -165,8 +169,7 @@ impl Reassembly {
             if settled >= self.cont {
                 self.segs.0.truncate(0);
             }
-            // Without its border kept, a segment merges with the one before: a lesser fault than losing it.
-            let _ = self.segs.push(pool, Range { start: at, end });
+            self.note_last(pool, Range { start: at, end });
             self.cont = end;
             self.right = self.right.max(end);
             self.max_blocks = self.max_blocks.max(1);
@@ -186,17 +189,70 @@ impl Reassembly {
             return Err(Refused::Limit);
         }
         if span > self.buf.len() {
-            self.buf.resize(pool, span).map_err(|_| Refused::Memory)?;
+            // Holes are never read, so they need not be cleared: a byte far ahead would cost a megabyte.
+            self.buf.stretch(pool, span).map_err(|_| Refused::Memory)?;
         }
         let added = self.write(pool, new, data, settled, limits);
-        let i = self.segs.after(pool, new.start);
-        let same = i > 0 && self.segs.get(pool, i - 1) == Some(new);
-        if !same {
-            let _ = self.segs.insert(pool, i, new);
-        }
+        self.note(pool, new);
         self.join(pool, new)?;
         self.right = self.right.max(end);
         Ok(added)
+    }
+
+    /// Notes the border of a segment that follows all others. Without its border kept, a segment merges with the one
+    /// before: a lesser fault than losing it.
+    fn note_last(&mut self, pool: &mut BytePool, new: Range) {
+        self.longest = self.longest.max((new.end - new.start) as u32);
+        let n = self.segs.len();
+        if n >= MOST_SEGMENTS
+            && let Some(last) = self.segs.get(pool, n - 1)
+        {
+            self.stretch(pool, n - 1, Range { start: last.start, end: last.end.max(new.end) });
+            return;
+        }
+        let _ = self.segs.push(pool, new);
+    }
+
+    /// Notes the border of a segment anywhere.
+    fn note(&mut self, pool: &mut BytePool, new: Range) {
+        self.longest = self.longest.max((new.end - new.start) as u32);
+        let i = self.segs.after(pool, new.start);
+        let before = i.checked_sub(1).and_then(|i| self.segs.get(pool, i));
+        if before.is_some_and(|b| b.start == new.start && b.end >= new.end) {
+            return;
+        }
+        if self.segs.len() < MOST_SEGMENTS {
+            let _ = self.segs.insert(pool, i, new);
+        } else if let Some(b) = before.filter(|b| b.end >= new.start) {
+            self.stretch(pool, i - 1, Range { start: b.start, end: b.end.max(new.end) });
+        } else if let Some(a) = self.segs.get(pool, i).filter(|a| a.start <= new.end) {
+            self.stretch(pool, i, Range { start: new.start, end: a.end.max(new.end) });
+        }
+    }
+
+    fn stretch(&mut self, pool: &mut BytePool, i: usize, to: Range) {
+        self.longest = self.longest.max(u32::try_from(to.end - to.start).unwrap_or(u32::MAX));
+        self.segs.set(pool, i, to);
+    }
+
+    /// Drops what waits beyond a hole. Whether there was any.
+    pub(super) fn drop_beyond(&mut self, pool: &mut BytePool) -> bool {
+        if self.blocks.is_empty() {
+            return false;
+        }
+        self.blocks.0.free(pool);
+        self.right = self.cont;
+        if self.cont == self.base {
+            self.buf.free(pool);
+            self.segs.0.free(pool);
+            return true;
+        }
+        self.buf.truncate((self.cont - self.base) as usize);
+        self.buf.shrink(pool);
+        let keep = self.segs.after(pool, self.cont);
+        let n = self.segs.len() - keep;
+        self.segs.remove(pool, keep, n);
+        true
     }
 
     /// Copies `data` into the buffer except where an old segment wins.
@@ -216,7 +272,10 @@ impl Reassembly {
             added.overlap |= until > pos;
             pos = pos.max(until);
         }
-        for i in 0..self.segs.len() {
+        // No segment is longer than the longest, so those that begin before this end before the new one.
+        let first = new.start.saturating_sub(u64::from(self.longest)).checked_sub(1);
+        let first = first.map_or(0, |at| self.segs.after(pool, at));
+        for i in first..self.segs.len() {
             let Some(old) = self.segs.get(pool, i) else { break };
             if old.start >= new.end {
                 break;
@@ -338,9 +397,11 @@ impl Reassembly {
             self.swallow(pool);
             self.buf.free(pool);
             self.segs.0.free(pool);
+            self.longest = 0;
             return;
         }
-        if n < SLIDE && n * 2 < self.buf.len() {
+        // Moving costs at most eight bytes for each that was read, however much waits beyond a hole.
+        if n * 8 < self.buf.len() || (n < SLIDE && n * 2 < self.buf.len()) {
             return;
         }
         self.buf.drain_front(pool, n);

@@ -3,8 +3,11 @@
 //! In: packets whose `frag` is set, with the overlap policy of their destination. Out: complete datagrams, as
 //! bytes that begin with the first fragment's link header and can be decoded like a frame from the network
 //! header on. Owns the trackers, the fragments and their bytes: all fixed at construction. When trackers run
-//! out the one that waited longest is given up; when fragments or bytes run out the fragment is ignored with
-//! an event. Time is that of the packets.
+//! out, or fragments, or bytes, the datagrams that waited longest are given up. Time is that of the packets.
+//!
+//! Work is bounded, whatever fragments come: a fragment is compared with at most [`MAX_STEPS`] others, and a datagram
+//! whose fragments overlap so much that it seems complete [`MAX_VAIN`] times without being so is given up. Both are
+//! far from what senders do: 1,500 bytes in pieces of eight, in any order, take 187 steps.
 
 mod assemble;
 mod overlap;
@@ -25,6 +28,17 @@ use crate::pool::{BytePool, PBuf, Slab};
 const NIL: u32 = u32::MAX;
 /// Most fragments of one datagram: what 64 KiB hold in pieces of eight bytes.
 const MAX_PER_DATAGRAM: u32 = 8192;
+/// Held fragments that a new one is compared with before it is ignored.
+const MAX_STEPS: u32 = 512;
+/// Vain looks for a hole, of more than [`FEW`] fragments each, after which a datagram is given up.
+const MAX_VAIN: u8 = 32;
+const FEW: u32 = 64;
+/// Trackers in one bucket; with a key that nobody knows there are never so many.
+const MAX_CHAIN: u32 = 16;
+/// Datagrams given up to make room for one fragment.
+const MAX_EVICT: u32 = 8;
+/// A tracker's time this far ahead of the engine's is wrong, ns.
+const AHEAD: u64 = 3600 * 1_000_000_000;
 /// Largest IP datagram.
 const MAX_DATAGRAM: u32 = 65_535;
 
@@ -58,10 +72,14 @@ pub struct DefragStats {
     pub max_trackers_reached: u64,
     /// Fragments ignored for want of a slot or of bytes.
     pub max_frags_reached: u64,
+    /// Datagrams given up before their time to make room for fragments of others.
+    pub evicted: u64,
     /// Trackers whose time was over when the same identification came again.
     pub soft_reuse: u64,
     /// Trackers whose time ran out.
     pub timeouts: u64,
+    /// Fragments and trackers looked at while placing, completing and looking up.
+    pub steps: u64,
 }
 
 /// A reassembled datagram; its bytes are read with [`Defrag::datagram`] until it is given back with
@@ -92,6 +110,7 @@ pub struct Defrag {
     trackers: Slab<Tracker>,
     frags: Slab<Frag>,
     bytes: BytePool,
+    /// First tracker of a hash + 1; 0: none.
     buckets: Vec<u32>,
     oldest: u32,
     newest: u32,
@@ -108,13 +127,33 @@ impl Defrag {
             trackers: Slab::new(trackers),
             frags: Slab::new(cfg.max_frags.max(1)),
             bytes: BytePool::new(cfg.memory),
-            buckets: vec![NIL; trackers.next_power_of_two()],
+            buckets: vec![0; trackers.next_power_of_two()],
             oldest: NIL,
             newest: NIL,
             timeout_ns: cfg.timeout_ns,
             sip: Sip13::new(secret.key(*b"defrag  ")),
             stats: DefragStats::default(),
         }
+    }
+
+    /// Touches all memory; for a defragmenter that has had no fragment yet.
+    pub(crate) fn warm(&mut self) {
+        self.trackers.warm(usize::MAX);
+        self.frags.warm(usize::MAX);
+        self.bytes.warm(usize::MAX);
+        crate::pool::touch(&mut self.buckets);
+    }
+
+    /// Bytes of a fragment and of a tracker, without their data.
+    pub const FRAGMENT: usize = Slab::<Frag>::bytes(1);
+    pub const TRACKER: usize = Slab::<Tracker>::bytes(1) + 2 * size_of::<u32>();
+
+    /// Bytes that `cfg` takes.
+    pub const fn bytes(cfg: &DefragConfig) -> usize {
+        Slab::<Tracker>::bytes(cfg.trackers)
+            + cfg.trackers.next_power_of_two() * size_of::<u32>()
+            + Slab::<Frag>::bytes(cfg.max_frags)
+            + BytePool::bytes(cfg.memory)
     }
 
     pub fn stats(&self) -> DefragStats {
@@ -151,7 +190,9 @@ impl Defrag {
             return None;
         }
         self.touch(id, pkt.ts);
-        let (new, overlap) = self.place(id, new);
+        let Some((new, overlap)) = self.place(id, new) else {
+            return self.ignored(id, v6, events);
+        };
         if overlap {
             events.set(if v6 { ev::IPV6_FRAG_OVERLAP } else { ev::IPV4_FRAG_OVERLAP });
         }
@@ -160,14 +201,19 @@ impl Defrag {
             return None;
         };
         if !self.hold(id, new, pkt) {
-            self.stats.max_frags_reached += 1;
-            events.set(if v6 { ev::IPV6_FRAG_IGNORED } else { ev::IPV4_FRAG_IGNORED });
-            self.drop_if_empty(id);
-            return None;
+            return self.ignored(id, v6, events);
         }
         let t = self.trackers.get_mut(id);
         t.seen_last |= !frag.more;
-        if !t.seen_last || !self.complete(id) {
+        if !t.seen_last {
+            return None;
+        }
+        if !self.complete(id) {
+            if self.trackers.get(id).vain > MAX_VAIN {
+                self.stats.evicted += 1;
+                events.set(if v6 { ev::IPV6_FRAG_IGNORED } else { ev::IPV4_FRAG_IGNORED });
+                self.remove(id);
+            }
             return None;
         }
         let whole = self.assemble(id);
@@ -180,6 +226,14 @@ impl Defrag {
             }
         }
         whole
+    }
+
+    #[cold]
+    fn ignored(&mut self, id: u32, v6: bool, events: &mut EventSet) -> Option<Datagram> {
+        self.stats.max_frags_reached += 1;
+        events.set(if v6 { ev::IPV6_FRAG_IGNORED } else { ev::IPV4_FRAG_IGNORED });
+        self.drop_if_empty(id);
+        None
     }
 
     /// The bytes of a datagram: link header of its first fragment, then the IP datagram.
@@ -196,7 +250,9 @@ impl Defrag {
     pub fn tick(&mut self, now: u64) {
         while self.oldest != NIL {
             let id = self.oldest;
-            if !self.expired(id, now) {
+            // A time far ahead is a wrong one, and those behind it in the order must not wait for it.
+            let wrong = self.trackers.get(id).ts > now.saturating_add(AHEAD);
+            if !wrong && !self.expired(id, now) {
                 return;
             }
             self.stats.timeouts += 1;
@@ -215,9 +271,13 @@ impl Defrag {
     /// The tracker of `key`: one that waits, or a new one.
     fn tracker(&mut self, key: Key, rule: Rule, now: u64) -> u32 {
         let hash = key.hash(&self.sip);
-        let mut id = self.buckets[self.bucket(hash)];
+        let mut id = self.buckets[self.bucket(hash)].wrapping_sub(1);
+        let (mut chained, mut last) = (0, NIL);
         while id != NIL {
             let t = self.trackers.get(id);
+            self.stats.steps += 1;
+            chained += 1;
+            last = id;
             if t.hash == hash && t.key == key {
                 if !self.expired(id, now) {
                     return id;
@@ -227,6 +287,10 @@ impl Defrag {
                 break;
             }
             id = t.chain;
+        }
+        if chained >= MAX_CHAIN && id == NIL {
+            self.stats.evicted += 1;
+            self.remove(last);
         }
         let id = match self.trackers.alloc() {
             Some(id) => id,
@@ -241,7 +305,7 @@ impl Defrag {
             }
         };
         let bucket = self.bucket(hash);
-        let chain = core::mem::replace(&mut self.buckets[bucket], id);
+        let chain = core::mem::replace(&mut self.buckets[bucket], id + 1).wrapping_sub(1);
         let older = core::mem::replace(&mut self.newest, id);
         if older == NIL {
             self.oldest = id;
@@ -302,9 +366,9 @@ impl Defrag {
             frag = next;
         }
         let bucket = self.bucket(hash);
-        let mut at = self.buckets[bucket];
+        let mut at = self.buckets[bucket].wrapping_sub(1);
         if at == id {
-            self.buckets[bucket] = chain;
+            self.buckets[bucket] = chain.wrapping_add(1);
         } else {
             while at != NIL {
                 let next = self.trackers.get(at).chain;
@@ -324,22 +388,28 @@ impl Defrag {
         self.frags.free(frag);
     }
 
-    /// Compares a new fragment with those held, trimming either; `None` when nothing of it is wanted. Also
-    /// says whether it overlapped one.
-    fn place(&mut self, id: u32, mut new: Extent) -> (Option<Extent>, bool) {
+    /// Compares a new fragment with those held, trimming either: what of it is wanted, if anything, and whether it
+    /// overlapped one. `None`: that would take too long.
+    fn place(&mut self, id: u32, mut new: Extent) -> Option<(Option<Extent>, bool)> {
         let t = self.trackers.get(id);
         if new.off >= t.top && t.first != NIL {
-            return (Some(new).filter(|n| n.len > 0), false);
+            return Some((Some(new).filter(|n| n.len > 0), false));
         }
         let rule = t.rule;
         // The comparison begins with the last fragment that begins before the new one.
         let (mut before_old, mut old) = (NIL, t.first);
         let mut at = old;
         let mut behind = NIL;
+        let mut steps = 0;
         while at != NIL {
             let f = self.frags.get(at);
             if f.x.off >= new.off {
                 break;
+            }
+            steps += 1;
+            if steps > MAX_STEPS {
+                self.stats.steps += u64::from(steps);
+                return None;
             }
             (before_old, old) = (behind, at);
             behind = at;
@@ -350,8 +420,14 @@ impl Defrag {
             (before_old, old) = (NIL, self.trackers.get(id).first);
         }
         let mut overlap = false;
+        self.stats.steps += u64::from(steps);
         while old != NIL {
             let f = self.frags.get(old);
+            self.stats.steps += 1;
+            steps += 1;
+            if steps > 2 * MAX_STEPS {
+                return None;
+            }
             let (mut x, after) = (f.x, f.next);
             if !x.skip {
                 overlap |= new.overlaps(&x);
@@ -363,7 +439,7 @@ impl Defrag {
                 }
                 match outcome {
                     Outcome::Next => {}
-                    Outcome::Drop => return (None, overlap),
+                    Outcome::Drop => return Some((None, overlap)),
                     Outcome::Settled => {
                         if x.skip || x.trim >= x.len {
                             self.take_out(id, before_old, old);
@@ -375,7 +451,41 @@ impl Defrag {
             before_old = old;
             old = after;
         }
-        (Some(new).filter(|n| n.trim < n.len), overlap)
+        Some((Some(new).filter(|n| n.trim < n.len), overlap))
+    }
+
+    /// Gives up the datagram that waited longest, but not `id`, to make room. Whether there was one.
+    fn evict(&mut self, id: u32) -> bool {
+        let victim = if self.oldest == id { self.trackers.get(id).newer } else { self.oldest };
+        if victim == NIL {
+            return false;
+        }
+        self.stats.evicted += 1;
+        self.remove(victim);
+        true
+    }
+
+    /// A free slot and room for `bytes`, for which others may have to go.
+    fn room(&mut self, id: u32, bytes: usize) -> Option<(u32, PBuf)> {
+        let mut buf = PBuf::new();
+        let mut left = MAX_EVICT;
+        while buf.reserve(&mut self.bytes, bytes).is_err() {
+            left = left.checked_sub(1)?;
+            if !self.evict(id) {
+                return None;
+            }
+        }
+        loop {
+            if let Some(slot) = self.frags.alloc() {
+                return Some((slot, buf));
+            }
+            let more = left.checked_sub(1);
+            if more.is_none() || !self.evict(id) {
+                buf.free(&mut self.bytes);
+                return None;
+            }
+            left = more.unwrap_or(0);
+        }
     }
 
     /// Removes the fragment `frag`, which follows `before`.
@@ -403,7 +513,6 @@ impl Defrag {
         if self.trackers.get(id).count >= MAX_PER_DATAGRAM {
             return false;
         }
-        let Some(slot) = self.frags.alloc() else { return false };
         let x = Extent { off: new.off + new.trim, len: new.len - new.trim, ..Extent::default() };
         let l3_off = pkt.l3_hdr.off;
         let data_at = f.data.off as usize;
@@ -411,15 +520,9 @@ impl Defrag {
         let head = if is_first { (l3_off + f.unfrag_len) as usize } else { 0 };
         let from = data_at + new.trim as usize;
         let parts = (pkt.data.get(..head), pkt.data.get(from..from + x.len as usize));
-        let mut bytes = PBuf::new();
-        let copied = match parts {
-            (Some(h), Some(d)) => {
-                bytes.reserve(&mut self.bytes, h.len() + d.len()).is_ok()
-                    && bytes.extend(&mut self.bytes, h).is_ok()
-                    && bytes.extend(&mut self.bytes, d).is_ok()
-            }
-            _ => false,
-        };
+        let (Some(h), Some(d)) = parts else { return false };
+        let Some((slot, mut bytes)) = self.room(id, h.len() + d.len()) else { return false };
+        let copied = bytes.extend(&mut self.bytes, h).is_ok() && bytes.extend(&mut self.bytes, d).is_ok();
         if !copied {
             bytes.free(&mut self.bytes);
             self.frags.free(slot);
@@ -430,9 +533,11 @@ impl Defrag {
         let mut before = if tail_fits { t.last } else { NIL };
         if !tail_fits {
             let mut at = t.first;
+            // As far as it was compared, and over those that begin where it does.
             while at != NIL && self.frags.get(at).x.off <= x.off {
                 before = at;
                 at = self.frags.get(at).next;
+                self.stats.steps += 1;
             }
         }
         let next = if before == NIL { t.first } else { self.frags.get(before).next };

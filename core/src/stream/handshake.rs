@@ -38,9 +38,13 @@ impl Queued {
         }
     }
 
-    /// Equal but for the numbers that every SYN of a connection shares.
+    /// Equal but for the time.
     pub(super) fn same_syn(&self, o: &Queued) -> bool {
-        self.window == o.window && self.wscale == o.wscale && self.sack == o.sack && self.ts == o.ts
+        self.seq == o.seq
+            && self.window == o.window
+            && self.wscale == o.wscale
+            && self.sack == o.sack
+            && self.ts == o.ts
     }
 
     fn encode(&self) -> [u8; LEN] {
@@ -96,7 +100,7 @@ impl Machine<'_> {
 
     /// Keeps a SYN for the case that the answer is to it.
     pub(super) fn remember_syn(&mut self, q: &Queued) {
-        if self.find(|o| o.ts == q.ts).is_some() {
+        if self.find(|o| o.ts == q.ts && o.seq == q.seq).is_some() {
             return;
         }
         if self.ssn.queue.len() / LEN >= MAX_SYNS {
@@ -107,15 +111,34 @@ impl Machine<'_> {
         let _ = self.ssn.queue.extend(self.pool, &q.encode());
     }
 
-    /// The remembered SYN whose timestamp an answer echoes.
-    pub(super) fn queued_syn(&self, echo: Option<u32>) -> Option<Queued> {
-        self.find(|o| o.ts == echo)
+    /// The remembered SYN that an answer acknowledges and whose timestamp it echoes.
+    pub(super) fn queued_syn(&self, ack: u32, echo: Option<u32>) -> Option<Queued> {
+        self.find(|o| o.seq.wrapping_add(1) == ack && o.ts == echo)
+    }
+
+    /// The session follows the remembered SYN that is acknowledged by `ack`, or that data from `ack` on follows: a SYN
+    /// with another number may have been sent before to blind whoever believes the first. Whether there is one.
+    fn follow_syn(&mut self, ack: u32) -> bool {
+        let Some(q) = self.find(|o| o.seq.wrapping_add(1) == ack) else { return false };
+        self.use_syn(&q);
+        true
     }
 
     /// The session follows that SYN.
     pub(super) fn use_syn(&mut self, q: &Queued) {
         let flags = &mut self.ssn.flags;
         let [client, server] = &mut self.ssn.sides;
+        if client.isn != q.seq {
+            // What another SYN brought with it was not for this connection.
+            client.data.free(self.pool);
+            client.data = Default::default();
+            (client.app, client.raw) = (0, 0);
+            client.set_isn(q.seq);
+            client.next_seq = q.seq.wrapping_add(1);
+            client.last_ack = client.next_seq;
+            client.flags &= !df::TIMESTAMP;
+            client.last_ts = 0;
+        }
         if let Some(ts) = q.ts {
             client.last_pkt_ts = q.now;
             client.last_ts = ts;
@@ -205,6 +228,11 @@ impl Machine<'_> {
 
     pub(super) fn syn_ack(&mut self, seg: &Seg) -> Step {
         let client = self.ssn.sides[0];
+        let own = seg.ack == client.isn.wrapping_add(1) || seg.ack == client.next_seq;
+        if !own && self.follow_syn(seg.ack) {
+            self.ssn.flags &= !sf::FAST_OPEN;
+        }
+        let client = self.ssn.sides[0];
         if !(seg.fast_open || self.flag(sf::FAST_OPEN)) {
             if seg.ack != client.isn.wrapping_add(1) {
                 return self.refuse(Ev::Whs3SynackWithWrongAck);
@@ -225,7 +253,7 @@ impl Machine<'_> {
         if !self.syn_answer_timestamp(seg) {
             // It may answer an earlier SYN of the same connection.
             let wanted = seg.ts.map(|t| t.1);
-            match self.queued_syn(wanted) {
+            match self.queued_syn(seg.ack, wanted) {
                 Some(q) => self.use_syn(&q),
                 None => return self.refuse(Ev::PktInvalidTimestamp),
             }
@@ -333,7 +361,7 @@ impl Machine<'_> {
 
     /// The SYN's sender goes on without an answer seen: only one side passes here.
     pub(super) fn one_sided_ack(&mut self, seg: &Seg) -> Step {
-        if seg.seq != self.ssn.sides[0].next_seq {
+        if seg.seq != self.ssn.sides[0].next_seq && !self.follow_syn(seg.seq) {
             return self.refuse(Ev::Whs3AsyncWrongSeq);
         }
         self.ssn.flags |= sf::ASYNC;

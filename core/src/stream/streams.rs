@@ -24,6 +24,8 @@ pub struct StreamCounters {
     pub invalid_checksum: u64,
     pub urgent_oob: u64,
     pub depth_reached: u64,
+    /// Directions whose bytes were given up to make room for those of others.
+    pub evicted: u64,
 }
 
 /// All sessions of one engine. Their bytes lie in a pool that the caller gives to each call; it must always be
@@ -32,12 +34,14 @@ pub struct Streams {
     cfg: StreamConfig,
     sessions: Slab<Session>,
     counters: StreamCounters,
+    /// Where [`Streams::relieve`] looks next.
+    hand: u32,
 }
 
 impl Streams {
     /// Takes the memory of `cfg.max_sessions` sessions.
     pub fn new(cfg: StreamConfig) -> Self {
-        Streams { sessions: Slab::new(cfg.max_sessions), cfg, counters: StreamCounters::default() }
+        Streams { sessions: Slab::new(cfg.max_sessions), cfg, counters: StreamCounters::default(), hand: 0 }
     }
 
     /// Touches the memory of the first `sessions`; see [`Slab::warm`].
@@ -277,7 +281,14 @@ impl Streams {
             return;
         }
         let depth_before = side.flags & df::DEPTH;
-        if let Err(why) = self.insert(ix, pkt, dir, seq, payload, pool, out) {
+        let mut inserted = self.insert(ix, pkt, dir, seq, payload, pool, out);
+        for _ in 0..RELIEFS {
+            if inserted != Err(Refused::Memory) || !self.relieve(ix, dir, pool) {
+                break;
+            }
+            inserted = self.insert(ix, pkt, dir, seq, payload, pool, out);
+        }
+        if let Err(why) = inserted {
             match why {
                 Refused::Before => out.events.set(Ev::ReassemblySegmentBeforeBaseSeq),
                 Refused::Memory => {
@@ -295,6 +306,42 @@ impl Streams {
             out.events.set(Ev::ReassemblyDepthReached);
             out.update |= same;
         }
+    }
+
+    /// Makes room in a full pool: bytes beyond holes give way first, the packet's own flow's when it holds more than
+    /// its share, then those of others; then all bytes of flows that are not established or are closed. Whether
+    /// anything was given up.
+    #[cold]
+    fn relieve(&mut self, ix: u32, dir: Dir, pool: &mut BytePool) -> bool {
+        let own = &mut self.sessions.get_mut(ix).sides[dir.ix()].data;
+        if own.held() > pool.capacity() / SHARE && own.drop_beyond(pool) {
+            self.counters.evicted += 1;
+            return true;
+        }
+        let mut idle = None;
+        for _ in 0..LOOK {
+            self.hand = if self.sessions.peek(self.hand + 1).is_some() { self.hand + 1 } else { 0 };
+            if self.hand == ix || self.sessions.peek(self.hand).is_none() {
+                continue;
+            }
+            // A session that was given back holds nothing.
+            let s = self.sessions.get_mut(self.hand);
+            let [a, b] = &mut s.sides;
+            if a.data.drop_beyond(pool) | b.data.drop_beyond(pool) {
+                self.counters.evicted += 1;
+                return true;
+            }
+            let waits = s.sides.iter().any(|side| side.data.held() > 0);
+            if waits && idle.is_none() && !(TcpState::Established..TcpState::Closed).contains(&s.state) {
+                idle = Some(self.hand);
+            }
+        }
+        let Some(found) = idle else { return false };
+        for side in &mut self.sessions.get_mut(found).sides {
+            side.data.free(pool);
+        }
+        self.counters.evicted += 1;
+        true
     }
 
     /// Adds the payload, less urgent bytes, up to the depth.
@@ -522,6 +569,12 @@ impl Streams {
         self.sessions.free(ix);
     }
 }
+
+/// Sessions looked at for bytes to give up, and how often for one packet.
+const LOOK: usize = 32;
+const RELIEFS: usize = 4;
+/// A direction may hold one part in as many of the pool before it gives way itself.
+const SHARE: usize = 64;
 
 /// New bytes for raw inspection: their start and end, and the start of the block they lie in.
 fn raw_window(side: &Side, pool: &BytePool, limit: u64) -> Option<(u64, u64, u64)> {

@@ -220,7 +220,7 @@ fn run(a: &BenchArgs) -> Result<(), String> {
     let limit = Duration::from_secs(a.seconds);
     let mut stages = Vec::new();
     {
-        let decoder = Decoder::new(settings.engine(mode).decode);
+        let decoder = Decoder::new(settings.engine(mode).map_err(|e| e.to_string())?.decode);
         let mut packets = PacketBuf::new(BURST * MAX_PER_FRAME);
         stages.push(measure("decode", &replay, limit, |frames| {
             let mut held = std::mem::replace(&mut packets, PacketBuf::new(0)).recycle();
@@ -233,7 +233,8 @@ fn run(a: &BenchArgs) -> Result<(), String> {
     }
     let mut verdicts = [Verdict::Forward; BURST];
     let mut with = |name, rules| {
-        let mut e = Engine::new(settings.engine(mode), rules);
+        let config = settings.engine(mode).expect("it was made above");
+        let mut e = Engine::new(config, rules);
         let s = measure(name, &replay, limit, |frames| {
             e.process(frames, &mut verdicts[..frames.len()], &mut NoSink)
         });

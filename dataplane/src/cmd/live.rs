@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use crate::config::engine::Mode;
+use crate::config::engine::{Mode, room};
 use crate::config::{Overrides, Settings};
 use crate::live::blocklist::BlockList;
 use crate::live::chunk::Channel;
@@ -72,6 +72,8 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
     std::fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     let ignore_checksums = settings.pcap_checksums == crate::config::ChecksumMode::No;
     let mode = Mode { ips, ignore_checksums, memory, secret: secret::random()? };
+    settings.engine(mode).map_err(|e| format!("--memory: {e}"))?;
+    room(memory)?;
     let Loaded { rules, sets, loaded: n, refused, skipped, took, .. } = loaded;
     let rules = Compiled {
         rules,

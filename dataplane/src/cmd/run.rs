@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::capture::{self, Capture, CaptureError};
-use crate::config::engine::{LONG, Mode, warm};
+use crate::config::engine::{LONG, Mode, room, warm};
 use crate::config::{ChecksumMode, Overrides, Settings};
 use crate::eve::{EveSink, Stats};
 use crate::filter::Filter;
@@ -119,12 +119,14 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
         memory,
         secret: if files { secret::CAPTURES } else { secret::random()? },
     };
+    room(memory)?;
     // Each capture of its own begins with the sets as they were read.
-    let make = || {
+    let make = || -> Result<_, String> {
+        let config = settings.engine(mode).map_err(|e| format!("--memory: {e}"))?;
         let sets = Arc::new(loaded.sets.fresh());
-        (Engine::new(settings.engine(mode), sets.rules(loaded.rules.set.clone())), sets)
+        Ok((Engine::new(config, sets.rules(loaded.rules.set.clone())), sets))
     };
-    let (mut engine, sets) = make();
+    let (mut engine, sets) = make()?;
     if each && sets.saved().next().is_some() {
         eprintln!("--each: captures have datasets of their own, which are not saved");
     }
@@ -161,7 +163,7 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
             let mut eve = open(&dir.join(path.file_name().unwrap_or_default()))?;
             eve.counts = sink.eve.counts;
             sink.eve = eve;
-            engine = make().0;
+            engine = make()?.0;
         }
         sink.eve.capture(path, folder);
         let done = catch_unwind(AssertUnwindSafe(|| {

@@ -2,7 +2,7 @@
 
 use tidegate_core::Secret;
 use tidegate_core::detect::context::DetectConfig;
-use tidegate_core::engine::{self, Engine};
+use tidegate_core::engine::{self, Engine, TooSmall};
 use tidegate_core::flow::{self, FlowConfig};
 use tidegate_core::packet::{Addr, DecodeConfig, Ports};
 use tidegate_core::stream::{self, ExceptionPolicy, StreamConfig, UrgentPolicy};
@@ -22,25 +22,14 @@ pub struct Mode {
     pub secret: Secret,
 }
 
-/// Bytes that one flow takes in the tables (flow, session, app and detection state), for sizing.
-const BYTES_PER_FLOW: u64 = 1024;
-
 impl Settings {
-    /// The configuration of one engine.
-    pub fn engine(&self, mode: Mode) -> engine::Config {
-        // A quarter of the memory holds flows, a quarter transactions, half of it bytes.
-        let flows = (mode.memory / 4 / BYTES_PER_FLOW).clamp(1024, 4 << 20) as usize;
-        let bytes = (mode.memory / 4) as usize;
+    /// The configuration of one engine. The error says the least memory that an engine needs.
+    pub fn engine(&self, mode: Mode) -> Result<engine::Config, TooSmall> {
+        let plan = engine::MemoryPlan::new(mode.memory)?;
         let inline = self.stream.inline.unwrap_or(mode.ips);
         let mut app = self.app.clone();
-        app.max_states = app.max_states.min(flows);
         app.shown = self.outputs.show_transactions();
-        let mut c = engine::Config {
-            app,
-            memory: engine::Memory { stream: bytes, app: bytes },
-            ips: mode.ips,
-            ..engine::Config::new(mode.secret)
-        };
+        let mut c = engine::Config { app, ips: mode.ips, ..engine::Config::new(mode.secret) };
         c.decode = DecodeConfig {
             teredo: Ports::list(&self.decoder.teredo),
             vxlan: Ports::list(&self.decoder.vxlan),
@@ -50,14 +39,12 @@ impl Settings {
             ..c.decode
         };
         c.flow = FlowConfig {
-            max_flows: flows,
             vlan_tracking: self.flow.use_vlan,
             timeouts: [&self.flow.tcp, &self.flow.udp, &self.flow.icmp, &self.flow.default].map(calm),
             emergency: [&self.flow.tcp, &self.flow.udp, &self.flow.icmp, &self.flow.default].map(hurried),
             ..c.flow
         };
         c.stream = StreamConfig {
-            max_sessions: flows,
             midstream: self.stream.midstream,
             midstream_policy: policy(self.exception.midstream),
             async_oneside: self.stream.async_oneside,
@@ -81,7 +68,7 @@ impl Settings {
             ..c.stream
         };
         c.defrag = stream::defrag::DefragConfig {
-            memory: self.defrag.memcap.min(mode.memory / 8) as usize,
+            memory: usize::try_from(self.defrag.memcap).unwrap_or(usize::MAX),
             timeout_ns: u64::from(self.defrag.timeout_s) * 1_000_000_000,
             ..c.defrag
         };
@@ -97,7 +84,19 @@ impl Settings {
             body_step: sizes(http.request_inspect_window, http.response_inspect_window),
             ..c.detect
         };
-        c
+        plan.apply(&mut c);
+        Ok(c)
+    }
+}
+
+/// Whether the system gives so much memory: what cannot be had later ends the process, so it is asked for once, as a
+/// whole, before.
+pub fn room(bytes: u64) -> Result<(), String> {
+    let mut whole = Vec::<u8>::new();
+    let n = usize::try_from(bytes).unwrap_or(usize::MAX);
+    match std::hint::black_box(&mut whole).try_reserve_exact(n) {
+        Ok(()) => Ok(()),
+        Err(_) => Err(format!("memory is {bytes} bytes, and the system does not give so many")),
     }
 }
 

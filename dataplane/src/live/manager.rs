@@ -125,7 +125,11 @@ impl std::fmt::Debug for Manager {
 
 /// Builds engines from rules; cheap to copy around before workers exist.
 pub fn engine(settings: &Settings, mode: Mode, rules: &Rules) -> Box<Engine> {
-    Box::new(Engine::new(settings.engine(mode), rules.clone()))
+    let config = settings.engine(mode).expect("memory that was enough at the start");
+    let mut e = Box::new(Engine::new(config, rules.clone()));
+    // The kernel gives memory now, not while packets wait.
+    e.warm_all();
+    e
 }
 
 impl Manager {

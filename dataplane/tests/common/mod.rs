@@ -60,7 +60,9 @@ pub fn settings() -> Settings {
 
 /// The configuration of an engine in `memory` bytes, as the command makes it.
 pub fn config(memory: u64) -> Config {
-    settings().engine(Mode { ips: false, ignore_checksums: true, memory, secret: Secret::fixed(1) })
+    settings()
+        .engine(Mode { ips: false, ignore_checksums: true, memory, secret: Secret::fixed(1) })
+        .expect("enough")
 }
 
 /// An engine whose datasets are as they were read.

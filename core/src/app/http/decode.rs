@@ -10,8 +10,8 @@
 mod brotli;
 mod lzma;
 
+use crate::app::config::HttpConfig;
 use crate::pool::{BytePool, PBuf, Slab};
-use alloc::vec;
 use alloc::vec::Vec;
 use brotli::Brotli;
 use lzma::Lzma;
@@ -59,6 +59,26 @@ pub struct Room {
     pub lzma: usize,
     /// Largest dictionary of an lzma layer, bytes.
     pub lzma_memory: usize,
+    /// Bytes of each brotli decoder.
+    pub brotli_memory: usize,
+}
+
+impl Room {
+    /// What fits into `bytes`: half of them for inflate, which nearly all traffic uses, 40 % for brotli and 10 % for
+    /// lzma, which take megabytes each.
+    pub fn within(bytes: usize, http: &HttpConfig) -> Room {
+        let per_inflate = WINDOW + size_of::<Core>() + size_of::<Chain>() + 8;
+        let brotli_memory = Brotli::MOST.min(bytes / 5 * 2);
+        let lzma_memory = http.lzma_memory.min(bytes / 10);
+        let lzma = if http.lzma_enabled { (bytes / 10 / Lzma::bytes(lzma_memory)).max(1) } else { 0 };
+        Room {
+            inflate: (bytes / 2 / per_inflate).max(1),
+            brotli: (bytes / 5 * 2 / brotli_memory.max(1)).max(1),
+            lzma,
+            lzma_memory,
+            brotli_memory,
+        }
+    }
 }
 
 /// Takes decoded bytes.
@@ -161,13 +181,22 @@ impl Decoders {
         Decoders {
             chains: Slab::new(room.inflate),
             cores: Slab::new(room.inflate),
-            windows: vec![0; room.inflate * WINDOW],
-            brotlis: Shelf::new(room.brotli, Brotli::new),
+            windows: Vec::with_capacity(room.inflate * WINDOW),
+            brotlis: Shelf::new(room.brotli, || Brotli::new(room.brotli_memory)),
             lzmas: Shelf::new(room.lzma, || Lzma::new(room.lzma_memory)),
             steps: (0..MAX_LAYERS).map(|_| Vec::with_capacity(STEP)).collect(),
             again: (0..MAX_LAYERS).map(|_| Vec::with_capacity(HOLD)).collect(),
             refused: 0,
         }
+    }
+
+    /// Touches the memory of all decoders, none of which was used yet.
+    pub fn warm(&mut self) {
+        self.chains.warm(usize::MAX);
+        self.cores.warm(usize::MAX);
+        crate::pool::touch_reserved(&mut self.windows, usize::MAX, 0);
+        self.brotlis.all.iter_mut().for_each(Brotli::warm);
+        self.lzmas.all.iter_mut().for_each(Lzma::warm);
     }
 
     /// Chains and decoders in use.
@@ -178,7 +207,15 @@ impl Decoders {
     /// A decoder for `coding`.
     fn take(&mut self, coding: Coding) -> Option<u32> {
         match coding {
-            Coding::Gzip | Coding::Deflate | Coding::Zlib => self.cores.alloc(),
+            Coding::Gzip | Coding::Deflate | Coding::Zlib => {
+                let core = self.cores.alloc()?;
+                let end = (core as usize + 1) * WINDOW;
+                if self.windows.len() < end {
+                    // Within what is reserved, when it is first needed.
+                    self.windows.resize(end, 0);
+                }
+                Some(core)
+            }
             Coding::Brotli => self.brotlis.free.pop(),
             Coding::Lzma => self.lzmas.free.pop(),
         }

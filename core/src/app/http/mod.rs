@@ -36,7 +36,7 @@ use super::{
 };
 use crate::Dir;
 use crate::event::Fields;
-use crate::pool::Slab;
+use crate::pool::Records;
 use alloc::boxed::Box;
 use decode::{Decoders, Room};
 use state::{Flow, Span, Stage, Tx};
@@ -57,8 +57,6 @@ pub mod progress {
 const FIELD_LIMIT: usize = 18_000;
 /// Most fields of one message.
 const MAX_HEADERS: u32 = 1024;
-/// Content layers decoded at the same time in one engine.
-const MAX_DECODERS: usize = 2048;
 
 const fn at_start(bytes: &'static [u8], dir: Dir) -> Pattern {
     Pattern { bytes, caseless: true, offset: 0, depth: bytes.len() as u16, dir, over: OVER_TCP }
@@ -170,7 +168,7 @@ pub static DEF: ProtoDef = ProtoDef {
 /// HTTP/1.x of one engine.
 #[derive(Debug)]
 pub struct Http {
-    flows: Slab<Flow>,
+    flows: Records<Flow>,
     txs: TxSlab<Tx>,
     dec: Decoders,
 }
@@ -187,21 +185,13 @@ enum Next {
     Failed,
 }
 
-/// How many decoders: brotli and lzma need more memory each and are rarer.
-fn room(cfg: &AppConfig) -> Room {
-    let inflate = MAX_DECODERS.min(cfg.max_txs * 2);
-    let few = (inflate / 256).max(1);
-    let lzma = if cfg.http.lzma_enabled { few } else { 0 };
-    Room { inflate, brotli: few, lzma, lzma_memory: cfg.http.lzma_memory }
-}
-
 impl Http {
     /// Reserves everything.
     pub fn new(cfg: &AppConfig) -> Self {
         Http {
-            flows: Slab::new(cfg.max_states),
-            txs: TxSlab::new(cfg.max_txs),
-            dec: Decoders::new(room(cfg)),
+            flows: Records::new(&cfg.arena(), cfg.max_states),
+            txs: TxSlab::new(cfg),
+            dec: Decoders::new(Room::within(cfg.decoders, &cfg.http)),
         }
     }
 
@@ -314,6 +304,10 @@ impl Http {
 }
 
 impl Parser for Http {
+    fn warm(&mut self) {
+        self.dec.warm();
+    }
+
     fn open(&mut self, _cx: &mut AppCx<'_>) -> Option<StateId> {
         self.flows.alloc()
     }

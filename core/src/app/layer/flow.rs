@@ -148,6 +148,8 @@ pub struct Fed {
     pub reverse: bool,
     /// The parser found its input beyond repair; it is not called again for this flow.
     pub parse_failed: bool,
+    /// A parser began with the flow.
+    pub opened: bool,
     /// Everything that follows in the flow is encrypted.
     pub opaque: bool,
     /// Bits of [`LAYER_EVENTS`].

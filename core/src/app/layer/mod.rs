@@ -10,6 +10,7 @@ mod detect;
 mod flow;
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use self::flow::{CHANGING, HELD, LOST, OFF, OPAQUE};
@@ -20,7 +21,7 @@ use super::recognise::Recogniser;
 use super::registry::PROTOCOLS;
 use super::{AppConfig, AppCx, AppProto, Input, Outcome, Parser, StateId, Wanted};
 use crate::Dir;
-use crate::pool::{BytePool, Scratch};
+use crate::pool::{Arena, BytePool, Scratch};
 
 /// One call of [`AppLayer::feed`].
 struct Turn<'a> {
@@ -45,7 +46,8 @@ pub struct AppLayer {
 
 impl AppLayer {
     /// Takes all memory: parsers of the protocols that `cfg` leaves on, files, tables.
-    pub fn new(cfg: AppConfig) -> Self {
+    pub fn new(mut cfg: AppConfig) -> Self {
+        cfg.arena = Some(Arena::new(cfg.records));
         let on = |name: &str| !cfg.disabled.iter().chain(&cfg.detection_only).any(|n| n == name);
         let parsers = PROTOCOLS
             .iter()
@@ -60,6 +62,29 @@ impl AppLayer {
             files: Files::new(&cfg),
             scratch: Scratch::new(64 << 10),
             cfg,
+        }
+    }
+
+    /// Pages of records, free and all; and records that found no room.
+    pub(crate) fn records(&self) -> ((u64, u64), u64) {
+        let of = |a: &Arc<Arena>| ((a.free_pages() as u64, a.pages() as u64), a.refused());
+        self.cfg.arena.as_ref().map_or(((0, 0), 0), of)
+    }
+
+    /// Whether records run out: at the last 32nd and three pages when a flow has `begun` to have some, at the last page always.
+    pub(crate) fn is_tight(&self, begun: bool) -> bool {
+        let Some(a) = &self.cfg.arena else { return false };
+        let free = a.free_pages();
+        free == 0 || (begun && free <= a.pages() / 32 + 3)
+    }
+
+    /// Touches the memory of records.
+    pub(crate) fn warm(&mut self) {
+        if let Some(a) = &self.cfg.arena {
+            a.warm();
+        }
+        for p in self.parsers.iter_mut().flatten() {
+            p.warm();
         }
     }
 
@@ -214,6 +239,7 @@ impl AppLayer {
                 c.what.free(cx.pool);
             }
             t.app.state = st + 1;
+            t.fed.opened = true;
             t.app.owner = t.app.proto;
         }
         let Some(st) = t.app.state() else { return };

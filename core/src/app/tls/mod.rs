@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::app::buffer_at;
-use crate::pool::Slab;
+use crate::pool::Records;
 use record::Step;
 use state::*;
 
@@ -292,14 +292,14 @@ struct Cx<'a> {
 /// The sessions of one engine.
 #[derive(Debug)]
 pub struct Tls {
-    states: Slab<State>,
+    states: Records<State>,
     message: Vec<u8>,
 }
 
 impl Tls {
     /// Takes room for `cfg.max_states` sessions.
     pub fn new(cfg: &AppConfig) -> Self {
-        Tls { states: Slab::new(cfg.max_states), message: Vec::with_capacity(MAX_MESSAGE) }
+        Tls { states: Records::new(&cfg.arena(), cfg.max_states), message: Vec::with_capacity(MAX_MESSAGE) }
     }
 
     fn lend<'p>(

@@ -1,29 +1,35 @@
 //! From all fragments of a datagram to the datagram: their bytes in order behind the headers of one of them.
 
-use super::{Datagram, Defrag, MAX_DATAGRAM, NIL};
+use super::{Datagram, Defrag, FEW, MAX_DATAGRAM, NIL};
 use crate::packet::checksum;
 use crate::pool::PBuf;
 
 impl Defrag {
     /// Whether the fragments lie without a hole from the start.
-    pub(super) fn complete(&self, id: u32) -> bool {
+    pub(super) fn complete(&mut self, id: u32) -> bool {
         let t = self.trackers.get(id);
         // Cheap and nearly always decisive: too few bytes to fill the range.
         if t.held < t.top {
             return false;
         }
-        let (mut end, mut at) = (0, t.first);
+        let (mut end, mut at, mut steps) = (0, t.first, 0);
         while at != NIL {
             let f = self.frags.get(at);
+            steps += 1;
             if !f.x.skip {
                 if f.x.off > end {
+                    self.stats.steps += u64::from(steps);
+                    if steps > FEW {
+                        self.trackers.get_mut(id).vain += 1;
+                    }
                     return false;
                 }
                 end = end.max(f.x.end());
             }
             at = f.next;
         }
-        t.first != NIL
+        self.stats.steps += u64::from(steps);
+        self.trackers.get(id).first != NIL
     }
 
     /// Copies the fragments together; `None` when the bytes do not fit.
@@ -35,9 +41,11 @@ impl Defrag {
         let (head, l3_off, l3_len, nh_off, nh, link) =
             (h.head as usize, h.l3_off as usize, h.l3_len as usize, h.nh_off as usize, h.nh, h.link);
         let mut buf = PBuf::new();
-        if buf.resize(&mut self.bytes, head + top as usize).is_err() {
-            buf.free(&mut self.bytes);
-            return None;
+        // Others give way for the whole, too. Each of them cost its sender a packet, so this is bounded by what came.
+        while buf.resize(&mut self.bytes, head + top as usize).is_err() {
+            if !self.evict(id) {
+                return None;
+            }
         }
         self.bytes_into(&buf, 0, head_of, 0, head);
         let mut len = 0u32;

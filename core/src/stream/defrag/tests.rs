@@ -189,10 +189,108 @@ fn full_pools_degrade_and_count() {
     let mut d = Defrag::new(&DefragConfig { max_frags: 2, ..small() }, Secret::fixed(1));
     feed(&mut d, &frag4(1, 0, true, &[0; 8]), 0, OsPolicy::Bsd);
     feed(&mut d, &frag4(1, 8, true, &[0; 8]), 0, OsPolicy::Bsd);
+    // There is no other datagram that could give way.
     assert_eq!(feed(&mut d, &frag4(1, 16, false, &[0; 8]), 0, OsPolicy::Bsd).1, ["ipv4.frag_ignored"]);
     let mut d = Defrag::new(&DefragConfig { memory: 64, ..small() }, Secret::fixed(1));
     assert_eq!(feed(&mut d, &frag4(1, 0, true, &[0; 80]), 0, OsPolicy::Bsd).1, ["ipv4.frag_ignored"]);
     assert_eq!((d.active(), d.in_use()), (0, 0));
+}
+
+#[test]
+fn unfinished_datagrams_give_way() {
+    // Fragments first, then bytes are all taken by datagrams that never end; one that does is put together.
+    for cfg in [DefragConfig { max_frags: 40, ..small() }, DefragConfig { memory: 2 << 10, ..small() }] {
+        let mut d = Defrag::new(&DefragConfig { trackers: 64, ..cfg }, Secret::fixed(1));
+        for id in 0..200 {
+            feed(&mut d, &frag4(id, 0, true, &[0; 40]), u64::from(id), OsPolicy::Bsd);
+        }
+        let data = udp(b"the attack after the flood");
+        assert_eq!(feed(&mut d, &frag4(999, 0, true, &data[..16]), 300, OsPolicy::Bsd).1.len(), 0);
+        let (whole, _) = feed(&mut d, &frag4(999, 16, false, &data[16..]), 301, OsPolicy::Bsd);
+        assert_eq!(whole.expect("complete")[20..], data);
+        assert!(d.stats().evicted > 100);
+        assert_eq!(d.stats().max_frags_reached, 0);
+    }
+}
+
+/// Steps a fragment of a flood, from the number of fragments already sent.
+fn steps(n: u32, policy: OsPolicy, mut frame: impl FnMut(u32) -> Vec<u8>) -> u64 {
+    let cfg =
+        DefragConfig { trackers: 20_000, max_frags: 65_536, memory: 32 << 20, ..DefragConfig::default() };
+    let mut d = Defrag::new(&cfg, Secret::fixed(1));
+    for i in 0..n {
+        feed(&mut d, &frame(i), 0, policy);
+    }
+    d.stats().steps / u64::from(n)
+}
+
+#[test]
+fn work_is_bounded() {
+    let mut x = 1u32;
+    let mut random = || {
+        x ^= x << 13;
+        x ^= x >> 17;
+        x ^= x << 5;
+        x
+    };
+    for policy in POLICIES {
+        // A step is a read of some 100 bytes: 200 of them take as long as a few ordinary packets.
+        for (name, steps) in [
+            ("in order", steps(8000, policy, |i| frag4(1, (i as usize % 8000) * 8, true, &[0; 8]))),
+            ("reversed", steps(8000, policy, |i| frag4(1, (7999 - i as usize) * 8, true, &[0; 8]))),
+            (
+                "every other",
+                steps(8000, policy, |i| frag4(1, ((i * 2) % 8000 + i / 4000) as usize * 8, true, &[0; 8])),
+            ),
+            (
+                "overlapping",
+                steps(4000, policy, |_| frag4(1, random() as usize % 8000 * 8, true, &[1; 1400])),
+            ),
+        ] {
+            assert!(steps <= 2 * u64::from(MAX_STEPS), "{name}, {policy:?}: {steps} steps");
+        }
+        // With the last fragment there, and a hole at the front.
+        let vain = steps(4000, policy, |i| match i {
+            0 => frag4(1, 60_000, false, &[1; 8]),
+            _ => frag4(1, 8 + random() as usize % 7000 * 8, true, &[1; 1400]),
+        });
+        assert!(vain <= 3 * u64::from(MAX_STEPS), "{policy:?}: {vain} steps");
+    }
+}
+
+#[test]
+fn colliding_keys_do_not_make_long_chains() {
+    // Each datagram is new. Without a secret all of them could be in one bucket, as their keys were computable.
+    let chain = steps(10_000, OsPolicy::Bsd, |i| {
+        let mut f = frag4(i as u16, 0, true, &[0; 8]);
+        f[12..16].copy_from_slice(&(0x1000_0000 + i).to_be_bytes());
+        f
+    });
+    assert!(chain <= 4, "{chain} trackers looked at for each fragment");
+    // Keys that fell into one bucket of 65,536 under the published key, whose hash was this.
+    let old = |src: u32, id: u16| {
+        let words = [
+            u64::from(src.swap_bytes()),
+            0,
+            u64::from(0x0a00_0002u32.swap_bytes()),
+            0,
+            u64::from(id) << 32 | 17 << 24,
+        ];
+        words.iter().fold(0x9e37_79b9_7f4a_7c15u64, |h, w| {
+            let m = u128::from(h ^ w) * u128::from(1u64 ^ 0xd6e8_feb8_6659_fd93);
+            (m as u64 ^ (m >> 64) as u64).wrapping_add(0x2545_f491_4f6c_dd1d)
+        })
+    };
+    let mut found = (0u32..)
+        .flat_map(|a| (0..=u16::MAX).map(move |id| (0x1000_0000 + a, id)))
+        .filter(|k| old(k.0, k.1) & 0xffff == 0);
+    let chain = steps(100, OsPolicy::Bsd, |_| {
+        let (src, id) = found.next().unwrap();
+        let mut f = frag4(id, 0, true, &[0; 8]);
+        f[12..16].copy_from_slice(&src.to_be_bytes());
+        f
+    });
+    assert!(chain <= 2, "{chain} trackers looked at for each fragment");
 }
 
 #[test]

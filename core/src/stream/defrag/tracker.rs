@@ -66,6 +66,8 @@ pub(super) struct Tracker {
     /// Where the fragment that reaches furthest ends.
     pub(super) top: u32,
     pub(super) seen_last: bool,
+    /// Looks for a hole that found one although enough bytes were there.
+    pub(super) vain: u8,
     /// Time of the last fragment.
     pub(super) ts: u64,
     /// The next tracker of the same bucket.
@@ -87,6 +89,7 @@ impl Default for Tracker {
             held: 0,
             top: 0,
             seen_last: false,
+            vain: 0,
             ts: 0,
             chain: NIL,
             older: NIL,

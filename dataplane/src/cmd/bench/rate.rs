@@ -394,7 +394,8 @@ pub fn run(a: &BenchArgs) -> Result<ExitCode, String> {
         let l = load::load(&a.rules, &settings, None)?;
         rules = l.loaded;
         let mode = Mode { ips: true, ignore_checksums: true, memory, secret: crate::secret::random()? };
-        let mut engine = Box::new(Engine::new(settings.engine(mode), l.rules));
+        let config = settings.engine(mode).map_err(|e| e.to_string())?;
+        let mut engine = Box::new(Engine::new(config, l.rules));
         engine.warm(flows as usize, 1 << 20);
         let (stop, lcore) = (stop.clone(), lcores[1]);
         eal.launch(lcore, move || device(from, to, engine, &stop)).map_err(|e| e.to_string())?;

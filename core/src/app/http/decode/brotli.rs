@@ -4,7 +4,6 @@
 //! cells made beforehand, the smallest that is large enough, and nothing when all are taken, which ends the stream.
 
 use super::Status;
-use alloc::vec;
 use alloc::vec::Vec;
 use brotli_decompressor::{
     Allocator, BrotliDecompressStream, BrotliResult, BrotliState, HuffmanCode, SliceWrapper, SliceWrapperMut,
@@ -16,6 +15,9 @@ const WINDOW: usize = 4 << 20;
 const SLACK: usize = 1 << 10;
 /// Codes of one group of trees: 256 trees of at most 1080.
 const GROUP: usize = 256 * 1080;
+
+/// Bytes of the cells whose size is fixed.
+const CELLS: usize = 256 + 3 * (16 << 10) + 3 * 256 * 4 + (1080 + 2 * 2048) * size_of::<HuffmanCode>();
 
 /// Memory made beforehand.
 #[derive(Debug, Default)]
@@ -71,6 +73,15 @@ impl<T: Clone + Default> Allocator<T> for Cells<T> {
     }
 }
 
+impl<T: Copy + Default> Cells<T> {
+    fn warm(&mut self) {
+        for cell in &mut self.free {
+            crate::pool::touch(cell);
+            crate::pool::touch_reserved(cell, usize::MAX, T::default());
+        }
+    }
+}
+
 fn cells<T>(sizes: &[usize]) -> Cells<T> {
     Cells { free: sizes.iter().map(|n| Vec::with_capacity(*n)).collect() }
 }
@@ -87,12 +98,26 @@ impl core::fmt::Debug for Brotli {
 }
 
 impl Brotli {
-    /// Reserves what one stream can ask for: a window and its larger successor, maps of contexts, trees.
-    pub fn new() -> Self {
-        let mut bytes = cells(&[256, 16 << 10, 16 << 10, 16 << 10]);
-        bytes.free.extend([vec![0; WINDOW + SLACK], vec![0; WINDOW + SLACK]]);
-        let codes = cells(&[1080, 2048, 2048, GROUP, GROUP, GROUP]);
+    /// Bytes of a decoder that every stream of the usual encoders fits into.
+    pub const MOST: usize = 2 * (WINDOW + SLACK) + 3 * GROUP * size_of::<HuffmanCode>() + CELLS;
+
+    /// Reserves what one stream can ask for in `memory` bytes: a window and its larger successor, maps of contexts,
+    /// trees. Streams that ask for more than that end.
+    pub fn new(memory: usize) -> Self {
+        let whole = memory >= Self::MOST;
+        let rest = memory.saturating_sub(CELLS);
+        let window = if whole { WINDOW } else { (rest / 3).clamp(1 << 10, WINDOW) };
+        let group = if whole { GROUP } else { rest / 9 / size_of::<HuffmanCode>() };
+        let bytes = cells(&[256, 16 << 10, 16 << 10, 16 << 10, window + SLACK, window + SLACK]);
+        let codes = cells(&[1080, 2048, 2048, group, group, group]);
         Brotli { state: BrotliState::new_strict(bytes, cells(&[256; 3]), codes) }
+    }
+
+    /// Touches its memory.
+    pub fn warm(&mut self) {
+        self.state.alloc_u8.warm();
+        self.state.alloc_u32.warm();
+        self.state.alloc_hc.warm();
     }
 
     /// Ready for another stream.

@@ -93,11 +93,22 @@ struct Reader<'a> {
 }
 
 impl Lzma {
+    /// Bytes of a decoder with dictionaries of `memory` bytes.
+    pub const fn bytes(memory: usize) -> usize {
+        PROBS * 2 + if memory > SMALLEST { memory } else { SMALLEST }
+    }
+
+    /// Touches its memory.
+    pub fn warm(&mut self) {
+        crate::pool::touch(&mut self.probs);
+        crate::pool::touch_reserved(&mut self.dict, usize::MAX, 0);
+    }
+
     /// A decoder whose dictionaries take at most `memory` bytes.
     pub fn new(memory: usize) -> Self {
         Lzma {
             probs: vec![0; PROBS],
-            dict: vec![0; memory.max(SMALLEST)],
+            dict: Vec::with_capacity(memory.max(SMALLEST)),
             size: 0,
             larger: false,
             at: 0,
@@ -194,8 +205,12 @@ impl Lzma {
             return false;
         }
         let dict = (u32::from_le_bytes([t[1], t[2], t[3], t[4]]) as usize).max(SMALLEST);
-        self.size = dict.min(self.dict.len());
-        self.larger = dict > self.dict.len();
+        self.size = dict.min(self.dict.capacity());
+        self.larger = dict > self.dict.capacity();
+        if self.dict.len() < self.size {
+            // Within what is reserved, when it is first needed.
+            self.dict.resize(self.size, 0);
+        }
         let want = u64::from_le_bytes([t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12]]);
         self.want = (want != u64::MAX).then_some(want);
         self.range = u32::MAX;

@@ -25,7 +25,7 @@ fn gzip(d: &[u8]) -> Vec<u8> {
 }
 
 fn decoders(inflate: usize) -> Decoders {
-    Decoders::new(Room { inflate, brotli: 1, lzma: 1, lzma_memory: 1 << 18 })
+    Decoders::new(Room { inflate, brotli: 1, lzma: 1, lzma_memory: 1 << 18, brotli_memory: 16 << 20 })
 }
 
 fn run(codings: &[Coding], data: &[u8], cut: usize) -> Vec<u8> {

@@ -1,0 +1,262 @@
+//! What was promised while others flood: known attacks before and after still alert, everybody gets their records,
+//! memory stays what it was, and wrong times end nothing.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::traffic::dns;
+use common::wire::{ACK, PSH, SYN, Wire};
+use common::{config, engine, frames, rules, settings};
+use tidegate_core::engine::{Config, Engine, Frame, MemoryPlan, Stats};
+use tidegate_core::event::{Event, EventSink, Verdict};
+
+const MIB: u64 = 1 << 20;
+const S: u64 = 1_000_000_000;
+
+const RULES: &str = r#"
+alert http any any -> any any (msg:"before"; flow:established,to_server; http.uri; content:"/before-known"; sid:1;)
+alert http any any -> any any (msg:"after"; flow:established,to_server; http.uri; content:"/after-known"; sid:2;)
+alert udp any any -> any any (msg:"udp"; content:"UDP-known-attack"; sid:3;)
+"#;
+
+/// Alerts by rule, records by protocol.
+#[derive(Default)]
+struct Seen {
+    alerts: BTreeMap<u32, usize>,
+    records: BTreeMap<&'static str, usize>,
+    flows: usize,
+}
+
+impl EventSink for Seen {
+    fn event(&mut self, e: Event<'_>) {
+        match e {
+            Event::Alert(a) => *self.alerts.entry(a.rule.sid).or_default() += 1,
+            Event::Tx(t) => *self.records.entry(t.tx.proto.name()).or_default() += 1,
+            Event::Flow(_) => self.flows += 1,
+            _ => {}
+        }
+    }
+}
+
+fn feed(e: &mut Engine, frames: &[Frame<'_>], sink: &mut dyn EventSink) {
+    let mut verdicts = [Verdict::Forward; 32];
+    for b in frames.chunks(32) {
+        e.process(b, &mut verdicts, sink);
+    }
+}
+
+/// A request whose second half comes after `flood`, then attacks that begin after it.
+fn around(flood: impl FnOnce(&mut Wire)) -> Wire {
+    let mut w = Wire::new();
+    let mut t = w.tcp((1, 1111), (250, 80));
+    t.send(0, b"GET /before-kn");
+    let seq = t.seq;
+    flood(&mut w);
+    let first = w.frames.len();
+    {
+        let mut t = w.tcp((1, 1111), (250, 80));
+        t.seq = seq;
+        t.send(0, b"own HTTP/1.1\r\nHost: h\r\n\r\n");
+        t.send(1, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    }
+    // The handshake was there before.
+    w.frames.drain(first..first + 3);
+    w.talk(
+        (2, 2222),
+        (250, 80),
+        &[
+            (0, b"GET /after-known HTTP/1.1\r\nHost: h\r\n\r\n"),
+            (1, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+        ],
+    );
+    let attack = [&[b'-'; 1200][..], b"UDP-known-attack"].concat();
+    w.udp_in_fragments((3, 3333), (251, 9999), &attack, 600, false);
+    w
+}
+
+fn run(c: Config, w: &Wire) -> (Seen, Stats) {
+    let mut e = engine(c, &rules(RULES, &settings()));
+    let mut seen = Seen::default();
+    feed(&mut e, &frames(&w.frames), &mut seen);
+    e.finish(&mut seen);
+    let s = e.stats();
+    assert_eq!(s.pools.map(|p| p.0), [0, 0], "memory of ended flows is not given back");
+    assert_eq!(s.record_pages.1 - s.record_pages.0, kept(&s), "records of ended flows are not given back");
+    (seen, s)
+}
+
+/// Pages that kinds of records keep although none of them is left: one each at most.
+fn kept(s: &Stats) -> u64 {
+    let n = s.record_pages.1 - s.record_pages.0;
+    assert!(n <= 24, "{n} pages");
+    n
+}
+
+fn all_alert(seen: &Seen, s: &Stats) {
+    assert_eq!(seen.alerts.keys().copied().collect::<Vec<_>>(), [1, 2, 3], "{s:#?}");
+}
+
+#[test]
+fn every_flow_of_a_flood_gets_its_record() {
+    // Far more flows than there are places in 8 MiB.
+    let w = around(|w| {
+        for n in 0..20_000u32 {
+            let query = dns(n as u16, "flood.example", 1, None);
+            w.udp(((n % 200) as u8 + 10, 1024 + (n / 200) as u16), (251, 53), &query);
+        }
+    });
+    let (seen, s) = run(config(8 * MIB), &w);
+    assert_eq!(seen.records["dns"], 20_000);
+    assert_eq!(s.records_refused, 0);
+    all_alert(&seen, &s);
+}
+
+#[test]
+fn states_of_closed_and_idle_flows_are_given_back_first() {
+    let mut c = config(64 * MIB);
+    // Many flows, few records: states run out before places do.
+    c.app.records = 512 << 10;
+    let w = around(|w| {
+        for n in 0..6000u32 {
+            let client = ((n % 200) as u8 + 10, 1024 + (n / 200) as u16);
+            let mut t = w.tcp(client, (250, 80));
+            t.send(0, b"GET /ordinary HTTP/1.1\r\nHost: h\r\n\r\n");
+        }
+    });
+    let (seen, s) = run(c, &w);
+    // Each request is reported, though most of their states had to go before an answer came.
+    assert_eq!(
+        seen.records["http"], 6002,
+        "{} evicted, {} refused, pools {:?}, flows evicted {}",
+        s.states_evicted, s.records_refused, s.pool_refused, s.flow.evicted
+    );
+    assert!(s.states_evicted > 3000, "{} given up", s.states_evicted);
+    assert_eq!(s.records_refused, 0);
+    assert_eq!(seen.alerts.get(&2), Some(&1));
+}
+
+#[test]
+fn holes_give_way() {
+    let junk = [b'j'; 1400];
+    let w = around(|w| {
+        for n in 0..3000u32 {
+            let mut t = w.tcp(((n % 200) as u8 + 10, 1024 + (n / 200) as u16), (250, 80));
+            t.segment_at(0, 100, ACK | PSH, &junk);
+            t.segment_at(0, 2100, ACK | PSH, &junk);
+        }
+    });
+    let mut c = config(64 * MIB);
+    c.memory.stream = 1 << 20;
+    let (seen, s) = run(c, &w);
+    assert!(s.stream.evicted > 1000, "{s:#?}");
+    all_alert(&seen, &s);
+}
+
+#[test]
+fn half_open_flows_give_way() {
+    let w = around(|w| {
+        for n in 0..12_000u32 {
+            let mut t = w.tcp(((n % 200) as u8 + 10, 1024 + (n / 200) as u16), (250, 80));
+            t.segment(0, ACK | PSH, b"POST /");
+        }
+    });
+    let (seen, s) = run(config(8 * MIB), &w);
+    assert!(s.flow.evicted > 5000, "{s:#?}");
+    all_alert(&seen, &s);
+}
+
+#[test]
+fn memory_is_what_was_asked_for_whatever_else_is_set() {
+    for m in [MemoryPlan::LEAST, 16 * MIB, 256 * MIB] {
+        let c = config(m);
+        let plan = MemoryPlan::new(m).unwrap();
+        assert_eq!((c.flow.max_flows, c.stream.max_sessions), (plan.flows, plan.flows));
+        assert_eq!((c.memory.stream, c.memory.app, c.app.records), (plan.stream, plan.app, plan.records));
+    }
+}
+
+/// Times that a wrong clock, a resumed machine or a damaged record gives, before an ordinary session whose caller
+/// ticks with the time of each packet.
+#[test]
+fn wrong_times_end_nothing() {
+    let base = Wire::new().now;
+    for wrong in [base + 31 * S, base + 7200 * S, base - 7200 * S, u64::MAX, 0] {
+        for at in [0, 1] {
+            let mut w = Wire::new();
+            for n in 0..8u16 {
+                w.udp((n as u8, 5000), (9, 9), b"hello");
+            }
+            w.talk(
+                (2, 2222),
+                (250, 80),
+                &[(0, b"GET /after-known HTTP/1.1\r\nHost: h\r\n\r\n"), (1, b"HTTP/1.1 200 OK\r\n\r\n")],
+            );
+            // The first packet ever, or a later one.
+            w.frames[at * 4].ts = wrong;
+            let mut e = engine(config(16 * MIB), &rules(RULES, &settings()));
+            let mut seen = Seen::default();
+            for f in frames(&w.frames) {
+                e.process(&[f], &mut [Verdict::Forward], &mut seen);
+                e.tick(f.ts, &mut seen);
+            }
+            assert_eq!(seen.alerts.get(&2), Some(&1), "{wrong} at {at}");
+            assert!(seen.flows <= 4, "{} flows ended early for {wrong} at {at}", seen.flows);
+            let c = e.stats().clock;
+            assert!(c.ahead + c.behind > 0, "far off times are counted");
+            e.finish(&mut seen);
+            assert_eq!(seen.flows, 9);
+        }
+    }
+}
+
+#[test]
+fn a_step_of_the_clock_is_followed() {
+    for step in [40 * S as i64, 86_400 * S as i64, -86_400 * S as i64] {
+        let mut w = Wire::new();
+        for n in 0..100u16 {
+            w.udp((1, 1000 + n), (9, 9), b"before");
+        }
+        w.now = w.now.wrapping_add_signed(step);
+        for n in 0..100u16 {
+            w.udp((2, 1000 + n), (9, 9), b"after");
+            w.now += S;
+        }
+        let mut e = engine(config(16 * MIB), &rules(RULES, &settings()));
+        let mut seen = Seen::default();
+        for f in frames(&w.frames) {
+            e.process(&[f], &mut [Verdict::Forward], &mut seen);
+            e.tick(f.ts, &mut seen);
+        }
+        let c = e.stats().clock;
+        assert_eq!((c.steps, c.steps_back), if step > 0 { (1, 0) } else { (0, 1) });
+        // Flows of the time after the step end as they should.
+        assert!(seen.flows > 60, "{} flows ended after a step of {step}", seen.flows);
+    }
+}
+
+#[test]
+fn a_wrong_sequence_number_first_blinds_nobody() {
+    // A SYN that does not reach the server, or that somebody else sent.
+    for bogus in [1, 3] {
+        let mut w = Wire::new();
+        let mut t = w.tcp((2, 2222), (250, 80));
+        for i in 0..bogus {
+            t.segment_at(0, 7_000_000 * (i + 1), SYN, &[]);
+        }
+        let bogus: Vec<_> = w.frames.drain(3..).collect();
+        w.frames.clear();
+        for b in bogus {
+            w.raw(b.data);
+        }
+        w.talk(
+            (2, 2222),
+            (250, 80),
+            &[(0, b"GET /after-known HTTP/1.1\r\nHost: h\r\n\r\n"), (1, b"HTTP/1.1 200 OK\r\n\r\n")],
+        );
+        let mut e = engine(config(16 * MIB), &rules(RULES, &settings()));
+        let mut seen = Seen::default();
+        feed(&mut e, &frames(&w.frames), &mut seen);
+        assert_eq!(seen.alerts.get(&2), Some(&1));
+    }
+}
