@@ -37,6 +37,7 @@ unshare --mount --pid --net --fork sh -eu -c '
     mount --bind -o ro "$2" "$root/toolchain"
     mount --bind "$3" "$root/cargo/registry"
     mount -t proc proc "$root/proc"
+    mount -t sysfs sysfs "$root/sys"
     mount --rbind /dev "$root/dev"
     exec chroot "$root" /usr/bin/env -i HOME=/root CARGO_HOME=/cargo CARGO_NET_OFFLINE=true CARGO_TARGET_DIR= \
         PATH=/toolchain/bin:/usr/bin:/bin ${CARGO_BUILD_JOBS:+CARGO_BUILD_JOBS=$CARGO_BUILD_JOBS} sh -eu -c "
