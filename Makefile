@@ -88,6 +88,10 @@ $(PYTHON):
 conformance: $(BIN) $(PYTHON)
 	$(PYTHON) tests/conformance.py --verify $(VERIFY) --engine $(abspath $(BIN)) --floors tests/floors.txt --out $(OUT)/conformance
 
+# Floods around known attacks: resident size, cost a packet, what gave way, what still alerts.
+floods: $(BIN)
+	python3 tests/floods.py --engine $(abspath $(BIN)) $(FLOODS)
+
 differential: $(BIN) $(PYTHON)
 	$(PYTHON) tests/differential.py --engine $(abspath $(BIN)) --shared $(SHARED) $(DIFFERENTIAL)
 

@@ -236,6 +236,23 @@ fn a_step_of_the_clock_is_followed() {
 }
 
 #[test]
+fn a_missing_first_byte_hides_no_protocol() {
+    for missing in [1, 300] {
+        let mut w = Wire::new();
+        let mut t = w.tcp((2, 2222), (250, 80));
+        t.seq[0] = t.seq[0].wrapping_add(missing);
+        t.send(0, b"GET /after-known HTTP/1.1\r\nHost: h\r\n\r\n");
+        t.send(1, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        t.close();
+        let mut e = engine(config(16 * MIB), &rules(RULES, &settings()));
+        let mut seen = Seen::default();
+        feed(&mut e, &frames(&w.frames), &mut seen);
+        e.finish(&mut seen);
+        assert_eq!(seen.alerts.get(&2), Some(&1), "{missing} bytes");
+    }
+}
+
+#[test]
 fn a_wrong_sequence_number_first_blinds_nobody() {
     // A SYN that does not reach the server, or that somebody else sent.
     for bogus in [1, 3] {

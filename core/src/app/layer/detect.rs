@@ -8,6 +8,8 @@ use crate::app::{AppProto, Input, OVER_TCP};
 
 /// Bytes held in one direction beyond which an undecided flow is given up.
 const HOLD_MAX: usize = 100_000;
+/// Bytes that wait in a direction whose start is missing.
+const LOST_MAX: usize = 16 << 10;
 /// Bytes after a change of protocol within which the new one must be recognised.
 const CHANGE_MAX: usize = 4096;
 
@@ -34,6 +36,19 @@ impl AppLayer {
             return t.app.flags & (OFF | OPAQUE) == 0;
         }
         true
+    }
+
+    /// The start of a direction is missing, so nothing tells what it speaks: what follows waits until the other one is
+    /// recognised, as far as it is worth waiting.
+    pub(super) fn wait_for_other(&mut self, t: &mut Turn<'_>, input: Input<'_>) {
+        let dir = input.dir;
+        if input.data.is_empty() || input.data.len() > LOST_MAX || t.app.progress.done(dir.flip()) {
+            return;
+        }
+        if t.app.first == 0 {
+            t.app.first = dir.bit();
+        }
+        t.fed.consumed = 0;
     }
 
     /// First bytes of a direction whose protocol is unknown.

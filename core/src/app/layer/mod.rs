@@ -215,6 +215,8 @@ impl AppLayer {
             }
         } else if t.app.proto.is_known() {
             self.parse(t, input);
+        } else if unknown && t.app.proto == AppProto::UNKNOWN && !input.eof {
+            self.wait_for_other(t, input);
         }
     }
 
