@@ -39,7 +39,7 @@ VERIFY ?= $(SHARED)/conformance
 OUT    ?= out
 BIN    := target/release/tidegate
 
-.PHONY: all demo test test-bare test-live test-arm bench bench-sig regex-differential fuzz fuzz-smoke conformance differential robustness install doc clean FORCE
+.PHONY: all demo test test-bare test-live test-arm bench bench-sig regex-differential fuzz fuzz-smoke conformance floods differential robustness install doc clean FORCE
 
 all: $(BIN)
 
