@@ -11,6 +11,6 @@ fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(data);
     SETTINGS.with(|s| {
         let rules = common::rules(&text, s);
-        assert!(rules.set.len() <= text.lines().count().max(1));
+        assert!(rules.rules.set.len() <= text.lines().count().max(1));
     });
 });
