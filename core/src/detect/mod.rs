@@ -21,6 +21,7 @@ pub mod queue;
 pub mod ruleset;
 pub mod run;
 pub mod state;
+mod text;
 pub mod threshold;
 mod transaction;
 

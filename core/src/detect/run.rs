@@ -396,7 +396,7 @@ impl Detector {
 
 /// The groups of a packet: by its transport and ports, and by the protocol of its flow.
 #[inline]
-fn select<'r>(rules: &'r RuleSet, cx: &PacketCx<'_>, flow: Option<&FlowCx<'_>>) -> Groups<'r> {
+pub(super) fn select<'r>(rules: &'r RuleSet, cx: &PacketCx<'_>, flow: Option<&FlowCx<'_>>) -> Groups<'r> {
     let d = cx.dir.ix();
     let (over, ports) = match cx.pkt.l4 {
         L4::Tcp => (0, &rules.tcp[d]),

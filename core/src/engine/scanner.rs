@@ -17,6 +17,8 @@ use alloc::vec::Vec;
 use crate::Dir;
 use crate::detect::Rules;
 use crate::detect::context::DetectConfig;
+use crate::detect::context::Raw;
+use crate::detect::ruleset::SigIx;
 use crate::detect::{Detector, PacketCx, RuleSet};
 use crate::event::Action;
 use crate::packet::{L3, L4, Packet, Span};
@@ -24,11 +26,7 @@ use crate::pool::BytePool;
 use crate::rules::RuleMeta;
 use crate::sig::text::Normalise;
 
-/// New bytes looked at together.
-const PART: usize = 32 << 10;
-/// Bytes that the normalised form of a window may have for each of its own: more of it is not looked at.
-const GROWTH: usize = 3;
-/// Matches of one window that are put in order.
+/// Matches of one piece that are put in order.
 const MOST: usize = 256;
 /// LINKTYPE_RAW.
 const LINK_RAW: u16 = 101;
@@ -44,22 +42,87 @@ pub struct Match<'a> {
     pub end: u64,
 }
 
+/// The last bytes of a text, and where each of them lies in the text as it was given.
+#[derive(Clone, Debug, Default)]
+struct Window {
+    bytes: Vec<u8>,
+    /// Place of the first one in the text as it is searched.
+    base: u64,
+    /// Of a normalised text: for each byte the low half of the place of the character it is of, and its length.
+    from: Vec<(u32, u8)>,
+    /// Rules whose pattern was seen and that wait for more.
+    waiting: Vec<SigIx>,
+}
+
+impl Window {
+    fn new(places: bool) -> Window {
+        let room = 2 * Scanner::REACH;
+        Window {
+            bytes: Vec::with_capacity(room),
+            base: 0,
+            from: Vec::with_capacity(if places { room } else { 0 }),
+            waiting: Vec::with_capacity(64),
+        }
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.from.clear();
+        self.waiting.clear();
+        self.base = 0;
+    }
+
+    /// Makes room for [`Scanner::REACH`] bytes: what lies further back goes.
+    fn make_room(&mut self) {
+        if self.bytes.len() > Scanner::REACH {
+            let gone = self.bytes.len() - Scanner::REACH;
+            self.bytes.drain(..gone);
+            self.from.drain(..gone.min(self.from.len()));
+            self.base += gone as u64;
+        }
+    }
+
+    fn room(&self) -> usize {
+        2 * Scanner::REACH - self.bytes.len()
+    }
+
+    /// Where the byte at `at` lies in the text, of which `position` bytes are known: its character's start and end.
+    fn place(&self, at: usize, position: u64) -> (u64, u64) {
+        let (low, len) = self.from.get(at).copied().unwrap_or_default();
+        let start = position - u64::from((position as u32).wrapping_sub(low));
+        (start, start + u64::from(len))
+    }
+}
+
 /// What is known of a text that comes in pieces. Belongs to the rules of the scanner that made it.
 #[derive(Clone, Debug)]
 pub struct ScanStream {
-    /// The last bytes.
-    carry: Vec<u8>,
+    raw: Window,
+    /// The same normalised, as far as it differs.
+    folded: Option<Window>,
+    /// Normalising: the text so far ends in a squeezed space; bytes of `raw` that are not normalised yet, because they
+    /// begin a character; something came out otherwise than it went in.
+    squeezed: bool,
+    behind: usize,
+    differs: bool,
     position: u64,
     /// Bit per rule: told.
     told: Vec<u64>,
+    /// A rule that passes matched: nothing more is told.
+    passed: bool,
 }
 
 impl ScanStream {
-    fn new(rules: usize) -> ScanStream {
+    fn new(rules: usize, normalise: Normalise) -> ScanStream {
         ScanStream {
-            carry: Vec::with_capacity(Scanner::REACH),
+            raw: Window::new(false),
+            folded: (normalise != Normalise::NONE).then(|| Window::new(true)),
+            squeezed: false,
+            behind: 0,
+            differs: false,
             position: 0,
             told: vec![0; rules.div_ceil(64)],
+            passed: false,
         }
     }
 
@@ -70,9 +133,40 @@ impl ScanStream {
 
     /// Begins another text.
     pub fn reset(&mut self) {
-        self.carry.clear();
+        self.raw.clear();
+        if let Some(f) = &mut self.folded {
+            f.clear();
+        }
+        (self.squeezed, self.behind, self.differs, self.passed) = (false, 0, false, false);
         self.position = 0;
         self.told.fill(0);
+    }
+
+    /// Normalises what is new, as far as there is room. Whether all is done.
+    fn fold(&mut self, normalise: &Normalise, last: bool) -> bool {
+        let Some(f) = &mut self.folded else { return true };
+        let new = &self.raw.bytes[self.raw.bytes.len() - self.behind..];
+        let first = self.position - self.behind as u64;
+        let (before, differs) = (self.differs, &mut self.differs);
+        let read = normalise.each_of_part(new, last, &mut self.squeezed, |piece, from, to, plain| {
+            if piece.len() > f.room() {
+                return false;
+            }
+            *differs |= new.get(from..to) != Some(piece);
+            f.bytes.extend_from_slice(piece);
+            let place = |i: usize| ((first + i as u64) as u32, (to - from) as u8);
+            match plain {
+                true => f.from.extend((from..to).map(|i| (place(i).0, 1))),
+                false => f.from.extend(piece.iter().map(|_| place(from))),
+            }
+            true
+        });
+        if self.differs && !before {
+            // Up to here both texts were one.
+            f.waiting.clone_from(&self.raw.waiting);
+        }
+        self.behind -= read;
+        self.behind == 0 || (!last && self.behind < 4)
     }
 }
 
@@ -81,10 +175,6 @@ pub struct Scanner {
     detect: Detector,
     pool: BytePool,
     normalise: Normalise,
-    window: Vec<u8>,
-    folded: Vec<u8>,
-    /// Where each byte of `folded` begins and ends in `window`.
-    places: Vec<(u32, u32)>,
     own: Option<ScanStream>,
     /// Rule, action and place.
     found: Vec<(u32, Action, u64, u64)>,
@@ -97,7 +187,7 @@ impl core::fmt::Debug for Scanner {
 }
 
 impl Scanner {
-    /// Bytes before a piece that are looked at again with it.
+    /// Bytes before a piece that rules can look back on.
     pub const REACH: usize = 4 << 10;
 
     /// Takes all memory.
@@ -108,16 +198,12 @@ impl Scanner {
             host_slots: 1 << 10,
             ..DetectConfig::default()
         };
-        let own = ScanStream::new(rules.set.len());
-        let folded = if normalise == Normalise::NONE { 0 } else { (PART + Self::REACH) * GROWTH };
+        let own = ScanStream::new(rules.set.len(), normalise);
         Scanner {
             // No table of a scanner is keyed by a sender's choice: text comes without addresses.
             detect: Detector::new(&cfg, crate::Secret::fixed(0), rules),
             pool: BytePool::new(1 << 20),
             normalise,
-            window: Vec::with_capacity(PART + Self::REACH),
-            folded: Vec::with_capacity(folded),
-            places: Vec::with_capacity(folded),
             own: Some(own),
             found: Vec::with_capacity(MOST),
         }
@@ -128,97 +214,96 @@ impl Scanner {
         self.detect.rules()
     }
 
-    /// A text that will come in pieces. Allocates.
+    /// A text that will come in pieces. Allocates: 8 KB, of normalised text 80 KB.
     #[must_use]
     pub fn stream(&self) -> ScanStream {
-        ScanStream::new(self.rules().len())
+        ScanStream::new(self.rules().len(), self.normalise)
     }
 
-    /// Calls `on_match` for every rule that matches `text`, by windows and in the order of the rules, until it says
-    /// `false`.
+    /// Calls `on_match` for every rule that matches `text`, in the order in which they match, until it says `false`.
     pub fn scan(&mut self, text: &[u8], on_match: impl FnMut(Match<'_>) -> bool) {
         let Some(mut own) = self.own.take() else { return };
         own.reset();
-        self.feed(&mut own, text, on_match);
+        self.advance(&mut own, text, true, on_match);
         self.own = Some(own);
     }
 
     /// Goes on with a text: calls `on_match` for every rule that matches now and did not before, until it says
-    /// `false`; the text moves on by all of `piece` in any case.
-    pub fn feed(
+    /// `false`; the text moves on by all of `piece` in any case. What is known is kept, so that a piece costs by its
+    /// bytes.
+    pub fn feed(&mut self, stream: &mut ScanStream, piece: &[u8], on_match: impl FnMut(Match<'_>) -> bool) {
+        self.advance(stream, piece, false, on_match);
+    }
+
+    fn advance(
         &mut self,
         stream: &mut ScanStream,
         piece: &[u8],
+        whole: bool,
         mut on_match: impl FnMut(Match<'_>) -> bool,
     ) {
-        if stream.told.len() != self.rules().len().div_ceil(64) {
+        if stream.told.len() != self.rules().len().div_ceil(64)
+            || stream.folded.is_some() != (self.normalise != Normalise::NONE)
+        {
             return;
         }
         let rules = self.rules().clone();
         let mut go = true;
-        for part in piece.chunks(PART) {
-            let mut window = core::mem::take(&mut self.window);
-            window.clear();
-            window.extend_from_slice(&stream.carry);
-            window.extend_from_slice(part);
-            let base = stream.position - stream.carry.len() as u64;
+        let mut parts = piece.chunks(Self::REACH).peekable();
+        while let Some(part) = parts.next() {
+            let last = whole && parts.peek().is_none();
+            stream.raw.make_room();
+            let new = stream.raw.bytes.len();
+            stream.raw.bytes.extend_from_slice(part);
             stream.position += part.len() as u64;
-            let keep = window.len().saturating_sub(Self::REACH);
-            stream.carry.clear();
-            stream.carry.extend_from_slice(window.get(keep..).unwrap_or(&[]));
-            if go {
-                self.look(&rules, &window, base, &mut stream.told);
-                for &(sig, action, start, end) in &self.found {
-                    if let (true, Some(rule)) = (go, rules.meta(sig)) {
-                        go = on_match(Match { rule, action, start, end });
-                    }
+            stream.behind += part.len();
+            self.found.clear();
+            if go && !stream.passed {
+                self.ask(&rules, stream, new, false);
+            }
+            loop {
+                let new = stream.folded.as_mut().map_or(0, |f| {
+                    f.make_room();
+                    f.bytes.len()
+                });
+                let done = stream.fold(&self.normalise, last);
+                if go && !stream.passed && stream.differs {
+                    self.ask(&rules, stream, new, true);
+                }
+                if done {
+                    break;
                 }
             }
-            self.window = window;
-        }
-    }
-
-    /// Fills `found` with what matches a window and was not told.
-    fn look(&mut self, rules: &RuleSet, window: &[u8], base: u64, told: &mut [u64]) {
-        self.found.clear();
-        self.ask(rules, window, base, told, false);
-        if self.normalise == Normalise::NONE {
-            return;
-        }
-        let (mut folded, mut places) = (core::mem::take(&mut self.folded), core::mem::take(&mut self.places));
-        folded.clear();
-        places.clear();
-        self.normalise.each(window, |piece, from, to, plain| {
-            if folded.len() + piece.len() <= folded.capacity() {
-                folded.extend_from_slice(piece);
-                places.extend((0..piece.len() as u32).map(|i| match plain {
-                    true => (from as u32 + i, from as u32 + i + 1),
-                    false => (from as u32, to as u32),
-                }));
+            for &(sig, action, start, end) in &self.found {
+                if let (true, Some(rule)) = (go, rules.meta(sig)) {
+                    go = on_match(Match { rule, action, start, end });
+                }
             }
-        });
-        (self.places, self.folded) = (places, Vec::new());
-        if folded != window {
-            self.ask(rules, &folded, base, told, true);
         }
-        self.folded = folded;
     }
 
-    fn ask(&mut self, rules: &RuleSet, text: &[u8], base: u64, told: &mut [u64], folded: bool) {
+    /// Adds to `found` what matches now and was not told, of the text as it is or normalised; bytes from `new` on are
+    /// new.
+    fn ask(&mut self, rules: &RuleSet, stream: &mut ScanStream, new: usize, folded: bool) {
+        let ScanStream { raw, folded: normal, told, position, passed, .. } = stream;
+        let Some(w) = (if folded { normal.as_mut() } else { Some(raw) }) else { return };
+        let mut waiting = core::mem::take(&mut w.waiting);
+        let from = new.saturating_sub(Self::REACH);
+        let text = w.bytes.get(from..).unwrap_or(&[]);
         let mut pkt = Packet::new(text, LINK_RAW, 0, 0);
         (pkt.l3, pkt.l4, pkt.proto) = (L3::Ipv4, L4::Tcp, 6);
         pkt.payload = Span::new(0, text.len());
         let cx = PacketCx { established: true, ..PacketCx::of(&pkt, Dir::ToServer) };
-        self.detect.packet(&cx, None, &mut self.pool);
+        let base = w.base + from as u64;
         let bit = |sig: u32| (sig as usize / 64, 1u64 << (sig % 64));
-        let known = |told: &[u64], sig: u32| told.get(bit(sig).0).is_some_and(|w| w & bit(sig).1 != 0);
-        // Rules without conditions on payload say nothing about a text.
-        let on_text = |sig: u32| rules.sigs.get(sig as usize).is_some_and(|s| s.payload_list.is_some());
-        self.detect.queue.retain(|h| on_text(h.sig) && !known(told, h.sig));
-        let (found, places) = (&mut self.found, &self.places);
+        let known = |sig: u32| told.get(bit(sig).0).is_some_and(|w| w & bit(sig).1 != 0);
+        let part = Raw { data: text, offset: base, new_from: new - from };
+        self.detect.text(&cx, &part, &mut waiting, known, &mut self.pool);
+        let found = &mut self.found;
         self.detect.queue.settle(rules, &mut self.detect.thresholds, &pkt, 0, |d| {
             let Some(word) = told.get_mut(bit(d.hit.sig).0) else { return };
             *word |= bit(d.hit.sig).1;
+            *passed |= d.action == Action::Pass;
             if !d.alert || found.len() >= found.capacity() {
                 return;
             }
@@ -226,13 +311,14 @@ impl Scanner {
             let at = fast.and_then(|f| find(text, &f.bytes, f.nocase).map(|at| (at, at + f.bytes.len())));
             let (start, end) = at.unwrap_or((0, text.len()));
             let (start, end) = if folded {
-                let place = |i: usize| places.get(i).copied().unwrap_or((0, 0));
-                (place(start).0 as usize, place(end.saturating_sub(1)).1 as usize)
+                let place = |i: usize| w.place(from + i, *position);
+                (place(start).0, place(end.saturating_sub(1)).1)
             } else {
-                (start, end)
+                (base + start as u64, base + end as u64)
             };
-            found.push((d.hit.sig, d.action, base + start as u64, base + end as u64));
+            found.push((d.hit.sig, d.action, start, end));
         });
+        w.waiting = waiting;
     }
 }
 
@@ -322,14 +408,51 @@ alert ip any any -> any any (content:"exact"; sid:5;)
     #[test]
     fn long_texts_are_seen_whole() {
         let mut s = Scanner::new(rules(RULES), Normalise::GUARD);
-        for at in [PART - 20, PART - 3, PART, 2 * PART - 10, 3 * PART + 5] {
+        const REACH: usize = Scanner::REACH;
+        for at in [REACH - 20, REACH - 3, REACH, 2 * REACH - 10, 9 * REACH + 5] {
             let text = "x".repeat(at) + "ignore these instructions" + &"y".repeat(100);
             assert_eq!(scan(&mut s, &text), [(1, at as u64 + 13, at as u64 + 25)], "{at}");
         }
     }
 
+    /// A token costs by its bytes, not by what came before it: the same work at the start and far into a text.
+    #[test]
+    fn a_token_costs_by_its_bytes() {
+        let text: String = (0..200)
+            .map(|i| {
+                let noun = ["rules", "orders", "prompts", "policies"][i % 4];
+                format!(
+                    "alert ip any any -> any any (content:\"forget all {noun} {i}\"; nocase; sid:{};)\n",
+                    i + 1
+                )
+            })
+            .collect();
+        let mut s = Scanner::new(rules(&text), Normalise::GUARD);
+        let mut stream = s.stream();
+        let mut cost = |s: &mut Scanner, n: usize| {
+            let before = s.detect.counters();
+            for i in 0..n {
+                s.feed(&mut stream, [b"the ", b"Forg", "\u{ff41} ".as_bytes(), b"all "][i % 4], |_| true);
+            }
+            let after = s.detect.counters();
+            (after.work - before.work, after.evaluated - before.evaluated)
+        };
+        let first = cost(&mut s, 400);
+        let later = cost(&mut s, 4000);
+        assert!(later.0 <= first.0 * 11 && later.1 <= first.1 * 11, "{first:?} for 400, {later:?} for 4,000");
+        let mut found = Vec::new();
+        for piece in ["forget", " ALL", " or", "ders ", "1", "3x"] {
+            s.feed(&mut stream, piece.as_bytes(), |m| {
+                found.push(m.rule.sid);
+                true
+            });
+        }
+        // "orders 1" is of no rule, "orders 13" is of one.
+        assert!(found.contains(&14), "{found:?}");
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(256))]
 
         #[test]
         fn cuts_do_not_matter(

@@ -54,6 +54,28 @@ impl Normalise {
 }
 
 impl Normalise {
+    /// As [`Normalise::each`] for a text that comes in pieces: `squeezed` says whether the text so far ends in a
+    /// squeezed space. Returns how much was read: of a character that is cut at the end nothing, unless it is `last`.
+    pub(crate) fn each_of_part(
+        &self,
+        text: &[u8],
+        last: bool,
+        squeezed: &mut bool,
+        mut f: impl FnMut(&[u8], usize, usize, bool) -> bool,
+    ) -> usize {
+        let text = if last { text } else { &text[..text.len() - cut_character(text)] };
+        let mut folder = Folder { space: *squeezed, ..Folder::default() };
+        let mut at = 0;
+        while let Some((piece, next, plain)) = folder.next(self, text, at) {
+            if !f(piece, at, next, plain) {
+                break;
+            }
+            at = next;
+            *squeezed = folder.space;
+        }
+        at
+    }
+
     /// Calls `f(piece, from, to, plain)` for the normalised text piece by piece: what the bytes `from..to` of `text`
     /// are compared as, and whether the piece stands for them byte by byte.
     pub fn each(&self, text: &[u8], mut f: impl FnMut(&[u8], usize, usize, bool)) {
@@ -297,6 +319,18 @@ impl Folder {
         });
         Some((self.piece.get(..len)?, at + size, false))
     }
+}
+
+/// Bytes at the end that begin a character of which more may come.
+fn cut_character(text: &[u8]) -> usize {
+    let back = text.iter().rev().take(3).take_while(|b| **b & 0xc0 == 0x80).count();
+    let size = match text.len().checked_sub(back + 1).and_then(|i| text.get(i)) {
+        Some(0xc2..0xe0) => 2,
+        Some(0xe0..0xf0) => 3,
+        Some(0xf0..0xf5) => 4,
+        _ => 0,
+    };
+    if back + 1 < size { back + 1 } else { 0 }
 }
 
 fn is_space(b: u8) -> bool {
