@@ -8,6 +8,7 @@
 #   make robustness               every capture, several batch sizes, checked arithmetic (needs ../shared)
 #   make bench                    speed against Suricata (needs ../shared and suricata)
 #   make bench-sig                the matcher against Hyperscan, aho-corasick and daachorse (BENCH_SIG=options)
+#   make bench-many               many indicators (addresses, URLs) against Hyperscan
 #   make regex-differential       ends of regex matches against Hyperscan's
 #   make test-live                live traffic on a loopback of its own: full disks, rights, moved logs (root)
 #   make test-arm                 for aarch64, emulated: the tests of core, the whole workspace, captures by DPDK
@@ -114,6 +115,11 @@ hyperscan:
 
 bench-sig: hyperscan
 	$(SIG) -q --bin bench -- --shared $(SHARED) $(BENCH_SIG)
+
+# Addresses and URLs by the thousands, against Hyperscan.
+.PHONY: bench-many
+bench-many: hyperscan
+	$(SIG) -q --bin many
 
 regex-differential: hyperscan
 	$(SIG) -q --bin regex_differential -- --shared $(SHARED) $(REGEX_DIFFERENTIAL)

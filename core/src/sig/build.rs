@@ -168,6 +168,9 @@ impl Census {
     }
 }
 
+/// From so many patterns on windows of four bytes are too few to tell them apart.
+const MANY: usize = 20_000;
+
 /// Windows that a filter of buckets tells apart well.
 fn few(level: Level) -> usize {
     if level == Level::Avx512 { 128 } else { 48 }
@@ -184,6 +187,15 @@ fn sampling(c: &Census, level: Level) -> Sampling {
     let short = c.rest(one);
     if c.all() == short {
         return Sampling::NONE;
+    }
+    // Of many patterns those of digits and dots (addresses), or with a common head, share windows of four bytes: longer
+    // ones, however dense they must be looked for.
+    if c.all() >= MANY {
+        let most = few.max(c.all() / 256);
+        let way = [4, 2].map(|every| Sampling::new(every, 8)).into_iter().find(|how| c.rest(*how) <= most);
+        if let Some(how) = way {
+            return how;
+        }
     }
     // Each with the most patterns it may leave to the buckets.
     let ways = match level {

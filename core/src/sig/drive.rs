@@ -111,6 +111,8 @@ impl Database<'_> {
             if n > 0 {
                 let n = list::items(f.level, &lists.found, n, &mut lists.items);
                 work.candidates += n as u64;
+                let base = skip + 64 * first;
+                let n = self.verify.sift(text, base, lists.items.get_mut(..n).unwrap_or_default());
                 let items = lists.items.get(..n).unwrap_or_default();
                 b.alive = self.verify.narrow(text, skip + 64 * first, items, &mut lists.alive, b.alive);
             }

@@ -186,6 +186,41 @@ pub(super) struct Verifier<'a> {
     more: usize,
     /// Whether there are tables among the references.
     jumps: bool,
+    /// Of many windows: a bit for each by its hash, asked before the slots, because neither the bitmap of the filter nor
+    /// the first-level caches can hold what tells them apart.
+    sieve: Sieve,
+}
+
+/// A bitmap over the top bits of hashes; empty when it is not asked.
+#[derive(Debug, Default)]
+struct Sieve {
+    bits: Vec<u64>,
+    shift: u32,
+}
+
+impl Sieve {
+    /// Windows from which on there is one: those that fill an eighth of the largest bitmap of a filter.
+    const MANY: usize = 1 << 16;
+
+    fn new(windows: &[Window], keys: usize) -> Sieve {
+        if keys < Self::MANY {
+            return Sieve::default();
+        }
+        // One in 16 to 32 passes in vain, at most 8 MiB.
+        let log = (keys * 16).next_power_of_two().trailing_zeros().min(26);
+        let mut s = Sieve { bits: vec![0; 1 << (log - 6)], shift: 32 - log };
+        for w in windows {
+            let h = hash(w.full_key()) >> s.shift;
+            s.bits[(h >> 6) as usize] |= 1 << (h & 63);
+        }
+        s
+    }
+
+    #[inline(always)]
+    fn has(&self, h: u32) -> bool {
+        let h = h >> self.shift;
+        self.bits.get((h >> 6) as usize).is_some_and(|w| w >> (h & 63) & 1 == 1)
+    }
 }
 
 /// The lists of references of a database that is built.
@@ -368,6 +403,7 @@ impl Verifier<'_> {
         let keys = 1 + windows.windows(2).filter(|w| w[0].full_key() != w[1].full_key()).count();
         let bits = (keys + keys / 2).next_power_of_two().trailing_zeros().max(1);
         let shift = 32 - bits;
+        let sieve = Sieve::new(&windows, keys);
         windows.sort_by_key(|w| (hash(w.full_key()) >> shift, w.full_key(), w.tail, w.pat));
         let mut slots = vec![0u64; 1 << bits];
         let mut lists = Lists { entries: &entries, arena: &arena, refs: Vec::new(), jumps: false };
@@ -415,6 +451,7 @@ impl Verifier<'_> {
             keys: keys as u32,
             more,
             jumps,
+            sieve,
         }
     }
 
@@ -428,6 +465,7 @@ impl Verifier<'_> {
             + core::mem::size_of_val(&*self.refs)
             + core::mem::size_of_val(&*self.entries)
             + self.arena.len()
+            + core::mem::size_of_val(&*self.sieve.bits)
     }
 
     /// The slot of the candidate `item` whose last four bytes are `word`, its position in the place of the tag, and
@@ -466,6 +504,33 @@ impl Verifier<'_> {
     ) -> usize {
         let narrow = if self.more == 0 { probe::narrow::<false> } else { probe::narrow::<true> };
         narrow(&self.slots, self.shift, self.more, text.bytes, base, items, out, n)
+    }
+
+    /// Keeps of `items` those that may be windows, where there are so many windows that asking pays; returns how many.
+    /// The arguments are those of [`Verifier::narrow`].
+    #[inline(always)]
+    pub(super) fn sift(&self, text: Text<'_>, base: usize, items: &mut [u32]) -> usize {
+        if self.sieve.bits.is_empty() { items.len() } else { self.sifted(text, base, items) }
+    }
+
+    #[inline(never)]
+    fn sifted(&self, text: Text<'_>, base: usize, items: &mut [u32]) -> usize {
+        let mut n = 0;
+        for i in 0..items.len() {
+            let item = items[i];
+            let end = base + (item & POSITION) as usize;
+            // What is not in the text is left to `narrow`.
+            let mut kept = true;
+            if let Some(word) = end.checked_sub(4).and_then(|at| load4(text.bytes, at)) {
+                let far = (end - 4 + self.more).min(text.bytes.len().saturating_sub(4));
+                let last = load4(text.bytes, far).unwrap_or_default();
+                let wide = if self.more == 0 { 0 } else { mixed(last) & strided(item) };
+                kept = self.sieve.has(hash(key_of(word, item) ^ wide));
+            }
+            items[n] = item;
+            n += usize::from(kept);
+        }
+        n
     }
 
     /// Survivors that are led to a table are led on to the list in it, or go; returns how many of the first `n` of
