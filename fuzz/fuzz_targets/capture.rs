@@ -2,8 +2,8 @@
 //! panic, and all memory of flows is given back.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
-use tidegate_core::engine::{Config, MemoryPlan};
 use tidegate_core::engine::Frame;
+use tidegate_core::engine::{Config, MemoryPlan};
 use tidegate_core::event::{NoSink, Verdict};
 use tidegate_dataplane::capture::Capture;
 use tidegate_dataplane::config::engine::Mode;
