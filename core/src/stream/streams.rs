@@ -599,10 +599,11 @@ fn add(
     let (at, payload) = match side.offset(seq) {
         Some(at) => (at, payload),
         None => {
-            // Starts before the stream does: what reaches into it counts.
-            let skip = side.seq_base.wrapping_sub(seq) as usize;
-            match payload.get(skip..) {
-                Some(rest) if !rest.is_empty() && side.seq_off == 0 => (0, rest),
+            // Starts before the stream does. A sender has nothing to say there, so whoever sends it wants its tail to be
+            // taken for data; only the byte of the SYN may be sent again, as long as there is nothing behind it.
+            let syn_only = seq == side.isn && side.seq_off == 0 && side.data.right() == 0;
+            match payload.get(1..) {
+                Some(rest) if !rest.is_empty() && syn_only => (0, rest),
                 _ => return Err(Refused::Before),
             }
         }

@@ -1,0 +1,49 @@
+//! Segments that a careful sender never sends, made to hide a request: what the server reads must be seen.
+
+mod common;
+
+use common::wire::{ACK, PSH, Wire};
+use common::{config, engine, frames, rules, run, settings};
+use tidegate_core::event::{Event, EventSink};
+
+#[derive(Default)]
+struct Sids(Vec<u32>);
+
+impl EventSink for Sids {
+    fn event(&mut self, event: Event<'_>) {
+        if let Event::Alert(a) = event {
+            self.0.push(a.rule.sid);
+        }
+    }
+}
+
+const REQUEST: &[u8] = b"GET /evil/attack.php HTTP/1.1\r\nHost: h\r\n\r\n";
+
+/// Alerts on a request before whose bytes, after the first `sent` of them, a segment of `junk` bytes comes that begins
+/// `back` bytes before the next one.
+fn with_junk(sent: usize, back: u32, junk: usize) -> Vec<u32> {
+    let r = rules(
+        "alert http any any -> any any (flow:established,to_server; http.uri; content:\"/evil/attack.php\"; sid:1;)",
+        &settings(),
+    );
+    let mut w = Wire::new();
+    let mut t = w.tcp((1, 40_000), (2, 80));
+    if sent > 0 {
+        t.send(0, &REQUEST[..sent]);
+    }
+    t.segment_at(0, 0u32.wrapping_sub(back), ACK | PSH, &vec![b'Z'; junk]);
+    t.send(0, &REQUEST[sent..]);
+    t.send(1, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    t.close();
+    let mut sids = Sids::default();
+    run(&mut engine(config(16 << 20), &r), &frames(&w.frames), 32, &mut sids);
+    sids.0
+}
+
+/// The tail of a segment that begins before the stream is nobody's data. Suricata 7 and 8 see the request too.
+#[test]
+fn segments_from_before_the_start_hide_nothing() {
+    for (sent, back, junk) in [(0, 31, 50), (0, 501, 520), (10, 11, 30), (10, 40, 60), (10, 2000, 2030)] {
+        assert_eq!(with_junk(sent, back, junk), [1], "{sent} bytes sent, {back} back, {junk} of junk");
+    }
+}
