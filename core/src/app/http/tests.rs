@@ -384,6 +384,17 @@ fn stream(request: bool) -> impl Strategy<Value = Vec<u8>> {
     .prop_map(|v| v.concat())
 }
 
+#[test]
+fn what_follows_a_hole_in_front_of_a_response_is_its_body() {
+    let mut b = Flow::new(cfg());
+    b.give(Dir::ToServer, b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n", 0, false);
+    b.give(Dir::ToClient, b"\r\n\r\nbody-attack-marker", 300, false);
+    b.give(Dir::ToClient, b"", 0, true);
+    let seen = b.dump();
+    assert!(seen.contains("body-attack-marker"), "{seen}");
+    b.close();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
     #[test]
