@@ -9,6 +9,47 @@ use tidegate_core::event::{Event, EventSink};
 #[derive(Default)]
 struct Sids(Vec<u32>);
 
+/// Counts records of files.
+#[derive(Default)]
+struct Files(u64);
+
+impl EventSink for Files {
+    fn event(&mut self, event: Event<'_>) {
+        self.0 += u64::from(matches!(event, Event::File(_)));
+    }
+}
+
+/// A mail of thousands of attachments has as many records as its transaction may have files, each of them once.
+#[test]
+fn a_mail_of_attachments_is_bounded() {
+    let mut mail = b"From: a@b\r\nContent-Type: multipart/mixed; boundary=\"x\"\r\n\r\n".to_vec();
+    for i in 0..3000 {
+        mail.extend(format!("--x\r\nContent-Disposition: attachment; filename=\"{i}\"\r\n\r\nz\r\n").bytes());
+    }
+    mail.extend(b"--x--\r\n.\r\n");
+    let mut w = Wire::new();
+    w.talk(
+        (1, 40_000),
+        (2, 25),
+        &[
+            (1, b"220 hello\r\n"),
+            (0, b"EHLO a\r\n"),
+            (1, b"250 ok\r\n"),
+            (0, b"MAIL FROM:<a@b>\r\n"),
+            (1, b"250 ok\r\n"),
+            (0, b"RCPT TO:<c@d>\r\n"),
+            (1, b"250 ok\r\n"),
+            (0, b"DATA\r\n"),
+            (1, b"354 go\r\n"),
+            (0, &mail),
+            (1, b"250 ok\r\n"),
+        ],
+    );
+    let mut files = Files::default();
+    run(&mut engine(config(64 << 20), &rules("", &settings())), &frames(&w.frames), 32, &mut files);
+    assert!(files.0 > 100 && files.0 <= 512, "{} records of files", files.0);
+}
+
 impl EventSink for Sids {
     fn event(&mut self, event: Event<'_>) {
         if let Event::Alert(a) = event {

@@ -57,9 +57,10 @@ impl Entries {
         self.all(pool, tag).nth(n as usize)
     }
 
-    /// Writes the values with that tag as the array `key`; nothing if there are none.
+    /// Writes the first 64 values with that tag as the array `key`; nothing if there are none. Every record of a
+    /// transaction repeats them.
     pub fn log(&self, pool: &BytePool, tag: u8, key: &str, out: &mut dyn Fields) {
-        let mut values = self.all(pool, tag).peekable();
+        let mut values = self.all(pool, tag).take(64).peekable();
         if values.peek().is_none() {
             return;
         }

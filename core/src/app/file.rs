@@ -17,6 +17,10 @@ pub const NO_FILE: u32 = u32::MAX;
 /// Longest file name kept, bytes (as Suricata's limit of a file name).
 pub const MAX_NAME: usize = 4096;
 
+/// Most files of a transaction in one direction: a mail of 1 MB can name thousands of empty attachments. Further ones
+/// are counted as refused.
+pub const CHAIN_MAX: u32 = 512;
+
 /// Where a file stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum FileState {
@@ -57,6 +61,9 @@ pub struct File {
     gaps: bool,
     dir: Dir,
     next: u32,
+    /// Of the first of a chain: the last one, and how many come behind it.
+    tail: u32,
+    followers: u32,
     hashes: u32,
     tx_id: u64,
     /// `Content-Range`: first and last byte of the whole that this file is (EVE `start`, `end`).
@@ -83,6 +90,8 @@ impl Default for File {
             gaps: false,
             dir: Dir::ToServer,
             next: NO_FILE,
+            tail: NO_FILE,
+            followers: 0,
             hashes: NO_FILE,
             tx_id: 0,
             range: None,
@@ -157,7 +166,15 @@ impl Files {
 
     /// Opens a file and appends it to the chain that starts at `*head`. `None` when no slot is left (counted).
     pub fn open(&mut self, pool: &mut BytePool, head: &mut u32, new: NewFile<'_>) -> Option<u32> {
-        let Some(id) = self.slab.alloc() else {
+        let (tail, before) = match *head {
+            NO_FILE => (NO_FILE, 0),
+            first => {
+                let f = self.slab.get(first);
+                (f.tail, f.followers + 1)
+            }
+        };
+        let made = if before < CHAIN_MAX { self.slab.alloc() } else { None };
+        let Some(id) = made else {
             self.refused += 1;
             return None;
         };
@@ -173,14 +190,13 @@ impl Files {
         if f.name.extend(pool, name).is_err() {
             f.state = FileState::Error;
         }
-        if *head == NO_FILE {
+        f.tail = id;
+        if tail == NO_FILE {
             *head = id;
         } else {
-            let mut at = *head;
-            while self.slab.get(at).next != NO_FILE {
-                at = self.slab.get(at).next;
-            }
-            self.slab.get_mut(at).next = id;
+            self.slab.get_mut(tail).next = id;
+            let first = self.slab.get_mut(*head);
+            (first.tail, first.followers) = (id, before);
         }
         Some(id)
     }

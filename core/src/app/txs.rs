@@ -79,6 +79,8 @@ pub struct TxCommon {
     /// Files that belong to it: head of a chain in [`Files`](super::file::Files) per direction;
     /// [`NO_FILE`](super::file::NO_FILE) for none.
     pub files: [u32; 2],
+    /// Owned by the engine: the last file per direction up to which all records were written.
+    pub files_told: [u32; 2],
     /// Packet time when it was created, ns.
     pub created: u64,
     progress: [u8; 2],
@@ -96,6 +98,7 @@ impl Default for TxCommon {
             detect: [TxDetect::default(); 2],
             logged: 0,
             files: [NIL; 2],
+            files_told: [NIL; 2],
             created: 0,
             progress: [0; 2],
             dirty: [true; 2],

@@ -4,6 +4,7 @@
 use super::packet::{PASS_SEEN, PacketFacts, TX_DUE, TX_FED};
 use super::{Engine, FlowState};
 use crate::Dir;
+use crate::app::file::NO_FILE;
 use crate::app::{AppLayer, AppProto, Queue, TxDetect, TxIdx, TxRef};
 use crate::detect::{Detector, FlowCx, PacketCx, TxAt};
 use crate::event::{AnomalyKind, Event, EventSink, FileRecord, TxRecord};
@@ -228,8 +229,11 @@ impl Engine {
         let app = self.state[ix.0 as usize].app;
         for d in Dir::BOTH {
             let Some((parser, _)) = self.app.parser(&app) else { return };
-            let mut id = parser.common(tx).files[d.ix()];
-            while id != crate::app::file::NO_FILE {
+            let c = parser.common(tx);
+            let (head, told) = (c.files[d.ix()], c.files_told[d.ix()]);
+            let mut id = if told == NO_FILE { head } else { self.app.files().view(told).next() };
+            let (mut first, mut behind) = (true, told);
+            while id != NO_FILE {
                 let f = self.app.files().view(id);
                 let next = f.next();
                 if !f.ended() && last {
@@ -238,22 +242,33 @@ impl Engine {
                 let f = self.app.files().view(id);
                 if f.ended() && !f.file().logged {
                     self.app.files_mut().get_mut(id).logged = true;
-                    let view = self.tx_view(ix, tx);
-                    let file = self.app.files().view(id);
-                    let flow = self.view(ix);
-                    flow.with(|flow| {
-                        sink.event(Event::File(&FileRecord {
-                            packet: pkt,
-                            flow,
-                            tx: view,
-                            file,
-                            pool: &self.app_pool,
-                            dir: d,
-                        }));
-                    });
+                    self.tell_file((ix, tx), (pkt, d), id, sink);
+                }
+                // Of a long chain only what is new is looked at again.
+                first &= self.app.files().view(id).file().logged;
+                if first {
+                    behind = id;
                 }
                 id = next;
             }
+            if behind != told
+                && let Some((parser, _)) = self.app.parser_mut(&app)
+            {
+                parser.common_mut(tx).files_told[d.ix()] = behind;
+            }
         }
+    }
+
+    fn tell_file(
+        &self,
+        (ix, tx): (FlowIx, TxIdx),
+        (packet, dir): (&Packet<'_>, Dir),
+        id: u32,
+        sink: &mut dyn EventSink,
+    ) {
+        let (tx, file) = (self.tx_view(ix, tx), self.app.files().view(id));
+        self.view(ix).with(|flow| {
+            sink.event(Event::File(&FileRecord { packet, flow, tx, file, pool: &self.app_pool, dir }));
+        });
     }
 }
