@@ -254,7 +254,8 @@ impl Regex {
     }
 
     fn simulate(&self, hay: &[u8], from: usize, at: usize, cache: &mut Cache, caps: &mut [usize]) -> Outcome {
-        let Some((start, end)) = pike::search(&self.prog, &self.start, hay, from, at, &mut cache.pike) else {
+        let Some((start, end)) = pike::search(&self.prog, &self.start, hay, (from, at), &mut cache.pike)
+        else {
             return Outcome::NoMatch;
         };
         if caps.len() > 2 && self.groups > 0 {

@@ -6,7 +6,7 @@
 use super::accel::Start;
 use super::ast::{Greed, INF};
 use super::backtrack::holds;
-use super::prog::{Inst, NONE, Prog};
+use super::prog::{Inst, NONE, Prog, Rep};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -23,6 +23,9 @@ pub struct Memory {
     now: Threads,
     next: Threads,
     todo: Vec<(u32, u32, u32)>,
+    /// Per repeat, where only existence is asked: stamp of the position, least count of a thread that may leave, and
+    /// that thread's place in the list.
+    least: Vec<(u32, u32, u32)>,
     stamp: u32,
     /// Threads moved over a byte since it was made.
     pub moved: u64,
@@ -32,7 +35,14 @@ impl Memory {
     /// For programs of up to `states` states.
     pub fn new(states: usize) -> Self {
         let t = || Threads { dense: Vec::with_capacity(states), seen: vec![0; states] };
-        Memory { now: t(), next: t(), todo: Vec::with_capacity(2 * states + 2), stamp: 0, moved: 0 }
+        Memory {
+            now: t(),
+            next: t(),
+            todo: Vec::with_capacity(2 * states + 2),
+            least: vec![(0, 0, 0); states],
+            stamp: 0,
+            moved: 0,
+        }
     }
 
     pub fn states(&self) -> usize {
@@ -44,6 +54,7 @@ impl Memory {
         if self.stamp == 0 {
             self.now.seen.fill(0);
             self.next.seen.fill(0);
+            self.least.fill((0, 0, 0));
             self.stamp = 1;
         }
         self.stamp
@@ -54,36 +65,70 @@ struct Search<'a> {
     prog: &'a Prog,
     hay: &'a [u8],
     from: usize,
+    /// Only whether there is a match is asked, not where it begins.
+    exists: bool,
+}
+
+/// Lists that are written while states are entered.
+struct Lists<'a> {
+    list: &'a mut Threads,
+    todo: &'a mut Vec<(u32, u32, u32)>,
+    least: &'a mut [(u32, u32, u32)],
+    stamp: u32,
+}
+
+impl Lists<'_> {
+    /// Lists a thread in a repeat that goes on taking bytes.
+    ///
+    /// Of threads in a bounded repeat that all may leave it the one with the least count can do whatever the others
+    /// can, and longer: where only existence is asked it stands for all, or `a{1,1000}` would have a thousand threads
+    /// at every byte. Not so in a possessive repeat, which may leave only when it cannot
+    /// go on, unless what follows begins otherwise.
+    fn repeat(&mut self, exists: bool, rep: &Rep, thread: (u32, u32, u32)) {
+        let (pc, count, _) = thread;
+        let one_for_all = rep.apart || rep.greed != Greed::Possessive;
+        if exists && rep.max != INF && one_for_all && count >= rep.min {
+            if let Some(least) = self.least.get_mut(pc as usize) {
+                if least.0 == self.stamp {
+                    if count < least.1 {
+                        least.1 = count;
+                        if let Some(t) = self.list.dense.get_mut(least.2 as usize) {
+                            *t = thread;
+                        }
+                    }
+                    return;
+                }
+                *least = (self.stamp, count, self.list.dense.len() as u32);
+            }
+        }
+        self.list.dense.push(thread);
+    }
 }
 
 impl Search<'_> {
     /// Enters `(pc, count)` at `pos` and whatever is reached from it without taking a byte. Threads are
     /// `(pc, count, start)`.
-    fn enter(
-        &self,
-        list: &mut Threads,
-        todo: &mut Vec<(u32, u32, u32)>,
-        stamp: u32,
-        thread: (u32, u32, u32),
-        pos: usize,
-    ) {
+    fn enter(&self, l: &mut Lists<'_>, thread: (u32, u32, u32), pos: usize) {
         let p = self.prog;
-        todo.clear();
-        todo.push(thread);
-        while let Some((pc, count, start)) = todo.pop() {
+        l.todo.clear();
+        l.todo.push(thread);
+        while let Some((pc, count, start)) = l.todo.pop() {
             if pc & TAKE != 0 {
-                list.dense.push((pc & !TAKE, count, start));
+                let pc = pc & !TAKE;
+                if let Inst::Rep(r) = p.insts[pc as usize] {
+                    l.repeat(self.exists, &p.reps[r as usize], (pc, count, start));
+                }
                 continue;
             }
             let inst = p.insts[pc as usize];
             let state = (p.states[pc as usize] + count) as usize;
-            if list.seen[state] == stamp {
+            if l.list.seen[state] == l.stamp {
                 continue;
             }
-            list.seen[state] = stamp;
+            l.list.seen[state] = l.stamp;
             let here = |set: u32| self.hay.get(pos).is_some_and(|&b| p.sets[set as usize].has(b));
             match inst {
-                Inst::Lit { .. } | Inst::Set(_) | Inst::Match => list.dense.push((pc, count, start)),
+                Inst::Lit { .. } | Inst::Set(_) | Inst::Match => l.list.dense.push((pc, count, start)),
                 Inst::Rep(r) => {
                     let rep = p.reps[r as usize];
                     let more = (rep.max == INF || count < rep.max) && here(rep.set);
@@ -93,31 +138,31 @@ impl Search<'_> {
                     match (more, done) {
                         (true, true) if rep.greed == Greed::Lazy => {
                             // Leaving is preferred, so it is expanded before the taking thread is listed.
-                            todo.push((pc | TAKE, count, start));
-                            todo.push((pc + 1, 0, start));
+                            l.todo.push((pc | TAKE, count, start));
+                            l.todo.push((pc + 1, 0, start));
                         }
                         (true, _) => {
-                            list.dense.push((pc, count, start));
+                            l.repeat(self.exists, &rep, (pc, count, start));
                             if done {
-                                todo.push((pc + 1, 0, start));
+                                l.todo.push((pc + 1, 0, start));
                             }
                         }
-                        (false, true) => todo.push((pc + 1, 0, start)),
+                        (false, true) => l.todo.push((pc + 1, 0, start)),
                         (false, false) => {}
                     }
                 }
                 Inst::Split { first, second, set } => {
-                    todo.push((second, 0, start));
+                    l.todo.push((second, 0, start));
                     if set == NONE || here(set) {
-                        todo.push((first, 0, start));
+                        l.todo.push((first, 0, start));
                     }
                 }
-                Inst::Jmp(t) => todo.push((t, 0, start)),
-                Inst::Save(_) | Inst::Mark(_) | Inst::Progress { .. } => todo.push((pc + 1, 0, start)),
-                Inst::Keep => todo.push((pc + 1, 0, pos as u32)),
+                Inst::Jmp(t) => l.todo.push((t, 0, start)),
+                Inst::Save(_) | Inst::Mark(_) | Inst::Progress { .. } => l.todo.push((pc + 1, 0, start)),
+                Inst::Keep => l.todo.push((pc + 1, 0, pos as u32)),
                 Inst::Assert(a) => {
                     if holds(a, self.hay, self.from, pos) {
-                        todo.push((pc + 1, 0, start));
+                        l.todo.push((pc + 1, 0, start));
                     }
                 }
                 // Not in a regular program.
@@ -140,11 +185,28 @@ pub fn search(
     prog: &Prog,
     start: &Start,
     hay: &[u8],
-    from: usize,
-    at: usize,
+    (from, at): (usize, usize),
     mem: &mut Memory,
 ) -> Option<(usize, usize)> {
-    let s = Search { prog, hay, from };
+    // What has no match, as inputs made to cost time do, is told cheaply.
+    if prog.reps.iter().any(|r| r.max != INF && r.max - r.min > FEW) {
+        run(prog, start, hay, (from, at, true), mem)?;
+    }
+    run(prog, start, hay, (from, at, false), mem)
+}
+
+/// Counts that a bounded repeat may leave at from which on existence is asked first; tests ask it always.
+const FEW: u32 = if cfg!(test) { 0 } else { 16 };
+
+/// The simulation; with `exists` it ends at the first match, wherever that begins.
+fn run(
+    prog: &Prog,
+    start: &Start,
+    hay: &[u8],
+    (from, at, exists): (usize, usize, bool),
+    mem: &mut Memory,
+) -> Option<(usize, usize)> {
+    let s = Search { prog, hay, from, exists };
     let mut found = None;
     mem.now.dense.clear();
     let mut pos = at;
@@ -168,7 +230,8 @@ pub fn search(
                 _ => true,
             };
             if seed {
-                s.enter(&mut mem.now, &mut mem.todo, stamp, (0, 0, pos as u32), pos);
+                let Memory { now, todo, least, .. } = mem;
+                s.enter(&mut Lists { list: now, todo, least, stamp }, (0, 0, pos as u32), pos);
             }
         } else if mem.now.dense.is_empty() {
             return found;
@@ -182,6 +245,9 @@ pub fn search(
             let to = match prog.insts[pc as usize] {
                 Inst::Match => {
                     found = Some((begun as usize, pos));
+                    if exists {
+                        return found;
+                    }
                     break;
                 }
                 Inst::Lit { at, len, fold } => {
@@ -209,7 +275,8 @@ pub fn search(
                 }
                 _ => continue,
             };
-            s.enter(&mut mem.next, &mut mem.todo, next_stamp, to, pos + 1);
+            let Memory { next, todo, least, .. } = mem;
+            s.enter(&mut Lists { list: next, todo, least, stamp: next_stamp }, to, pos + 1);
         }
         core::mem::swap(&mut mem.now, &mut mem.next);
         stamp = next_stamp;

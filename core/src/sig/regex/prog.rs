@@ -72,6 +72,8 @@ pub struct Rep {
     pub greed: Greed,
     /// The bytes at which what follows can match, when it must take one.
     pub next: u32,
+    /// What follows cannot begin with a byte of the set: that is why it is possessive.
+    pub apart: bool,
 }
 
 #[derive(Debug, Default)]
@@ -297,7 +299,7 @@ impl Compiler {
         }
         if let Some(s) = node.single() {
             let set = self.set(&s);
-            self.p.reps.push(Rep { set, min, max, greed, next: NONE });
+            self.p.reps.push(Rep { set, min, max, greed, next: NONE, apart: false });
             let r = self.p.reps.len() as u32 - 1;
             self.push(Inst::Rep(r))?;
             return Ok(());
@@ -453,6 +455,7 @@ fn possessify(p: &mut Prog) {
         rep.next = at as u32;
         if rep.greed == Greed::Greedy && set.disjoint(&next) {
             rep.greed = Greed::Possessive;
+            rep.apart = true;
         }
     }
 }

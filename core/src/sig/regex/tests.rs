@@ -369,6 +369,22 @@ fn pattern() -> impl Strategy<Value = String> {
     })
 }
 
+/// A counted repeat costs a few steps a byte where there is no match, not one for each count.
+#[test]
+fn counted_repeats_cost_by_bytes() {
+    let hay = vec![b'a'; 20_000];
+    for p in ["a{1,1000}[^a]", "(x|a{1,1000}?)[^a]$", "a{2,900}b{0,500}[^ab]"] {
+        let re = Regex::compile(p.as_bytes(), Flags::default()).unwrap();
+        let mut cache = Cache::default();
+        assert_eq!(re.find_at(&hay, 0, &mut cache, &mut []), Outcome::NoMatch, "{p}");
+        assert!(cache.pike.moved < 16 * hay.len() as u64, "{p}: {} steps", cache.pike.moved);
+        // The match itself is that of the exact way.
+        let at = [&hay[..1500], b"c"].concat();
+        let Outcome::Match(_, end) = re.find_at(&at, 0, &mut cache, &mut []) else { panic!("{p}: no match") };
+        assert_eq!(end, 1501, "{p}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
 
@@ -396,7 +412,7 @@ proptest! {
             }
         };
         prop_assert_eq!(got, want);
-        let simulated = pike::search(&re.prog, &re.start, hay, 0, 0, &mut cache.pike);
+        let simulated = pike::search(&re.prog, &re.start, hay, (0, 0), &mut cache.pike);
         prop_assert_eq!(simulated.map(|m| m.0), want);
         if let Some((s, e)) = simulated {
             prop_assert!(ends(&tree.node, hay, s).contains(&e));
@@ -442,7 +458,7 @@ proptest! {
             Outcome::Match(s, e) => Some((s, e)),
             _ => None,
         };
-        prop_assert_eq!(pike::search(&re.prog, &re.start, hay.as_bytes(), 0, 0, &mut cache.pike), a);
+        prop_assert_eq!(pike::search(&re.prog, &re.start, hay.as_bytes(), (0, 0), &mut cache.pike), a);
     }
 
     /// Any bytes as a pattern compile or are refused, and what compiles runs.
