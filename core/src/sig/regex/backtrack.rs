@@ -128,7 +128,7 @@ pub fn match_at(
                 ok
             }
             Inst::Rep(r) => {
-                let Rep { set, min, max, greed, next } = prog.reps[r as usize];
+                let Rep { set, min, max, greed, next, apart: _ } = prog.reps[r as usize];
                 let set = &prog.sets[set as usize];
                 let first = if greed == Greed::Lazy { min } else { max };
                 let n = run(set, hay, pos, first);
