@@ -39,7 +39,7 @@ impl Memory {
             now: t(),
             next: t(),
             todo: Vec::with_capacity(2 * states + 2),
-            least: vec![(0, 0, 0); states],
+            least: vec![(0, 0, 0); REPEATS],
             stamp: 0,
             moved: 0,
         }
@@ -84,22 +84,25 @@ impl Lists<'_> {
     /// can, and longer: where only existence is asked it stands for all, or `a{1,1000}` would have a thousand threads
     /// at every byte. Not so in a possessive repeat, which may leave only when it cannot
     /// go on, unless what follows begins otherwise.
-    fn repeat(&mut self, exists: bool, rep: &Rep, thread: (u32, u32, u32)) {
-        let (pc, count, _) = thread;
+    fn repeat(&mut self, exists: bool, (r, rep): (u32, &Rep), thread: (u32, u32, u32)) {
+        let count = thread.1;
         let one_for_all = rep.apart || rep.greed != Greed::Possessive;
-        if exists && rep.max != INF && one_for_all && count >= rep.min {
-            if let Some(least) = self.least.get_mut(pc as usize) {
-                if least.0 == self.stamp {
-                    if count < least.1 {
-                        least.1 = count;
-                        if let Some(t) = self.list.dense.get_mut(least.2 as usize) {
-                            *t = thread;
-                        }
+        if exists
+            && rep.max != INF
+            && one_for_all
+            && count >= rep.min
+            && let Some(least) = self.least.get_mut(r as usize)
+        {
+            if least.0 == self.stamp {
+                if count < least.1 {
+                    least.1 = count;
+                    if let Some(t) = self.list.dense.get_mut(least.2 as usize) {
+                        *t = thread;
                     }
-                    return;
                 }
-                *least = (self.stamp, count, self.list.dense.len() as u32);
+                return;
             }
+            *least = (self.stamp, count, self.list.dense.len() as u32);
         }
         self.list.dense.push(thread);
     }
@@ -116,7 +119,7 @@ impl Search<'_> {
             if pc & TAKE != 0 {
                 let pc = pc & !TAKE;
                 if let Inst::Rep(r) = p.insts[pc as usize] {
-                    l.repeat(self.exists, &p.reps[r as usize], (pc, count, start));
+                    l.repeat(self.exists, (r, &p.reps[r as usize]), (pc, count, start));
                 }
                 continue;
             }
@@ -142,7 +145,7 @@ impl Search<'_> {
                             l.todo.push((pc + 1, 0, start));
                         }
                         (true, _) => {
-                            l.repeat(self.exists, &rep, (pc, count, start));
+                            l.repeat(self.exists, (r, &rep), (pc, count, start));
                             if done {
                                 l.todo.push((pc + 1, 0, start));
                             }
@@ -194,6 +197,9 @@ pub fn search(
     }
     run(prog, start, hay, (from, at, false), mem)
 }
+
+/// Repeats of a program that have a place in [`Memory::least`]; further ones have a thread for each count.
+const REPEATS: usize = 64;
 
 /// Counts that a bounded repeat may leave at from which on existence is asked first; tests ask it always.
 const FEW: u32 = if cfg!(test) { 0 } else { 16 };
