@@ -183,8 +183,6 @@ pub struct FlowExtra<'a> {
     pub app_expected: AppProto,
     /// Transactions created so far (EVE `flow.tx_cnt`).
     pub tx_count: u64,
-    /// Flow of the tunnel that carried it (EVE `parent_id`).
-    pub parent: Option<u64>,
     /// Flowbits, flowints and flow variables, when there are any.
     pub vars: Option<&'a dyn FlowVars>,
 }

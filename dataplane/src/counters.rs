@@ -94,6 +94,7 @@ pub fn named(s: &Stats, c: &Counts, ips: bool, decoder_events: bool) -> Vec<(Str
         ("memory.records.pages_free", s.record_pages.0),
         ("memory.records.pages", s.record_pages.1),
         ("memory.records.refused", s.records_refused),
+        ("memory.decoders.refused", s.decoders_refused),
         ("memory.records.flows_evicted", s.states_evicted),
         ("memory.thresholds.evicted", s.hosts_evicted[0]),
         ("memory.hosts.evicted", s.hosts_evicted[1]),

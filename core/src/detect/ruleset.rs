@@ -139,8 +139,6 @@ pub struct Sig {
     pub is_tx: bool,
     /// What the prefilter looks for, for people.
     pub fast: Option<Fast>,
-    /// Packets with a dsize outside this range cannot match (inclusive).
-    pub dsize: Option<ir::IntTest>,
     pub hook: Option<Hook>,
     /// Asks for the application protocol alone: asked once a direction, when it is known.
     pub proto_only: bool,

@@ -138,7 +138,6 @@ impl Engine {
                 app_orig: st.app.proto_orig,
                 app_expected: st.app.proto_expected,
                 tx_count: live.max(u64::from(st.txs)),
-                parent: None,
                 vars: None,
             };
             let d = &st.detect;

@@ -399,6 +399,7 @@ impl Engine {
         s.hosts_evicted = self.detect.evicted();
         s.defrag = self.defrag.stats();
         s.clock = self.clock.counters;
+        s.decoders_refused = self.app.decoders_refused();
         s.pool_refused = [self.stream_pool.refused(), self.app_pool.refused()];
         s
     }

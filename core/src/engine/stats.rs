@@ -80,6 +80,8 @@ pub struct Stats {
     pub record_pages: (u64, u64),
     /// States, transactions and files that found no room.
     pub records_refused: u64,
+    /// Bodies that were not decoded because all decoders were taken.
+    pub decoders_refused: u64,
     /// Flows whose state and transactions were reported and given up early, to make room for those of others.
     pub states_evicted: u64,
     /// Thresholds, and entries by host, pushed out before their time.
@@ -137,6 +139,7 @@ impl Default for Stats {
             pool_refused: [0; 2],
             record_pages: (0, 0),
             records_refused: 0,
+            decoders_refused: 0,
             states_evicted: 0,
             hosts_evicted: [0; 2],
             defrag: crate::stream::defrag::DefragStats::default(),
@@ -208,6 +211,7 @@ impl Stats {
             (&mut self.stream.urgent_oob, o.stream.urgent_oob),
             (&mut self.stream.depth_reached, o.stream.depth_reached),
             (&mut self.tx_visits, o.tx_visits),
+            (&mut self.decoders_refused, o.decoders_refused),
             (&mut self.detect.alerts, o.detect.alerts),
             (&mut self.detect.suppressed, o.detect.suppressed),
             (&mut self.detect.regex_limits, o.detect.regex_limits),

@@ -110,15 +110,12 @@ pub mod flag {
     /// Every further packet is dropped / passed without inspection.
     pub const DROP: u32 = 1 << 3;
     pub const PASS: u32 = 1 << 4;
-    /// No inspection of payload / of packets at all.
+    /// No inspection of payload.
     pub const NO_PAYLOAD_INSPECT: u32 = 1 << 5;
-    pub const NO_PACKET_INSPECT: u32 = 1 << 6;
     /// The stream station turned client and server around.
     pub const SWAPPED: u32 = 1 << 7;
     /// An exception policy was applied (see [`super::Cold::exception`]).
     pub const EXCEPTION: u32 = 1 << 8;
-    /// App-layer detection found client and server exchanged.
-    pub const APP_REVERSED: u32 = 1 << 10;
     /// Hardware handled a part of it.
     pub const OFFLOADED: u32 = 1 << 11;
     /// Bits from here up are the engine's.

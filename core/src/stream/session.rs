@@ -66,16 +66,10 @@ pub mod outflag {
     pub const KEEP_ALIVE: u32 = 1 << 7;
     /// No session: nothing opened one and mid-stream pickup is off.
     pub const NO_SESSION: u32 = 1 << 8;
-    /// No memory for the session or its data: counted, the policy is in [`StreamOut::exception`](super::StreamOut::exception).
-    pub const NO_MEMORY: u32 = 1 << 9;
-    /// A wrong checksum kept the packet out of the stream.
-    pub const BAD_CHECKSUM: u32 = 1 << 10;
     /// Depth was reached in the packet's direction: its payload is inspected as a packet only.
     pub const DEPTH: u32 = 1 << 11;
     /// The peer's RST ended the session.
     pub const RESET: u32 = 1 << 12;
-    /// The session is established, or was (Suricata's "stream est"): stream data may be inspected.
-    pub const STREAM_EST: u32 = 1 << 13;
 }
 
 /// What [`super::Streams::packet`] found out about one packet.
@@ -89,8 +83,6 @@ pub struct StreamOut {
     /// Directions whose bytes may have become readable (bits of [`Dir::bit`]): read the one opposite to the packet
     /// first.
     pub update: u8,
-    /// Offset in its direction's stream of the payload's first byte.
-    pub payload_offset: u64,
     /// In IPS mode: why the packet must be dropped.
     pub drop: Option<DropReason>,
     /// An exception policy that applies to the packet or its flow, and the exception; without one none applies.

@@ -141,7 +141,6 @@ impl Streams {
         }
         if self.wrong_sum(pkt) {
             self.counters.invalid_checksum += 1;
-            out.flags |= outflag::BAD_CHECKSUM;
             return out;
         }
         hot.tcp_flags[dir.ix()] |= t.flags;
@@ -169,7 +168,7 @@ impl Streams {
             }
             let Some(new) = self.sessions.alloc() else {
                 self.counters.session_memcap += 1;
-                out.flags |= outflag::NO_MEMORY | outflag::NO_SESSION;
+                out.flags |= outflag::NO_SESSION;
                 out.exception = self.cfg.memcap_policy;
                 out.exception_reason = Some(DropReason::StreamReassembly);
                 return out;
@@ -218,9 +217,6 @@ impl Streams {
             if ssn.state == TcpState::Closed {
                 out.flags |= outflag::CLOSED;
             }
-        }
-        if ssn.state >= TcpState::Established && !fresh {
-            out.flags |= outflag::STREAM_EST;
         }
         if ssn.sides[dir.ix()].flags & df::DEPTH != 0 {
             out.flags |= outflag::DEPTH;
@@ -271,7 +267,6 @@ impl Streams {
             side.seq_base = side.seq_base.wrapping_add(1 << 28);
             side.seq_off += 1 << 28;
         }
-        out.payload_offset = side.offset(seq).unwrap_or(0);
         // What a RST carries explains it to a person; no receiver takes it for data.
         if payload.is_empty()
             || side.is_stopped()
@@ -294,7 +289,6 @@ impl Streams {
                 Refused::Memory => {
                     self.counters.reassembly_memcap += 1;
                     out.events.set(Ev::ReassemblyInsertMemcap);
-                    out.flags |= outflag::NO_MEMORY;
                     out.exception = self.cfg.reassembly_memcap_policy;
                     out.exception_reason = Some(DropReason::StreamReassembly);
                 }

@@ -81,9 +81,6 @@ impl Output {
         j.time("timestamp", ts);
         if let Some(f) = about.flow {
             j.uint("flow_id", f.id());
-            if let Some(parent) = f.extra.parent {
-                j.uint("parent_id", parent);
-            }
         }
         if let Some(p) = about.packet.filter(|p| p.index != 0) {
             j.uint("pcap_cnt", p.index);

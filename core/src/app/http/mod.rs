@@ -366,6 +366,10 @@ impl Parser for Http {
         None
     }
 
+    fn refused(&self) -> u64 {
+        self.dec.refused
+    }
+
     fn log(&self, view: &TxView<'_>, _dir: Dir, out: &mut dyn Fields) {
         self.txs.get(view.tx).log(view.pool, out);
     }

@@ -142,6 +142,11 @@ impl AppLayer {
         Some((parser, st, &self.files))
     }
 
+    /// Decoders that were wanted and not to be had, since construction.
+    pub fn decoders_refused(&self) -> u64 {
+        self.parsers.iter().flatten().map(|p| p.refused()).sum()
+    }
+
     /// Protocol of the flow's transactions.
     pub fn owner(&self, app: &FlowApp) -> AppProto {
         if app.state == 0 { app.proto } else { app.owner }

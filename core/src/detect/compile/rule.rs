@@ -152,10 +152,6 @@ impl Compiler {
         state.extend(tables);
         let post = self.post(&r.post);
         let hook = r.header.hook.as_deref().map(|h| hook(h, &r.header.proto)).transpose()?;
-        let dsize = r.packet.iter().find_map(|m| match m {
-            ir::PacketMatch::Dsize(t) => Some(t.clone()),
-            _ => None,
-        });
         let some = |s: &alloc::sync::Arc<ir::AddrSet>| (!s.is_any()).then(|| s.clone());
         let ports = |s: &alloc::sync::Arc<ir::PortSet>| (!s.is_any()).then(|| s.clone());
         let fast = match &pick {
@@ -210,7 +206,6 @@ impl Compiler {
             suppress: r.suppress,
             is_tx,
             fast,
-            dsize,
             hook,
         });
         self.set.metas.push(r.meta);
