@@ -1143,7 +1143,8 @@ tg_status tg_engine_process_mbufs(struct tg_engine *engine,
 #endif
 
 // Lets time pass without packets: flows and fragments that are idle too long end, which may bring events. Call it
-// about once a second when no packets come. One thread at a time for an engine.
+// about once a second when no packets come. A time more than 10 s ahead counts when three different ones in a row are
+// (docs/time.md). One thread at a time for an engine.
 tg_status tg_engine_tick(struct tg_engine *engine,
                          uint64_t now_ns);
 

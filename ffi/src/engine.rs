@@ -474,7 +474,8 @@ pub unsafe extern "C" fn tg_engine_process_mbufs(
 }
 
 /// Lets time pass without packets: flows and fragments that are idle too long end, which may bring events. Call it
-/// about once a second when no packets come. One thread at a time for an engine.
+/// about once a second when no packets come. A time more than 10 s ahead counts when three different ones in a row are
+/// (docs/time.md). One thread at a time for an engine.
 ///
 /// # Safety
 /// `engine` is NULL or a handle.

@@ -11,6 +11,7 @@ cd "$(dirname "$0")/../.."
 lib=${LIB_DIR:-target/release}/libtidegate.so
 baseline=tests/ffi/libtidegate.abi
 out=out/ffi/abi
+abi=$(sed -n 's/^pub const TG_ABI_VERSION: u32 = \([0-9]*\);/\1/p' ffi/src/version.rs)
 mkdir -p "$out"
 
 {
@@ -19,7 +20,7 @@ mkdir -p "$out"
     gcc -E -P include/tidegate.h | tr '\n' ' ' | sed -e 's/  */ /g' -e 's/; */;\n/g' |
         sed -n -E 's/^ *((tg_status|uint32_t|const char \*) ?tg_[a-z0-9_]+ ?\(.*\));$/\1 { return 0; }/p'
 } > "$out/stub.c"
-gcc -std=c11 -g -O0 -w -fPIC -shared -Iinclude -Wl,-soname,libtidegate.so.0 "$out/stub.c" -o "$out/stub.so"
+gcc -std=c11 -g -O0 -w -fPIC -shared -Iinclude -Wl,-soname,libtidegate.so.$abi "$out/stub.c" -o "$out/stub.so"
 symbols() {
     nm -D --defined-only "$1" | awk '{ print $3 }' | sort
 }
