@@ -58,8 +58,23 @@
 // Verdicts are obeyed: rules that drop block, and drop events come. For tg_engine_config.
 #define TG_ENGINE_INLINE 1
 
-// Packets with wrong checksums are inspected like others (captures taken before the card filled them in).
+// TCP packets with wrong checksums are inspected like others. Without this and TG_ENGINE_KNOWN_CHECKSUMS checksums
+// are verified: what `flags` of a packet say counts, and the rest is computed, as a receiver of the packet would; who
+// has a wrong one is kept out of its stream and counted (`tcp.invalid_checksum`).
 #define TG_ENGINE_IGNORE_CHECKSUMS 2
+
+// Of checksums only what `flags` of a packet say counts; nothing is computed. For traffic of senders on this machine,
+// whose checksums a card was to fill in, where that is not known packet by packet.
+#define TG_ENGINE_KNOWN_CHECKSUMS 4
+
+// The packets are those of a capture: what is found is the same each time, flow numbers included, as hash tables are
+// keyed by a secret that everybody knows unless `secret` is set; and checksums as with TG_ENGINE_KNOWN_CHECKSUMS
+// unless they are ignored, because many captures hold packets before the card filled them in. The command does so,
+// too. Never for live traffic: senders could evict chosen flows.
+#define TG_ENGINE_CAPTURE 8
+
+// Shares that an engine's memory has. Later versions may have more. Room for tg_engine_memory.
+#define TG_MEMORY_PARTS 11
 
 // Ethernet, as `link_type`.
 #define TG_LINK_ETHERNET 1
@@ -69,6 +84,22 @@
 
 // LINKTYPE_NULL of captures, whose own number is 0, as `link_type`.
 #define TG_LINK_NULL 65535
+
+// `vlan` is the outermost tag of the packet, which its receiver took out of the bytes. For `flags` of tg_packet.
+#define TG_PACKET_VLAN 1
+
+// The receiver found the IPv4 header's checksum right.
+#define TG_PACKET_NETWORK_GOOD 2
+
+// The receiver found it wrong.
+#define TG_PACKET_NETWORK_BAD 4
+
+// The receiver found the checksum of TCP or UDP right, or the packet never left this machine and its sender's card
+// was to fill it in.
+#define TG_PACKET_TRANSPORT_GOOD 8
+
+// The receiver found it wrong.
+#define TG_PACKET_TRANSPORT_BAD 16
 
 // Upper and lower case are one, in all scripts. For tg_scanner_new.
 #define TG_TEXT_CASE 1
@@ -91,8 +122,12 @@
 // All of them: what hides a phrase from a machine but not from a reader.
 #define TG_TEXT_GUARD 63
 
+// The phrase counts only as whole words: no letter, digit, low line or mark before it or behind it, "DAN" not in "danger".
+// Characters that `normalise` drops are looked past. For tg_phrase.
+#define TG_PHRASE_WORD 1
+
 // Version of the ABI: the number in the SONAME. A program built with one is served by every library with the same.
-#define TG_ABI_VERSION 0
+#define TG_ABI_VERSION 1
 
 // Version of the library this header belongs to.
 #define TG_VERSION_MAJOR 0
@@ -353,10 +388,13 @@ typedef struct tg_allocator {
     size_t size;
     // Gives `bytes` bytes, aligned to `align` (a power of two), or NULL. `bytes` is never 0.
     void *(*alloc)(void *user, size_t bytes, size_t align);
-    // Takes back what `alloc` gave, with the same numbers.
+    // Takes back what `alloc` or `alloc_zeroed` gave, with the same numbers.
     void (*free)(void *user, void *block, size_t bytes, size_t align);
-    // Goes to both as it is.
+    // Goes to all as it is.
     void *user;
+    // As `alloc`, of bytes that are zero. An engine's tables begin so: whoever gets zeros from the system (calloc, mmap) spares
+    // touching them. NULL: `alloc` is called and the bytes are cleared.
+    void *(*alloc_zeroed)(void *user, size_t bytes, size_t align);
 } tg_allocator;
 
 // A packet of the caller, who keeps its bytes until the call that it is given to returns. Members that are not known
@@ -374,9 +412,18 @@ typedef struct tg_packet {
     uint64_t index;
     // Port it came from; it comes back in events and decides nothing.
     uint16_t port;
-    // LINKTYPE_ number; 0 is taken for TG_LINK_ETHERNET, and LINKTYPE_NULL is TG_LINK_NULL.
+    // LINKTYPE_ number; 0 is taken for TG_LINK_ETHERNET, and LINKTYPE_NULL is TG_LINK_NULL. Packets of unknown ones
+    // are counted (`unknown_link` of tg_stats), told to the log once an engine, and not looked into.
     uint16_t link_type;
-    // Zero.
+    // Bytes on the wire, when fewer were captured: these are what flows count, and the packet is not taken for a
+    // damaged one. Its headers must be there; fragments must be whole. 0: as many as `len`. A tag that was taken out
+    // does not count.
+    uint32_t wire_len;
+    // With TG_PACKET_VLAN: priority and identifier as on the wire (TCI), in the machine's byte order.
+    uint16_t vlan;
+    // A sum of TG_PACKET_ values. What is not said of checksums, tg_engine_config decides.
+    uint16_t flags;
+    // Zero, else TG_ERR_INVALID.
     uint32_t reserved;
 } tg_packet;
 
@@ -501,8 +548,8 @@ typedef int (*tg_event_fn)(const struct tg_event *event, void *user);
 typedef struct tg_engine_config {
     // sizeof(tg_engine_config)
     size_t size;
-    // Bytes for flows, streams and transactions; 0: 256 MiB. All are taken when the engine is made: TG_ERR_MEMORY when
-    // there are not so many.
+    // Bytes that the engine takes, rules apart; 0: 256 MiB. tg_engine_memory says for what. All are taken when the
+    // engine is made: TG_ERR_MEMORY when there are not so many, TG_ERR_INVALID when an engine needs more.
     uint64_t memory;
     // Settings; NULL: those that the rules were compiled with.
     const struct tg_settings *settings;
@@ -608,6 +655,16 @@ typedef struct tg_flow_key {
     uint8_t reserved[2];
 } tg_flow_key;
 
+// One share of an engine's memory.
+typedef struct tg_memory_part {
+    // Its name, as in docs/memory.md.
+    struct tg_bytes name;
+    // What it holds.
+    struct tg_bytes holds;
+    // Bytes.
+    uint64_t bytes;
+} tg_memory_part;
+
 // What an engine has counted since it was made.
 typedef struct tg_stats {
     // sizeof(tg_stats)
@@ -650,6 +707,8 @@ typedef struct tg_stats {
     uint64_t pool_refused;
     // Events that nobody was told because a callback had stopped.
     uint64_t events_lost;
+    // Packets whose link type is not known here: nothing in them is looked at. The log is told of the first.
+    uint64_t unknown_link;
 } tg_stats;
 
 // Takes a counter: its name as in EVE's `stats`, parts joined by dots. Any other return value than 0 ends the walk
@@ -905,7 +964,7 @@ typedef struct tg_source {
     const char *path;
     // The rules themselves, one a line.
     const char *text;
-    // Bytes of `text`.
+    // Bytes of `text`, at least 1.
     size_t text_len;
     // What errors call the text, ending in NUL; NULL: "text".
     const char *name;
@@ -950,6 +1009,18 @@ typedef struct tg_ruleset_info {
     // Bytes of the pattern databases.
     uint64_t pattern_bytes;
 } tg_ruleset_info;
+
+// A phrase, for tg_scanner_new_phrases.
+typedef struct tg_phrase {
+    // The phrase in UTF-8, as people write it: nothing in it is special.
+    const char *text;
+    // Its bytes.
+    size_t len;
+    // The caller's number for it, which matches carry as `sid`. Several phrases may have the same.
+    uint32_t id;
+    // A sum of TG_PHRASE_ values.
+    uint32_t flags;
+} tg_phrase;
 
 // A rule that matched a text.
 typedef struct tg_match {
@@ -1185,6 +1256,15 @@ tg_status tg_engine_flow_block(struct tg_engine *engine,
 tg_status tg_engine_flow_bypass(struct tg_engine *engine,
                                 uint64_t id);
 
+// Writes the shares of the memory that an engine of `config` (NULL: all zero) takes, to `parts`, and how many there are to
+// `count`: their sum is what tg_engine_new allocates, rules and their datasets apart. With less `room` than there are
+// TG_ERR_ROOM, and only `count` is written. TG_ERR_INVALID says the least memory. Thread-safe; the texts are there for
+// ever. No memory is taken.
+tg_status tg_engine_memory(const struct tg_engine_config *config,
+                           struct tg_memory_part *parts,
+                           size_t room,
+                           size_t *count);
+
 // Tells what the engine has counted. One thread at a time for an engine.
 tg_status tg_engine_stats(struct tg_engine *engine, struct tg_stats *out);
 
@@ -1304,7 +1384,15 @@ tg_status tg_scanner_new(const struct tg_ruleset *rules,
                          uint32_t normalise,
                          struct tg_scanner **out);
 
-// Searches one text and gives every rule that matches to `callback`, once. It takes no memory. One thread at a time
+// Makes a scanner of phrases instead of rules. `normalise` is as for tg_scanner_new, of phrases and text alike: the
+// text is searched as it reads. Every place is told, with the phrase's `id` as `sid` and the phrase as `message`; the
+// members about rules are empty. TG_ERR_SYNTAX when nothing is left of a phrase. Thread-safe. The phrases are copied.
+tg_status tg_scanner_new_phrases(const struct tg_phrase *phrases,
+                                 size_t count,
+                                 uint32_t normalise,
+                                 struct tg_scanner **out);
+
+// Searches one text and gives every rule that matches to `callback`, once, or every place of a phrase. It takes no memory. One thread at a time
 // for a scanner.
 tg_status tg_scanner_scan(struct tg_scanner *scanner,
                           const char *text,
@@ -1316,7 +1404,8 @@ tg_status tg_scanner_scan(struct tg_scanner *scanner,
 tg_status tg_scan_stream_new(struct tg_scanner *scanner, struct tg_scan_stream **out);
 
 // Goes on with a text: gives every rule that matches now and did not before to `callback`. What lies within 4096
-// bytes is seen together, whatever the pieces. TG_ERR_STATE when the scanner has other rules than the stream. One
+// bytes is seen together, whatever the pieces. Of phrases every place is told once; one that must be a whole word waits
+// for the character behind it, or for tg_scan_stream_end. TG_ERR_STATE when the scanner has other rules than the stream. One
 // thread at a time for either.
 tg_status tg_scan_stream_feed(struct tg_scanner *scanner,
                               struct tg_scan_stream *stream,
@@ -1327,6 +1416,12 @@ tg_status tg_scan_stream_feed(struct tg_scanner *scanner,
 
 // Begins another text with the same object. One thread at a time for a stream.
 tg_status tg_scan_stream_reset(struct tg_scan_stream *stream);
+
+// Ends a text: gives phrases that are whole words because nothing comes behind them to `callback`, and begins another
+// text. One thread at a time for a stream.
+tg_status tg_scan_stream_end(struct tg_scan_stream *stream,
+                             tg_match_fn callback,
+                             void *user);
 
 // Frees a stream; NULL is nothing to do. TG_ERR_HANDLE when it was freed before. Thread-safe: TG_ERR_BUSY while
 // another thread is inside.
@@ -1351,11 +1446,18 @@ tg_status tg_settings_parse(struct tg_settings *settings,
                             size_t len);
 
 // Sets one value by its path, over what the configuration says: ("stream.midstream", "true"), or a variable of rules:
-// ("vars.address-groups.HOME_NET", "[10.0.0.0/8]"). A setting that does not exist is no error, but told to the log, here
-// and in tg_settings_load and tg_settings_parse. One thread at a time for an object.
+// ("vars.address-groups.HOME_NET", "[10.0.0.0/8]"). A value that is not valid is TG_ERR_SYNTAX, and tg_last_error names
+// the setting and what is valid; nothing is changed then. A setting that does not exist or has no effect is told to the
+// log, here and in tg_settings_load and tg_settings_parse; tg_settings_strict makes it an error. One thread at a time
+// for an object.
 tg_status tg_settings_set(struct tg_settings *settings,
                           const char *name,
                           const char *value);
+
+// With `on` not 0, settings that do not exist or have no effect are TG_ERR_INVALID, of what is there already as of what
+// comes, and nothing is changed then. One thread at a time for an object.
+tg_status tg_settings_strict(struct tg_settings *settings,
+                             int on);
 
 // Names the folder where files are looked for that rules name by relative paths (datasets). One thread at a time for
 // an object.

@@ -20,10 +20,14 @@ pub struct tg_allocator {
     pub size: usize,
     /// Gives `bytes` bytes, aligned to `align` (a power of two), or NULL. `bytes` is never 0.
     pub alloc: Option<unsafe extern "C" fn(user: *mut c_void, bytes: usize, align: usize) -> *mut c_void>,
-    /// Takes back what `alloc` gave, with the same numbers.
+    /// Takes back what `alloc` or `alloc_zeroed` gave, with the same numbers.
     pub free: Option<unsafe extern "C" fn(user: *mut c_void, block: *mut c_void, bytes: usize, align: usize)>,
-    /// Goes to both as it is.
+    /// Goes to all as it is.
     pub user: *mut c_void,
+    /// As `alloc`, of bytes that are zero. An engine's tables begin so: whoever gets zeros from the system (calloc, mmap) spares
+    /// touching them. NULL: `alloc` is called and the bytes are cleared.
+    pub alloc_zeroed:
+        Option<unsafe extern "C" fn(user: *mut c_void, bytes: usize, align: usize) -> *mut c_void>,
 }
 
 /// Nobody has asked for memory yet.
@@ -82,9 +86,13 @@ unsafe impl GlobalAlloc for Switch {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        if CHOSEN.get().is_none() {
+        let Some(a) = CHOSEN.get() else {
             // SAFETY: the caller keeps the contract of `alloc_zeroed`.
             return unsafe { System.alloc_zeroed(layout) };
+        };
+        if let Some(f) = a.alloc_zeroed {
+            // SAFETY: the function is of this type and the layout is not empty, by the contract of `alloc_zeroed`.
+            return unsafe { f(a.user, layout.size(), layout.align()).cast() };
         }
         // SAFETY: the caller keeps the contract, which is that of `alloc`.
         let p = unsafe { self.alloc(layout) };

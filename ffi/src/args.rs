@@ -1,7 +1,9 @@
 //! What every function does with its arguments: NULL is refused, sizes are believed only in bounds, text is checked.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::mem::{MaybeUninit, size_of};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use crate::error::{Error, Res, TG_ERR_INVALID, TG_ERR_NULL, TG_ERR_SIZE, TG_ERR_STOPPED, err};
 
@@ -107,6 +109,22 @@ pub(crate) unsafe fn text<'a>(p: *const c_char, name: &'static str) -> Res<&'a s
     // SAFETY: as above.
     let text = unsafe { CStr::from_ptr(p) };
     text.to_str().or_else(|_| err(TG_ERR_INVALID, format!("{name} is no UTF-8")))
+}
+
+/// A path of the caller that ends in NUL: any bytes, as the system has it.
+///
+/// # Safety
+/// `p` is NULL or such text, for as long as `'a`.
+pub(crate) unsafe fn path<'a>(p: *const c_char, name: &'static str) -> Res<&'a Path> {
+    if p.is_null() {
+        return Err(null(name));
+    }
+    // SAFETY: as above.
+    let path = unsafe { CStr::from_ptr(p) };
+    if path.is_empty() {
+        return err(TG_ERR_INVALID, format!("{name} is empty"));
+    }
+    Ok(Path::new(OsStr::from_bytes(path.to_bytes())))
 }
 
 /// A function of the caller, which must be there.

@@ -1,7 +1,6 @@
 //! Captures: files in, packets out. For programs that have no reader of their own.
 
 use std::ffi::c_char;
-use std::path::Path;
 
 use tidegate_dataplane::capture::{Capture, CaptureError};
 
@@ -43,8 +42,8 @@ fn wrong(e: &CaptureError) -> Error {
 pub unsafe extern "C" fn tg_capture_open(path: *const c_char, out: *mut *mut tg_capture) -> tg_status {
     fence(|| {
         // SAFETY: the caller promises so.
-        let (path, out) = unsafe { (args::text(path, "path")?, args::out(out, "out")?) };
-        let capture = Capture::open(Path::new(path)).map_err(|e| wrong(&e))?;
+        let (path, out) = unsafe { (args::path(path, "path")?, args::out(out, "out")?) };
+        let capture = Capture::open(path).map_err(|e| wrong(&e))?;
         out.write(handle::make(Reader(capture)));
         Ok(())
     })
@@ -83,6 +82,9 @@ pub unsafe extern "C" fn tg_capture_next(
                 index: f.index,
                 port: 0,
                 link_type: link_back(f.link),
+                wire_len: 0,
+                vlan: 0,
+                flags: 0,
                 reserved: 0,
             };
             // SAFETY: there is room for `room`, which the batch does not exceed.

@@ -10,7 +10,7 @@ use tidegate_core::packet::{
 
 use crate::args;
 use crate::error::{TG_ERR_ROOM, err, fence, tg_status};
-use crate::packet::{link, tg_packet};
+use crate::packet::tg_packet;
 
 /// Most packets one frame can give: itself and those of its tunnels. Room for tg_packet_decode.
 pub const TG_MAX_LAYERS: usize = 8;
@@ -226,16 +226,18 @@ pub unsafe extern "C" fn tg_packet_decode(
         // SAFETY: the caller promises so.
         let (packet, count) = unsafe { (args::array(packet, 1, "packet")?, args::out(count, "count")?) };
         let Some(p) = packet.first() else { return Err(args::null("packet")) };
-        // SAFETY: as above.
-        let data = unsafe { args::bytes(p.data, p.len as usize, "data of the packet") }?;
         if out.is_null() {
             return Err(args::null("out"));
+        }
+        if !p.whole() {
+            return Err(p.wrong());
         }
         let decoder = Decoder::new(DecodeConfig::default());
         // Taken once a thread.
         let kept = KEPT.try_with(Cell::take).ok().flatten();
         let mut found = kept.unwrap_or_else(|| PacketBuf::new(MAX_PER_FRAME)).recycle();
-        decoder.decode(data, link(p.link_type), p.ts_ns, p.index, &mut found);
+        // SAFETY: as above.
+        unsafe { p.frame() }.decode(&decoder, &mut found);
         count.write(found.len());
         if found.len() > room {
             return err(TG_ERR_ROOM, format!("there are {}", found.len()));

@@ -9,27 +9,31 @@ use std::sync::{Mutex, PoisonError};
 use tidegate_core::Secret;
 use tidegate_core::engine::{BURST, Engine, Frame, MemoryPlan};
 use tidegate_core::event::{Event, EventSink, Verdict};
+use tidegate_core::packet::Decoder;
 use tidegate_core::packet::checksum::Sums;
+use tidegate_dataplane::config::ChecksumMode;
 use tidegate_dataplane::config::engine::Mode;
 use tidegate_dataplane::eve::{Counts, DropsSeen};
+use tidegate_dataplane::secret;
 
 use crate::args::{self, sized};
-use crate::error::{
-    Res, TG_ERR_INVALID, TG_ERR_IO, TG_ERR_MEMORY, TG_ERR_NULL, TG_ERR_STOPPED, err, fence, tg_status,
-};
+use crate::error::{Res, TG_ERR_INVALID, TG_ERR_IO, TG_ERR_MEMORY, TG_ERR_STOPPED, err, fence, tg_status};
 use crate::event::{self, Slot, tg_event, tg_event_fn};
 use crate::handle::{self, Inside, Object};
-use crate::packet::{TG_VERDICT_FORWARD, tg_packet, tg_verdict, verdict};
+use crate::log::{say, tg_log_level};
+use crate::packet::{TG_LINK_ETHERNET, TG_VERDICT_FORWARD, link, tg_packet, tg_verdict, verdict};
 use crate::rules::{Rules, tg_ruleset};
 use crate::settings::{Said, tg_settings};
 
 mod flow;
 #[cfg(feature = "dpdk")]
 mod mbufs;
+mod memory;
 mod stats;
 pub use flow::*;
 #[cfg(feature = "dpdk")]
 pub use mbufs::rte_mbuf;
+pub use memory::*;
 pub use stats::*;
 
 use flow::{Deed, MOST_ASKED};
@@ -42,8 +46,18 @@ pub struct tg_engine {
 
 /// Verdicts are obeyed: rules that drop block, and drop events come. For tg_engine_config.
 pub const TG_ENGINE_INLINE: u32 = 1;
-/// Packets with wrong checksums are inspected like others (captures taken before the card filled them in).
+/// TCP packets with wrong checksums are inspected like others. Without this and TG_ENGINE_KNOWN_CHECKSUMS checksums
+/// are verified: what `flags` of a packet say counts, and the rest is computed, as a receiver of the packet would; who
+/// has a wrong one is kept out of its stream and counted (`tcp.invalid_checksum`).
 pub const TG_ENGINE_IGNORE_CHECKSUMS: u32 = 2;
+/// Of checksums only what `flags` of a packet say counts; nothing is computed. For traffic of senders on this machine,
+/// whose checksums a card was to fill in, where that is not known packet by packet.
+pub const TG_ENGINE_KNOWN_CHECKSUMS: u32 = 4;
+/// The packets are those of a capture: what is found is the same each time, flow numbers included, as hash tables are
+/// keyed by a secret that everybody knows unless `secret` is set; and checksums as with TG_ENGINE_KNOWN_CHECKSUMS
+/// unless they are ignored, because many captures hold packets before the card filled them in. The command does so,
+/// too. Never for live traffic: senders could evict chosen flows.
+pub const TG_ENGINE_CAPTURE: u32 = 8;
 
 /// How an engine is made. Members that are zero have the customary meaning.
 #[repr(C)]
@@ -51,8 +65,8 @@ pub const TG_ENGINE_IGNORE_CHECKSUMS: u32 = 2;
 pub struct tg_engine_config {
     /// sizeof(tg_engine_config)
     pub size: usize,
-    /// Bytes for flows, streams and transactions; 0: 256 MiB. All are taken when the engine is made: TG_ERR_MEMORY when
-    /// there are not so many.
+    /// Bytes that the engine takes, rules apart; 0: 256 MiB. tg_engine_memory says for what. All are taken when the
+    /// engine is made: TG_ERR_MEMORY when there are not so many, TG_ERR_INVALID when an engine needs more.
     pub memory: u64,
     /// Settings; NULL: those that the rules were compiled with.
     pub settings: *const tg_settings,
@@ -73,8 +87,6 @@ sized!(tg_engine_config);
 
 /// Memory of an engine when nothing else is said.
 const MEMORY: u64 = 256 << 20;
-/// Least memory that an engine takes.
-const LEAST_MEMORY: u64 = MemoryPlan::LEAST;
 
 /// Bytes for packets in pieces of one burst.
 #[cfg(feature = "dpdk")]
@@ -121,6 +133,8 @@ struct Tap {
     events: u32,
     stopped: bool,
     lost: u64,
+    /// Packets of link types that nobody knows.
+    unknown_links: u64,
     /// Events by the number of their type's bit.
     kinds: [u64; 8],
     ends: Counts,
@@ -227,6 +241,20 @@ impl Use {
         unsafe { &mut (*self.worker.core.get()).tap }
     }
 
+    /// Counts a packet of a link type that nobody knows; tells the log of the first.
+    #[cold]
+    #[inline(never)]
+    fn unknown_link(&mut self, link_type: u16) {
+        let tap = self.tap();
+        tap.unknown_links += 1;
+        if tap.unknown_links == 1 {
+            say(
+                tg_log_level::TG_LOG_WARNING,
+                &format!("packets of link type {link_type} are not decoded: it is not known here"),
+            );
+        }
+    }
+
     /// Begins a call that may deliver events.
     #[inline]
     fn begin(&mut self) {
@@ -268,7 +296,10 @@ impl Use {
         for burst in packets.chunks(BURST) {
             for (to, p) in frames.iter_mut().zip(burst) {
                 if !p.whole() {
-                    return err(TG_ERR_NULL, "data of a packet is NULL");
+                    return Err(p.wrong());
+                }
+                if p.link_type > TG_LINK_ETHERNET && !Decoder::knows_link(link(p.link_type)) {
+                    self.unknown_link(p.link_type);
                 }
                 // SAFETY: as above.
                 to.write(unsafe { p.frame() });
@@ -351,21 +382,53 @@ pub(crate) fn random() -> Res<Secret> {
     tidegate_dataplane::secret::random().or_else(|e| err(TG_ERR_IO, e))
 }
 
+/// Refuses flags that are not known or contradict each other.
+fn checked(flags: u32) -> Res {
+    let known = TG_ENGINE_INLINE | TG_ENGINE_IGNORE_CHECKSUMS | TG_ENGINE_KNOWN_CHECKSUMS | TG_ENGINE_CAPTURE;
+    if flags & !known != 0 {
+        return err(TG_ERR_INVALID, format!("flags is {flags:#x}, of which this library knows {known:#x}"));
+    }
+    let both = TG_ENGINE_IGNORE_CHECKSUMS | TG_ENGINE_KNOWN_CHECKSUMS;
+    if flags & both == both {
+        return err(
+            TG_ERR_INVALID,
+            "TG_ENGINE_IGNORE_CHECKSUMS and TG_ENGINE_KNOWN_CHECKSUMS exclude each other",
+        );
+    }
+    Ok(())
+}
+
+/// The memory that `config` asks for.
+fn memory_of(config: Option<&tg_engine_config>) -> Res<u64> {
+    /// More is no number of bytes but rubbish.
+    const MOST: u64 = 1 << 42;
+    match config.map_or(0, |c| c.memory) {
+        0 => Ok(MEMORY),
+        m if m > MOST => err(TG_ERR_INVALID, format!("memory is {m} bytes; an engine takes at most {MOST}")),
+        m => match MemoryPlan::new(m) {
+            Ok(_) => Ok(m),
+            Err(e) => err(TG_ERR_INVALID, e.to_string()),
+        },
+    }
+}
+
+/// How the checksums of an engine's packets are seen.
+fn checksums(flags: u32, said: ChecksumMode) -> ChecksumMode {
+    if flags & TG_ENGINE_IGNORE_CHECKSUMS != 0 {
+        ChecksumMode::No
+    } else if flags & TG_ENGINE_KNOWN_CHECKSUMS != 0 {
+        ChecksumMode::Auto
+    } else if flags & TG_ENGINE_CAPTURE != 0 {
+        said
+    } else {
+        ChecksumMode::Yes
+    }
+}
+
 fn make(rules: Option<&Rules>, config: Option<&tg_engine_config>) -> Res<Worker> {
     let flags = config.map_or(0, |c| c.flags);
-    if flags & !(TG_ENGINE_INLINE | TG_ENGINE_IGNORE_CHECKSUMS) != 0 {
-        return err(TG_ERR_INVALID, format!("flags is {flags:#x}, of which this library knows 0x3"));
-    }
-    let memory = match config.map_or(0, |c| c.memory) {
-        0 => MEMORY,
-        m if (LEAST_MEMORY..=1 << 42).contains(&m) => m,
-        m => {
-            return err(
-                TG_ERR_INVALID,
-                format!("memory is {m} bytes; an engine needs at least {LEAST_MEMORY}"),
-            );
-        }
-    };
+    checked(flags)?;
+    let memory = memory_of(config)?;
     // What cannot be had ends the process when it is needed; so it is asked for once, as a whole, before.
     let mut whole = Vec::<u8>::new();
     let room = usize::try_from(memory).unwrap_or(usize::MAX);
@@ -380,12 +443,14 @@ fn make(rules: Option<&Rules>, config: Option<&tg_engine_config>) -> Res<Worker>
         p => unsafe { Said::of(p) }?,
     };
     let inline = flags & TG_ENGINE_INLINE != 0;
-    let settings = said.read(inline)?;
+    let mut settings = said.read(inline)?;
     let secret = match config.map_or([0; 16], |c| c.secret) {
+        none if none == [0; 16] && flags & TG_ENGINE_CAPTURE != 0 => secret::CAPTURES,
         none if none == [0; 16] => random()?,
         some => Secret::random(some),
     };
-    let ignore_checksums = flags & TG_ENGINE_IGNORE_CHECKSUMS != 0;
+    settings.pcap_checksums = checksums(flags, settings.pcap_checksums);
+    let ignore_checksums = settings.pcap_checksums == ChecksumMode::No;
     let mut c = settings
         .engine(Mode { ips: inline, ignore_checksums, memory, secret })
         .or_else(|e| err(TG_ERR_INVALID, e.to_string()))?;
@@ -408,6 +473,7 @@ fn make(rules: Option<&Rules>, config: Option<&tg_engine_config>) -> Res<Worker>
         ends: Counts::default(),
         stopped: false,
         lost: 0,
+        unknown_links: 0,
     };
     Ok(Worker {
         core: UnsafeCell::new(Core {

@@ -22,6 +22,7 @@ pub mod event;
 mod handle;
 pub mod log;
 pub mod packet;
+mod phrases;
 mod record;
 pub mod rules;
 pub mod scanner;

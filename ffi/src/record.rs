@@ -28,7 +28,6 @@ pub struct Record {
     fields: Vec<Field>,
     /// Where the path of what encloses the current place lies, and the number of the next item if it is a list.
     levels: Vec<((u32, u32), Option<u32>)>,
-    settings: Option<RecordSettings>,
 }
 
 impl Record {
@@ -38,16 +37,14 @@ impl Record {
             bytes: Vec::with_capacity(32 << 10),
             fields: Vec::with_capacity(256),
             levels: Vec::with_capacity(16),
-            settings: None,
         }
     }
 
-    /// Begins a record, of which `settings` choose the optional parts.
-    pub fn clear(&mut self, settings: Option<&RecordSettings>) {
+    /// Begins a record.
+    pub fn clear(&mut self) {
         self.bytes.clear();
         self.fields.clear();
         self.levels.clear();
-        self.settings = settings.cloned();
     }
 
     pub fn len(&self) -> usize {
@@ -73,6 +70,21 @@ impl Record {
     /// Text at a path; empty when there is none.
     pub fn text(&self, path: &str) -> &[u8] {
         self.find(path.as_bytes()).map_or(&[], |f| f.1)
+    }
+
+    /// Items of the list at `list` that have `key`, from the first on.
+    pub fn items(&self, list: &str, key: &str) -> usize {
+        let mut room = [0u8; 128];
+        let has = |i: usize, room: &mut [u8; 128]| {
+            let mut to = &mut room[..];
+            // A path that does not fit is none.
+            if write!(to, "{list}.{i}.{key}").is_err() {
+                return false;
+            }
+            let n = 128 - to.len();
+            self.find(&room[..n]).is_some()
+        };
+        (0..).take_while(|&i| has(i, &mut room)).count()
     }
 
     /// A number at a path; 0 when there is none.
@@ -125,8 +137,14 @@ impl Record {
     }
 }
 
-impl Fields for Record {
-    fn value(&mut self, key: &str, value: event::Value<'_>) {
+/// Fills a record, of which `settings` choose the optional parts.
+pub struct Writer<'a> {
+    pub record: &'a mut Record,
+    pub settings: Option<&'a RecordSettings>,
+}
+
+impl Record {
+    fn add(&mut self, key: &str, value: event::Value<'_>) {
         use event::Value as V;
         match value {
             V::Bytes(v) => self.put_text(key, |b| b.extend_from_slice(v)),
@@ -140,14 +158,20 @@ impl Fields for Record {
             V::Base64(v) => self.put_text(key, |b| base64(b, v)),
         }
     }
+}
+
+impl Fields for Writer<'_> {
+    fn value(&mut self, key: &str, value: event::Value<'_>) {
+        self.record.add(key, value);
+    }
     fn open(&mut self, key: &str, nest: Nest) {
-        self.begin(key, (nest == Nest::List).then_some(0));
+        self.record.begin(key, (nest == Nest::List).then_some(0));
     }
     fn close(&mut self, _: Nest) {
-        self.levels.pop();
+        self.record.levels.pop();
     }
     fn wants(&self, option: &str) -> bool {
-        option == "extended" || self.settings.as_ref().is_some_and(|s| s.wants(option))
+        option == "extended" || self.settings.is_some_and(|s| s.wants(option))
     }
 }
 
@@ -168,8 +192,9 @@ mod tests {
 
     #[test]
     fn paths_of_objects_and_lists() {
-        let mut r = Record::new();
-        r.clear(None);
+        let mut record = Record::new();
+        record.clear();
+        let mut r = Writer { record: &mut record, settings: None };
         r.str("host", "h");
         r.begin_object("a");
         r.u64("n", 7);
@@ -184,8 +209,9 @@ mod tests {
         r.bool("b", true);
         for (bytes, text) in [(&b""[..], ""), (b"a", "YQ=="), (b"ab", "YWI="), (b"abc", "YWJj")] {
             r.base64(&format!("e{}", bytes.len()), bytes);
-            assert_eq!(r.text(&format!("e{}", bytes.len())), text.as_bytes());
+            assert_eq!(r.record.text(&format!("e{}", bytes.len())), text.as_bytes());
         }
+        let r = &record;
         let all: Vec<_> = (0..7).map(|i| String::from_utf8_lossy(r.get(i).unwrap().0).into_owned()).collect();
         assert_eq!(all, ["host", "a.n", "a.list.0.h", "a.list.1", "a.f", "b", "e0"]);
         assert_eq!(

@@ -1,7 +1,6 @@
 //! Rule sets: text and files in, an immutable compiled set out, with every refusal told through a callback.
 
 use std::ffi::{c_char, c_int, c_void};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tidegate_dataplane::load::{Loaded, Refused, Source, load_sources};
@@ -27,7 +26,7 @@ pub struct tg_source {
     pub path: *const c_char,
     /// The rules themselves, one a line.
     pub text: *const c_char,
-    /// Bytes of `text`.
+    /// Bytes of `text`, at least 1.
     pub text_len: usize,
     /// What errors call the text, ending in NUL; NULL: "text".
     pub name: *const c_char,
@@ -131,7 +130,13 @@ unsafe fn source(s: &tg_source) -> Res<Source> {
             if !s.text.is_null() {
                 return err(TG_ERR_INVALID, "a source has a path and text");
             }
-            return Ok(Source::Path(PathBuf::from(args::text(s.path, "path")?)));
+            return Ok(Source::Path(args::path(s.path, "path")?.to_path_buf()));
+        }
+        if s.text.is_null() && s.text_len == 0 {
+            return err(TG_ERR_INVALID, "a source has neither a path nor text");
+        }
+        if s.text_len == 0 {
+            return err(TG_ERR_INVALID, "text_len of a source is 0: its text has no length");
         }
         let text = args::bytes(s.text.cast(), s.text_len, "text")?.to_vec();
         let name = if s.name.is_null() { "text" } else { args::text(s.name, "name")? };

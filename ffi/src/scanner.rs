@@ -8,9 +8,10 @@ use tidegate_core::engine::{Match, ScanStream, Scanner};
 use tidegate_core::sig::text::Normalise;
 
 use crate::args::{self, Answers, sized, tg_bytes};
-use crate::error::{Res, TG_ERR_INVALID, TG_ERR_STATE, err, fence, tg_status};
+use crate::error::{Res, TG_ERR_INVALID, TG_ERR_STATE, TG_ERR_SYNTAX, err, fence, tg_status};
 use crate::event::action;
 use crate::handle::{self, Object};
+use crate::phrases::{Going, Hit, List, Phrases};
 use crate::rules::{Rules, tg_ruleset};
 
 /// Searches text by rules. One thread at a time may use it; make one for each thread, they share the rules.
@@ -76,7 +77,10 @@ sized!(tg_match);
 /// other objects of the library, but not this scanner and stream.
 pub type tg_match_fn = Option<unsafe extern "C" fn(found: *const tg_match, user: *mut c_void) -> c_int>;
 
-struct Searcher(Scanner);
+enum Searcher {
+    Rules(Box<Scanner>),
+    Phrases(Box<Phrases>),
+}
 
 impl Object for Searcher {
     const KIND: u32 = 6;
@@ -84,15 +88,24 @@ impl Object for Searcher {
     type Opaque = tg_scanner;
 }
 
-struct Text {
-    stream: ScanStream,
-    rules: Arc<RuleSet>,
+enum Text {
+    Rules(ScanStream, Arc<RuleSet>),
+    Phrases(Going),
 }
 
 impl Object for Text {
     const KIND: u32 = 7;
     const NAME: &'static str = "stream";
     type Opaque = tg_scan_stream;
+}
+
+impl Text {
+    fn reset(&mut self) {
+        match self {
+            Text::Rules(stream, _) => stream.reset(),
+            Text::Phrases(going) => going.reset(),
+        }
+    }
 }
 
 /// A function that takes matches.
@@ -108,6 +121,27 @@ struct Tell {
 impl Tell {
     fn to(callback: tg_match_fn, user: *mut c_void) -> Res<Tell> {
         Ok(Tell { call: args::callback(callback)?, user, answers: Answers::new() })
+    }
+
+    /// A phrase: whether to go on.
+    fn phrase(&mut self, list: &List, hit: Hit) -> bool {
+        let (id, text) = list.get(hit.phrase);
+        let found = tg_match {
+            size: size_of::<tg_match>(),
+            sid: id,
+            gid: 0,
+            rev: 0,
+            severity: 0,
+            start: hit.start,
+            end: hit.end,
+            action: tg_bytes::NONE,
+            message: tg_bytes::of(text.as_bytes()),
+            category: tg_bytes::NONE,
+            classtype: tg_bytes::NONE,
+            rule: tg_bytes::NONE,
+        };
+        // SAFETY: as in `one`.
+        self.answers.take(unsafe { (self.call)(&raw const found, self.user) })
     }
 
     /// Whether to go on.
@@ -132,6 +166,22 @@ impl Tell {
     }
 }
 
+/// What a sum of TG_TEXT_ values says.
+fn said(normalise: u32) -> Res<Normalise> {
+    if normalise & !TG_TEXT_GUARD != 0 {
+        return err(TG_ERR_INVALID, format!("normalise is {normalise:#x}; there is only 0x3f"));
+    }
+    let on = |bit: u32| normalise & bit != 0;
+    Ok(Normalise {
+        case: on(TG_TEXT_CASE),
+        compatible: on(TG_TEXT_COMPATIBLE),
+        homoglyphs: on(TG_TEXT_LOOKALIKES),
+        marks: on(TG_TEXT_MARKS),
+        invisible: on(TG_TEXT_INVISIBLE),
+        spaces: on(TG_TEXT_SPACES),
+    })
+}
+
 /// Makes a scanner of those rules that look at payload: `alert ip any any -> any any (content:"..."; ...)`, also
 /// `tcp`. `normalise` is a sum of TG_TEXT_ values: rules are then asked about the text as it is and as it reads, and
 /// match when they match either. Thread-safe. The rule set may be freed.
@@ -147,25 +197,69 @@ pub unsafe extern "C" fn tg_scanner_new(
     fence(|| {
         // SAFETY: the caller promises so.
         let (out, rules) = unsafe { (args::out(out, "out")?, handle::share::<Rules>(rules)?) };
-        if normalise & !TG_TEXT_GUARD != 0 {
-            return err(TG_ERR_INVALID, format!("normalise is {normalise:#x}; there is only 0x3f"));
-        }
-        let on = |bit: u32| normalise & bit != 0;
-        let normalise = Normalise {
-            case: on(TG_TEXT_CASE),
-            compatible: on(TG_TEXT_COMPATIBLE),
-            homoglyphs: on(TG_TEXT_LOOKALIKES),
-            marks: on(TG_TEXT_MARKS),
-            invisible: on(TG_TEXT_INVISIBLE),
-            spaces: on(TG_TEXT_SPACES),
-        };
+        let normalise = said(normalise)?;
         let scanner = Scanner::new(rules.rules.clone(), normalise);
-        out.write(handle::make(Searcher(scanner)));
+        out.write(handle::make(Searcher::Rules(Box::new(scanner))));
         Ok(())
     })
 }
 
-/// Searches one text and gives every rule that matches to `callback`, once. It takes no memory. One thread at a time
+/// A phrase, for tg_scanner_new_phrases.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct tg_phrase {
+    /// The phrase in UTF-8, as people write it: nothing in it is special.
+    pub text: *const c_char,
+    /// Its bytes.
+    pub len: usize,
+    /// The caller's number for it, which matches carry as `sid`. Several phrases may have the same.
+    pub id: u32,
+    /// A sum of TG_PHRASE_ values.
+    pub flags: u32,
+}
+
+/// The phrase counts only as whole words: no letter, digit, low line or mark before it or behind it, "DAN" not in "danger".
+/// Characters that `normalise` drops are looked past. For tg_phrase.
+pub const TG_PHRASE_WORD: u32 = 1;
+
+/// Makes a scanner of phrases instead of rules. `normalise` is as for tg_scanner_new, of phrases and text alike: the
+/// text is searched as it reads. Every place is told, with the phrase's `id` as `sid` and the phrase as `message`; the
+/// members about rules are empty. TG_ERR_SYNTAX when nothing is left of a phrase. Thread-safe. The phrases are copied.
+///
+/// # Safety
+/// `phrases` points to `count` phrases; `out` is NULL or can be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_scanner_new_phrases(
+    phrases: *const tg_phrase,
+    count: usize,
+    normalise: u32,
+    out: *mut *mut tg_scanner,
+) -> tg_status {
+    fence(|| {
+        // SAFETY: the caller promises so.
+        let (phrases, out) = unsafe { (args::array(phrases, count, "phrases")?, args::out(out, "out")?) };
+        let mut list = List::new(said(normalise)?);
+        for (i, p) in phrases.iter().enumerate() {
+            // SAFETY: as above.
+            let text = unsafe { args::bytes(p.text.cast(), p.len, "text of a phrase") }?;
+            if p.flags & !TG_PHRASE_WORD != 0 {
+                return err(
+                    TG_ERR_INVALID,
+                    format!("phrase {i}: flags is {:#x}; there is only 0x1", p.flags),
+                );
+            }
+            let Ok(text) = std::str::from_utf8(text) else {
+                return err(TG_ERR_INVALID, format!("phrase {i} is no UTF-8"));
+            };
+            list.add(text, p.id, p.flags & TG_PHRASE_WORD != 0)
+                .or_else(|e| err(TG_ERR_SYNTAX, format!("phrase {i}: {e}")))?;
+        }
+        out.write(handle::make(Searcher::Phrases(Box::new(Phrases::new(list)))));
+        Ok(())
+    })
+}
+
+/// Searches one text and gives every rule that matches to `callback`, once, or every place of a phrase. It takes no memory. One thread at a time
 /// for a scanner.
 ///
 /// # Safety
@@ -184,7 +278,10 @@ pub unsafe extern "C" fn tg_scanner_scan(
         let (mut s, text) =
             unsafe { (handle::enter_mut::<Searcher>(scanner)?, args::bytes(text.cast(), len, "text")?) };
         let mut tell = Tell::to(callback, user)?;
-        s.0.scan(text, |m| tell.one(&m));
+        match &mut *s {
+            Searcher::Rules(s) => s.scan(text, |m| tell.one(&m)),
+            Searcher::Phrases(p) => p.scan(text, |list, hit| tell.phrase(list, hit)),
+        }
         tell.answers.end()
     })
 }
@@ -201,14 +298,18 @@ pub unsafe extern "C" fn tg_scan_stream_new(
     fence(|| {
         // SAFETY: the caller promises so.
         let (out, s) = unsafe { (args::out(out, "out")?, handle::enter::<Searcher>(scanner)?) };
-        let text = Text { stream: s.0.stream(), rules: s.0.rules().clone() };
+        let text = match &*s {
+            Searcher::Rules(s) => Text::Rules(s.stream(), s.rules().clone()),
+            Searcher::Phrases(p) => Text::Phrases(p.begin()),
+        };
         out.write(handle::make(text));
         Ok(())
     })
 }
 
 /// Goes on with a text: gives every rule that matches now and did not before to `callback`. What lies within 4096
-/// bytes is seen together, whatever the pieces. TG_ERR_STATE when the scanner has other rules than the stream. One
+/// bytes is seen together, whatever the pieces. Of phrases every place is told once; one that must be a whole word waits
+/// for the character behind it, or for tg_scan_stream_end. TG_ERR_STATE when the scanner has other rules than the stream. One
 /// thread at a time for either.
 ///
 /// # Safety
@@ -233,10 +334,15 @@ pub unsafe extern "C" fn tg_scan_stream_feed(
             )
         };
         let mut tell = Tell::to(callback, user)?;
-        if !Arc::ptr_eq(s.0.rules(), &t.rules) {
-            return err(TG_ERR_STATE, "the scanner has other rules than the stream");
+        match (&mut *s, &mut *t) {
+            (Searcher::Rules(s), Text::Rules(stream, rules)) if Arc::ptr_eq(s.rules(), rules) => {
+                s.feed(stream, piece, |m| tell.one(&m));
+            }
+            (Searcher::Phrases(p), Text::Phrases(going)) if p.has(going) => {
+                p.feed(going, piece, |list, hit| tell.phrase(list, hit));
+            }
+            _ => return err(TG_ERR_STATE, "the scanner has other rules or phrases than the stream"),
         }
-        s.0.feed(&mut t.stream, piece, |m| tell.one(&m));
         tell.answers.end()
     })
 }
@@ -249,8 +355,31 @@ pub unsafe extern "C" fn tg_scan_stream_feed(
 pub unsafe extern "C" fn tg_scan_stream_reset(stream: *mut tg_scan_stream) -> tg_status {
     fence(|| {
         // SAFETY: the caller promises so.
-        unsafe { handle::enter_mut::<Text>(stream) }?.stream.reset();
+        unsafe { handle::enter_mut::<Text>(stream) }?.reset();
         Ok(())
+    })
+}
+
+/// Ends a text: gives phrases that are whole words because nothing comes behind them to `callback`, and begins another
+/// text. One thread at a time for a stream.
+///
+/// # Safety
+/// `stream` is NULL or a handle; `callback` is NULL or a function that does as its type says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_scan_stream_end(
+    stream: *mut tg_scan_stream,
+    callback: tg_match_fn,
+    user: *mut c_void,
+) -> tg_status {
+    fence(|| {
+        // SAFETY: the caller promises so.
+        let mut t = unsafe { handle::enter_mut::<Text>(stream) }?;
+        let mut tell = Tell::to(callback, user)?;
+        if let Text::Phrases(going) = &mut *t {
+            going.end(|list, hit| tell.phrase(list, hit));
+        }
+        t.reset();
+        tell.answers.end()
     })
 }
 

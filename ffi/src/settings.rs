@@ -1,7 +1,7 @@
 //! Settings: a configuration in Suricata's YAML, changed value by value.
 
-use std::ffi::c_char;
-use std::path::{Path, PathBuf};
+use std::ffi::{c_char, c_int};
+use std::path::PathBuf;
 
 use tidegate_dataplane::config::{ConfigError, Overrides, Settings};
 
@@ -29,6 +29,8 @@ pub(crate) struct Said {
     from: From,
     set: Vec<String>,
     pub data_dir: Option<PathBuf>,
+    /// What has no effect is an error.
+    strict: bool,
 }
 
 pub(crate) struct Holder(Said);
@@ -79,7 +81,11 @@ unsafe fn change(p: *mut tg_settings, f: impl FnOnce(&mut Said)) -> Res {
     let mut next = s.0.clone();
     let known = next.read(false)?.without_effect();
     f(&mut next);
-    for told in next.read(false)?.without_effect().iter().filter(|t| !known.contains(t)) {
+    let without = next.read(false)?.without_effect();
+    if next.strict && !without.is_empty() {
+        return err(TG_ERR_INVALID, format!("settings without effect: {}", without.join("; ")));
+    }
+    for told in without.iter().filter(|t| !known.contains(t)) {
         say(tg_log_level::TG_LOG_WARNING, &format!("ignored setting: {told}"));
     }
     s.0 = next;
@@ -109,9 +115,9 @@ pub unsafe extern "C" fn tg_settings_new(out: *mut *mut tg_settings) -> tg_statu
 pub unsafe extern "C" fn tg_settings_load(settings: *mut tg_settings, path: *const c_char) -> tg_status {
     fence(|| {
         // SAFETY: the caller promises so.
-        let path = unsafe { args::text(path, "path") }?;
-        if !Path::new(path).is_file() {
-            return err(TG_ERR_IO, format!("{path}: no such file"));
+        let path = unsafe { args::path(path, "path") }?;
+        if !path.is_file() {
+            return err(TG_ERR_IO, format!("{}: no such file", path.display()));
         }
         // SAFETY: as above.
         unsafe { change(settings, |s| s.from = From::File(path.into())) }
@@ -139,8 +145,10 @@ pub unsafe extern "C" fn tg_settings_parse(
 }
 
 /// Sets one value by its path, over what the configuration says: ("stream.midstream", "true"), or a variable of rules:
-/// ("vars.address-groups.HOME_NET", "[10.0.0.0/8]"). A setting that does not exist is no error, but told to the log, here
-/// and in tg_settings_load and tg_settings_parse. One thread at a time for an object.
+/// ("vars.address-groups.HOME_NET", "[10.0.0.0/8]"). A value that is not valid is TG_ERR_SYNTAX, and tg_last_error names
+/// the setting and what is valid; nothing is changed then. A setting that does not exist or has no effect is told to the
+/// log, here and in tg_settings_load and tg_settings_parse; tg_settings_strict makes it an error. One thread at a time
+/// for an object.
 ///
 /// # Safety
 /// `settings` is NULL or a handle; `name` and `value` are NULL or text that ends in NUL.
@@ -161,6 +169,17 @@ pub unsafe extern "C" fn tg_settings_set(
     })
 }
 
+/// With `on` not 0, settings that do not exist or have no effect are TG_ERR_INVALID, of what is there already as of what
+/// comes, and nothing is changed then. One thread at a time for an object.
+///
+/// # Safety
+/// `settings` is NULL or a handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_settings_strict(settings: *mut tg_settings, on: c_int) -> tg_status {
+    // SAFETY: the caller promises so.
+    fence(|| unsafe { change(settings, |s| s.strict = on != 0) })
+}
+
 /// Names the folder where files are looked for that rules name by relative paths (datasets). One thread at a time for
 /// an object.
 ///
@@ -170,7 +189,7 @@ pub unsafe extern "C" fn tg_settings_set(
 pub unsafe extern "C" fn tg_settings_data_dir(settings: *mut tg_settings, path: *const c_char) -> tg_status {
     fence(|| {
         // SAFETY: the caller promises so.
-        let path = unsafe { args::text(path, "path") }?;
+        let path = unsafe { args::path(path, "path") }?;
         // SAFETY: as above.
         unsafe { change(settings, |s| s.data_dir = Some(path.into())) }
     })

@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 
 /// Version of the ABI: the number in the SONAME. A program built with one is served by every library with the same.
-pub const TG_ABI_VERSION: u32 = 0;
+pub const TG_ABI_VERSION: u32 = 1;
 /// Version of the library this header belongs to.
 pub const TG_VERSION_MAJOR: u32 = 0;
 /// See TG_VERSION_MAJOR.

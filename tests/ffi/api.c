@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <tidegate.h>
+#include <unistd.h>
 
 #define CHECK(what) ((what) ? (void)0 : fail(#what, __LINE__))
 #define IS(call, status) is((call), (status), #call, __LINE__)
@@ -76,22 +77,32 @@ static void count_log(tg_log_level level, const char *message, void *user)
     logged++;
 }
 
+static long blocks, taken, zeroed;
+static size_t held;
+
 static void *lib_alloc(void *user, size_t bytes, size_t align)
 {
     void *p = NULL;
     __atomic_fetch_add((long *)user, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&taken, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&held, bytes, __ATOMIC_RELAXED);
     return posix_memalign(&p, align < sizeof(void *) ? sizeof(void *) : align, bytes) == 0 ? p : NULL;
+}
+
+static void *lib_zeroed(void *user, size_t bytes, size_t align)
+{
+    void *p = lib_alloc(user, bytes, align);
+    __atomic_fetch_add(&zeroed, 1, __ATOMIC_RELAXED);
+    return p ? memset(p, 0, bytes) : NULL;
 }
 
 static void lib_free(void *user, void *block, size_t bytes, size_t align)
 {
-    (void)bytes;
     (void)align;
+    __atomic_fetch_sub(&held, bytes, __ATOMIC_RELAXED);
     __atomic_fetch_sub((long *)user, 1, __ATOMIC_RELAXED);
     free(block);
 }
-
-static long blocks;
 
 /* Must be the first thing in the process. */
 static void allocator(void)
@@ -105,6 +116,7 @@ static void allocator(void)
     a.user = &blocks;
     a.alloc = lib_alloc;
     a.free = lib_free;
+    a.alloc_zeroed = lib_zeroed;
     if (getenv("TG_OWN_ALLOCATOR")) {
         IS(tg_allocator_set(&a), TG_OK);
         IS(tg_allocator_set(&a), TG_ERR_STATE);
@@ -146,6 +158,34 @@ static void errors(void)
     CHECK(logged == 2);
     IS(tg_settings_free(s), TG_OK);
     IS(tg_log_set(NULL, NULL, 0), TG_OK);
+
+    /* In strict mode that is an error, and nothing is changed. */
+    IS(tg_settings_new(&s), TG_OK);
+    IS(tg_settings_strict(s, 1), TG_OK);
+    IS(tg_settings_set(s, "stream.midstraem", "yes"), TG_ERR_INVALID);
+    CHECK(strstr(tg_last_error(), "stream.midstraem") != NULL);
+    IS(tg_settings_set(s, "stream.midstream", "yes"), TG_OK);
+    IS(tg_settings_parse(s, "strem:\n  midstream: yes\n", 24), TG_ERR_INVALID);
+    IS(tg_settings_strict(s, 0), TG_OK);
+    IS(tg_settings_set(s, "stream.midstraem", "yes"), TG_OK);
+    IS(tg_settings_strict(s, 1), TG_ERR_INVALID);
+    IS(tg_settings_strict(NULL, 1), TG_ERR_NULL);
+    /* Values that are not valid: the setting and what is valid are named. */
+    {
+        static const char *const wrong[][3] = {
+            {"stream.midstream", "perhaps", "yes"},
+            {"flow.hash-size", "-5", "flow.hash-size"},
+            {"flow-timeouts.tcp.new", "soon", "flow-timeouts.tcp.new"},
+            {"vars.address-groups.HOME_NET", "[10.0.0.0/99]", "HOME_NET"},
+            {"stream.checksum-validation", "7", "stream.checksum-validation"},
+        };
+        size_t i;
+        for (i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+            IS(tg_settings_set(s, wrong[i][0], wrong[i][1]), TG_ERR_SYNTAX);
+            CHECK(strstr(tg_last_error(), wrong[i][0]) != NULL && strstr(tg_last_error(), wrong[i][2]) != NULL);
+        }
+    }
+    IS(tg_settings_free(s), TG_OK);
 
     IS(tg_settings_new(&s), TG_OK);
     IS(tg_settings_set(s, "vars.address-groups.MINE", "[10.0.0.0/8]"), TG_OK);
@@ -238,6 +278,16 @@ static void rules(const char *file)
     IS(tg_ruleset_compile(NULL, 1, s, note, &n, &r), TG_ERR_NULL);
     IS(tg_ruleset_compile(from, (size_t)-1, s, note, &n, &r), TG_ERR_INVALID);
     IS(tg_ruleset_compile(from, 1, s, note, &n, NULL), TG_ERR_NULL);
+    /* A source of nothing. */
+    from[0].text_len = 0;
+    IS(tg_ruleset_compile(from, 1, s, note, &n, &r), TG_ERR_INVALID);
+    CHECK(strstr(tg_last_error(), "text_len") != NULL);
+    from[0].text = NULL;
+    IS(tg_ruleset_compile(from, 1, s, note, &n, &r), TG_ERR_INVALID);
+    from[0].path = "";
+    IS(tg_ruleset_compile(from, 1, s, note, &n, &r), TG_ERR_INVALID);
+    from[0].text = text;
+    from[0].text_len = sizeof text - 1;
     from[0].path = "/nonexistent.rules";
     IS(tg_ruleset_compile(from, 1, s, note, &n, &r), TG_ERR_INVALID);
     from[0].text = NULL;
@@ -290,6 +340,7 @@ static int see(const tg_event *e, void *user)
     tg_bytes line, key, value;
     tg_status status;
     int fields = 0;
+    long before;
 
     s->total++;
     s->event = e;
@@ -297,6 +348,7 @@ static int see(const tg_event *e, void *user)
     IS(tg_event_describe(e, &info), TG_OK);
     CHECK(info.type_ < 64 && info.name.len > 0 && info.ts_ns > 0);
     s->by_type[info.type_]++;
+    before = taken;
     TG_INIT(alert);
     IS(tg_event_alert(e, &alert), info.type_ == TG_EVENT_ALERT ? TG_OK : TG_ERR_TYPE);
     if (info.type_ == TG_EVENT_ALERT) {
@@ -344,6 +396,8 @@ static int see(const tg_event *e, void *user)
     TG_INIT(tls);
     if (tg_event_tls(e, &tls) == TG_OK)
         s->tls++;
+    /* Nothing of this takes memory, found or not. */
+    CHECK(taken == before);
     status = tg_event_json(e, &line);
     if (status == TG_OK) {
         CHECK(line.len > 2 && line.data[0] == '{' && line.data[line.len - 1] == '}');
@@ -849,6 +903,71 @@ static void text(void)
     IS(tg_ruleset_free(r2), TG_OK);
 }
 
+/* Phrases instead of rules, some as whole words only. */
+static void phrases(void)
+{
+    tg_phrase p[3];
+    tg_scanner *s = NULL, *other = NULL;
+    tg_scan_stream *t = NULL;
+    struct found f;
+    memset(&f, 0, sizeof f);
+    memset(p, 0, sizeof p);
+    p[0].text = "ignore previous";
+    p[0].len = 15;
+    p[0].id = 11;
+    p[1].text = "DAN";
+    p[1].len = 3;
+    p[1].id = 12;
+    p[1].flags = TG_PHRASE_WORD;
+    p[2].text = "\"; sid:1; content:\"|41|";
+    p[2].len = strlen(p[2].text);
+    p[2].id = 13;
+    IS(tg_scanner_new_phrases(p, 3, TG_TEXT_GUARD, &s), TG_OK);
+    IS(tg_scanner_scan(s, "please IGNORE\xe2\x80\x8b  Previous", 26, find, &f), TG_OK);
+    CHECK(f.count == 1 && f.sid == 11 && f.start == 7 && f.end == 26);
+    IS(tg_scanner_scan(s, "danger, sedan, DAN\xe2\x80\x8bger", 24, find, &f), TG_OK);
+    CHECK(f.count == 1);
+    IS(tg_scanner_scan(s, "a Dan, ; sid:1;, DAN", 20, find, &f), TG_OK);
+    CHECK(f.count == 3 && f.sid == 12 && f.start == 17 && f.end == 20);
+    IS(tg_scanner_scan(s, p[2].text, p[2].len, find, &f), TG_OK);
+    CHECK(f.count == 4 && f.sid == 13);
+    f.stop = 1;
+    IS(tg_scanner_scan(s, "dan dan", 7, find, &f), TG_ERR_STOPPED);
+    f.stop = 0;
+
+    IS(tg_scan_stream_new(s, &t), TG_OK);
+    memset(&f, 0, sizeof f);
+    IS(tg_scan_stream_feed(s, t, "you are D", 9, find, &f), TG_OK);
+    IS(tg_scan_stream_feed(s, t, "AN", 2, find, &f), TG_OK);
+    CHECK(f.count == 0);
+    IS(tg_scan_stream_feed(s, t, "ger; igno", 9, find, &f), TG_OK);
+    IS(tg_scan_stream_feed(s, t, "re previous, DAN", 16, find, &f), TG_OK);
+    CHECK(f.count == 1 && f.sid == 11 && f.start == 16 && f.end == 31);
+    IS(tg_scan_stream_end(t, find, &f), TG_OK);
+    CHECK(f.count == 2 && f.sid == 12 && f.start == 33 && f.end == 36);
+    IS(tg_scan_stream_end(t, find, &f), TG_OK);
+    CHECK(f.count == 2);
+    IS(tg_scan_stream_end(t, NULL, NULL), TG_ERR_NULL);
+    IS(tg_scan_stream_end(NULL, find, &f), TG_ERR_NULL);
+    IS(tg_scanner_new_phrases(p, 1, 0, &other), TG_OK);
+    IS(tg_scan_stream_feed(other, t, "x", 1, find, &f), TG_ERR_STATE);
+    IS(tg_scan_stream_free(t), TG_OK);
+    IS(tg_scanner_free(other), TG_OK);
+    IS(tg_scanner_free(s), TG_OK);
+
+    p[1].len = 0;
+    IS(tg_scanner_new_phrases(p, 2, 0, &s), TG_ERR_SYNTAX);
+    CHECK(strstr(tg_last_error(), "phrase 1") != NULL);
+    p[1].text = "\xff";
+    p[1].len = 1;
+    IS(tg_scanner_new_phrases(p, 2, 0, &s), TG_ERR_INVALID);
+    p[0].flags = 2;
+    IS(tg_scanner_new_phrases(p, 1, 0, &s), TG_ERR_INVALID);
+    IS(tg_scanner_new_phrases(NULL, 1, 0, &s), TG_ERR_NULL);
+    IS(tg_scanner_new_phrases(p, 1, 0, NULL), TG_ERR_NULL);
+    IS(tg_scanner_new_phrases(p, 0, 64, &s), TG_ERR_INVALID);
+}
+
 /* ---- patterns ---- */
 
 struct hits {
@@ -943,7 +1062,7 @@ static void patterns(void)
     IS(tg_db_free(NULL), TG_OK);
 }
 
-/* ---- datasets ---- */
+/* ---- what an engine takes ---- */
 
 static int count_alert(const tg_event *e, void *user)
 {
@@ -951,6 +1070,200 @@ static int count_alert(const tg_event *e, void *user)
     ++*(int *)user;
     return 0;
 }
+
+static void memory(void)
+{
+    tg_memory_part parts[TG_MEMORY_PARTS + 1];
+    tg_engine_config c;
+    tg_engine *e = NULL;
+    size_t n = 0, i, before;
+    uint64_t sum = 0, mib;
+    TG_INIT(c);
+    for (mib = 16; mib <= 256; mib *= 4) {
+        c.memory = mib << 20;
+        IS(tg_engine_memory(&c, parts, TG_MEMORY_PARTS + 1, &n), TG_OK);
+        CHECK(n == TG_MEMORY_PARTS && same(parts[0].name, "flows") && parts[0].holds.len > 10);
+        for (sum = i = 0; i < n; i++)
+            sum += parts[i].bytes;
+        CHECK(sum <= c.memory && sum > c.memory / 4 * 3);
+        before = held;
+        IS(tg_engine_new(NULL, &c, &e), TG_OK);
+        /* Beside the parts: the handle, room for the record and the line of an event. */
+        if (getenv("TG_OWN_ALLOCATOR"))
+            CHECK(held - before <= sum + (1u << 20) && held - before >= sum / 10 * 9 && zeroed > 0);
+        IS(tg_engine_free(e), TG_OK);
+    }
+    IS(tg_engine_memory(NULL, parts, TG_MEMORY_PARTS, &n), TG_OK);
+    n = 0;
+    IS(tg_engine_memory(&c, parts, 3, &n), TG_ERR_ROOM);
+    CHECK(n == TG_MEMORY_PARTS);
+    IS(tg_engine_memory(&c, NULL, TG_MEMORY_PARTS, &n), TG_ERR_NULL);
+    IS(tg_engine_memory(&c, parts, TG_MEMORY_PARTS, NULL), TG_ERR_NULL);
+    c.memory = 1 << 20;
+    IS(tg_engine_memory(&c, parts, TG_MEMORY_PARTS, &n), TG_ERR_INVALID);
+    CHECK(strstr(tg_last_error(), "4194304") != NULL);
+    IS(tg_engine_new(NULL, &c, &e), TG_ERR_INVALID);
+    CHECK(strstr(tg_last_error(), "4194304") != NULL);
+}
+
+/* ---- what is told of a packet beside its bytes ---- */
+
+static int find_checksum(tg_bytes name, uint64_t value, void *user)
+{
+    if (same(name, "tcp.invalid_checksum"))
+        *(uint64_t *)user = value;
+    return 0;
+}
+
+/* How many of a SYN with a wrong checksum, once as it is and once with `flags`, are counted as such. */
+static uint64_t wrong_sums(uint32_t engine_flags, uint16_t flags)
+{
+    static const uint8_t syn[54] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, 40, 0, 1, 0, 0, 64, 6, 0, 0, 10, 0,
+                                    0, 1, 10, 0, 0, 2, 0x13, 0x88, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 16, 0, 1, 2, 0, 0};
+    tg_engine_config c;
+    tg_engine *e = NULL;
+    tg_packet p[2] = {packet(1000000000u), packet(1000000001u)};
+    uint64_t n = 77;
+    TG_INIT(c);
+    c.memory = 16u << 20;
+    c.flags = engine_flags;
+    p[0].data = p[1].data = syn;
+    p[0].len = p[1].len = sizeof syn;
+    p[1].flags = flags;
+    IS(tg_engine_new(NULL, &c, &e), TG_OK);
+    IS(tg_engine_process(e, p, 2, NULL), TG_OK);
+    IS(tg_engine_counters(e, find_checksum, &n), TG_OK);
+    IS(tg_engine_free(e), TG_OK);
+    return n;
+}
+
+static void told(void)
+{
+    tg_ruleset *r = compile("alert udp any any -> any any (msg:\"tag\"; vlan.id:7; sid:40;)\n");
+    tg_engine_config c;
+    tg_engine *e = NULL;
+    tg_packet p = packet(1000000000u);
+    tg_stats stats;
+    tg_flow flow;
+    tg_flow_key key;
+    tg_decoded layers[TG_MAX_LAYERS];
+    size_t n;
+    uint64_t id;
+    int alerts = 0, i;
+
+    /* Of checksums: verified, what is known, ignored. */
+    CHECK(wrong_sums(0, 0) == 2);
+    CHECK(wrong_sums(0, TG_PACKET_TRANSPORT_GOOD) == 1);
+    CHECK(wrong_sums(0, TG_PACKET_TRANSPORT_BAD) == 2);
+    CHECK(wrong_sums(TG_ENGINE_KNOWN_CHECKSUMS, 0) == 0);
+    CHECK(wrong_sums(TG_ENGINE_KNOWN_CHECKSUMS, TG_PACKET_TRANSPORT_BAD) == 1);
+    CHECK(wrong_sums(TG_ENGINE_CAPTURE, TG_PACKET_TRANSPORT_BAD) == 1);
+    CHECK(wrong_sums(TG_ENGINE_IGNORE_CHECKSUMS, TG_PACKET_TRANSPORT_BAD) == 0);
+    TG_INIT(c);
+    c.flags = TG_ENGINE_IGNORE_CHECKSUMS | TG_ENGINE_KNOWN_CHECKSUMS;
+    IS(tg_engine_new(r, &c, &e), TG_ERR_INVALID);
+
+    /* A tag that was taken out, and bytes that were not captured. */
+    c.flags = 0;
+    c.memory = 16u << 20;
+    c.on_event = count_alert;
+    c.user = &alerts;
+    c.events = TG_EVENT_ALERT;
+    IS(tg_engine_new(r, &c, &e), TG_OK);
+    p.flags = TG_PACKET_VLAN;
+    p.vlan = 0x6007;
+    p.len = 44;
+    p.wire_len = sizeof datagram;
+    IS(tg_engine_process(e, &p, 1, NULL), TG_OK);
+    CHECK(alerts == 1);
+    TG_INIT(stats);
+    IS(tg_engine_stats(e, &stats), TG_OK);
+    CHECK(stats.invalid == 0 && stats.bytes == sizeof datagram);
+    TG_INIT(key);
+    memcpy(key.src, datagram + 26, 4);
+    memcpy(key.dst, datagram + 30, 4);
+    key.src_port = 5000;
+    key.dst_port = 5001;
+    key.ip_version = 4;
+    key.proto = 17;
+    key.vlans = 1;
+    key.vlan[0] = 7;
+    IS(tg_engine_flow_find(e, &key, &id), TG_OK);
+    TG_INIT(flow);
+    IS(tg_engine_flow(e, id, &flow), TG_OK);
+    CHECK(flow.bytes[0] == sizeof datagram);
+    IS(tg_packet_decode(&p, layers, TG_MAX_LAYERS, &n), TG_OK);
+    CHECK(n == 1 && layers[0].vlans == 1 && layers[0].vlan[0] == 7 && layers[0].invalid == 0 && layers[0].payload.len == 2);
+    p.wire_len = 0;
+    IS(tg_engine_process(e, &p, 1, NULL), TG_OK);
+    IS(tg_engine_stats(e, &stats), TG_OK);
+    CHECK(stats.invalid == 1);
+
+    /* What is not known is refused. */
+    p = packet(1000000000u);
+    p.reserved = 1;
+    IS(tg_engine_process(e, &p, 1, NULL), TG_ERR_INVALID);
+    CHECK(strstr(tg_last_error(), "reserved") != NULL);
+    IS(tg_packet_decode(&p, layers, TG_MAX_LAYERS, &n), TG_ERR_INVALID);
+    p.reserved = 0;
+    p.flags = 32;
+    IS(tg_engine_process(e, &p, 1, NULL), TG_ERR_INVALID);
+    p.flags = TG_PACKET_NETWORK_GOOD | TG_PACKET_NETWORK_BAD;
+    IS(tg_engine_process(e, &p, 1, NULL), TG_ERR_INVALID);
+
+    /* A link type that nobody knows: counted, told once. */
+    p = packet(1000000000u);
+    p.link_type = 9999;
+    logged = 0;
+    IS(tg_log_set(count_log, &logged, TG_LOG_WARNING), TG_OK);
+    for (i = 0; i < 3; i++)
+        IS(tg_engine_process(e, &p, 1, NULL), TG_OK);
+    CHECK(logged == 1);
+    IS(tg_log_set(NULL, NULL, 0), TG_OK);
+    IS(tg_engine_stats(e, &stats), TG_OK);
+    CHECK(stats.unknown_link == 3);
+    IS(tg_engine_free(e), TG_OK);
+    IS(tg_ruleset_free(r), TG_OK);
+}
+
+/* ---- paths as the system has them ---- */
+
+static void paths(const char *capture)
+{
+    static const char yaml[] = "%YAML 1.1\n---\nstream:\n  midstream: yes\n";
+    char dir[] = "/tmp/tg-api-\xff-XXXXXX", file[64];
+    tg_settings *s = NULL;
+    tg_ruleset *r = NULL;
+    tg_capture *c = NULL;
+    tg_source from;
+    FILE *f;
+    CHECK(mkdtemp(dir) != NULL);
+    memset(&from, 0, sizeof from);
+    from.path = file;
+
+    snprintf(file, sizeof file, "%s/\xfe.rules", dir);
+    CHECK((f = fopen(file, "w")) != NULL && fputs(EVIL, f) >= 0 && fclose(f) == 0);
+    IS(tg_ruleset_compile(&from, 1, NULL, NULL, NULL, &r), TG_OK);
+    IS(tg_ruleset_free(r), TG_OK);
+    CHECK(remove(file) == 0);
+
+    snprintf(file, sizeof file, "%s/\xfe.yaml", dir);
+    CHECK((f = fopen(file, "w")) != NULL && fputs(yaml, f) >= 0 && fclose(f) == 0);
+    IS(tg_settings_new(&s), TG_OK);
+    IS(tg_settings_load(s, file), TG_OK);
+    IS(tg_settings_data_dir(s, dir), TG_OK);
+    IS(tg_settings_free(s), TG_OK);
+    CHECK(remove(file) == 0);
+
+    snprintf(file, sizeof file, "%s/\xfe.pcap", dir);
+    CHECK(symlink(capture, file) == 0);
+    IS(tg_capture_open(file, &c), TG_OK);
+    IS(tg_capture_close(c), TG_OK);
+    IS(tg_capture_open("", &c), TG_ERR_INVALID);
+    CHECK(remove(file) == 0 && rmdir(dir) == 0);
+}
+
+/* ---- datasets ---- */
 
 /* All engines of a rule set have its datasets, which change while they run. */
 static void datasets(void)
@@ -1024,10 +1337,14 @@ int main(int argc, char **argv)
     rules(argv[2]);
     engines();
     datasets();
+    memory();
+    told();
+    paths(argv[1]);
     threads();
     capture(argv[1], argv[2]);
     decoding();
     text();
+    phrases();
     patterns();
     CHECK(getenv("TG_OWN_ALLOCATOR") ? blocks > 0 : blocks == 0);
     printf("all is as it must be; blocks of the own allocator left: %ld\n", blocks);

@@ -26,7 +26,7 @@ impl Engine {
         let mut hashes = [Hashed::NONE; BURST];
         let mut plain = 0u32;
         for (i, (f, (head, hash))) in frames.iter().zip(heads.iter_mut().zip(&mut hashes)).enumerate() {
-            if f.link != ETHERNET {
+            if f.link != ETHERNET || f.is_more() {
                 continue;
             }
             if self.decoder.head_into(f.data, head) {

@@ -68,12 +68,60 @@ pub struct Frame<'a> {
     pub index: u64,
     /// What its receiver says of its checksums; what it does not know is computed when somebody asks.
     pub sums: Sums,
+    /// Bytes that it had on the wire, when fewer were captured; 0: as many as there are.
+    pub wire: u32,
+    /// The outermost VLAN tag, when its receiver took it out of the bytes.
+    pub vlan: Option<u16>,
+}
+
+impl Frame<'_> {
+    /// Bytes on the wire.
+    #[inline]
+    pub fn wire_len(&self) -> usize {
+        self.data.len().max(self.wire as usize)
+    }
+
+    /// It is not its bytes alone: some were not captured, or a tag was taken out.
+    #[inline]
+    fn is_more(&self) -> bool {
+        self.vlan.is_some() || self.wire_len() > self.data.len()
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// Appends its packets, with all that its receiver says of them.
+    #[inline]
+    pub fn decode(&self, decoder: &Decoder, packets: &mut PacketBuf<'a>) {
+        let first = packets.len();
+        if self.is_more() {
+            self.decode_more(decoder, packets);
+        } else {
+            decoder.decode(self.data, self.link, self.ts, self.index, packets);
+        }
+        // Of tunnels, receivers check one of the packets, and which one is theirs to choose.
+        if self.sums != Sums::UNKNOWN
+            && let Some([p]) = packets.get_mut(first..)
+        {
+            self.sums.apply(p);
+        }
+    }
+
+    #[inline(never)]
+    fn decode_more(&self, decoder: &Decoder, packets: &mut PacketBuf<'a>) {
+        let first = packets.len();
+        let wire = u32::try_from(self.wire_len()).unwrap_or(u32::MAX);
+        let p = Packet { wire, ..Packet::new(self.data, self.link, self.ts, self.index) };
+        decoder.decode_packet(p, packets);
+        if let (Some(tag), Some(p)) = (self.vlan, packets.get_mut(first)) {
+            p.put_tag(tag);
+        }
+    }
 }
 
 impl Default for Frame<'_> {
     /// No bytes, of Ethernet.
     fn default() -> Self {
-        Frame { data: &[], ts: 0, link: 1, index: 0, sums: Sums::UNKNOWN }
+        Frame { data: &[], ts: 0, link: 1, index: 0, sums: Sums::UNKNOWN, wire: 0, vlan: None }
     }
 }
 
@@ -222,16 +270,10 @@ impl Engine {
         let mut ends = [0u16; BURST];
         let (mut bytes, mut longest) = (0, 0);
         for (f, end) in frames.iter().zip(&mut ends) {
-            bytes += f.data.len() as u64;
-            longest = longest.max(f.data.len());
+            bytes += f.wire_len() as u64;
+            longest = longest.max(f.wire_len());
             let first = packets.len();
-            self.decoder.decode(f.data, f.link, f.ts, f.index, &mut packets);
-            // Of tunnels, receivers check one of the packets, and which one is theirs to choose.
-            if f.sums != Sums::UNKNOWN
-                && let Some([p]) = packets.get_mut(first..)
-            {
-                f.sums.apply(p);
-            }
+            f.decode(&self.decoder, &mut packets);
             for p in packets.iter().skip(first) {
                 let h = self.flows.hash(p);
                 self.flows.prefetch(&h);

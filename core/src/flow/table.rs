@@ -355,7 +355,7 @@ impl FlowTable {
             f.last = pkt.ts;
         }
         f.pkts[d] = f.pkts[d].saturating_add(1);
-        f.bytes[d] = f.bytes[d].saturating_add(pkt.data.len() as u64);
+        f.bytes[d] = f.bytes[d].saturating_add(u64::from(pkt.wire));
         let seen = if dir == Dir::ToServer { flag::TO_SERVER_SEEN } else { flag::TO_CLIENT_SEEN };
         if f.flags & seen == 0 && !super::key::is_icmpv4_error(pkt) {
             f.flags |= seen;

@@ -82,9 +82,9 @@ pub fn verify_l3(p: &Packet<'_>) -> Checksum {
 }
 
 /// Checks the checksum of TCP, UDP or ICMP with its pseudo header. A UDP checksum of zero over IPv4 is none
-/// (RFC 768) and good; other transports stay unchecked. Answers from `l4_sum` when it is set.
+/// (RFC 768) and good; other transports, and packets that were not captured whole, stay unchecked. Answers from `l4_sum` when it is set.
 pub fn verify_l4(p: &Packet<'_>) -> Checksum {
-    if p.l4_sum != Checksum::Unchecked || !p.has_ip() {
+    if p.l4_sum != Checksum::Unchecked || !p.has_ip() || p.is_cut() {
         return p.l4_sum;
     }
     let at = p.l4_hdr.off as usize;

@@ -259,8 +259,13 @@ impl Decoder {
         index: u64,
         out: &mut PacketBuf<'a>,
     ) -> usize {
+        self.decode_packet(Packet::new(frame, link, ts, index), out)
+    }
+
+    /// The same, of an empty packet that may say how many bytes it had on the wire.
+    pub fn decode_packet<'a>(&self, p: Packet<'a>, out: &mut PacketBuf<'a>) -> usize {
         let first = out.len();
-        if !out.push(Packet::new(frame, link, ts, index)) {
+        if !out.push(p) {
             return 0;
         }
         let mut cx = Cx { cfg: &self.cfg, layers: 0, inner: None };
@@ -332,6 +337,7 @@ fn inner_packets(cx: &mut Cx<'_>, first: usize, out: &mut PacketBuf<'_>) {
         }
         let Some(carrier) = out.pkts.last() else { return };
         let Some(data) = carrier.data.get(inner.off..inner.end) else { return };
+        let missing = carrier.missing(inner.end);
         let link = match inner.begins {
             Begins::Ethernet | Begins::Vlan | Begins::Arp => link::ETHERNET,
             Begins::Erspan1 | Begins::Erspan2 | Begins::Erspan3 => link::ETHERNET,
@@ -342,6 +348,7 @@ fn inner_packets(cx: &mut Cx<'_>, first: usize, out: &mut PacketBuf<'_>) {
         p.recursion = carrier.recursion + 1;
         p.source = Source::Tunnel(inner.source);
         p.vni = inner.vni;
+        p.wire = p.wire.saturating_add(missing as u32);
         if !out.push(p) {
             return;
         }

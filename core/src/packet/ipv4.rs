@@ -33,10 +33,11 @@ fn datagram(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize, vj: boo
     if iplen < hlen {
         return p.bad(ev::IPV4_IPLEN_SMALLER_THAN_HLEN);
     }
-    if end - off < iplen {
+    let there = end - off;
+    if there + p.missing(end) < iplen || there < hlen {
         return p.bad(ev::IPV4_TRUNC_PKT);
     }
-    let end = off + iplen;
+    let end = off + iplen.min(there);
     if hlen > 20 && !options(p, off + 20, off + hlen) {
         return false;
     }
@@ -53,6 +54,10 @@ fn datagram(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize, vj: boo
     p.ip_frag_off = (flags & 0x1fff) << 3;
     let at = off + hlen;
     if flags & 0x3fff != 0 {
+        // What is not there cannot be put together.
+        if there < iplen {
+            return p.bad(ev::IPV4_TRUNC_PKT);
+        }
         p.frag = Some(FragFields {
             id: u32::from(p.ip_id),
             offset: u32::from(p.ip_frag_off),

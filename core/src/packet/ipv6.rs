@@ -23,7 +23,8 @@ pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize
         return p.bad(ev::IPV6_WRONG_IP_VERSION);
     }
     let plen = usize::from(u16::from_be_bytes([h[4], h[5]]));
-    if end - off < 40 + plen {
+    let there = end - off;
+    if there + p.missing(end) < 40 + plen {
         return p.bad(ev::IPV6_TRUNC_PKT);
     }
     p.l3 = L3::Ipv6;
@@ -36,7 +37,7 @@ pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize
     p.ttl = h[7];
     p.tos = h[0] << 4 | h[1] >> 4;
     p.proto = h[6];
-    let (at, end) = (off + 40, off + 40 + plen);
+    let (at, end) = (off + 40, off + there.min(40 + plen));
     match h[6] {
         6 => tcp::decode(p, at, end),
         17 => udp::decode(cx, p, at, end),
@@ -219,6 +220,10 @@ impl Extensions {
         }
         if more && !(self.end - self.at).is_multiple_of(8) {
             p.note(ev::IPV6_FRAG_INVALID_LENGTH);
+        }
+        // What is not there cannot be put together.
+        if p.missing(self.end) > 0 {
+            return p.bad(ev::IPV6_TRUNC_PKT);
         }
         p.frag = Some(FragFields {
             id: u32::from_be_bytes([i0, i1, i2, i3]),

@@ -195,6 +195,8 @@ pub enum Checksum {
 pub struct Packet<'a> {
     /// This packet's bytes: the whole frame, or for an inner packet what its carrier carried.
     pub data: &'a [u8],
+    /// Its bytes on the wire: more than `data` has when not all were captured.
+    pub wire: u32,
     /// Nanoseconds since the Unix epoch.
     pub ts: u64,
     /// 1-based number of the frame in its source (EVE `pcap_cnt`).
@@ -287,6 +289,7 @@ impl<'a> Packet<'a> {
         const NO: Span = Span { off: 0, len: 0 };
         Packet {
             data,
+            wire: data.len() as u32,
             ts,
             index,
             link,
@@ -353,6 +356,30 @@ impl<'a> Packet<'a> {
     #[inline]
     fn head<const N: usize>(&self, off: usize, end: usize) -> Option<&'a [u8; N]> {
         self.data.get(off..end)?.first_chunk()
+    }
+
+    /// Bytes that the packet had on the wire behind `end`, if that is where its bytes were cut off.
+    #[inline]
+    fn missing(&self, end: usize) -> usize {
+        if end == self.data.len() { (self.wire as usize).saturating_sub(end) } else { 0 }
+    }
+
+    /// Not all of its bytes were captured.
+    #[inline]
+    pub const fn is_cut(&self) -> bool {
+        self.wire as usize > self.data.len()
+    }
+
+    /// Puts a VLAN tag before those that the packet has.
+    pub(crate) fn put_tag(&mut self, tag: u16) {
+        if usize::from(self.vlans) == self.vlan.len() {
+            self.note(events::VLAN_TOO_MANY_LAYERS);
+            return;
+        }
+        self.layers |= vlan::layer(self.vlans);
+        self.vlan.rotate_right(1);
+        self.vlan[0] = tag & 0x0fff;
+        self.vlans += 1;
     }
 
     /// Notes an anomaly that leaves the packet usable.

@@ -10,7 +10,8 @@ pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize
         return;
     };
     let len = usize::from(u16::from_be_bytes([l0, l1]));
-    if end - off < len {
+    let there = end - off;
+    if there + p.missing(end) < len {
         p.bad(ev::UDP_PKT_TOO_SMALL);
         return;
     }
@@ -18,6 +19,7 @@ pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize
         p.bad(ev::UDP_LEN_INVALID);
         return;
     }
+    let len = len.min(there);
     p.proto = 17;
     p.l4 = L4::Udp;
     p.l4_hdr = Span::new(off, 8);

@@ -4,13 +4,18 @@
 use super::decoder::Cx;
 use super::{Packet, events as ev, layers, link};
 
-/// One VLAN tag: two bytes of tag, two of ether type.
-pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
-    p.layers |= match p.vlans {
+/// The layer of a tag behind `n` others.
+pub(super) const fn layer(n: u8) -> u32 {
+    match n {
         0 => layers::VLAN,
         1 => layers::QINQ,
         _ => layers::QINQINQ,
-    };
+    }
+}
+
+/// One VLAN tag: two bytes of tag, two of ether type.
+pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
+    p.layers |= layer(p.vlans);
     let Some(&[a, b, t0, t1]) = p.head::<4>(off, end) else {
         return p.bad(ev::VLAN_HEADER_TOO_SMALL);
     };

@@ -53,8 +53,8 @@ pub(super) enum Deed {
     Bypass,
 }
 
-fn no_flow<T>(id: u64) -> Res<T> {
-    err(TG_ERR_NOT_FOUND, format!("no flow alive has the number {id}"))
+fn no_flow<T>() -> Res<T> {
+    err(TG_ERR_NOT_FOUND, "no flow alive has that number")
 }
 
 /// Tells of the living flow number `id`. One thread at a time for an engine; what `out` points to afterwards is valid
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn tg_engine_flow(engine: *mut tg_engine, id: u64, out: *m
         match e.run(|engine, _| engine.with_flow_id(id, |v| flow_of(&v))) {
             // SAFETY: as above.
             Some(f) => unsafe { args::write_sized(out, f) },
-            None => no_flow(id),
+            None => no_flow(),
         }
     })
 }
@@ -166,7 +166,7 @@ pub unsafe extern "C" fn tg_engine_flow_block(engine: *mut tg_engine, id: u64) -
         may_block(e.worker.inline, Deed::Block)?;
         match e.run(|engine, _| engine.block_flow(id)) {
             Ok(true) => Ok(()),
-            Ok(false) => no_flow(id),
+            Ok(false) => no_flow(),
             Err(e) => err(TG_ERR_STATE, e.to_string()),
         }
     })
@@ -186,6 +186,6 @@ pub unsafe extern "C" fn tg_engine_flow_bypass(engine: *mut tg_engine, id: u64) 
         }
         // SAFETY: as above.
         let mut e = unsafe { Use::of(engine) }?;
-        if e.run(|engine, _| engine.bypass_flow(id)) { Ok(()) } else { no_flow(id) }
+        if e.run(|engine, _| engine.bypass_flow(id)) { Ok(()) } else { no_flow() }
     })
 }

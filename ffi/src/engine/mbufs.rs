@@ -6,7 +6,10 @@ use std::ptr::NonNull;
 use tidegate_core::packet::checksum::Sums;
 use tidegate_dataplane::dpdk::Mbuf;
 
-use super::{BURST, Res, TG_ERR_INVALID, TG_ERR_NULL, Use, err, tg_packet, tg_verdict};
+use crate::error::TG_ERR_NULL;
+use crate::packet::TG_PACKET_VLAN;
+
+use super::{BURST, Res, TG_ERR_INVALID, Use, err, tg_packet, tg_verdict};
 
 /// A packet of DPDK.
 pub struct rte_mbuf {
@@ -21,6 +24,9 @@ const EMPTY: tg_packet = tg_packet {
     index: 0,
     port: 0,
     link_type: 0,
+    wire_len: 0,
+    vlan: 0,
+    flags: 0,
     reserved: 0,
 };
 
@@ -39,6 +45,7 @@ impl Use {
             None if m.copy_to(joined) => joined.get(at..).unwrap_or(&[]),
             None => return err(TG_ERR_INVALID, format!("a packet of {} bytes in pieces", m.len())),
         };
+        let vlan = m.stripped_vlan();
         let packet = tg_packet {
             data: data.as_ptr(),
             len: data.len() as u32,
@@ -47,6 +54,9 @@ impl Use {
             index: 0,
             port: m.port(),
             link_type: 0,
+            wire_len: 0,
+            vlan: vlan.unwrap_or(0),
+            flags: if vlan.is_some() { TG_PACKET_VLAN } else { 0 },
             reserved: 0,
         };
         Ok((packet, m.sums()))

@@ -97,7 +97,7 @@ pub(crate) const fn action(a: Action) -> &'static str {
 pub unsafe extern "C" fn tg_event_alert(event: *const tg_event, out: *mut tg_alert) -> tg_status {
     fence(|| {
         let read = |_: &Slot, e: &Event<'_>| {
-            let Event::Alert(a) = e else { return wrong_type("alert") };
+            let Event::Alert(a) = e else { return wrong_type("the event is not of type alert") };
             let r = a.rule;
             let text = |s: &str| tg_bytes::of(s.as_bytes());
             let stream = a.in_stream && !a.stream_data.is_empty();
@@ -138,7 +138,7 @@ fn rule<'a>(e: &Event<'a>) -> Res<&'a RuleMeta> {
             Some(r) => Ok(r),
             None => err(TG_ERR_NOT_FOUND, "no rule dropped it"),
         },
-        _ => wrong_type("alert or drop"),
+        _ => wrong_type("the event is not of type alert or drop"),
     }
 }
 

@@ -56,7 +56,7 @@ impl<'a> View<'a> for Anomaly<'a> {
 pub unsafe extern "C" fn tg_event_anomaly(event: *const tg_event, out: *mut tg_anomaly) -> tg_status {
     fence(|| {
         let read = |_: &Slot, e: &Event<'_>| {
-            let Event::Anomaly(a) = e else { return wrong_type("anomaly") };
+            let Event::Anomaly(a) = e else { return wrong_type("the event is not of type anomaly") };
             let text = |s: &str| tg_bytes::of(s.as_bytes());
             let kind = match a.kind {
                 AnomalyKind::Decode => "decode",

@@ -41,21 +41,19 @@ pub unsafe extern "C" fn tg_event_dns(event: *const tg_event, out: *mut tg_dns) 
     let make = |r: &Record| {
         let text = |path: &str| tg_bytes::of(r.text(path));
         // The question stands in a list or beside the rest, by EVE's version.
-        let either = |path: &str| match r.text(&format!("queries.0.{path}")) {
+        let either = |listed: &str, path: &str| match r.text(listed) {
             b"" => text(path),
             found => tg_bytes::of(found),
         };
-        let answers =
-            (0..).take_while(|i| r.find(format!("answers.{i}.rrname").as_bytes()).is_some()).count();
         tg_dns {
             size: size_of::<tg_dns>(),
             kind: text("type"),
-            rrname: either("rrname"),
-            rrtype: either("rrtype"),
+            rrname: either("queries.0.rrname", "rrname"),
+            rrtype: either("queries.0.rrtype", "rrtype"),
             rcode: text("rcode"),
             rdata: text("answers.0.rdata"),
             id: r.number("id") as u32,
-            answers: answers as u32,
+            answers: r.items("answers", "rrname") as u32,
         }
     };
     // SAFETY: the caller promises so.

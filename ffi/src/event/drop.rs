@@ -54,7 +54,7 @@ impl<'a> View<'a> for Dropped<'a> {
 pub unsafe extern "C" fn tg_event_drop(event: *const tg_event, out: *mut tg_drop) -> tg_status {
     fence(|| {
         let read = |_: &Slot, e: &Event<'_>| {
-            let Event::Drop(d) = e else { return wrong_type("drop") };
+            let Event::Drop(d) = e else { return wrong_type("the event is not of type drop") };
             let value = tg_drop {
                 size: size_of::<tg_drop>(),
                 reason: tg_bytes::of(d.reason.name().as_bytes()),

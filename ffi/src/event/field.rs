@@ -10,7 +10,7 @@ use tidegate_core::packet::Packet;
 
 use crate::args::{self, Answers, sized, tg_bytes};
 use crate::error::{Res, TG_ERR_NOT_FOUND, TG_ERR_REENTRANT, err, fence, tg_status};
-use crate::record::{Record, Value};
+use crate::record::{Record, Value, Writer};
 
 use super::slot::{Slot, with};
 use super::{View, seen, tg_event, wrong_type};
@@ -84,8 +84,8 @@ fn record<'a>(slot: &'a Slot, e: &Event<'_>) -> Res<std::cell::Ref<'a, Record>> 
         && let Ok(mut made) = slot.made.try_borrow_mut()
     {
         let settings = slot.eve.as_ref().and_then(|s| s.record(t.record()));
-        made.record.clear(settings);
-        t.log(dir, &mut made.record);
+        made.record.clear();
+        t.log(dir, &mut Writer { record: &mut made.record, settings });
         slot.have_record.set(true);
     }
     let made = slot.made.try_borrow().or_else(|_| err(TG_ERR_REENTRANT, "the event is being written"))?;
@@ -131,7 +131,7 @@ pub unsafe extern "C" fn tg_event_field(
             match (0..r.len()).filter_map(|i| r.get(i)).find(|f| f.0 == path.as_bytes()) {
                 // SAFETY: the caller promises so.
                 Some((path, value, text)) => unsafe { args::write_sized(out, field(path, value, text)) },
-                None => err(TG_ERR_NOT_FOUND, format!("the record has no {path}")),
+                None => err(TG_ERR_NOT_FOUND, "the record has no such field"),
             }
         };
         // SAFETY: as above.
@@ -182,7 +182,7 @@ pub(super) unsafe fn typed<T: args::Sized0>(
     fence(|| {
         let read = |slot: &Slot, e: &Event<'_>| {
             if !seen(e).1.tx().is_some_and(|(t, _)| names.contains(&t.record())) {
-                return wrong_type(names.first().unwrap_or(&""));
+                return wrong_type("the event has no transaction of that protocol");
             }
             let r = record(slot, e)?;
             // SAFETY: the caller promises so.

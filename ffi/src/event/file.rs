@@ -69,7 +69,7 @@ impl<'a> View<'a> for FileRecord<'a> {
 pub unsafe extern "C" fn tg_event_file(event: *const tg_event, out: *mut tg_file) -> tg_status {
     fence(|| {
         let read = |_: &Slot, e: &Event<'_>| {
-            let Event::File(r) = e else { return wrong_type("file") };
+            let Event::File(r) = e else { return wrong_type("the event is not of type file") };
             let f = &r.file;
             let value = tg_file {
                 size: size_of::<tg_file>(),

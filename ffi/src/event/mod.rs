@@ -120,8 +120,9 @@ fn name_of(p: AppProto) -> tg_bytes {
     if p == AppProto::UNKNOWN { tg_bytes::NONE } else { tg_bytes::of(p.name().as_bytes()) }
 }
 
-fn wrong_type<T>(wanted: &str) -> Res<T> {
-    err(TG_ERR_TYPE, format!("the event is not of type {wanted}"))
+/// Programs ask by trying: so nothing is allocated for the answer.
+fn wrong_type<T>(text: &'static str) -> Res<T> {
+    err(TG_ERR_TYPE, text)
 }
 
 /// All types.

@@ -8,6 +8,7 @@
 //! of the normalised text, in the scratch, with the place of every byte of it; a window keeps the last bytes of the
 //! one before, as many as a phrase may need.
 mod fold;
+pub mod words;
 
 use super::{Builder, Database, PatternError, Scratch};
 use alloc::{boxed::Box, vec, vec::Vec};
