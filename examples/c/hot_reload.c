@@ -5,18 +5,28 @@
  *
  * The first half of the capture runs with the first rules, the rest with the second. In a product the second thread
  * would wait for a signal or a message instead.
+ *
+ * Freeing a large rule set takes long, so the worker frees none: tg_engine_swap_rules puts the old rules away, and the
+ * next tg_ruleset_compile or tg_ruleset_free frees them. Both are the second thread's.
  */
+#define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "example.h"
 
-/* Rules that wait for the worker to take them. */
-static _Atomic(tg_ruleset *) next_rules;
+/* Rules that wait for the worker to take them, and those that it has taken. */
+static _Atomic(tg_ruleset *) next_rules, taken_rules;
 
-static void *compile(void *path)
+static void *reload(void *path)
 {
-    atomic_store(&next_rules, rules_of(path, NULL));
+    tg_ruleset *fresh = rules_of(path, NULL);
+    atomic_store(&next_rules, fresh);
+    while (atomic_load(&taken_rules) != fresh)
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    /* The worker's engine has what it needs of them: this frees the handle, and the old rules. */
+    must(tg_ruleset_free(fresh), "tg_ruleset_free");
     return NULL;
 }
 
@@ -57,6 +67,7 @@ int main(int argc, char **argv)
     TG_INIT(config);
     config.on_event = print_alert;
     config.events = TG_EVENT_ALERT;
+    config.flags = TG_ENGINE_CAPTURE;
     tg_engine *engine = NULL;
     must(tg_engine_new(rules, &config, &engine), "tg_engine_new");
     tg_ruleset_free(rules);
@@ -69,16 +80,17 @@ int main(int argc, char **argv)
     must(tg_capture_open(argv[1], &capture), argv[1]);
     while (tg_capture_next(capture, packets, 32, &n) == TG_OK) {
         if (seen >= half && !started) {
-            if (pthread_create(&compiler, NULL, compile, argv[3]) != 0)
+            if (pthread_create(&compiler, NULL, reload, argv[3]) != 0)
                 abort();
             /* A live worker would go on with the old rules meanwhile; a capture does not wait. */
-            pthread_join(compiler, NULL);
+            while (!atomic_load(&next_rules))
+                nanosleep(&(struct timespec){0, 1000000}, NULL);
             started = 1;
         }
         tg_ruleset *fresh = atomic_exchange(&next_rules, NULL);
         if (fresh) {
             must(tg_engine_swap_rules(engine, fresh), "tg_engine_swap_rules");
-            tg_ruleset_free(fresh);
+            atomic_store(&taken_rules, fresh);
             printf("swapped before packet %zu\n", seen + 1);
             swapped = 1;
         }
@@ -86,6 +98,8 @@ int main(int argc, char **argv)
         seen += n;
     }
     must(tg_engine_finish(engine), "tg_engine_finish");
+    if (started)
+        pthread_join(compiler, NULL);
     tg_capture_close(capture);
     tg_engine_free(engine);
     return !swapped;

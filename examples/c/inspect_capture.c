@@ -56,6 +56,7 @@ int main(int argc, char **argv)
     config.on_event = alerts ? print_alert : print_json;
     config.user = stdout;
     config.events = alerts ? TG_EVENT_ALERT : 0;
+    config.flags = TG_ENGINE_CAPTURE; /* The same output each time. */
     tg_engine *engine = NULL;
     must(tg_engine_new(rules, &config, &engine), "tg_engine_new");
     tg_ruleset_free(rules);

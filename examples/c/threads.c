@@ -83,6 +83,7 @@ int main(int argc, char **argv)
         config.on_event = count_alert;
         config.user = &shares[i];
         config.events = TG_EVENT_ALERT;
+        config.flags = TG_ENGINE_CAPTURE;
         must(tg_engine_new(rules, &config, &shares[i].engine), "tg_engine_new");
     }
 

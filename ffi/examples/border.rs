@@ -114,6 +114,9 @@ fn round(
                 index: p.index,
                 port: 0,
                 link_type: p.link,
+                wire_len: 0,
+                vlan: 0,
+                flags: 0,
                 reserved: 0,
             };
         }

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use tidegate_core::Secret;
 use tidegate_core::engine::{BURST, Engine, Frame, MemoryPlan};
 use tidegate_core::event::{Event, EventSink, Verdict};
+use tidegate_core::fault::Station;
 use tidegate_core::packet::Decoder;
 use tidegate_core::packet::checksum::Sums;
 use tidegate_dataplane::config::ChecksumMode;
@@ -486,6 +487,16 @@ fn make(rules: Option<&Rules>, config: Option<&tg_engine_config>) -> Res<Worker>
         asked: Mutex::new(Vec::with_capacity(MOST_ASKED)),
         any_asked: AtomicBool::new(false),
     })
+}
+
+/// Lets the engine behind a handle panic when a packet gets to `at`, for tests in Rust; `false` when that is not built in.
+///
+/// # Safety
+/// `engine` is NULL or a handle.
+#[doc(hidden)]
+pub unsafe fn fail_at(engine: *const tg_engine, at: Station) -> bool {
+    // SAFETY: the caller promises so.
+    unsafe { Use::of(engine) }.is_ok_and(|mut e| e.run(|engine, _| engine.fail_at(at)))
 }
 
 /// Inspects `count` packets in order and writes `count` verdicts, if `verdicts` is not NULL. Best given 32 or more at

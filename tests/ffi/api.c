@@ -79,6 +79,7 @@ static void count_log(tg_log_level level, const char *message, void *user)
 
 static long blocks, taken, zeroed;
 static size_t held;
+static __thread size_t freed_here;
 
 static void *lib_alloc(void *user, size_t bytes, size_t align)
 {
@@ -100,6 +101,7 @@ static void lib_free(void *user, void *block, size_t bytes, size_t align)
 {
     (void)align;
     __atomic_fetch_sub(&held, bytes, __ATOMIC_RELAXED);
+    freed_here += bytes;
     __atomic_fetch_sub((long *)user, 1, __ATOMIC_RELAXED);
     free(block);
 }
@@ -1062,6 +1064,59 @@ static void patterns(void)
     IS(tg_db_free(NULL), TG_OK);
 }
 
+/* ---- other rules while packets go through ---- */
+
+static void *compile_next(void *text)
+{
+    return compile((const char *)text);
+}
+
+static void *free_rules(void *rules)
+{
+    IS(tg_ruleset_free((tg_ruleset *)rules), TG_OK);
+    return NULL;
+}
+
+/* The packet thread frees nothing of the old rules, however often it swaps; the thread that compiles does. */
+static void swaps(void)
+{
+    static char text[64 * 400];
+    tg_engine_config c;
+    tg_engine *e = NULL;
+    tg_ruleset *r;
+    tg_packet p = packet(1000000000u);
+    pthread_t id;
+    void *next;
+    size_t before, set, n = 0;
+    int i, own = getenv("TG_OWN_ALLOCATOR") != NULL;
+    for (i = 1; i <= 400; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "alert ip any any -> any any (content:\"%dxyz\"; sid:%d;)\n", i * 7919, i);
+    TG_INIT(c);
+    c.memory = 16u << 20;
+    IS(tg_ruleset_compile(NULL, 0, NULL, NULL, NULL, &r), TG_OK);
+    IS(tg_engine_new(r, &c, &e), TG_OK);
+    IS(tg_ruleset_free(r), TG_OK);
+    before = held;
+    r = compile(text);
+    set = held - before;
+    CHECK(!own || set > 100000);
+    for (i = 0; i < 4; i++) {
+        /* The engine has the rules before these alone. */
+        freed_here = 0;
+        IS(tg_engine_swap_rules(e, r), TG_OK);
+        /* Lists of the engine, some 24 bytes a rule. */
+        CHECK(freed_here <= 400 * 32);
+        IS(tg_engine_process(e, &p, 1, NULL), TG_OK);
+        before = held;
+        CHECK(pthread_create(&id, NULL, free_rules, r) == 0 && pthread_join(id, NULL) == 0);
+        CHECK(!own || i == 0 || before - held > set / 2);
+        CHECK(pthread_create(&id, NULL, compile_next, text) == 0 && pthread_join(id, &next) == 0);
+        r = (tg_ruleset *)next;
+    }
+    IS(tg_engine_free(e), TG_OK);
+    IS(tg_ruleset_free(r), TG_OK);
+}
+
 /* ---- what an engine takes ---- */
 
 static int count_alert(const tg_event *e, void *user)
@@ -1337,6 +1392,7 @@ int main(int argc, char **argv)
     rules(argv[2]);
     engines();
     datasets();
+    swaps();
     memory();
     told();
     paths(argv[1]);
