@@ -85,7 +85,7 @@ impl tg_packet {
     #[inline]
     pub(crate) fn whole(&self) -> bool {
         let said = self.flags != 0 || self.reserved != 0;
-        (!self.data.is_null() || self.len == 0) && !(said && !self.makes_sense())
+        (!self.data.is_null() || self.len == 0) && (!said || self.makes_sense())
     }
 
     fn makes_sense(&self) -> bool {
