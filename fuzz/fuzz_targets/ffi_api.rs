@@ -461,7 +461,7 @@ fuzz_target!(|data: &[u8]| {
                 c.on_event = Some(on_event);
                 c.user = (&raw mut *a).cast();
                 c.events = u32::from(i.byte()) & if i.byte() < 8 { 255 } else { 63 };
-                c.flags = u32::from(i.byte() & 3);
+                c.flags = u32::from(i.byte() & 15);
                 let mut p = null_mut();
                 let status = sane(unsafe { tg_engine_new(r.0, &c, &mut p) });
                 a.engine = p;
@@ -484,6 +484,9 @@ fuzz_target!(|data: &[u8]| {
                             index: k as u64,
                             port: 0,
                             link_type: if i.byte() < 128 { TG_LINK_RAW_IP } else { 0 },
+                            wire_len: 0,
+                            vlan: 0,
+                            flags: 0,
                             reserved: 0,
                         }
                     })
@@ -643,7 +646,10 @@ fuzz_target!(|data: &[u8]| {
                             index: 3,
                             port: 1,
                             link_type,
-                            reserved: 0,
+                            wire_len: u32::from(i.byte()),
+                            vlan: 7,
+                            flags: [0, 0, 0, 1, 2, 9, 16, 32][usize::from(i.byte() % 8)],
+                            reserved: u32::from(i.byte() == 1),
                         }
                     })
                     .collect();
@@ -699,6 +705,7 @@ fuzz_target!(|data: &[u8]| {
                         alloc: Some(give),
                         free: Some(take),
                         user: null_mut(),
+                        alloc_zeroed: None,
                     };
                     assert_eq!(tg_allocator_set(&a), TG_ERR_STATE, "memory was taken before");
                     assert!(!tg_strerror(i.number() as i32).is_null() && !tg_version().is_null());
@@ -724,6 +731,9 @@ fuzz_target!(|data: &[u8]| {
                     index: 0,
                     port: 0,
                     link_type: u16::from(i.byte()),
+                    wire_len: 0,
+                    vlan: 0,
+                    flags: 0,
                     reserved: 0,
                 };
                 let mut out: [tg_decoded; TG_MAX_LAYERS] = unsafe { std::mem::zeroed() };
