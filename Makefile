@@ -18,6 +18,7 @@
 #   make test-dpdk                the dataplane on DPDK: captures, namespaces, offload, a short soak
 #   make test-dpdk-full           the same at full length: 200 captures, 200 MB, 100 million packets
 #   make bench-dpdk               decoding, lookups and ports beside DPDK's own
+#   make soak                     an hour of live traffic with reloads, faults, full disks (needs root)
 #   make fuzz-smoke               every fuzz target for 30 seconds
 #   make fuzz TIME=600 [TARGET=x] the same for longer
 #   make test-ffi                 the C library: examples, misuse, ABI, valgrind, address sanitizer (TEST_FFI=parts)
@@ -152,6 +153,11 @@ test-dpdk-full:
 bench-dpdk: dpdk
 	GLIBC_TUNABLES=glibc.malloc.hugetlb=1 CARGO_TARGET_DIR=$(abspath target/dpdk) $(CARGO) run --release --locked -q -p tidegate-dataplane --features dpdk --example dpdk_peers
 	python3 benches/versus_testpmd.py --engine $(abspath target/dpdk/release/tidegate)
+
+# An hour of live traffic with reloads of other rules, faults and full disks (root; SOAK=options).
+.PHONY: soak
+soak: $(BIN)
+	python3 tests/soak.py --engine $(abspath $(BIN)) --shared $(SHARED) $(SOAK)
 
 fuzz-smoke:
 	sh tests/fuzz.sh 30
