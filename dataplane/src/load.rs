@@ -26,6 +26,32 @@ pub enum Source {
     Text { name: String, text: Vec<u8> },
 }
 
+/// Why nothing was loaded at all. A wrong rule is no such error: it is refused by itself.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// A file of rules, of reputations or of their categories cannot be read.
+    #[error("{}: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    /// A dataset of the configuration cannot be read, or has a value that is none of its type.
+    #[error("datasets.{name}: {}: {reason}", path.display())]
+    Dataset { name: String, path: PathBuf, reason: String },
+    #[error(transparent)]
+    Entropy(#[from] secret::NoEntropy),
+}
+
+impl LoadError {
+    fn read(path: &Path, source: std::io::Error) -> LoadError {
+        LoadError::Read { path: path.to_owned(), source }
+    }
+}
+
+impl From<LoadError> for String {
+    fn from(e: LoadError) -> String {
+        e.to_string()
+    }
+}
+
 /// A rule set with the story of its loading.
 #[derive(Debug)]
 pub struct Loaded {
@@ -123,13 +149,13 @@ fn refused(r: &Refusal) -> Refused {
 }
 
 /// Reads and compiles the rules of `paths`. A file that cannot be read is an error; a wrong rule is not.
-pub fn load(paths: &[PathBuf], s: &Settings, data_dir: Option<&Path>) -> Result<Loaded, String> {
+pub fn load(paths: &[PathBuf], s: &Settings, data_dir: Option<&Path>) -> Result<Loaded, LoadError> {
     let sources: Vec<Source> = paths.iter().cloned().map(Source::Path).collect();
     load_sources(&sources, s, data_dir)
 }
 
 /// As [`load`], from files, folders and text.
-pub fn load_sources(from: &[Source], s: &Settings, data_dir: Option<&Path>) -> Result<Loaded, String> {
+pub fn load_sources(from: &[Source], s: &Settings, data_dir: Option<&Path>) -> Result<Loaded, LoadError> {
     load_after(from, s, data_dir, None)
 }
 
@@ -140,7 +166,7 @@ pub fn load_after(
     s: &Settings,
     data_dir: Option<&Path>,
     before: Option<&Datasets>,
-) -> Result<Loaded, String> {
+) -> Result<Loaded, LoadError> {
     let start = Instant::now();
     let vars = Vars {
         addresses: s.address_groups.iter().cloned().collect(),
@@ -152,7 +178,7 @@ pub fn load_after(
     for f in from {
         match f {
             Source::Path(p) => {
-                let found = files(p).map_err(|e| format!("{}: {e}", p.display()))?;
+                let found = files(p).map_err(|e| LoadError::read(p, e))?;
                 texts.resize(texts.len() + found.len(), None);
                 on_disk.extend(found.iter().cloned());
                 sources.extend(found);
@@ -171,7 +197,7 @@ pub fn load_after(
     let reputation = match &s.reputation.categories {
         None => BTreeMap::new(),
         Some(p) => {
-            let text = std::fs::read(p).map_err(|e| format!("{}: {e}", p.display()))?;
+            let text = std::fs::read(p).map_err(|e| LoadError::read(p, e))?;
             parse_categories(&String::from_utf8_lossy(&text)).0
         }
     };
@@ -198,7 +224,7 @@ pub fn load_after(
     for (i, f) in sources.iter().enumerate() {
         let text = match texts.get(i).copied().flatten() {
             Some(text) => Cow::Borrowed(text),
-            None => Cow::Owned(std::fs::read(f).map_err(|e| format!("{}: {e}", f.display()))?),
+            None => Cow::Owned(std::fs::read(f).map_err(|e| LoadError::read(f, e))?),
         };
         let p = parse_source(&text, i as u32, &mut env);
         rules.extend(p.rules);
@@ -223,7 +249,7 @@ pub fn load_after(
     let read = rules.len();
     let mut lists = Vec::new();
     for f in &s.reputation.files {
-        let text = std::fs::read(f).map_err(|e| format!("{}: {e}", f.display()))?;
+        let text = std::fs::read(f).map_err(|e| LoadError::read(f, e))?;
         lists.push(String::from_utf8_lossy(&text).into_owned());
     }
     let lists: Vec<&str> = lists.iter().map(String::as_str).collect();
@@ -262,11 +288,14 @@ pub fn load_after(
 }
 
 /// The datasets of the configuration, which rules use by name.
-fn configured_sets(s: &Settings) -> Result<SetStore, String> {
+fn configured_sets(s: &Settings) -> Result<SetStore, LoadError> {
     let mut sets = SetStore::default();
     for d in &s.datasets.sets {
-        let wrong =
-            |f: &Path, e: &dyn std::fmt::Display| format!("datasets.{}: {}: {e}", d.name, f.display());
+        let wrong = |f: &Path, e: &dyn std::fmt::Display| LoadError::Dataset {
+            name: d.name.clone(),
+            path: f.to_owned(),
+            reason: e.to_string(),
+        };
         let text = match (d.load.as_ref(), d.state.as_ref()) {
             (Some(f), _) => std::fs::read(f).map_err(|e| wrong(f, &e))?,
             (None, Some(f)) => match std::fs::read(f) {

@@ -8,10 +8,21 @@ use tidegate_core::Secret;
 /// The secret of runs over captures. It is published, so it must never key an engine of live traffic.
 pub const CAPTURES: Secret = Secret::fixed(0);
 
+/// The system gives no random bytes.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("no random bytes from the system: {0}")]
+pub struct NoEntropy(getrandom::Error);
+
+impl From<NoEntropy> for String {
+    fn from(e: NoEntropy) -> String {
+        e.to_string()
+    }
+}
+
 /// 128 bits of the system's entropy.
-pub fn random() -> Result<Secret, String> {
+pub fn random() -> Result<Secret, NoEntropy> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|e| format!("no random bytes from the system: {e}"))?;
+    getrandom::fill(&mut bytes).map_err(NoEntropy)?;
     Ok(Secret::random(bytes))
 }
 

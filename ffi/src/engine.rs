@@ -380,7 +380,7 @@ pub unsafe extern "C" fn tg_engine_new(
 
 /// The secret of an engine whose caller sets none.
 pub(crate) fn random() -> Res<Secret> {
-    tidegate_dataplane::secret::random().or_else(|e| err(TG_ERR_IO, e))
+    tidegate_dataplane::secret::random().or_else(|e| err(TG_ERR_IO, e.to_string()))
 }
 
 /// Refuses flags that are not known or contradict each other.

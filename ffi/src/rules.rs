@@ -210,7 +210,7 @@ pub unsafe extern "C" fn tg_ruleset_compile(
         // SAFETY: as above.
         let from = sources.iter().map(|s| unsafe { source(s) }).collect::<Res<Vec<_>>>()?;
         let loaded = load_sources(&from, &said.read(false)?, said.data_dir.as_deref())
-            .or_else(|text| err(TG_ERR_IO, text))?;
+            .or_else(|text| err(TG_ERR_IO, text.to_string()))?;
         if !tell(&loaded, on_error, user) {
             return err(TG_ERR_STOPPED, "on_error asked to stop");
         }

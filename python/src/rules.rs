@@ -129,7 +129,7 @@ impl RuleSetHandle {
             let settings = said.read(false)?;
             let mut from: Vec<Source> = files.into_iter().map(Source::Path).collect();
             from.extend(texts.into_iter().map(|(name, text)| Source::Text { name, text: text.into_bytes() }));
-            load::load_sources(&from, &settings, data_dir.as_deref())
+            load::load_sources(&from, &settings, data_dir.as_deref()).map_err(String::from)
         });
         let loaded = made.map_err(|e| errors::config(py, e))?;
         let refused = loaded.refused.iter().map(|r| errors::refusal(&loaded, r)).collect();
