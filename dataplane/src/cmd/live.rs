@@ -114,7 +114,11 @@ type Counted = (String, Arc<crate::live::afpacket::RingStats>);
 impl Start<'_> {
     /// Workers, the manager that knows them, and the way to ask it.
     fn build(self, count: usize, replay: bool) -> Result<(Vec<Worker>, Manager), String> {
-        let Start { args, settings, mode, source, rules, dir, fail, .. } = self;
+        let Start { args, settings, mut mode, source, rules, dir, fail, .. } = self;
+        if replay {
+            // Ports that are captures give the output that the captures give.
+            mode.secret = secret::CAPTURES;
+        }
         let channels: Vec<_> = (0..=count).map(|_| Arc::new(Channel::new())).collect();
         let writer =
             Writer::start(&settings.outputs, &dir, !replay, channels.clone()).map_err(|e| e.to_string())?;
