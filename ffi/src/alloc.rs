@@ -3,7 +3,7 @@
 //! The choice is made once, before the library has taken any memory, so that every piece goes back to where it came
 //! from.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -68,6 +68,8 @@ impl Chosen {
     }
 }
 
+mod own;
+
 struct Switch;
 
 // SAFETY: each layout is served and taken back by the same allocator, as the choice never changes once something was
@@ -76,7 +78,7 @@ unsafe impl GlobalAlloc for Switch {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match CHOSEN.get() {
             // SAFETY: the caller keeps the contract of `alloc`.
-            None => unsafe { System.alloc(layout) },
+            None => unsafe { own::alloc(layout) },
             Some(a) => match a.alloc {
                 // SAFETY: the function is of this type and the layout is not empty, by the contract of `alloc`.
                 Some(f) => unsafe { f(a.user, layout.size(), layout.align()).cast() },
@@ -88,7 +90,7 @@ unsafe impl GlobalAlloc for Switch {
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         let Some(a) = CHOSEN.get() else {
             // SAFETY: the caller keeps the contract of `alloc_zeroed`.
-            return unsafe { System.alloc_zeroed(layout) };
+            return unsafe { own::alloc_zeroed(layout) };
         };
         if let Some(f) = a.alloc_zeroed {
             // SAFETY: the function is of this type and the layout is not empty, by the contract of `alloc_zeroed`.
@@ -106,7 +108,7 @@ unsafe impl GlobalAlloc for Switch {
     unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
         match CHOSEN.get() {
             // SAFETY: the caller keeps the contract of `dealloc`, and the block came from here: see the impl.
-            None => unsafe { System.dealloc(p, layout) },
+            None => unsafe { own::dealloc(p, layout) },
             Some(a) => {
                 if let Some(f) = a.free {
                     // SAFETY: the block came from the program's `alloc` with these numbers.
@@ -119,7 +121,7 @@ unsafe impl GlobalAlloc for Switch {
     unsafe fn realloc(&self, p: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         if CHOSEN.get().is_none() {
             // SAFETY: the caller keeps the contract of `realloc`, and the block came from the system.
-            return unsafe { System.realloc(p, layout, size) };
+            return unsafe { own::realloc(p, layout, size) };
         }
         // SAFETY: `size` is not 0 and fits with this alignment, by the contract of `realloc`.
         let fresh = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };

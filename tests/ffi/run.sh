@@ -51,9 +51,24 @@ install_() {
     rm -rf "$prefix"
     sh ffi/install/install.sh "$lib" "" "$prefix" \
         "$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)" \
-        "$abi" "-lgcc_s -lpthread -lm -ldl -lc"
+        "$abi" "${TG_PRIVATE:--lpthread -lm -ldl -lc}"
     [ "$(readelf -d "$prefix/lib/libtidegate.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')" = "libtidegate.so.$abi" ]
     [ "$(readlink "$prefix/lib/libtidegate.so")" = "libtidegate.so.$abi" ]
+    # Debug information is apart, and found.
+    version=$(basename "$(readlink -f "$prefix/lib/libtidegate.so")")
+    ! readelf -S "$prefix/lib/$version" | grep -q '\.debug_info' || die "the library is not stripped"
+    readelf -S "$prefix/lib/.debug/$version.debug" | grep -q '\.debug_info' || die "no debug information"
+    readelf -p .gnu_debuglink "$prefix/lib/$version" | grep -q -F "$version.debug" || die "no link to the debug information"
+    for path in "$top" "${CARGO_HOME:-$HOME/.cargo}" "$HOME/"; do
+        [ "$path" != / ] || continue
+        ! grep -q -a -F "$path" "$prefix/lib/$version" "$prefix/lib/libtidegate.a" || die "$path is in the library"
+    done
+    # What it needs of the system, as docs/abi.md says for builds on Debian 12.
+    glibc=$(objdump -T "$prefix/lib/$version" | grep -o 'GLIBC_[0-9.]*' | sort -u -V | tail -1)
+    if [ "$(getconf GNU_LIBC_VERSION)" = "glibc 2.36" ]; then
+        grep -q -F "$glibc" docs/abi.md || die "the library needs $glibc, which docs/abi.md does not say"
+    fi
+    echo "$(stat -c %s "$prefix/lib/$version") bytes, needs $glibc"
 }
 
 header() {
@@ -94,8 +109,21 @@ examples() {
     make -s -C "$elsewhere" > /dev/null
     cmake -S "$elsewhere" -B "$elsewhere/cmake" -DCMAKE_PREFIX_PATH="$prefix" > /dev/null
     cmake --build "$elsewhere/cmake" > /dev/null
+    # Versions of another ABI, and later ones, are not asked of this one.
+    for wanted in 0.0.9 0.1.0 0.2 1.0; do
+        mkdir -p "$out/wanted"
+        printf 'cmake_minimum_required(VERSION 3.16)\nproject(w C)\nfind_package(tidegate %s REQUIRED)\n' $wanted > "$out/wanted/CMakeLists.txt"
+        rm -rf "$out/wanted/build"
+        found=no
+        cmake -S "$out/wanted" -B "$out/wanted/build" -DCMAKE_PREFIX_PATH="$prefix" > /dev/null 2>&1 && found=yes
+        [ "$found" = "$([ $wanted = 0.1.0 ] && echo yes || echo no)" ] || die "CMake: version $wanted found: $found"
+    done
     gcc -std=c11 $cflags "$elsewhere/inspect_capture.c" -o "$elsewhere/static" $(pkg-config --cflags tidegate) \
         "$prefix/lib/libtidegate.a" $(sed -n 's/^Libs.private: //p' "$prefix/lib/pkgconfig/tidegate.pc")
+    # And with nothing shared at all.
+    gcc -static -std=c11 $cflags "$elsewhere/inspect_capture.c" -o "$out/wholly" $(pkg-config --cflags tidegate) \
+        $(pkg-config --static --libs tidegate) 2> "$out/wholly.said" || die "$(cat "$out/wholly.said")"
+    "$out/wholly" -a "$capture" "$rules" | grep -q '\[100:\|:100:' || die "the static program has no alerts"
     link "$out/api" tests/ffi/api.c
     g++ -x c++ -std=c++17 $cflags tests/ffi/api.c -o "$out/api++" $(pkg-config --cflags --libs tidegate) -lpthread
 
@@ -104,6 +132,9 @@ examples() {
     "$out/api++" "$capture" "$rules" > /dev/null
     TG_OWN_ALLOCATOR=1 "$out/api" "$capture" "$rules" > /dev/null
     run_examples ""
+    say "loaded and unloaded 200 times, 1,000 engines"
+    gcc -std=c99 -D_GNU_SOURCE $cflags tests/ffi/again.c -o "$out/again" $(pkg-config --cflags tidegate) -ldl
+    "$out/again" "$prefix/lib/libtidegate.so"
 }
 
 # Runs the examples, with a program before each (valgrind), and compares what they say.
