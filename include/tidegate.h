@@ -783,7 +783,8 @@ typedef struct tg_alert {
     struct tg_bytes classtype;
     // The whole rule.
     struct tg_bytes rule;
-    // The bytes that were inspected when they were a stream's; else the packet's payload.
+    // The bytes that were inspected when they were a stream's; else the packet's payload. tg_event_alert_match says
+    // in which buffer the rule matched.
     struct tg_bytes payload;
     // Line from 1 in the source the rule came from.
     uint32_t line;
@@ -804,6 +805,20 @@ typedef struct tg_alert {
     // Zero.
     uint32_t reserved;
 } tg_alert;
+
+// Where the literal is by which an alert's rule was chosen.
+typedef struct tg_alert_match {
+    // sizeof(tg_alert_match)
+    size_t size;
+    // The sticky buffer as rules name it ("http.uri"); "payload" for the bytes of the packet or stream.
+    struct tg_bytes buffer;
+    // The value of that buffer, as far as it is there: of a body the part at hand.
+    struct tg_bytes value;
+    // Where the literal begins, bytes from the start of the whole value.
+    uint64_t offset;
+    // Its bytes as they are in the value.
+    struct tg_bytes matched;
+} tg_alert_match;
 
 // Damaged or contradictory traffic.
 typedef struct tg_anomaly {
@@ -1287,6 +1302,13 @@ tg_status tg_event_describe(const struct tg_event *event,
 
 // Tells of an alert. TG_ERR_TYPE when it is none. By the thread that is in the event's callback.
 tg_status tg_event_alert(const struct tg_event *event, struct tg_alert *out);
+
+// Tells in which buffer an alert's rule matched, and where: the first place of the rule's fast pattern (its most telling
+// literal, of long ones a part). Other conditions of the rule may have been met elsewhere. It is searched for when it is asked for. TG_ERR_NOT_FOUND
+// when the rule has no literal, or looks for it in something made of a buffer (by transforms) or in a header. By the
+// thread that is in the event's callback; valid until the next call of this function. It takes no memory.
+tg_status tg_event_alert_match(const struct tg_event *event,
+                               struct tg_alert_match *out);
 
 // Gives pair number `i` of the `metadata` of an alert's rule. TG_ERR_NOT_FOUND beyond the last. By the thread that is
 // in the event's callback.

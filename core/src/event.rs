@@ -4,9 +4,11 @@
 //! knows no output format; a protocol names its record's fields through [`Fields`], and every output listens.
 
 use crate::Dir;
-use crate::app::{AppProto, FileView, TxView};
+use crate::app::{AppProto, Buffer, BufferAt, BufferKind, FileView, TxView};
+use crate::detect::ruleset::Fast;
 use crate::flow::FlowView;
 use crate::packet::Packet;
+use crate::pool::Scratch;
 use crate::rules::RuleMeta;
 
 /// Receives a protocol record field by field. Names are Suricata's EVE names.
@@ -235,7 +237,74 @@ pub struct Alert<'a> {
     pub verdict: Verdict,
     /// A pass rule matched on it.
     pub passed: bool,
+    /// The literal by which the rule was chosen, if it has one.
+    pub fast: Option<&'a Fast>,
 }
+
+/// A value in which a rule's literal was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found<'a> {
+    /// The sticky buffer, or `payload`.
+    pub buffer: &'a str,
+    /// The bytes that are there of it, and where they begin in the whole.
+    pub bytes: &'a [u8],
+    pub offset: u64,
+    /// The literal in `bytes`.
+    pub start: usize,
+    pub end: usize,
+}
+
+impl<'a> Alert<'a> {
+    /// Where the rule's fast pattern is: its first place in the first value of its buffer that has it. `None` when the
+    /// rule has no literal or looked at something made of the buffer (a transform, a header). Searched for when it is
+    /// asked for; `scratch` is for values that are not stored as they are.
+    pub fn found<'s>(&self, scratch: &'s mut Scratch) -> Option<Found<'s>>
+    where
+        'a: 's,
+    {
+        let fast: &'a Fast = self.fast?;
+        let place = |bytes: &[u8]| fast.find(bytes);
+        if fast.buffer == "payload" {
+            let stream = if self.stream_data.is_empty() { None } else { Some(self.stream_data) };
+            let bytes =
+                [stream, Some(self.packet.payload())].into_iter().flatten().find(|b| place(b).is_some())?;
+            let start = place(bytes)?;
+            return Some(Found { buffer: "payload", bytes, offset: 0, start, end: start + fast.bytes.len() });
+        }
+        let tx = self.tx?;
+        let defs = tx.proto.def().buffers;
+        let named =
+            |d: &crate::app::BufferDef| d.name == fast.buffer || d.aliases.contains(&fast.buffer.as_str());
+        let local = defs.iter().position(named)? as u8;
+        let other = if self.dir == Dir::ToServer { Dir::ToClient } else { Dir::ToServer };
+        // Values are asked for twice: first which has the literal, then for what is given back.
+        let mut right = None;
+        for dir in [self.dir, other] {
+            for index in 0..MOST_VALUES {
+                scratch.clear();
+                let at = BufferAt { local, dir, index, pool: tx.pool, scratch: &mut *scratch };
+                match tx.parser.buffer(tx.state, tx.tx, at) {
+                    Buffer::Data { bytes, .. } if place(bytes).is_some() => right = Some((dir, index)),
+                    Buffer::Data { .. } if defs[usize::from(local)].kind == BufferKind::Multi => continue,
+                    _ => {}
+                }
+                break;
+            }
+            if right.is_some() {
+                break;
+            }
+        }
+        let (dir, index) = right?;
+        scratch.clear();
+        let at = BufferAt { local, dir, index, pool: tx.pool, scratch };
+        let Buffer::Data { bytes, offset, .. } = tx.parser.buffer(tx.state, tx.tx, at) else { return None };
+        let start = place(bytes)?;
+        Some(Found { buffer: &fast.buffer, bytes, offset, start, end: start + fast.bytes.len() })
+    }
+}
+
+/// Most values of a buffer that are looked at for a literal.
+const MOST_VALUES: u32 = 256;
 
 /// Kind of an anomaly (EVE `anomaly.type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -318,7 +318,7 @@ static int stop_field(const tg_field *f, void *user)
 }
 
 struct seen {
-    int total, by_type[64], http, dns, tls, fields, json;
+    int total, by_type[64], http, dns, tls, fields, json, places;
     tg_engine *engine;
     const tg_event *event;
     uint64_t flow;
@@ -331,6 +331,7 @@ static int see(const tg_event *e, void *user)
     struct seen *s = (struct seen *)user;
     tg_event_info info;
     tg_alert alert;
+    tg_alert_match match;
     tg_flow flow;
     tg_anomaly anomaly;
     tg_file file;
@@ -355,6 +356,16 @@ static int see(const tg_event *e, void *user)
     IS(tg_event_alert(e, &alert), info.type_ == TG_EVENT_ALERT ? TG_OK : TG_ERR_TYPE);
     if (info.type_ == TG_EVENT_ALERT) {
         CHECK(alert.sid != 0 && alert.rule.len > 0);
+        TG_INIT(match);
+        status = tg_event_alert_match(e, &match);
+        if (alert.sid == 100 || alert.sid == 101) {
+            CHECK(status == TG_OK && match.offset == 0 && match.matched.data == match.value.data);
+            CHECK(alert.sid == 100 ? same(match.buffer, "http.method") && same(match.value, "POST") && same(match.matched, "POST")
+                                   : same(match.buffer, "http.stat_code") && same(match.matched, "200"));
+            s->places++;
+        } else {
+            CHECK(status == TG_OK || status == TG_ERR_NOT_FOUND);
+        }
         for (uint32_t i = 0; i <= alert.metadata; i++)
             IS(tg_event_alert_metadata(e, i, &key, &value), i < alert.metadata ? TG_OK : TG_ERR_NOT_FOUND);
         for (uint32_t i = 0; i <= alert.references; i++)
@@ -471,6 +482,15 @@ static int see_alert(const tg_event *e, void *user)
     CHECK(same(key, "k") && same(value, "v"));
     IS(tg_event_alert_reference(e, 0, &value), TG_OK);
     CHECK(value.len > 13 && memcmp(value.data + value.len - 13, "example.org/e", 13) == 0);
+    {
+        tg_alert_match match;
+        TG_INIT(match);
+        IS(tg_event_alert_match(e, &match), TG_OK);
+        CHECK(same(match.buffer, "payload") && same(match.matched, "evil") && match.offset == 0 && match.matched.data == datagram + 42);
+        IS(tg_event_alert_match(e, NULL), TG_ERR_NULL);
+        match.size = 4;
+        IS(tg_event_alert_match(e, &match), TG_ERR_SIZE);
+    }
     IS(tg_event_alert_metadata(e, 0, NULL, &value), TG_ERR_NULL);
     IS(tg_event_alert_reference(e, 0, NULL), TG_ERR_NULL);
     return 0;
@@ -782,7 +802,7 @@ static void capture(const char *path, const char *rules_file)
     IS(status, TG_ERR_NOT_FOUND);
     IS(tg_engine_finish(e), TG_OK);
     CHECK(total > 0 && s.by_type[TG_EVENT_FLOW] > 0 && s.by_type[TG_EVENT_RECORD] > 0 && s.by_type[TG_EVENT_ALERT] > 0);
-    CHECK(s.json > 0 && s.fields > 0 && s.http > 0);
+    CHECK(s.json > 0 && s.fields > 0 && s.http > 0 && s.places > 0);
     printf("%d packets, %d events, %d lines, %d fields; http %d, dns %d, tls %d\n", (int)total, s.total, s.json, s.fields, s.http,
            s.dns, s.tls);
     IS(tg_engine_free(e), TG_OK);

@@ -176,6 +176,19 @@ pub struct Fast {
     pub nocase: bool,
 }
 
+impl Fast {
+    /// The first place in `text`.
+    pub fn find(&self, text: &[u8]) -> Option<usize> {
+        if self.bytes.is_empty() {
+            return None;
+        }
+        if !self.nocase {
+            return memchr::memmem::find(text, &self.bytes);
+        }
+        text.windows(self.bytes.len()).position(|w| w.eq_ignore_ascii_case(&self.bytes))
+    }
+}
+
 /// Conditions on one buffer.
 #[derive(Debug)]
 pub struct List {
@@ -457,6 +470,11 @@ impl RuleSet {
     /// Buffers that rules read, per protocol.
     pub fn wanted(&self) -> &[Wanted] {
         &self.wanted
+    }
+
+    /// The literal by which a rule is chosen.
+    pub(crate) fn fast(&self, sig: SigIx) -> Option<&Fast> {
+        self.sigs.get(sig as usize)?.fast.as_ref()
     }
 
     /// Every rule with the fast pattern chosen for it.

@@ -249,6 +249,7 @@ impl Engine {
                 tagged: false,
                 verdict,
                 passed,
+                fast: rules.fast(d.hit.sig),
             };
             match of.ix {
                 Some(ix) => {
@@ -278,6 +279,7 @@ impl Engine {
                 tagged: true,
                 verdict: of.outcome.verdict,
                 passed: of.outcome.passed,
+                fast: None,
             }));
         });
     }

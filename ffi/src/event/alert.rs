@@ -38,7 +38,8 @@ pub struct tg_alert {
     pub classtype: tg_bytes,
     /// The whole rule.
     pub rule: tg_bytes,
-    /// The bytes that were inspected when they were a stream's; else the packet's payload.
+    /// The bytes that were inspected when they were a stream's; else the packet's payload. tg_event_alert_match says
+    /// in which buffer the rule matched.
     pub payload: tg_bytes,
     /// Line from 1 in the source the rule came from.
     pub line: u32,
@@ -122,6 +123,55 @@ pub unsafe extern "C" fn tg_event_alert(event: *const tg_event, out: *mut tg_ale
                 tagged: u8::from(a.tagged),
                 verdict: verdict(a.verdict),
                 reserved: 0,
+            };
+            // SAFETY: the caller promises so.
+            unsafe { args::write_sized(out, value) }
+        };
+        // SAFETY: the caller promises so.
+        unsafe { with(event, read) }
+    })
+}
+
+/// Where the literal is by which an alert's rule was chosen.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct tg_alert_match {
+    /// sizeof(tg_alert_match)
+    pub size: usize,
+    /// The sticky buffer as rules name it ("http.uri"); "payload" for the bytes of the packet or stream.
+    pub buffer: tg_bytes,
+    /// The value of that buffer, as far as it is there: of a body the part at hand.
+    pub value: tg_bytes,
+    /// Where the literal begins, bytes from the start of the whole value.
+    pub offset: u64,
+    /// Its bytes as they are in the value.
+    pub matched: tg_bytes,
+}
+
+sized!(tg_alert_match);
+
+/// Tells in which buffer an alert's rule matched, and where: the first place of the rule's fast pattern (its most telling
+/// literal, of long ones a part). Other conditions of the rule may have been met elsewhere. It is searched for when it is asked for. TG_ERR_NOT_FOUND
+/// when the rule has no literal, or looks for it in something made of a buffer (by transforms) or in a header. By the
+/// thread that is in the event's callback; valid until the next call of this function. It takes no memory.
+///
+/// # Safety
+/// See tg_event_describe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tg_event_alert_match(event: *const tg_event, out: *mut tg_alert_match) -> tg_status {
+    fence(|| {
+        let read = |slot: &Slot, e: &Event<'_>| {
+            let Event::Alert(a) = e else { return wrong_type("the event is not of type alert") };
+            let made = &mut *made(slot)?;
+            let Some(f) = a.found(&mut made.value) else {
+                return err(TG_ERR_NOT_FOUND, "no literal of the rule has a place in a buffer");
+            };
+            let value = tg_alert_match {
+                size: size_of::<tg_alert_match>(),
+                buffer: tg_bytes::of(f.buffer.as_bytes()),
+                value: tg_bytes::of(f.bytes),
+                offset: f.offset + f.start as u64,
+                matched: tg_bytes::of(f.bytes.get(f.start..f.end).unwrap_or(&[])),
             };
             // SAFETY: the caller promises so.
             unsafe { args::write_sized(out, value) }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use tidegate_core::event::Event;
+use tidegate_core::pool::Scratch;
 use tidegate_dataplane::config::EveSettings;
 use tidegate_dataplane::eve::EveLine;
 
@@ -20,6 +21,8 @@ pub(super) struct Made {
     pub text: Vec<u8>,
     /// Texts of more than one piece: addresses of references.
     pub joined: Vec<u8>,
+    /// A value of a buffer that is not stored as it is.
+    pub value: Scratch,
 }
 
 /// Where an engine lends its events. What every event touches is one cache line.
@@ -56,6 +59,7 @@ impl Slot {
                 line: eve.clone().map(|s| EveLine::new(s, inline)),
                 text: Vec::with_capacity(64 << 10),
                 joined: Vec::with_capacity(1 << 10),
+                value: Scratch::new(64 << 10),
             }),
             eve,
         }
