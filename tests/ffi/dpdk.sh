@@ -7,7 +7,6 @@
 set -eu
 cd "$(dirname "$0")/../.."
 profile=${1:-dev}
-lib=target/$([ "$profile" = dev ] && echo debug || echo "$profile")
 out=$PWD/out/ffi-dpdk
 prefix=$out/prefix
 rules=$PWD/tests/ffi/test.rules

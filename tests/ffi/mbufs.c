@@ -68,7 +68,7 @@ static tg_engine *engine(const tg_ruleset *rules, struct lines *l)
     tg_engine *e = NULL;
     TG_INIT(config);
     config.memory = 32u << 20;
-    config.flags = TG_ENGINE_INLINE;
+    config.flags = TG_ENGINE_INLINE | TG_ENGINE_KNOWN_CHECKSUMS;
     config.on_event = keep;
     config.user = l;
     config.secret[0] = 1; /* both engines number their flows alike */
@@ -185,7 +185,7 @@ static void sums(struct rte_mempool *pool, const tg_ruleset *rules)
                  {RTE_MBUF_F_RX_L4_CKSUM_BAD | RTE_MBUF_F_RX_L4_CKSUM_GOOD, 0}};
     uint8_t bytes[54] = {[12] = 8, [14] = 0x45, [17] = 40, [22] = 64, 6, [26] = 10, 0, 0, 1, 10, 0, 0, 2, 1, 1, 2, 2,
                          [46] = 0x50, 2};
-    tg_packet p = {bytes, sizeof bytes, 0, 0, 0, 0, TG_LINK_ETHERNET, 0};
+    tg_packet p = {.data = bytes, .len = sizeof bytes, .link_type = TG_LINK_ETHERNET};
     doing = "checksums";
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct lines l = {0};
@@ -210,7 +210,7 @@ static void misuse(struct rte_mempool *pool, const tg_ruleset *rules)
     struct lines l = {0};
     tg_engine *e = engine(rules, &l);
     uint8_t bytes[60] = {0};
-    tg_packet p = {bytes, sizeof bytes, 0, 0, 0, 0, TG_LINK_ETHERNET, 0};
+    tg_packet p = {.data = bytes, .len = sizeof bytes, .link_type = TG_LINK_ETHERNET};
     struct rte_mbuf *m[3] = {mbuf(pool, &p, ROOM), NULL, mbuf(pool, &p, 10)};
     tg_verdict v[3] = {77, 77, 77};
     doing = "misuse";
