@@ -88,3 +88,24 @@ fn segments_from_before_the_start_hide_nothing() {
         assert_eq!(with_junk(sent, back, junk), [1], "{sent} bytes sent, {back} back, {junk} of junk");
     }
 }
+
+/// Bytes after a hole that the client acknowledged are the last ones too: the end of the stream must not wait for more.
+#[test]
+fn what_follows_a_hole_is_read_to_its_end() {
+    let r = rules(
+        "alert http any any -> any any (flow:established,to_client; file.data; content:\"body-attack-marker\"; sid:1;)",
+        &settings(),
+    );
+    for hole in [1, 300, 2000] {
+        let mut w = Wire::new();
+        let mut t = w.tcp((1, 40_000), (2, 80));
+        t.send(0, b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
+        let body = b"\r\n\r\n<html>xx body-attack-marker yy</html>";
+        t.segment_at(1, hole, ACK | PSH, body);
+        t.acknowledged(1, hole as usize + body.len());
+        t.close();
+        let mut sids = Sids::default();
+        run(&mut engine(config(16 << 20), &r), &frames(&w.frames), 32, &mut sids);
+        assert_eq!(sids.0, [1], "a hole of {hole} bytes");
+    }
+}

@@ -371,11 +371,6 @@ impl Reassembly {
         (0..self.blocks.len()).find_map(|i| self.blocks.get(pool, i).filter(|b| b.end > off))
     }
 
-    /// Whether data waits beyond a hole.
-    pub(super) fn has_hole(&self) -> bool {
-        !self.blocks.is_empty()
-    }
-
     /// The bytes of a range that lies within one block.
     pub(super) fn slice<'p>(&self, pool: &'p BytePool, r: Range) -> &'p [u8] {
         if r.start < self.base || r.end < r.start {

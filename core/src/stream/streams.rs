@@ -424,7 +424,7 @@ impl Streams {
             Some(b) if b.start <= side.app => {
                 let end = b.end.min(limit).max(side.app);
                 let data = side.data.slice(pool, Range { start: side.app, end });
-                let last = end == b.end && !side.data.has_hole() || end == limit;
+                let last = end == limit || end == b.end && side.data.block(pool, end).is_none();
                 AppChunk { data, gap: 0, eof: (ended || depth) && last }
             }
             Some(b) if acked.saturating_sub(fin) > side.app => {
