@@ -8,13 +8,24 @@ cd "$(dirname "$0")/.."
 links=$PWD/out/scrubbed
 rm -rf "$links"
 mkdir -p "$links"
+
+# Links a tool's file. `command -v` names builtins without a path, and make starts echo and printf as programs.
+find_tool() {
+    for folder in $(echo "$PATH" | tr : ' '); do
+        if [ -x "$folder/$1" ] && [ ! -d "$folder/$1" ]; then
+            ln -s "$folder/$1" "$links/$1"
+            return
+        fi
+    done
+}
+
 for tool in sh bash dash env cc gcc ld as ar make awk cat chmod cmp cp cut date dd diff dirname basename echo expr false find \
     grep head id ln ls mkdir mktemp mv nproc printf pwd readlink realpath rm rmdir sed seq sleep sort stat tail tee test \
     timeout touch tr true uname uniq wc xargs; do
-    path=$(command -v "$tool") && case $path in /*) ln -s "$path" "$links/$tool" ;; esac
+    find_tool "$tool"
 done
 for tool in cargo rustc rustdoc rustup cargo-clippy cargo-fmt clippy-driver rustfmt; do
-    path=$(command -v "$tool") && ln -s "$path" "$links/$tool"
+    find_tool "$tool"
 done
 # Nothing of the caller's that build scripts look for (PKG_CONFIG_PATH, LIBCLANG_PATH, CC); cargo's own settings and the way
 # to the network stay.
