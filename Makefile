@@ -200,7 +200,7 @@ test-python: $(PYENV)/ready demo-capture
 	$(CARGO) fmt --manifest-path python/Cargo.toml --check
 	$(CARGO) clippy --manifest-path python/Cargo.toml --target-dir target --locked --all-targets -- -D warnings
 	@rm -rf $(OUT)/wheels-test
-	$(MATURIN) build -q --locked --profile dev -m python/Cargo.toml -o $(OUT)/wheels-test
+	$(MATURIN) build -q --locked --profile dev --features faults -m python/Cargo.toml -o $(OUT)/wheels-test
 	$(PIP) --force-reinstall --no-deps $(OUT)/wheels-test/*.whl
 	$(PYTEST) tests
 	$(PYTEST) --doctest-modules --pyargs tidegate

@@ -6,7 +6,7 @@
 use crate::Dir;
 use crate::app::{AppProto, Buffer, BufferAt, BufferKind, FileView, TxView};
 use crate::detect::ruleset::Fast;
-use crate::flow::FlowView;
+use crate::flow::{Cold, FlowView};
 use crate::packet::Packet;
 use crate::pool::Scratch;
 use crate::rules::RuleMeta;
@@ -383,6 +383,8 @@ pub struct PacketSeen<'a> {
     /// The flow's place among the live ones, below `max_flows`. It is also the low bits of EVE's `flow_id`, as many as
     /// `max_flows` rounded up to a power of two has.
     pub place: usize,
+    /// What is seldom needed of the flow, its `flow_id` among it. Not read yet.
+    pub cold: &'a Cold,
     /// Direction of the packet in its flow.
     pub dir: Dir,
     /// It opened the flow.

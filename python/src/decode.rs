@@ -9,9 +9,12 @@ use tidegate_core::packet::{
     roce_opcode_name,
 };
 
+use crate::errors;
+
 /// What `frame` is made of. `link`: its LINKTYPE_.
 #[pyfunction]
 pub fn decode<'py>(py: Python<'py>, frame: &Bound<'py, PyBytes>, link: u16) -> PyResult<Bound<'py, PyList>> {
+    link_known(py, link)?;
     let mut packets = PacketBuf::new(MAX_PER_FRAME);
     Decoder::new(DecodeConfig::default()).decode(frame.as_bytes(), link, 0, 1, &mut packets);
     let out = PyList::empty(py);
@@ -19,6 +22,18 @@ pub fn decode<'py>(py: Python<'py>, frame: &Bound<'py, PyBytes>, link: u16) -> P
         out.append(packet(py, p)?)?;
     }
     Ok(out)
+}
+
+/// An error for frames of a kind that is not known.
+pub fn link_known(py: Python<'_>, link: u16) -> PyResult<()> {
+    if Decoder::knows_link(link) {
+        return Ok(());
+    }
+    let text = format!(
+        "link {link}: frames of this kind are not known; those of LINKTYPE_ numbers 1 (Ethernet), 101 (IP), \
+         113 and 276 (Linux, cooked), 0, 9, 104, 108 and their like are"
+    );
+    Err(errors::config(py, text))
 }
 
 fn mac(m: [u8; 6]) -> String {

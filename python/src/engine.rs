@@ -1,6 +1,5 @@
 //! Engines for frames that the caller has, and for interfaces.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -10,9 +9,12 @@ use tidegate_core::engine::{Engine, Frame};
 use tidegate_core::event::Verdict;
 use tidegate_dataplane::live::afpacket::Ring;
 
+use crate::decode::link_known;
 use crate::errors;
-use crate::events::{Lines, entered, stats};
+use crate::events::{Lines, fail_at, stats};
+use crate::held::{Held, guarded};
 use crate::rules::{self, RuleSetHandle, Wish};
+use crate::run::Sieve;
 
 /// Frames of a ring given to the engine at a time.
 const BURST: usize = 64;
@@ -27,12 +29,12 @@ struct Core {
 
 fn make(py: Python<'_>, rules: &RuleSetHandle, wish: Wish) -> PyResult<Core> {
     let compiled = rules.compiled.clone();
-    let made = py.detach(|| {
-        let settings = compiled.said.read(wish.inline)?;
+    let made = guarded(py, || {
+        let settings = compiled.settings(wish.inline)?;
         let (engine, _) = compiled.engine(&settings, wish)?;
         let lines = Lines::new(&settings, wish.inline);
         Ok::<_, String>(Core { engine, lines, frames: 0, verdicts: Vec::new() })
-    });
+    })?;
     made.map_err(|e| errors::config(py, e))
 }
 
@@ -49,7 +51,7 @@ fn code(v: Verdict) -> u8 {
 /// One engine.
 #[pyclass(frozen, module = "tidegate._tidegate")]
 pub struct EngineHandle {
-    core: Mutex<Core>,
+    core: Held<Core>,
     inline: bool,
 }
 
@@ -78,7 +80,7 @@ impl EngineHandle {
             shown: true,
             tell_packets: false,
         };
-        Ok(EngineHandle { core: Mutex::new(make(py, rules, wish)?), inline })
+        Ok(EngineHandle { core: Held::new(make(py, rules, wish)?), inline })
     }
 
     /// Inspects frames with their times (one for all, or one each) and gives the numbers of the verdicts.
@@ -90,9 +92,8 @@ impl EngineHandle {
         link: u16,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let data: Vec<&[u8]> = frames.iter().map(|f| f.as_bytes()).collect();
-        let mut core = entered(py, &self.core);
-        let core = &mut *core;
-        py.detach(|| {
+        link_known(py, link)?;
+        let codes = self.core.work(py, |core| {
             let first = core.frames;
             let list: Vec<Frame<'_>> = data
                 .iter()
@@ -106,49 +107,47 @@ impl EngineHandle {
             core.verdicts.clear();
             core.verdicts.resize(list.len(), Verdict::Forward);
             core.engine.process(&list, &mut core.verdicts, &mut core.lines);
-        });
-        let codes: Vec<u8> = core.verdicts.iter().map(|v| code(*v)).collect();
+            core.verdicts.iter().map(|v| code(*v)).collect::<Vec<u8>>()
+        })?;
         Ok(PyBytes::new(py, &codes))
     }
 
     /// Lets time pass.
-    fn tick(&self, py: Python<'_>, now: u64) {
-        let mut core = entered(py, &self.core);
-        let core = &mut *core;
-        py.detach(|| core.engine.tick(now, &mut core.lines));
+    fn tick(&self, py: Python<'_>, now: u64) -> PyResult<()> {
+        self.core.work(py, |core| core.engine.tick(now, &mut core.lines))
     }
 
     /// Ends all flows.
-    fn finish(&self, py: Python<'_>) {
-        let mut core = entered(py, &self.core);
-        let core = &mut *core;
-        py.detach(|| core.engine.finish(&mut core.lines));
+    fn finish(&self, py: Python<'_>) -> PyResult<()> {
+        self.core.work(py, |core| core.engine.finish(&mut core.lines))
     }
 
     /// The events since it was asked last.
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        entered(py, &self.core).lines.take(py)
+        self.core.enter(py)?.lines.take(py)
     }
 
-    fn swap_rules(&self, py: Python<'_>, rules: &RuleSetHandle) {
-        let mut core = entered(py, &self.core);
-        let (core, compiled) = (&mut *core, &rules.compiled);
-        py.detach(|| {
-            drop(core.engine.swap_rules(compiled.fresh()));
-        });
+    fn swap_rules(&self, py: Python<'_>, rules: &RuleSetHandle) -> PyResult<()> {
+        let compiled = &rules.compiled;
+        self.core.work(py, |core| drop(core.engine.swap_rules(compiled.fresh())))
     }
 
     fn block_flow(&self, py: Python<'_>, id: u64) -> PyResult<bool> {
-        entered(py, &self.core).engine.block_flow(id).map_err(|e| errors::config(py, e))
+        self.core.enter(py)?.engine.block_flow(id).map_err(|e| errors::config(py, e))
     }
 
-    fn bypass_flow(&self, py: Python<'_>, id: u64) -> bool {
-        entered(py, &self.core).engine.bypass_flow(id)
+    fn bypass_flow(&self, py: Python<'_>, id: u64) -> PyResult<bool> {
+        Ok(self.core.enter(py)?.engine.bypass_flow(id))
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let core = entered(py, &self.core);
+        let core = self.core.enter(py)?;
         stats(py, &core.engine.stats(), &core.lines.counts, self.inline)
+    }
+
+    /// Panics at a station when it comes there (tests); `False`: not in this build.
+    fn _fail_at(&self, py: Python<'_>, station: &str) -> PyResult<bool> {
+        fail_at(py, &mut self.core.enter(py)?.engine, station)
     }
 }
 
@@ -157,26 +156,29 @@ struct Listening {
     core: Core,
     /// Time of the last tick, ns.
     ticked: u64,
+    filter: Option<Sieve>,
 }
 
 /// An interface, its frames through an engine.
 #[pyclass(frozen, module = "tidegate._tidegate")]
 pub struct LiveRun {
-    inner: Mutex<Listening>,
+    inner: Held<Listening>,
     inline: bool,
 }
 
 #[pymethods]
 impl LiveRun {
     #[new]
-    #[pyo3(signature = (rules, interface, memory, ignore_checksums))]
+    #[pyo3(signature = (rules, interface, filter, memory, ignore_checksums))]
     fn new(
         py: Python<'_>,
         rules: &RuleSetHandle,
         interface: &str,
+        filter: Option<&str>,
         memory: u64,
         ignore_checksums: Option<bool>,
     ) -> PyResult<Self> {
+        let filter = filter.map(Sieve::new).transpose().map_err(|e| errors::config(py, e))?;
         let wish = Wish {
             memory,
             secret: rules::secret(py)?,
@@ -190,63 +192,68 @@ impl LiveRun {
             errors::raise(py, "CaptureError", (e.to_string(), interface.to_owned(), e.raw_os_error()))
         })?;
         let core = make(py, rules, wish)?;
-        Ok(LiveRun { inner: Mutex::new(Listening { ring, core, ticked: 0 }), inline: false })
+        Ok(LiveRun { inner: Held::new(Listening { ring, core, ticked: 0, filter }), inline: false })
     }
 
     /// Waits at most `wait_ms` for frames, inspects them and gives the events.
     fn poll<'py>(&self, py: Python<'py>, wait_ms: u64) -> PyResult<Bound<'py, PyList>> {
-        let mut l = entered(py, &self.inner);
-        let l = &mut *l;
-        let polled = py.detach(|| {
-            let core = &mut l.core;
-            if let Some(mut block) = l.ring.next(Duration::from_millis(wait_ms))? {
-                loop {
-                    let mut frames = [Frame::default(); BURST];
-                    let n = block.take(&mut frames);
-                    if n == 0 {
-                        break;
-                    }
-                    let frames = frames.get_mut(..n).unwrap_or_default();
-                    for f in frames.iter_mut() {
-                        core.frames += 1;
-                        f.index = core.frames;
-                    }
-                    core.verdicts.clear();
-                    core.verdicts.resize(n, Verdict::Forward);
-                    core.engine.process(frames, &mut core.verdicts, &mut core.lines);
-                }
-            }
-            let now = tidegate_dataplane::live::now_ns();
-            if now.saturating_sub(l.ticked) > 1_000_000_000 {
-                l.ticked = now;
-                core.engine.tick(now, &mut core.lines);
-                l.ring.count();
-            }
-            Ok::<_, std::io::Error>(())
-        });
-        polled
-            .map_err(|e| errors::raise(py, "CaptureError", (e.to_string(), "interface", e.raw_os_error())))?;
-        l.core.lines.take(py)
+        self.inner.work(py, |l| l.poll(wait_ms))?.map_err(|e| {
+            errors::raise(py, "CaptureError", (e.to_string(), None::<String>, e.raw_os_error()))
+        })?;
+        self.inner.enter(py)?.core.lines.take(py)
     }
 
     /// Ends all flows and gives the last events.
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let mut l = entered(py, &self.inner);
-        let core = &mut l.core;
-        py.detach(|| core.engine.finish(&mut core.lines));
-        core.lines.take(py)
+        self.inner.work(py, |l| l.core.engine.finish(&mut l.core.lines))?;
+        self.inner.enter(py)?.core.lines.take(py)
     }
 
     /// Packets the kernel gave, and those it had no room for.
-    fn dropped(&self, py: Python<'_>) -> (u64, u64) {
+    fn dropped(&self, py: Python<'_>) -> PyResult<(u64, u64)> {
         use std::sync::atomic::Ordering::Relaxed;
-        let l = entered(py, &self.inner);
+        let l = self.inner.enter(py)?;
         l.ring.count();
-        (l.ring.stats.packets.load(Relaxed), l.ring.stats.drops.load(Relaxed))
+        Ok((l.ring.stats.packets.load(Relaxed), l.ring.stats.drops.load(Relaxed)))
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let l = entered(py, &self.inner);
+        let l = self.inner.enter(py)?;
         stats(py, &l.core.engine.stats(), &l.core.lines.counts, self.inline)
+    }
+}
+
+impl Listening {
+    /// Frames of a block, if one comes in time, through the engine; a tick every second.
+    fn poll(&mut self, wait_ms: u64) -> std::io::Result<()> {
+        let core = &mut self.core;
+        if let Some(mut block) = self.ring.next(Duration::from_millis(wait_ms))? {
+            loop {
+                let mut frames = [Frame::default(); BURST];
+                let taken = block.take(&mut frames);
+                if taken == 0 {
+                    break;
+                }
+                let mut n = 0;
+                for i in 0..taken {
+                    let f = frames[i];
+                    core.frames += 1;
+                    if self.filter.as_mut().is_none_or(|s| s.passes(f.data, f.link, f.ts)) {
+                        frames[n] = Frame { index: core.frames, ..f };
+                        n += 1;
+                    }
+                }
+                core.verdicts.clear();
+                core.verdicts.resize(n, Verdict::Forward);
+                core.engine.process(&frames[..n], &mut core.verdicts, &mut core.lines);
+            }
+        }
+        let now = tidegate_dataplane::live::now_ns();
+        if now.saturating_sub(self.ticked) > 1_000_000_000 {
+            self.ticked = now;
+            core.engine.tick(now, &mut core.lines);
+            self.ring.count();
+        }
+        Ok(())
     }
 }

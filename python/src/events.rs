@@ -1,20 +1,22 @@
 //! Events as lines of EVE JSON: from captures, to Python or to files; and from frames that the caller has.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use pyo3::prelude::*;
-use pyo3::sync::MutexExt;
 use pyo3::types::{PyDict, PyList, PyString};
-use tidegate_core::engine::Stats as EngineStats;
+use tidegate_core::app::registry::PROTOCOLS;
+use tidegate_core::engine::{Engine, Stats as EngineStats};
 use tidegate_core::event::{Event, EventSink};
+use tidegate_core::fault::Station;
 use tidegate_dataplane::config::Settings;
 use tidegate_dataplane::config::engine::warm;
 use tidegate_dataplane::counters;
 use tidegate_dataplane::eve::{Counts, DropsSeen, EveLine, EveSink, Stats};
 
 use crate::errors;
+use crate::held::{Held, guarded};
 use crate::run::{Fault, Reading, Run, Step, turn};
 
 /// Collects lines.
@@ -102,9 +104,20 @@ pub fn stats<'py>(
     Ok(out)
 }
 
-/// The lock, waited for without holding the interpreter.
-pub fn entered<'a, T>(py: Python<'_>, m: &'a Mutex<T>) -> MutexGuard<'a, T> {
-    m.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+/// Names of all protocols' records.
+#[pyfunction]
+pub fn records() -> Vec<&'static str> {
+    let mut names: Vec<&str> = PROTOCOLS.iter().map(|p| p.record).filter(|r| !r.is_empty()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Asks an engine for a panic.
+pub fn fail_at(py: Python<'_>, engine: &mut Engine, station: &str) -> PyResult<bool> {
+    let at = Station::from_name(station)
+        .ok_or_else(|| errors::config(py, format!("{station}: there is no such station")))?;
+    Ok(engine.fail_at(at))
 }
 
 fn fault(py: Python<'_>, f: &Fault) -> PyErr {
@@ -119,7 +132,7 @@ struct Reader {
 /// Events of captures, some at a time.
 #[pyclass(frozen, module = "tidegate._tidegate")]
 pub struct EventRun {
-    inner: Mutex<Reader>,
+    inner: Held<Reader>,
     reading: Py<Reading>,
 }
 
@@ -128,60 +141,66 @@ impl EventRun {
     #[new]
     fn new(py: Python<'_>, reading: Py<Reading>) -> PyResult<Self> {
         let r = reading.get();
-        let (run, settings, _) = py.detach(|| r.run(true, false)).map_err(|e| errors::config(py, e))?;
+        let (run, settings, _) = guarded(py, || r.run(true, false))?.map_err(|e| errors::config(py, e))?;
         let lines = Lines::new(&settings, r.inline);
-        Ok(EventRun { inner: Mutex::new(Reader { run, lines }), reading })
+        Ok(EventRun { inner: Held::new(Reader { run, lines }), reading })
     }
 
     /// The next events, at least `least` of them unless time is up; `None` at the end.
     fn next<'py>(&self, py: Python<'py>, least: usize) -> PyResult<Option<Bound<'py, PyList>>> {
-        let mut r = entered(py, &self.inner);
-        let r = &mut *r;
-        if r.run.ended() && r.lines.len() == 0 {
-            return Ok(None);
-        }
         let folder = self.reading.get().folder;
-        let result = py.detach(|| {
+        let result = self.inner.work(py, |r| {
+            if r.run.ended() && r.lines.len() == 0 {
+                return Ok(false);
+            }
             turn(|| {
                 match r.run.step(&mut r.lines)? {
-                    Step::Frames => {}
+                    Step::Frames | Step::Closed => {}
                     Step::Opened => r.lines.capture(r.run.source.path(), folder),
                     Step::End => return Ok(false),
                 }
                 Ok(r.lines.len() < least)
-            })
-        });
-        result.map_err(|f| fault(py, &f))?;
-        r.lines.take(py).map(Some)
+            })?;
+            Ok(true)
+        })?;
+        if !result.map_err(|f| fault(py, &f))? {
+            return Ok(None);
+        }
+        self.inner.enter(py)?.lines.take(py).map(Some)
     }
 
     /// Bytes of files and packets read so far.
-    fn progress(&self, py: Python<'_>) -> (u64, u64) {
-        entered(py, &self.inner).run.source.progress.told()
+    fn progress(&self, py: Python<'_>) -> PyResult<(u64, u64)> {
+        Ok(self.inner.enter(py)?.run.source.progress.told())
     }
 
     /// Captures that ended before their end.
-    fn damaged(&self, py: Python<'_>) -> Vec<String> {
-        entered(py, &self.inner).run.source.damaged.clone()
+    fn damaged(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(self.inner.enter(py)?.run.source.damaged.clone())
+    }
+
+    /// Panics at a station when it comes there (tests); `False`: not in this build.
+    fn _fail_at(&self, py: Python<'_>, station: &str) -> PyResult<bool> {
+        fail_at(py, &mut self.inner.enter(py)?.run.engine, station)
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let r = entered(py, &self.inner);
-        stats(py, &r.run.engine.stats(), &r.lines.counts, self.reading.get().inline)
+        let r = self.inner.enter(py)?;
+        stats(py, &r.run.stats(), &r.lines.counts, self.reading.get().inline)
     }
 }
 
 struct Writer {
     run: Run,
     eve: EveSink,
-    settings: Settings,
+    settings: Arc<Settings>,
     begun: Instant,
 }
 
 /// Events of captures written to the files that the settings name.
 #[pyclass(frozen, module = "tidegate._tidegate")]
 pub struct WriteRun {
-    inner: Mutex<Writer>,
+    inner: Held<Writer>,
     reading: Py<Reading>,
 }
 
@@ -190,53 +209,57 @@ impl WriteRun {
     #[new]
     fn new(py: Python<'_>, reading: Py<Reading>, directory: PathBuf) -> PyResult<Self> {
         let r = reading.get();
-        let made = py.detach(|| {
+        let made = guarded(py, || {
             let shown = r.settings()?.outputs.show_transactions();
             let (mut run, settings, _) = r.run(shown, false)?;
             warm(&mut run.engine, r.size());
             std::fs::create_dir_all(&directory).map_err(|e| format!("{}: {e}", directory.display()))?;
             let eve = EveSink::create(&settings.outputs, &directory, r.inline).map_err(|e| e.to_string())?;
             Ok::<_, String>(Writer { run, eve, settings, begun: Instant::now() })
-        });
-        Ok(WriteRun { inner: Mutex::new(made.map_err(|e| errors::config(py, e))?), reading })
+        })?;
+        Ok(WriteRun { inner: Held::new(made.map_err(|e| errors::config(py, e))?), reading })
     }
 
     /// Goes on for a while; `false` when all is written.
     fn advance(&self, py: Python<'_>) -> PyResult<bool> {
-        let mut w = entered(py, &self.inner);
-        let w = &mut *w;
-        if w.run.ended() {
-            return Ok(false);
-        }
         let folder = self.reading.get().folder;
-        let result = py.detach(|| {
+        let result = self.inner.work(py, |w| {
+            if w.run.ended() {
+                return Ok(None);
+            }
             turn(|| {
                 match w.run.step(&mut w.eve)? {
-                    Step::Frames => {}
+                    Step::Frames | Step::Closed => {}
                     Step::Opened => w.eve.capture(w.run.source.path(), folder),
                     Step::End => return Ok(false),
                 }
                 Ok(true)
             })
-        });
-        let more = result.map_err(|f| fault(py, &f))?;
+            .map(Some)
+        })?;
+        let Some(more) = result.map_err(|f| fault(py, &f))? else { return Ok(false) };
         if !more {
-            self.end(w).map_err(|e| errors::config(py, e))?;
+            self.end(&mut *self.inner.enter(py)?).map_err(|e| errors::config(py, e))?;
         }
         Ok(more)
     }
 
-    fn progress(&self, py: Python<'_>) -> (u64, u64) {
-        entered(py, &self.inner).run.source.progress.told()
+    fn progress(&self, py: Python<'_>) -> PyResult<(u64, u64)> {
+        Ok(self.inner.enter(py)?.run.source.progress.told())
     }
 
-    fn damaged(&self, py: Python<'_>) -> Vec<String> {
-        entered(py, &self.inner).run.source.damaged.clone()
+    fn damaged(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(self.inner.enter(py)?.run.source.damaged.clone())
+    }
+
+    /// Panics at a station when it comes there (tests); `False`: not in this build.
+    fn _fail_at(&self, py: Python<'_>, station: &str) -> PyResult<bool> {
+        fail_at(py, &mut self.inner.enter(py)?.run.engine, station)
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let w = entered(py, &self.inner);
-        stats(py, &w.run.engine.stats(), &w.eve.counts, self.reading.get().inline)
+        let w = self.inner.enter(py)?;
+        stats(py, &w.run.stats(), &w.eve.counts, self.reading.get().inline)
     }
 }
 
@@ -246,7 +269,7 @@ impl WriteRun {
         let r = self.reading.get();
         let (rules_loaded, rules_failed, rules_skipped) = r.rules;
         if w.settings.stats {
-            let s = w.run.engine.stats();
+            let s = w.run.stats();
             let counters = counters::named(&s, &w.eve.counts, r.inline, w.settings.stats_decoder_events);
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             w.eve.stats(&Stats {

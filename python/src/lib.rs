@@ -9,6 +9,8 @@ mod decode;
 mod engine;
 mod errors;
 mod events;
+mod held;
+mod input;
 mod rules;
 mod run;
 mod scan;
@@ -42,6 +44,7 @@ fn _tidegate(m: &Bound<'_, PyModule>) -> PyResult<()> {
     class::<events::EventRun>(m)?;
     class::<events::WriteRun>(m)?;
     class::<table::TableRun>(m)?;
+    class::<table::TableRows>(m)?;
     class::<engine::EngineHandle>(m)?;
     class::<engine::LiveRun>(m)?;
     class::<scan::PatternSetHandle>(m)?;
@@ -50,6 +53,11 @@ fn _tidegate(m: &Bound<'_, PyModule>) -> PyResult<()> {
     class::<scan::TextStream>(m)?;
     m.add_function(wrap_pyfunction!(decode::decode, m)?)?;
     m.add_function(wrap_pyfunction!(table::statistics, m)?)?;
+    m.add_function(wrap_pyfunction!(table::tables, m)?)?;
+    m.add_function(wrap_pyfunction!(input::is_capture, m)?)?;
+    m.add_function(wrap_pyfunction!(table::columns, m)?)?;
+    m.add_function(wrap_pyfunction!(events::records, m)?)?;
+    m.add_function(wrap_pyfunction!(rules::size, m)?)?;
     m.add_function(wrap_pyfunction!(command, m)?)?;
     Ok(())
 }

@@ -1,19 +1,20 @@
 //! Rules: files, text and variables go in; an immutable set comes out that any number of engines and threads share.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
 use tidegate_core::Secret;
 use tidegate_core::detect::Rules;
 use tidegate_core::engine::Engine;
 use tidegate_core::event::Action;
-use tidegate_dataplane::config::engine::Mode;
+use tidegate_dataplane::config::engine::{Mode, room};
 use tidegate_dataplane::config::{ChecksumMode, Overrides, Settings};
 use tidegate_dataplane::load::{self, Source};
 use tidegate_dataplane::sets::Datasets;
 
 use crate::errors::{self, Refusal};
+use crate::held::guarded;
 
 /// Random bytes from the system.
 pub fn secret(py: Python<'_>) -> PyResult<Secret> {
@@ -40,7 +41,9 @@ impl Said {
 pub struct Compiled {
     pub rules: Rules,
     sets: Arc<Datasets>,
-    pub said: Said,
+    said: Said,
+    /// Read once, for engines whose verdicts are obeyed and for others.
+    settings: [OnceLock<Arc<Settings>>; 2],
 }
 
 /// What an engine is to do.
@@ -60,6 +63,16 @@ pub struct Wish {
 }
 
 impl Compiled {
+    /// The settings, for an engine whose verdicts are obeyed or not.
+    pub fn settings(&self, inline: bool) -> Result<Arc<Settings>, String> {
+        let kept = &self.settings[usize::from(inline)];
+        if let Some(s) = kept.get() {
+            return Ok(s.clone());
+        }
+        let read = Arc::new(self.said.read(inline)?);
+        Ok(kept.get_or_init(|| read).clone())
+    }
+
     /// The rules with their datasets as they were read, for a run of its own.
     pub fn fresh(&self) -> Rules {
         Arc::new(self.sets.fresh()).rules(self.rules.set.clone())
@@ -67,6 +80,7 @@ impl Compiled {
 
     /// An engine, and how many places its flows have.
     pub fn engine(&self, settings: &Settings, wish: Wish) -> Result<(Engine, usize), String> {
+        room(wish.memory)?;
         let ignore_checksums = wish.ignore_checksums.unwrap_or(settings.pcap_checksums == ChecksumMode::No);
         let mode = Mode { ips: wish.inline, ignore_checksums, memory: wish.memory, secret: wish.secret };
         let mut c = settings.engine(mode).map_err(|e| e.to_string())?;
@@ -108,6 +122,12 @@ pub struct RuleSetHandle {
     warnings: Vec<Refusal>,
     #[pyo3(get)]
     notes: Vec<String>,
+    /// Settings given one by one that are not known or have no effect; those of the configuration.
+    #[pyo3(get)]
+    idle_settings: (Vec<String>, Vec<String>),
+    /// Parts of rules that have no effect, and how many rules have them.
+    #[pyo3(get)]
+    idle_rules: Vec<(String, usize)>,
     #[pyo3(get)]
     seconds: f64,
 }
@@ -125,13 +145,18 @@ impl RuleSetHandle {
         data_dir: Option<PathBuf>,
     ) -> PyResult<Self> {
         let said = Said { config, set };
-        let made = py.detach(|| {
+        let made = guarded(py, || {
             let settings = said.read(false)?;
+            // Given alone, they are told from those of the configuration.
+            let own = Said { config: None, set: said.set.clone() }.read(false)?.without_effect();
+            let mut others = settings.without_effect();
+            others.retain(|o| !own.contains(o));
             let mut from: Vec<Source> = files.into_iter().map(Source::Path).collect();
             from.extend(texts.into_iter().map(|(name, text)| Source::Text { name, text: text.into_bytes() }));
-            load::load_sources(&from, &settings, data_dir.as_deref()).map_err(String::from)
-        });
-        let loaded = made.map_err(|e| errors::config(py, e))?;
+            let loaded = load::load_sources(&from, &settings, data_dir.as_deref())?;
+            Ok((loaded, settings, (own, others)))
+        })?;
+        let (loaded, settings, idle_settings) = made.map_err(|e: String| errors::config(py, e))?;
         let refused = loaded.refused.iter().map(|r| errors::refusal(&loaded, r)).collect();
         let warnings = loaded.warnings.iter().map(|r| errors::refusal(&loaded, r)).collect();
         Ok(RuleSetHandle {
@@ -139,9 +164,16 @@ impl RuleSetHandle {
             skipped: loaded.skipped,
             refused,
             warnings,
+            idle_settings,
+            idle_rules: loaded.without_effect(),
             notes: loaded.notes,
             seconds: loaded.took.as_secs_f64(),
-            compiled: Arc::new(Compiled { rules: loaded.rules, sets: loaded.sets, said }),
+            compiled: Arc::new(Compiled {
+                rules: loaded.rules,
+                sets: loaded.sets,
+                said,
+                settings: [OnceLock::from(Arc::new(settings)), OnceLock::new()],
+            }),
         })
     }
 
@@ -164,4 +196,10 @@ impl RuleSetHandle {
     pub fn counts(&self) -> (u64, u64, u64) {
         (self.loaded as u64, self.refused.len() as u64, self.skipped as u64)
     }
+}
+
+/// Bytes of `256mb`; `None`: it is no size.
+#[pyfunction]
+pub fn size(text: &str) -> Option<u64> {
+    tidegate_dataplane::config::yaml::size(text)
 }

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
-use tidegate_core::engine::{Engine, Frame};
+use tidegate_core::engine::{Engine, Frame, Stats};
 use tidegate_core::event::{EventSink, Verdict};
 use tidegate_core::packet::{DecodeConfig, Decoder, MAX_PER_FRAME, PacketBuf};
 use tidegate_dataplane::capture::{Batch, Capture, CaptureError};
 use tidegate_dataplane::config::Settings;
 use tidegate_dataplane::filter::Filter;
 
+use crate::input::Input;
 use crate::rules::{Compiled, RuleSetHandle, Wish};
 
 /// Frames taken at a time.
@@ -39,9 +40,11 @@ pub struct Reading {
     compiled: Arc<Compiled>,
     /// Rules loaded, refused, skipped.
     pub rules: (u64, u64, u64),
-    paths: Vec<PathBuf>,
+    inputs: Vec<Input>,
     /// Events name their capture.
     pub folder: bool,
+    /// Each capture is a stream of packets of its own.
+    pub each: bool,
     filter: Option<String>,
     memory: u64,
     pub inline: bool,
@@ -52,12 +55,13 @@ pub struct Reading {
 #[pymethods]
 impl Reading {
     #[new]
-    #[pyo3(signature = (rules, paths, folder, filter, memory, inline, ignore_checksums, protocols))]
+    #[pyo3(signature = (rules, inputs, folder, each, filter, memory, inline, ignore_checksums, protocols))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         rules: &RuleSetHandle,
-        paths: Vec<PathBuf>,
+        inputs: Vec<Input>,
         folder: bool,
+        each: bool,
         filter: Option<String>,
         memory: u64,
         inline: bool,
@@ -65,29 +69,29 @@ impl Reading {
         protocols: bool,
     ) -> Self {
         let (compiled, rules) = (rules.compiled.clone(), rules.counts());
-        Reading { compiled, rules, paths, folder, filter, memory, inline, ignore_checksums, protocols }
+        Reading { compiled, rules, inputs, folder, each, filter, memory, inline, ignore_checksums, protocols }
     }
 }
 
 impl Reading {
-    pub fn settings(&self) -> Result<Settings, String> {
-        self.compiled.said.read(self.inline)
+    pub fn settings(&self) -> Result<Arc<Settings>, String> {
+        self.compiled.settings(self.inline)
     }
 
     /// Bytes of all captures.
     pub fn size(&self) -> u64 {
-        self.paths.iter().filter_map(|p| std::fs::metadata(p).ok()).map(|m| m.len()).sum()
+        self.inputs.iter().map(Input::size).sum()
     }
 
     /// Frames alone.
     pub fn frames(&self) -> Result<Source, String> {
-        let filter = self.filter.as_deref().map(Filter::parse).transpose().map_err(|e| e.to_string())?;
-        Ok(Source::new(self.paths.clone(), filter))
+        let filter = self.filter.as_deref().map(Sieve::new).transpose()?;
+        Ok(Source::new(self.inputs.clone(), filter, self.each))
     }
 
     /// Frames and the engine they go through, its settings, and how many places its flows have. `shown`: somebody
     /// looks at transactions; `tell_packets`: and at each packet of a flow.
-    pub fn run(&self, shown: bool, tell_packets: bool) -> Result<(Run, Settings, usize), String> {
+    pub fn run(&self, shown: bool, tell_packets: bool) -> Result<(Run, Arc<Settings>, usize), String> {
         let settings = self.settings()?;
         let wish = Wish {
             memory: self.memory,
@@ -99,7 +103,12 @@ impl Reading {
             tell_packets,
         };
         let (engine, places) = self.compiled.engine(&settings, wish)?;
-        Ok((Run::new(self.frames()?, engine), settings, places))
+        let mut run = Run::new(self.frames()?, engine);
+        if self.each {
+            let (compiled, settings) = (self.compiled.clone(), settings.clone());
+            run.another = Some(Box::new(move || compiled.engine(&settings, wish).map(|e| e.0)));
+        }
+        Ok((run, settings, places))
     }
 }
 
@@ -124,12 +133,34 @@ pub struct Fault {
     pub error: CaptureError,
 }
 
-/// Several captures, one after the other. Packet numbers go on from one to the next, as in the command.
+/// Frames that a filter lets through.
+pub struct Sieve {
+    filter: Filter,
+    decoder: Decoder,
+}
+
+impl Sieve {
+    /// `text`: tcpdump's language.
+    pub fn new(text: &str) -> Result<Sieve, String> {
+        let filter = Filter::parse(text).map_err(|e| e.to_string())?;
+        Ok(Sieve { filter, decoder: Decoder::new(DecodeConfig::default()) })
+    }
+
+    pub fn passes(&mut self, frame: &[u8], link: u16, ts: u64) -> bool {
+        let mut packets = PacketBuf::new(MAX_PER_FRAME);
+        self.decoder.decode(frame, link, ts, 1, &mut packets);
+        packets.iter().next().is_some_and(|p| self.filter.passes(p))
+    }
+}
+
+/// Several captures, one after the other. Packet numbers go on from one to the next, as in the command, unless each
+/// stands for itself.
 pub struct Source {
-    paths: Vec<PathBuf>,
+    inputs: Vec<Input>,
+    each: bool,
     at: usize,
     open: Option<Capture>,
-    filter: Option<(Filter, Decoder)>,
+    filter: Option<Sieve>,
     /// Packets and file bytes of the captures before this one.
     before: (u64, u64),
     /// Captures that ended early: what was read before the damage counts.
@@ -143,16 +174,19 @@ pub enum Step {
     Frames,
     /// A capture was opened.
     Opened,
+    /// A capture that stands for itself ended.
+    Closed,
     End,
 }
 
 impl Source {
-    pub fn new(paths: Vec<PathBuf>, filter: Option<Filter>) -> Source {
+    pub fn new(inputs: Vec<Input>, filter: Option<Sieve>, each: bool) -> Source {
         Source {
-            paths,
+            inputs,
+            each,
             at: 0,
             open: None,
-            filter: filter.map(|f| (f, Decoder::new(DecodeConfig::default()))),
+            filter,
             before: (0, 0),
             damaged: Vec::new(),
             progress: Arc::default(),
@@ -161,19 +195,26 @@ impl Source {
 
     /// The capture being read.
     pub fn path(&self) -> &Path {
-        self.paths.get(self.at).map_or(Path::new(""), PathBuf::as_path)
+        self.inputs.get(self.at).map_or(Path::new(""), Input::path)
+    }
+
+    /// Packets before the first of this capture.
+    pub fn before(&self) -> u64 {
+        if self.each { 0 } else { self.before.0 }
     }
 
     /// Gives the next frames to `f`, numbered through all captures.
     pub fn next(&mut self, f: impl FnOnce(&[Frame<'_>])) -> Result<Step, Fault> {
-        let Some(path) = self.paths.get(self.at) else { return Ok(Step::End) };
+        let before = self.before();
+        let Some(input) = self.inputs.get(self.at) else { return Ok(Step::End) };
+        let path = || input.path().to_owned();
         let Some(open) = &mut self.open else {
-            self.open = Some(Capture::open(path).map_err(|error| Fault { path: path.clone(), error })?);
+            self.open = Some(input.open().map_err(|error| Fault { path: path(), error })?);
             return Ok(Step::Opened);
         };
         match open.next_batch(BATCH) {
             Ok(Some(b)) => {
-                let frames = frames(&b, self.before.0, &mut self.filter);
+                let frames = frames(&b, before, &mut self.filter);
                 f(&frames);
                 self.progress.packets.store(self.before.0 + open.frames(), Ordering::Relaxed);
                 self.progress.bytes.store(self.before.1 + open.offset(), Ordering::Relaxed);
@@ -181,29 +222,25 @@ impl Source {
             }
             Ok(None) => {}
             Err(e @ (CaptureError::Truncated { .. } | CaptureError::Damaged { .. })) => {
-                self.damaged.push(format!("{}: {e}", path.display()));
+                self.damaged.push(format!("{}: {e}", path().display()));
             }
-            Err(error) => return Err(Fault { path: path.clone(), error }),
+            Err(error) => return Err(Fault { path: path(), error }),
         }
         self.before.0 += open.frames();
         self.before.1 += open.offset();
         self.open = None;
         self.at += 1;
-        Ok(Step::Frames)
+        Ok(if self.each { Step::Closed } else { Step::Frames })
     }
 }
 
 /// The frames of a batch that a filter lets through.
-fn frames<'b>(b: &Batch<'b>, before: u64, filter: &mut Option<(Filter, Decoder)>) -> Vec<Frame<'b>> {
+fn frames<'b>(b: &Batch<'b>, before: u64, filter: &mut Option<Sieve>) -> Vec<Frame<'b>> {
     let mut out = Vec::with_capacity(b.len());
     // Not by `Batch::iter`, whose frames live only as long as the borrow of the batch.
     for f in (0..b.len()).filter_map(|i| b.get(i)) {
-        if let Some((filter, decoder)) = filter {
-            let mut packets = PacketBuf::new(MAX_PER_FRAME);
-            decoder.decode(f.data, f.link, f.ts_ns, f.index, &mut packets);
-            if !packets.iter().next().is_some_and(|p| filter.passes(p)) {
-                continue;
-            }
+        if filter.as_mut().is_some_and(|s| !s.passes(f.data, f.link, f.ts_ns)) {
+            continue;
         }
         out.push(Frame {
             data: f.data,
@@ -216,32 +253,84 @@ fn frames<'b>(b: &Batch<'b>, before: u64, filter: &mut Option<(Filter, Decoder)>
     out
 }
 
+/// Makes an engine like the first.
+type Another = Box<dyn Fn() -> Result<Engine, String> + Send>;
+
 /// Captures and the engine they go through.
 pub struct Run {
     pub source: Source,
     pub engine: Engine,
+    /// For captures that stand for themselves.
+    another: Option<Another>,
+    /// A capture has ended, some of its flows have not.
+    ending: bool,
+    /// What the engines before this one counted.
+    before: Stats,
     verdicts: Vec<Verdict>,
     ended: bool,
 }
 
 impl Run {
     pub fn new(source: Source, engine: Engine) -> Run {
-        Run { source, engine, verdicts: vec![Verdict::Forward; BATCH], ended: false }
+        let verdicts = vec![Verdict::Forward; BATCH];
+        let before = Stats::default();
+        Run { source, engine, another: None, ending: false, before, verdicts, ended: false }
     }
 
     /// Inspects the next frames. Behind the last of them all flows end, some in a step.
     pub fn step(&mut self, sink: &mut dyn EventSink) -> Result<Step, Fault> {
+        self.step_with(sink, |_| {})
+    }
+
+    /// The same; `also` sees the frames, too.
+    pub fn step_with(
+        &mut self,
+        sink: &mut dyn EventSink,
+        also: impl FnOnce(&[Frame<'_>]),
+    ) -> Result<Step, Fault> {
         if self.ended {
             return Ok(Step::End);
         }
+        if self.ending {
+            self.ending = self.engine.finish_some(ENDED, sink);
+            if !self.ending {
+                self.renew()?;
+            }
+            return Ok(Step::Frames);
+        }
         let (engine, verdicts) = (&mut self.engine, &mut self.verdicts);
-        let step = self.source.next(|frames| engine.process(frames, verdicts, sink));
+        let step = self.source.next(|frames| {
+            also(frames);
+            engine.process(frames, verdicts, sink);
+        });
         match step {
             Ok(Step::End) if engine.finish_some(ENDED, sink) => return Ok(Step::Frames),
             Ok(Step::End) | Err(_) => self.ended = true,
+            Ok(Step::Closed) => {
+                self.ending = true;
+                return Ok(Step::Frames);
+            }
             Ok(Step::Frames | Step::Opened) => {}
         }
         step
+    }
+
+    /// Goes on with another engine.
+    fn renew(&mut self) -> Result<(), Fault> {
+        let Some(another) = &self.another else { return Ok(()) };
+        self.before.add(&self.engine.stats());
+        self.engine = another().map_err(|e| {
+            let error = CaptureError::Io { offset: 0, source: std::io::Error::other(e) };
+            Fault { path: self.source.path().to_owned(), error }
+        })?;
+        Ok(())
+    }
+
+    /// Counters of all engines so far.
+    pub fn stats(&self) -> Stats {
+        let mut all = self.before;
+        all.add(&self.engine.stats());
+        all
     }
 
     /// Nothing more will come.

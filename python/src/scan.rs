@@ -2,6 +2,7 @@
 //!
 //! Databases are immutable and shared; what a scan writes to comes from a pool, so threads do not wait for each other.
 
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
@@ -12,7 +13,7 @@ use tidegate_core::sig::text::{Normalise, Scanner as Phrases, TextBuilder, TextS
 use tidegate_core::sig::{Set, SetBuilder, SetScratch, Stream};
 
 use crate::errors;
-use crate::events::entered;
+use crate::held::{Held, guarded};
 use crate::rules::{Compiled, RuleSetHandle};
 
 /// Id, start and end of a match.
@@ -104,7 +105,7 @@ fn each<'t>(
     std::thread::scope(|s| {
         let running: Vec<_> =
             texts.chunks(part).map(|c| s.spawn(|| c.iter().map(one).collect::<Vec<_>>())).collect();
-        running.into_iter().flat_map(|t| t.join().unwrap_or_default()).collect()
+        running.into_iter().flat_map(|t| t.join().unwrap_or_else(|p| resume_unwind(p))).collect()
     })
 }
 
@@ -147,14 +148,14 @@ impl PatternSetHandle {
 
     fn scan(&self, py: Python<'_>, text: Text<'_>, once: bool) -> PyResult<Vec<Hit>> {
         let (bytes, is_str) = (text.bytes()?, text.is_str());
-        Ok(py.detach(|| {
+        guarded(py, || {
             let mut hits = Vec::new();
             self.search(bytes, once, &mut hits);
             if is_str {
                 in_characters(bytes, &mut hits);
             }
             hits
-        }))
+        })
     }
 
     fn scan_batch(
@@ -165,13 +166,13 @@ impl PatternSetHandle {
         threads: usize,
     ) -> PyResult<Vec<Vec<Hit>>> {
         let texts = all(&texts)?;
-        Ok(py.detach(|| each(&texts, threads, |t, hits| self.search(t, once, hits))))
+        guarded(py, || each(&texts, threads, |t, hits| self.search(t, once, hits)))
     }
 
     /// Whether anything matches.
     fn any(&self, py: Python<'_>, text: Text<'_>) -> PyResult<bool> {
         let bytes = text.bytes()?;
-        Ok(py.detach(|| {
+        guarded(py, || {
             let mut any = false;
             self.pool.with(
                 || SetScratch::for_set(&self.set),
@@ -183,7 +184,7 @@ impl PatternSetHandle {
                 },
             );
             any
-        }))
+        })
     }
 
     fn describe(&self) -> String {
@@ -219,7 +220,7 @@ impl PatternSetHandle {
 #[pyclass(frozen, module = "tidegate._tidegate")]
 pub struct PatternStream {
     set: Py<PatternSetHandle>,
-    state: Mutex<(Stream, tidegate_core::sig::Scratch)>,
+    state: Held<(Stream, tidegate_core::sig::Scratch)>,
 }
 
 #[pymethods]
@@ -228,16 +229,13 @@ impl PatternStream {
     fn new(set: Py<PatternSetHandle>) -> Self {
         let db = set.get().set.literals();
         let state = (Stream::new(db), tidegate_core::sig::Scratch::for_databases([db]));
-        PatternStream { set, state: Mutex::new(state) }
+        PatternStream { set, state: Held::new(state) }
     }
 
-    fn feed(&self, py: Python<'_>, piece: &Bound<'_, PyBytes>) -> Vec<Hit> {
+    fn feed(&self, py: Python<'_>, piece: &Bound<'_, PyBytes>) -> PyResult<Vec<Hit>> {
         let (bytes, set) = (piece.as_bytes(), self.set.get());
-        let mut state = entered(py, &self.state);
-        let state = &mut *state;
-        py.detach(|| {
+        self.state.work(py, |(stream, scratch)| {
             let mut hits = Vec::new();
-            let (stream, scratch) = state;
             set.set.literals().scan_stream(stream, bytes, scratch, |id, end| {
                 let len = set.lengths.get(id as usize).copied().unwrap_or(0);
                 hits.push((id, end.saturating_sub(u64::from(len)), end));
@@ -247,12 +245,13 @@ impl PatternStream {
         })
     }
 
-    fn position(&self, py: Python<'_>) -> u64 {
-        entered(py, &self.state).0.position()
+    fn position(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.state.enter(py)?.0.position())
     }
 
-    fn reset(&self, py: Python<'_>) {
-        entered(py, &self.state).0.reset();
+    fn reset(&self, py: Python<'_>) -> PyResult<()> {
+        self.state.enter(py)?.0.reset();
+        Ok(())
     }
 }
 
@@ -286,8 +285,76 @@ struct How {
     normalise: Normalise,
 }
 
+/// Phrases, and what counts as a match of one.
+struct PhraseSearch {
+    phrases: Phrases,
+    normalise: Normalise,
+    /// For each phrase whether its first and its last character are of words; empty when parts of words count.
+    words: Vec<(bool, bool)>,
+    pool: Pool<TextScratch>,
+}
+
+/// Whether a match is of whole words.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whole {
+    Yes,
+    No,
+    /// So far: the text ends with it.
+    AtEnd,
+}
+
+impl PhraseSearch {
+    /// Where phrases are, in whole words or not.
+    fn places(&self, text: &[u8], hits: &mut Vec<Hit>) {
+        self.pool.with(
+            || TextScratch::for_scanner(&self.phrases),
+            |s| {
+                self.phrases.scan(text, s, |id, start, end| {
+                    hits.push((id, start as u64, end as u64));
+                    true
+                });
+            },
+        );
+    }
+
+    fn whole(&self, text: &[u8], (id, start, end): Hit) -> Whole {
+        let Some(&(first, last)) = self.words.get(id as usize) else { return Whole::Yes };
+        let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(text.len());
+        let (before, after) = (&text[..at(start)], &text[at(end)..]);
+        let seen = |c: &char| !self.unseen(*c);
+        // Not more than some characters before: those that are not seen may be many.
+        let near = &before[before.len().saturating_sub(256)..];
+        if first && String::from_utf8_lossy(near).chars().rev().find(seen).is_some_and(of_word) {
+            return Whole::No;
+        }
+        if !last {
+            return Whole::Yes;
+        }
+        let next = &after[..after.len().min(256)];
+        let cut = std::str::from_utf8(next).is_err_and(|e| e.valid_up_to() == 0 && e.error_len().is_none());
+        match String::from_utf8_lossy(next).chars().find(seen) {
+            Some(_) if cut => Whole::AtEnd,
+            Some(c) if of_word(c) => Whole::No,
+            Some(_) => Whole::Yes,
+            None => Whole::AtEnd,
+        }
+    }
+
+    /// Nothing is compared of this character.
+    fn unseen(&self, c: char) -> bool {
+        let (mut nothing, mut bytes) = (true, [0; 4]);
+        self.normalise
+            .each(c.encode_utf8(&mut bytes).as_bytes(), |piece, _, _, _| nothing &= piece.is_empty());
+        nothing
+    }
+}
+
+fn of_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
 enum Search {
-    Phrases(Box<Phrases>, Pool<TextScratch>),
+    Phrases(Box<PhraseSearch>),
     Rules(Arc<Compiled>, How, Pool<RuleEngine>),
 }
 
@@ -298,15 +365,10 @@ impl Search {
 
     fn search(&self, text: &[u8], hits: &mut Vec<Hit>) {
         match self {
-            Search::Phrases(p, pool) => pool.with(
-                || TextScratch::for_scanner(p),
-                |s| {
-                    p.scan(text, s, |id, start, end| {
-                        hits.push((id, start as u64, end as u64));
-                        true
-                    });
-                },
-            ),
+            Search::Phrases(p) => {
+                p.places(text, hits);
+                hits.retain(|h| p.whole(text, *h) != Whole::No);
+            }
             Search::Rules(c, n, pool) => pool.with(
                 || Search::rule_engine(c, *n),
                 |s| {
@@ -330,12 +392,13 @@ pub struct ScannerHandle {
 impl ScannerHandle {
     /// Of phrases when `phrases` is given, else of `rules`.
     #[new]
-    #[pyo3(signature = (phrases, rules, normalise_by))]
+    #[pyo3(signature = (phrases, rules, normalise_by, whole_words))]
     fn new(
         py: Python<'_>,
         phrases: Option<Vec<String>>,
         rules: Option<&RuleSetHandle>,
         normalise_by: Vec<String>,
+        whole_words: bool,
     ) -> PyResult<Self> {
         let n = normalise(py, &normalise_by)?;
         let search = match (phrases, rules) {
@@ -349,7 +412,17 @@ impl ScannerHandle {
                 });
                 let built =
                     made.map_err(|e: (usize, String)| errors::raise(py, "PatternError", (e.1, e.0)))?;
-                Search::Phrases(Box::new(built), Pool::new())
+                let edges = |p: &String| {
+                    let p = p.trim();
+                    (p.chars().next().is_some_and(of_word), p.chars().next_back().is_some_and(of_word))
+                };
+                let words = if whole_words { list.iter().map(edges).collect() } else { Vec::new() };
+                Search::Phrases(Box::new(PhraseSearch {
+                    phrases: built,
+                    normalise: n,
+                    words,
+                    pool: Pool::new(),
+                }))
             }
             (None, Some(r)) => Search::Rules(r.compiled.clone(), How { normalise: n }, Pool::new()),
             (None, None) => return Err(errors::config(py, "phrases or rules are needed")),
@@ -359,19 +432,19 @@ impl ScannerHandle {
 
     fn scan(&self, py: Python<'_>, text: Text<'_>) -> PyResult<Vec<Hit>> {
         let (bytes, is_str) = (text.bytes()?, text.is_str());
-        Ok(py.detach(|| {
+        guarded(py, || {
             let mut hits = Vec::new();
             self.search.search(bytes, &mut hits);
             if is_str {
                 in_characters(bytes, &mut hits);
             }
             hits
-        }))
+        })
     }
 
     fn scan_batch(&self, py: Python<'_>, texts: Vec<Text<'_>>, threads: usize) -> PyResult<Vec<Vec<Hit>>> {
         let texts = all(&texts)?;
-        Ok(py.detach(|| each(&texts, threads, |t, hits| self.search.search(t, hits))))
+        guarded(py, || each(&texts, threads, |t, hits| self.search.search(t, hits)))
     }
 }
 
@@ -380,6 +453,8 @@ enum Going {
     Phrases {
         carry: Vec<u8>,
         before: u64,
+        /// Places in `carry` of matches that end where the text so far does: what comes may make them parts of words.
+        undecided: Vec<Hit>,
     },
     Rules(ScanStream),
 }
@@ -388,7 +463,7 @@ enum Going {
 #[pyclass(frozen, module = "tidegate._tidegate")]
 pub struct TextStream {
     scanner: Py<ScannerHandle>,
-    going: Mutex<Going>,
+    going: Held<Going>,
 }
 
 #[pymethods]
@@ -396,53 +471,75 @@ impl TextStream {
     #[new]
     fn new(py: Python<'_>, scanner: Py<ScannerHandle>) -> Self {
         let going = py.detach(|| match &scanner.get().search {
-            Search::Phrases(..) => Going::Phrases { carry: Vec::new(), before: 0 },
+            Search::Phrases(_) => Going::Phrases { carry: Vec::new(), before: 0, undecided: Vec::new() },
             Search::Rules(c, n, pool) => {
                 Going::Rules(pool.with(|| Search::rule_engine(c, *n), |s| s.stream()))
             }
         });
-        TextStream { scanner, going: Mutex::new(going) }
+        TextStream { scanner, going: Held::new(going) }
     }
 
     /// What matches with the next piece and did not before.
     fn feed(&self, py: Python<'_>, piece: Text<'_>) -> PyResult<Vec<Hit>> {
         let (bytes, search) = (piece.bytes()?, &self.scanner.get().search);
-        let mut going = entered(py, &self.going);
-        let going = &mut *going;
-        Ok(py.detach(|| feed(search, going, bytes)))
+        self.going.work(py, |going| feed(search, going, bytes, false))
     }
 
-    fn reset(&self, py: Python<'_>) {
-        match &mut *entered(py, &self.going) {
-            Going::Phrases { carry, before } => {
+    /// What matches now that nothing follows: whole words at the end.
+    fn finish(&self, py: Python<'_>) -> PyResult<Vec<Hit>> {
+        let search = &self.scanner.get().search;
+        self.going.work(py, |going| feed(search, going, &[], true))
+    }
+
+    fn reset(&self, py: Python<'_>) -> PyResult<()> {
+        match &mut *self.going.enter(py)? {
+            Going::Phrases { carry, before, undecided } => {
                 carry.clear();
+                undecided.clear();
                 *before = 0;
             }
             Going::Rules(s) => s.reset(),
         }
+        Ok(())
     }
 }
 
-fn feed(search: &Search, going: &mut Going, piece: &[u8]) -> Vec<Hit> {
+fn feed(search: &Search, going: &mut Going, piece: &[u8], last: bool) -> Vec<Hit> {
     let mut hits = Vec::new();
     match (search, going) {
-        (Search::Phrases(..), Going::Phrases { carry, before }) => {
+        (Search::Phrases(p), Going::Phrases { carry, before, undecided }) => {
             let old = carry.len() as u64;
             carry.extend_from_slice(piece);
-            search.search(carry, &mut hits);
-            // What ends in the old bytes was told with them.
+            p.places(carry, &mut hits);
+            // What ends in the old bytes was told or dropped with them, but for what was not decided.
             hits.retain(|h| h.2 > old);
+            let mut found = std::mem::take(undecided);
+            found.append(&mut hits);
+            for h in found {
+                match p.whole(carry, h) {
+                    Whole::Yes => hits.push(h),
+                    Whole::AtEnd if last => hits.push(h),
+                    Whole::AtEnd => undecided.push(h),
+                    Whole::No => {}
+                }
+            }
             for h in &mut hits {
                 h.1 += *before;
                 h.2 += *before;
             }
             let mut cut = carry.len().saturating_sub(REACH);
-            // Not in the middle of a character.
+            // Not in the middle of a character, nor behind what is not decided.
             while cut > 0 && carry.get(cut).is_some_and(|b| b & 0xc0 == 0x80) {
                 cut -= 1;
             }
+            let cut64 = cut as u64;
+            undecided.retain_mut(|h| {
+                h.1 = h.1.saturating_sub(cut64);
+                h.2 = h.2.saturating_sub(cut64);
+                h.2 > 0
+            });
             carry.drain(..cut);
-            *before += cut as u64;
+            *before += cut64;
         }
         (Search::Rules(c, n, pool), Going::Rules(stream)) => pool.with(
             || Search::rule_engine(c, *n),

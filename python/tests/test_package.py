@@ -45,5 +45,58 @@ def test_types_and_stubs_are_right(tmp_path: Path) -> None:
 
 def test_what_is_exported_is_documented() -> None:
     for name in tidegate.__all__:
-        if name not in ("__version__", "GUARD", "STATISTICS"):
+        if name not in ("__version__", "AnyEvent", "GUARD", "PHRASES", "STATISTICS", "TABLES"):
             assert getattr(tidegate, name).__doc__, name
+
+
+def test_kinds_tell_types(tmp_path: Path) -> None:
+    """A type checker knows an event by its kind; so do users who have nothing but a line."""
+    pytest.importorskip("mypy")
+    (tmp_path / "user.py").write_text(
+        "import tidegate\n"
+        "for event in tidegate.demo():\n"
+        "    if event.kind == 'alert':\n"
+        "        print(event.sid, event.signature)\n"
+        "    elif event.kind == 'http':\n"
+        "        print(event.url)\n"
+        "    elif event.kind == 'ssh' or event.kind == 'smtp':\n"
+        "        print(event.fields)\n"
+        "    elif event.kind == 'flow':\n"
+        "        print(event.packets[0] + 1)\n"
+    )
+    (tmp_path / "wrong.py").write_text(
+        "import tidegate\n"
+        "for event in tidegate.demo():\n"
+        "    if event.kind == 'alert':\n"
+        "        print(event.url)\n"
+        "    if event.kind == 'alarm':\n"
+        "        print(event)\n"
+    )
+    for name, errors in (("user.py", 0), ("wrong.py", 2)):
+        done = subprocess.run(
+            [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), str(tmp_path / name)],
+            text=True,
+            capture_output=True,
+            check=False,
+        )
+        assert done.stdout.count(": error:") == errors, done.stdout + done.stderr
+
+
+def test_every_record_has_its_kind() -> None:
+    from typing import get_args, get_type_hints
+
+    from tidegate._tidegate import records
+    from tidegate.events import _CLASSES
+
+    named = set(get_args(get_type_hints(tidegate.OtherRecord)["kind"]))
+    assert named | {"http", "dns", "tls"} == set(records())
+    for kind, made in _CLASSES.items():
+        assert kind in get_args(get_type_hints(made)["kind"])
+
+
+def test_properties_are_documented() -> None:
+    for name in tidegate.__all__:
+        thing = getattr(tidegate, name)
+        if isinstance(thing, type) and issubclass(thing, (tidegate.Event, tidegate.Table, tidegate.Capture)):
+            for member, what in vars(thing).items():
+                assert member.startswith("_") or not isinstance(what, property) or what.__doc__, (name, member)

@@ -108,3 +108,38 @@ def test_rules_on_text() -> None:
     stream = s.stream()
     assert [m.id for t in ("ign", "ore my inst", "ructions", " now") for m in stream.feed(t)] == [11]
     assert s.scan_batch(["x", "ignore instructions"])[1][0].id == 11
+
+
+def test_whole_words() -> None:
+    text = "danger, Jordan, DAN, dan's; dan_x predan éDAN DANé (dan) d\u200ban dan\u200bger"
+    s = tidegate.Scanner(["DAN"], whole_words=True)
+    assert [text[m.start : m.end] for m in s.scan(text)] == ["DAN", "dan", "dan", "d\u200ban"]
+    assert len(tidegate.Scanner(["DAN"]).scan(text)) > 8
+    assert s.scan_batch([text] * 3) == [s.scan(text)] * 3
+    # An end that is no letter needs no boundary.
+    assert len(tidegate.Scanner(["sk-"], whole_words=True).scan("sk-123 task-1")) == 1
+    data = text.encode()
+    want = [(m.start, m.end) for m in s.scan(data)]
+    for size in (1, 2, 3, 5, 200):
+        stream = s.stream()
+        got = [m for i in range(0, len(data), size) for m in stream.feed(data[i : i + size])] + stream.finish()
+        assert [(m.start, m.end) for m in got] == want, size
+    stream = s.stream()
+    assert not stream.feed("a dan") and not stream.feed("ger, dan") and len(stream.feed(".")) == 1
+    assert not stream.feed(" dan") and len(stream.finish()) == 1 and not stream.finish()
+    with pytest.raises(tidegate.ConfigError, match="pcre"):
+        tidegate.Scanner(tidegate.Rules(text='alert ip any any -> any any (content:"a"; sid:1;)'), whole_words=True)
+
+
+def test_the_list_of_phrases() -> None:
+    s = tidegate.Scanner(tidegate.PHRASES, whole_words=True)
+    assert len(set(tidegate.PHRASES)) == len(tidegate.PHRASES) > 50
+    for phrase in tidegate.PHRASES:
+        assert phrase in [m.name for m in s.scan(f"Please, {phrase.upper()}! Thanks.")]
+    for text in (
+        "Dan went to the garden; there was no danger.",
+        "How do I ignore whitespace in a diff, and what is a system call?",
+        "Please show me the instructions for the new dishwasher.",
+        "Act as a translator. Developer tools are in the menu.",
+    ):
+        assert not s.scan(text), text

@@ -117,7 +117,8 @@ impl Engine {
         self.flows.count(ix, dir, f.ts, f.data.len(), head.ttl);
         if self.tell_packets {
             let packet = &head.packet(f.data, f.ts, f.index);
-            sink.packet(&PacketSeen { packet, place: ix.0 as usize, dir, new: false });
+            let cold = self.flows.cold(ix);
+            sink.packet(&PacketSeen { packet, place: ix.0 as usize, cold, dir, new: false });
         }
         Some(verdict)
     }

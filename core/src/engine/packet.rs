@@ -108,7 +108,8 @@ impl Engine {
         };
         let established = self.flows.update(ix, pkt, dir);
         if self.tell_packets {
-            sink.packet(&PacketSeen { packet: pkt, place: ix.0 as usize, dir, new });
+            let cold = self.flows.cold(ix);
+            sink.packet(&PacketSeen { packet: pkt, place: ix.0 as usize, cold, dir, new });
         }
         self.with_flow(
             ix,

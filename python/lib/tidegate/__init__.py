@@ -1,7 +1,7 @@
 """Tidegate: packets, flows, protocol records and alerts of captures and interfaces; phrases and rules on text.
 
 >>> import tidegate
->>> for event in tidegate.read(DEMO, RULES):
+>>> for event in tidegate.demo():
 ...     if event.kind == "alert":
 ...         print(event.sid, event.signature)
 ...         break
@@ -9,7 +9,7 @@
 """
 
 from ._tidegate import __version__
-from .capture import STATISTICS, Capture, Table, read
+from .capture import STATISTICS, TABLES, Capture, Table, demo, read
 from .engine import Engine, Live, Packet, Verdict, decode, live
 from .errors import (
     CaptureError,
@@ -20,15 +20,33 @@ from .errors import (
     TidegateError,
     TidegateWarning,
 )
-from .events import Alert, Anomaly, Dns, Drop, Event, File, Flow, Http, Record, Tls
+from .events import (
+    Alert,
+    Anomaly,
+    AnyEvent,
+    Dns,
+    Drop,
+    Event,
+    File,
+    Flow,
+    Http,
+    OtherEvent,
+    OtherRecord,
+    Record,
+    Tls,
+)
+from .phrases import PHRASES
 from .rules import Rule, Rules
 from .scan import GUARD, Match, PatternSet, Scanner
 
 __all__ = [
     "GUARD",
+    "PHRASES",
     "STATISTICS",
+    "TABLES",
     "Alert",
     "Anomaly",
+    "AnyEvent",
     "Capture",
     "CaptureError",
     "ConfigError",
@@ -41,6 +59,8 @@ __all__ = [
     "Http",
     "Live",
     "Match",
+    "OtherEvent",
+    "OtherRecord",
     "Packet",
     "PatternError",
     "PatternSet",
@@ -57,6 +77,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "decode",
+    "demo",
     "live",
     "read",
 ]

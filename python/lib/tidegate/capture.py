@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Protocol
 
-from ._tidegate import EventRun, Reading, TableRun, WriteRun, statistics as _groups
-from .errors import CaptureError, TidegateWarning
-from .events import Event, make
-from .rules import PathLike, Rules, as_list, handle_of
+from ._tidegate import (
+    EventRun,
+    Reading,
+    TableRows,
+    TableRun,
+    WriteRun,
+    columns as _columns,
+    statistics as _groups,
+    tables as _tables,
+)
+from .errors import CaptureError, TidegateError, TidegateWarning
+from .events import AnyEvent, make
+from .inputs import Given, Input, inputs
+from .rules import PathLike, Rules, handle_of, memory_of
 
 if TYPE_CHECKING:
     import pandas
     import polars
     import pyarrow
 
-__all__ = ["STATISTICS", "Capture", "Table", "read"]
+__all__ = ["STATISTICS", "TABLES", "Capture", "Table", "demo", "read"]
 
 #: Statistics of flows that can be asked for: name, what it is, columns.
 STATISTICS = {name: (about, columns) for name, about, columns in _groups()}
+
+#: Tables that captures have: name, what a row is.
+TABLES = dict(_tables())
 
 #: Events fetched at a time.
 _EVENTS = 512
@@ -52,7 +66,8 @@ class _Bar:
     def at(self, run: _Run) -> None:
         if self._bar is not None:
             done, packets = run.progress()
-            self._bar.update(max(0, done - self._bar.n))
+            # Of what is compressed more comes out than there are bytes of files.
+            self._bar.update(max(0, min(done, self._bar.total) - self._bar.n))
             self._bar.set_postfix_str(f"{packets:,} packets", refresh=False)
 
     def close(self) -> None:
@@ -65,8 +80,24 @@ def _tell(run: _Run) -> None:
         warnings.warn(text, TidegateWarning, stacklevel=3)
 
 
+#: Begins to make a table: all of it, or so many rows.
+_Start = Callable[["int | None"], TableRun]
+
+
+def _collect(run: TableRun, total: int, name: str, progress: bool | None) -> list[TableRows]:
+    bar = _Bar(progress, total, name)
+    try:
+        while run.advance():
+            bar.at(run)
+    finally:
+        bar.close()
+    _tell(run)
+    return run.take()
+
+
 class Table:
-    """A table of a capture. It is made anew each time it is read, a batch of rows at a time.
+    """A table of a capture. It is made anew each time it is read, a batch of rows at a time, unless it is kept: by
+    :meth:`head`, :meth:`Capture.tables` or ``len()``.
 
     Whatever speaks Arrow's stream interface reads it: ``polars.DataFrame(table)``, ``pyarrow.table(table)``,
     ``duckdb.sql("from table")`` (by a ``pyarrow.RecordBatchReader``), ``pandas`` by :meth:`to_pandas`.
@@ -75,57 +106,98 @@ class Table:
     >>> flows = tidegate.read(DEMO).flows
     >>> flows.columns[:4]
     ['flow_id', 'src_ip', 'src_port', 'dest_ip']
-    >>> flows.to_arrow().num_rows
-    19
+    >>> len(flows), len(flows.head(3))
+    (19, 3)
     """
 
-    def __init__(self, name: str, start: Callable[[], TableRun], total: int, progress: bool | None) -> None:
-        #: flows, alerts, http, dns, tls or packets.
+    def __init__(
+        self,
+        name: str,
+        types: Callable[[], list[tuple[str, str]]],
+        start: _Start,
+        total: int,
+        progress: bool | None,
+        kept: TableRows | None = None,
+    ) -> None:
+        #: One of :data:`TABLES`.
         self.name = name
+        self._types = types
         self._start = start
         self._total = total
         self._progress = progress
+        self._kept = kept
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        return self._start().__arrow_c_stream__(requested_schema)
+        source = self._start(None) if self._kept is None else self._kept
+        return source.__arrow_c_stream__(requested_schema)
 
     @property
     def columns(self) -> list[str]:
         """Names of the columns."""
-        return [name for name, _ in self._start().columns()]
+        return [name for name, _ in self._types()]
 
     @property
     def types(self) -> dict[str, str]:
         """Arrow types of the columns."""
-        return dict(self._start().columns())
+        return dict(self._types())
 
-    def _collect(self) -> TableRun:
-        """Reads everything into memory, with a progress bar; an interrupt ends it."""
-        run = self._start()
+    def _collect(self, rows: int | None = None) -> TableRows:
+        """Reads everything, or so many rows, into memory, with a progress bar; an interrupt ends it."""
+        if self._kept is not None and rows is None:
+            return self._kept
+        [kept] = _collect(self._start(rows), self._total, self.name, self._progress)
+        return kept
+
+    def head(self, rows: int = 5) -> Table:
+        """The first rows, kept. No more is read than they need."""
+        if rows < 0:
+            raise ValueError(f"head({rows}): how many rows?")
+        return Table(self.name, self._types, self._start, self._total, self._progress, self._collect(rows))
+
+    def __len__(self) -> int:
+        """How many rows there are. Reads the capture, and keeps the rows, so that what comes next need not read again."""
+        self._kept = self._collect()
+        return len(self._kept)
+
+    def __bool__(self) -> bool:
+        """Whether there are rows; no more is read than that needs."""
+        return len(self._collect(1) if self._kept is None else self._kept) > 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("a Table cannot be copied or sent: send its Capture, or to_arrow()")
+
+    def _batches(self) -> Iterator[tuple[pyarrow.RecordBatchReader, pyarrow.RecordBatch | None]]:
+        """The reader first, then batches as they are made."""
+        import pyarrow
+
+        if self._kept is not None:
+            reader = pyarrow.RecordBatchReader.from_stream(self._kept)
+            yield reader, None
+            for batch in reader:
+                yield reader, batch
+            return
+        run = self._start(None)
         bar = _Bar(self._progress, self._total, self.name)
         try:
-            while run.advance():
+            reader = pyarrow.RecordBatchReader.from_stream(run)
+            yield reader, None
+            for batch in reader:
                 bar.at(run)
+                yield reader, batch
+        except pyarrow.ArrowInvalid as e:
+            raise TidegateError(str(e)) from None
         finally:
             bar.close()
         _tell(run)
-        return run
 
     def batches(self) -> Iterator[pyarrow.RecordBatch]:
         """Record batches of PyArrow, one after the other."""
-        import pyarrow
-
-        run = self._start()
-        bar = _Bar(self._progress, self._total, self.name)
         try:
-            for batch in pyarrow.RecordBatchReader.from_stream(run):
-                bar.at(run)
-                yield batch
+            for _, batch in self._batches():
+                if batch is not None:
+                    yield batch
         except OSError as e:
-            raise CaptureError(str(e)) from None
-        finally:
-            bar.close()
-        _tell(run)
+            raise e if isinstance(e, CaptureError) else CaptureError(str(e)) from None
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Rows as dicts, one after the other. Handy, and slow: prefer columns."""
@@ -154,28 +226,31 @@ class Table:
         import pyarrow
         import pyarrow.parquet
 
-        run = self._start()
-        bar = _Bar(self._progress, self._total, self.name)
         rows = 0
+        out: Any = None
+        group: list[pyarrow.RecordBatch] = []
         options.setdefault("compression", "zstd")
+
+        def written() -> None:
+            if group:
+                out.write_table(pyarrow.Table.from_batches(group))
+                group.clear()
+
         try:
-            reader = pyarrow.RecordBatchReader.from_stream(run)
-            with pyarrow.parquet.ParquetWriter(os.fspath(path), reader.schema, **options) as out:
-                group: list[pyarrow.RecordBatch] = []
-                for batch in reader:
-                    group.append(batch)
-                    rows += batch.num_rows
-                    if sum(b.nbytes for b in group) >= _ROW_GROUP:
-                        out.write_table(pyarrow.Table.from_batches(group))
-                        group = []
-                    bar.at(run)
-                if group:
-                    out.write_table(pyarrow.Table.from_batches(group))
+            for reader, batch in self._batches():
+                if batch is None:
+                    out = pyarrow.parquet.ParquetWriter(os.fspath(path), reader.schema, **options)
+                    continue
+                group.append(batch)
+                rows += batch.num_rows
+                if sum(b.nbytes for b in group) >= _ROW_GROUP:
+                    written()
+            written()
         except OSError as e:
-            raise CaptureError(str(e)) from None
+            raise e if isinstance(e, CaptureError) else CaptureError(str(e)) from None
         finally:
-            bar.close()
-        _tell(run)
+            if out is not None:
+                out.close()
         return rows
 
     def __repr__(self) -> str:
@@ -195,50 +270,77 @@ class Capture:
 
     def __init__(
         self,
-        paths: PathLike | Iterable[PathLike],
+        paths: Given | Iterable[Given],
         rules: Rules | None = None,
         *,
         filter: str | None = None,
         statistics: bool | str | Iterable[str] = (),
         first: int = 20,
-        memory: int = 256 << 20,
+        memory: int | str = 256 << 20,
         inline: bool = False,
         ignore_checksums: bool | None = None,
         protocols: bool = True,
         progress: bool | None = None,
+        recursive: bool = False,
+        each: bool = False,
     ) -> None:
-        given = as_list(paths)
+        self._set_up(
+            inputs(paths, recursive),
+            rules,
+            {
+                "filter": filter,
+                "statistics": statistics if isinstance(statistics, (bool, str)) else list(statistics or ()),
+                "first": first,
+                "memory": memory,
+                "inline": inline,
+                "ignore_checksums": ignore_checksums,
+                "protocols": protocols,
+                "progress": progress,
+                "each": each,
+            },
+        )
+
+    def _set_up(self, found: tuple[list[Input], bool], rules: Rules | None, options: dict[str, Any]) -> None:
+        handle = handle_of(rules)
+        self._inputs, self._several = found
         #: The captures, those of folders one by one.
-        self.paths: list[Path] = []
-        folders = False
-        for path in map(Path, given):
-            if path.is_dir():
-                folders = True
-                self.paths.extend(sorted(p for p in path.iterdir() if p.is_file()))
-            else:
-                self.paths.append(path)
+        self.paths: list[Path] = [i if isinstance(i, Path) else Path(i[0]) for i in self._inputs]
         self.rules = rules
+        self._options = options
+        statistics = options["statistics"]
         if statistics is True:
             self._statistics = list(STATISTICS)
         elif isinstance(statistics, str):
             self._statistics = [statistics]
         else:
             self._statistics = list(statistics or ())
-        self._first = first
-        self._progress = progress
-        folder = folders or len(self.paths) > 1
+        self._first: int = options["first"]
+        self._progress: bool | None = options["progress"]
+        # Wrong names are told at once.
+        _columns("flows", self._statistics, False)
         self._reading = Reading(
-            handle_of(rules), list(self.paths), folder, filter, memory, inline, ignore_checksums, protocols
+            handle,
+            self._inputs,
+            self._several,
+            options["each"],
+            options["filter"],
+            memory_of(options["memory"]),
+            options["inline"],
+            options["ignore_checksums"],
+            options["protocols"],
         )
         #: Counters of the last complete reading of events, by EVE's names.
         self.stats: dict[str, int] = {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, ((self._inputs, self._several), self.rules, self._options)
+
     @property
     def size(self) -> int:
         """Bytes of all captures together."""
-        return sum(p.stat().st_size for p in self.paths if p.exists())
+        return sum(map(_size, self._inputs))
 
-    def __iter__(self) -> Iterator[Event]:
+    def __iter__(self) -> Iterator[AnyEvent]:
         """All events, in order: those that the command writes to ``eve.json``."""
         run = EventRun(self._reading)
         bar = _Bar(self._progress, self.size, "events")
@@ -252,13 +354,26 @@ class Capture:
         self.stats = run.stats()
         _tell(run)
 
-    def _table(self, name: str) -> Table:
+    def _run(self, names: list[str], rows: int | None = None) -> TableRun:
+        return TableRun(self._reading, names, self._statistics if "flows" in names else [], self._first, rows)
+
+    def _table(self, name: str, kept: TableRows | None = None) -> Table:
         statistics = self._statistics if name == "flows" else []
+        types = functools.partial(_columns, name, statistics, self._several)
+        start = functools.partial(self._run, [name])
+        return Table(name, types, start, self.size, self._progress, kept)
 
-        def start() -> TableRun:
-            return TableRun(self._reading, name, statistics, self._first)
+    def tables(self, *names: str) -> dict[str, Table]:
+        """Several tables in one pass, kept in memory: names of :data:`tidegate.TABLES`.
 
-        return Table(name, start, self.size, self._progress)
+        >>> import tidegate
+        >>> tables = tidegate.demo().tables("flows", "alerts")
+        >>> len(tables["flows"]), len(tables["alerts"])
+        (19, 6)
+        """
+        asked = list(dict.fromkeys(names))
+        rows = _collect(self._run(asked), self.size, ", ".join(asked), self._progress)
+        return {name: self._table(name, kept) for name, kept in zip(asked, rows)}
 
     @property
     def flows(self) -> Table:
@@ -281,9 +396,44 @@ class Capture:
         return self._table("dns")
 
     @property
+    def mdns(self) -> Table:
+        """Messages of multicast DNS."""
+        return self._table("mdns")
+
+    @property
     def tls(self) -> Table:
         """TLS handshakes."""
         return self._table("tls")
+
+    @property
+    def ftp(self) -> Table:
+        """FTP commands with their replies."""
+        return self._table("ftp")
+
+    @property
+    def ssh(self) -> Table:
+        """SSH connections: versions, software, HASSH."""
+        return self._table("ssh")
+
+    @property
+    def smtp(self) -> Table:
+        """Mails."""
+        return self._table("smtp")
+
+    @property
+    def files(self) -> Table:
+        """Files that were seen to their ends; with hashes where the configuration asks for them (``force-hash``)."""
+        return self._table("files")
+
+    @property
+    def anomalies(self) -> Table:
+        """Traffic that is damaged or contradicts itself."""
+        return self._table("anomalies")
+
+    @property
+    def flow_packets(self) -> Table:
+        """Packets that belong to flows: as :attr:`packets`, with the flow's id, the direction and the payload."""
+        return self._table("flow_packets")
 
     @property
     def packets(self) -> Table:
@@ -315,33 +465,52 @@ class Capture:
         from html import escape
 
         rows = "".join(
-            f"<tr><td>{escape(str(p))}</td><td style='text-align:right'>{p.stat().st_size if p.exists() else 0:,}</td></tr>"
-            for p in self.paths[:20]
+            f"<tr><td>{escape(str(p))}</td><td style='text-align:right'>{_size(i):,}</td></tr>"
+            for p, i in zip(self.paths[:20], self._inputs)
         )
         return f"<b>{escape(repr(self)[1:-1])}</b><table><tr><th>capture</th><th>bytes</th></tr>{rows}</table>"
 
 
+def _size(given: Input) -> int:
+    if isinstance(given, tuple):
+        return len(given[1])
+    return given.stat().st_size if given.exists() else 0
+
+
+def _again(found: tuple[list[Input], bool], rules: Rules | None, options: dict[str, Any]) -> Capture:
+    capture = Capture.__new__(Capture)
+    capture._set_up(found, rules, options)
+    return capture
+
+
 def read(
-    paths: PathLike | Iterable[PathLike],
+    paths: Given | Iterable[Given],
     rules: Rules | None = None,
     *,
     filter: str | None = None,
     statistics: bool | str | Iterable[str] = (),
     first: int = 20,
-    memory: int = 256 << 20,
+    memory: int | str = 256 << 20,
     inline: bool = False,
     ignore_checksums: bool | None = None,
     protocols: bool = True,
     progress: bool | None = None,
+    recursive: bool = False,
+    each: bool = False,
 ) -> Capture:
-    """Captures (pcap, pcapng), or folders of them: iterate for events, or take its tables.
+    """Captures (pcap, pcapng, also behind gzip or Zstandard): iterate for events, or take its tables.
+
+    ``paths`` is a file, a folder (with ``recursive`` its folders, too), a pattern such as ``"~/traffic/*.pcap"``, the
+    bytes of a capture, an open file, or a list of such. Files of a folder that are no captures are skipped with a
+    warning. Several captures are one stream of packets, in order, as for the command, and tables have a column
+    ``capture``; with ``each`` every capture stands for itself: its flows end with it, and packets count from 1.
 
     ``filter`` is tcpdump's language; ``statistics`` are names of :data:`STATISTICS`, or ``True`` for all; ``first`` is
-    how many first packets of a flow are kept for the statistics of that name. ``memory`` is for flows, streams and
-    transactions, and does not grow with the capture. ``inline`` obeys verdicts as an inline sensor would;
-    ``ignore_checksums`` inspects packets with wrong ones. Without ``protocols`` flows are made of headers alone, which is
-    faster: nothing is said of applications, and there are no records of them. ``progress``: a bar if `tqdm` is there; by default for long
-    captures on a terminal.
+    how many first packets of a flow are kept for the statistics of that name. ``memory`` (bytes, or ``"256mb"``) is for
+    flows, streams and transactions, and does not grow with the capture. ``inline`` obeys verdicts as an inline sensor
+    would; ``ignore_checksums`` inspects packets with wrong ones. Without ``protocols`` flows are made of headers alone,
+    which is faster: nothing is said of applications, and there are no records of them. ``progress``: a bar if `tqdm` is
+    there; by default for long captures on a terminal.
 
     >>> import tidegate
     >>> capture = tidegate.read(DEMO, RULES)
@@ -361,4 +530,24 @@ def read(
         ignore_checksums=ignore_checksums,
         protocols=protocols,
         progress=progress,
+        recursive=recursive,
+        each=each,
     )
+
+
+@functools.cache
+def _demo_rules() -> Rules:
+    data = Path(__file__).parent / "data"
+    return Rules(data / "ai-factory.rules", config=data / "ai-factory.yaml")
+
+
+def demo(**options: Any) -> Capture:
+    """A small capture that comes with the package, with rules: an AI service that is attacked. ``options`` are those of
+    :func:`read`.
+
+    >>> import tidegate
+    >>> tidegate.demo()
+    <Capture ai-factory.pcap: 14,893 bytes, 5 rules>
+    """
+    options.setdefault("rules", _demo_rules())
+    return Capture(Path(__file__).parent / "data" / "ai-factory.pcap", **options)

@@ -7,8 +7,9 @@ from enum import IntEnum
 from typing import Any, AsyncIterator, Callable, Iterable, Iterator
 
 from ._tidegate import EngineHandle, LiveRun, decode as _decode
-from .events import Event, make
-from .rules import Rules, handle_of
+from .errors import TidegateError
+from .events import AnyEvent, make
+from .rules import Rules, handle_of, memory_of
 
 __all__ = ["Engine", "Live", "Packet", "Verdict", "decode", "live"]
 
@@ -35,9 +36,14 @@ def as_bytes(frame: Any) -> bytes:
     because they might change while they are inspected."""
     if isinstance(frame, bytes):
         return frame
-    if isinstance(frame, (str, int)):
-        raise TypeError(f"a frame is bytes, not {type(frame).__name__}")
-    return bytes(frame)
+    try:
+        return memoryview(frame).tobytes()
+    except TypeError:
+        pass
+    # A packet of Scapy; not a list of numbers, nor a number.
+    if hasattr(type(frame), "__bytes__"):
+        return bytes(frame)
+    raise TypeError(f"bytes are wanted (or a memoryview, an array of NumPy, a packet of Scapy), not {type(frame).__name__}")
 
 
 def _time_of(frame: Any, now: int) -> int:
@@ -50,7 +56,7 @@ class Engine:
     """Inspects packets that you have, and says what to do with each. One thread at a time works in it; others wait.
 
     ``inline``: verdicts are obeyed, so rules that drop do. Events go to ``on_event`` as they happen, or wait for
-    :meth:`events`. ``secret``: 16 bytes that key the hash tables, to get the same output for the same frames again,
+    :meth:`events`. In a ``with`` block all flows end with the block. ``memory`` is bytes, or ``"256mb"``. ``secret``: 16 bytes that key the hash tables, to get the same output for the same frames again,
     flow numbers included; random by default, and to be left so for live traffic.
 
     >>> import tidegate
@@ -66,13 +72,13 @@ class Engine:
         self,
         rules: Rules | None = None,
         *,
-        memory: int = 256 << 20,
+        memory: int | str = 256 << 20,
         inline: bool = False,
         ignore_checksums: bool | None = None,
-        on_event: Callable[[Event], object] | None = None,
+        on_event: Callable[[AnyEvent], object] | None = None,
         secret: bytes | None = None,
     ) -> None:
-        self._engine = EngineHandle(handle_of(rules), memory, inline, ignore_checksums, secret)
+        self._engine = EngineHandle(handle_of(rules), memory_of(memory), inline, ignore_checksums, secret)
         self._on_event = on_event
         self._rules = rules
         self._inline = inline
@@ -107,7 +113,7 @@ class Engine:
             for kind, line in self._engine.take():
                 self._on_event(make(kind, line))
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[AnyEvent]:
         """The events since the last call."""
         return [make(kind, line) for kind, line in self._engine.take()]
 
@@ -139,9 +145,23 @@ class Engine:
         """Counters, by EVE's names."""
         return self._engine.stats()
 
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        # After an error there may be nothing left to end.
+        if error is None:
+            self.finish()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("an Engine has flows under way and cannot be copied or sent; make one in each process")
+
     def __repr__(self) -> str:
         rules = "no rules" if self._rules is None else f"{len(self._rules):,} rules"
-        packets = self.stats.get("decoder.pkts", 0)
+        try:
+            packets = self.stats.get("decoder.pkts", 0)
+        except TidegateError:
+            return f"<Engine: {rules}, broken>"
         return f"<Engine: {rules}, {'inline, ' if self._inline else ''}{packets:,} packets>"
 
 
@@ -170,6 +190,9 @@ class Packet:
         return names if self.inner is None else names + self.inner.layers
 
     def __getattr__(self, name: str) -> Any:
+        # Not there yet while a copy is made.
+        if name == "fields":
+            raise AttributeError(name)
         try:
             return self.fields[name]
         except KeyError:
@@ -187,7 +210,8 @@ class Packet:
 
 
 def decode(frame: Any, *, link: int = ETHERNET) -> Packet:
-    """Takes a frame apart; see :class:`Packet`. Any bytes give one, perhaps with ``events`` that say what is wrong."""
+    """Takes a frame apart; see :class:`Packet`. Any bytes give one, perhaps with ``events`` that say what is wrong.
+    ``link`` is the LINKTYPE_ number of the frame's kind; one that is not known is a :class:`ConfigError`."""
     packet: Packet | None = None
     for fields in reversed(_decode(as_bytes(frame), link)):
         packet = Packet(fields, packet)
@@ -205,6 +229,15 @@ class Live:
         self._until = None if seconds is None else time.monotonic() + seconds
         self._stopped = False
 
+    def __enter__(self) -> Live:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.stop()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("a Live listens on an interface and cannot be copied or sent; make one in each process")
+
     def stop(self) -> None:
         """Ends the iteration after what is at hand; also from another thread."""
         self._stopped = True
@@ -212,14 +245,14 @@ class Live:
     def _over(self) -> bool:
         return self._stopped or (self._until is not None and time.monotonic() >= self._until)
 
-    def __iter__(self) -> Iterator[Event]:
+    def __iter__(self) -> Iterator[AnyEvent]:
         while not self._over():
             for kind, line in self._run.poll(100):
                 yield make(kind, line)
         for kind, line in self._run.finish():
             yield make(kind, line)
 
-    async def __aiter__(self) -> AsyncIterator[Event]:
+    async def __aiter__(self) -> AsyncIterator[AnyEvent]:
         # Half of the time that importing the package would take, and few need it.
         import asyncio
 
@@ -247,17 +280,20 @@ def live(
     interface: str,
     rules: Rules | None = None,
     *,
-    memory: int = 256 << 20,
+    filter: str | None = None,
+    memory: int | str = 256 << 20,
     ignore_checksums: bool | None = True,
     seconds: float | None = None,
 ) -> Live:
-    """Events of a Linux interface, for ``seconds`` or until :meth:`Live.stop`. Needs ``CAP_NET_RAW``.
+    """Events of a Linux interface, for ``seconds`` or until :meth:`Live.stop`, which the end of a ``with`` block calls.
+    ``filter`` is tcpdump's language. Needs ``CAP_NET_RAW``.
 
     Checksums are not minded by default: those of packets that this machine sends are put in by its card.
 
     .. code-block:: python
 
-        for event in tidegate.live("eth0", rules):
-            print(event)
+        with tidegate.live("eth0", rules, filter="tcp port 80") as events:
+            for event in events:
+                print(event)
     """
-    return Live(LiveRun(handle_of(rules), interface, memory, ignore_checksums), interface, seconds)
+    return Live(LiveRun(handle_of(rules), interface, filter, memory_of(memory), ignore_checksums), interface, seconds)

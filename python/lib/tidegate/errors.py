@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Any, Sequence
 
 __all__ = [
     "CaptureError",
@@ -13,6 +13,12 @@ __all__ = [
     "TidegateError",
     "TidegateWarning",
 ]
+
+
+def _notes(e: BaseException) -> dict[str, Any] | None:
+    """What was added to an exception (``add_note``) goes with its copies."""
+    notes = getattr(e, "__notes__", None)
+    return {"__notes__": notes} if notes else None
 
 
 class TidegateError(Exception):
@@ -41,6 +47,10 @@ class CaptureError(TidegateError, OSError):
     def __init__(self, text: str, filename: str | None = None, errno: int | None = None) -> None:
         super().__init__(errno, text, filename)
         self.reason = text
+        self._args = (text, filename, errno)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._args, _notes(self)
 
     def __str__(self) -> str:
         return f"{self.filename}: {self.reason}" if self.filename else self.reason
@@ -54,6 +64,9 @@ class PatternError(TidegateError, ValueError):
         self.reason = reason
         self.index = index
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reason, self.index), _notes(self)
+
 
 class Refusal:
     """A rule that was not taken: where it is and why."""
@@ -66,6 +79,18 @@ class Refusal:
         self.column = column
         self.sid = sid
         self.reason = reason
+
+    def _key(self) -> tuple[object, ...]:
+        return (self.file, self.line, self.column, self.sid, self.reason)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Refusal) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Refusal, self._key()
 
     def __str__(self) -> str:
         sid = "" if self.sid is None else f"sid {self.sid}: "
@@ -97,3 +122,6 @@ class RuleError(TidegateError, ValueError):
         self.column = first.column
         self.sid = first.sid
         self.reason = first.reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.refused,), _notes(self)

@@ -7,6 +7,7 @@ from typing import Any, Iterable, NamedTuple, Sequence, Union
 
 from ._tidegate import PatternSetHandle, PatternStream as _PatternStream, ScannerHandle, TextStream
 from .engine import as_bytes
+from .errors import ConfigError
 from .rules import Rule, Rules
 
 __all__ = ["Match", "PatternSet", "Scanner"]
@@ -57,10 +58,14 @@ class PatternSet:
     ) -> None:
         literals, expressions = list(patterns), list(regexes)
         self._names = [p if isinstance(p, str) else repr(p) for p in [*literals, *expressions]]
+        self._made_of = (literals, expressions, ignore_case)
         both = [(p, False) for p in literals] + [(p, True) for p in expressions]
         self._set = PatternSetHandle(
             [(p.encode() if isinstance(p, str) else p, regex, ignore_case) for p, regex in both]
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _patterns, self._made_of
 
     def _match(self, hit: tuple[int, int, int]) -> Match:
         return Match(hit[1], hit[2], hit[0], self._names[hit[0]])
@@ -91,6 +96,10 @@ class PatternSet:
         return f"<PatternSet: {self._set.describe()}>"
 
 
+def _patterns(literals: list[Text], expressions: list[Text], ignore_case: bool) -> PatternSet:
+    return PatternSet(literals, regexes=expressions, ignore_case=ignore_case)
+
+
 class PatternStream:
     """Pieces of one stream, in order; matches go across them.
 
@@ -109,6 +118,9 @@ class PatternStream:
         data = piece.encode() if isinstance(piece, str) else as_bytes(piece)
         return [self._patterns._match(h) for h in self._stream.feed(data)]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("a stream is in the middle of its bytes and cannot be copied or sent; send its patterns")
+
     def reset(self) -> None:
         """Begins another stream."""
         self._stream.reset()
@@ -121,7 +133,8 @@ class Scanner:
     (content:"…"; …)``). ``normalise`` says what is done to the text before it is compared: names of ``case``,
     ``compatible`` (full width, styled letters), ``lookalikes`` (а for a), ``marks`` (é for e), ``invisible``
     (zero-width characters) and ``spaces``; by default all of them, ``()`` for none. Rules are asked about the text as it
-    is, too.
+    is, too. With ``whole_words`` a phrase does not match inside of a longer word (``DAN`` in ``danger``).
+    :data:`tidegate.PHRASES` is a list to begin with.
 
     >>> import tidegate
     >>> scanner = tidegate.Scanner(["ignore previous instructions"])
@@ -131,16 +144,26 @@ class Scanner:
     'IGNORE   prev\\u200bious instructions'
     """
 
-    def __init__(self, what: Rules | Iterable[str], *, normalise: Sequence[str] = GUARD) -> None:
+    def __init__(
+        self, what: Rules | Iterable[str], *, normalise: Sequence[str] = GUARD, whole_words: bool = False
+    ) -> None:
         self._rules = what if isinstance(what, Rules) else None
+        self._normalise = tuple(normalise)
+        self._whole_words = whole_words
         if isinstance(what, Rules):
+            if whole_words:
+                raise ConfigError("whole_words is for phrases; a rule says \\b in a pcre")
             self._names: list[str] = []
-            self._scanner = ScannerHandle(None, what._handle, list(normalise))
+            self._scanner = ScannerHandle(None, what._handle, list(normalise), False)
         else:
             if isinstance(what, str):
                 raise TypeError("a list of phrases, not one phrase")
             self._names = list(what)
-            self._scanner = ScannerHandle(self._names, None, list(normalise))
+            self._scanner = ScannerHandle(self._names, None, list(normalise), whole_words)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        what = self._names if self._rules is None else self._rules
+        return _scanner, (what, self._normalise, self._whole_words)
 
     def _match(self, hit: tuple[int, int, int]) -> Match:
         if self._rules is None:
@@ -168,6 +191,10 @@ class Scanner:
         return f"<Scanner: {len(self):,} {'phrases' if self._rules is None else 'rules'}>"
 
 
+def _scanner(what: Rules | list[str], normalise: tuple[str, ...], whole_words: bool) -> Scanner:
+    return Scanner(what, normalise=normalise, whole_words=whole_words)
+
+
 class ScanStream:
     """Pieces of one text, in order. What lies within 4096 bytes is seen together, whatever the pieces.
 
@@ -184,6 +211,14 @@ class ScanStream:
     def feed(self, piece: Text) -> list[Match]:
         """What matches now and did not before. Places are bytes from the start of the text."""
         return [self._scanner._match(h) for h in self._stream.feed(_text(piece))]
+
+    def finish(self) -> list[Match]:
+        """What matches now that the text has ended: with ``whole_words`` only what follows tells whether a word at the
+        end of a piece is a whole one."""
+        return [self._scanner._match(h) for h in self._stream.finish()]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("a stream is in the middle of a text and cannot be copied or sent; send its scanner")
 
     def reset(self) -> None:
         """Begins another text."""

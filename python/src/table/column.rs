@@ -5,8 +5,8 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    ArrayBuilder, BooleanBuilder, Float64Builder, Int8Builder, ListBuilder, PrimitiveBuilder, StringBuilder,
-    TimestampNanosecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
+    ArrayBuilder, BinaryBuilder, BooleanBuilder, Float64Builder, Int8Builder, ListBuilder, PrimitiveBuilder,
+    StringBuilder, TimestampNanosecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
 };
 use arrow_array::{ArrayRef, ArrowPrimitiveType};
 use arrow_schema::{DataType, TimeUnit};
@@ -25,8 +25,9 @@ pub enum Kind {
     Time,
     Strs,
     U32s,
-    U16s,
+    U64s,
     I8s,
+    Bytes,
 }
 
 /// Times are UTC.
@@ -46,8 +47,9 @@ impl Kind {
             Kind::Time => DataType::Timestamp(TimeUnit::Nanosecond, Some(UTC.into())),
             Kind::Strs => list(DataType::Utf8),
             Kind::U32s => list(DataType::UInt32),
-            Kind::U16s => list(DataType::UInt16),
+            Kind::U64s => list(DataType::UInt64),
             Kind::I8s => list(DataType::Int8),
+            Kind::Bytes => DataType::Binary,
         }
     }
 }
@@ -64,8 +66,9 @@ pub enum Column {
     Time(TimestampNanosecondBuilder),
     Strs(ListBuilder<StringBuilder>),
     U32s(ListBuilder<UInt32Builder>),
-    U16s(ListBuilder<UInt16Builder>),
+    U64s(ListBuilder<UInt64Builder>),
     I8s(ListBuilder<Int8Builder>),
+    Bytes(BinaryBuilder),
 }
 
 impl Column {
@@ -81,8 +84,9 @@ impl Column {
             Kind::Time => Column::Time(TimestampNanosecondBuilder::new().with_timezone(UTC)),
             Kind::Strs => Column::Strs(ListBuilder::new(StringBuilder::new())),
             Kind::U32s => Column::U32s(ListBuilder::new(UInt32Builder::new())),
-            Kind::U16s => Column::U16s(ListBuilder::new(UInt16Builder::new())),
+            Kind::U64s => Column::U64s(ListBuilder::new(UInt64Builder::new())),
             Kind::I8s => Column::I8s(ListBuilder::new(Int8Builder::new())),
+            Kind::Bytes => Column::Bytes(BinaryBuilder::new()),
         }
     }
 
@@ -99,8 +103,9 @@ impl Column {
             Column::Time(b) => b.len(),
             Column::Strs(b) => b.len(),
             Column::U32s(b) => b.len(),
-            Column::U16s(b) => b.len(),
+            Column::U64s(b) => b.len(),
             Column::I8s(b) => b.len(),
+            Column::Bytes(b) => b.len(),
         }
     }
 
@@ -114,11 +119,12 @@ impl Column {
             Column::U64(b) => b.append_null(),
             Column::F64(b) => b.append_null(),
             Column::Str(b) => b.append_null(),
+            Column::Bytes(b) => b.append_null(),
             Column::Time(b) => b.append_null(),
             // A list without values is an empty list; it may have got some already.
             Column::Strs(b) => b.append(true),
             Column::U32s(b) => b.append(true),
-            Column::U16s(b) => b.append(true),
+            Column::U64s(b) => b.append(true),
             Column::I8s(b) => b.append(true),
         }
     }
@@ -180,6 +186,14 @@ impl Column {
         }
     }
 
+    /// Bytes as they are.
+    pub fn bytes(&mut self, v: &[u8]) {
+        match self {
+            Column::Bytes(b) => b.append_value(v),
+            other => other.null(),
+        }
+    }
+
     /// Text that is being made.
     pub fn format(&mut self, v: std::fmt::Arguments<'_>) {
         if let Some(v) = v.as_str() {
@@ -200,9 +214,9 @@ impl Column {
     }
 
     /// A whole list.
-    pub fn list_u16(&mut self, values: impl Iterator<Item = u16>) {
+    pub fn list_u64(&mut self, values: impl Iterator<Item = u64>) {
         match self {
-            Column::U16s(b) => b.append_value(values.map(Some)),
+            Column::U64s(b) => b.append_value(values.map(Some)),
             other => other.null(),
         }
     }
@@ -247,8 +261,9 @@ impl Column {
             Column::Time(b) => Arc::new(b.finish()),
             Column::Strs(b) => Arc::new(b.finish()),
             Column::U32s(b) => Arc::new(b.finish()),
-            Column::U16s(b) => Arc::new(b.finish()),
+            Column::U64s(b) => Arc::new(b.finish()),
             Column::I8s(b) => Arc::new(b.finish()),
+            Column::Bytes(b) => Arc::new(b.finish()),
         }
     }
 }

@@ -107,6 +107,7 @@ impl Flows {
         rows.next().maybe((k.vlans > 0).then_some(u64::from(k.vlan[0])));
         rows.next().number(u64::from(k.recursion));
         rows.next().number(f.cold.first_index);
+        rows.about(f.cold.first_index);
         rows.end_of(BASE.len());
         if self.asked.groups != 0 {
             let at = self.place(f.id());

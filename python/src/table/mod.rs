@@ -1,139 +1,63 @@
 //! Tables of captures: flows, alerts, records of protocols, packets. Captures go in; Arrow record batches come out as
-//! they are made, so memory does not grow with the capture.
+//! they are made, so memory does not grow with the capture. Several tables can be made in one pass.
 
 mod column;
 mod flows;
 mod packets;
 mod record;
 mod rows;
+mod sink;
 mod stats;
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
-use arrow_array::{RecordBatch, RecordBatchReader};
+use arrow_array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
 use arrow_schema::{ArrowError, SchemaRef};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
-use tidegate_core::Dir;
-use tidegate_core::app::AppProto;
-use tidegate_core::event::{Alert, Event, EventSink, PacketSeen};
+use tidegate_core::engine::Frame;
 
 use crate::errors;
-use crate::events::entered;
+use crate::events::fail_at;
+use crate::held::{Held, guarded};
 use crate::run::{Fault, Progress, Reading, Run, Source, Step, turn};
-use column::Kind;
-use flows::Flows;
 use packets::Packets;
-use record::{Collect, Wanted};
-use rows::{Ends, HEAD, Rows, Spec};
+use sink::{Out, Part, Sink, TABLES};
 use stats::{Asked, GROUPS};
-
-/// What the table of alerts has behind the head.
-const ALERT: [Spec; 9] = [
-    ("gid", Kind::U32),
-    ("sid", Kind::U32),
-    ("rev", Kind::U32),
-    ("signature", Kind::Str),
-    ("category", Kind::Str),
-    ("severity", Kind::U32),
-    ("action", Kind::Str),
-    ("app_proto", Kind::Str),
-    ("direction", Kind::Str),
-];
-
-/// Which table.
-enum What {
-    Flows(Box<Flows>),
-    Alerts,
-    Records(&'static str, &'static [Wanted]),
-}
-
-/// Makes rows of what an engine says.
-struct Sink {
-    what: What,
-    rows: Rows,
-}
-
-impl Sink {
-    fn alert(&mut self, a: &Alert<'_>) {
-        let r = &mut self.rows;
-        r.next().number(a.packet.ts);
-        r.next().maybe(a.flow.map(|f| f.id()));
-        r.next().maybe((a.packet.index != 0).then_some(a.packet.index));
-        Ends::of_packet(a.packet).fill(r);
-        for n in [a.rule.gid, a.rule.sid, a.rule.rev] {
-            r.next().number(u64::from(n));
-        }
-        r.next().text(&a.rule.msg);
-        r.next().text(&a.rule.category);
-        r.next().number(u64::from(a.rule.priority));
-        r.next().text(if a.allowed { "allowed" } else { "blocked" });
-        match a.flow.map(|f| f.extra.app) {
-            None | Some(AppProto::UNKNOWN) => r.next().null(),
-            Some(p) => r.next().text(p.name()),
-        }
-        match a.flow {
-            Some(_) => r.next().text(if a.dir == Dir::ToServer { "to_server" } else { "to_client" }),
-            None => r.next().null(),
-        }
-        r.end();
-    }
-}
-
-impl EventSink for Sink {
-    fn event(&mut self, event: Event<'_>) {
-        match (&mut self.what, event) {
-            (What::Flows(t), Event::Flow(f)) => t.flow(&f, &mut self.rows),
-            (What::Alerts, Event::Alert(a)) if !a.tagged => self.alert(a),
-            (What::Records(name, wanted), Event::Tx(t)) if t.tx.record() == *name => {
-                let r = &mut self.rows;
-                r.next().number(t.packet.ts);
-                r.next().number(t.flow.id());
-                r.next().maybe((t.packet.index != 0).then_some(t.packet.index));
-                Ends::of_flow(&t.flow, t.dir == Dir::ToClient).fill(r);
-                t.tx.log(t.dir, &mut Collect::new(r, wanted));
-                r.end();
-            }
-            _ => {}
-        }
-    }
-
-    #[inline]
-    fn packet(&mut self, seen: &PacketSeen<'_>) {
-        if let What::Flows(t) = &mut self.what {
-            t.packet(seen);
-        }
-    }
-
-    #[inline]
-    fn packet_soon(&mut self, place: usize) {
-        if let What::Flows(t) = &self.what {
-            t.soon(place);
-        }
-    }
-}
 
 /// Where rows come from.
 enum From {
-    Engine(Box<(Run, Sink)>),
-    Frames(Box<(Source, Packets)>),
+    Engine(Box<Run>),
+    Frames(Box<Source>),
 }
 
-/// A table being made.
+/// Tables being made.
 struct Making {
     from: From,
-    schema: SchemaRef,
-    ready: VecDeque<RecordBatch>,
+    sink: Sink,
+    /// Packets need no engine.
+    plain: Option<(Packets, Out)>,
+    /// For each table asked for its part, or none when it is the one of packets.
+    order: Vec<Option<usize>>,
+    /// Most rows of the first table that are wanted.
+    rows: Option<usize>,
     ended: bool,
 }
 
 impl Making {
     fn source(&self) -> &Source {
         match &self.from {
-            From::Engine(e) => &e.0.source,
-            From::Frames(f) => &f.0,
+            From::Engine(run) => &run.source,
+            From::Frames(source) => source,
+        }
+    }
+
+    /// The table at place `i` of those asked for.
+    fn out(&mut self, i: usize) -> Option<&mut Out> {
+        match self.order.get(i)? {
+            Some(part) => self.sink.parts.get_mut(*part).map(|p| &mut p.out),
+            None => self.plain.as_mut().map(|p| &mut p.1),
         }
     }
 
@@ -142,27 +66,51 @@ impl Making {
         if self.ended {
             return Ok(false);
         }
-        let (end, rows) = match &mut self.from {
-            From::Engine(e) => {
-                let (run, sink) = &mut **e;
-                let end = matches!(run.step(sink)?, Step::End);
-                if let What::Flows(t) = &mut sink.what
-                    && (end || sink.rows.is_full())
-                {
-                    t.settle(&mut sink.rows);
-                }
-                (end, &mut sink.rows)
-            }
-            From::Frames(f) => {
-                let (source, packets) = &mut **f;
-                (matches!(source.next(|frames| packets.frames(frames))?, Step::End), &mut packets.rows)
+        let plain = &mut self.plain;
+        let also = |frames: &[Frame<'_>]| {
+            if let Some((packets, out)) = plain {
+                packets.frames(frames, &mut out.rows);
             }
         };
-        if rows.is_full() || end && rows.len() > 0 {
-            self.ready.push_back(rows.batch()?);
+        let step = match &mut self.from {
+            From::Engine(run) => run.step_with(&mut self.sink, also)?,
+            From::Frames(source) => source.next(also)?,
+        };
+        if matches!(step, Step::Opened) {
+            let (before, path) = (self.source().before(), self.source().path().to_owned());
+            self.sink.opened(before, &path);
+            if let Some((_, out)) = &mut self.plain {
+                out.rows.opened(before, &path);
+            }
+        }
+        let rows = self.rows;
+        let enough = rows.is_some_and(|n| self.out(0).is_some_and(|o| o.len() >= n));
+        let end = enough || matches!(step, Step::End);
+        self.sink.settle(end)?;
+        if let Some((_, out)) = &mut self.plain {
+            out.settle(end)?;
         }
         self.ended = end;
         Ok(!end)
+    }
+
+    /// The next batch of the first table, read on for.
+    fn next(&mut self) -> Option<Result<RecordBatch, ArrowError>> {
+        loop {
+            if let Some(batch) = self.out(0)?.ready.pop_front() {
+                return Some(Ok(batch));
+            }
+            match self.step() {
+                Ok(true) => {}
+                Ok(false) if self.out(0)?.ready.is_empty() => return None,
+                Ok(false) => {}
+                Err(MakeError::Arrow(e)) => return Some(Err(e)),
+                Err(MakeError::Read(f)) => {
+                    let text = format!("{}: {}", f.path.display(), f.error);
+                    return Some(Err(ArrowError::IoError(text, std::io::Error::other(f.error.to_string()))));
+                }
+            }
+        }
     }
 }
 
@@ -186,7 +134,7 @@ impl std::convert::From<ArrowError> for MakeError {
 
 /// Gives batches to an Arrow consumer, reading on as it asks for them.
 struct Reader {
-    making: Arc<Mutex<Making>>,
+    making: Arc<Held<Making>>,
     schema: SchemaRef,
 }
 
@@ -194,22 +142,7 @@ impl Iterator for Reader {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut m = self.making.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        loop {
-            if let Some(batch) = m.ready.pop_front() {
-                return Some(Ok(batch));
-            }
-            match m.step() {
-                Ok(true) => {}
-                Ok(false) if m.ready.is_empty() => return None,
-                Ok(false) => {}
-                Err(MakeError::Arrow(e)) => return Some(Err(e)),
-                Err(MakeError::Read(f)) => {
-                    let text = format!("{}: {}", f.path.display(), f.error);
-                    return Some(Err(ArrowError::IoError(text, std::io::Error::other(f.error.to_string()))));
-                }
-            }
-        }
+        self.making.work_alone(Making::next).unwrap_or_else(|e| Some(Err(ArrowError::ComputeError(e))))
     }
 }
 
@@ -219,75 +152,110 @@ impl RecordBatchReader for Reader {
     }
 }
 
-/// One reading of captures into one table.
+/// What of flows is asked for by names.
+fn asked(py: Python<'_>, statistics: &[String], first: usize) -> PyResult<Asked> {
+    let mut asked = Asked { groups: 0, first };
+    for name in statistics {
+        let i = GROUPS.iter().position(|g| g.name == name).ok_or_else(|| {
+            let known: Vec<&str> = GROUPS.iter().map(|g| g.name).collect();
+            errors::config(py, format!("statistics {name}: there is only {}", known.join(", ")))
+        })?;
+        asked.groups |= 1 << i;
+    }
+    Ok(asked)
+}
+
+fn no_table(name: &str) -> String {
+    let known: Vec<&str> = TABLES.iter().map(|t| t.0).collect();
+    format!("{name}: there is no such table, only {}", known.join(", "))
+}
+
+/// Begins to make tables.
+fn making(reading: &Reading, tables: &[String], asked: Asked) -> Result<Making, String> {
+    let specs = |t: &str| sink::specs(t, asked).ok_or_else(|| no_table(t));
+    let several = reading.folder;
+    let (mut parts, mut order, mut plain) = (Vec::new(), Vec::new(), None);
+    let engine = tables.iter().any(|t| t != "packets");
+    let shown = tables.iter().any(|t| sink::shows(t));
+    let tell_packets = tables.iter().any(|t| sink::tells_packets(t, asked));
+    let (from, places) = if engine {
+        let (run, _, places) = reading.run(shown, tell_packets)?;
+        (From::Engine(Box::new(run)), places)
+    } else {
+        (From::Frames(Box::new(reading.frames()?)), 0)
+    };
+    for t in tables {
+        let out = Out::new(&specs(t)?, several);
+        order.push(sink::what(t, asked, places).map(|what| {
+            parts.push(Part { what, out });
+            parts.len() - 1
+        }));
+        if t == "packets" {
+            plain = Some((Packets::new(), Out::new(&specs(t)?, several)));
+        }
+    }
+    Ok(Making { from, sink: Sink { parts }, plain, order, rows: None, ended: false })
+}
+
+/// One reading of captures into one table or several.
 #[pyclass(frozen, module = "tidegate._tidegate")]
 pub struct TableRun {
-    making: Arc<Mutex<Making>>,
+    making: Arc<Held<Making>>,
+    schemas: Vec<SchemaRef>,
     progress: Arc<Progress>,
 }
 
 #[pymethods]
 impl TableRun {
-    /// `kind`: flows, alerts, http, dns, tls or packets. `statistics`: groups for flows.
+    /// `tables`: their names. `statistics`: groups for flows. `rows`: how many of the first table are enough.
     #[new]
+    #[pyo3(signature = (reading, tables, statistics, first, rows = None))]
     fn new(
         py: Python<'_>,
         reading: &Reading,
-        kind: &str,
+        tables: Vec<String>,
         statistics: Vec<String>,
         first: usize,
+        rows: Option<usize>,
     ) -> PyResult<Self> {
-        let mut asked = Asked { groups: 0, first };
-        for name in &statistics {
-            let i = GROUPS.iter().position(|g| g.name == name).ok_or_else(|| {
-                let known: Vec<&str> = GROUPS.iter().map(|g| g.name).collect();
-                errors::config(py, format!("statistics {name}: there is only {}", known.join(", ")))
-            })?;
-            asked.groups |= 1 << i;
+        let asked = asked(py, &statistics, first)?;
+        if tables.is_empty() {
+            return Err(errors::config(py, "no table is asked for"));
         }
-        let records = |wanted: &'static [Wanted]| (record::specs(wanted), wanted);
-        let shown = matches!(kind, "http" | "dns" | "tls");
-        let tell_packets = kind == "flows" && asked.groups != 0;
-        let made = py.detach(|| -> Result<From, String> {
-            if kind == "packets" {
-                return Ok(From::Frames(Box::new((reading.frames()?, Packets::new()))));
-            }
-            let (run, _, places) = reading.run(shown, tell_packets)?;
-            let (what, specs) = match kind {
-                "flows" => (What::Flows(Box::new(Flows::new(asked, places))), flows::specs(asked)),
-                "alerts" => (What::Alerts, HEAD.into_iter().chain(ALERT).collect()),
-                _ => {
-                    let (name, (specs, wanted)) = match kind {
-                        "http" => ("http", records(&record::HTTP)),
-                        "dns" => ("dns", records(&record::DNS)),
-                        "tls" => ("tls", records(&record::TLS)),
-                        _ => return Err(format!("{kind}: there is no such table")),
-                    };
-                    (What::Records(name, wanted), specs)
-                }
-            };
-            Ok(From::Engine(Box::new((run, Sink { what, rows: Rows::new(&specs) }))))
-        });
-        let from = made.map_err(|e| errors::config(py, e))?;
-        let (schema, progress) = match &from {
-            From::Engine(e) => (e.1.rows.schema.clone(), e.0.source.progress.clone()),
-            From::Frames(f) => (f.1.rows.schema.clone(), f.0.progress.clone()),
-        };
-        let making = Making { from, schema, ready: VecDeque::new(), ended: false };
-        Ok(TableRun { making: Arc::new(Mutex::new(making)), progress })
+        let mut making =
+            guarded(py, || making(reading, &tables, asked))?.map_err(|e| errors::config(py, e))?;
+        (making.rows, making.ended) = (rows, rows == Some(0));
+        let schemas =
+            (0..tables.len()).filter_map(|i| making.out(i).map(|o| o.rows.schema.clone())).collect();
+        let progress = making.source().progress.clone();
+        Ok(TableRun { making: Arc::new(Held::new(making)), schemas, progress })
     }
 
     /// Reads on for a while and keeps what was made; `false` when all of it is there.
     fn advance(&self, py: Python<'_>) -> PyResult<bool> {
-        let mut m = entered(py, &self.making);
-        let m = &mut *m;
-        py.detach(|| turn(|| m.step())).map_err(|e| match e {
+        self.making.work(py, |m| turn(|| m.step()))?.map_err(|e| match e {
             MakeError::Read(f) => errors::capture(py, &f.path, &f.error),
             MakeError::Arrow(e) => errors::config(py, e),
         })
     }
 
-    /// The batches that are kept, and then those still to come, once.
+    /// What is kept of each table, which is then no longer here.
+    fn take(&self, py: Python<'_>) -> PyResult<Vec<TableRows>> {
+        let mut m = self.making.enter(py)?;
+        let rows = |(i, schema): (usize, &SchemaRef)| {
+            let mut batches: Vec<RecordBatch> =
+                m.out(i).map(|o| o.ready.drain(..).collect()).unwrap_or_default();
+            let mut left = m.rows.unwrap_or(usize::MAX);
+            for b in &mut batches {
+                *b = b.slice(0, b.num_rows().min(left));
+                left -= b.num_rows();
+            }
+            TableRows { schema: schema.clone(), batches }
+        };
+        Ok(self.schemas.iter().enumerate().map(rows).collect())
+    }
+
+    /// The batches of the first table that are kept, and then those still to come, once.
     #[pyo3(signature = (requested_schema = None))]
     fn __arrow_c_stream__<'py>(
         &self,
@@ -296,16 +264,10 @@ impl TableRun {
     ) -> PyResult<Bound<'py, PyCapsule>> {
         // Consumers must be ready for another schema than they asked for; this one is the only one.
         drop(requested_schema);
-        let schema = entered(py, &self.making).schema.clone();
+        let schema = self.schemas[0].clone();
         let reader = Reader { making: self.making.clone(), schema };
         let stream = FFI_ArrowArrayStream::new(Box::new(reader));
         PyCapsule::new_with_value(py, stream, c"arrow_array_stream")
-    }
-
-    /// Names and types of the columns.
-    fn columns(&self, py: Python<'_>) -> Vec<(String, String)> {
-        let m = entered(py, &self.making);
-        m.schema.fields().iter().map(|f| (f.name().clone(), f.data_type().to_string())).collect()
     }
 
     /// Bytes of files and packets read so far. Never waits.
@@ -314,10 +276,64 @@ impl TableRun {
     }
 
     /// Captures that ended before their end.
-    fn damaged(&self, py: Python<'_>) -> Vec<String> {
-        let m = entered(py, &self.making);
-        m.source().damaged.clone()
+    fn damaged(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(self.making.enter(py)?.source().damaged.clone())
     }
+
+    /// Panics at a station when it comes there (tests); `False`: not in this build.
+    fn _fail_at(&self, py: Python<'_>, station: &str) -> PyResult<bool> {
+        match &mut self.making.enter(py)?.from {
+            From::Engine(run) => fail_at(py, &mut run.engine, station),
+            From::Frames(_) => Ok(false),
+        }
+    }
+}
+
+/// A table that was made: it can be read any number of times.
+#[pyclass(frozen, module = "tidegate._tidegate")]
+pub struct TableRows {
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+}
+
+#[pymethods]
+impl TableRows {
+    #[pyo3(signature = (requested_schema = None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        drop(requested_schema);
+        let batches = self.batches.clone().into_iter().map(Ok);
+        let reader = RecordBatchIterator::new(batches, self.schema.clone());
+        PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(reader)), c"arrow_array_stream")
+    }
+
+    fn __len__(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+}
+
+/// Names and types of a table's columns. `several`: captures are read, one of which a row is of.
+#[pyfunction]
+#[pyo3(signature = (table, statistics, several))]
+pub fn columns(
+    py: Python<'_>,
+    table: &str,
+    statistics: Vec<String>,
+    several: bool,
+) -> PyResult<Vec<(String, String)>> {
+    let specs = sink::specs(table, asked(py, &statistics, 0)?);
+    let specs = specs.ok_or_else(|| errors::config(py, no_table(table)))?;
+    let schema = rows::schema(&specs, several);
+    Ok(schema.fields().iter().map(|f| (f.name().clone(), f.data_type().to_string())).collect())
+}
+
+/// The tables: name, what a row is.
+#[pyfunction]
+pub fn tables() -> Vec<(&'static str, &'static str)> {
+    TABLES.to_vec()
 }
 
 /// The groups of statistics: name, what it is, columns.

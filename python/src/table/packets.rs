@@ -1,12 +1,14 @@
 //! The table of packets: decoded headers, a row a packet, inner packets of tunnels too. Fragments stay fragments.
 
+use tidegate_core::Dir;
 use tidegate_core::engine::Frame;
+use tidegate_core::event::PacketSeen;
 use tidegate_core::packet::{DecodeConfig, Decoder, L3, L4, MAX_PER_FRAME, Packet, PacketBuf, events};
 
 use super::column::Kind;
 use super::rows::{Ends, Rows, Spec};
 
-pub const COLUMNS: [Spec; 28] = [
+const COLUMNS: [Spec; 28] = [
     ("timestamp", Kind::Time),
     ("packet", Kind::U64),
     ("tunnel", Kind::U8),
@@ -37,28 +39,43 @@ pub const COLUMNS: [Spec; 28] = [
     ("events", Kind::Strs),
 ];
 
+/// What packets with their flows have beside.
+const OF_FLOW: [Spec; 3] = [("flow_id", Kind::U64), ("direction", Kind::Str), ("payload", Kind::Bytes)];
+
+/// The columns; `flows`: of packets with their flows.
+pub fn specs(flows: bool) -> Vec<Spec> {
+    COLUMNS.into_iter().chain(OF_FLOW.into_iter().filter(|_| flows)).collect()
+}
+
+/// A packet that belongs to a flow, with its payload.
+pub fn of_flow(seen: &PacketSeen<'_>, r: &mut Rows) {
+    packet(seen.packet, r);
+    r.next().number(seen.cold.id);
+    r.next().text(if seen.dir == Dir::ToServer { "to_server" } else { "to_client" });
+    r.next().bytes(seen.packet.payload());
+    r.end();
+}
+
 /// Fills the table of packets.
 pub struct Packets {
     decoder: Decoder,
     buf: PacketBuf<'static>,
-    pub rows: Rows,
 }
 
 impl Packets {
     pub fn new() -> Packets {
-        Packets {
-            decoder: Decoder::new(DecodeConfig::default()),
-            buf: PacketBuf::new(MAX_PER_FRAME),
-            rows: Rows::new(&COLUMNS),
-        }
+        Packets { decoder: Decoder::new(DecodeConfig::default()), buf: PacketBuf::new(MAX_PER_FRAME) }
     }
 
-    pub fn frames(&mut self, frames: &[Frame<'_>]) {
+    pub fn frames(&mut self, frames: &[Frame<'_>], rows: &mut Rows) {
         let mut buf = std::mem::replace(&mut self.buf, PacketBuf::new(0)).recycle();
         for f in frames {
             buf.clear();
             self.decoder.decode(f.data, f.link, f.ts, f.index, &mut buf);
-            buf.iter().for_each(|p| packet(p, &mut self.rows));
+            for p in buf.iter() {
+                packet(p, rows);
+                rows.end();
+            }
         }
         self.buf = buf.recycle();
     }
@@ -104,5 +121,5 @@ fn packet(p: &Packet<'_>, r: &mut Rows) {
     for e in p.anomalies() {
         list.text(events::name(e));
     }
-    r.end();
+    r.about(p.index);
 }

@@ -62,6 +62,55 @@ pub static TLS: [Wanted; 14] = [
     wanted("session_resumed", "resumed", Kind::Bool),
 ];
 
+/// EVE's `mdns`; a row a message.
+pub static MDNS: [Wanted; 8] = [
+    wanted("type", "type", Kind::Str),
+    wanted("id", "id", Kind::U16),
+    wanted("opcode", "opcode", Kind::U8),
+    wanted("queries.rrname", "rrname", Kind::Str),
+    wanted("queries.rrtype", "rrtype", Kind::Str),
+    wanted("answers.rrname", "answer_names", Kind::Strs),
+    wanted("answers.rrtype", "answer_types", Kind::Strs),
+    wanted("answers.rdata", "answers", Kind::Strs),
+];
+
+/// EVE's `ftp`; a row a command with its replies.
+pub static FTP: [Wanted; 7] = [
+    wanted("command", "command", Kind::Str),
+    wanted("command_data", "data", Kind::Str),
+    wanted("completion_code", "codes", Kind::Strs),
+    wanted("reply", "replies", Kind::Strs),
+    wanted("dynamic_port", "dynamic_port", Kind::U16),
+    wanted("mode", "mode", Kind::Str),
+    wanted("reply_received", "reply_received", Kind::Str),
+];
+
+/// EVE's `ssh`; a row a connection.
+pub static SSH: [Wanted; 8] = [
+    wanted("client.proto_version", "client_version", Kind::Str),
+    wanted("client.software_version", "client_software", Kind::Str),
+    wanted("client.hassh.hash", "hassh", Kind::Str),
+    wanted("client.hassh.string", "hassh_string", Kind::Str),
+    wanted("server.proto_version", "server_version", Kind::Str),
+    wanted("server.software_version", "server_software", Kind::Str),
+    wanted("server.hassh.hash", "hassh_server", Kind::Str),
+    wanted("server.hassh.string", "hassh_server_string", Kind::Str),
+];
+
+/// EVE's `smtp` with its `email`; a row a mail.
+pub static SMTP: [Wanted; 10] = [
+    wanted("helo", "helo", Kind::Str),
+    wanted("mail_from", "mail_from", Kind::Str),
+    wanted("rcpt_to", "rcpt_to", Kind::Strs),
+    wanted("email.status", "status", Kind::Str),
+    wanted("email.from", "from", Kind::Str),
+    wanted("email.to", "to", Kind::Strs),
+    wanted("email.cc", "cc", Kind::Strs),
+    wanted("email.subject", "subject", Kind::Str),
+    wanted("email.attachment", "attachments", Kind::Strs),
+    wanted("email.url", "urls", Kind::Strs),
+];
+
 /// The columns of a table of records.
 pub fn specs(wanted: &[Wanted]) -> Vec<Spec> {
     HEAD.into_iter().chain(wanted.iter().map(|w| w.spec)).collect()
@@ -128,6 +177,9 @@ impl Fields for Collect<'_> {
             Value::Hex(v) => c.text(&v.iter().map(|b| format!("{b:02x}")).collect::<String>()),
             Value::Base64(_) => {}
         }
+    }
+    fn wants(&self, option: &str) -> bool {
+        matches!(option, "extended" | "custom.subject")
     }
     fn open(&mut self, key: &str, _: Nest) {
         self.enter(key);

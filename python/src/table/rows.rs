@@ -1,9 +1,11 @@
 //! Rows of a table: what an engine says goes in, record batches come out.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
-use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
+use arrow_array::builder::StringBuilder;
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use tidegate_core::flow::FlowView;
 use tidegate_core::packet::{Addr, Packet};
 
@@ -22,16 +24,45 @@ pub struct Rows {
     /// The column that the next value goes to.
     at: usize,
     rows: usize,
+    captures: Option<Captures>,
 }
 
+/// The last column, when several captures are read: which one a row is of.
+struct Captures {
+    column: StringBuilder,
+    /// Packets before the first of each, and its name.
+    opened: Vec<(u64, String)>,
+}
+
+/// The column that says which capture a row is of.
+const CAPTURE: &str = "capture";
+
 impl Rows {
-    pub fn new(specs: &[Spec]) -> Rows {
-        let fields: Vec<Field> = specs.iter().map(|(n, k)| Field::new(*n, k.data_type(), true)).collect();
+    /// `several`: there is a column for the capture.
+    pub fn new(specs: &[Spec], several: bool) -> Rows {
         Rows {
-            schema: Arc::new(Schema::new(fields)),
+            captures: several.then(|| Captures { column: StringBuilder::new(), opened: Vec::new() }),
+            schema: schema(specs, several),
             columns: specs.iter().map(|(_, k)| Column::new(*k)).collect(),
             at: 0,
             rows: 0,
+        }
+    }
+
+    /// A capture begins, after so many packets.
+    pub fn opened(&mut self, before: u64, path: &Path) {
+        if let Some(c) = &mut self.captures {
+            c.opened.push((before, path.display().to_string()));
+        }
+    }
+
+    /// The row is about this packet; 0: about none, so of the capture being read.
+    pub fn about(&mut self, packet: u64) {
+        let Some(c) = &mut self.captures else { return };
+        let at = if packet == 0 { c.opened.len() } else { c.opened.partition_point(|o| o.0 < packet) };
+        match c.opened.get(at.saturating_sub(1)) {
+            Some((_, name)) => c.column.append_value(name),
+            None => c.column.append_null(),
         }
     }
 
@@ -83,8 +114,21 @@ impl Rows {
     pub fn batch(&mut self) -> Result<RecordBatch, ArrowError> {
         self.rows = 0;
         self.at = 0;
-        RecordBatch::try_new(self.schema.clone(), self.columns.iter_mut().map(Column::finish).collect())
+        let mut columns: Vec<ArrayRef> = self.columns.iter_mut().map(Column::finish).collect();
+        if let Some(c) = &mut self.captures {
+            columns.push(Arc::new(c.column.finish()));
+        }
+        RecordBatch::try_new(self.schema.clone(), columns)
     }
+}
+
+/// Names and types of the columns.
+pub fn schema(specs: &[Spec], several: bool) -> SchemaRef {
+    let mut fields: Vec<Field> = specs.iter().map(|(n, k)| Field::new(*n, k.data_type(), true)).collect();
+    if several {
+        fields.push(Field::new(CAPTURE, DataType::Utf8, true));
+    }
+    Arc::new(Schema::new(fields))
 }
 
 /// What rows about packets and flows begin with: time, flow, packet, ends.

@@ -99,9 +99,9 @@ pub static GROUPS: [Group; 6] = [
         name: "first",
         about: "of the first frames: size, direction (1 to the server, -1 to the client), nanoseconds since the one before",
         columns: &[
-            ("first_sizes", Kind::U16s),
+            ("first_sizes", Kind::U32s),
             ("first_directions", Kind::I8s),
-            ("first_iat_ns", Kind::U32s),
+            ("first_iat_ns", Kind::U64s),
         ],
     },
     Group {
@@ -259,7 +259,7 @@ impl Side {
 
 /// Of the first frames: size, direction, time since the one before.
 #[derive(Default)]
-struct First(Vec<(u16, i8, u32)>);
+struct First(Vec<(u32, i8, u64)>);
 
 /// What is counted of a flow: five cache lines, three of which a packet changes.
 #[derive(Default)]
@@ -326,9 +326,8 @@ impl Stat {
             && let first = &mut self.first.get_or_insert_default().0
             && first.len() < asked.first
         {
-            let size = u16::try_from(p.data.len()).unwrap_or(u16::MAX);
             let dir = if seen.dir == Dir::ToServer { 1 } else { -1 };
-            first.push((size, dir, u32::try_from(since).unwrap_or(u32::MAX)));
+            first.push((size, dir, since));
         }
         if asked.has(ENTROPY) && p.payload.len > 0 {
             let counts = self.bytes.get_or_insert_with(|| Box::new([[0; 256]; 2]));
@@ -339,7 +338,7 @@ impl Stat {
         }
     }
 
-    fn first(&self) -> &[(u16, i8, u32)] {
+    fn first(&self) -> &[(u32, i8, u64)] {
         self.first.as_deref().map_or(&[], |f| f.0.as_slice())
     }
 
@@ -382,11 +381,11 @@ pub fn fill(of: &[Stat], columns: &mut [Column], asked: Asked) {
     }
     if asked.has(FIRST) {
         let sizes = cs.next();
-        of.iter().for_each(|s| sizes.list_u16(s.first().iter().map(|f| f.0)));
+        of.iter().for_each(|s| sizes.list_u32(s.first().iter().map(|f| f.0)));
         let directions = cs.next();
         of.iter().for_each(|s| directions.list_i8(s.first().iter().map(|f| f.1)));
         let gaps = cs.next();
-        of.iter().for_each(|s| gaps.list_u32(s.first().iter().map(|f| f.2)));
+        of.iter().for_each(|s| gaps.list_u64(s.first().iter().map(|f| f.2)));
     }
     if asked.has(ENTROPY) {
         for d in 0..2 {
