@@ -6,7 +6,7 @@ import functools
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Protocol
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Literal, Protocol
 
 from ._tidegate import (
     EventRun,
@@ -18,7 +18,7 @@ from ._tidegate import (
     statistics as _groups,
     tables as _tables,
 )
-from .errors import CaptureError, TidegateError, TidegateWarning
+from .errors import CaptureError, ConfigError, TidegateError, TidegateWarning
 from .events import AnyEvent, make
 from .inputs import Given, Input, inputs
 from .rules import PathLike, Rules, handle_of, memory_of
@@ -374,6 +374,24 @@ class Capture:
         asked = list(dict.fromkeys(names))
         rows = _collect(self._run(asked), self.size, ", ".join(asked), self._progress)
         return {name: self._table(name, kept) for name, kept in zip(asked, rows)}
+
+    def features(self, names: Literal["nfstream", "cicflowmeter"]) -> pyarrow.Table:
+        """Features of flows by the names of another extractor, with its units.
+
+        >>> import tidegate
+        >>> tidegate.demo().features("nfstream")["bidirectional_packets"].to_pylist()[:3]
+        [2, 2, 2]
+        """
+        from .features import FLAVOURS, features
+
+        if names not in FLAVOURS:
+            raise ConfigError(f"features({names!r}): there is only {', '.join(FLAVOURS)}")
+        import pyarrow
+
+        [flows] = _collect(
+            TableRun(self._reading, ["flows"], list(STATISTICS), self._first, None), self.size, "flows", self._progress
+        )
+        return features(pyarrow.table(flows), names)
 
     @property
     def flows(self) -> Table:

@@ -2,10 +2,12 @@
 
 use tidegate_core::Dir;
 use tidegate_core::app::AppProto;
-use tidegate_core::event::PacketSeen;
+use tidegate_core::event::{PacketSeen, TxRecord};
 use tidegate_core::flow::{FlowView, flag};
 
 use super::column::Kind;
+use super::names::Names;
+use super::packets;
 use super::rows::{Ends, Rows, Spec};
 use super::stats::{self, Asked, Stat};
 
@@ -49,14 +51,15 @@ pub struct Flows {
     places: usize,
     /// Of rows whose last columns are still to be filled.
     ended: Vec<Stat>,
+    names: Names,
 }
 
 impl Flows {
     /// `places`: how many flows there can be, rounded up to a power of two.
     pub fn new(asked: Asked, places: usize) -> Flows {
         // All of it at once: what is not touched costs nothing, and what grows is copied.
-        let stats = Vec::with_capacity(if asked.groups == 0 { 0 } else { places });
-        Flows { asked, stats, places, ended: Vec::with_capacity(ENDED) }
+        let stats = Vec::with_capacity(if asked.of_packets() { places } else { 0 });
+        Flows { asked, stats, places, ended: Vec::with_capacity(ENDED), names: Names::default() }
     }
 
     /// The place of a flow that ended.
@@ -108,8 +111,9 @@ impl Flows {
         rows.next().number(u64::from(k.recursion));
         rows.next().number(f.cold.first_index);
         rows.about(f.cold.first_index);
-        rows.end_of(BASE.len());
-        if self.asked.groups != 0 {
+        self.of_flow(f, rows);
+        rows.end_of(self.immediate());
+        if self.asked.of_packets() {
             let at = self.place(f.id());
             self.ended.push(self.stats.get_mut(at).map(Stat::take).unwrap_or_default());
             if self.ended.len() >= ENDED {
@@ -118,9 +122,35 @@ impl Flows {
         }
     }
 
+    /// Columns that are filled when a flow ends; the others follow.
+    fn immediate(&self) -> usize {
+        BASE.len() + self.asked.flow_columns()
+    }
+
+    /// What is asked for of the flow itself.
+    fn of_flow(&mut self, f: &FlowView<'_>, rows: &mut Rows) {
+        if self.asked.has(stats::ENDS) {
+            let macs = f.mac(Dir::ToServer).or(f.mac(Dir::ToClient).map(|(s, d)| (d, s)));
+            for m in [macs.map(|m| m.0), macs.map(|m| m.1)] {
+                packets::mac(rows, m);
+            }
+            rows.next().number(if f.key().v6 { 6 } else { 4 });
+        }
+        if self.asked.has(stats::NAMES) {
+            self.names.fill(f.id(), rows);
+        }
+    }
+
+    /// A record of a flow.
+    pub fn record(&mut self, t: &TxRecord<'_>) {
+        if self.asked.has(stats::NAMES) {
+            self.names.record(t);
+        }
+    }
+
     /// Fills the last columns of the rows so far.
     pub fn settle(&mut self, rows: &mut Rows) {
-        stats::fill(&self.ended, rows.columns_from(BASE.len()), self.asked);
+        stats::fill(&self.ended, rows.columns_from(BASE.len() + self.asked.flow_columns()), self.asked);
         self.ended.clear();
     }
 }

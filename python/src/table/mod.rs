@@ -3,6 +3,8 @@
 
 mod column;
 mod flows;
+mod more;
+mod names;
 mod packets;
 mod record;
 mod rows;
@@ -176,7 +178,7 @@ fn making(reading: &Reading, tables: &[String], asked: Asked) -> Result<Making, 
     let several = reading.folder;
     let (mut parts, mut order, mut plain) = (Vec::new(), Vec::new(), None);
     let engine = tables.iter().any(|t| t != "packets");
-    let shown = tables.iter().any(|t| sink::shows(t));
+    let shown = tables.iter().any(|t| sink::shows(t, asked));
     let tell_packets = tables.iter().any(|t| sink::tells_packets(t, asked));
     let (from, places) = if engine {
         let (run, _, places) = reading.run(shown, tell_packets)?;

@@ -81,7 +81,8 @@ impl Packets {
     }
 }
 
-fn mac(rows: &mut Rows, m: Option<[u8; 6]>) {
+/// A MAC address as text.
+pub fn mac(rows: &mut Rows, m: Option<[u8; 6]>) {
     match m {
         Some([a, b, c, d, e, f]) => {
             rows.next().format(format_args!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}"));

@@ -16,7 +16,7 @@ use super::flows::{self, Flows};
 use super::packets;
 use super::record::{self, Collect, Wanted};
 use super::rows::{Ends, HEAD, Rows, Spec};
-use super::stats::Asked;
+use super::stats::{self, Asked};
 
 /// Tables: name, what a row is.
 pub const TABLES: [(&str, &str); 13] = [
@@ -104,13 +104,15 @@ pub fn specs(table: &str, asked: Asked) -> Option<Vec<Spec>> {
 }
 
 /// Somebody looks at transactions for it.
-pub fn shows(table: &str) -> bool {
-    matches!(table, "files" | "anomalies") || wanted(table).is_some()
+pub fn shows(table: &str, asked: Asked) -> bool {
+    table == "flows" && asked.has(stats::NAMES)
+        || matches!(table, "files" | "anomalies")
+        || wanted(table).is_some()
 }
 
 /// Every packet of a flow is looked at for it.
 pub fn tells_packets(table: &str, asked: Asked) -> bool {
-    table == "flow_packets" || table == "flows" && asked.groups != 0
+    table == "flow_packets" || table == "flows" && asked.of_packets()
 }
 
 /// How a table is made of what an engine says; `places`: of flows.
@@ -188,6 +190,7 @@ impl EventSink for Sink {
             let r = &mut part.out.rows;
             match (&mut part.what, &event) {
                 (What::Flows(t), Event::Flow(f)) => t.flow(f, r),
+                (What::Flows(t), Event::Tx(x)) => t.record(x),
                 (What::Alerts, Event::Alert(a)) if !a.tagged => alert(a, r),
                 (What::Records(name, wanted), Event::Tx(t)) if t.tx.record() == *name => {
                     transaction(t, wanted, r);

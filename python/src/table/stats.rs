@@ -7,6 +7,7 @@ use tidegate_core::flow::prefetch;
 use tidegate_core::packet::L4;
 
 use super::column::{Column, Kind};
+use super::more::{More, MoreSide};
 use super::rows::Spec;
 
 /// A group of statistics that can be asked for, and its columns.
@@ -23,8 +24,20 @@ const FLAGS: usize = 2;
 const PAYLOAD: usize = 3;
 const FIRST: usize = 4;
 const ENTROPY: usize = 5;
+const TIMES: usize = 6;
+const HEADERS: usize = 7;
+const PAYLOADS: usize = 8;
+const ACTIVITY: usize = 9;
+const BULKS: usize = 10;
+const SUBFLOWS: usize = 11;
+/// Of the flow, not of its packets: these columns come first.
+pub const ENDS: usize = 12;
+pub const NAMES: usize = 13;
+const OF_FLOW: [usize; 2] = [ENDS, NAMES];
+/// Those that [`More`] counts.
+const OF_MORE: u16 = 1 << TIMES | 1 << HEADERS | 1 << PAYLOADS | 1 << ACTIVITY | 1 << BULKS | 1 << SUBFLOWS;
 
-pub static GROUPS: [Group; 6] = [
+pub static GROUPS: [Group; 14] = [
     Group {
         name: "sizes",
         about: "smallest, mean, standard deviation and largest of frame sizes, of both directions and of each",
@@ -109,30 +122,132 @@ pub static GROUPS: [Group; 6] = [
         about: "bits per byte of the payload, of each direction",
         columns: &[("entropy_toserver", Kind::F64), ("entropy_toclient", Kind::F64)],
     },
+    Group {
+        name: "times",
+        about: "times of the first and the last frame of each direction",
+        columns: &[
+            ("first_toserver", Kind::Time),
+            ("last_toserver", Kind::Time),
+            ("first_toclient", Kind::Time),
+            ("last_toclient", Kind::Time),
+        ],
+    },
+    Group {
+        name: "headers",
+        about: "bytes of transport headers of each direction, and of the shortest",
+        columns: &[
+            ("header_bytes_toserver", Kind::U64),
+            ("header_min_toserver", Kind::U64),
+            ("header_bytes_toclient", Kind::U64),
+            ("header_min_toclient", Kind::U64),
+        ],
+    },
+    Group {
+        name: "payload_sizes",
+        about: "smallest, mean, deviation and largest of payload sizes (0 counts), of both directions and of each",
+        columns: &[
+            ("payload_size_min", Kind::U64),
+            ("payload_size_mean", Kind::F64),
+            ("payload_size_std", Kind::F64),
+            ("payload_size_max", Kind::U64),
+            ("payload_size_min_toserver", Kind::U64),
+            ("payload_size_mean_toserver", Kind::F64),
+            ("payload_size_std_toserver", Kind::F64),
+            ("payload_size_max_toserver", Kind::U64),
+            ("payload_size_min_toclient", Kind::U64),
+            ("payload_size_mean_toclient", Kind::F64),
+            ("payload_size_std_toclient", Kind::F64),
+            ("payload_size_max_toclient", Kind::U64),
+        ],
+    },
+    Group {
+        name: "activity",
+        about: "the same of times of activity, which 5 s of silence end, and of that silence, in nanoseconds",
+        columns: &[
+            ("active_min_ns", Kind::U64),
+            ("active_mean_ns", Kind::F64),
+            ("active_std_ns", Kind::F64),
+            ("active_max_ns", Kind::U64),
+            ("idle_min_ns", Kind::U64),
+            ("idle_mean_ns", Kind::F64),
+            ("idle_std_ns", Kind::F64),
+            ("idle_max_ns", Kind::U64),
+        ],
+    },
+    Group {
+        name: "bulks",
+        about: "bulks of each direction (four packets with payload or more, within 1 s each): how many, packets, bytes, time",
+        columns: &[
+            ("bulk_count_toserver", Kind::U64),
+            ("bulk_pkts_toserver", Kind::U64),
+            ("bulk_bytes_toserver", Kind::U64),
+            ("bulk_ns_toserver", Kind::U64),
+            ("bulk_count_toclient", Kind::U64),
+            ("bulk_pkts_toclient", Kind::U64),
+            ("bulk_bytes_toclient", Kind::U64),
+            ("bulk_ns_toclient", Kind::U64),
+        ],
+    },
+    Group {
+        name: "subflows",
+        about: "parts of the flow that 1 s of silence parts",
+        columns: &[("subflows", Kind::U64)],
+    },
+    Group {
+        name: "ends",
+        about: "MAC addresses of the first frame, version of IP",
+        columns: &[("src_mac", Kind::Str), ("dest_mac", Kind::Str), ("ip_version", Kind::U8)],
+    },
+    Group {
+        name: "names",
+        about: "what records say: server name, user agent, content type, fingerprints (JA3 where the configuration asks for it, HASSH)",
+        columns: &[
+            ("server_name", Kind::Str),
+            ("user_agent", Kind::Str),
+            ("content_type", Kind::Str),
+            ("client_fingerprint", Kind::Str),
+            ("server_fingerprint", Kind::Str),
+        ],
+    },
 ];
 
 /// What is asked for: a bit for each of [`GROUPS`], and how many first frames.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Asked {
-    pub groups: u8,
+    pub groups: u16,
     pub first: usize,
 }
 
 impl Asked {
-    fn has(self, group: usize) -> bool {
+    pub fn has(self, group: usize) -> bool {
         self.groups >> group & 1 == 1
     }
 
-    /// Its columns.
+    /// Every packet is counted.
+    pub fn of_packets(self) -> bool {
+        OF_FLOW.iter().fold(self.groups, |all, g| all & !(1 << g)) != 0
+    }
+
+    /// Its columns: those of the flow itself, then those that are counted.
     pub fn specs(self) -> impl Iterator<Item = Spec> {
-        let groups = GROUPS.iter().enumerate().filter(move |(i, _)| self.has(*i));
-        groups.flat_map(|(_, g)| g.columns.iter().copied())
+        let of = move |flow: bool| {
+            let groups = GROUPS.iter().enumerate();
+            groups
+                .filter(move |(i, _)| self.has(*i) && OF_FLOW.contains(i) == flow)
+                .flat_map(|(_, g)| g.columns.iter().copied())
+        };
+        of(true).chain(of(false))
+    }
+
+    /// How many columns are of the flow itself.
+    pub fn flow_columns(self) -> usize {
+        OF_FLOW.iter().filter(|g| self.has(**g)).map(|g| GROUPS[*g].columns.len()).sum()
     }
 }
 
 /// Count, sum, sum of squares and bounds of a value.
 #[derive(Clone, Copy, Default)]
-struct Moments {
+pub struct Moments {
     n: u64,
     sum: u64,
     squares: u128,
@@ -141,6 +256,14 @@ struct Moments {
 }
 
 impl Moments {
+    pub fn add(&mut self, v: u64) {
+        self.min = if self.n == 0 { v } else { self.min.min(v) };
+        self.max = self.max.max(v);
+        self.n += 1;
+        self.sum = self.sum.wrapping_add(v);
+        self.squares = self.squares.wrapping_add(u128::from(v) * u128::from(v));
+    }
+
     fn with(self, o: Moments) -> Moments {
         match (self.n, o.n) {
             (0, _) => o,
@@ -269,8 +392,15 @@ pub struct Stat {
     gaps: Gaps,
     /// In a box, so that all beside the sides is one cache line.
     first: Option<Box<First>>,
+    extra: Option<Box<Extra>>,
+}
+
+/// What is seldom asked for.
+#[derive(Default)]
+struct Extra {
     /// Payload bytes by value and direction.
     bytes: Option<Box<[[u32; 256]; 2]>>,
+    more: More,
 }
 
 const _: () = assert!(size_of::<Stat>() == 320);
@@ -280,7 +410,7 @@ impl Stat {
     pub fn reset(&mut self) {
         self.sides = [Side::default(); 2];
         self.gaps = Gaps::default();
-        (self.first, self.bytes) = (None, None);
+        (self.first, self.extra) = (None, None);
     }
 
     /// Asks for what a packet changes; its direction is not known yet.
@@ -329,13 +459,25 @@ impl Stat {
             let dir = if seen.dir == Dir::ToServer { 1 } else { -1 };
             first.push((size, dir, since));
         }
+        if asked.groups & OF_MORE != 0 {
+            self.extra.get_or_insert_default().more.packet(seen);
+        }
         if asked.has(ENTROPY) && p.payload.len > 0 {
-            let counts = self.bytes.get_or_insert_with(|| Box::new([[0; 256]; 2]));
+            let extra = self.extra.get_or_insert_default();
+            let counts = extra.bytes.get_or_insert_with(|| Box::new([[0; 256]; 2]));
             for &b in p.payload() {
                 let n = &mut counts[seen.dir.ix()][usize::from(b)];
                 *n = n.saturating_add(1);
             }
         }
+    }
+
+    fn bytes(&self) -> Option<&[[u32; 256]; 2]> {
+        self.extra.as_ref().and_then(|e| e.bytes.as_deref())
+    }
+
+    fn more(&self) -> More {
+        self.extra.as_ref().map_or_else(More::default, |e| e.more)
     }
 
     fn first(&self) -> &[(u32, i8, u64)] {
@@ -344,7 +486,11 @@ impl Stat {
 
     /// What was counted, as the flow has ended: only live flows are to hold memory.
     pub fn take(&mut self) -> Stat {
-        Stat { sides: self.sides, gaps: self.gaps, first: self.first.take(), bytes: self.bytes.take() }
+        let mut extra = self.extra.take();
+        if let Some(e) = &mut extra {
+            e.more.ended();
+        }
+        Stat { sides: self.sides, gaps: self.gaps, first: self.first.take(), extra }
     }
 }
 
@@ -391,12 +537,52 @@ pub fn fill(of: &[Stat], columns: &mut [Column], asked: Asked) {
         for d in 0..2 {
             let column = cs.next();
             for s in of {
-                match s.bytes.as_ref().and_then(|b| entropy(&b[d])) {
+                match s.bytes().and_then(|b| entropy(&b[d])) {
                     Some(e) => column.float(e),
                     None => column.null(),
                 }
             }
         }
+    }
+    if asked.groups & OF_MORE != 0 {
+        fill_more(&of.iter().map(Stat::more).collect::<Vec<_>>(), cs, asked);
+    }
+}
+
+/// The same for what [`More`] counts.
+fn fill_more(of: &[More], cs: &mut Columns<'_>, asked: Asked) {
+    let each = |f: fn(&MoreSide) -> u64, d: usize| of.iter().map(move |m| f(&m.sides[d]));
+    let there = |d: usize| of.iter().map(|m| m.sides[d].pkts > 0).collect::<Vec<_>>();
+    for d in (0..2).filter(|_| asked.has(TIMES)) {
+        for f in [(|s| s.first) as fn(&MoreSide) -> u64, |s| s.last] {
+            let column = cs.next();
+            for (t, there) in each(f, d).zip(there(d)) {
+                column.maybe(there.then_some(t));
+            }
+        }
+    }
+    for d in (0..2).filter(|_| asked.has(HEADERS)) {
+        cs.next().numbers(each(|s| s.headers, d), None);
+        cs.next().numbers(each(|s| s.header_min, d), Some(&there(d)));
+    }
+    if asked.has(PAYLOADS) {
+        four(cs, of.iter().map(|m| m.sides[0].payload.with(m.sides[1].payload)));
+        for d in 0..2 {
+            four(cs, of.iter().map(|m| m.sides[d].payload));
+        }
+    }
+    if asked.has(ACTIVITY) {
+        four(cs, of.iter().map(|m| m.active));
+        four(cs, of.iter().map(|m| m.idle));
+    }
+    for d in (0..2).filter(|_| asked.has(BULKS)) {
+        cs.next().numbers(each(|s| s.bulks.count, d), None);
+        cs.next().numbers(each(|s| s.bulks.pkts, d), None);
+        cs.next().numbers(each(|s| s.bulks.bytes, d), None);
+        cs.next().numbers(each(|s| s.bulks.ns, d), None);
+    }
+    if asked.has(SUBFLOWS) {
+        cs.next().numbers(of.iter().map(|m| m.subflows), None);
     }
 }
 
