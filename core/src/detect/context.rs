@@ -30,7 +30,7 @@ pub struct PacketCx<'a> {
     pub pseudo: bool,
     /// Its flow is established (TCP: handshake done; otherwise: both sides were seen).
     pub established: bool,
-    /// First packet of its flow.
+    /// First packet of its flow in its direction.
     pub first: bool,
     /// Its payload belongs to a reassembled stream and is inspected there.
     pub in_stream: bool,

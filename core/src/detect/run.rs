@@ -214,7 +214,7 @@ impl Detector {
         if !cx.pkt.has_ip() {
             return;
         }
-        if cx.first || !cx.has_flow {
+        if (cx.first && !cx.pseudo) || !cx.has_flow {
             for &s in &rules.ip_only {
                 self.plain(rules, s, cx, flow.as_deref_mut(), pool);
             }

@@ -6,6 +6,7 @@ use crate::Dir;
 use crate::event::{Event, EventSink, Verdict};
 use crate::flow::{FlowIx, State, flag};
 use crate::packet::{L3, L4, Packet, Source};
+use crate::stream::TcpState;
 
 /// LINKTYPE_RAW: packets that begin with an IP header.
 const LINK_RAW: u16 = 101;
@@ -125,6 +126,7 @@ impl Engine {
         let live = hot.state != State::Bypassed && hot.flags & flag::DROP == 0;
         let established = self.streams.session(hot.tcp).is_none_or(|s| s.is_established());
         let mut seen = PacketFacts { established, pseudo: true, in_stream: true, ..PacketFacts::default() };
+        let left = Dir::BOTH.map(|d| self.is_left(ix, d));
         if live {
             for d in Dir::BOTH {
                 if hot.tcp != u32::MAX {
@@ -135,6 +137,7 @@ impl Engine {
             for d in Dir::BOTH {
                 let p = self.stand_in(ix, d);
                 if hot.flags & flag::PASS == 0 {
+                    seen.only_txs = !left[d.ix()];
                     self.inspect_and_settle(ix, &p, d, &seen, true, sink);
                     // Each block between holes is inspected apart.
                     for _ in 0..MAX_BLOCKS {
@@ -149,5 +152,25 @@ impl Engine {
         }
         let p = self.stand_in(ix, Dir::ToServer);
         self.transactions(ix, &p, Dir::ToServer, true, sink);
+    }
+
+    /// Whether a direction of a flow that ends has something that no packet's inspection saw: bytes that wait, a
+    /// transaction that goes on, or a TCP session that is open. As in Suricata only then rules on packets are asked once
+    /// more, with a packet that is made up.
+    fn is_left(&self, ix: FlowIx, d: Dir) -> bool {
+        let tcp = self.flows.hot(ix).tcp;
+        let Some(session) = self.streams.session(tcp) else { return false };
+        let raw = || {
+            let chunk = self.streams.raw_ready(tcp, d, &self.stream_pool, true);
+            self.raw_wanted[d.ix()] && chunk.data.len() > chunk.new_from
+        };
+        let live = || {
+            let app = self.state.get(ix.0 as usize).and_then(|st| self.app.parser(&st.app));
+            app.is_some_and(|(parser, st)| parser.next_tx(st, None).is_some())
+        };
+        (session.is_established() && session.state() != TcpState::Closed)
+            || !self.streams.app_ready(tcp, d, &self.stream_pool, true).data.is_empty()
+            || raw()
+            || live()
     }
 }

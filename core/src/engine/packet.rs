@@ -43,6 +43,8 @@ pub(super) struct PacketFacts<'a> {
     pub first: bool,
     pub in_stream: bool,
     pub pseudo: bool,
+    /// A made-up packet with nothing left to look at but transactions: rules on packets are not asked.
+    pub only_txs: bool,
     pub stream_events: EventSet,
     pub app_events: u8,
     /// A parser failed, and that decides the packet.
@@ -107,17 +109,12 @@ impl Engine {
             },
         };
         let established = self.flows.update(ix, pkt, dir);
+        let first = new || self.flows.hot(ix).pkts[dir.ix()] == 1;
         if self.tell_packets {
             let cold = self.flows.cold(ix);
             sink.packet(&PacketSeen { packet: pkt, place: ix.0 as usize, cold, dir, new });
         }
-        self.with_flow(
-            ix,
-            pkt,
-            dir,
-            PacketFacts { root, established, first: new, ..PacketFacts::default() },
-            sink,
-        )
+        self.with_flow(ix, pkt, dir, PacketFacts { root, established, first, ..PacketFacts::default() }, sink)
     }
 
     /// The packet's flow is not simply there: it is new, or others must end before it can be. `None`: there is none.
@@ -674,7 +671,9 @@ impl Engine {
         let st = &mut self.state[ix.0 as usize];
         let start = self.flows.cold(ix).start;
         let mut fcx = FlowCx::of(hot, start, &st.app, &mut st.detect);
-        self.detect.packet(&cx, Some(&mut fcx), &mut self.app_pool);
+        if !seen.only_txs {
+            self.detect.packet(&cx, Some(&mut fcx), &mut self.app_pool);
+        }
         let changed = TX_CHANGED << dir.ix();
         if hot.flags & changed != 0 {
             let mut run = TxInspection {

@@ -185,6 +185,7 @@ pub fn parse_addrs(text: &str, vars: &Vars) -> Res<AddrSet> {
     }
     let mut v4 = Parts::<u32>::new();
     let mut v6 = Parts::<u128>::new();
+    let mut negated = false;
     walk(text, &vars.addresses, false, 0, &mut |t, neg| {
         if t.eq_ignore_ascii_case("any") {
             if neg {
@@ -194,6 +195,7 @@ pub fn parse_addrs(text: &str, vars: &Vars) -> Res<AddrSet> {
             v6.push(false, (0, u128::MAX));
             return Ok(());
         }
+        negated |= neg;
         match addr_range(t) {
             Some(Range::V4(a, b)) => v4.push(neg, (a, b)),
             Some(Range::V6(a, b)) => v6.push(neg, (a, b)),
@@ -203,7 +205,7 @@ pub fn parse_addrs(text: &str, vars: &Vars) -> Res<AddrSet> {
     })?;
     // One family with a positive element restricts the other family too: `[10.0.0.0/8]` holds no IPv6 address.
     let any_plus = v4.any_plus || v6.any_plus;
-    let set = AddrSet { v4: v4.finish(any_plus), v6: v6.finish(any_plus) };
+    let set = AddrSet { v4: v4.finish(any_plus), v6: v6.finish(any_plus), negated };
     if set.v4.is_empty() && set.v6.is_empty() {
         return Err(header("the negations of the address list leave nothing"));
     }

@@ -318,14 +318,18 @@ impl TxBuild {
     }
 }
 
+/// A rule of addresses, ports and a protocol is asked once for each direction of a flow. Beside them it may ask for what
+/// does not change from packet to packet (`ip_proto`, `iprep`), for host bits (`xbits`), and set flow bits.
 fn is_ip_only(s: &Sig) -> bool {
+    let negated = |a: &Option<Arc<ir::AddrSet>>| a.as_ref().is_some_and(|a| a.negated);
     s.lists.is_empty()
         && s.payload_list.is_none()
-        && s.packet.is_empty()
-        && s.state.is_empty()
+        && s.packet.iter().all(|m| matches!(m, ir::PacketMatch::IpProto(_) | ir::PacketMatch::L3 { .. }))
+        && s.state.iter().all(|m| matches!(m, CState::Xbit { .. } | CState::Reputation { .. }))
+        && s.post.iter().all(|m| matches!(m, CPost::Xbit { .. } | CPost::BitsSet(_) | CPost::Tag(_)))
         && s.apps == 0
-        && s.sp.is_none()
-        && s.dp.is_none()
+        && !negated(&s.src)
+        && !negated(&s.dst)
         && s.dirs == 3
         && s.hook.is_none()
         && s.flow.counters.is_empty()
@@ -333,7 +337,6 @@ fn is_ip_only(s: &Sig) -> bool {
             || s.flow.not_established
             || s.flow.stateless
             || s.flow.only_stream
-            || s.flow.no_stream
             || s.flow.only_frag
             || s.flow.no_frag)
 }

@@ -59,11 +59,13 @@ pub enum ProtoSpec {
 pub struct AddrSet {
     pub v4: Vec<(u32, u32)>,
     pub v6: Vec<(u128, u128)>,
+    /// It was written with a negation. Such a rule is asked for every packet, not once a direction.
+    pub negated: bool,
 }
 
 impl AddrSet {
     pub fn any() -> Self {
-        AddrSet { v4: [(0, u32::MAX)].to_vec(), v6: [(0, u128::MAX)].to_vec() }
+        AddrSet { v4: [(0, u32::MAX)].to_vec(), v6: [(0, u128::MAX)].to_vec(), negated: false }
     }
     pub fn is_any(&self) -> bool {
         self.v4 == [(0, u32::MAX)] && self.v6 == [(0, u128::MAX)]
