@@ -109,3 +109,70 @@ fn what_follows_a_hole_is_read_to_its_end() {
         assert_eq!(sids.0, [1], "a hole of {hole} bytes");
     }
 }
+
+/// Alerts of `rules` on a stream that the client sends in these segments.
+fn on_stream(text: &str, segments: &[&[u8]], inline: bool) -> Vec<u32> {
+    let r = rules(text, &settings());
+    let mut w = Wire::new();
+    let mut t = w.tcp((1, 40_000), (2, 9000));
+    for s in segments {
+        t.send(0, s);
+    }
+    t.close();
+    let mut c = config(16 << 20);
+    c.ips = inline;
+    c.stream.inline = inline;
+    let mut sids = Sids::default();
+    run(&mut engine(c, &r), &frames(&w.frames), 32, &mut sids);
+    sids.0
+}
+
+/// However often one rule's pattern comes, the others have their turn.
+#[test]
+fn a_pattern_that_repeats_hides_no_other() {
+    let text = "alert tcp any any -> any any (content:\"AAAA\"; fast_pattern; content:\"nope\"; sid:1;)\n\
+        alert tcp any any -> any any (content:\"evil\"; sid:2;)";
+    for n in [4, 9, 1000] {
+        let data = [&vec![b'A'; n][..], b"evil.xx"].concat();
+        assert_eq!(on_stream(text, &[&data], false), [2], "{n} bytes");
+        let (a, b) = data.split_at(n + 2);
+        assert_eq!(on_stream(text, &[a, b], false), [2], "{n} bytes in two segments");
+    }
+}
+
+/// Rules that wait for more bytes leave room for others.
+#[test]
+fn rules_that_wait_hide_no_other() {
+    let mut text: String = (1..=40)
+        .map(|i| {
+            format!(
+                "alert tcp any any -> any any (content:\"WAIT\"; fast_pattern; content:\"never\"; sid:{i};)\n"
+            )
+        })
+        .collect();
+    text += "alert tcp any any -> any any (content:\"FIRST\"; fast_pattern; content:\"SECOND\"; sid:99;)";
+    assert_eq!(on_stream(&text, &[b"WAIT FIRST ", b"more ", b"SECOND"], true), [99]);
+}
+
+/// What `backoff` keeps for each flow gives way to what other thresholds count.
+#[test]
+fn backoff_of_many_flows_hides_no_threshold() {
+    let r = rules(
+        "alert udp any any -> any any (content:\"noise\"; noalert; threshold:type backoff,track by_flow,count 1,multiplier 10; sid:1;)\n\
+         alert udp any any -> any any (content:\"brute\"; threshold:type threshold,track by_src,count 3,seconds 600; sid:2;)",
+        &settings(),
+    );
+    let mut c = config(16 << 20);
+    c.detect.threshold_slots = 64;
+    let mut e = engine(c, &r);
+    let mut sids = Sids::default();
+    let mut w = Wire::new();
+    for round in 0..3u16 {
+        w.udp((9, 7), (2, 9), b"brute");
+        for i in 0..2000 {
+            w.udp((1, 10_000 + round * 2000 + i), (2, 9), b"noise");
+        }
+    }
+    run(&mut e, &frames(&w.frames), 32, &mut sids);
+    assert_eq!(sids.0, [2]);
+}

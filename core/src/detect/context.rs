@@ -93,7 +93,8 @@ impl<'a> FlowCx<'a> {
             app: app.proto,
             app_by_dir: [app.proto_ts, app.proto_tc],
             app_orig: app.proto_orig,
-            age: hot.last.saturating_sub(start) / 1_000_000_000,
+            // Between the seconds in which they lie, as Suricata counts: 1 from 0.9 s to 1.1 s.
+            age: (hot.last / 1_000_000_000).saturating_sub(start / 1_000_000_000),
             pkts: hot.pkts.map(u64::from),
             bytes: hot.bytes,
             detect,
@@ -108,6 +109,8 @@ pub struct Counters {
     pub suppressed: u64,
     /// Regexes that met their step limit.
     pub regex_limits: u64,
+    /// Rules that were to wait for more bytes of a stream and found no place.
+    pub waiting_full: u64,
     /// Steps that evaluating took: of rules, and of their regexes.
     pub work: u64,
     pub candidates: u64,

@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use super::context::{FlowCx, PacketCx};
 use super::packet as packet_match;
 use super::ruleset::{Hook, ProtoTest, Sig};
-use crate::packet::{L3, L4, Source as PacketSource};
+use crate::packet::{L3, L4, Packet, Source as PacketSource};
 use crate::rules::ir::{self, AddrSet, FlowNumber, Side};
 
 fn addr_ok(set: Option<&Arc<AddrSet>>, a: &crate::packet::Addr, v6: bool) -> bool {
@@ -17,7 +17,7 @@ fn addr_ok(set: Option<&Arc<AddrSet>>, a: &crate::packet::Addr, v6: bool) -> boo
 /// Everything a rule asks before bytes: header, direction, flow, protocol, packet.
 pub(super) fn header(sig: &Sig, cx: &PacketCx<'_>, flow: Option<&FlowCx<'_>>) -> bool {
     let p = cx.pkt;
-    if sig.dirs & cx.dir.bit() == 0 || (sig.dirs != 3 && !cx.has_flow) {
+    if sig.dirs & cx.dir.bit() == 0 {
         return false;
     }
     if sig.pkthdr {
@@ -41,19 +41,13 @@ pub(super) fn header(sig: &Sig, cx: &PacketCx<'_>, flow: Option<&FlowCx<'_>>) ->
             return false;
         }
     }
-    let port = |s: &Option<Arc<ir::PortSet>>, v: u16| s.as_ref().is_none_or(|s| s.has(v));
-    let ends = |src, dst, sp, dp| {
-        port(&sig.sp, sp)
-            && port(&sig.dp, dp)
-            && addr_ok(sig.src.as_ref(), src, v6)
-            && addr_ok(sig.dst.as_ref(), dst, v6)
-    };
-    if !(ends(&p.src, &p.dst, p.sp, p.dp) || (sig.bidir && ends(&p.dst, &p.src, p.dp, p.sp))) {
+    if !(ends(sig, p, false) || (sig.bidir && ends(sig, p, true))) {
         return false;
     }
     let f = &sig.flow;
     if (f.established && !(cx.has_flow && cx.established))
         || (f.not_established && (!cx.has_flow || cx.established))
+        || ((f.stateless || f.no_frag || f.only_frag) && !cx.has_flow)
         || (f.only_frag && p.source != PacketSource::Defrag)
         || (f.no_frag && p.source == PacketSource::Defrag)
     {
@@ -80,4 +74,20 @@ pub(super) fn header(sig: &Sig, cx: &PacketCx<'_>, flow: Option<&FlowCx<'_>>) ->
         }
     }
     packet_match::all(&sig.packet, cx)
+}
+
+/// Whether a packet's ends are those of the rule, or (`turned`) the other way round.
+fn ends(sig: &Sig, p: &Packet<'_>, turned: bool) -> bool {
+    let port = |s: &Option<Arc<ir::PortSet>>, v: u16| s.as_ref().is_none_or(|s| s.has(v));
+    let (src, dst, sp, dp) = if turned { (&p.dst, &p.src, p.dp, p.sp) } else { (&p.src, &p.dst, p.sp, p.dp) };
+    let v6 = p.l3 == L3::Ipv6;
+    port(&sig.sp, sp)
+        && port(&sig.dp, dp)
+        && addr_ok(sig.src.as_ref(), src, v6)
+        && addr_ok(sig.dst.as_ref(), dst, v6)
+}
+
+/// Whether a `<>` rule holds for the packet in both ways. It is two rules then, and alerts twice, as Suricata does.
+pub(super) fn both_ways(sig: &Sig, p: &Packet<'_>) -> bool {
+    sig.bidir && (&sig.src, &sig.sp) != (&sig.dst, &sig.dp) && ends(sig, p, false) && ends(sig, p, true)
 }

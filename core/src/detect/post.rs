@@ -8,7 +8,7 @@ use super::queue::Hit;
 use super::ruleset::{CPost, CValue, Sig, SigIx};
 use super::run::Detector;
 use super::state::{self, FlowTag, HostKey, TagMetric};
-use crate::packet::Packet;
+use crate::packet::{Packet, Source};
 use crate::pool::BytePool;
 use crate::rules::ir::{self, RuleId, TagMetric as IrTag};
 
@@ -59,13 +59,16 @@ impl Detector {
                     let (metric, left) = match t.metric {
                         IrTag::Packets => (TagMetric::Packets, n),
                         IrTag::Bytes => (TagMetric::Bytes, n),
+                        // To the end of that second.
                         IrTag::Seconds => {
-                            let end = cx.pkt.ts.saturating_add(n.saturating_mul(1_000_000_000));
-                            (TagMetric::Until, end)
+                            let end = (cx.pkt.ts / 1_000_000_000).saturating_add(n).saturating_add(1);
+                            (TagMetric::Until, end.saturating_mul(1_000_000_000) - 1)
                         }
                     };
                     let rule = self.rules.meta(hit.sig).map_or_else(RuleId::default, |m| m.id());
-                    d.tag = FlowTag { active: true, metric, left, sig: hit.sig, rule };
+                    // The same rule begins to count anew, and the packet is logged for its earlier match.
+                    let fresh = !(d.tag.active && d.tag.rule == rule);
+                    d.tag = FlowTag { active: true, fresh, metric, left, sig: hit.sig, rule };
                 }
                 CPost::Bypass => d.bypass = true,
                 p => self.host_post(p, cx),
@@ -86,28 +89,20 @@ impl Detector {
         }
     }
 
-    /// Whether the packet is to be logged because of a `tag`; counts it.
+    /// Whether the packet is to be logged because of a `tag`; counts it. The packet that set the tag counts, and is shown by
+    /// its alert.
     pub fn tagged(&mut self, flow: &mut FlowDetect, pkt: &Packet<'_>) -> Option<SigIx> {
         let t = &mut flow.tag;
-        if !t.active {
+        if !t.active || pkt.source == Source::FlowEnd {
             return None;
         }
-        match t.metric {
-            TagMetric::Packets => {
-                t.left = t.left.saturating_sub(1);
-                t.active = t.left > 0;
-            }
-            TagMetric::Bytes => {
-                t.left = t.left.saturating_sub(pkt.data.len() as u64);
-                t.active = t.left > 0;
-            }
-            TagMetric::Until => {
-                if pkt.ts > t.left {
-                    t.active = false;
-                    return None;
-                }
-            }
-        }
-        Some(t.sig)
+        let left = match t.metric {
+            TagMetric::Packets => t.left.checked_sub(1),
+            TagMetric::Bytes => t.left.checked_sub(pkt.data.len() as u64),
+            TagMetric::Until => Some(t.left).filter(|end| pkt.ts <= *end),
+        };
+        t.active = left.is_some();
+        t.left = left?;
+        (!core::mem::take(&mut t.fresh)).then_some(t.sig)
     }
 }

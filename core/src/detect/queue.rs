@@ -5,7 +5,8 @@
 
 use alloc::vec::Vec;
 
-use super::ruleset::{RuleSet, SigIx};
+use super::header::both_ways;
+use super::ruleset::{RuleSet, Sig, SigIx};
 use super::threshold::{Counted, Fate, Thresholds};
 use crate::app::TxRef;
 use crate::event::Action;
@@ -80,44 +81,58 @@ impl Queue {
         self.hits.sort_unstable_by_key(|h| (h.sig, h.tx.map_or(0, |t| t.id + 1)));
         self.hits.dedup();
         let mut alerts = 0;
-        for &hit in &self.hits {
+        'hits: for &hit in &self.hits {
             let Some(sig) = rules.sigs.get(hit.sig as usize) else { continue };
-            let mut d = Decision { hit, action: sig.action, alert: !sig.noalert };
-            let mut fate = Fate::Alert;
-            let (rule, rev) = rules.meta(hit.sig).map_or_else(Default::default, |m| (m.id(), m.rev));
-            let of = |slot| Counted { rule, rev, slot };
-            for s in &sig.suppress {
-                if thresholds.count(s, of(0), pkt, flow) == Fate::Silent {
-                    fate = Fate::Silent;
+            for _ in 0..1 + u8::from(both_ways(sig, pkt)) {
+                let Some(d) = decision(rules, sig, hit, thresholds, (pkt, flow)) else { continue };
+                if d.alert {
+                    if alerts == self.max {
+                        self.overflow += 1;
+                        continue;
+                    }
+                    alerts += 1;
                 }
-            }
-            if let (Some(t), Fate::Alert) = (&sig.threshold, fate) {
-                fate = thresholds.count(t, of(1), pkt, flow);
-            }
-            if let (Some(t), Fate::Alert) = (&sig.rate_filter, fate) {
-                fate = thresholds.count(t, of(2), pkt, flow);
-            }
-            match fate {
-                Fate::Alert => {}
-                Fate::Silent => d.alert = false,
-                Fate::Nothing => continue,
-                Fate::Changed(a) => {
-                    d.action = a;
-                    d.alert &= a != Action::Pass;
+                out(d);
+                if d.action == Action::Pass {
+                    break 'hits;
                 }
-            }
-            if d.alert {
-                if alerts == self.max {
-                    self.overflow += 1;
-                    continue;
-                }
-                alerts += 1;
-            }
-            out(d);
-            if d.action == Action::Pass {
-                break;
             }
         }
         self.hits.clear();
     }
+}
+
+/// What becomes of a match by the rule's suppression, threshold and rate filter. `None`: nothing.
+fn decision(
+    rules: &RuleSet,
+    sig: &Sig,
+    hit: Hit,
+    thresholds: &mut Thresholds,
+    (pkt, flow): (&Packet<'_>, u64),
+) -> Option<Decision> {
+    let mut d = Decision { hit, action: sig.action, alert: !sig.noalert };
+    let mut fate = Fate::Alert;
+    let (rule, rev) = rules.meta(hit.sig).map_or_else(Default::default, |m| (m.id(), m.rev));
+    let of = |slot| Counted { rule, rev, slot };
+    for s in &sig.suppress {
+        if thresholds.count(s, of(0), pkt, flow) == Fate::Silent {
+            fate = Fate::Silent;
+        }
+    }
+    if let (Some(t), Fate::Alert) = (&sig.threshold, fate) {
+        fate = thresholds.count(t, of(1), pkt, flow);
+    }
+    if let (Some(t), Fate::Alert) = (&sig.rate_filter, fate) {
+        fate = thresholds.count(t, of(2), pkt, flow);
+    }
+    match fate {
+        Fate::Alert => {}
+        Fate::Silent => d.alert = false,
+        Fate::Nothing => return None,
+        Fate::Changed(a) => {
+            d.action = a;
+            d.alert &= a != Action::Pass;
+        }
+    }
+    Some(d)
 }

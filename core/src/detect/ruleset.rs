@@ -142,6 +142,8 @@ pub struct Sig {
     pub hook: Option<Hook>,
     /// Asks for the application protocol alone: asked once a direction, when it is known.
     pub proto_only: bool,
+    /// Not asked of the packet that the engine makes for the end of a flow.
+    pub needs_sent: bool,
 }
 
 impl Sig {

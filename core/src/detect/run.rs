@@ -40,6 +40,8 @@ pub struct Detector {
     pub(super) seen: Vec<u32>,
     pub(super) epoch: u32,
     pub(super) cands: Vec<SigIx>,
+    /// The same for candidates on bytes of streams, and which one it is.
+    pub(super) stream_seen: Vec<(u32, u32)>,
     pub(super) stream_cands: Vec<(SigIx, u64)>,
     pub(super) waiting: Vec<u32>,
     pub(super) body_step: [u32; 2],
@@ -50,7 +52,7 @@ pub struct Detector {
 }
 
 /// Most raw stream rules that wait for more bytes, per direction of a flow.
-const MAX_WAITING: usize = 16;
+const MAX_WAITING: usize = 256;
 
 impl Detector {
     /// Takes all memory that detection with `rules` needs; its tables are keyed under `secret`.
@@ -72,6 +74,7 @@ impl Detector {
             seen: Vec::new(),
             epoch: 0,
             cands: Vec::new(),
+            stream_seen: Vec::new(),
             stream_cands: Vec::new(),
             waiting: Vec::with_capacity(4096),
             body_step: cfg.body_step,
@@ -109,6 +112,7 @@ impl Detector {
             m.prepare(&mut self.scratch);
         }
         self.seen = alloc::vec![0; rules.len()];
+        self.stream_seen = alloc::vec![(0, 0); rules.len()];
         self.epoch = 0;
         self.cands = Vec::with_capacity(rules.len());
         self.stream_cands = Vec::with_capacity(rules.len());
@@ -161,6 +165,7 @@ impl Detector {
         self.epoch = self.epoch.wrapping_add(1);
         if self.epoch == 0 {
             self.seen.fill(0);
+            self.stream_seen.fill((0, 0));
             self.epoch = 1;
         }
         self.epoch
@@ -273,7 +278,10 @@ impl Detector {
         for i in 0..self.cands.len() {
             let s = self.cands[i];
             let sig = &rules.sigs[s as usize];
-            if (sig.proto_only && proto_asked) || !header(sig, cx, flow.as_deref()) {
+            if (sig.proto_only && proto_asked)
+                || (sig.needs_sent && cx.pseudo)
+                || !header(sig, cx, flow.as_deref())
+            {
                 continue;
             }
             self.bench.begin();
@@ -312,10 +320,12 @@ impl Detector {
                 && self.bench.base64_lists(rules, sig);
             if ok {
                 self.matched(sig, Hit { sig: s, tx: None, in_stream: true }, cx, flow.as_deref_mut(), pool);
-            } else if sig.payload_list.as_ref().is_some_and(|l| l.steps.len() > 1)
-                && self.waiting.len() < MAX_WAITING * 2
-            {
-                self.waiting.extend([s, u32::try_from(end).unwrap_or(u32::MAX)]);
+            } else if sig.payload_list.as_ref().is_some_and(|l| l.steps.len() > 1) {
+                if self.waiting.len() < MAX_WAITING * 2 {
+                    self.waiting.extend([s, u32::try_from(end).unwrap_or(u32::MAX)]);
+                } else {
+                    self.counters.waiting_full += 1;
+                }
             }
         }
         if let Some(f) = flow {
@@ -336,35 +346,41 @@ impl Detector {
         if raw.data.len() <= raw.new_from {
             return;
         }
+        // Each rule once, with the last place: however often its pattern comes, the others have their turn.
+        let (seen, cands, epoch) = (&mut self.stream_seen, &mut self.stream_cands, self.epoch);
+        let mut note = |s: SigIx, end: u64| {
+            let Some(e) = seen.get_mut(s as usize) else { return };
+            if e.0 != epoch {
+                *e = (epoch, cands.len() as u32);
+                cands.push((s, end));
+            } else if let Some(c) = cands.get_mut(e.1 as usize) {
+                c.1 = c.1.max(end);
+            }
+        };
         let list = &mut f.detect.waiting[dir.ix()];
         if !list.is_empty() {
             for c in list.get(pool).chunks_exact(8) {
                 let s = u32::from_le_bytes([c[0], c[1], c[2], c[3]]);
                 let end = u64::from(u32::from_le_bytes([c[4], c[5], c[6], c[7]]));
-                if end > raw.offset
-                    && (s as usize) < self.seen.len()
-                    && self.stream_cands.len() < self.seen.len()
-                {
-                    self.stream_cands.push((s, end));
+                if end > raw.offset {
+                    note(s, end);
                 }
             }
             list.free(pool);
         }
-        let cap = self.seen.len();
         let new = raw.offset + raw.new_from as u64;
         for group in groups.into_iter().flatten() {
             if let Some(m) = &group.stream {
                 let from = raw.new_from.saturating_sub(m.max_len() - 1);
-                let cands = &mut self.stream_cands;
                 m.scan(&raw.data[from..], raw.offset + from as u64, &mut self.scratch, |s, end| {
-                    if end > new && cands.len() < cap {
-                        cands.push((s, end));
+                    if end > new {
+                        note(s, end);
                     }
                 });
             }
             for &s in group.always_stream.iter().chain(&group.always) {
-                if self.stream_cands.len() < cap && self.rules.sigs[s as usize].payload.stream {
-                    self.stream_cands.push((s, new));
+                if self.rules.sigs[s as usize].payload.stream {
+                    note(s, new);
                 }
             }
         }

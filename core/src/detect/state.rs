@@ -270,6 +270,8 @@ impl<T: Copy + Default> HostTable<T> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FlowTag {
     pub active: bool,
+    /// Set by the packet at hand, which its alert shows.
+    pub fresh: bool,
     /// Counted in packets, seconds (as an end time, ns) or bytes.
     pub metric: TagMetric,
     pub left: u64,

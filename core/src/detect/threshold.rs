@@ -79,16 +79,21 @@ impl Thresholds {
         }
         let now = pkt.ts;
         let window = u64::from(t.seconds) * SEC;
-        // Backoff has no window; what it counted stays until the table needs the place.
+        // Backoff has no window; what it counted stays until the table needs the place, for which it is the first to go.
+        let backoff = t.kind == ThresholdKind::Backoff;
         let keep = match t.kind {
-            ThresholdKind::Backoff => u64::MAX - now,
+            ThresholdKind::Backoff => 0,
             ThresholdKind::RateFilter => window.max(u64::from(t.timeout) * SEC) + SEC,
             _ => window + SEC,
         };
-        let mut e = self.table.get(&key, now).copied().unwrap_or(Entry { start: now, count: 0, next: 0 });
+        let mut e = self.table.get(&key, if backoff { 0 } else { now }).copied().unwrap_or(Entry {
+            start: now,
+            count: 0,
+            next: 0,
+        });
         let fresh = e.count == 0 && e.next == 0;
         let inside = now.saturating_sub(e.start) <= window;
-        if !inside && t.kind != ThresholdKind::Backoff {
+        if !inside && !backoff {
             e.start = now;
             e.count = 0;
         }

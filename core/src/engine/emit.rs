@@ -196,9 +196,7 @@ impl Engine {
         }
         let of = Settled { pkt, root, dir, ix, outcome };
         self.tell(&rules, &of, sink);
-        if let Some(sig) = tagged
-            && self.decisions.is_empty()
-        {
+        if let Some(sig) = tagged {
             self.tell_tagged(&rules, sig, &of, sink);
         }
         if let Some((sig, action, reason)) = outcome.dropping {

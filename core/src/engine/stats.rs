@@ -215,6 +215,7 @@ impl Stats {
             (&mut self.detect.alerts, o.detect.alerts),
             (&mut self.detect.suppressed, o.detect.suppressed),
             (&mut self.detect.regex_limits, o.detect.regex_limits),
+            (&mut self.detect.waiting_full, o.detect.waiting_full),
             (&mut self.detect.work, o.detect.work),
             (&mut self.detect.candidates, o.detect.candidates),
             (&mut self.detect.evaluated, o.detect.evaluated),

@@ -25,6 +25,9 @@ impl Compiler {
         let mut ports: [[Vec<u32>; 2]; 3] = Default::default();
         // Per protocol: over TCP, over UDP.
         let mut apps: Vec<[[Vec<u32>; 2]; 2]> = vec![Default::default(); n];
+        for sig in &mut self.set.sigs {
+            sig.needs_sent = needs_sent(sig);
+        }
         let (mut pkthdr, mut on_event, mut ip_only) = (Vec::new(), Vec::new(), Vec::new());
         for (ix, sig) in self.set.sigs.iter().enumerate() {
             let ix = ix as u32;
@@ -321,22 +324,29 @@ impl TxBuild {
 /// A rule of addresses, ports and a protocol is asked once for each direction of a flow. Beside them it may ask for what
 /// does not change from packet to packet (`ip_proto`, `iprep`), for host bits (`xbits`), and set flow bits.
 fn is_ip_only(s: &Sig) -> bool {
-    let negated = |a: &Option<Arc<ir::AddrSet>>| a.as_ref().is_some_and(|a| a.negated);
+    is_header(s) && !is_negated(s)
+}
+
+/// It was written with an address that is not meant: such a rule is asked of every packet.
+fn is_negated(s: &Sig) -> bool {
+    [&s.src, &s.dst].into_iter().flatten().any(|a| a.negated)
+}
+
+fn is_header(s: &Sig) -> bool {
     s.lists.is_empty()
         && s.payload_list.is_none()
         && s.packet.iter().all(|m| matches!(m, ir::PacketMatch::IpProto(_) | ir::PacketMatch::L3 { .. }))
         && s.state.iter().all(|m| matches!(m, CState::Xbit { .. } | CState::Reputation { .. }))
         && s.post.iter().all(|m| matches!(m, CPost::Xbit { .. } | CPost::BitsSet(_) | CPost::Tag(_)))
         && s.apps == 0
-        && !negated(&s.src)
-        && !negated(&s.dst)
         && s.dirs == 3
         && s.hook.is_none()
-        && s.flow.counters.is_empty()
-        && !(s.flow.established
-            || s.flow.not_established
-            || s.flow.stateless
-            || s.flow.only_stream
-            || s.flow.only_frag
-            || s.flow.no_frag)
+        && s.flow.is_bare()
+}
+
+/// Conditions on a packet or its flow hold on packets that somebody sent. The packet that stands for the end of a flow
+/// answers rules on content, those of a protocol alone, and those that only exclude an address.
+fn needs_sent(s: &Sig) -> bool {
+    let protocol_alone = s.apps != 0 && s.packet.is_empty() && s.state.is_empty() && s.flow.is_bare();
+    s.payload_list.is_none() && !s.proto_only && !protocol_alone && !(is_negated(s) && is_header(s))
 }

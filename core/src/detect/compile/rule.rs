@@ -175,9 +175,11 @@ impl Compiler {
             && lists.is_empty()
             && r.packet.is_empty()
             && hook.is_none()
+            && r.flow.is_bare()
             && state.iter().all(|s| matches!(s, CState::AppProtocol { .. }));
         self.set.sigs.push(Sig {
             proto_only,
+            needs_sent: false,
             action: r.meta.action,
             // A rule that passes is silent unless it says otherwise.
             noalert: r.noalert.unwrap_or(r.meta.action == Action::Pass),

@@ -148,6 +148,15 @@ pub struct FlowMatch {
     pub counters: Vec<FlowCounter>,
 }
 
+impl FlowMatch {
+    /// Nothing but directions (and `no_stream`) is asked of the flow.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.counters.is_empty()
+            && !(self.established || self.not_established || self.stateless)
+            && !(self.only_stream || self.only_frag || self.no_frag)
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct FlowCounter {
     pub what: FlowNumber,
