@@ -116,7 +116,6 @@ fn the_end_of_an_open_flow_answers_few_rules() {
     let mut w = Wire::new();
     let mut t = w.tcp((1, 40_000), (2, 80));
     t.send(0, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-    drop(t);
     assert_eq!(packets("tcp !198.51.100.9 any -> any any (sid:1;)", &w), [1, 2, 3, 4, 5, 0, 0]);
     for rule in [
         "tcp any any -> any any (flow:established; sid:1;)",

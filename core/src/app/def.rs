@@ -21,7 +21,7 @@ pub struct ProtoDef {
     pub buffers: &'static [BufferDef],
     /// Named numbers that rules can compare, in the order of their local numbers.
     pub ints: &'static [IntDef],
-    /// Events that `app-layer-event:<proto>.<name>` can name, in order of their bit in [`TxCommon::events`]
+    /// Events that `app-layer-event:<proto>.<name>` can name, in order of their bit in [`TxCommon::events`](super::TxCommon)
     /// (lower case, as in rules).
     pub events: &'static [&'static str],
     /// How the protocol is recognised. Empty when it is only reached by a change of protocol.

@@ -348,5 +348,6 @@ fn is_header(s: &Sig) -> bool {
 /// answers rules on content, those of a protocol alone, and those that only exclude an address.
 fn needs_sent(s: &Sig) -> bool {
     let protocol_alone = s.apps != 0 && s.packet.is_empty() && s.state.is_empty() && s.flow.is_bare();
-    s.payload_list.is_none() && !s.proto_only && !protocol_alone && !(is_negated(s) && is_header(s))
+    let excludes = is_negated(s) && is_header(s);
+    s.payload_list.is_none() && !(s.proto_only || protocol_alone || excludes)
 }
