@@ -141,6 +141,9 @@ def reload(engine, folder):
         f.write("alert nonsense\n")
     reply = s.ask("reload-rules")
     ok("wrong rules leave the old ones", reply["return"] == "NOK" and s.ask("stats")["rules_loaded"] == 1)
+    open(os.path.join(folder, "r.rules"), "w").close()
+    reply = s.ask("reload-rules")
+    ok("an empty file leaves the old ones", reply["return"] == "NOK" and s.ask("stats")["rules_loaded"] == 1)
     ok("the pause is measured", "reload.pause_us" in s.ask("stats")["counters"])
     ok("and nothing is wrong at the end", s.end()[0] == 0)
 

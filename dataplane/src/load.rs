@@ -128,9 +128,13 @@ pub fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut out = Vec::new();
     for e in std::fs::read_dir(path)? {
         let p = e?.path();
-        if p.is_file() && p.extension().is_some_and(|x| x == "rules") {
+        // A link that leads nowhere is an error when it is read, not passed over.
+        if !p.is_dir() && p.extension().is_some_and(|x| x == "rules") {
             out.push(p);
         }
+    }
+    if out.is_empty() {
+        return Err(std::io::Error::new(std::io::ErrorKind::NotFound, "no *.rules file in the folder"));
     }
     out.sort();
     Ok(out)

@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_full_set_says_so() {
-        let d = Dataset::new(&LoadedSet { hashsize: 2, ..loaded(&[b"a"]) }, false, Secret::fixed(1));
+        let d = Dataset::new(&LoadedSet { memcap: 3 * 72, ..loaded(&[b"a"]) }, false, Secret::fixed(1));
         assert_eq!((d.add(b"b"), d.add(b"c"), d.add(b"d")), (Ok(true), Ok(true), Err(ChangeError::Full)));
         assert_eq!((d.refused(), d.contains(b"d")), (1, false));
     }

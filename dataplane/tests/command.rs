@@ -331,3 +331,22 @@ fn datasets_are_saved_and_read_again() {
     let o = run(&[]);
     assert!(o.status.code() == Some(1) && said(&o).contains("the dataset is not saved"), "{}", said(&o));
 }
+
+/// Rules that are missing are not a run without rules.
+#[test]
+fn missing_rules_are_told() {
+    let p = Place::new("missing", &[]);
+    let yaml = p.write("y.yaml", "rule-files: [nope.rules]\n");
+    assert!(p.run(&["-c", text(&yaml)]).status.success());
+    for option in ["--strict", "--init-errors-fatal"] {
+        let o = p.run(&["-c", text(&yaml), option]);
+        assert!(!o.status.success() && said(&o).contains("nope.rules: no such rule file"), "{}", said(&o));
+    }
+    let folder = p.at("folder");
+    std::fs::create_dir(&folder).expect("a folder");
+    let o = p.run(&["-S", text(&folder)]);
+    assert!(!o.status.success() && said(&o).contains("no *.rules file"), "{}", said(&o));
+    std::os::unix::fs::symlink("gone", folder.join("x.rules")).expect("a link");
+    let o = p.run(&["-S", text(&folder)]);
+    assert!(!o.status.success() && said(&o).contains("x.rules"), "{}", said(&o));
+}

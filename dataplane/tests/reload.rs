@@ -259,3 +259,20 @@ fn idle_streams_cost_nothing() {
     assert!(few >= 100, "{few}: nothing was looked at");
     assert!(many <= few * 2, "{many} looks at transactions beside 2,000 idle streams, {few} beside two");
 }
+
+/// A listed address is asked of flows that live already.
+#[test]
+fn rules_on_addresses_are_asked_of_living_flows() {
+    let mut w = Wire::new();
+    let ask = |w: &mut Wire| more(w, |w| w.udp((1, 5000), (2, 53), b"ask"));
+    let old = compiled("alert udp any any -> any 99 (sid:1;)\n");
+    let new = compiled("alert udp any any -> any 53 (sid:2;)\n");
+    let mut e = engine(config(16 << 20), &old);
+    let mut seen = Seen::default();
+    feed(&mut e, &ask(&mut w), &mut seen);
+    assert_eq!(seen.take(), []);
+    drop(e.swap_rules(new.rules.clone()));
+    feed(&mut e, &ask(&mut w), &mut seen);
+    feed(&mut e, &ask(&mut w), &mut seen);
+    assert_eq!(seen.take(), [2]);
+}

@@ -44,6 +44,8 @@ pub struct FlowDetect {
     pub tag: state::FlowTag,
     /// Rules on the application protocol alone were asked (bit per direction).
     pub proto_only: u8,
+    /// So were rules on addresses and ports alone.
+    pub addresses: u8,
     /// Rules that wrote all this ([`Detector::generation`]): numbers in it are those of that rule set.
     pub generation: u32,
     /// A rule with `bypass` matched: no more inspection of this flow.

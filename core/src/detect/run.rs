@@ -219,7 +219,7 @@ impl Detector {
         if !cx.pkt.has_ip() {
             return;
         }
-        if (cx.first && !cx.pseudo) || !cx.has_flow {
+        if !cx.pseudo && first_for_addresses(cx.dir, flow.as_deref_mut()) {
             for &s in &rules.ip_only {
                 self.plain(rules, s, cx, flow.as_deref_mut(), pool);
             }
@@ -408,6 +408,14 @@ impl Detector {
             self.matched(sig, Hit { sig: s, tx: None, in_stream: false }, cx, flow, pool);
         }
     }
+}
+
+/// Rules on addresses alone are asked once a direction, and again after other rules came.
+fn first_for_addresses(dir: Dir, flow: Option<&mut FlowCx<'_>>) -> bool {
+    let Some(f) = flow else { return true };
+    let first = f.detect.addresses & dir.bit() == 0;
+    f.detect.addresses |= dir.bit();
+    first
 }
 
 /// The groups of a packet: by its transport and ports, and by the protocol of its flow.

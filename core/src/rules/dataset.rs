@@ -268,28 +268,29 @@ pub struct Found<'a> {
 }
 
 impl HashSet {
-    /// Values kept by default when neither hashsize nor memcap says otherwise.
-    pub const DEFAULT_VALUES: usize = 4096;
+    /// Values beside those it begins with that a set keeps when no `memcap` says otherwise.
+    pub const DEFAULT_VALUES: usize = 64 << 10;
+    /// Most values that a set is made for, whatever its settings say.
+    const MOST_VALUES: usize = 1 << 24;
 
-    /// A set with the entries of `set` and room for as many again, or for what `hashsize` and `memcap` say. Sets
+    /// A set with the entries of `set` and room for others: [`HashSet::DEFAULT_VALUES`], more when `hashsize` (which
+    /// counts buckets, as in Suricata) is larger, and what fits into `memcap` when that is given. Sets
     /// that no rule changes (`fixed`) get no spare room. `seed` is the engine's secret.
     pub fn new(set: &LoadedSet, fixed: bool, seed: u64) -> HashSet {
         let have = set.entries.len();
-        let spare = match (fixed, set.hashsize) {
-            (true, _) => 0,
-            (false, 0) => Self::DEFAULT_VALUES,
-            (false, n) => (n as usize).min(1 << 24),
-        };
-        let mut values = have.saturating_add(spare).max(1);
+        let spare =
+            if fixed { 0 } else { (set.hashsize as usize).clamp(Self::DEFAULT_VALUES, Self::MOST_VALUES) };
         let size = match set.kind {
             // Strings: room for two blocks each on average.
             DatasetType::String => 2 * BLOCK,
             _ => BLOCK,
         };
         let per_value = 36 + size / BLOCK * 36;
-        if set.memcap > 0 {
-            values = values.min((set.memcap as usize / per_value).max(have).max(1));
-        }
+        let values = if fixed || set.memcap == 0 {
+            have.saturating_add(spare).max(1)
+        } else {
+            (set.memcap as usize / per_value).min(Self::MOST_VALUES).max(have).max(1)
+        };
         let need: usize = set.entries.iter().map(|e| e.key.len().div_ceil(BLOCK).max(1)).sum();
         let blocks = need + (values - have.min(values)) * (size / BLOCK) + 1;
         let mut out = HashSet {
@@ -503,14 +504,19 @@ mod tests {
     use alloc::collections::BTreeSet;
     use proptest::prelude::*;
 
-    fn empty(kind: DatasetType, hashsize: u32) -> HashSet {
+    fn empty(kind: DatasetType, values: usize) -> HashSet {
+        let per_value = if kind == DatasetType::String { 108 } else { 72 };
+        made(kind, 0, (values * per_value) as u64)
+    }
+
+    fn made(kind: DatasetType, hashsize: u32, memcap: u64) -> HashSet {
         let set = LoadedSet {
             name: "x".into(),
             kind,
             reputation: false,
             entries: Vec::new(),
             save: None,
-            memcap: 0,
+            memcap,
             hashsize,
         };
         HashSet::new(&set, false, 7)
@@ -526,6 +532,16 @@ mod tests {
         assert_eq!(e[0].key, mapped([10, 0, 0, 1]));
         assert!(parse_lines(DatasetType::Md5, false, b"zz").is_err());
         assert!(parse_lines(DatasetType::String, true, b"dGVzdA==").is_err());
+    }
+
+    /// `hashsize` counts buckets and bounds nothing.
+    #[test]
+    fn a_set_learns_what_its_memory_allows() {
+        for (hashsize, memcap) in [(0, 0), (16, 0), (0, 4 << 20)] {
+            let mut s = made(DatasetType::String, hashsize, memcap);
+            assert!((0..10_000).all(|i| s.insert(alloc::format!("name-{i}.example").as_bytes())));
+            assert_eq!((s.len(), s.refused), (10_000, 0));
+        }
     }
 
     #[test]

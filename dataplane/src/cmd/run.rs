@@ -285,7 +285,11 @@ pub(super) fn rule_files(args: &RunArgs, s: &Settings) -> Result<Vec<PathBuf>, S
             if path.exists() {
                 files.push(path);
             } else {
-                eprintln!("{}: no such rule file; it is named in the configuration", path.display());
+                let text = format!("{}: no such rule file; it is named in the configuration", path.display());
+                if args.strict || args.init_errors_fatal {
+                    return Err(text);
+                }
+                eprintln!("{text}");
             }
         }
     }

@@ -319,6 +319,14 @@ impl Manager {
         }
         let Some(r) = self.coming.lock().ok().and_then(|mut c| c.take()) else { return };
         self.compiling = false;
+        // A file that is being written anew is empty for a moment.
+        let r = match r {
+            Ok(new) if new.loaded == 0 && self.told.0 > 0 => Err(
+                "there is no rule in the files now; the rules in force stay (end the sensor to run without)"
+                    .into(),
+            ),
+            r => r,
+        };
         match r {
             Ok(new) => {
                 self.rules = new.rules;
