@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use std::fmt::Write;
 use tidegate_core::engine::{Config, MemoryPlan};
-use tidegate_core::event::{Event, EventSink, Fields};
+use tidegate_core::event::{Event, EventSink, Fields, Nest, Value};
 use tidegate_dataplane::config::engine::Mode;
 use tidegate_dataplane::secret::CAPTURES;
 use tidegate_fuzz::common::wire::{ACK, PSH, Wire};
@@ -23,41 +23,14 @@ struct Records {
 }
 
 impl Fields for Records {
-    fn bytes(&mut self, key: &str, value: &[u8]) {
-        let _ = write!(self.text, "{key}={};", value.escape_ascii());
+    fn value(&mut self, key: &str, value: Value<'_>) {
+        let _ = write!(self.text, "{key}={value:?};");
     }
-    fn u64(&mut self, key: &str, value: u64) {
-        let _ = write!(self.text, "{key}={value};");
+    fn open(&mut self, key: &str, nest: Nest) {
+        let _ = write!(self.text, "{key}{nest:?}(");
     }
-    fn i64(&mut self, key: &str, value: i64) {
-        let _ = write!(self.text, "{key}={value};");
-    }
-    fn f64(&mut self, key: &str, value: f64) {
-        let _ = write!(self.text, "{key}={value};");
-    }
-    fn bool(&mut self, key: &str, value: bool) {
-        let _ = write!(self.text, "{key}={value};");
-    }
-    fn begin_object(&mut self, key: &str) {
-        let _ = write!(self.text, "{key}{{");
-    }
-    fn end_object(&mut self) {
-        self.text.push('}');
-    }
-    fn begin_array(&mut self, key: &str) {
-        let _ = write!(self.text, "{key}[");
-    }
-    fn end_array(&mut self) {
-        self.text.push(']');
-    }
-    fn fmt(&mut self, key: &str, value: std::fmt::Arguments<'_>) {
-        let _ = write!(self.text, "{key}={value};");
-    }
-    fn hex(&mut self, key: &str, value: &[u8]) {
-        self.bytes(key, value);
-    }
-    fn base64(&mut self, key: &str, value: &[u8]) {
-        self.bytes(key, value);
+    fn close(&mut self, _: Nest) {
+        self.text.push(')');
     }
 }
 
