@@ -121,7 +121,8 @@ unsafe extern "C" fn on_event(e: *const tg_event, user: *mut c_void) -> c_int {
     let info = ask!(tg_event_describe, tg_event_info);
     // Every event tells what it is, and of others zeros are a value.
     let info = unsafe { info.assume_init() };
-    let alert = unsafe { ask!(tg_event_alert, tg_alert).assume_init() };
+    let alert = ask!(tg_event_alert, tg_alert);
+    let alert = unsafe { alert.assume_init() };
     assert!(info.name.len > 0);
     ask!(tg_event_flow, tg_flow);
     ask!(tg_event_anomaly, tg_anomaly);
