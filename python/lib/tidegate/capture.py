@@ -380,7 +380,7 @@ class Capture:
 
         >>> import tidegate
         >>> tidegate.demo().features("nfstream")["bidirectional_packets"].to_pylist()[:3]
-        [2, 2, 2]
+        [2, 10, 10]
         """
         from .features import FLAVOURS, features
 
