@@ -84,7 +84,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Read captures and write events (takes the options of `suricata -r`)
+    /// Read captures and write events (takes the everyday options of `suricata -r`)
     Run(Box<RunArgs>),
     /// Look at rules without running them
     Rules(RulesArgs),
