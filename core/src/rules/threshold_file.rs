@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::ir::{Action, Rule, Threshold, ThresholdKind, Track};
+use super::ir::{Action, AddrSet, Rule, Threshold, ThresholdKind, Track};
 use super::keyword::threshold::{blank, kind, track};
 use super::keyword::word;
 use super::num;
@@ -28,6 +28,15 @@ pub struct Line {
 pub fn parse(text: &str, file: u32, vars: &Vars) -> (Vec<Line>, Vec<Refusal>) {
     let (mut out, mut wrong) = (Vec::new(), Vec::new());
     let mut joined = String::new();
+    let refusal = |text: &str, line, kind, reason| Refusal {
+        file,
+        line,
+        column: 1,
+        sid: None,
+        keyword: Some(word(text).0.to_string()),
+        kind,
+        reason,
+    };
     for (n, l) in text.lines().enumerate() {
         let l = l.trim();
         if joined.is_empty() && (l.is_empty() || l.starts_with('#')) {
@@ -42,17 +51,14 @@ pub fn parse(text: &str, file: u32, vars: &Vars) -> (Vec<Line>, Vec<Refusal>) {
         let line = n as u32 + 1;
         match one(&joined, vars) {
             Ok((gid, sid, limit)) => out.push(Line { gid, sid, limit, line }),
-            Err(f) => wrong.push(Refusal {
-                file,
-                line,
-                column: 1,
-                sid: None,
-                keyword: Some(word(&joined).0.to_string()),
-                kind: f.kind,
-                reason: f.reason,
-            }),
+            Err(f) => wrong.push(refusal(&joined, line, f.kind, f.reason)),
         }
         joined.clear();
+    }
+    if !joined.trim().is_empty() {
+        let line = text.lines().count() as u32;
+        let f = "the last line ends in a backslash: the line that it goes on in is missing";
+        wrong.push(refusal(&joined, line, RefusalKind::Syntax, f.into()));
     }
     (out, wrong)
 }
@@ -75,79 +81,132 @@ fn split(t: &str) -> Vec<&str> {
     out
 }
 
+/// Parts of a line, each at most once, and who may have them.
+#[derive(Default)]
+struct Parts<'a> {
+    gid: Option<u32>,
+    sid: Option<u32>,
+    kind: Option<ThresholdKind>,
+    track: Option<&'a str>,
+    count: Option<u32>,
+    seconds: Option<u32>,
+    multiplier: Option<u32>,
+    timeout: Option<u32>,
+    action: Option<Action>,
+    ip: Option<AddrSet>,
+}
+
+/// The parts that each kind of line has besides `gen_id` and `sig_id`.
+const PARTS: [(&str, &[&str]); 4] = [
+    ("threshold", &["type", "track", "count", "seconds", "multiplier"]),
+    ("event_filter", &["type", "track", "count", "seconds", "multiplier"]),
+    ("rate_filter", &["track", "count", "seconds", "new_action", "timeout"]),
+    ("suppress", &["track", "ip"]),
+];
+
+impl<'a> Parts<'a> {
+    fn read(what: &str, allowed: &[&str], rest: &'a str, vars: &Vars) -> Res<Self> {
+        fn put<T>(slot: &mut Option<T>, v: T, name: &str) -> Res {
+            if slot.replace(v).is_some() { bad(format!("more than one {name}")) } else { Ok(()) }
+        }
+        let mut f = Parts::default();
+        for p in split(rest) {
+            let (name, v) = word(p);
+            if !matches!(name, "gen_id" | "sig_id") && !allowed.contains(&name) {
+                return bad(format!("\"{p}\": {what} has gen_id, sig_id, {}", allowed.join(", ")));
+            }
+            match name {
+                "gen_id" => put(&mut f.gid, num::u32(v)?, name)?,
+                "sig_id" => put(&mut f.sid, num::u32(v)?, name)?,
+                "type" => put(&mut f.kind, kind(v)?, name)?,
+                "track" => put(&mut f.track, v, name)?,
+                "count" => put(&mut f.count, num::u32(v)?, name)?,
+                "seconds" => put(&mut f.seconds, num::u32(v)?, name)?,
+                "multiplier" => put(&mut f.multiplier, num::u32(v)?, name)?,
+                "timeout" => put(&mut f.timeout, num::u32(v)?, name)?,
+                "new_action" => put(&mut f.action, new_action(v)?, name)?,
+                _ => put(&mut f.ip, parse_addrs(v, vars)?, name)?,
+            }
+        }
+        Ok(f)
+    }
+}
+
+fn new_action(a: &str) -> Res<Action> {
+    Ok(match a {
+        "alert" => Action::Alert,
+        "drop" => Action::Drop,
+        "pass" => Action::Pass,
+        "reject" => Action::Reject,
+        _ => return bad(format!("\"{a}\" is not alert, drop, pass or reject")),
+    })
+}
+
 fn one(text: &str, vars: &Vars) -> Res<(u32, u32, Threshold)> {
     let (what, rest) = word(text);
-    if !matches!(what, "threshold" | "event_filter" | "rate_filter" | "suppress") {
+    let Some((_, allowed)) = PARTS.iter().find(|p| p.0 == what) else {
         return bad(format!("\"{what}\" is not threshold, event_filter, rate_filter or suppress"));
-    }
-    let (mut gid, mut sid, mut typ, mut trk) = (None, None, None, None);
-    let (mut count, mut seconds, mut timeout, mut action, mut ip, mut multiplier) =
-        (None, None, None, None, None, None);
-    for p in split(rest) {
-        match word(p) {
-            ("gen_id", n) => gid = Some(num::u32(n)?),
-            ("sig_id", n) => sid = Some(num::u32(n)?),
-            ("type", t) => typ = Some(kind(t)?),
-            ("track", "by_either") if what == "suppress" => trk = Some(Track::Pair),
-            ("track", t) => trk = Some(track(t)?),
-            ("count", n) => count = Some(num::u32(n)?),
-            ("seconds", n) => seconds = Some(num::u32(n)?),
-            ("multiplier", n) => multiplier = Some(num::u32(n)?),
-            ("timeout", n) => timeout = Some(num::u32(n)?),
-            ("new_action", a) => {
-                action = Some(match a {
-                    "alert" => Action::Alert,
-                    "drop" => Action::Drop,
-                    "pass" => Action::Pass,
-                    "reject" => Action::Reject,
-                    _ => return bad(format!("\"{a}\" is not an action")),
-                });
-            }
-            ("ip", a) => ip = Some(parse_addrs(a, vars)?),
-            _ => return bad(format!("\"{p}\" is not understood")),
-        }
-    }
-    let (Some(gid), Some(sid)) = (gid, sid) else { return bad("gen_id and sig_id are needed") };
+    };
+    let f = Parts::read(what, allowed, rest, vars)?;
+    let (Some(gid), Some(sid)) = (f.gid, f.sid) else { return bad("gen_id and sig_id are needed") };
     if gid == 0 && sid != 0 {
         return bad("gen_id 0 means all rules, sig_id must be 0 too");
     }
     let limit = match what {
-        "suppress" => {
-            // Without an address the rule never alerts; the side does not matter then.
-            if ip.is_some() != trk.is_some() {
-                return bad("track and ip go together");
-            }
-            Threshold { addrs: ip, ..blank(ThresholdKind::Suppress, trk.unwrap_or(Track::Rule)) }
-        }
-        "rate_filter" => {
-            let (Some(track), Some(count), Some(seconds), Some(action), Some(timeout)) =
-                (trk, count, seconds, action, timeout)
-            else {
-                return bad("track, count, seconds, new_action and timeout are needed");
-            };
-            if count == 0 || seconds == 0 {
-                return bad("count or seconds is 0");
-            }
-            let new_action = Some(action);
-            Threshold { count, seconds, timeout, new_action, ..blank(ThresholdKind::RateFilter, track) }
-        }
-        _ => {
-            let (Some(kind), Some(track), Some(count)) = (typ, trk, count) else {
-                return bad("type, track, count and seconds are needed");
-            };
-            let backoff = kind == ThresholdKind::Backoff;
-            let (seconds, multiplier) = (seconds.unwrap_or(0), multiplier.unwrap_or(0));
-            if count == 0 || (!backoff && seconds == 0) || (backoff && multiplier == 0) {
-                return bad("count, seconds or multiplier is 0");
-            }
-            Threshold { count, seconds, multiplier, ..blank(kind, track) }
-        }
+        "suppress" => suppress(f)?,
+        "rate_filter" => rate_filter(&f)?,
+        _ => threshold(&f)?,
     };
     Ok((gid, sid, limit))
 }
 
-/// Puts the lines on the rules they name. A rule's own threshold stands against one of the file; lines for no rule
-/// are returned as refusals.
+fn suppress(f: Parts<'_>) -> Res<Threshold> {
+    // Without an address the rule never alerts; the side does not matter then.
+    let track = match (f.track, &f.ip) {
+        (None, None) => Track::Rule,
+        (Some("by_src"), Some(_)) => Track::Src,
+        (Some("by_dst"), Some(_)) => Track::Dst,
+        (Some("by_either"), Some(_)) => Track::Pair,
+        (Some(t), Some(_)) => return bad(format!("\"{t}\" is not by_src, by_dst or by_either")),
+        _ => return bad("track and ip go together"),
+    };
+    Ok(Threshold { addrs: f.ip, ..blank(ThresholdKind::Suppress, track) })
+}
+
+fn rate_filter(f: &Parts<'_>) -> Res<Threshold> {
+    let (Some(by), Some(count), Some(seconds), Some(action), Some(timeout)) =
+        (f.track, f.count, f.seconds, f.action, f.timeout)
+    else {
+        return bad("track, count, seconds, new_action and timeout are needed");
+    };
+    if count == 0 || seconds == 0 {
+        return bad("count or seconds is 0");
+    }
+    let new_action = Some(action);
+    Ok(Threshold { count, seconds, timeout, new_action, ..blank(ThresholdKind::RateFilter, track(by)?) })
+}
+
+fn threshold(f: &Parts<'_>) -> Res<Threshold> {
+    let (Some(kind), Some(by), Some(count)) = (f.kind, f.track, f.count) else {
+        return bad("type, track, count and seconds are needed");
+    };
+    let track = track(by)?;
+    let backoff = kind == ThresholdKind::Backoff;
+    if backoff != f.multiplier.is_some() {
+        return bad("multiplier belongs to type backoff, which needs it");
+    }
+    if backoff && (track != Track::Flow || f.seconds.is_some()) {
+        return bad("type backoff goes with track by_flow and without seconds");
+    }
+    let (seconds, multiplier) = (f.seconds.unwrap_or(0), f.multiplier.unwrap_or(0));
+    if count == 0 || (!backoff && seconds == 0) || (backoff && multiplier == 0) {
+        return bad("count, seconds or multiplier is 0");
+    }
+    Ok(Threshold { count, seconds, multiplier, ..blank(kind, track) })
+}
+
+/// Puts the lines on the rules they name. As in Suricata, a threshold for one rule replaces the rule's own and that of an
+/// earlier line; one for all rules goes to those that have none. Lines that have no effect are returned as refusals.
 pub fn apply(lines: &[Line], rules: &mut [Rule], file: u32) -> Vec<Refusal> {
     let mut by_id: BTreeMap<(u32, u32), Vec<usize>> = BTreeMap::new();
     for (i, r) in rules.iter().enumerate() {
@@ -156,34 +215,102 @@ pub fn apply(lines: &[Line], rules: &mut [Rule], file: u32) -> Vec<Refusal> {
     // What a rule says itself is settled before any line is applied.
     let own: Vec<bool> = rules.iter().map(|r| r.threshold.is_some()).collect();
     let mut wrong = Vec::new();
-    // Lines about single rules go before lines about all.
-    let specific = |l: &&Line| l.sid != 0;
-    for l in lines.iter().filter(specific).chain(lines.iter().filter(|l| !specific(l))) {
-        if l.sid != 0 {
-            match by_id.get(&(l.gid, l.sid)) {
-                Some(at) => at.iter().for_each(|&i| put(&mut rules[i], own[i], l)),
-                None => wrong.push(Refusal {
-                    file,
-                    line: l.line,
-                    column: 1,
-                    sid: Some(l.sid),
-                    keyword: None,
-                    kind: RefusalKind::Context,
-                    reason: format!("no rule has gid {} and sid {}", l.gid, l.sid),
-                }),
+    let mut refuse = |l: &Line, reason: String| {
+        wrong.push(Refusal {
+            file,
+            line: l.line,
+            column: 1,
+            sid: (l.sid != 0).then_some(l.sid),
+            keyword: None,
+            kind: RefusalKind::Context,
+            reason,
+        });
+    };
+    let superseded = superseded(lines);
+    // Lines about single rules go before lines about all, and lines about one gid before those about every.
+    let mut order: Vec<&Line> = lines.iter().collect();
+    order.sort_by_key(|l| (l.sid == 0, l.gid == 0));
+    for l in order {
+        if let Some(by) = superseded.get(&l.line) {
+            refuse(l, format!("line {by} stands instead: one {} for the same rules", name(&l.limit)));
+            continue;
+        }
+        if l.sid == 0 {
+            for (r, own) in rules.iter_mut().zip(&own).filter(|(r, _)| l.gid == 0 || r.meta.gid == l.gid) {
+                for_all(r, *own, l);
             }
-        } else {
-            for (r, own) in rules.iter_mut().zip(&own) {
-                if l.gid == 0 || r.meta.gid == l.gid {
-                    put(r, *own, l);
-                }
+            continue;
+        }
+        let Some(at) = by_id.get(&(l.gid, l.sid)) else {
+            refuse(l, format!("no rule has gid {} and sid {}", l.gid, l.sid));
+            continue;
+        };
+        for &i in at {
+            if let Err(reason) = for_one(&mut rules[i], own[i], l) {
+                refuse(l, reason.into());
             }
         }
     }
     wrong
 }
 
-fn put(r: &mut Rule, own: bool, l: &Line) {
+fn name(t: &Threshold) -> &'static str {
+    match t.kind {
+        ThresholdKind::Suppress => "suppress",
+        ThresholdKind::RateFilter => "rate_filter",
+        _ => "threshold",
+    }
+}
+
+/// Lines without effect because another line says the same of the same rules: by line, the other. Of thresholds the last
+/// stands, of rate filters the first, as in Suricata.
+fn superseded(lines: &[Line]) -> BTreeMap<u32, u32> {
+    let mut standing: BTreeMap<(u32, u32, &str), u32> = BTreeMap::new();
+    let mut out = BTreeMap::new();
+    for l in lines {
+        let key = (l.gid, l.sid, name(&l.limit));
+        match standing.get(&key).copied() {
+            None => {
+                standing.insert(key, l.line);
+            }
+            Some(_) if key.2 == "suppress" => {}
+            Some(first) if key.2 == "rate_filter" => {
+                out.insert(l.line, first);
+            }
+            Some(_) => {
+                standing.insert(key, l.line);
+            }
+        }
+    }
+    for l in lines.iter().filter(|l| name(&l.limit) == "threshold") {
+        let last = standing[&(l.gid, l.sid, "threshold")];
+        if last != l.line {
+            out.insert(l.line, last);
+        }
+    }
+    out
+}
+
+/// What a line about one rule does to it, or why nothing.
+fn for_one(r: &mut Rule, own: bool, l: &Line) -> Result<(), &'static str> {
+    match l.limit.kind {
+        ThresholdKind::Suppress => r.suppress.push(l.limit.clone()),
+        ThresholdKind::RateFilter if own => {
+            return Err(
+                "the rule has a threshold or detection_filter of its own, which stands against a rate_filter",
+            );
+        }
+        ThresholdKind::RateFilter => r.rate_filter = Some(l.limit.clone()),
+        _ if r.threshold.as_ref().is_some_and(|t| t.kind == ThresholdKind::DetectionFilter) => {
+            return Err("the rule has a detection_filter, which a threshold does not replace");
+        }
+        _ => r.threshold = Some(l.limit.clone()),
+    }
+    Ok(())
+}
+
+/// What a line about many rules does to one of them: what is said of this one stands.
+fn for_all(r: &mut Rule, own: bool, l: &Line) {
     match l.limit.kind {
         ThresholdKind::Suppress => r.suppress.push(l.limit.clone()),
         ThresholdKind::RateFilter if !own && r.rate_filter.is_none() => r.rate_filter = Some(l.limit.clone()),
@@ -214,5 +341,97 @@ mod tests {
         assert_eq!((l[2].limit.addrs.is_none(), l[2].limit.track), (true, Track::Rule));
         assert_eq!((l[3].limit.new_action, l[3].limit.timeout, l[3].line), (Some(Action::Drop), 30, 6));
         assert_eq!((l[4].gid, l[4].sid), (0, 0));
+    }
+
+    /// Parts that a kind of line does not have, parts that are there twice and a line that does not end are refused.
+    #[test]
+    fn wrong_lines_are_refused_with_the_reason() {
+        for (line, reason) in [
+            (
+                "suppress gen_id 1, sig_id 1, track by_src, ip 1.2.3.4, count 1",
+                "\"count 1\": suppress has gen_id, sig_id, track, ip",
+            ),
+            (
+                "suppress gen_id 1, sig_id 1, track by_rule, ip 1.2.3.4",
+                "\"by_rule\" is not by_src, by_dst or by_either",
+            ),
+            (
+                "threshold gen_id 1, sig_id 1, type limit, track by_src, count 1, seconds 6, new_action drop",
+                "\"new_action drop\": threshold has ",
+            ),
+            (
+                "event_filter gen_id 1, sig_id 1, type limit, track by_src, count 1, seconds 6, ip 1.2.3.4",
+                "\"ip 1.2.3.4\": event_filter has ",
+            ),
+            (
+                "rate_filter gen_id 1, sig_id 1, track by_src, count 1, seconds 6, new_action drop, timeout 1, type limit",
+                "\"type limit\": rate_filter has ",
+            ),
+            (
+                "threshold gen_id 1, sig_id 1, type limit, track by_src, count 1, count 2, seconds 6",
+                "more than one count",
+            ),
+            (
+                "threshold gen_id 1, sig_id 1, type limit, track by_src, count 1, seconds 6, multiplier 2",
+                "multiplier belongs to type backoff",
+            ),
+            (
+                "threshold gen_id 1, sig_id 1, type backoff, track by_src, count 1, multiplier 2",
+                "type backoff goes with track by_flow",
+            ),
+            ("suppress gen_id 1, sig_id 1 \\", "the last line ends in a backslash"),
+        ] {
+            let (l, wrong) = parse(line, 0, &Vars::default());
+            assert!(l.is_empty(), "{line}");
+            assert_eq!(wrong.len(), 1, "{line}");
+            assert!(wrong[0].reason.starts_with(reason), "{line}: {}", wrong[0].reason);
+        }
+    }
+
+    /// Of two lines for the same rules one has no effect, and is named; a threshold for one rule replaces its own.
+    #[test]
+    fn lines_without_effect_are_named() {
+        let rules = "alert ip any any -> any any (sid:1;)\n\
+                     alert ip any any -> any any (threshold: type limit, track by_src, count 1, seconds 1; sid:2;)\n\
+                     alert ip any any -> any any (detection_filter: track by_src, count 1, seconds 1; sid:3;)\n";
+        let (v, c, r, p, mut sets) = Default::default();
+        let mut load = |_: &str| Err(String::new());
+        let mut env = crate::rules::Env::new(&v, &c, &r, &p, &mut load, &mut sets);
+        let mut rules = crate::rules::parse_source(rules.as_bytes(), 0, &mut env).rules;
+        assert_eq!(rules.len(), 3);
+        let t = |sid, count| {
+            format!(
+                "threshold gen_id 1, sig_id {sid}, type threshold, track by_src, count {count}, seconds 5\n"
+            )
+        };
+        let r = |sid, count| {
+            format!(
+                "rate_filter gen_id 1, sig_id {sid}, track by_src, count {count}, seconds 5, new_action drop, timeout 1\n"
+            )
+        };
+        let text = [
+            t(1, 3), t(1, 4), t(2, 5), t(3, 6), r(1, 7), r(1, 8), r(2, 9), t(0, 10), t(0, 11),
+            "suppress gen_id 1, sig_id 1, track by_src, ip 1.1.1.1\nsuppress gen_id 1, sig_id 1, track by_src, ip 2.2.2.2\n".into(),
+        ]
+        .concat();
+        let (lines, wrong) = parse(&text, 0, &Vars::default());
+        assert!(wrong.is_empty());
+        let mut wrong: Vec<_> =
+            apply(&lines, &mut rules, 0).into_iter().map(|r| (r.line, r.reason)).collect();
+        wrong.sort();
+        let own =
+            "the rule has a threshold or detection_filter of its own, which stands against a rate_filter";
+        let expected = [
+            (1, "line 2 stands instead: one threshold for the same rules"),
+            (4, "the rule has a detection_filter, which a threshold does not replace"),
+            (6, "line 5 stands instead: one rate_filter for the same rules"),
+            (7, own),
+            (8, "line 9 stands instead: one threshold for the same rules"),
+        ];
+        assert_eq!(wrong, expected.map(|(l, r)| (l, r.to_string())));
+        let counts: Vec<u32> = rules.iter().filter_map(|r| Some(r.threshold.as_ref()?.count)).collect();
+        assert_eq!(counts, [4, 5, 1]);
+        assert_eq!(rules[0].rate_filter.as_ref().map(|r| r.count), Some(7));
+        assert_eq!(rules[0].suppress.len(), 2);
     }
 }
