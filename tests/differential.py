@@ -80,7 +80,7 @@ def run(engine, rules, config, captures, timeout):
                "--memory", "64mb", "-q"]
         try:
             p = subprocess.run(cmd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=timeout)
-            bad = None if p.returncode in (0, 1) else f"exit {p.returncode}: {p.stderr.decode(errors='replace')[-400:]}"
+            bad = None if p.returncode in (0, 1, 3) else f"exit {p.returncode}: {p.stderr.decode(errors='replace')[-400:]}"
         except subprocess.TimeoutExpired:
             bad = f"timeout after {timeout} s"
         for c, n in names.items():

@@ -52,6 +52,7 @@ pub fn named(s: &Stats, c: &Counts, ips: bool, decoder_events: bool) -> Vec<(Str
         ("decoder.pkts", s.frames),
         ("decoder.bytes", s.bytes),
         ("decoder.invalid", s.invalid),
+        ("decoder.unknown_link", s.unknown_link),
         ("decoder.ipv4", s.ipv4),
         ("decoder.ipv6", s.ipv6),
         ("decoder.arp", s.arp),

@@ -350,3 +350,100 @@ fn missing_rules_are_told() {
     let o = p.run(&["-S", text(&folder)]);
     assert!(!o.status.success() && said(&o).contains("x.rules"), "{}", said(&o));
 }
+
+/// A capture that cannot be read to its end, or not at all, ends with a message and a code of its own; what was
+/// readable is in the output.
+#[test]
+fn input_that_is_not_all_read_is_told() {
+    let frames = traffic::everything().frames;
+    let p = Place::new("partly", &frames);
+    let rules = p.write("r.rules", "alert ip any any -> any any (msg:\"x\"; sid:1;)\n");
+    let whole = pcap(&frames);
+    let run = |source: &Path| {
+        let out = p.at("o");
+        let _ = std::fs::remove_dir_all(&out);
+        let o = tidegate(&["run", "-q", "-r", text(source), "-S", text(&rules), "-l", text(&out)]);
+        (o.status.code(), said(&o), std::fs::read_to_string(out.join("eve.json")).unwrap_or_default())
+    };
+    let (code, e, all) = run(&p.at("in.pcap"));
+    assert_eq!((code, e.as_str()), (Some(0), ""));
+
+    // Cut off in the last packet: everything but that is there.
+    let cut = p.at("cut.pcap");
+    std::fs::write(&cut, &whole[..whole.len() - 1]).expect("a file");
+    let (code, e, eve) = run(&cut);
+    let last = frames.last().expect("frames").data.len();
+    let (at, n, needs) = (whole.len() - last - 16, frames.len(), last + 16);
+    let told = format!(
+        "cut.pcap: truncated at byte {at}, in the record of packet {n}: it needs {needs} bytes, {} are there",
+        needs - 1
+    );
+    assert!(code == Some(3) && e.contains(&told), "{e}");
+    assert!(eve.lines().count() > all.lines().count() / 2);
+
+    // Damaged in the second.
+    let mut bad = whole.clone();
+    let second = 24 + 16 + frames[0].data.len();
+    bad[second + 8..second + 12].copy_from_slice(&[0xff; 4]);
+    let damaged = p.at("damaged.pcap");
+    std::fs::write(&damaged, &bad).expect("a file");
+    let (code, e, _) = run(&damaged);
+    let told = format!("damaged.pcap: damaged at byte {second}, in the record of packet 2: ");
+    assert!(code == Some(3) && e.contains(&told), "{e}");
+
+    // Not even a header: nothing was read.
+    let short = p.at("short.pcap");
+    std::fs::write(&short, &whole[..20]).expect("a file");
+    let (code, e, _) = run(&short);
+    let told = "short.pcap: truncated at byte 0, in the file header: it needs 24 bytes, 20 are there";
+    assert!(code == Some(1) && e.contains(told), "{e}");
+
+    // An unknown link type: told once, counted.
+    let mut other = whole.clone();
+    other[20..24].copy_from_slice(&147u32.to_le_bytes());
+    let link = p.at("link.pcap");
+    std::fs::write(&link, &other).expect("a file");
+    let (code, e, eve) = run(&link);
+    assert!(code == Some(3) && e.contains("link.pcap: packet 1 has link type 147; 0, 1, 9, "), "{e}");
+    assert_eq!(e.matches("has link type").count(), 1);
+    assert!(eve.contains(&format!("\"unknown_link\":{n}")), "{eve}");
+
+    // A folder: what can be read is, and the rest is named.
+    let folder = p.at("folder");
+    std::fs::create_dir(&folder).expect("a folder");
+    let (code, e, _) = run(&folder);
+    assert!(
+        code == Some(1) && e.contains("folder: an empty folder; captures (pcap, pcapng) are expected"),
+        "{e}"
+    );
+    std::fs::write(folder.join("a.txt"), "words").expect("a file");
+    std::fs::copy(p.at("in.pcap"), folder.join("b.pcap")).expect("a copy");
+    std::os::unix::fs::symlink("gone", folder.join("c.pcap")).expect("a link");
+    let (code, e, eve) = run(&folder);
+    assert_eq!(code, Some(3), "{e}");
+    for told in
+        ["a.txt: not a pcap or pcapng capture", "c.pcap: No such file", "2 of 3 captures could not be read"]
+    {
+        assert!(e.contains(told), "{told}\n---\n{e}");
+    }
+    assert_eq!(
+        eve.matches("\"event_type\":\"alert\"").count(),
+        all.matches("\"event_type\":\"alert\"").count()
+    );
+
+    // All rules refused; one of them is no such case.
+    let broken = p.write("none.rules", "alert ip any any -> any any (nonsense; sid:1;)\n");
+    let o = p.run(&["-S", text(&broken)]);
+    assert!(o.status.code() == Some(3) && said(&o).contains("all 1 rules were refused"), "{}", said(&o));
+    let o = p.run(&["-S", text(&broken), "-s", text(&rules)]);
+    assert_eq!(o.status.code(), Some(0));
+}
+
+/// Options of live traffic mean nothing for captures, and are refused.
+#[test]
+fn options_of_live_traffic_are_refused_with_captures() {
+    let p = Place::new("options", &[]);
+    let o = p.run(&["--workers", "4"]);
+    assert_eq!(o.status.code(), Some(2));
+    assert_eq!(said(&o), "tidegate: --workers works on live traffic (-i, --inline, --dpdk) only\n");
+}

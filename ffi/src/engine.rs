@@ -135,7 +135,7 @@ struct Tap {
     stopped: bool,
     lost: u64,
     /// Packets of link types that nobody knows.
-    unknown_links: u64,
+    unknown_link_told: bool,
     /// Events by the number of their type's bit.
     kinds: [u64; 8],
     ends: Counts,
@@ -242,13 +242,12 @@ impl Use {
         unsafe { &mut (*self.worker.core.get()).tap }
     }
 
-    /// Counts a packet of a link type that nobody knows; tells the log of the first.
+    /// Tells the log of the first packet of a link type that nobody knows; the engine counts them.
     #[cold]
     #[inline(never)]
     fn unknown_link(&mut self, link_type: u16) {
         let tap = self.tap();
-        tap.unknown_links += 1;
-        if tap.unknown_links == 1 {
+        if !std::mem::replace(&mut tap.unknown_link_told, true) {
             say(
                 tg_log_level::TG_LOG_WARNING,
                 &format!("packets of link type {link_type} are not decoded: it is not known here"),
@@ -474,7 +473,7 @@ fn make(rules: Option<&Rules>, config: Option<&tg_engine_config>) -> Res<Worker>
         ends: Counts::default(),
         stopped: false,
         lost: 0,
-        unknown_links: 0,
+        unknown_link_told: false,
     };
     Ok(Worker {
         core: UnsafeCell::new(Core {

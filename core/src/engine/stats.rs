@@ -4,7 +4,7 @@ use crate::app::registry::PROTOCOLS;
 use crate::detect::context;
 use crate::event::DropReason;
 use crate::flow;
-use crate::packet::{Head, L3, L4, Packet, Source, layers};
+use crate::packet::{Decoder, Head, L3, L4, Packet, Source, layers};
 use crate::stream::{ExceptionPolicy, StreamCounters};
 
 /// TCP flag bits.
@@ -25,6 +25,8 @@ pub struct Stats {
     /// Packets, inner ones of tunnels included.
     pub packets: u64,
     pub invalid: u64,
+    /// Frames of a link type that is not decoded ([`Decoder::knows_link`](crate::packet::Decoder::knows_link)).
+    pub unknown_link: u64,
     pub ipv4: u64,
     pub ipv6: u64,
     pub arp: u64,
@@ -99,6 +101,7 @@ impl Default for Stats {
             max_len: 0,
             packets: 0,
             invalid: 0,
+            unknown_link: 0,
             ipv4: 0,
             ipv6: 0,
             arp: 0,
@@ -169,6 +172,7 @@ impl Stats {
             (&mut self.bytes, o.bytes),
             (&mut self.packets, o.packets),
             (&mut self.invalid, o.invalid),
+            (&mut self.unknown_link, o.unknown_link),
             (&mut self.ipv4, o.ipv4),
             (&mut self.ipv6, o.ipv6),
             (&mut self.arp, o.arp),
@@ -255,6 +259,9 @@ impl Stats {
             }
         }
         let mut bits = p.layers;
+        if p.l3 == L3::None && bits == 0 && !Decoder::knows_link(p.link) {
+            self.unknown_link += 1;
+        }
         if bits == layers::ETHERNET {
             self.layers[layers::ETHERNET.trailing_zeros() as usize] += 1;
             bits = 0;

@@ -39,12 +39,19 @@ pub enum CaptureError {
     NotACapture([u8; 4]),
     #[error("the capture has no bytes")]
     Empty,
-    #[error("truncated in the record at byte {offset}")]
-    Truncated { offset: u64 },
-    #[error("damaged at byte {offset}: {what}")]
-    Damaged { offset: u64, what: &'static str },
+    /// The file ends inside its header (`packet` 0) or inside the record that would hold `packet` (from 1).
+    #[error("truncated at byte {offset}, {}: it needs {needs} bytes, {has} are there", place(*packet))]
+    Truncated { offset: u64, packet: u64, needs: usize, has: usize },
+    /// The record that would hold `packet` (from 1) cannot be one.
+    #[error("damaged at byte {offset}, {}: {what}", place(*packet))]
+    Damaged { offset: u64, packet: u64, what: &'static str },
     #[error("reading at byte {offset}: {source}")]
     Io { offset: u64, source: io::Error },
+}
+
+/// The part of a capture that a fault is in.
+fn place(packet: u64) -> String {
+    if packet == 0 { "in the file header".into() } else { format!("in the record of packet {packet}") }
 }
 
 /// Where a frame lies in the block buffer.
@@ -157,12 +164,14 @@ impl Capture {
         };
         c.fill(pcap::HEADER)?;
         let head = &c.buf[..c.end];
+        let short = |head: &[u8]| CaptureError::Truncated {
+            offset: 0,
+            packet: 0,
+            needs: pcap::HEADER,
+            has: head.len(),
+        };
         let Some(&magic) = head.first_chunk::<4>() else {
-            return Err(if head.is_empty() {
-                CaptureError::Empty
-            } else {
-                CaptureError::Truncated { offset: 0 }
-            });
+            return Err(if head.is_empty() { CaptureError::Empty } else { short(head) });
         };
         if pcapng::is_section(magic) {
             return Ok(c);
@@ -170,7 +179,7 @@ impl Capture {
         if !pcap::is_magic(magic) {
             return Err(CaptureError::NotACapture(magic));
         }
-        let (format, header) = pcap::Pcap::new(head).ok_or(CaptureError::Truncated { offset: 0 })?;
+        let (format, header) = pcap::Pcap::new(head).ok_or_else(|| short(head))?;
         c.format = Format::Pcap(format);
         c.start = header;
         Ok(c)
@@ -179,6 +188,11 @@ impl Capture {
     /// Frames given so far.
     pub fn frames(&self) -> u64 {
         self.frames
+    }
+
+    /// The number of the packet that is parsed next.
+    fn next(&self) -> u64 {
+        self.frames + self.metas.len() as u64 + 1
     }
 
     /// Bytes of the file consumed so far.
@@ -234,9 +248,19 @@ impl Capture {
                     self.done = true;
                     return Ok(());
                 }
-                Step::Need(_) if self.eof => return Err(CaptureError::Truncated { offset: self.offset() }),
+                Step::Need(needs) if self.eof => {
+                    let has = self.end - self.start;
+                    return Err(CaptureError::Truncated {
+                        offset: self.offset(),
+                        packet: self.next(),
+                        needs,
+                        has,
+                    });
+                }
                 Step::Need(bytes) => self.fill(bytes)?,
-                Step::Damaged(what) => return Err(CaptureError::Damaged { offset: self.offset(), what }),
+                Step::Damaged(what) => {
+                    return Err(CaptureError::Damaged { offset: self.offset(), packet: self.next(), what });
+                }
             }
         }
     }
@@ -273,7 +297,8 @@ impl std::fmt::Debug for Capture {
     }
 }
 
-/// The captures that a path names: itself, or the regular files of a directory in order of name.
+/// The captures that a path names: itself, or the regular files of a directory in order of name. Links that lead nowhere
+/// are among them, so that whoever opens them learns of it.
 pub fn list(path: &Path) -> Result<Vec<PathBuf>, CaptureError> {
     let fail = |source| CaptureError::Open { path: path.to_owned(), source };
     if path == Path::new("-") || !path.is_dir() {
@@ -282,7 +307,7 @@ pub fn list(path: &Path) -> Result<Vec<PathBuf>, CaptureError> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(path).map_err(fail)? {
         let file = entry.map_err(fail)?.path();
-        if file.is_file() {
+        if file.metadata().is_ok_and(|m| m.is_file()) || file.metadata().is_err() {
             files.push(file);
         }
     }

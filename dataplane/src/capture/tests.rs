@@ -90,9 +90,19 @@ fn truncation_is_reported_after_the_good_frames() {
     let whole = pcap(false, 0xa1b2_c3d4, &[b"one", b"two"]);
     let (seen, fault) = drain(open(&whole[..whole.len() - 1]).unwrap(), 32);
     assert_eq!(seen.len(), 1);
-    assert!(matches!(fault, Some(CaptureError::Truncated { offset: 43 })), "{fault:?}");
+    assert!(
+        matches!(fault, Some(CaptureError::Truncated { offset: 43, packet: 2, needs: 19, has: 18 })),
+        "{fault:?}"
+    );
+    assert_eq!(
+        fault.unwrap().to_string(),
+        "truncated at byte 43, in the record of packet 2: it needs 19 bytes, 18 are there"
+    );
     assert!(matches!(open(b""), Err(CaptureError::Empty)));
-    assert!(matches!(open(&whole[..20]), Err(CaptureError::Truncated { offset: 0 })));
+    assert!(matches!(
+        open(&whole[..20]),
+        Err(CaptureError::Truncated { offset: 0, packet: 0, needs: 24, has: 20 })
+    ));
     assert!(matches!(open(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0]), Err(CaptureError::NotACapture(_))));
 }
 
@@ -102,7 +112,7 @@ fn an_impossible_length_is_damage() {
     bytes[43 + 8..43 + 12].copy_from_slice(&[0, 0, 0, 0x7f]);
     let (seen, fault) = drain(open(&bytes).unwrap(), 32);
     assert_eq!(seen.len(), 1);
-    assert!(matches!(fault, Some(CaptureError::Damaged { offset: 43, .. })));
+    assert!(matches!(fault, Some(CaptureError::Damaged { offset: 43, packet: 2, .. })));
 }
 
 fn ng(big: bool) -> Vec<u8> {

@@ -44,9 +44,6 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
     let mut settings = Settings::load(config, &over).map_err(|e| e.to_string())?;
     settings.pcap_checksums = settings.pcap_checksums.or_asked(args.checksums.as_deref());
     super::settings_without_effect(&settings, args.strict, args.quiet)?;
-    if !args.filter.join(" ").trim().is_empty() {
-        return Err("a filter works on captures only".into());
-    }
     let memory = super::memory::parse(&args.memory, u64::from(args.live.workers))?;
     let files = rule_files(args, &settings)?;
     let loaded = load::load(&files, &settings, args.data_dir.as_deref())?;

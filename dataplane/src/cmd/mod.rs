@@ -1,9 +1,10 @@
-//! The command line: arguments go in, an exit code comes out. 0 is fine, 1 means that some input was wrong,
-//! 2 that the command was.
+//! The command line: arguments go in, an exit code comes out. 0: all that was given was used. 1: wrong input, nothing or
+//! not all was done. 2: wrong usage. 3: what could be read is processed and written, but some of the input could not.
 
 mod bench;
 mod live;
 mod memory;
+mod options;
 mod pages;
 pub mod rules;
 pub mod run;
@@ -12,17 +13,29 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::Settings;
 
 /// Exit code for input that is wrong: a capture that cannot be read, a configuration that cannot be understood.
 pub const WRONG_INPUT: u8 = 1;
+/// Exit code for wrong usage, as clap has it.
+const WRONG_USAGE: u8 = 2;
+/// Exit code for input of which only a part could be used: a capture that is cut off, one of several that cannot be read,
+/// link types that are not known, rules that were all refused. What was readable is processed and written.
+pub const PARTLY: u8 = 3;
 
 /// Does what the command line `args` says, its first word being the program's name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
+    let parsed = Cli::command().try_get_matches_from(args);
+    let cli = match parsed.and_then(|m| Cli::from_arg_matches(&m).map(|cli| (cli, m))) {
+        Ok((cli, m)) => {
+            if let Some(e) = m.subcommand_matches("run").and_then(options::without_effect) {
+                eprintln!("tidegate: {e}");
+                return ExitCode::from(WRONG_USAGE);
+            }
+            cli
+        }
         Err(e) => {
             // Help that nobody reads any more is no reason to fail.
             let _ = e.print();
@@ -107,13 +120,11 @@ pub enum Command {
     tidegate run -i eth0 -S my.rules -l /var/log/tidegate    live\n  \
     tidegate run --inline eth0:eth1 -S my.rules -l /var/log/tidegate    between two interfaces\n  \
     tidegate run --dpdk '-a 03:00.0 -a 03:00.1' --inline 0:1 -S my.rules    between two ports\n\n\
-    Exit codes: 0 fine, 1 wrong input, 2 wrong usage.")]
+    Exit codes: 0 fine, 1 wrong input, 2 wrong usage, 3 some of the input could not be read (the rest is processed).")]
 pub struct RunArgs {
     /// Capture to read (pcap or pcapng), a folder of captures, or - for standard input
     #[arg(short = 'r', value_name = "FILE|DIR", required_unless_present_any = ["interface", "dpdk", "inline"])]
     pub read: Option<PathBuf>,
-    #[command(flatten)]
-    pub live: LiveArgs,
     /// Rules to load, and only these: a file, or a folder of *.rules files. May be given again
     #[arg(short = 'S', value_name = "RULES")]
     pub only_rules: Vec<PathBuf>,
@@ -169,6 +180,9 @@ pub struct RunArgs {
     /// Filter in tcpdump's language
     #[arg(value_name = "FILTER")]
     pub filter: Vec<String>,
+    // Last, because the heading of its options is that of all options after them.
+    #[command(flatten)]
+    pub live: LiveArgs,
 }
 
 /// Options of `tidegate run` for live traffic.

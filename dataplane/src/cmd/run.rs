@@ -21,7 +21,7 @@ use tidegate_core::event::{Event, EventSink, Verdict};
 use tidegate_core::fault::Station;
 use tidegate_core::packet::{Decoder, PacketBuf};
 
-use super::{RunArgs, WRONG_INPUT};
+use super::{PARTLY, RunArgs, WRONG_INPUT};
 
 /// Refused rules told without `-v`.
 const REFUSALS_SHOWN: usize = 10;
@@ -68,6 +68,8 @@ impl EventSink for Counting {
 #[derive(Default)]
 struct Tally {
     captures: usize,
+    /// Captures that were read in part or not at all.
+    incomplete: usize,
     packets: u64,
     bytes: u64,
     filtered: u64,
@@ -89,6 +91,12 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
     let memory = super::memory::parse(&args.memory, 1)?;
     let captures = capture::list(source).map_err(|e| e.to_string())?;
     let folder = source.is_dir();
+    if captures.is_empty() {
+        return Err(format!(
+            "{}: an empty folder; captures (pcap, pcapng) are expected in it",
+            source.display()
+        ));
+    }
 
     let loaded = load::load(&rule_files(args, &settings)?, &settings, args.data_dir.as_deref())?;
     super::notes(&loaded, args.strict)?;
@@ -153,7 +161,6 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
 
     let start = Instant::now();
     let mut tally = Tally::default();
-    let mut failed = 0;
     let mut progress = Progress::new(!args.quiet && std::io::stderr().is_terminal());
     for path in &captures {
         if stop.load(Ordering::Relaxed) {
@@ -190,13 +197,16 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
         match done {
             Ok(()) => tally.captures += 1,
             // What was read before the damage counts.
-            Err(e @ (CaptureError::Truncated { .. } | CaptureError::Damaged { .. })) => {
+            Err(
+                e @ (CaptureError::Truncated { packet: 1.., .. } | CaptureError::Damaged { packet: 1.., .. }),
+            ) => {
                 tally.captures += 1;
+                tally.incomplete += 1;
                 progress.clear();
                 eprintln!("{}: {e}", path.display());
             }
             Err(e) => {
-                failed += 1;
+                tally.incomplete += 1;
                 progress.clear();
                 match e {
                     CaptureError::Open { .. } => eprintln!("{e}"),
@@ -245,8 +255,18 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
     if stop.load(Ordering::Relaxed) {
         eprintln!("interrupted; what was read until then is written");
     }
-    Ok(if (failed > 0 && tally.captures == 0) || !unsaved.is_empty() {
+    let no_rule = loaded.loaded == 0 && !loaded.refused.is_empty();
+    if no_rule {
+        eprintln!("tidegate: all {} rules were refused: nothing was looked for", loaded.refused.len());
+    }
+    if tally.incomplete > 0 {
+        let (n, of) = (tally.incomplete, captures.len());
+        eprintln!("tidegate: {n} of {of} captures could not be read to the end; the rest is in the output");
+    }
+    Ok(if (tally.incomplete > 0 && tally.captures == 0) || !unsaved.is_empty() {
         ExitCode::from(WRONG_INPUT)
+    } else if tally.incomplete > 0 || no_rule {
+        ExitCode::from(PARTLY)
     } else {
         ExitCode::SUCCESS
     })
@@ -326,6 +346,32 @@ pub(super) fn tell_refusals(l: &Loaded, args: &RunArgs) {
     }
 }
 
+/// Link types of a capture that are not decoded, each told once.
+#[derive(Default)]
+struct UnknownLinks(Vec<u16>);
+
+impl UnknownLinks {
+    fn is_new(&mut self, link: u16) -> bool {
+        let new = !self.0.contains(&link);
+        if new {
+            self.0.push(link);
+        }
+        new
+    }
+
+    #[cold]
+    fn tell(&self, path: &Path, packet: u64, link: u16) {
+        let known: Vec<String> =
+            (0..1024).filter(|&l| Decoder::knows_link(l)).map(|l| l.to_string()).collect();
+        eprintln!(
+            "{}: packet {packet} has link type {link}; {} are known; such packets are counted (decoder.unknown_link) and not \
+             looked into",
+            path.display(),
+            known.join(", ")
+        );
+    }
+}
+
 /// Reads one capture through the engine.
 #[allow(clippy::too_many_arguments)]
 fn read(
@@ -343,11 +389,19 @@ fn read(
     // Packet numbers go on through a folder, as in Suricata.
     let before = if own { 0 } else { tally.packets + tally.filtered };
     let mut verdicts = vec![Verdict::Forward; batch as usize];
+    let mut unknown = UnknownLinks::default();
     let mut sieve = filter.as_ref().map(|f| (f, Decoder::new(Default::default())));
     loop {
-        let Some(b) = capture.next_batch(batch as usize)? else { return Ok(()) };
+        let Some(b) = capture.next_batch(batch as usize)? else {
+            tally.incomplete += usize::from(!unknown.0.is_empty());
+            return Ok(());
+        };
         let mut frames: Vec<Frame<'_>> = Vec::with_capacity(b.len());
         for f in b.iter() {
+            if !Decoder::knows_link(f.link) && unknown.is_new(f.link) {
+                progress.clear();
+                unknown.tell(path, f.index, f.link);
+            }
             let frame = Frame {
                 data: f.data,
                 ts: f.ts_ns,

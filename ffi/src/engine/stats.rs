@@ -71,8 +71,7 @@ pub unsafe extern "C" fn tg_engine_stats(engine: *mut tg_engine, out: *mut tg_st
     fence(|| {
         // SAFETY: the caller promises so.
         let mut e = unsafe { Use::of(engine) }?;
-        let (s, lost, unknown_link) =
-            e.run(|engine, open| (engine.stats(), open.tap.lost, open.tap.unknown_links));
+        let (s, lost) = e.run(|engine, open| (engine.stats(), open.tap.lost));
         let pool = |i: usize| s.pools.get(i).map_or([0; 2], |p| [p.0, p.1]);
         let value = tg_stats {
             size: size_of::<tg_stats>(),
@@ -95,7 +94,7 @@ pub unsafe extern "C" fn tg_engine_stats(engine: *mut tg_engine, out: *mut tg_st
             app_pool: pool(1),
             pool_refused: s.pool_refused.iter().sum(),
             events_lost: lost,
-            unknown_link,
+            unknown_link: s.unknown_link,
         };
         // SAFETY: the caller promises so.
         unsafe { args::write_sized(out, value) }
@@ -119,11 +118,7 @@ pub unsafe extern "C" fn tg_engine_counters(
             // SAFETY: the caller promises so.
             let mut e = unsafe { Use::of(engine) }?;
             let inline = e.worker.inline;
-            e.run(|engine, open| {
-                let mut all = counters::named(&engine.stats(), &open.tap.counts(), inline, true);
-                all.push(("decoder.unknown_link".into(), open.tap.unknown_links));
-                all
-            })
+            e.run(|engine, open| counters::named(&engine.stats(), &open.tap.counts(), inline, true))
         };
         let mut answers = Answers::new();
         for (name, n) in &all {

@@ -1,0 +1,130 @@
+//! Which options of `tidegate run` mean something where: parsed arguments come in, the first option without effect comes
+//! out, as a message. [`TABLE`] is the only list; called once, before anything is read.
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+
+/// Where an option means something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Where {
+    Captures,
+    /// Interfaces and ports.
+    Live,
+    /// Ports, and pairs of interfaces.
+    DpdkOrInline,
+    Dpdk,
+}
+
+/// Options that mean something in some places only, by clap's name. The others mean the same everywhere.
+const TABLE: [(&str, Where); 22] = [
+    ("each", Where::Captures),
+    ("batch", Where::Captures),
+    ("fail_at", Where::Captures),
+    ("filter", Where::Captures),
+    ("interface", Where::Live),
+    ("dpdk", Where::Live),
+    ("inline", Where::Live),
+    ("block_list", Where::Live),
+    ("fail", Where::Live),
+    ("workers", Where::Live),
+    ("control", Where::Live),
+    ("prometheus", Where::Live),
+    ("stats_interval", Where::Live),
+    ("user", Where::Live),
+    ("allow_faults", Where::Live),
+    ("busy", Where::DpdkOrInline),
+    ("rx_queues", Where::Dpdk),
+    ("descriptors", Where::Dpdk),
+    ("mbufs", Where::Dpdk),
+    ("mtu", Where::Dpdk),
+    ("linktype", Where::Dpdk),
+    ("offload", Where::Dpdk),
+];
+/// Options that only mean something beside another: the second.
+const BESIDE: [(&str, &str); 1] = [("offload_age", "offload")];
+
+/// Why an option that was given cannot mean anything beside the others; `None` if all do. `run`: the matches of `run`.
+pub(super) fn without_effect(run: &ArgMatches) -> Option<String> {
+    let given = |id: &str| run.value_source(id) == Some(ValueSource::CommandLine);
+    let spelled = |id: &str| match id {
+        "filter" => "a filter".to_string(),
+        "interface" => "-i".to_string(),
+        id => format!("--{}", id.replace('_', "-")),
+    };
+    let wrong = |&(id, place): &(&str, Where)| {
+        let only = match place {
+            Where::Captures if !given("read") => "captures (-r)",
+            Where::Live if given("read") => "live traffic (-i, --inline, --dpdk)",
+            Where::DpdkOrInline if !given("dpdk") && !given("inline") => "ports (--dpdk) and --inline",
+            Where::Dpdk if !given("dpdk") => "ports (--dpdk)",
+            _ => return None,
+        };
+        given(id).then(|| format!("{} works on {only} only", spelled(id)))
+    };
+    TABLE.iter().find_map(wrong).or_else(|| {
+        BESIDE
+            .iter()
+            .find(|(a, b)| given(a) && !given(b))
+            .map(|(a, b)| format!("{} works only beside {}", spelled(a), spelled(b)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cmd::Cli;
+    use clap::CommandFactory;
+
+    /// What is said of `tidegate run` with these arguments.
+    fn said(args: &[&str]) -> Option<String> {
+        let all = [&["tidegate", "run"], args].concat();
+        let m = Cli::command().try_get_matches_from(all).expect("clap takes them");
+        without_effect(m.subcommand_matches("run").expect("run"))
+    }
+
+    /// No option of live traffic is taken and ignored with `-r`, none of captures without.
+    #[test]
+    fn options_without_effect_are_refused() {
+        let command = Cli::command();
+        let run = command.find_subcommand("run").expect("run");
+        for a in run.get_arguments().filter(|a| a.get_help_heading() == Some("Live traffic")) {
+            let id = a.get_id().as_str();
+            let known = TABLE.iter().any(|t| t.0 == id) || BESIDE.iter().any(|b| b.0 == id);
+            assert!(known, "{id} is in neither table");
+            let long = a.get_long().map_or("-i".to_string(), |l| format!("--{l}"));
+            let value = match id {
+                "prometheus" => "127.0.0.1:1",
+                "offload" => "ingress",
+                "fail" => "open",
+                _ => "1",
+            };
+            let mut args = vec!["tidegate", "run", "-r", "x", &long];
+            if a.get_action().takes_values() {
+                args.push(value);
+            }
+            match Cli::command().try_get_matches_from(&args) {
+                // clap refuses it itself.
+                Err(e) => assert!(e.to_string().contains("cannot be used with"), "{e}"),
+                Ok(m) => {
+                    let e = without_effect(m.subcommand_matches("run").expect("run"));
+                    assert!(e.is_some_and(|e| e.starts_with(&format!("{long} works o"))), "{args:?}");
+                }
+            }
+        }
+        for t in TABLE {
+            assert!(run.get_arguments().any(|a| a.get_id() == t.0), "{}", t.0);
+        }
+        for (args, e) in [
+            (&["-i", "lo", "--each"][..], Some("--each works on captures (-r) only")),
+            (&["-i", "lo", "--batch", "7"], Some("--batch works on captures (-r) only")),
+            (&["-i", "lo", "--mtu", "9000"], Some("--mtu works on ports (--dpdk) only")),
+            (&["-i", "lo", "--busy"], Some("--busy works on ports (--dpdk) and --inline only")),
+            (&["--dpdk", "", "--offload-age", "3"], Some("--offload-age works only beside --offload")),
+            (&["--dpdk", "", "--offload", "ingress", "--offload-age", "3", "--mtu", "9000"], None),
+            (&["--inline", "a:b", "--busy", "--fail", "open"], None),
+            (&["-r", "x", "--batch", "7", "port 53"], None),
+        ] {
+            assert_eq!(said(args).as_deref(), e, "{args:?}");
+        }
+    }
+}
