@@ -96,6 +96,8 @@ pub fn named(s: &Stats, c: &Counts, ips: bool, decoder_events: bool) -> Vec<(Str
         ("memory.records.pages", s.record_pages.1),
         ("memory.records.refused", s.records_refused),
         ("memory.decoders.refused", s.decoders_refused),
+        ("memory.decoders.evicted", s.decoders_evicted),
+        ("memory.expectations.evicted", s.expectations_evicted),
         ("memory.records.flows_evicted", s.states_evicted),
         ("memory.thresholds.evicted", s.hosts_evicted[0]),
         ("memory.hosts.evicted", s.hosts_evicted[1]),

@@ -277,3 +277,61 @@ fn a_wrong_sequence_number_first_blinds_nobody() {
         assert_eq!(seen.alerts.get(&2), Some(&1));
     }
 }
+
+/// Bodies that stop in the middle hold their decoders; they give way to bodies that come, and a client that holds many of
+/// them gives way before others.
+#[test]
+fn idle_compressed_bodies_blind_nobody() {
+    let text = "alert http any any -> any any (msg:\"x\"; flow:to_client; file.data; content:\"after-the-flood\"; sid:1;)\n\
+                alert http any any -> any any (msg:\"y\"; flow:to_client; file.data; content:\"around-the-flood\"; sid:2;)\n";
+    let rules = rules(text, &settings());
+    let gzip = |text: &str| {
+        // Nothing in it is short for what repeats, so the first half decodes to the first half.
+        let noise: String = (0..2000u32)
+            .map(|i| char::from(b'a' + (i.wrapping_mul(2_654_435_761) >> 27) as u8 % 26))
+            .collect();
+        common::traffic::gzip(format!("{noise}{text}").as_bytes())
+    };
+    let head = |body: &[u8]| {
+        format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", body.len())
+            .into_bytes()
+    };
+    for (one, most) in [(true, 256 * MIB), (false, 256 * MIB), (true, 16 * MIB)] {
+        let mut w = Wire::new();
+        let body = gzip("around-the-flood");
+        let get = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+        let mut t = w.tcp((2, 2000), (250, 80));
+        t.send(0, get);
+        t.send(1, &[&head(&body)[..], &body[..100]].concat());
+        let seq = t.seq;
+        for i in 0..600u16 {
+            let client = if one { 3 } else { (i % 240 + 3) as u8 };
+            let mut t = w.tcp((client, 10_000 + i), (251, 80));
+            t.send(0, get);
+            t.send(1, &[&head(&body)[..], &body[..100]].concat());
+        }
+        let first = w.frames.len();
+        {
+            let mut t = w.tcp((2, 2000), (250, 80));
+            t.seq = seq;
+            t.send(1, &body[100..]);
+        }
+        w.frames.drain(first..first + 3);
+        let body = gzip("after-the-flood");
+        w.talk((2, 2222), (250, 80), &[(0, get), (1, &[head(&body), body].concat())]);
+        let mut e = engine(config(most), &rules);
+        let mut seen = Seen::default();
+        feed(&mut e, &frames(&w.frames), &mut seen);
+        e.finish(&mut seen);
+        let s = e.stats();
+        assert_eq!(seen.alerts.get(&1), Some(&1), "{one} {most}");
+        // From many addresses, the one that rests longest gives way.
+        assert_eq!(seen.alerts.get(&2).is_some(), one, "{one} {most}");
+        assert!(
+            s.decoders_evicted > 300 && s.decoders_refused == 0,
+            "{} {}",
+            s.decoders_evicted,
+            s.decoders_refused
+        );
+    }
+}

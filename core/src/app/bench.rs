@@ -49,6 +49,7 @@ impl<P: Parser + ?Sized> Bench<P> {
             wanted: Wanted::ALL,
             shown: true,
             ports: [40000, 25],
+            client: Default::default(),
         };
         f(&mut *self.parser, &mut cx)
     }

@@ -45,12 +45,18 @@ pub struct Carried {
 #[derive(Debug)]
 pub struct Expectations {
     list: Vec<Entry>,
+    evicted: u64,
 }
 
 impl Expectations {
     /// Room for `n` announcements.
     pub fn new(n: usize) -> Self {
-        Expectations { list: Vec::with_capacity(n.max(1)) }
+        Expectations { list: Vec::with_capacity(n.max(1)), evicted: 0 }
+    }
+
+    /// Announcements that yielded to newer ones.
+    pub fn evicted(&self) -> u64 {
+        self.evicted
     }
 
     /// The source of packets ended: nothing announced will come any more.
@@ -73,6 +79,7 @@ impl Expectations {
             stays
         });
         if self.list.len() == self.list.capacity() {
+            self.evicted += 1;
             self.list.remove(0).what.free(pool);
         }
         let what = e.what.get(..usize::from(e.what_len)).unwrap_or(&[]);

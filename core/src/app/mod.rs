@@ -171,6 +171,8 @@ pub struct AppCx<'a> {
     pub shown: bool,
     /// 5-tuple ports of the flow, client and server.
     pub ports: [u16; 2],
+    /// Address of the flow's client.
+    pub client: crate::packet::Addr,
 }
 
 /// One protocol in one engine.
@@ -219,6 +221,10 @@ pub trait Parser: Send {
     }
     /// Requests for memory of its own (decoders) that found none, since construction.
     fn refused(&self) -> u64 {
+        0
+    }
+    /// Messages whose decoders another one took, since construction.
+    fn evicted(&self) -> u64 {
         0
     }
     /// A flow that the input parsed last announces (asked after every `parse`; answered once).

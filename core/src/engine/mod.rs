@@ -442,6 +442,8 @@ impl Engine {
         s.defrag = self.defrag.stats();
         s.clock = self.clock.counters;
         s.decoders_refused = self.app.decoders_refused();
+        s.decoders_evicted = self.app.decoders_evicted();
+        s.expectations_evicted = self.app.expectations_evicted();
         s.pool_refused = [self.stream_pool.refused(), self.app_pool.refused()];
         s
     }

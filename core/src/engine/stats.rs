@@ -82,8 +82,12 @@ pub struct Stats {
     pub record_pages: (u64, u64),
     /// States, transactions and files that found no room.
     pub records_refused: u64,
-    /// Bodies that were not decoded because all decoders were taken.
+    /// Layers of bodies that were not decoded because the same body had all decoders.
     pub decoders_refused: u64,
+    /// Bodies that were not decoded further because another one needed their decoders.
+    pub decoders_evicted: u64,
+    /// Announced flows (of FTP) that were forgotten because there were too many.
+    pub expectations_evicted: u64,
     /// Flows whose state and transactions were reported and given up early, to make room for those of others.
     pub states_evicted: u64,
     /// Thresholds, and entries by host, pushed out before their time.
@@ -143,6 +147,8 @@ impl Default for Stats {
             record_pages: (0, 0),
             records_refused: 0,
             decoders_refused: 0,
+            decoders_evicted: 0,
+            expectations_evicted: 0,
             states_evicted: 0,
             hosts_evicted: [0; 2],
             defrag: crate::stream::defrag::DefragStats::default(),
@@ -216,6 +222,8 @@ impl Stats {
             (&mut self.stream.depth_reached, o.stream.depth_reached),
             (&mut self.tx_visits, o.tx_visits),
             (&mut self.decoders_refused, o.decoders_refused),
+            (&mut self.decoders_evicted, o.decoders_evicted),
+            (&mut self.expectations_evicted, o.expectations_evicted),
             (&mut self.detect.alerts, o.detect.alerts),
             (&mut self.detect.suppressed, o.detect.suppressed),
             (&mut self.detect.regex_limits, o.detect.regex_limits),

@@ -3,7 +3,7 @@
 //! In: body bytes without their transfer coding. Out: [`Body`] with what was kept, and files in
 //! [`Files`](crate::app::file::Files).
 
-use super::decode::{Coding, MAX_LAYERS, Sink};
+use super::decode::{ChainId, Coding, MAX_LAYERS, Sink};
 use super::{Http, Tx, buffers, events, header, text};
 use crate::Dir;
 use crate::app::file::{MAX_NAME, NewFile};
@@ -45,7 +45,7 @@ pub struct Body {
     pub wire: u64,
     /// Decoded bytes.
     pub decoded: u64,
-    pub chain: Option<u32>,
+    pub chain: Option<ChainId>,
     pub files: Files,
     pub file: Option<u32>,
     /// Names of its files: length (two bytes, little endian) and bytes, one after the other.
@@ -54,6 +54,7 @@ pub struct Body {
     pub ended: bool,
     /// Bytes are missing in it.
     pub gap: bool,
+    /// What follows is not looked at: a bomb, or what cannot be decoded.
     bomb: bool,
 }
 
@@ -359,7 +360,7 @@ impl Http {
         let n = codings(tx, dir, cx, &mut list);
         if n > 0 && cx.shown {
             let before = self.dec.refused;
-            tx.msg[dir.ix()].body.chain = self.dec.open(&list[..n]);
+            tx.msg[dir.ix()].body.chain = self.dec.open(&list[..n], cx.client, cx.pool);
             cx.pool.refuse(self.dec.refused - before);
         }
     }
@@ -375,6 +376,16 @@ impl Http {
         body.wire += data.len() as u64;
         let chain = body.chain;
         if body.bomb {
+            return;
+        }
+        if chain.is_some_and(|c| !dec.holds(c)) {
+            // It gave way to another message: what is coded further is of no use to rules, nor to digests.
+            body.chain = None;
+            body.bomb = true;
+            if let Some(f) = body.file.take() {
+                cx.files.close(f, true);
+                body.files = Files::None;
+            }
             return;
         }
         let mut e = Entity { tx, dir, cx };

@@ -1,7 +1,8 @@
 //! Content decoding: layers of gzip, deflate, zlib, brotli and lzma in memory reserved at construction.
 //!
 //! In: body bytes of one message, in order. Out: the decoded bytes, handed to a [`Sink`]. Owns the decoders of all
-//! messages of one engine. When those of a coding are all taken, a body passes undecoded (counted).
+//! messages of one engine. When those of a coding are all taken, another message gives way ([`turns`], counted): its body
+//! ends there for rules and files. A body whose own layers hold all there are passes undecoded (counted, too).
 //!
 //! Servers name the wrong coding and clients decode anyway, so a layer whose first bytes fail tries deflate, zlib and
 //! gzip on the same bytes, and passes them undecoded when all fail. A layer that fails later ends there. Another
@@ -9,8 +10,11 @@
 
 mod brotli;
 mod lzma;
+mod turns;
 
 use crate::app::config::HttpConfig;
+use crate::keyed::Sip13;
+use crate::packet::Addr;
 use crate::pool::{BytePool, PBuf, Slab};
 use alloc::vec::Vec;
 use brotli::Brotli;
@@ -20,6 +24,7 @@ use miniz_oxide::inflate::core::inflate_flags::{
     TINFL_FLAG_HAS_MORE_INPUT, TINFL_FLAG_IGNORE_ADLER32, TINFL_FLAG_PARSE_ZLIB_HEADER,
 };
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
+use turns::{Turn, Turns};
 
 /// Most layers of one message.
 pub const MAX_LAYERS: usize = 8;
@@ -39,6 +44,27 @@ pub enum Coding {
     Zlib,
     Brotli,
     Lzma,
+}
+
+/// Kinds of decoders: inflate, brotli, lzma.
+const KINDS: usize = 3;
+
+impl Coding {
+    const fn kind(self) -> usize {
+        match self {
+            Coding::Gzip | Coding::Deflate | Coding::Zlib => 0,
+            Coding::Brotli => 1,
+            Coding::Lzma => 2,
+        }
+    }
+}
+
+/// The decoders of one message, until they are closed or give way to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainId {
+    at: u32,
+    /// Number of the message, so that the place's next holder is not taken for this one.
+    message: u64,
 }
 
 /// How far a decoder came.
@@ -67,13 +93,16 @@ impl Room {
     /// What fits into `bytes`: half of them for inflate, which nearly all traffic uses, 40 % for brotli and 10 % for
     /// lzma, which take megabytes each.
     pub fn within(bytes: usize, http: &HttpConfig) -> Room {
-        let per_inflate = WINDOW + size_of::<Core>() + size_of::<Chain>() + 8;
-        let brotli_memory = Brotli::MOST.min(bytes / 5 * 2);
-        let lzma_memory = http.lzma_memory.min(bytes / 10);
-        let lzma = if http.lzma_enabled { (bytes / 10 / Lzma::bytes(lzma_memory)).max(1) } else { 0 };
+        let bytes = bytes.saturating_sub(KINDS * Turns::FIXED);
+        let beside = size_of::<Chain>() + size_of::<Turn>() + 8;
+        let per_inflate = WINDOW + size_of::<Core>() + beside;
+        let brotli_memory = Brotli::MOST.min((bytes / 5 * 2).saturating_sub(beside));
+        let lzma_memory = http.lzma_memory.min((bytes / 10).saturating_sub(beside));
+        let lzma =
+            if http.lzma_enabled { (bytes / 10 / (Lzma::bytes(lzma_memory) + beside)).max(1) } else { 0 };
         Room {
             inflate: (bytes / 2 / per_inflate).max(1),
-            brotli: (bytes / 5 * 2 / brotli_memory.max(1)).max(1),
+            brotli: (bytes / 5 * 2 / (brotli_memory + beside)).max(1),
             lzma,
             lzma_memory,
             brotli_memory,
@@ -131,6 +160,10 @@ struct Layer {
 struct Chain {
     layers: [Layer; MAX_LAYERS],
     count: usize,
+    /// 0: nobody's.
+    message: u64,
+    /// Group of the client.
+    host: u8,
 }
 
 /// All decoders of one engine.
@@ -145,8 +178,15 @@ pub struct Decoders {
     steps: Vec<Vec<u8>>,
     /// Bytes of one more try, per layer.
     again: Vec<Vec<u8>>,
-    /// Layers that found no free decoder.
+    /// Per kind: who gives way.
+    turns: [Turns; KINDS],
+    /// Hash of clients, keyed.
+    hosts: Sip13,
+    messages: u64,
+    /// Layers that found no decoder.
     pub refused: u64,
+    /// Messages that gave way to others.
+    pub evicted: u64,
 }
 
 /// Things made beforehand, and the numbers of those that are free.
@@ -176,17 +216,22 @@ impl core::fmt::Debug for Core {
 }
 
 impl Decoders {
-    /// Reserves everything.
-    pub fn new(room: Room) -> Self {
+    /// Reserves everything. `seed`: senders must not know it.
+    pub fn new(room: Room, seed: u64) -> Self {
         Decoders {
-            chains: Slab::new(room.inflate),
+            // One for every decoder: a message always holds one, so there is always one for a decoder that is free.
+            chains: Slab::new(room.inflate + room.brotli + room.lzma),
             cores: Slab::new(room.inflate),
             windows: Vec::with_capacity(room.inflate * WINDOW),
             brotlis: Shelf::new(room.brotli, || Brotli::new(room.brotli_memory)),
             lzmas: Shelf::new(room.lzma, || Lzma::new(room.lzma_memory)),
             steps: (0..MAX_LAYERS).map(|_| Vec::with_capacity(STEP)).collect(),
             again: (0..MAX_LAYERS).map(|_| Vec::with_capacity(HOLD)).collect(),
+            turns: [room.inflate, room.brotli, room.lzma].map(Turns::new),
+            hosts: Sip13::new([seed, seed.rotate_left(32)]),
+            messages: 0,
             refused: 0,
+            evicted: 0,
         }
     }
 
@@ -204,8 +249,26 @@ impl Decoders {
         self.chains.used() + self.cores.used() + self.brotlis.used() + self.lzmas.used()
     }
 
-    /// A decoder for `coding`.
-    fn take(&mut self, coding: Coding) -> Option<u32> {
+    /// A decoder for `coding`, for layers of the chain at `chain`: a free one, or that of the message that gives way.
+    fn take(&mut self, coding: Coding, chain: u32, pool: &mut BytePool) -> Option<u32> {
+        let mut core = self.take_free(coding);
+        if core.is_none()
+            && let Some(other) = self.turns[coding.kind()].victim(chain)
+        {
+            self.evicted += 1;
+            self.release(other, pool);
+            core = self.take_free(coding);
+        }
+        let Some(core) = core else {
+            self.refused += 1;
+            return None;
+        };
+        let host = self.chains.get(chain).host;
+        self.turns[coding.kind()].take(core, chain, host);
+        Some(core)
+    }
+
+    fn take_free(&mut self, coding: Coding) -> Option<u32> {
         match coding {
             Coding::Gzip | Coding::Deflate | Coding::Zlib => {
                 let core = self.cores.alloc()?;
@@ -225,6 +288,7 @@ impl Decoders {
         if core == Slab::<Core>::NIL {
             return;
         }
+        self.turns[coding.kind()].give(core);
         match coding {
             Coding::Gzip | Coding::Deflate | Coding::Zlib => self.cores.free(core),
             Coding::Brotli => {
@@ -248,30 +312,44 @@ impl Decoders {
         }
     }
 
-    /// A chain for `codings` in the order in which they must be undone.
-    pub fn open(&mut self, codings: &[Coding]) -> Option<u32> {
+    /// A chain for `codings` in the order in which they must be undone, for a message of a flow of `client`.
+    pub fn open(&mut self, codings: &[Coding], client: Addr, pool: &mut BytePool) -> Option<ChainId> {
         let Some(id) = self.chains.alloc() else {
             self.refused += 1;
             return None;
         };
+        self.messages += 1;
+        // An IPv4 address, or the network of an IPv6 address: who has one host address there has them all.
+        let network = client.0.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
+        let host = self.hosts.words([network]) as u8;
         let count = codings.len().min(MAX_LAYERS);
+        let chain = self.chains.get_mut(id);
+        (chain.message, chain.host, chain.count) = (self.messages, host, count);
         for (i, c) in codings.iter().take(count).enumerate() {
-            let core = self.take(*c);
-            let none = core.is_none();
-            self.refused += u64::from(none);
+            let core = self.take(*c, id, pool);
             // Deflate, zlib and gzip, as far as they are others.
             let tries_left = if matches!(c, Coding::Brotli | Coding::Lzma) { 3 } else { 2 };
-            let core = core.unwrap_or(Slab::<Core>::NIL);
+            let (pass, core) = (core.is_none(), core.unwrap_or(Slab::<Core>::NIL));
             self.chains.get_mut(id).layers[i] =
-                Layer { coding: *c, core, pass: none, tries_left, ..Layer::default() };
+                Layer { coding: *c, core, pass, tries_left, ..Layer::default() };
         }
-        self.chains.get_mut(id).count = count;
-        Some(id)
+        Some(ChainId { at: id, message: self.messages })
     }
 
-    /// Gives a chain back.
-    pub fn close(&mut self, id: u32, pool: &mut BytePool) {
-        let c = *self.chains.get(id);
+    /// Whether the chain is still there: it may have given way to another.
+    pub fn holds(&self, id: ChainId) -> bool {
+        self.chains.get(id.at).message == id.message
+    }
+
+    /// Gives a chain back, if it is still there.
+    pub fn close(&mut self, id: ChainId, pool: &mut BytePool) {
+        if self.holds(id) {
+            self.release(id.at, pool);
+        }
+    }
+
+    fn release(&mut self, id: u32, pool: &mut BytePool) {
+        let c = core::mem::take(self.chains.get_mut(id));
         for mut l in c.layers.into_iter().take(c.count) {
             l.held.free(pool);
             l.proof.free(pool);
@@ -281,14 +359,21 @@ impl Decoders {
         self.chains.free(id);
     }
 
-    /// Decodes the next bytes of a message.
-    pub fn feed(&mut self, id: u32, data: &[u8], sink: &mut dyn Sink) {
-        self.layer(id, 0, data, sink);
+    /// Decodes the next bytes of a message. Nothing is decoded when the chain gave way to another.
+    pub fn feed(&mut self, id: ChainId, data: &[u8], sink: &mut dyn Sink) {
+        if !self.holds(id) {
+            return;
+        }
+        let c = self.chains.get(id.at);
+        for l in c.layers.iter().take(c.count).filter(|l| l.core != Slab::<Core>::NIL) {
+            self.turns[l.coding.kind()].touch(l.core);
+        }
+        self.layer(id.at, 0, data, sink);
     }
 
     /// From now on the bytes of the message pass as they are.
-    pub fn pass_through(&mut self, id: u32) {
-        for l in &mut self.chains.get_mut(id).layers {
+    pub fn pass_through(&mut self, id: ChainId) {
+        for l in &mut self.chains.get_mut(id.at).layers {
             l.pass = true;
         }
     }
@@ -332,7 +417,7 @@ impl Decoders {
             let l = self.at(id, depth);
             again.extend_from_slice(l.held.get(sink.pool()));
             l.proof.free(sink.pool());
-            if self.another(id, depth) {
+            if self.another(id, depth, sink.pool()) {
                 ok = self.decode(id, depth, &again, sink);
             } else {
                 let l = self.at(id, depth);
@@ -352,7 +437,7 @@ impl Decoders {
     }
 
     /// Turns a layer to the next coding to try; `false` when all were tried.
-    fn another(&mut self, id: u32, depth: usize) -> bool {
+    fn another(&mut self, id: u32, depth: usize, pool: &mut BytePool) -> bool {
         let l = self.at(id, depth);
         if l.tries_left == 0 {
             return false;
@@ -369,8 +454,7 @@ impl Decoders {
         };
         if matches!(was, Coding::Brotli | Coding::Lzma) {
             self.give(was, core);
-            let core = self.take(Coding::Deflate);
-            self.refused += u64::from(core.is_none());
+            let core = self.take(Coding::Deflate, id, pool);
             self.at(id, depth).core = core.unwrap_or(Slab::<Core>::NIL);
             return core.is_some();
         }
@@ -498,7 +582,11 @@ impl Decoders {
     }
 
     /// The message is over: hands on what was still under test.
-    pub fn finish(&mut self, id: u32, sink: &mut dyn Sink) {
+    pub fn finish(&mut self, id: ChainId, sink: &mut dyn Sink) {
+        if !self.holds(id) {
+            return;
+        }
+        let id = id.at;
         for depth in 0..self.chains.get(id).count {
             let l = self.at(id, depth);
             if !l.settled && !l.over && !l.pass && !l.proof.is_empty() {

@@ -191,7 +191,7 @@ impl Http {
         Http {
             flows: Records::new(&cfg.arena(), cfg.max_states),
             txs: TxSlab::new(cfg),
-            dec: Decoders::new(Room::within(cfg.decoders, &cfg.http)),
+            dec: Decoders::new(Room::within(cfg.decoders, &cfg.http), cfg.seed),
         }
     }
 
@@ -368,6 +368,10 @@ impl Parser for Http {
 
     fn refused(&self) -> u64 {
         self.dec.refused
+    }
+
+    fn evicted(&self) -> u64 {
+        self.dec.evicted
     }
 
     fn log(&self, view: &TxView<'_>, _dir: Dir, out: &mut dyn Fields) {

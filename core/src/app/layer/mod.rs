@@ -147,6 +147,16 @@ impl AppLayer {
         self.parsers.iter().flatten().map(|p| p.refused()).sum()
     }
 
+    /// Messages whose decoders another one took, since construction.
+    pub fn decoders_evicted(&self) -> u64 {
+        self.parsers.iter().flatten().map(|p| p.evicted()).sum()
+    }
+
+    /// Announced flows that were forgotten because there were too many, since construction.
+    pub fn expectations_evicted(&self) -> u64 {
+        self.expected.evicted()
+    }
+
     /// Protocol of the flow's transactions.
     pub fn owner(&self, app: &FlowApp) -> AppProto {
         if app.state == 0 { app.proto } else { app.owner }
@@ -312,6 +322,7 @@ impl AppLayer {
             wanted: self.wanted.get(i).copied().unwrap_or_default(),
             shown: self.shown,
             ports: flow.ports,
+            client: flow.addrs[0],
         };
         (self.parsers.get_mut(i).and_then(|p| p.as_deref_mut()), cx)
     }

@@ -25,7 +25,7 @@ fn gzip(d: &[u8]) -> Vec<u8> {
 }
 
 fn decoders(inflate: usize) -> Decoders {
-    Decoders::new(Room { inflate, brotli: 1, lzma: 1, lzma_memory: 1 << 18, brotli_memory: 16 << 20 })
+    Decoders::new(Room { inflate, brotli: 1, lzma: 1, lzma_memory: 1 << 18, brotli_memory: 16 << 20 }, 7)
 }
 
 fn run(codings: &[Coding], data: &[u8], cut: usize) -> Vec<u8> {
@@ -34,7 +34,7 @@ fn run(codings: &[Coding], data: &[u8], cut: usize) -> Vec<u8> {
 
 fn with(d: &mut Decoders, codings: &[Coding], data: &[u8], cut: usize) -> Vec<u8> {
     let mut o = Out { bytes: Vec::new(), pool: BytePool::new(1 << 18) };
-    let id = d.open(codings).unwrap();
+    let id = d.open(codings, Addr::default(), &mut o.pool).unwrap();
     for part in data.chunks(cut) {
         d.feed(id, part, &mut o);
     }
@@ -77,11 +77,45 @@ fn what_was_decoded_before_damage_counts() {
 fn no_free_state_passes_the_bytes() {
     let mut d = decoders(1);
     let mut o = Out { bytes: Vec::new(), pool: BytePool::new(1 << 18) };
-    let id = d.open(&[Coding::Gzip, Coding::Gzip]).unwrap();
+    let id = d.open(&[Coding::Gzip, Coding::Gzip], Addr::default(), &mut o.pool).unwrap();
     assert_eq!(d.refused, 1);
     d.feed(id, &gzip(b"abc"), &mut o);
     assert_eq!(o.bytes, b"abc");
-    assert_eq!(d.open(&[Coding::Gzip]), None);
+}
+
+/// One that idles gives way, the flooder's before others'; what it held is free, and its number is void.
+#[test]
+fn the_longest_idle_gives_way() {
+    let client = |n: u8| Addr::v4([10, 0, 0, n]);
+    for by_one in [true, false] {
+        let mut d = decoders(16);
+        let mut o = Out { bytes: Vec::new(), pool: BytePool::new(1 << 18) };
+        let wire = gzip(b"abcdef");
+        let other = d.open(&[Coding::Gzip], client(0), &mut o.pool).unwrap();
+        d.feed(other, &wire[..20], &mut o);
+        let mut flood = Vec::new();
+        for n in 1..100 {
+            let id = d.open(&[Coding::Gzip], client(if by_one { 1 } else { n }), &mut o.pool).unwrap();
+            d.feed(id, &wire[..20], &mut o);
+            flood.push(id);
+        }
+        assert_eq!((d.refused, d.evicted), (0, 84));
+        // A flood from one address is at the cost of that one; from many, at the cost of who rests longest.
+        assert_eq!(d.holds(other), by_one);
+        let living = flood.iter().filter(|f| d.holds(**f)).count();
+        assert_eq!(living, 16 - usize::from(by_one));
+        assert!(!d.holds(flood[0]) && d.holds(flood[98]));
+        d.feed(flood[0], &wire[20..], &mut o);
+        assert_eq!(o.bytes, b"");
+        d.feed(flood[98], &wire[20..], &mut o);
+        assert_eq!(o.bytes, b"abcdef");
+        if by_one {
+            d.feed(other, &wire[20..], &mut o);
+            assert_eq!(o.bytes, b"abcdefabcdef");
+        }
+        flood.iter().chain([&other]).for_each(|f| d.close(*f, &mut o.pool));
+        assert_eq!((d.used(), o.pool.in_use()), (0, 0));
+    }
 }
 
 /// What `text.br` and `text*.lzma` hold. They were made by zlib of node 18 and by lzma of Python 3.11.
@@ -144,11 +178,13 @@ fn bombs_end_where_the_sink_says() {
 fn decoders_are_few() {
     let mut d = decoders(4);
     let mut o = Out { bytes: Vec::new(), pool: BytePool::new(1 << 18) };
-    let first = d.open(&[Coding::Brotli]).unwrap();
-    let second = d.open(&[Coding::Brotli]).unwrap();
-    assert_eq!(d.refused, 1);
+    let first = d.open(&[Coding::Brotli], Addr::default(), &mut o.pool).unwrap();
+    let second = d.open(&[Coding::Brotli], Addr::default(), &mut o.pool).unwrap();
+    assert_eq!((d.refused, d.evicted), (0, 1));
+    d.feed(first, TEXT_BR, &mut o);
+    assert_eq!(o.bytes, b"");
     d.feed(second, TEXT_BR, &mut o);
-    assert_eq!(o.bytes, TEXT_BR);
+    assert_eq!(o.bytes, text());
     d.close(first, &mut o.pool);
     d.close(second, &mut o.pool);
     assert_eq!((d.used(), with(&mut d, &[Coding::Brotli], TEXT_BR, 9)), (0, text()));
