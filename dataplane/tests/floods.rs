@@ -326,7 +326,7 @@ fn idle_compressed_bodies_blind_nobody() {
         let s = e.stats();
         assert_eq!(seen.alerts.get(&1), Some(&1), "{one} {most}");
         // From many addresses, the one that rests longest gives way.
-        assert_eq!(seen.alerts.get(&2).is_some(), one, "{one} {most}");
+        assert_eq!(seen.alerts.contains_key(&2), one, "{one} {most}");
         assert!(
             s.decoders_evicted > 300 && s.decoders_refused == 0,
             "{} {}",

@@ -123,8 +123,9 @@ fn handshake_record(s: &mut State, dir: Dir, body: &[u8], cx: &mut Cx<'_>) -> bo
         }
     }
     if body.len() < 4 {
+        // Suricata gives the session up here. Servers put messages together over records of any length (RFC 8446
+        // 5.1), so a hello that begins with such a record would hide its names.
         s.common.raise(ev::INVALID_SSL_RECORD, dir);
-        return false;
     }
     let fine = handshake(s, dir, body, cx);
     if !fine {
@@ -159,11 +160,11 @@ fn handshake(s: &mut State, dir: Dir, mut data: &[u8], cx: &mut Cx<'_>) -> bool 
             *cx.message = whole;
             continue;
         }
-        let &[kind, a, b, c, ref rest @ ..] = data else {
+        let Some((kind, len)) = s.sides[i].message_head(&mut data) else {
             s.common.raise(ev::INVALID_SSL_RECORD, dir);
-            return false;
+            return true;
         };
-        let len = u32::from_be_bytes([0, a, b, c]) as usize;
+        let rest = data;
         if !matches!(kind, 0 | 1 | 2 | 4 | 11..=16 | 20..=22) {
             // Behind a change of cipher these are encrypted.
             if s.flags & CHANGE_CIPHER_SIDE << i == 0 {

@@ -28,6 +28,9 @@ pub struct Side {
     pub version: u16,
     /// Bytes of an opaque record that are still to come.
     pub skip: u32,
+    /// Bytes of a handshake message's header of which the rest comes with a later record, and how many.
+    pub hs_head: [u8; 3],
+    pub hs_head_len: u8,
     /// A handshake message in fragments: its type, its length, what came of it.
     pub hs_type: u8,
     pub hs_len: u32,
@@ -81,6 +84,26 @@ impl Side {
     pub fn get<'p>(&self, pool: &'p BytePool, s: Span) -> Option<&'p [u8]> {
         let len = s.len.checked_sub(1)? as usize;
         self.store.get(pool).get(s.at as usize..s.at as usize + len)
+    }
+
+    /// Takes the header of the next handshake message (type and length), which may come over several records, off the
+    /// front of `data`. `None`: `data` ends inside it; what there is is kept.
+    pub fn message_head(&mut self, data: &mut &[u8]) -> Option<(u8, usize)> {
+        let mut head = [0; 4];
+        let kept = usize::from(self.hs_head_len);
+        head[..kept].copy_from_slice(&self.hs_head[..kept]);
+        let n = data.len().min(4 - kept);
+        let (more, rest) = data.split_at(n);
+        head[kept..kept + n].copy_from_slice(more);
+        *data = rest;
+        if kept + n < 4 {
+            self.hs_head.copy_from_slice(&head[..3]);
+            self.hs_head_len = (kept + n) as u8;
+            return None;
+        }
+        self.hs_head_len = 0;
+        let [kind, a, b, c] = head;
+        Some((kind, u32::from_be_bytes([0, a, b, c]) as usize))
     }
 
     /// Adds a fragment to the open message.

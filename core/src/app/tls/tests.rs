@@ -172,6 +172,37 @@ fn fingerprints_and_names_of_a_client() {
     assert_eq!(b.parser.common(st).steps(), [1, 0]);
 }
 
+/// A hello in records of `sizes` (the last is used again), and of the rest.
+fn in_records(hello: &[u8], sizes: &[usize]) -> Vec<u8> {
+    let (mut out, mut rest, mut n) = (Vec::new(), hello, 0);
+    while !rest.is_empty() {
+        let size = sizes[n.min(sizes.len() - 1)].clamp(1, rest.len());
+        out.extend(record(22, 0x0301, &rest[..size]));
+        rest = &rest[size..];
+        n += 1;
+    }
+    out
+}
+
+/// Records of a few bytes, less than a message's header has, hide nothing; the event says that they are odd.
+#[test]
+fn a_hello_in_tiny_records_shows_its_names() {
+    for sizes in [&[1][..], &[3, 1000], &[1, 1, 1, 1000], &[2, 2, 1000], &[200, 1], &[5, 1, 1000]] {
+        let mut b = bench();
+        let st = b.st;
+        assert!(b.feed_pieces(st, Dir::ToServer, &in_records(&chrome(), sizes), 11), "{sizes:?}");
+        assert_eq!(
+            b.buffer(st, "tls.sni", Dir::ToServer, 0).as_deref(),
+            Some(&b"example.com"[..]),
+            "{sizes:?}"
+        );
+        assert!(b.buffer(st, "ja4.hash", Dir::ToServer, 0).is_some());
+        let odd = sizes.iter().any(|s| *s < 4);
+        assert_eq!(b.parser.common(st).events >> events::INVALID_SSL_RECORD & 1 == 1, odd, "{sizes:?}");
+        assert_eq!(b.parser.common(st).steps(), [1, 0]);
+    }
+}
+
 /// `ja3.string` and hash of the JA3 project's README.
 #[test]
 fn ja3_of_a_hello_without_extensions() {
@@ -427,6 +458,21 @@ proptest! {
             prop_assert_eq!(b.pool.in_use(), 0);
         }
         prop_assert_eq!(&results[0], &results[1]);
+    }
+
+    /// However a flight is cut into records, the same is read.
+    #[test]
+    fn any_records_are_the_same(sizes in prop::collection::vec(1usize..60, 1..8)) {
+        let flight = [chrome(), chrome()].concat();
+        let mut seen = Vec::new();
+        for wire in [record(22, 0x0301, &flight), in_records(&flight, &sizes)] {
+            let mut b = bench();
+            let st = b.st;
+            prop_assert!(b.feed_pieces(st, Dir::ToServer, &wire, 1000));
+            b.parser.states.get_mut(st).common.events = 0;
+            seen.push(b.all(st));
+        }
+        prop_assert_eq!(&seen[0], &seen[1]);
     }
 
     /// No certificate breaks the reader.
