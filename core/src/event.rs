@@ -67,7 +67,7 @@ pub trait Fields {
         self.value(key, Value::Base64(value));
     }
     /// Whether the output asks for an optional part of the record: `extended`, `custom.NAME` (a header or field
-    /// by its lower-case name), `dump-all-headers.request` / `.response`.
+    /// by its lower-case name), `dump-all-headers.request` / `.response`, `content` (texts of the traffic themselves).
     fn wants(&self, option: &str) -> bool {
         option == "extended"
     }

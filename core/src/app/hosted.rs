@@ -88,6 +88,14 @@ impl<T: Default> Transactions<'_, T> {
     pub fn first(&self) -> Option<TxIdx> {
         self.list.first()
     }
+    /// How many live ones there are.
+    pub fn live(&self) -> u32 {
+        self.list.live()
+    }
+    /// The live one that follows `i`.
+    pub fn after(&self, i: TxIdx) -> Option<TxIdx> {
+        self.txs.next(self.list, Some(i))
+    }
     /// Transaction number `id`.
     pub fn find(&self, id: u64) -> Option<TxIdx> {
         self.txs.find(self.list, id)

@@ -15,6 +15,7 @@ pub mod http2;
 pub mod layer;
 pub mod plain;
 pub mod recognise;
+pub mod redis;
 pub mod registry;
 pub mod smtp;
 pub mod ssh;

@@ -1,6 +1,6 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
-use super::{ProtoDef, dns, ftp, ftp_data, http, http2, plain, smtp, ssh, tls};
+use super::{ProtoDef, dns, ftp, ftp_data, http, http2, plain, redis, smtp, ssh, tls};
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
 pub static PROTOCOLS: &[&ProtoDef] = &[
@@ -38,6 +38,7 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &plain::MODBUS,
     &plain::DNP3,
     &plain::ENIP,
+    &redis::REDIS,
 ];
 
 // Sets of protocols are 64-bit words.

@@ -161,7 +161,28 @@ pub struct RecordSettings {
     pub dns_formats: [bool; 2],
     /// `dns: version`.
     pub version: Option<u8>,
+    /// What people and programs said, not only how much of it.
+    pub content: Content,
     pub xff: Option<Xff>,
+}
+
+/// `content` of a record: `no` (the default), `hash`, `yes`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Content {
+    #[default]
+    No,
+    Hash,
+    Yes,
+}
+
+impl Content {
+    fn read(t: &Node) -> Result<Self, ConfigError> {
+        let on = t.text("content");
+        if on.is_some_and(|c| c.trim().eq_ignore_ascii_case("hash")) {
+            return Ok(Content::Hash);
+        }
+        Ok(if t.flag("content")? == Some(true) { Content::Yes } else { Content::No })
+    }
 }
 
 impl RecordSettings {
@@ -173,6 +194,8 @@ impl RecordSettings {
             "dump-all-headers.response" => self.dump_headers[1],
             "formats.detailed" => self.dns_formats[0],
             "formats.grouped" => self.dns_formats[1],
+            "content" => self.content == Content::Yes,
+            "content.hash" => self.content == Content::Hash,
             "version.1" => self.version == Some(1),
             "version.2" => self.version == Some(2),
             o => o.strip_prefix("custom.").is_some_and(|name| self.custom.iter().any(|c| c == name)),
@@ -414,6 +437,7 @@ impl RecordSettings {
                 }
                 version => version,
             },
+            content: Content::read(t)?,
             xff: xff(t)?,
         })
     }

@@ -245,6 +245,16 @@ fn conversations(w: &mut Wire, port: u16) {
     w.udp((1, port + 11), (4, 443), &initial);
     let connect = b"\x10\x12\x00\x04MQTT\x04\x02\x00\x3c\x00\x06client";
     w.talk((1, port + 12), (8, 1883), &[(0, connect), (1, &[0x20, 2, 0, 0])]);
+    w.talk(
+        (1, port + 13),
+        (9, 6379),
+        &[
+            (0, b"*2\r\n$4\r\nAUTH\r\n$5\r\nwrong\r\n"),
+            (1, b"-WRONGPASS invalid username-password pair\r\n"),
+            (0, b"*4\r\n$6\r\nCONFIG\r\n$3\r\nSET\r\n$3\r\ndir\r\n$16\r\n/root/.ssh/evils\r\nping\r\n"),
+            (1, b"+OK\r\n*2\r\n$3\r\nfoo\r\n:1\r\n>2\r\n+message\r\n+hi\r\n"),
+        ],
+    );
     let long = [&b"start "[..], &b"A".repeat(2000), b"abracadabra"].concat();
     w.udp_in_fragments((1, port + 9), (7, 4444), &long, 512, false);
     w.udp_in_fragments((1, port + 10), (7, 4444), &long, 512, true);
