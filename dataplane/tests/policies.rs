@@ -78,3 +78,37 @@ fn a_failing_parser_ends_the_flow_by_policy() {
     let bypassed = broken_dns("bypass", false);
     assert_eq!((bypassed.alerts, bypassed.flow.map(|f| f.1)), (0, Some(true)));
 }
+
+/// A parser that gives up in one direction only counts and has its policy applied, once a flow.
+#[test]
+fn a_parser_that_fails_in_one_direction_counts_and_has_its_policy() {
+    let story = |policy: &str, both: bool| {
+        let over = Overrides { ips: true, set: &[format!("app-layer.error-policy={policy}")] };
+        let settings = Settings::load(None, &over).unwrap();
+        let rules = rules(r#"alert tcp any any -> any 80 (msg:"late"; content:"late"; sid:1;)"#, &settings);
+        let mut config = settings
+            .engine(Mode { ips: true, ignore_checksums: true, memory: 8 << 20, secret: Secret::fixed(1) })
+            .unwrap();
+        config.stream.inline = true;
+        let mut wire = Wire::new();
+        let mut tcp = wire.tcp((1, 33_333), (2, 80));
+        tcp.send(0, b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n");
+        tcp.send(0, b"late");
+        if both {
+            tcp.send(1, &[b"HTTP/1.1 200 OK\r\nX: ", &[b'x'; 100_000][..]].concat());
+        }
+        tcp.close();
+        let (mut seen, mut engine) = (Story::default(), engine(config, &rules));
+        run(&mut engine, &frames(&wire.frames), 32, &mut seen);
+        let http = tidegate_core::app::AppProto::by_name("http").and_then(|p| p.index()).expect("http");
+        (seen, engine.stats().app_errors[0][http])
+    };
+    for both in [false, true] {
+        let (s, errors) = story("ignore", both);
+        assert_eq!((s.drops.len(), errors), (0, 1));
+        assert!(s.alerts > 0);
+    }
+    let (s, errors) = story("drop-flow", false);
+    assert_eq!((s.drops.first(), errors), (Some(&DropReason::AppLayerError), 1));
+    assert_eq!(s.alerts, 0);
+}

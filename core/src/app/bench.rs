@@ -81,6 +81,7 @@ impl<P: Parser + ?Sized> Bench<P> {
                 | Outcome::Opaque { bytes } => {
                     from += bytes;
                 }
+                Outcome::FailedHere => from = to,
                 Outcome::Failed => return usize::MAX,
             }
             if to == data.len() {

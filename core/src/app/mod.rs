@@ -140,6 +140,8 @@ pub enum Outcome {
     Consumed { bytes: usize, need: usize },
     /// Not this protocol, or beyond repair: the parser is not called again for this flow.
     Failed,
+    /// This direction is beyond repair, all of its bytes are done with; the parser reads on in the other.
+    FailedHere,
     /// The protocol changes after `bytes` (CONNECT, STARTTLS, upgrade); `to` is the expected next one, if known.
     Change { bytes: usize, to: Option<AppProto> },
     /// Everything that follows in the flow is opaque (encrypted): no more parsing, and no payload inspection.

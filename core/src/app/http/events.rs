@@ -84,7 +84,11 @@ pub static NAMES: &[&str] = &[
     "multipart_invalid_header",
     "too_many_warnings",
     "failed_protocol_change",
+    // Suricata raises nothing when `max-tx` ends a flow's parsing; its other protocols have an event of this name.
+    "too_many_transactions",
 ];
+
+pub const TOO_MANY_TRANSACTIONS: u8 = event_at(NAMES, "too_many_transactions");
 
 pub const REQUEST_FIELD_MISSING_COLON: u8 = event_at(NAMES, "request_field_missing_colon");
 pub const RESPONSE_FIELD_MISSING_COLON: u8 = event_at(NAMES, "response_field_missing_colon");

@@ -195,9 +195,13 @@ impl Http {
         }
     }
 
-    /// Adds a transaction at the end of a flow's list.
-    fn new_tx(&mut self, st: StateId, cx: &AppCx<'_>) -> Option<u32> {
-        if self.flows.get(st).list.live() as usize >= cx.cfg.http.max_tx.max(1) {
+    /// Adds a transaction at the end of a flow's list. Too many end the direction, with an event on the last of them.
+    fn new_tx(&mut self, st: StateId, dir: Dir, cx: &AppCx<'_>) -> Option<u32> {
+        let list = &self.flows.get(st).list;
+        if list.live() as usize >= cx.cfg.http.max_tx.max(1) {
+            if let Some(last) = self.txs.iter(list).last() {
+                self.txs.get_mut(last).raise(events::TOO_MANY_TRANSACTIONS, dir);
+            }
             return None;
         }
         self.txs.open(&mut self.flows.get_mut(st).list, cx.now)
@@ -249,7 +253,7 @@ impl Http {
                     if other == Stage::Failed {
                         return Outcome::Failed;
                     }
-                    return Outcome::Consumed { bytes: data.len(), need: 0 };
+                    return Outcome::FailedHere;
                 }
             }
         }

@@ -105,7 +105,7 @@ impl Http {
                 }
             }
         }
-        let Some(tx) = self.new_tx(st, cx) else { return Next::Failed };
+        let Some(tx) = self.new_tx(st, TS, cx) else { return Next::Failed };
         self.txs.get_mut(tx).advance(TS, progress::LINE);
         let side = &mut self.flows.get_mut(st).side[0];
         side.tx = tx;

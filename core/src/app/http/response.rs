@@ -81,7 +81,7 @@ impl Http {
         let idx = match idx {
             Some(i) => i,
             None => {
-                let Some(i) = self.new_tx(st, cx) else { return Next::Failed };
+                let Some(i) = self.new_tx(st, TC, cx) else { return Next::Failed };
                 let tx = self.txs.get_mut(i);
                 tx.unmatched = true;
                 tx.raise(events::UNMATCHED_RESPONSE, TC);

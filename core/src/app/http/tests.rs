@@ -49,12 +49,13 @@ struct Flow {
     b: Bench<Http>,
     left: [Vec<u8>; 2],
     over: bool,
+    failed_here: u32,
 }
 
 impl Flow {
     fn new(cfg: AppConfig) -> Self {
         let b = Bench::of(Box::new(Http::new(&cfg)), cfg);
-        Flow { b, left: Default::default(), over: false }
+        Flow { b, left: Default::default(), over: false, failed_here: 0 }
     }
 
     fn give(&mut self, dir: Dir, data: &[u8], gap: u32, eof: bool) {
@@ -72,6 +73,8 @@ impl Flow {
                 left.drain(..bytes);
                 self.left[dir.ix()] = left;
             }
+            // All was taken.
+            Outcome::FailedHere => self.failed_here += 1,
             _ => self.over = true,
         }
     }
@@ -281,6 +284,24 @@ fn odd_requests() {
     let d = exchange(b"", b"HTTP/1.1 200 ok\r\nContent-Length: 0\r\n\r\n", 1000);
     has(&d, "!unable_to_match_response_to_request");
     has(&d, "url=/libhtp::request_uri_not_seen");
+}
+
+/// More requests than may wait end the direction, with an event, and only that one.
+#[test]
+fn too_many_transactions_are_told() {
+    let mut c = cfg();
+    c.http.max_tx = 3;
+    let mut f = Flow::new(c);
+    f.give(Dir::ToServer, &b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n".repeat(4), 0, false);
+    assert_eq!((f.failed_here, f.over), (1, false));
+    let dump = f.dump();
+    assert_eq!(dump.matches("!too_many_transactions").count(), 1, "{dump}");
+    f.give(Dir::ToClient, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0, false);
+    has(&f.dump(), "tx 0 [5, 5]");
+    let long = [b"HTTP/1.1 200 OK\r\nX: ", &[b'x'; 2 * FIELD_LIMIT][..]].concat();
+    f.give(Dir::ToClient, &long, 0, false);
+    assert!(f.over, "both directions failed");
+    f.close();
 }
 
 #[test]

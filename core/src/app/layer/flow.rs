@@ -33,6 +33,8 @@ pub(super) const CHANGING: u8 = 4;
 pub(super) const HELD: u8 = 8;
 /// Detection in the direction ended without a look at its start (a gap): 32, 64.
 pub(super) const LOST: u8 = 32;
+/// The parser gave up in one direction, which was told.
+pub(super) const LAME: u8 = 128;
 
 /// What a flow remembers of its application protocol.
 #[derive(Clone, Copy, Debug, Default)]

@@ -13,7 +13,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use self::flow::{CHANGING, HELD, LOST, OFF, OPAQUE};
+use self::flow::{CHANGING, HELD, LAME, LOST, OFF, OPAQUE};
 pub use self::flow::{Fed, FlowApp, FlowFacts, LAYER_EVENTS};
 use super::expect::Expectations;
 use super::file::Files;
@@ -267,9 +267,14 @@ impl AppLayer {
                 t.fed.consumed = bytes.min(len);
                 t.fed.need = need;
             }
+            // A flow fails once, whether in one direction or both.
             Outcome::Failed => {
+                t.fed.parse_failed = t.app.flags & LAME == 0;
                 t.app.flags |= OFF;
-                t.fed.parse_failed = true;
+            }
+            Outcome::FailedHere => {
+                t.fed.parse_failed = t.app.flags & LAME == 0;
+                t.app.flags |= LAME;
             }
             Outcome::Change { bytes, to } => {
                 t.fed.consumed = bytes.min(len);
