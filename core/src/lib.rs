@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 extern crate alloc;
 
+pub mod ai;
 pub mod app;
 pub mod detect;
 pub mod engine;

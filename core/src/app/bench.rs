@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::bodies::{Bodies, Lodging};
 use super::file::Files;
 use super::{AppConfig, AppCx, Buffer, BufferAt, Input, Outcome, Parser, ProtoDef, StateId, TxIdx, Wanted};
 use crate::Dir;
@@ -15,6 +16,8 @@ pub struct Bench<P: Parser + ?Sized = dyn Parser> {
     pub files: Files,
     pub scratch: Scratch,
     pub cfg: AppConfig,
+    pub bodies: Bodies,
+    pub lodging: Lodging,
     pub st: StateId,
 }
 
@@ -32,6 +35,8 @@ impl<P: Parser + ?Sized> Bench<P> {
             pool: BytePool::new(8 << 20),
             files: Files::new(&cfg),
             scratch: Scratch::new(64 << 10),
+            bodies: Bodies::none(&cfg),
+            lodging: Lodging::default(),
             cfg,
             st: 0,
         };
@@ -50,6 +55,8 @@ impl<P: Parser + ?Sized> Bench<P> {
             shown: true,
             ports: [40000, 25],
             client: Default::default(),
+            bodies: &mut self.bodies,
+            lodging: &mut self.lodging,
         };
         f(&mut *self.parser, &mut cx)
     }

@@ -2,6 +2,7 @@
 //!
 //! Constant data, read by the rules, by detection and by outputs, which know no protocol by name.
 
+use super::bodies::MakeGuest;
 use super::{AppConfig, AppProto, Parser};
 use crate::Dir;
 
@@ -28,6 +29,8 @@ pub struct ProtoDef {
     pub recognise: Recognise,
     /// Makes the parser; `None` for a protocol that is recognised but not parsed.
     pub parser: Option<MakeParser>,
+    /// Makes the guest, for a protocol that lives in the messages of others; it has no `parser` then.
+    pub guest: Option<MakeGuest>,
     /// EVE `event_type` of its transaction records (`http`, `dns`, …); empty when none are written.
     pub record: &'static str,
     /// States that rules can name in a hook or in `app-layer-state`: per direction, in order of their progress.
@@ -36,6 +39,8 @@ pub struct ProtoDef {
     pub families: &'static [&'static str],
     /// EVE `anomaly` has its events in capitals, as Suricata's older parsers write them.
     pub shouts: bool,
+    /// Suricata has no such protocol: what tells of it has addresses in the form of RFC 5952.
+    pub ours: bool,
     /// Records are about single messages with a direction of their own, not about request and answer together.
     pub by_message: bool,
 }
@@ -51,12 +56,21 @@ impl ProtoDef {
         events: &[],
         recognise: Recognise::NONE,
         parser: None,
+        guest: None,
         record: "",
         states: &[],
         families: &[],
         shouts: false,
+        ours: false,
         by_message: false,
     };
+}
+
+impl ProtoDef {
+    /// Whether it has transactions.
+    pub const fn is_parsed(&self) -> bool {
+        self.parser.is_some() || self.guest.is_some()
+    }
 }
 
 const fn same(a: &str, b: &str) -> bool {

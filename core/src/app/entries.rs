@@ -37,6 +37,27 @@ impl Entries {
         done.is_ok()
     }
 
+    /// As [`Entries::push`], of the first `most` bytes of a value that lies in the same pool.
+    pub fn push_from(&mut self, pool: &mut BytePool, tag: u8, value: &PBuf, most: usize) -> bool {
+        let len = value.len().min(most).min(usize::from(u16::MAX));
+        let from = self.buf.len();
+        if from + 3 + len > MAX {
+            return false;
+        }
+        let n = (len as u16).to_le_bytes();
+        let done = self
+            .buf
+            .extend(pool, &[tag, n[0], n[1]])
+            .and_then(|()| self.buf.stretch(pool, from + 3 + len))
+            .is_ok();
+        if done {
+            pool.copy_between(value, 0, &self.buf, from + 3, len);
+        } else {
+            self.buf.truncate(from);
+        }
+        done
+    }
+
     /// The values with that tag, in order.
     pub fn all<'a>(&self, pool: &'a BytePool, tag: u8) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut rest = self.buf.get(pool);

@@ -3,7 +3,7 @@
 
 use alloc::boxed::Box;
 
-use super::txs::{Tx, TxList, Txs};
+use super::txs::{Tx, TxHandle, TxList, Txs};
 use super::{
     AppConfig, AppCx, Buffer, BufferAt, Input, IntAt, LOG_WHOLE, Outcome, Parser, Queue, StateId, TxCommon,
     TxIdx, TxView,
@@ -59,7 +59,18 @@ pub struct Transactions<'a, T> {
     list: &'a mut TxList,
 }
 
-impl<T: Default> Transactions<'_, T> {
+impl<'a, T: Default> Transactions<'a, T> {
+    pub(super) fn new(txs: &'a mut Txs<T>, list: &'a mut TxList) -> Self {
+        Transactions { txs, list }
+    }
+    /// What finds the transaction again, or that it is gone.
+    pub fn handle(&self, i: TxIdx) -> TxHandle {
+        self.txs.handle(i)
+    }
+    /// The transaction, if it is still there.
+    pub fn resolve(&self, h: TxHandle) -> Option<TxIdx> {
+        self.txs.resolve(h)
+    }
     /// A new transaction; `None` when all are taken.
     pub fn open(&mut self, now: u64) -> Option<TxIdx> {
         self.txs.open(self.list, now)

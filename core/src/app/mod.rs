@@ -6,10 +6,12 @@
 
 #[cfg(test)]
 mod bench;
+pub mod bodies;
 mod def;
 pub mod dns;
 pub mod entries;
 pub mod expect;
+pub mod grpc;
 pub mod hosted;
 pub mod http2;
 pub mod layer;
@@ -176,6 +178,26 @@ pub struct AppCx<'a> {
     pub ports: [u16; 2],
     /// Address of the flow's client.
     pub client: crate::packet::Addr,
+    /// Where the bytes of messages go.
+    pub bodies: &'a mut bodies::Bodies,
+    /// The flow's states in its guests.
+    pub lodging: &'a mut bodies::Lodging,
+}
+
+impl AppCx<'_> {
+    /// The place for bytes of messages, with what it may use.
+    pub fn bodies(&mut self) -> (&mut bodies::Bodies, bodies::BodyCx<'_>) {
+        let cx = bodies::BodyCx {
+            pool: self.pool,
+            scratch: self.scratch,
+            cfg: self.cfg,
+            now: self.now,
+            shown: self.shown,
+            lodging: self.lodging,
+            wanted: self.wanted,
+        };
+        (self.bodies, cx)
+    }
 }
 
 /// One protocol in one engine.
@@ -281,4 +303,4 @@ pub mod ftp_data;
 pub mod http;
 pub use config::AppConfig;
 pub use file::FileView;
-pub use layer::{AppLayer, Fed, FlowApp, FlowFacts};
+pub use layer::{AppLayer, Fed, FlowApp, FlowFacts, Layer};

@@ -66,6 +66,10 @@ impl Default for TxLinks {
 pub struct TxCommon {
     /// Number of the transaction in its flow, from 0.
     pub id: u64,
+    /// Number that outputs show: that of the carrier's transaction for what is carried in its messages, else `id`.
+    pub shown_id: u64,
+    /// Counts all transactions of the protocol, from 1: see [`TxHandle`].
+    serial: u64,
     /// App-layer events raised on it (bit per [`ProtoDef::events`](super::ProtoDef::events)).
     pub events: u128,
     /// Of those, the ones already reported as anomalies.
@@ -92,6 +96,8 @@ impl Default for TxCommon {
     fn default() -> Self {
         TxCommon {
             id: 0,
+            shown_id: 0,
+            serial: 0,
             events: 0,
             events_reported: 0,
             event_dirs: 0,
@@ -110,7 +116,7 @@ impl Default for TxCommon {
 impl TxCommon {
     /// A fresh transaction, dirty in both directions.
     pub fn new(id: u64, created: u64) -> Self {
-        TxCommon { id, created, ..TxCommon::default() }
+        TxCommon { id, shown_id: id, created, ..TxCommon::default() }
     }
 
     /// Progress of a direction: protocol-defined steps, see [`Parser::complete_progress`](super::Parser).
@@ -197,6 +203,13 @@ impl<T: Default> HasCommon for Tx<T> {
     }
 }
 
+/// A transaction as others remember it: they may outlive it. The default is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TxHandle {
+    idx: TxIdx,
+    serial: u64,
+}
+
 /// The transactions of one flow.
 #[derive(Clone, Copy, Debug)]
 pub struct TxList {
@@ -239,6 +252,7 @@ fn some(i: u32) -> Option<TxIdx> {
 #[derive(Debug)]
 pub struct TxSlab<T> {
     slab: Records<T>,
+    opened: u64,
     /// First and last of the transactions written to since [`TxSlab::settle`], each at most once.
     touched: [u32; 2],
 }
@@ -249,18 +263,31 @@ pub type Txs<T> = TxSlab<Tx<T>>;
 impl<T: HasCommon> TxSlab<T> {
     /// At most `cfg.max_txs` transactions, in the memory that all protocols share.
     pub fn new(cfg: &AppConfig) -> Self {
-        TxSlab { slab: Records::new(&cfg.arena(), cfg.max_txs), touched: [NIL; 2] }
+        TxSlab { slab: Records::new(&cfg.arena(), cfg.max_txs), opened: 0, touched: [NIL; 2] }
     }
 
     /// Appends a transaction to a flow, or `None` when all are taken. It is dirty in both directions.
     pub fn open(&mut self, list: &mut TxList, now: u64) -> Option<TxIdx> {
         let i = self.slab.alloc()?;
-        *self.slab.get_mut(i).common_mut() = TxCommon::new(list.created, now);
+        self.opened += 1;
+        *self.slab.get_mut(i).common_mut() =
+            TxCommon { serial: self.opened, ..TxCommon::new(list.created, now) };
         list.created += 1;
         list.live += 1;
         self.link(list, LIVE, i);
         self.touch(i);
         Some(i)
+    }
+
+    /// What finds the transaction again, or that it is gone.
+    pub fn handle(&self, i: TxIdx) -> TxHandle {
+        TxHandle { idx: i, serial: self.slab.get(i).common().serial }
+    }
+
+    /// The transaction, if it is still there.
+    pub fn resolve(&self, h: TxHandle) -> Option<TxIdx> {
+        let t = self.slab.peek(h.idx)?;
+        (h.serial != 0 && t.common().serial == h.serial).then_some(h.idx)
     }
 
     fn links(&mut self, i: TxIdx) -> &mut TxLinks {

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::Dir;
-use crate::app::{TxIdx, TxView};
+use crate::app::{TxRef, TxView};
 use crate::detect::queue::Decision;
 use crate::detect::ruleset::{Names, SigIx};
 use crate::detect::{FlowDetect, RuleSet};
@@ -150,14 +150,14 @@ impl Engine {
         FullView { view, notes }
     }
 
-    pub(super) fn tx_view(&self, ix: FlowIx, tx: TxIdx) -> Option<TxView<'_>> {
+    pub(super) fn tx_view(&self, ix: FlowIx, tx: TxRef) -> Option<TxView<'_>> {
         let app = &self.state.get(ix.0 as usize)?.app;
-        let (parser, state) = self.app.parser(app)?;
+        let layer = self.app.layers(app).find(|l| l.proto == tx.proto)?;
         Some(TxView {
-            proto: self.app.owner(app),
-            parser,
-            state,
-            tx,
+            proto: tx.proto,
+            parser: self.app.parser_of(tx.proto)?,
+            state: layer.state,
+            tx: tx.idx,
             pool: &self.app_pool,
             files: self.app.files(),
         })
@@ -224,7 +224,7 @@ impl Engine {
                 self.flows.hot_mut(ix).flags |= flag::ALERTED;
             }
             let tx = match (of.ix, d.hit.tx) {
-                (Some(ix), Some(tx)) => self.tx_view(ix, tx.idx),
+                (Some(ix), Some(tx)) => self.tx_view(ix, tx),
                 _ => None,
             };
             let stream_data = match of.ix {
@@ -319,7 +319,7 @@ impl Engine {
         packet: Option<&Packet<'_>>,
         dir: Dir,
         ix: Option<FlowIx>,
-        tx: Option<TxIdx>,
+        tx: Option<TxRef>,
         sink: &mut dyn EventSink,
     ) {
         let Some(ix) = ix else {
@@ -328,8 +328,9 @@ impl Engine {
             sink.event(Event::Anomaly(&a));
             return;
         };
-        let app_proto =
-            self.state.get(ix.0 as usize).map_or_else(Default::default, |s| self.app.owner(&s.app));
+        let owner =
+            || self.state.get(ix.0 as usize).map_or_else(Default::default, |s| self.app.owner(&s.app));
+        let app_proto = tx.map_or_else(owner, |t| t.proto);
         let tx = tx.and_then(|t| self.tx_view(ix, t));
         self.view(ix).with(|flow| {
             let a = Anomaly { kind, name, layer, packet, dir, flow: Some(flow), app_proto, tx };

@@ -3,6 +3,7 @@
 use super::Engine;
 use super::packet::{PacketFacts, TX_FED};
 use crate::Dir;
+use crate::app::Layer;
 use crate::event::{Event, EventSink, Verdict};
 use crate::flow::{FlowIx, State, flag};
 use crate::packet::{L3, L4, Packet, Source};
@@ -119,7 +120,7 @@ impl Engine {
 
     fn flush(&mut self, ix: FlowIx, sink: &mut dyn EventSink) {
         let hot = *self.flows.hot(ix);
-        let has_app = self.app.parser(&self.state[ix.0 as usize].app).is_some();
+        let has_app = self.app.layers(&self.state[ix.0 as usize].app).next().is_some();
         if hot.tcp == u32::MAX && !has_app {
             return;
         }
@@ -165,8 +166,10 @@ impl Engine {
             self.raw_wanted[d.ix()] && chunk.data.len() > chunk.new_from
         };
         let live = || {
-            let app = self.state.get(ix.0 as usize).and_then(|st| self.app.parser(&st.app));
-            app.is_some_and(|(parser, st)| parser.next_tx(st, None).is_some())
+            let Some(st) = self.state.get(ix.0 as usize) else { return false };
+            let living =
+                |l: Layer| self.app.parser_of(l.proto).is_some_and(|p| p.next_tx(l.state, None).is_some());
+            self.app.layers(&st.app).any(living)
         };
         (session.is_established() && session.state() != TcpState::Closed)
             || !self.streams.app_ready(tcp, d, &self.stream_pool, true).data.is_empty()

@@ -5,7 +5,7 @@ use super::packet::{PASS_SEEN, PacketFacts, TX_DUE, TX_FED};
 use super::{Engine, FlowState};
 use crate::Dir;
 use crate::app::file::NO_FILE;
-use crate::app::{AppLayer, AppProto, Queue, TxDetect, TxIdx, TxRef};
+use crate::app::{AppLayer, Layer, Queue, TxDetect, TxRef};
 use crate::detect::{Detector, FlowCx, PacketCx, TxAt};
 use crate::event::{AnomalyKind, Event, EventSink, FileRecord, TxRecord};
 use crate::flow::{FlowIx, Hot, flag};
@@ -29,31 +29,41 @@ impl TxInspection<'_> {
         (hot, start): (&Hot, u64),
         cx: &PacketCx<'_>,
     ) -> Option<u32> {
-        let owner = self.app.owner(&st.app);
-        if !self.detect.wants_tx(owner, cx.dir) {
-            return None;
-        }
-        let (parser, state, files) = self.app.parts(&st.app)?;
-        // Transactions of a protocol that is about to change are still that protocol's.
-        let mut fcx = FlowCx { app: owner, ..FlowCx::of(hot, start, &st.app, &mut st.detect) };
-        let mut due = 0;
-        while let Some(idx) = parser.take_changed(state, Queue::Inspect(cx.dir)) {
-            *self.visits += 1;
-            let c = parser.common(idx);
-            let tx = TxRef { proto: owner, idx, id: c.id };
-            if c.is_dirty(cx.dir) {
-                let at = TxAt { parser: &mut *parser, st: state, tx, files };
-                self.detect.tx(cx, &mut fcx, at, self.pool);
+        let mut due = None;
+        for layer in self.app.layers(&st.app) {
+            if !self.detect.wants_tx(layer.proto, cx.dir) {
+                continue;
             }
-            // What its end waited for may have been this look at it.
-            let c = parser.common(idx);
-            if Dir::BOTH.iter().all(|d| c.progress(*d) >= parser.complete_progress(*d)) {
-                parser.requeue(state, idx, Queue::Report);
-                due = TX_DUE;
+            let Some((parser, files)) = self.app.parts(layer.proto) else { continue };
+            // Transactions of a protocol that is about to change are still that protocol's.
+            let mut fcx = FlowCx { app: layer.proto, ..FlowCx::of(hot, start, &st.app, &mut st.detect) };
+            let due = due.get_or_insert(0);
+            while let Some(idx) = parser.take_changed(layer.state, Queue::Inspect(cx.dir)) {
+                *self.visits += 1;
+                let c = parser.common(idx);
+                let tx = TxRef { proto: layer.proto, idx, id: c.id };
+                if c.is_dirty(cx.dir) {
+                    let at = TxAt { parser: &mut *parser, st: layer.state, tx, files };
+                    self.detect.tx(cx, &mut fcx, at, self.pool);
+                }
+                // What its end waited for may have been this look at it.
+                let c = parser.common(idx);
+                if Dir::BOTH.iter().all(|d| c.progress(*d) >= parser.complete_progress(*d)) {
+                    parser.requeue(layer.state, idx, Queue::Report);
+                    *due = TX_DUE;
+                }
             }
         }
-        Some(due)
+        due
     }
+}
+
+/// Which transactions are due: all (or those that changed), the flow ends, a rule passed it.
+#[derive(Clone, Copy)]
+struct Due {
+    all: bool,
+    last: bool,
+    passed: bool,
 }
 
 impl Engine {
@@ -99,7 +109,10 @@ impl Engine {
     pub(super) fn renew(&mut self, ix: FlowIx) {
         let st = &mut self.state[ix.0 as usize];
         self.detect.renew(&mut st.detect, &mut self.app_pool);
-        if let Some((parser, state)) = self.app.parser_mut(&st.app) {
+        let app = st.app;
+        for layer in self.app.layers(&app) {
+            let state = layer.state;
+            let Some(parser) = self.app.parser_of_mut(layer.proto) else { continue };
             let mut at = parser.next_tx(state, None);
             while let Some(tx) = at {
                 let c = parser.common_mut(tx);
@@ -126,9 +139,10 @@ impl Engine {
         sink: &mut dyn EventSink,
     ) {
         let app = self.state[ix.0 as usize].app;
-        let owner = self.app.owner(&app);
-        let Some((parser, state)) = self.app.parser(&app) else { return };
-        let watched = Dir::BOTH.map(|d| self.detect.wants_tx(owner, d));
+        let mut layers = self.app.layers(&app).peekable();
+        if layers.peek().is_none() {
+            return;
+        }
         let hot = self.flows.hot_mut(ix);
         hot.flags &= !TX_DUE;
         let passed = hot.flags & flag::PASS != 0;
@@ -137,50 +151,63 @@ impl Engine {
         if passed {
             hot.flags |= PASS_SEEN;
         }
+        let due = Due { all, last, passed };
+        for layer in layers {
+            self.layer_transactions(ix, (pkt, dir), layer, due, sink);
+        }
+    }
+
+    /// [`Engine::transactions`] of one of the flow's protocols.
+    fn layer_transactions(
+        &mut self,
+        ix: FlowIx,
+        (pkt, dir): (&Packet<'_>, Dir),
+        layer: Layer,
+        Due { all, last, passed }: Due,
+        sink: &mut dyn EventSink,
+    ) {
+        let (owner, state) = (layer.proto, layer.state);
+        let watched = Dir::BOTH.map(|d| self.detect.wants_tx(owner, d));
+        let Some(parser) = self.app.parser_of(owner) else { return };
         let mut at = if all { parser.next_tx(state, None) } else { None };
         loop {
-            let Some((parser, state)) = self.app.parser_mut(&app) else { return };
+            let Some(parser) = self.app.parser_of_mut(owner) else { return };
             let next = if all { at } else { parser.take_changed(state, Queue::Report) };
-            let Some(tx) = next else { break };
+            let Some(idx) = next else { break };
             at = if all { parser.next_tx(state, next) } else { None };
-            let c = *parser.common(tx);
+            let c = *parser.common(idx);
+            let tx = TxRef { proto: owner, idx, id: c.id };
             self.stats.tx_visits += 1;
             if c.events & !c.events_reported != 0 {
-                self.tx_anomalies(ix, pkt, dir, owner, tx, sink);
+                self.tx_anomalies(ix, pkt, dir, tx, sink);
             }
             self.tx_files(ix, pkt, tx, last, sink);
             self.tx_records(ix, pkt, tx, last, sink);
-            let Some((parser, _)) = self.app.parser(&app) else { return };
+            let Some(parser) = self.app.parser_of(owner) else { return };
             let done = |d: &Dir| {
                 c.progress(*d) >= parser.complete_progress(*d)
                     && (passed || !watched[d.ix()] || !c.is_dirty(*d))
             };
             if last || Dir::BOTH.iter().all(done) {
                 let facts = self.facts(ix, 0);
+                let app = self.state[ix.0 as usize].app;
                 self.app.free_tx(&app, &facts, tx, &mut self.app_pool, pkt.ts);
                 if let Some(n) = owner.index() {
                     self.stats.app_txs[n] += 1;
                 }
-                self.state[ix.0 as usize].txs += 1;
+                if self.app.owner(&app) == owner {
+                    self.state[ix.0 as usize].txs += 1;
+                }
             }
         }
     }
 
-    fn tx_anomalies(
-        &mut self,
-        ix: FlowIx,
-        pkt: &Packet<'_>,
-        dir: Dir,
-        owner: AppProto,
-        tx: TxIdx,
-        sink: &mut dyn EventSink,
-    ) {
-        let app = self.state[ix.0 as usize].app;
-        let Some((parser, _)) = self.app.parser_mut(&app) else { return };
-        let c = parser.common_mut(tx);
+    fn tx_anomalies(&mut self, ix: FlowIx, pkt: &Packet<'_>, dir: Dir, tx: TxRef, sink: &mut dyn EventSink) {
+        let Some(parser) = self.app.parser_of_mut(tx.proto) else { return };
+        let c = parser.common_mut(tx.idx);
         let fresh = c.events & !c.events_reported;
         c.events_reported |= fresh;
-        for (i, name) in owner.def().events.iter().enumerate() {
+        for (i, name) in tx.proto.def().events.iter().enumerate() {
             if fresh >> i & 1 == 1 {
                 self.anomaly(
                     AnomalyKind::AppLayer,
@@ -196,20 +223,17 @@ impl Engine {
         }
     }
 
-    fn tx_records(&mut self, ix: FlowIx, pkt: &Packet<'_>, tx: TxIdx, last: bool, sink: &mut dyn EventSink) {
-        let app = self.state[ix.0 as usize].app;
-        let Some((parser, _)) = self.app.parser(&app) else { return };
-        if self.app.owner(&app).def().record.is_empty() {
+    fn tx_records(&mut self, ix: FlowIx, pkt: &Packet<'_>, tx: TxRef, last: bool, sink: &mut dyn EventSink) {
+        let Some(parser) = self.app.parser_of_mut(tx.proto) else { return };
+        if tx.proto.def().record.is_empty() {
             return;
         }
-        let due = if last { parser.log_at_end(tx) } else { parser.log_due(tx) };
-        let due = due & !parser.common(tx).logged;
+        let due = if last { parser.log_at_end(tx.idx) } else { parser.log_due(tx.idx) };
+        let due = due & !parser.common(tx.idx).logged;
         if due == 0 {
             return;
         }
-        if let Some((parser, _)) = self.app.parser_mut(&app) {
-            parser.common_mut(tx).logged |= due;
-        }
+        parser.common_mut(tx.idx).logged |= due;
         let Some(view) = self.tx_view(ix, tx) else { return };
         for (bit, d) in [
             (crate::app::LOG_REQUEST, Dir::ToServer),
@@ -225,11 +249,10 @@ impl Engine {
         }
     }
 
-    fn tx_files(&mut self, ix: FlowIx, pkt: &Packet<'_>, tx: TxIdx, last: bool, sink: &mut dyn EventSink) {
-        let app = self.state[ix.0 as usize].app;
+    fn tx_files(&mut self, ix: FlowIx, pkt: &Packet<'_>, tx: TxRef, last: bool, sink: &mut dyn EventSink) {
         for d in Dir::BOTH {
-            let Some((parser, _)) = self.app.parser(&app) else { return };
-            let c = parser.common(tx);
+            let Some(parser) = self.app.parser_of(tx.proto) else { return };
+            let c = parser.common(tx.idx);
             let (head, told) = (c.files[d.ix()], c.files_told[d.ix()]);
             let mut id = if told == NO_FILE { head } else { self.app.files().view(told).next() };
             let (mut first, mut behind) = (true, told);
@@ -252,16 +275,16 @@ impl Engine {
                 id = next;
             }
             if behind != told
-                && let Some((parser, _)) = self.app.parser_mut(&app)
+                && let Some(parser) = self.app.parser_of_mut(tx.proto)
             {
-                parser.common_mut(tx).files_told[d.ix()] = behind;
+                parser.common_mut(tx.idx).files_told[d.ix()] = behind;
             }
         }
     }
 
     fn tell_file(
         &self,
-        (ix, tx): (FlowIx, TxIdx),
+        (ix, tx): (FlowIx, TxRef),
         (packet, dir): (&Packet<'_>, Dir),
         id: u32,
         sink: &mut dyn EventSink,

@@ -253,7 +253,7 @@ fn xff(n: &Node) -> Result<Option<Xff>, ConfigError> {
 
 /// Whether an event type is a protocol's, as the settings or as records name it.
 fn is_record(name: &str) -> bool {
-    let written = |d: &ProtoDef| d.parser.is_some() && !d.record.is_empty();
+    let written = |d: &ProtoDef| d.is_parsed() && !d.record.is_empty();
     let same = |d: &ProtoDef| d.record == name || name.replace('-', "_") == d.record || d.name == name;
     PROTOCOLS.iter().any(|d| written(d) && same(d))
 }

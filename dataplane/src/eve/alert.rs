@@ -24,7 +24,7 @@ impl Output {
     pub(super) fn alert(&mut self, a: &Alert<'_>, ips: bool) {
         let Some(s) = self.settings.alert.clone() else { return };
         let about = About { packet: Some(a.packet), flow: a.flow.as_ref(), dir: a.dir };
-        let ends = Ends::of_packet(a.packet);
+        let ends = Ends::of_packet(a.packet).about(a.tx.as_ref());
         if a.tagged {
             if s.tagged_packets {
                 self.header("packet", a.packet.ts, about, &ends);
@@ -42,7 +42,7 @@ impl Output {
         self.options(about);
         let j = &mut self.json;
         if let Some(t) = &a.tx {
-            j.uint("tx_id", t.common().id);
+            j.uint("tx_id", t.common().shown_id);
         }
         let extra = client.as_deref().filter(|_| !overwrite);
         object(j, a.rule, a.allowed, &ends, &s, extra);

@@ -36,11 +36,12 @@ impl Output {
             (None, Some(f)) => (f.last(), Ends::of_flow(f, Dir::ToServer)),
             (None, None) => return,
         };
+        let ends = ends.about(a.tx.as_ref());
         self.header("anomaly", ts, about, &ends);
         self.options(about);
         let j = &mut self.json;
         if let Some(t) = &a.tx {
-            j.uint("tx_id", t.common().id);
+            j.uint("tx_id", t.common().shown_id);
         }
         j.open("anomaly");
         match a.kind {

@@ -13,6 +13,9 @@ use crate::config::eve::RecordSettings;
 const RECORD: usize = 128 << 10;
 /// Bytes of one value before escaping.
 const VALUE: usize = 16 << 10;
+/// The same where the content of messages is asked for: all that is kept of a prompt, in a conversation.
+const CONTENT_RECORD: usize = 8 << 20;
+const CONTENT_VALUE: usize = 1 << 20;
 
 /// Writes a record into the event being built.
 pub struct Record<'a> {
@@ -20,6 +23,8 @@ pub struct Record<'a> {
     settings: Option<&'a RecordSettings>,
     /// Length of `out` at which the record is full.
     full: usize,
+    /// Most bytes of one value.
+    value: usize,
     /// Open objects and lists that are left out.
     skipped: u32,
     /// Something was left out.
@@ -28,8 +33,10 @@ pub struct Record<'a> {
 
 impl<'a> Record<'a> {
     pub fn new(out: &'a mut Json, settings: Option<&'a RecordSettings>) -> Record<'a> {
-        let full = out.buf.len() + RECORD;
-        Record { out, settings, full, skipped: 0, cut: false }
+        let content = settings.is_some_and(|s| s.wants("content"));
+        let (record, value) = if content { (CONTENT_RECORD, CONTENT_VALUE) } else { (RECORD, VALUE) };
+        let full = out.buf.len() + record;
+        Record { out, settings, full, value, skipped: 0, cut: false }
     }
 
     /// Whether a value is written; values are not when there is too much already.
@@ -41,10 +48,10 @@ impl<'a> Record<'a> {
 
     /// As much of a value as is shown.
     fn part<'v>(&mut self, value: &'v [u8]) -> &'v [u8] {
-        self.cut |= value.len() > VALUE;
-        let mut n = value.len().min(VALUE);
+        self.cut |= value.len() > self.value;
+        let mut n = value.len().min(self.value);
         // Not within a character.
-        while n < value.len() && n > 0 && value[n] & 0xc0 == 0x80 && n + 4 > VALUE {
+        while n < value.len() && n > 0 && value[n] & 0xc0 == 0x80 && n + 4 > self.value {
             n -= 1;
         }
         &value[..n]
@@ -58,7 +65,7 @@ impl<'a> Record<'a> {
         let _ = self.out.buf.write_fmt(value);
         // Formatted text is nearly always short and plain; what is not is written again, cut and escaped.
         let text = &self.out.buf[from..];
-        if text.len() > VALUE || text.iter().any(|&b| b < 32 || b == b'"' || b == b'\\') {
+        if text.len() > self.value || text.iter().any(|&b| b < 32 || b == b'"' || b == b'\\') {
             let text = self.out.buf.split_off(from);
             self.out.buf.pop();
             let text = self.part(&text);

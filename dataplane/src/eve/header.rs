@@ -1,6 +1,7 @@
 //! What every event begins with: time, flow, packet number, type, addresses; and the options all events share.
 
 use tidegate_core::Dir;
+use tidegate_core::app::TxView;
 use tidegate_core::event::FlowVar;
 use tidegate_core::flow::FlowView;
 use tidegate_core::packet::{Addr, L4, Packet};
@@ -20,6 +21,9 @@ pub struct Ends {
     pub v6: bool,
     /// There are addresses at all.
     pub known: bool,
+    /// IPv6 addresses are written as RFC 5952 has them, not as Suricata does: in events about protocols that Suricata
+    /// does not have.
+    pub short: bool,
 }
 
 impl Ends {
@@ -33,18 +37,33 @@ impl Ends {
             proto: p.proto,
             v6: p.is_ipv6(),
             known: p.has_ip(),
+            short: false,
         }
     }
 
     /// As the flow goes in direction `dir`.
     pub fn of_flow(f: &FlowView<'_>, dir: Dir) -> Ends {
         let k = f.key();
-        let e = Ends { src: k.src, dst: k.dst, sp: k.sp, dp: k.dp, proto: k.proto, v6: k.v6, known: true };
+        let (proto, v6) = (k.proto, k.v6);
+        let e = Ends { src: k.src, dst: k.dst, sp: k.sp, dp: k.dp, proto, v6, known: true, short: false };
         if dir == Dir::ToServer { e } else { e.flip() }
     }
 
     pub fn flip(self) -> Ends {
         Ends { src: self.dst, dst: self.src, sp: self.dp, dp: self.sp, ..self }
+    }
+
+    /// For an event about a transaction.
+    pub fn about(self, tx: Option<&TxView<'_>>) -> Ends {
+        Ends { short: tx.is_some_and(|t| t.proto.def().ours), ..self }
+    }
+
+    fn write(&self, j: &mut Json, key: &str, addr: &Addr) {
+        if self.short && self.v6 {
+            j.short_addr(key, addr);
+        } else {
+            j.addr(key, addr, self.v6);
+        }
     }
 
     pub const fn has_ports(&self) -> bool {
@@ -99,14 +118,14 @@ impl Output {
         if ends.known {
             match proxied {
                 Some((true, ip)) => j.string("src_ip", ip),
-                _ => j.addr("src_ip", &ends.src, ends.v6),
+                _ => ends.write(j, "src_ip", &ends.src),
             }
             if ends.has_ports() {
                 j.uint("src_port", u64::from(ends.sp));
             }
             match proxied {
                 Some((false, ip)) => j.string("dest_ip", ip),
-                _ => j.addr("dest_ip", &ends.dst, ends.v6),
+                _ => ends.write(j, "dest_ip", &ends.dst),
             }
             if ends.has_ports() {
                 j.uint("dest_port", u64::from(ends.dp));

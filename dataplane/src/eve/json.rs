@@ -3,6 +3,8 @@
 //!
 //! Whether a comma is due is read from the last byte written, so nesting costs no memory.
 
+use std::io::Write;
+
 use tidegate_core::packet::Addr;
 
 use super::time::Clock;
@@ -252,6 +254,13 @@ impl Json {
     }
 
     /// An address: dotted IPv4, or all eight groups of an IPv6 address in full.
+    /// An IPv6 address as RFC 5952 has it.
+    pub fn short_addr(&mut self, key: &str, addr: &Addr) {
+        self.key(key);
+        // Writing to a Vec cannot fail.
+        let _ = write!(self.buf, "\"{}\"", std::net::Ipv6Addr::from(addr.0));
+    }
+
     pub fn addr(&mut self, key: &str, addr: &Addr, v6: bool) {
         self.key(key);
         self.buf.push(b'"');

@@ -45,10 +45,10 @@ impl Output {
         let s = s.clone();
         let dir = r.tx.record_dir(r.dir);
         let about = About { packet: Some(r.packet), flow: Some(&r.flow), dir };
-        let ends = Ends::of_flow(&r.flow, dir);
+        let ends = Ends::of_flow(&r.flow, dir).about(Some(&r.tx));
         self.header(name, r.packet.ts, about, &ends);
         self.options(about);
-        self.json.uint("tx_id", r.tx.common().id);
+        self.json.uint("tx_id", r.tx.common().shown_id);
         object(&mut self.json, &r.tx, r.dir, Some(&s));
         self.end();
     }

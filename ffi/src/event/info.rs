@@ -114,7 +114,7 @@ fn info(slot: &Slot, e: &Event<'_>) -> tg_event_info {
         ts_ns: p.map_or_else(|| f.as_ref().map_or(0, FlowView::start), |p| p.ts),
         flow_id: f.as_ref().map_or(0, FlowView::id),
         index: p.map_or(0, |p| p.index),
-        tx: view.tx().map_or(0, |(t, _)| t.common().id + 1),
+        tx: view.tx().map_or(0, |(t, _)| t.common().shown_id + 1),
         app_proto: f.as_ref().map_or(tg_bytes::NONE, |f| name_of(f.extra.app)),
         src: ends.src.0,
         dst: ends.dst.0,

@@ -6,6 +6,7 @@
 use super::decode::{ChainId, Coding, MAX_LAYERS, Sink};
 use super::{Http, Tx, buffers, events, header, text};
 use crate::Dir;
+use crate::app::bodies::{Carrier, Ended, Origin};
 use crate::app::file::{MAX_NAME, NewFile};
 use crate::app::{AppCx, StateId};
 use crate::pool::{BytePool, PBuf};
@@ -112,6 +113,11 @@ impl Entity<'_, '_> {
 
     /// Keeps what the limit allows and feeds the files.
     fn keep(&mut self, bytes: &[u8]) {
+        if self.tx.bodies.is_read() {
+            let o = origin(self.tx);
+            let (bodies, mut cx) = self.cx.bodies();
+            bodies.data(self.tx.bodies, self.dir, bytes, &o, &mut cx);
+        }
         let limit = self.limit();
         let ix = self.dir.ix();
         self.tx.common.touch(self.dir);
@@ -349,7 +355,24 @@ pub fn codings(tx: &mut Tx, dir: Dir, cx: &mut AppCx<'_>, out: &mut [Coding; MAX
     n
 }
 
+/// A transaction as guests hear of it.
+fn origin(tx: &Tx) -> Origin<'_> {
+    Origin { carrier: Carrier::Http1, tx: tx.common.id, head: tx }
+}
+
 impl Http {
+    /// A message's head is there: guests hear of it.
+    pub(super) fn message_begins(&mut self, idx: u32, dir: Dir, cx: &mut AppCx<'_>) {
+        let tx = self.txs.get_mut(idx);
+        let mut id = tx.bodies;
+        if dir == Dir::ToClient && !id.is_read() {
+            return;
+        }
+        let (bodies, mut cx) = cx.bodies();
+        bodies.begin(&mut id, dir, &origin(tx), &mut cx);
+        tx.bodies = id;
+    }
+
     /// Prepares the decoding of the body that follows.
     pub(super) fn start_body(&mut self, idx: u32, dir: Dir, cx: &mut AppCx<'_>) {
         let tx = self.txs.get_mut(idx);
@@ -358,7 +381,7 @@ impl Http {
         }
         let mut list = [Coding::default(); MAX_LAYERS];
         let n = codings(tx, dir, cx, &mut list);
-        if n > 0 && cx.shown {
+        if n > 0 && (cx.shown || tx.bodies.is_read()) {
             let before = self.dec.refused;
             tx.msg[dir.ix()].body.chain = self.dec.open(&list[..n], cx.client, cx.pool);
             cx.pool.refuse(self.dec.refused - before);
@@ -413,6 +436,11 @@ impl Http {
         }
         body.kept_at += body.kept.len() as u64 + bytes;
         body.kept.truncate(0);
+        if tx.bodies.is_read() {
+            let o = origin(tx);
+            let (bodies, mut cx) = cx.bodies();
+            bodies.gap(tx.bodies, dir, bytes, &o, &mut cx);
+        }
         let mut e = Entity { tx, dir, cx };
         if e.tx.msg[dir.ix()].body.files == Files::Unset {
             let _known = e.decide();
@@ -447,7 +475,12 @@ impl Http {
         if let Some(f) = body.file {
             cx.files.close(f, truncated);
         }
-        body.ended = true;
+        if !core::mem::replace(&mut body.ended, true) && tx.bodies.is_read() {
+            let o = origin(tx);
+            let how = if truncated { Ended::Cut } else { Ended::Whole };
+            let (bodies, mut cx) = cx.bodies();
+            bodies.end(tx.bodies, dir, how, &o, &mut cx);
+        }
         tx.common.touch(dir);
     }
 

@@ -219,6 +219,8 @@ impl Http {
         tx.uri.free(cx.pool);
         tx.host.free(cx.pool);
         tx.multipart.free(cx.pool);
+        let (bodies, mut body_cx) = cx.bodies();
+        bodies.release(&mut tx.bodies, &mut body_cx);
         for head in &mut tx.common.files {
             cx.files.free_chain(cx.pool, head);
         }

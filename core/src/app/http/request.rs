@@ -302,8 +302,15 @@ impl Http {
         Next::Used(n)
     }
 
-    /// Derives host, framing and credentials from the fields.
+    /// The fields are whole: what they say of the message, and its guests hear of it.
     fn request_headers_done(&mut self, idx: u32, cx: &mut AppCx<'_>) -> Framing {
+        let framing = self.request_framing(idx, cx);
+        self.message_begins(idx, TS, cx);
+        framing
+    }
+
+    /// Derives host, framing and credentials from the fields.
+    fn request_framing(&mut self, idx: u32, cx: &mut AppCx<'_>) -> Framing {
         let tx = self.txs.get_mut(idx);
         let pool = &*cx.pool;
         let h = tx.msg[0].headers;

@@ -214,6 +214,7 @@ impl Http {
         if status == 101 {
             if te.is_none() && cl.is_none() {
                 tx.advance(TC, progress::BODY);
+                self.message_begins(idx, TC, cx);
                 return self.end_response(st, used, cx);
             }
             tx.raise(events::SWITCHING_WITH_CL, TC);
@@ -236,6 +237,7 @@ impl Http {
         } else if (400..500).contains(&status) {
             self.refused_expectation(st, idx, cx);
         }
+        self.message_begins(idx, TC, cx);
         let tx = self.txs.get_mut(idx);
         let pool = &*cx.pool;
         let te = h.get(pool, b"transfer-encoding");

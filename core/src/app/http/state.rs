@@ -5,6 +5,7 @@ use super::text::Version;
 use super::{NIL, body, multipart};
 use crate::Dir;
 use crate::app::TxCommon;
+use crate::app::bodies::{BodyId, Head};
 use crate::app::txs::{HasCommon, TxList};
 use crate::pool::{BytePool, PBuf};
 
@@ -81,6 +82,8 @@ pub(super) struct Tx {
     /// The response came without a request.
     pub(super) unmatched: bool,
     pub(super) multipart: multipart::Multipart,
+    /// The guests that read its messages.
+    pub(super) bodies: BodyId,
 }
 
 impl Default for Tx {
@@ -103,6 +106,7 @@ impl Default for Tx {
             seen_continue: false,
             unmatched: false,
             multipart: multipart::Multipart::default(),
+            bodies: BodyId::default(),
         }
     }
 }
@@ -113,6 +117,20 @@ impl HasCommon for Tx {
     }
     fn common_mut(&mut self) -> &mut TxCommon {
         &mut self.common
+    }
+}
+
+impl Head for Tx {
+    fn field<'p>(&'p self, dir: Dir, name: &str, pool: &'p BytePool) -> Option<&'p [u8]> {
+        let [req, res] = &self.msg;
+        let some = |v: &'p [u8]| Some(v).filter(|v| !v.is_empty());
+        match name {
+            ":method" => some(req.first.get(&req.line, pool)),
+            ":path" => some(req.second.get(&req.line, pool)),
+            ":authority" => some(self.host.get(pool)),
+            ":status" => some(res.second.get(&res.line, pool)),
+            _ => Some(self.msg[dir.ix()].headers.get(pool, name.as_bytes())?.0),
+        }
     }
 }
 

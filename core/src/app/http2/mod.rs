@@ -13,6 +13,7 @@ use self::buffers::*;
 use self::hpack::{Item, Table};
 use self::huffman::Decoder;
 use self::streams::Streams;
+use super::bodies::{BodyId, Carrier, Ended, Head, Origin};
 use super::entries::Entries;
 use super::file::NewFile;
 use super::hosted::{Protocol, Transactions, make};
@@ -91,6 +92,15 @@ pub struct Stream {
     file: [u32; 2],
     body: [PBuf; 2],
     length: [u64; 2],
+    /// The guests that read its messages, and the directions that they have heard of (bits).
+    bodies: BodyId,
+    heard: u8,
+}
+
+impl Head for Stream {
+    fn field<'p>(&'p self, dir: Dir, name: &str, pool: &'p BytePool) -> Option<&'p [u8]> {
+        Stream::field(self, pool, dir, name)
+    }
 }
 
 impl Stream {
@@ -184,8 +194,31 @@ fn stream(s: &mut State, flow: &mut Flow<'_>, id: u32, dir: Dir, cx: &mut AppCx<
     Some(tx)
 }
 
+/// A stream as guests hear of it.
+fn origin(t: &Tx<Stream>) -> Origin<'_> {
+    Origin { carrier: Carrier::Http2, tx: t.common.id, head: &t.own }
+}
+
+/// The first header block of a direction is there: guests hear of it.
+fn message_begins(t: &mut Tx<Stream>, dir: Dir, cx: &mut AppCx<'_>) {
+    let interim =
+        dir == Dir::ToClient && t.own.field(cx.pool, dir, ":status").is_some_and(|s| s.starts_with(b"1"));
+    let mut id = t.own.bodies;
+    if t.own.heard & dir.bit() != 0 || interim || (dir == Dir::ToClient && !id.is_read()) {
+        return;
+    }
+    t.own.heard |= dir.bit();
+    let (bodies, mut cx) = cx.bodies();
+    bodies.begin(&mut id, dir, &origin(t), &mut cx);
+    t.own.bodies = id;
+}
+
 fn end_side(s: &mut State, t: &mut Tx<Stream>, dir: Dir, cx: &mut AppCx<'_>) {
     if t.common.progress(dir) < COMPLETE {
+        if t.own.bodies.is_read() {
+            let (bodies, mut cx) = cx.bodies();
+            bodies.end(t.own.bodies, dir, Ended::Whole, &origin(t), &mut cx);
+        }
         t.common.advance(dir, COMPLETE);
         t.common.touch_both();
         if let Some(f) = t.own.file[dir.ix()].checked_sub(1) {
@@ -344,6 +377,7 @@ impl Http2 {
                 t.common.raise(EV_USERINFO, dir);
             }
         }
+        message_begins(t, dir, cx);
         if ends {
             end_side(s, flow.get(tx), dir, cx);
         }
@@ -373,6 +407,10 @@ impl Http2 {
         }
         t.common.advance(dir, 2);
         t.common.touch_both();
+        if t.own.bodies.is_read() {
+            let (bodies, mut cx) = cx.bodies();
+            bodies.data(t.own.bodies, dir, bytes, &origin(t), &mut cx);
+        }
     }
 }
 
@@ -483,6 +521,9 @@ impl Protocol for Http2 {
         if !tx.common.both_reached(COMPLETE) {
             s.open.remove(cx.pool, tx.own.id, cx.cfg.seed);
         }
+        let mut id = tx.own.bodies;
+        let (bodies, mut cx) = cx.bodies();
+        bodies.release(&mut id, &mut cx);
     }
 
     fn close(s: &mut State, cx: &mut AppCx<'_>) {

@@ -1,5 +1,6 @@
 //! What a flow remembers of its application protocol, what the layer must know of the flow, and what became of bytes.
 
+use super::super::bodies::Lodging;
 use super::super::recognise::Progress;
 use super::super::{AppProto, StateId};
 use crate::Dir;
@@ -53,6 +54,8 @@ pub struct FlowApp {
     pub(super) owner: AppProto,
     /// State number + 1; 0: none.
     pub(super) state: u32,
+    /// Its guests' states.
+    pub(super) lodging: Lodging,
     /// Direction bit of the first data, or [`SENT`].
     pub(super) first: u8,
     pub(super) flags: u8,

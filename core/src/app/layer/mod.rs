@@ -15,11 +15,12 @@ use alloc::vec::Vec;
 
 use self::flow::{CHANGING, HELD, LAME, LOST, OFF, OPAQUE};
 pub use self::flow::{Fed, FlowApp, FlowFacts, LAYER_EVENTS};
+use super::bodies::{Bodies, GUESTS_MAX, Lodging};
 use super::expect::Expectations;
 use super::file::Files;
 use super::recognise::Recogniser;
 use super::registry::PROTOCOLS;
-use super::{AppConfig, AppCx, AppProto, Input, Outcome, Parser, StateId, Wanted};
+use super::{AppConfig, AppCx, AppProto, Input, Outcome, Parser, StateId, TxRef, Wanted};
 use crate::Dir;
 use crate::pool::{Arena, BytePool, Scratch};
 
@@ -40,8 +41,16 @@ pub struct AppLayer {
     recogniser: Recogniser,
     expected: Expectations,
     files: Files,
+    bodies: Bodies,
     scratch: Scratch,
     cfg: AppConfig,
+}
+
+/// A protocol that has transactions of a flow, and the flow's state in its parser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layer {
+    pub proto: AppProto,
+    pub state: StateId,
 }
 
 impl AppLayer {
@@ -60,6 +69,7 @@ impl AppLayer {
             recogniser: Recogniser::new(&cfg),
             expected: Expectations::new(1024),
             files: Files::new(&cfg),
+            bodies: Bodies::new(&cfg, &cfg.arena()),
             scratch: Scratch::new(64 << 10),
             cfg,
         }
@@ -94,6 +104,7 @@ impl AppLayer {
         for (slot, w) in self.wanted.iter_mut().zip(wanted) {
             *slot = *w;
         }
+        self.bodies.set_wanted(wanted);
     }
 
     /// Tells whether rules were loaded at all: see [`AppCx::shown`].
@@ -129,17 +140,35 @@ impl AppLayer {
         app.is_off() || app.is_opaque() || (app.side(dir) != AppProto::UNKNOWN && !parser)
     }
 
-    /// As [`AppLayer::parser`], to change a transaction's common part.
-    pub fn parser_mut(&mut self, app: &FlowApp) -> Option<(&mut (dyn Parser + 'static), StateId)> {
-        let st = app.state()?;
-        Some((self.parsers.get_mut(app.owner.index()?)?.as_deref_mut()?, st))
+    /// The protocols that have transactions of the flow, with the flow's states: that of its bytes first, then its guests.
+    pub fn layers(&self, app: &FlowApp) -> impl Iterator<Item = Layer> + use<> {
+        let mut all = [None; GUESTS_MAX + 1];
+        all[0] = app.state().map(|state| Layer { proto: app.owner, state });
+        for (place, slot) in all.iter_mut().skip(1).enumerate() {
+            *slot = self.bodies.layer(&app.lodging, place).map(|(proto, state)| Layer { proto, state });
+        }
+        all.into_iter().flatten()
     }
 
-    /// As [`AppLayer::parser_mut`], with the files beside it.
-    pub fn parts(&mut self, app: &FlowApp) -> Option<(&mut (dyn Parser + 'static), StateId, &Files)> {
-        let st = app.state()?;
-        let parser = self.parsers.get_mut(app.owner.index()?)?.as_deref_mut()?;
-        Some((parser, st, &self.files))
+    /// The parser of a protocol.
+    pub fn parser_of(&self, proto: AppProto) -> Option<&dyn Parser> {
+        let i = proto.index()?;
+        self.parsers.get(i)?.as_deref().or_else(|| self.bodies.parser(proto))
+    }
+
+    /// As [`AppLayer::parser_of`], to change a transaction's common part.
+    pub fn parser_of_mut(&mut self, proto: AppProto) -> Option<&mut (dyn Parser + 'static)> {
+        Some(self.parts(proto)?.0)
+    }
+
+    /// As [`AppLayer::parser_of_mut`], with the files beside it.
+    pub fn parts(&mut self, proto: AppProto) -> Option<(&mut (dyn Parser + 'static), &Files)> {
+        let i = proto.index()?;
+        let parser = match self.parsers.get_mut(i)?.as_deref_mut() {
+            Some(p) => p,
+            None => self.bodies.parser_mut(proto)?,
+        };
+        Some((parser, &self.files))
     }
 
     /// Decoders that were wanted and not to be had, since construction.
@@ -163,19 +192,12 @@ impl AppLayer {
     }
 
     /// Gives a transaction back.
-    pub fn free_tx(
-        &mut self,
-        app: &FlowApp,
-        flow: &FlowFacts,
-        tx: crate::app::TxIdx,
-        pool: &mut BytePool,
-        now: u64,
-    ) {
-        let (Some(st), Some(i)) = (app.state(), app.owner.index()) else { return };
-        let (parser, mut cx) = self.split(i, flow, pool, now);
-        if let Some(p) = parser {
-            p.free_tx(st, tx, &mut cx);
-        }
+    pub fn free_tx(&mut self, app: &FlowApp, flow: &FlowFacts, tx: TxRef, pool: &mut BytePool, now: u64) {
+        let Some(layer) = self.layers(app).find(|l| l.proto == tx.proto) else { return };
+        let mut lodging = app.lodging;
+        self.with_parser(layer.proto, flow, (pool, &mut lodging), now, |p, cx| {
+            p.free_tx(layer.state, tx.idx, cx)
+        });
     }
 
     /// The source of packets ended: forgets the flows that were announced and never came.
@@ -186,6 +208,13 @@ impl AppLayer {
     /// The flow ended: gives back everything it holds here.
     pub fn end(&mut self, app: &mut FlowApp, flow: &FlowFacts, pool: &mut BytePool, now: u64) {
         self.close_state(app, flow, pool, now);
+        let lodged = app.lodging;
+        for (place, slot) in app.lodging.iter_mut().enumerate() {
+            *slot = 0;
+            if let Some((proto, st)) = self.bodies.layer(&lodged, place) {
+                self.with_parser(proto, flow, (pool, &mut Lodging::default()), now, |p, cx| p.close(st, cx));
+            }
+        }
         app.flags |= OFF;
     }
 
@@ -245,7 +274,7 @@ impl AppLayer {
         }
         if t.app.state().is_none() {
             let carried = self.expected.take(t.flow);
-            let (parser, mut cx) = self.split(i, t.flow, t.pool, t.now);
+            let (parser, mut cx) = self.split(i, t.flow, (t.pool, &mut t.app.lodging), t.now);
             let Some(p) = parser else { return };
             let Some(st) = p.open(&mut cx) else {
                 t.app.flags |= OFF;
@@ -260,9 +289,12 @@ impl AppLayer {
             t.app.owner = t.app.proto;
         }
         let Some(st) = t.app.state() else { return };
-        let (parser, mut cx) = self.split(i, t.flow, t.pool, t.now);
+        let (parser, mut cx) = self.split(i, t.flow, (t.pool, &mut t.app.lodging), t.now);
         let Some(p) = parser else { return };
-        match p.parse(st, input, &mut cx) {
+        let out = p.parse(st, input, &mut cx);
+        cx.bodies.settle(cx.lodging);
+        let announced = p.announced();
+        match out {
             Outcome::Consumed { bytes, need } => {
                 t.fed.consumed = bytes.min(len);
                 t.fed.need = need;
@@ -296,26 +328,60 @@ impl AppLayer {
                 t.fed.opaque = true;
             }
         }
-        if let Some(e) = p.announced() {
+        if let Some(e) = announced {
             self.expected.add(t.flow, &e, t.pool, t.now);
         }
     }
 
     fn close_state(&mut self, app: &mut FlowApp, flow: &FlowFacts, pool: &mut BytePool, now: u64) {
-        if let (Some(st), Some(i)) = (app.state(), app.owner.index()) {
-            let (parser, mut cx) = self.split(i, flow, pool, now);
-            if let Some(p) = parser {
-                p.close(st, &mut cx);
-            }
+        if let Some(st) = app.state() {
+            self.with_parser(app.owner, flow, (pool, &mut app.lodging), now, |p, cx| p.close(st, cx));
         }
         app.state = 0;
+    }
+
+    /// Calls `f` with a protocol's parser, a guest's too, and what it may use.
+    fn with_parser(
+        &mut self,
+        proto: AppProto,
+        flow: &FlowFacts,
+        memory: (&mut BytePool, &mut Lodging),
+        now: u64,
+        f: impl FnOnce(&mut dyn Parser, &mut AppCx<'_>),
+    ) {
+        let Some(i) = proto.index() else { return };
+        if self.parsers.get(i).is_some_and(Option::is_some) {
+            let (parser, mut cx) = self.split(i, flow, memory, now);
+            if let Some(p) = parser {
+                f(p, &mut cx);
+            }
+        } else {
+            // A guest is part of the bodies: it is lent out with none beside it.
+            self.bodies.with_guest(proto, |guest, bodies| {
+                let (pool, lodging) = memory;
+                let mut cx = AppCx {
+                    pool,
+                    files: &mut self.files,
+                    scratch: &mut self.scratch,
+                    cfg: &self.cfg,
+                    now,
+                    wanted: Wanted::default(),
+                    shown: self.shown,
+                    ports: flow.ports,
+                    client: flow.addrs[0],
+                    bodies,
+                    lodging,
+                };
+                f(guest, &mut cx);
+            });
+        }
     }
 
     fn split<'a>(
         &'a mut self,
         i: usize,
         flow: &FlowFacts,
-        pool: &'a mut BytePool,
+        (pool, lodging): (&'a mut BytePool, &'a mut Lodging),
         now: u64,
     ) -> (Option<&'a mut (dyn Parser + 'static)>, AppCx<'a>) {
         let cx = AppCx {
@@ -328,6 +394,8 @@ impl AppLayer {
             shown: self.shown,
             ports: flow.ports,
             client: flow.addrs[0],
+            bodies: &mut self.bodies,
+            lodging,
         };
         (self.parsers.get_mut(i).and_then(|p| p.as_deref_mut()), cx)
     }

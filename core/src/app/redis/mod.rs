@@ -94,6 +94,7 @@ pub static REDIS: ProtoDef = ProtoDef {
     },
     parser: Some(make::<Redis>),
     record: "redis",
+    ours: true,
     ..ProtoDef::NONE
 };
 

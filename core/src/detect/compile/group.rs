@@ -124,7 +124,7 @@ impl Compiler {
 
     fn place_tx(&self, ix: u32, sig: &Sig, tx: &mut [[TxBuild; 2]]) {
         for (p, pair) in tx.iter_mut().enumerate() {
-            if (sig.apps != 0 && sig.apps >> p & 1 == 0) || PROTOCOLS[p].parser.is_none() {
+            if (sig.apps != 0 && sig.apps >> p & 1 == 0) || !PROTOCOLS[p].is_parsed() {
                 continue;
             }
             for d in Dir::BOTH.iter().filter(|d| sig.dirs & d.bit() != 0) {

@@ -1,0 +1,338 @@
+//! A call: one request to a model, a tool or an AI service, and its answer.
+
+use super::dialect::Route;
+use crate::Dir;
+use crate::app::bodies::{Carrier, Cut};
+use crate::app::entries::Entries;
+use crate::pool::{BytePool, PBuf};
+
+/// Most bytes of one kind of text (prompts, completions) that a call keeps; lengths count all.
+pub(super) const TEXT_MAX: usize = 1 << 20;
+/// Most messages whose places are kept.
+pub(super) const MESSAGES_MAX: usize = 4096;
+/// Longest short value (a model's name, an identifier).
+pub(super) const SHORT_MAX: usize = 1024;
+/// Longest text about a tool.
+pub(super) const TOOL_MAX: usize = 16 << 10;
+
+/// Credential that a request shows; what it is is never kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) enum Credential {
+    #[default]
+    None,
+    Bearer,
+    Basic,
+    ApiKey,
+    Cookie,
+    Query,
+    Signature,
+    Other,
+}
+
+impl Credential {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Credential::None => "none",
+            Credential::Bearer => "bearer",
+            Credential::Basic => "basic",
+            Credential::ApiKey => "api_key",
+            Credential::Cookie => "cookie",
+            Credential::Query => "query",
+            Credential::Signature => "signature",
+            Credential::Other => "other",
+        }
+    }
+}
+
+/// Who speaks in a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub(super) enum Role {
+    #[default]
+    Unknown,
+    User,
+    Assistant,
+    System,
+    Developer,
+    Tool,
+    Function,
+    Model,
+}
+
+impl Role {
+    pub(super) const ALL: [(&'static str, Role); 8] = [
+        ("unknown", Role::Unknown),
+        ("user", Role::User),
+        ("assistant", Role::Assistant),
+        ("system", Role::System),
+        ("developer", Role::Developer),
+        ("tool", Role::Tool),
+        ("function", Role::Function),
+        ("model", Role::Model),
+    ];
+
+    pub(super) fn of(name: &[u8]) -> Role {
+        let is = |(n, _): &&(&str, Role)| name.eq_ignore_ascii_case(n.as_bytes());
+        Role::ALL.iter().find(is).map_or(Role::Unknown, |r| r.1)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        Role::ALL[self as usize].0
+    }
+
+    pub(super) fn numbered(n: u8) -> Role {
+        Role::ALL.get(usize::from(n)).map_or(Role::Unknown, |r| r.1)
+    }
+}
+
+/// Tags of the short values of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Tag {
+    Path,
+    Method,
+    Model,
+    AnswerModel,
+    Id,
+    Server,
+    Finish,
+    ErrorType,
+    ErrorText,
+    RpcMethod,
+    RpcTool,
+    RpcResource,
+    Session,
+    ProtocolVersion,
+    /// What headers of MCP say of the body.
+    ClaimedMethod,
+    ClaimedTool,
+    Task,
+    Service,
+    ServiceMethod,
+    // Of tools.
+    Called,
+    Defined,
+    Answered,
+    Description,
+    Result,
+    // Of services.
+    Listed,
+}
+
+/// Text of one kind: what is kept of it, and its length.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Text {
+    pub(super) kept: PBuf,
+    pub(super) bytes: u64,
+    /// More came than was kept.
+    pub(super) cut: bool,
+}
+
+impl Text {
+    /// Appends; what finds no room is counted only.
+    pub(super) fn push(&mut self, pool: &mut BytePool, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        if self.cut || self.kept.len() + bytes.len() > TEXT_MAX || self.kept.extend(pool, bytes).is_err() {
+            self.cut = true;
+        }
+    }
+}
+
+/// Where a message lies among the texts of its call.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Message {
+    pub(super) role: Role,
+    pub(super) from: u32,
+    pub(super) to: u32,
+}
+
+const MESSAGE: usize = 9;
+
+/// Counts of tokens, as the wire says them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Usage {
+    pub(super) input: Option<u64>,
+    pub(super) output: Option<u64>,
+    pub(super) cache_read: Option<u64>,
+    pub(super) cache_creation: Option<u64>,
+    pub(super) reasoning: Option<u64>,
+}
+
+/// A call; see the module.
+#[derive(Debug, Default)]
+pub struct Call {
+    pub(super) provider: &'static str,
+    pub(super) operation: &'static str,
+    pub(super) carrier: Carrier,
+    pub(super) framing: &'static str,
+    /// Software that answered, when a header other than `Server` proves it.
+    pub(super) software: &'static str,
+    pub(super) streamed: bool,
+    pub(super) proven: bool,
+    pub(super) credential: Credential,
+    pub(super) stream: Option<bool>,
+    pub(super) max_tokens: Option<u64>,
+    pub(super) temperature: Option<f64>,
+    pub(super) status: u16,
+    pub(super) rpc_status: Option<u32>,
+    pub(super) tools_defined: u32,
+    pub(super) header_mismatch: bool,
+    /// Short values, and those about tools.
+    pub(super) head: Entries,
+    pub(super) tools: Entries,
+    /// Texts of the request's messages one after the other, and where each lies.
+    pub(super) prompt: Text,
+    messages: PBuf,
+    pub(super) message_count: u32,
+    pub(super) completion: Text,
+    /// Bytes of further answers.
+    pub(super) others: u64,
+    pub(super) reasoning: Text,
+    /// Arguments of tools, one call after the other.
+    pub(super) arguments: Text,
+    pub(super) usage: Usage,
+    /// Sum of the logarithms of the tokens' probabilities, how many, how many below one half.
+    pub(super) logprobs: (f64, u32, u32),
+    /// Packet times, ns: created, request over, first and last piece of content, over.
+    pub(super) created: u64,
+    pub(super) asked: u64,
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) over: u64,
+    /// Pieces of content.
+    pub(super) chunks: u32,
+}
+
+impl Call {
+    pub(super) fn begin(&mut self, dialect: &'static str, route: &'static Route, carrier: Carrier) {
+        self.provider = dialect;
+        self.operation = route.operation;
+        self.carrier = carrier;
+        self.stream = route.streams.then_some(true);
+        self.proven = route.proof.is_empty();
+    }
+
+    /// How the answer is cut.
+    pub(super) fn framing(&mut self, cut: Cut, kind: &[u8]) {
+        self.streamed = super::finds_itself_again(cut);
+        self.framing = match cut {
+            Cut::Sse => "+sse",
+            Cut::Lines => "+ndjson",
+            Cut::Grpc => "+grpc",
+            Cut::Any if kind.starts_with(b"application/vnd.amazon.eventstream") => "+eventstream",
+            Cut::Any => "",
+        };
+    }
+
+    /// Whether pieces of that direction can be placed after a hole.
+    pub(super) fn is_streamed(&self, dir: Dir) -> bool {
+        dir == Dir::ToClient && self.streamed
+    }
+
+    /// It is a call of its dialect for certain.
+    pub fn is_proven(&self) -> bool {
+        self.proven
+    }
+
+    /// A short value: of several the last, as readers of JSON have it.
+    pub(super) fn short<'p>(&self, pool: &'p BytePool, tag: Tag) -> Option<&'p [u8]> {
+        self.head.all(pool, tag as u8).last()
+    }
+
+    /// Notes a short value.
+    pub(super) fn note(&mut self, pool: &mut BytePool, tag: Tag, value: &[u8]) {
+        if !value.is_empty() && self.short(pool, tag) != Some(value) {
+            self.head.push(pool, tag as u8, &value[..value.len().min(SHORT_MAX)]);
+        }
+    }
+
+    /// Adds a short value to those with its tag, unless it is there.
+    pub(super) fn add(&mut self, pool: &mut BytePool, tag: Tag, value: &[u8]) {
+        let there = self.head.all(pool, tag as u8).any(|v| v == value);
+        if !value.is_empty() && !there {
+            self.head.push(pool, tag as u8, &value[..value.len().min(SHORT_MAX)]);
+        }
+    }
+
+    /// Adds a text about a tool.
+    pub(super) fn tool(&mut self, pool: &mut BytePool, tag: Tag, value: &[u8]) {
+        self.tools.push(pool, tag as u8, &value[..value.len().min(TOOL_MAX)]);
+    }
+
+    /// As [`Call::tool`], of a value that lies in the pool.
+    pub(super) fn tool_from(&mut self, pool: &mut BytePool, tag: Tag, value: &PBuf) {
+        self.tools.push_from(pool, tag as u8, value, TOOL_MAX);
+    }
+
+    /// A message ends that began at `from` among the texts.
+    pub(super) fn message(&mut self, pool: &mut BytePool, role: Role, from: u32) {
+        self.message_count += 1;
+        if self.messages.len() / MESSAGE >= MESSAGES_MAX {
+            return;
+        }
+        let to = self.prompt.kept.len() as u32;
+        let mut e = [0; MESSAGE];
+        e[0] = role as u8;
+        e[1..5].copy_from_slice(&from.to_le_bytes());
+        e[5..].copy_from_slice(&to.to_le_bytes());
+        let _full = self.messages.extend(pool, &e);
+    }
+
+    /// The request's messages.
+    pub(super) fn messages<'p>(
+        &self,
+        pool: &'p BytePool,
+    ) -> impl DoubleEndedIterator<Item = Message> + use<'p> {
+        let word = |b: &[u8]| b.try_into().map_or(0, u32::from_le_bytes);
+        self.messages.get(pool).chunks_exact(MESSAGE).map(move |e| Message {
+            role: Role::numbered(e[0]),
+            from: word(&e[1..5]),
+            to: word(&e[5..]),
+        })
+    }
+
+    /// The text of a message.
+    pub(super) fn text<'p>(&self, pool: &'p BytePool, m: Message) -> &'p [u8] {
+        self.prompt.kept.get(pool).get(m.from as usize..m.to as usize).unwrap_or(&[])
+    }
+
+    /// A piece of what the model says.
+    pub(super) fn content(&mut self, now: u64) {
+        if self.chunks == 0 {
+            self.first = now;
+        }
+        self.chunks = self.chunks.saturating_add(1);
+        self.last = now;
+    }
+
+    pub(super) fn free(&mut self, pool: &mut BytePool) {
+        self.head.free(pool);
+        self.tools.free(pool);
+        self.prompt.kept.free(pool);
+        self.messages.free(pool);
+        self.completion.kept.free(pool);
+        self.reasoning.kept.free(pool);
+        self.arguments.kept.free(pool);
+    }
+}
+
+/// Numbers made of others.
+impl Call {
+    /// Tokens of the request; of Anthropic's counts the sum, as they are apart there.
+    pub(super) fn input_tokens(&self) -> Option<u64> {
+        let u = &self.usage;
+        let apart = if self.provider == "anthropic" { [u.cache_read, u.cache_creation] } else { [None; 2] };
+        u.input.map(|n| apart.iter().flatten().fold(n, |a, b| a.saturating_add(*b)))
+    }
+
+    /// From the end of the request to the first piece of content, ns.
+    pub(super) fn ttft(&self) -> Option<u64> {
+        (self.chunks > 0 && self.asked > 0).then(|| self.first.saturating_sub(self.asked))
+    }
+
+    /// Geometric mean of the tokens' probabilities.
+    pub(super) fn confidence(&self) -> Option<f64> {
+        let (sum, n, _) = self.logprobs;
+        (n > 0).then(|| libm::exp(sum / f64::from(n)))
+    }
+}

@@ -1,0 +1,222 @@
+//! Calls of models, tools and AI services: messages that carriers take off the wire go in, transactions with the text,
+//! numbers and names that rules and records ask for come out.
+//!
+//! In: the heads and bytes of requests and answers, cut by [`bodies`](crate::app::bodies). Out: the protocol `ai`, whose
+//! transactions are calls ([`Call`]). Owns the calls, what is kept while a message is read, and the schemas of all
+//! dialects.
+//!
+//! A dialect is known by what is said: the path names a candidate, the shape of the JSON proves it. Nothing here knows
+//! what carries a message.
+
+mod buffers;
+mod call;
+pub mod dialect;
+mod head;
+pub mod json;
+mod log;
+mod read;
+mod registry;
+#[cfg(test)]
+mod tests;
+
+use alloc::vec::Vec;
+
+pub use call::Call;
+use dialect::{Known, Route, Words};
+
+use self::json::{Reader, Schema};
+use crate::Dir;
+use crate::app::bodies::{At, BodyCx, Cut, Ended, Guest, Interest, Origin, Piece, lodge};
+use crate::app::txs::{Tx, TxHandle};
+use crate::app::{AppConfig, Buffer, BufferAt, IntAt, LOG_WHOLE, OVER_TCP, ProtoDef, Recognise, TxView};
+use crate::event::Fields;
+use crate::pool::{BytePool, PBuf};
+
+/// The protocol `ai`.
+pub static AI: ProtoDef = ProtoDef {
+    name: "ai",
+    over: OVER_TCP,
+    buffers: buffers::BUFFERS,
+    ints: buffers::INTS,
+    events: buffers::EVENTS,
+    recognise: Recognise::NONE,
+    guest: Some(lodge::<Ai>),
+    record: "ai",
+    ours: true,
+    ..ProtoDef::NONE
+};
+
+/// Progress of a direction whose message is over.
+const COMPLETE: u8 = 1;
+
+/// The schemas of a route, for requests and answers.
+struct Schemas {
+    route: &'static Route,
+    dialect: &'static str,
+    of: [Schema; 2],
+}
+
+/// The guest.
+pub struct Ai {
+    routes: Vec<Schemas>,
+}
+
+/// A message being read.
+#[derive(Debug, Default)]
+struct Reading {
+    json: Reader,
+    /// What the piece at hand is of `[DONE]`: bytes matched, or that it is not (255).
+    lead: u8,
+    /// The text of a short value.
+    held: PBuf,
+    words: Words,
+    /// The message is asked for and not over.
+    live: bool,
+}
+
+/// What is kept of an exchange.
+#[derive(Debug, Default)]
+pub struct Part {
+    route: u16,
+    call: TxHandle,
+    dirs: [Reading; 2],
+}
+
+impl Ai {
+    fn route(&self, o: &Origin<'_>, pool: &BytePool) -> Option<(u16, Known)> {
+        let method = o.head.field(Dir::ToServer, ":method", pool)?;
+        let path = o.head.field(Dir::ToServer, ":path", pool)?;
+        let path = head::path(path);
+        let fits = |(i, s): (usize, &Schemas)| Some((i as u16, dialect::fits(s.route, method, path)?));
+        self.routes.iter().enumerate().find_map(fits)
+    }
+
+    /// The call of an exchange, and what reading its messages needs.
+    fn call<'a>(
+        &'a self,
+        at: &'a mut At<'_, Self>,
+        dir: Dir,
+    ) -> Option<(&'a mut Tx<Call>, &'a mut Reading, &'a Schemas)> {
+        let i = at.txs.resolve(at.part.call)?;
+        let schemas = self.routes.get(usize::from(at.part.route))?;
+        Some((at.txs.get(i), &mut at.part.dirs[dir.ix()], schemas))
+    }
+}
+
+impl Guest for Ai {
+    type Own = Call;
+    type Part = Part;
+    const COMPLETE: u8 = COMPLETE;
+
+    fn new(_: &AppConfig) -> Self {
+        let schemas = |(dialect, route): (&'static str, &'static Route)| Schemas {
+            route,
+            dialect,
+            of: [route.request, route.answer].map(|lists| Schema::new(lists.iter().copied().flatten())),
+        };
+        Ai { routes: registry::routes().map(schemas).collect() }
+    }
+
+    fn wants(&self, dir: Dir, o: &Origin<'_>, pool: &BytePool) -> bool {
+        dir == Dir::ToServer && self.route(o, pool).is_some()
+    }
+
+    fn begin(&mut self, mut at: At<'_, Self>, dir: Dir, o: &Origin<'_>, cx: &mut BodyCx<'_>) -> Interest {
+        if dir == Dir::ToServer {
+            let Some((route, known)) = self.route(o, cx.pool) else { return Interest::Head };
+            let Some(i) = at.txs.open(cx.now) else { return Interest::Head };
+            at.part.route = route;
+            at.part.call = at.txs.handle(i);
+            let schemas = &self.routes[usize::from(route)];
+            let tx = at.txs.get(i);
+            tx.common.shown_id = o.tx;
+            tx.own.begin(schemas.dialect, schemas.route, o.carrier);
+            head::request(&mut tx.own, o, known, cx);
+        } else if let Some((tx, ..)) = self.call(&mut at, dir) {
+            head::answer(&mut tx.own, o, cx);
+        }
+        let Some((tx, reading, _)) = self.call(&mut at, dir) else { return Interest::Head };
+        reading.live = true;
+        tx.common.touch(dir);
+        let kind = o.head.field(dir, "content-type", cx.pool).unwrap_or(b"");
+        let cut = head::cut(kind);
+        if dir == Dir::ToClient {
+            tx.own.framing(cut, kind);
+        }
+        Interest::Bytes(cut)
+    }
+
+    fn piece(
+        &mut self,
+        mut at: At<'_, Self>,
+        dir: Dir,
+        piece: Piece<'_>,
+        _: &Origin<'_>,
+        cx: &mut BodyCx<'_>,
+    ) {
+        let Some((tx, reading, schemas)) = self.call(&mut at, dir) else { return };
+        if reading.live {
+            read::piece(tx, reading, schemas, dir, piece, cx);
+            tx.common.touch(dir);
+        }
+    }
+
+    fn gap(&mut self, mut at: At<'_, Self>, dir: Dir, _: u64, _: &Origin<'_>, cx: &mut BodyCx<'_>) {
+        let Some((tx, reading, _)) = self.call(&mut at, dir) else { return };
+        tx.common.raise(buffers::EV_GAP, dir);
+        // What follows in the piece at hand has no known place; lines and events that follow have.
+        reading.held.truncate(0);
+        reading.json = Reader::default();
+        reading.lead = 0;
+        reading.live = tx.own.is_streamed(dir);
+        let _ = cx;
+    }
+
+    fn end(&mut self, mut at: At<'_, Self>, dir: Dir, how: Ended, o: &Origin<'_>, cx: &mut BodyCx<'_>) {
+        let Some((tx, reading, schemas)) = self.call(&mut at, dir) else { return };
+        if core::mem::take(&mut reading.live) {
+            read::end(tx, reading, schemas, dir, how, cx);
+        }
+        reading.held.free(cx.pool);
+        head::over(&mut tx.own, dir, o, cx);
+        tx.common.advance(dir, COMPLETE);
+        if dir == Dir::ToClient {
+            // Whoever answers before the request is over does not read the rest of it.
+            tx.common.advance(Dir::ToServer, COMPLETE);
+        }
+    }
+
+    fn release(&mut self, mut at: At<'_, Self>, cx: &mut BodyCx<'_>) {
+        if let Some((tx, ..)) = self.call(&mut at, Dir::ToServer) {
+            tx.common.advance_both(COMPLETE);
+        }
+        for r in &mut at.part.dirs {
+            r.held.free(cx.pool);
+        }
+    }
+
+    fn free(own: &mut Call, pool: &mut BytePool) {
+        own.free(pool);
+    }
+
+    fn buffer<'a>(&'a self, tx: &'a Tx<Call>, at: BufferAt<'a>) -> Buffer<'a> {
+        buffers::buffer(tx, at)
+    }
+
+    fn int(&self, tx: &Tx<Call>, at: IntAt<'_>) -> Option<u64> {
+        buffers::int(tx, at)
+    }
+
+    fn log(&self, tx: &Tx<Call>, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {
+        log::write(&tx.own, view.pool, out);
+    }
+
+    fn log_at_end(&self, tx: &Tx<Call>) -> u8 {
+        if tx.own.is_proven() { LOG_WHOLE } else { 0 }
+    }
+}
+
+/// Whether a message of that kind is cut, so that what follows a hole can be placed again.
+const fn finds_itself_again(cut: Cut) -> bool {
+    matches!(cut, Cut::Lines | Cut::Sse)
+}
