@@ -72,13 +72,11 @@ impl Cutter {
     /// Takes bytes and hands on pieces.
     pub(super) fn feed(&mut self, bytes: &[u8], out: &mut dyn FnMut(Piece<'_>)) {
         match self.how {
-            None => {}
-            Some(Cut::Any) => {
-                if self.state != State::Lost && !bytes.is_empty() {
-                    self.filled = true;
-                    out(Piece::Bytes(bytes));
-                }
+            Some(Cut::Any) if self.state != State::Lost && !bytes.is_empty() => {
+                self.filled = true;
+                out(Piece::Bytes(bytes));
             }
+            None | Some(Cut::Any) => {}
             Some(Cut::Lines) => self.lines(bytes, out),
             Some(Cut::Sse) => self.events(bytes, out),
             Some(Cut::Grpc) => self.grpc(bytes, out),
