@@ -512,3 +512,72 @@ fn matching_is_linear() {
     assert!(many <= 3 * few, "{few} steps, twice the bytes: {many}");
     println!("steps {few}, {many}; {limits} regex limits met");
 }
+
+/// What a packet brings is what is looked at: a body that comes byte by byte, and headers before it, are not searched
+/// again with every packet. Inline, where every packet is inspected.
+#[test]
+fn work_follows_new_bytes() {
+    let rules = rules(
+        "alert http any any -> any any (msg:\"missing\"; http.request_body; content:\"begin\"; content:\"never\"; sid:1;)\n\
+         alert http any any -> any any (msg:\"apart\"; http.request_body; content:\"begin\"; content:\"xyz\"; within:9; sid:2;)\n\
+         alert http any any -> any any (msg:\"regex\"; http.request_body; content:\"begin\"; pcre:\"/xyz[0-9]end/\"; sid:3;)\n\
+         alert http any any -> any any (msg:\"changed\"; http.request_body; to_lowercase; content:\"last\"; sid:4;)\n\
+         alert http any any -> any any (msg:\"none\"; http.request_body; pcre:\"/never[0-9]/\"; sid:5;)\n\
+         alert http any any -> any any (msg:\"file\"; flow:to_server; file.data; content:\"begin\"; content:\"never\"; distance:0; sid:6;)\n\
+         alert http any any -> any any (msg:\"field\"; http.request_header; content:\"X-7: \"; http.request_body; content:\"begin\"; \
+         content:\"also\"; sid:7;)\n\
+         alert http any any -> any any (msg:\"both\"; http.request_header; content:\"nothing\"; http.request_body; content:\"begin\"; \
+         sid:8;)\n",
+        &settings(),
+    );
+    assert!(rules.refused.is_empty(), "{:?}", rules.refused);
+    let body = |n: usize| {
+        let mut b = b"begin xyz".to_vec();
+        b.extend((0..n).map(|i| b"abcdefghijklm"[i * 7 % 13]));
+        b.extend(b"also xyz7end LAST");
+        b
+    };
+    let cost = |n: usize, piece: usize| {
+        let mut w = Wire::new();
+        let mut t = w.tcp((1, 4000), (2, 80));
+        let fields: String = (0..40).map(|i| format!("X-{i}: {}\r\n", "v".repeat(100))).collect();
+        let body = body(n);
+        t.send(
+            0,
+            format!("POST / HTTP/1.1\r\nHost: h\r\n{fields}Content-Length: {}\r\n\r\n", body.len())
+                .as_bytes(),
+        );
+        t.mss = piece;
+        t.send(0, &body);
+        t.send(1, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        t.close();
+        let mut c = config(64 << 20);
+        (c.ips, c.stream.inline) = (true, true);
+        (c.detect.body_min, c.detect.body_step) = ([0; 2], [0; 2]);
+        let mut e = engine(c, &rules);
+        let mut seen = Alerts::default();
+        run(&mut e, &frames(&w.frames), 32, &mut seen);
+        (e.stats().detect.searched, seen.0)
+    };
+    for n in [5_000, 20_000] {
+        let (whole, alerts) = cost(n, 1400);
+        assert_eq!(alerts, [2, 3, 4, 7].into(), "{n}");
+        let (bytes, same) = cost(n, 1);
+        assert_eq!(same, alerts, "{n}");
+        println!("{n} bytes: {whole} searched at once, {bytes} byte by byte");
+        // Rules whose contents are all there look again after each 64th part.
+        assert!(bytes <= 400 * n as u64, "{n} bytes: {whole}, byte by byte {bytes}");
+    }
+}
+
+/// The rules that alerted, in order.
+#[derive(Default)]
+struct Alerts(std::collections::BTreeSet<u32>);
+
+impl EventSink for Alerts {
+    fn event(&mut self, event: Event<'_>) {
+        if let Event::Alert(a) = event {
+            self.0.insert(a.rule.sid);
+        }
+    }
+}

@@ -68,17 +68,21 @@ impl<'a> Buffer<'a> {
 pub struct TxDetect {
     /// Progress inspected so far (value + 1; 0: never looked).
     pub seen: u8,
-    /// Rules to evaluate again when more arrives, and rules that matched already: `u32`s.
+    /// Rules to evaluate again when more arrives, with what they wait for, and rules that matched already (`u32`s).
     pub pending: PBuf,
     pub done: PBuf,
     /// Growing buffers of the direction: bytes already searched.
     pub scanned: [u32; GROWING_MAX],
+    /// Buffers with several values: how many were searched.
+    pub values: [u16; SEVERAL_MAX],
     /// Buffers whose single value the prefilter has scanned (bit per buffer of the rule group, below 64).
     pub scanned_bufs: u64,
 }
 
 /// Most growing buffers that a protocol has in one direction.
 pub const GROWING_MAX: usize = 4;
+/// Most buffers with several values that a protocol has in one direction.
+pub const SEVERAL_MAX: usize = 6;
 
 impl TxDetect {
     /// Gives back what detection kept. Parsers call [`TxCommon::release`].

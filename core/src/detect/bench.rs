@@ -12,6 +12,7 @@ use super::inspect::{Bytes, Inspector, Sets, Spent};
 use super::packet as packet_match;
 use super::ruleset::{CState, CValue, List, RuleSet, Sig, Source};
 use super::state::{self, HostKey, HostTable};
+use super::wait::Gate;
 use crate::app::AppProto;
 use crate::packet::{L3, L4};
 use crate::pool::{BytePool, Scratch};
@@ -30,6 +31,8 @@ pub(super) struct Bench {
     pub(super) sets: Arc<dyn Sets>,
     pub(super) spent: Spent,
     pub(super) body_min: [u32; 2],
+    /// What the rule evaluated last waits for.
+    pub(super) gate: Gate,
 }
 
 pub(super) fn transformed(

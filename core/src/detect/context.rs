@@ -113,6 +113,8 @@ pub struct Counters {
     pub waiting_full: u64,
     /// Steps that evaluating took: of rules, and of their regexes.
     pub work: u64,
+    /// Bytes of transactions that were searched: by prefilters, by transforms before them, by contents and regexes of rules.
+    pub searched: u64,
     pub candidates: u64,
     pub evaluated: u64,
 }

@@ -7,6 +7,7 @@ use super::bench::Bench;
 use super::context::PacketCx;
 use super::inspect::Bytes;
 use super::ruleset::{CInt, CState, Hook, List, NONE, RuleSet, Sig, Source};
+use super::wait::Gate;
 use crate::app::{Buffer, BufferAt, BufferKind, IntAt, Parser, StateId, TxRef, file};
 use crate::pool::{BytePool, Scratch};
 use crate::rules::ir::{self, IntIndex};
@@ -47,6 +48,7 @@ impl Bench {
     ) -> Answer {
         let common = t.parser.common(t.tx.idx);
         let mut wait = false;
+        self.gate = Gate::OPEN;
         if let Some(Hook::Progress(dir, at)) = sig.hook {
             let at = if at == u8::MAX { t.parser.complete_progress(dir) } else { at };
             if common.progress(dir) < at {
@@ -76,9 +78,15 @@ impl Bench {
         if !self.header_lists(rules, sig, cx) {
             return Answer::No;
         }
-        for l in &sig.lists {
+        for (n, l) in sig.lists.iter().enumerate() {
             let a = match l.source {
-                Source::App(key) => self.buffer(rules, key, l, t, pool),
+                Source::App(key) => {
+                    let (a, gate) = self.buffer(rules, key, (n, l), t, pool);
+                    if a == Answer::Wait && self.gate.is_open() {
+                        self.gate = gate;
+                    }
+                    a
+                }
                 Source::Base64(key) if wait && !self.base64_ready => {
                     let _ = key;
                     Answer::Wait
@@ -157,20 +165,31 @@ impl Bench {
         }
     }
 
-    fn buffer(&mut self, rules: &RuleSet, key: u32, l: &List, t: &TxCx<'_>, pool: &BytePool) -> Answer {
-        let local = rules.bufs[key as usize].local.get(t.p).copied().unwrap_or(NONE);
-        let Some(def) = app::registry::PROTOCOLS[t.p].buffers.get(local as usize) else { return Answer::No };
-        let here = if def.dirs & t.dir.bit() != 0 { t.dir } else { t.dir.flip() };
-        let dir = l.side.unwrap_or(here);
+    /// List number `n` of a rule on its buffer; when it waits, what for.
+    fn buffer(
+        &mut self,
+        rules: &RuleSet,
+        key: u32,
+        (n, l): (usize, &List),
+        t: &TxCx<'_>,
+        pool: &BytePool,
+    ) -> (Answer, Gate) {
+        let key_of = &rules.bufs[key as usize];
+        let local = key_of.local.get(t.p).copied().unwrap_or(NONE);
+        let Some(def) = app::registry::PROTOCOLS[t.p].buffers.get(local as usize) else {
+            return (Answer::No, Gate::OPEN);
+        };
+        let dir = l.dir(def, t.dir);
         let progress = t.parser.common(t.tx.idx).progress(dir);
         let over = progress >= t.parser.complete_progress(dir);
         if progress < def.progress && !over {
-            return Answer::Wait;
+            return (Answer::Wait, Gate::OPEN);
         }
         // The builder's place is lent out so that the conditions may use the rest of the bench.
         let mut build = core::mem::replace(&mut self.build, Scratch::new(0));
         let mut index = 0;
         let mut present = false;
+        let mut gate = Gate::OPEN;
         let answer = loop {
             build.clear();
             let at = BufferAt { local, dir, index, pool, scratch: &mut build };
@@ -179,6 +198,9 @@ impl Bench {
                     break if over { Answer::No } else { Answer::Wait };
                 }
                 Buffer::Absent => {
+                    if def.kind == BufferKind::Multi {
+                        gate = Gate::values(n, index);
+                    }
                     break if present {
                         if l.absent == Some(ir::Absent::Only) || over { Answer::No } else { Answer::Wait }
                     } else if l.absent.is_some() {
@@ -191,8 +213,9 @@ impl Bench {
                 }
                 Buffer::Data { bytes, offset, end } => {
                     let total = offset + bytes.len() as u64;
-                    if !end && def.kind == BufferKind::Streaming && total < u64::from(self.body_min[dir.ix()])
-                    {
+                    let growing = !end && def.kind == BufferKind::Streaming;
+                    if growing && total < u64::from(self.body_min[dir.ix()]) {
+                        gate = Gate::values(n, 0);
                         break Answer::Wait;
                     }
                     present = true;
@@ -206,12 +229,18 @@ impl Bench {
                         index += 1;
                         continue;
                     }
-                    break if end || over { Answer::No } else { Answer::Wait };
+                    if end || over {
+                        break Answer::No;
+                    }
+                    if growing {
+                        gate = Gate::grows(n, l, key_of.xforms.is_empty(), bytes, total);
+                    }
+                    break Answer::Wait;
                 }
             }
         };
         self.build = build;
-        answer
+        (answer, gate)
     }
 }
 

@@ -24,6 +24,7 @@ pub mod state;
 mod text;
 pub mod threshold;
 mod transaction;
+mod wait;
 
 use crate::pool::{BytePool, PBuf};
 

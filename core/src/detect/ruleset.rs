@@ -201,6 +201,14 @@ pub struct List {
     pub side: Option<crate::Dir>,
 }
 
+impl List {
+    /// The side of which it reads the buffer `def`, on a transaction inspected in direction `dir`.
+    pub(super) fn dir(&self, def: &crate::app::BufferDef, dir: crate::Dir) -> crate::Dir {
+        let here = if def.dirs & dir.bit() != 0 { dir } else { dir.flip() };
+        self.side.unwrap_or(here)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     Payload,
@@ -425,7 +433,8 @@ pub struct TxBuf {
     pub local: u8,
     pub progress: u8,
     pub kind: BufferKind,
-    /// A growing buffer: its place in [`TxDetect::scanned`](crate::app::TxDetect::scanned).
+    /// A growing buffer: its place in [`TxDetect::scanned`](crate::app::TxDetect::scanned). One with several values: its
+    /// place in [`TxDetect::values`](crate::app::TxDetect::values).
     pub nth: u8,
     /// Apart, so that a look over the buffers of a group touches few lines.
     pub mpm: Box<Mpm>,

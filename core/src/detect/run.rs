@@ -16,6 +16,7 @@ use super::queue::{Hit, Queue};
 use super::ruleset::{Groups, RuleSet, Rules, SigIx};
 use super::state::{FlowTag, HostTable};
 use super::threshold::Thresholds;
+use super::wait::{Gate, Waiting};
 use crate::Dir;
 use crate::app::AppProto;
 use crate::keyed::Secret;
@@ -44,6 +45,8 @@ pub struct Detector {
     pub(super) stream_seen: Vec<(u32, u32)>,
     pub(super) stream_cands: Vec<(SigIx, u64)>,
     pub(super) waiting: Vec<u32>,
+    /// The same of the transaction at hand.
+    pub(super) tx_waiting: Vec<Waiting>,
     pub(super) body_step: [u32; 2],
     pub queue: Queue,
     pub thresholds: Thresholds,
@@ -69,6 +72,7 @@ impl Detector {
                 sets: rules.sets.clone(),
                 spent: Spent::default(),
                 body_min: cfg.body_min,
+                gate: Gate::OPEN,
             },
             scratch: sig::Scratch::new(),
             seen: Vec::new(),
@@ -77,6 +81,7 @@ impl Detector {
             stream_seen: Vec::new(),
             stream_cands: Vec::new(),
             waiting: Vec::with_capacity(4096),
+            tx_waiting: Vec::with_capacity(4096),
             body_step: cfg.body_step,
             queue: Queue::new(cfg.packet_alert_max),
             thresholds: Thresholds::new(cfg.threshold_slots, secret.key(*b"threshld")),
@@ -157,8 +162,9 @@ impl Detector {
 
     /// Counters since construction.
     pub fn counters(&self) -> Counters {
-        let Spent { steps, limits } = self.bench.spent;
-        Counters { regex_limits: limits, work: steps + self.bench.regex.work(), ..self.counters }
+        let Spent { steps, limits, searched } = self.bench.spent;
+        let work = steps + self.bench.regex.work();
+        Counters { regex_limits: limits, work, searched, ..self.counters }
     }
 
     pub(super) fn next_epoch(&mut self) -> u32 {

@@ -9,26 +9,31 @@ use super::evaluate::{Answer, TxCx};
 use super::header::header;
 use super::queue::Hit;
 use super::ruleset::{RuleSet, TxBuf, TxGroup};
-use super::run::{Detector, store};
+use super::run::Detector;
+use super::wait::{self, Gate, Waiting, mark};
 use crate::Dir;
 use crate::app::registry::PROTOCOLS;
-use crate::app::{AppProto, Buffer, BufferAt, BufferKind, GROWING_MAX, TxDetect};
+use crate::app::{AppProto, Buffer, BufferAt, BufferKind, GROWING_MAX, SEVERAL_MAX, TxDetect};
 use crate::pool::BytePool;
 
-// A direction's growing buffers each have a place in `TxDetect::scanned`.
+// A direction's growing buffers each have a place in `TxDetect::scanned`, those with several values in `TxDetect::values`.
 const _: () = {
     let mut p = 0;
     while p < PROTOCOLS.len() {
-        let (mut n, mut i) = ([0; 2], 0);
+        let (mut n, mut several, mut i) = ([0; 2], [0; 2], 0);
         while i < PROTOCOLS[p].buffers.len() {
             let b = &PROTOCOLS[p].buffers[i];
-            if matches!(b.kind, BufferKind::Streaming) {
-                n[0] += (b.dirs & 1) as usize;
-                n[1] += (b.dirs >> 1 & 1) as usize;
-            }
+            let count = match b.kind {
+                BufferKind::Streaming => &mut n,
+                BufferKind::Multi => &mut several,
+                _ => &mut [0; 2],
+            };
+            count[0] += (b.dirs & 1) as usize;
+            count[1] += (b.dirs >> 1 & 1) as usize;
             i += 1;
         }
         assert!(n[0] <= GROWING_MAX && n[1] <= GROWING_MAX);
+        assert!(several[0] <= SEVERAL_MAX && several[1] <= SEVERAL_MAX);
         p += 1;
     }
 };
@@ -124,9 +129,7 @@ impl Detector {
                 cands.push(s);
             }
         };
-        for c in det.pending.get(pool).chunks_exact(4) {
-            note(u32::from_le_bytes([c[0], c[1], c[2], c[3]]));
-        }
+        wait::read(&det.pending, pool).for_each(|w| note(w.sig));
         group.always.iter().for_each(|s| note(*s));
         if events {
             group.on_event.iter().for_each(|s| note(*s));
@@ -143,9 +146,18 @@ impl Detector {
         flow: &mut FlowCx<'_>,
         pool: &mut BytePool,
     ) {
-        self.waiting.clear();
+        self.tx_waiting.clear();
+        // Both are in order of the rules' numbers.
+        let mut next = 0;
         for i in 0..self.cands.len() {
             let s = self.cands[i];
+            let mut gate = Gate::OPEN;
+            while let Some(w) = wait::nth(&det.pending, next, pool).filter(|w| w.sig <= s) {
+                next += 1;
+                if w.sig == s {
+                    gate = w.gate;
+                }
+            }
             if det.done.get(pool).chunks_exact(4).any(|c| c == s.to_le_bytes()) {
                 continue;
             }
@@ -153,22 +165,30 @@ impl Detector {
             if !header(sig, cx, Some(flow)) {
                 continue;
             }
-            self.counters.evaluated += 1;
             self.bench.begin();
             if !self.bench.state(rules, &mut self.hosts, &sig.state, cx, Some(flow), pool) {
                 continue;
             }
+            if self.bench.waits_on(rules, sig, &mut gate, view, pool) {
+                if self.tx_waiting.len() < self.tx_waiting.capacity() {
+                    self.tx_waiting.push(Waiting { sig: s, gate });
+                }
+                continue;
+            }
+            self.counters.evaluated += 1;
             match self.bench.transaction(rules, sig, cx, view, pool) {
                 Answer::Yes => {
                     let _full = det.done.extend(pool, &s.to_le_bytes());
                     let hit = Hit { sig: s, tx: Some(view.tx), in_stream: true };
                     self.matched(sig, hit, cx, Some(flow), pool);
                 }
-                Answer::Wait if self.waiting.len() < self.waiting.capacity() => self.waiting.push(s),
+                Answer::Wait if self.tx_waiting.len() < self.tx_waiting.capacity() => {
+                    self.tx_waiting.push(Waiting { sig: s, gate: self.bench.gate });
+                }
                 _ => {}
             }
         }
-        store(&mut det.pending, if view.complete { &[] } else { &self.waiting }, pool);
+        wait::write(&mut det.pending, if view.complete { &[] } else { &self.tx_waiting }, pool);
     }
 
     /// Searches what is new in the buffers of the group. Whether there was anything.
@@ -183,24 +203,31 @@ impl Detector {
         let mut scanned = false;
         let mut lead: Lead = None;
         // Several keys of one growing buffer start from the same place.
-        let before = det.scanned;
+        let (before, values_before) = (det.scanned, det.values);
         let Detector { bench, scratch, seen, cands, epoch, body_step, .. } = self;
-        let Bench { build, xf, regex, inflater, body_min, .. } = bench;
+        let Bench { build, xf, regex, inflater, body_min, spent, .. } = bench;
         for (i, b) in group.bufs.iter().enumerate() {
             let flag = 1u64.checked_shl(i as u32).unwrap_or(0);
             if view.progress < b.progress || det.scanned_bufs & flag != 0 {
                 continue;
             }
             let growing = b.kind == BufferKind::Streaming;
+            let several = b.kind == BufferKind::Multi;
             let known = before.get(usize::from(b.nth)).map_or(0, |n| u64::from(*n));
-            let mut index = 0;
+            // Values only come behind those there are; when the transaction is complete all are searched once more, because
+            // fields of trailers join those before them.
+            let searched = values_before.get(usize::from(b.nth)).filter(|_| several && !view.complete);
+            let mut index = searched.map_or(0, |n| u32::from(*n));
             loop {
                 build.clear();
                 let at = BufferAt { local: b.local, dir: view.dir, index, pool, scratch: build };
                 let got = view.parser.buffer(view.st, view.tx.idx, at);
                 let Buffer::Data { bytes, offset, end } = got else {
+                    if several && let Some(n) = det.values.get_mut(usize::from(b.nth)) {
+                        *n = (*n).max(u16::try_from(index).unwrap_or(u16::MAX));
+                    }
                     if got == Buffer::Absent || view.complete {
-                        let open = b.kind == BufferKind::Multi && !view.complete;
+                        let open = several && !view.complete;
                         det.scanned_bufs |= if open { 0 } else { flag };
                     }
                     break;
@@ -212,6 +239,11 @@ impl Detector {
                         break;
                     }
                 }
+                let key = &rules.bufs[b.key as usize];
+                // A transform has to see all of the value.
+                if growing && !end && !key.xforms.is_empty() && mark(known) == mark(total) {
+                    break;
+                }
                 scanned = true;
                 let note = |s: u32, _end: u64| {
                     if seen[s as usize] != *epoch {
@@ -219,22 +251,24 @@ impl Detector {
                         cands.push(s);
                     }
                 };
-                let key = &rules.bufs[b.key as usize];
                 if !key.xforms.is_empty() {
+                    spent.searched += bytes.len() as u64;
                     if let Some(which) = transformed(&key.xforms, bytes, xf, regex, inflater) {
                         b.mpm.scan(xf[which].as_slice(), 0, scratch, note);
                     }
                 } else if growing {
                     if let Some((part, at)) = fresh_part(b, (bytes, offset), known, &mut lead) {
+                        spent.searched += part.len() as u64;
                         b.mpm.scan(part, at, scratch, note);
                     }
                 } else {
+                    spent.searched += bytes.len() as u64;
                     b.mpm.scan(bytes, offset, scratch, note);
                 }
                 if growing && let Some(n) = det.scanned.get_mut(usize::from(b.nth)) {
                     *n = (*n).max(u32::try_from(total).unwrap_or(u32::MAX));
                 }
-                if b.kind == BufferKind::Multi {
+                if several {
                     index += 1;
                     continue;
                 }

@@ -229,6 +229,7 @@ impl Stats {
             (&mut self.detect.regex_limits, o.detect.regex_limits),
             (&mut self.detect.waiting_full, o.detect.waiting_full),
             (&mut self.detect.work, o.detect.work),
+            (&mut self.detect.searched, o.detect.searched),
             (&mut self.detect.candidates, o.detect.candidates),
             (&mut self.detect.evaluated, o.detect.evaluated),
         ] {

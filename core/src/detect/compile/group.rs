@@ -301,10 +301,14 @@ impl TxBuild {
             });
         let mut all = Some(all).filter(|_| growing.len() > 1);
         // Keys of the same growing buffer (with other transforms) share the place of what was searched of it.
-        let mut growing_locals: Vec<u8> =
-            self.bufs.values().filter(|b| b.2 == BufferKind::Streaming).map(|b| b.0).collect();
-        growing_locals.sort_unstable();
-        growing_locals.dedup();
+        // So do those of a buffer with several values.
+        let places = |kind: BufferKind| {
+            let mut locals: Vec<u8> = self.bufs.values().filter(|b| b.2 == kind).map(|b| b.0).collect();
+            locals.sort_unstable();
+            locals.dedup();
+            locals
+        };
+        let (growing_locals, several) = (places(BufferKind::Streaming), places(BufferKind::Multi));
         let bufs = self
             .bufs
             .into_iter()
@@ -312,7 +316,8 @@ impl TxBuild {
                 let leading = if growing.first() == Some(&key) { all.take() } else { None };
                 let leads = leading.is_some();
                 let mpm = Box::new(leading.unwrap_or(b).build());
-                let nth = growing_locals.iter().position(|l| *l == local).unwrap_or(0) as u8;
+                let among = if kind == BufferKind::Multi { &several } else { &growing_locals };
+                let nth = among.iter().position(|l| *l == local).unwrap_or(0) as u8;
                 TxBuf { key, local, progress, kind, nth, mpm, leads }
             })
             .collect();

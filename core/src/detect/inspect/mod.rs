@@ -109,6 +109,8 @@ pub struct Spent {
     pub steps: u64,
     /// Regexes that met their step limit.
     pub limits: u64,
+    /// Bytes searched for contents and regexes.
+    pub searched: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -176,6 +178,7 @@ impl Inspector<'_> {
                     let mut from = 0;
                     let mut caps = [usize::MAX; 20];
                     loop {
+                        self.spent.searched += subject.len().saturating_sub(from) as u64;
                         let found = match p.regex.find_at(subject, from, self.regex, &mut caps) {
                             Outcome::Match(s, e) => Some((s, e)),
                             Outcome::NoMatch => None,
@@ -315,7 +318,13 @@ impl Inspector<'_> {
     }
 
     /// End of the first match of `c` at or after `from` inside the range that its modifiers allow.
-    fn content(&self, c: &ContentStep, b: Bytes<'_>, cursor: usize, from: Option<usize>) -> Option<usize> {
+    fn content(
+        &mut self,
+        c: &ContentStep,
+        b: Bytes<'_>,
+        cursor: usize,
+        from: Option<usize>,
+    ) -> Option<usize> {
         let len = b.buf.len() as i64;
         let n = c.needle.len();
         let mut lo;
@@ -353,7 +362,9 @@ impl Inspector<'_> {
             return None;
         }
         let zone = b.buf.get(lo as usize..hi as usize)?;
-        c.needle.find(zone).map(|p| lo as usize + p + n)
+        let found = c.needle.find(zone);
+        self.spent.searched += found.map_or(zone.len(), |p| p + n) as u64;
+        found.map(|p| lo as usize + p + n)
     }
 }
 
