@@ -144,6 +144,11 @@ pub struct Recognise {
 impl Recognise {
     /// Nothing known: the protocol is only reached by a change of protocol.
     pub const NONE: Recognise = Recognise { patterns: &[], probes: &[], confirm: None, first: 0 };
+
+    /// Nothing is known.
+    pub const fn is_none(&self) -> bool {
+        self.patterns.is_empty() && self.probes.is_empty()
+    }
 }
 
 /// A literal that marks a protocol when it lies inside `offset..depth` of the first bytes of a direction.
@@ -199,7 +204,8 @@ pub struct Probe {
 /// A named buffer.
 #[derive(Debug)]
 pub struct BufferDef {
-    /// Sticky buffer keyword (`http.uri`). A name may occur in several protocols (`file.data`).
+    /// Sticky buffer keyword (`http.uri`). A name may occur in several protocols (`file.data`). One that begins with
+    /// `frame:` is written so in rules, with a `;` behind it (`frame:websocket.pdu`).
     pub name: &'static str,
     /// Further sticky keywords with the same meaning (`dns_query`).
     pub aliases: &'static [&'static str],

@@ -36,6 +36,10 @@ pub trait Protocol: Send + 'static {
     fn forget(_: &mut Self::State, _tx: &Tx<Self::Own>, _: &mut AppCx<'_>) {}
     /// Gives back what a state holds.
     fn close(_: &mut Self::State, _: &mut AppCx<'_>) {}
+    /// As [`Protocol::close`], for a protocol that holds something for its states.
+    fn release(&mut self, s: &mut Self::State, cx: &mut AppCx<'_>) {
+        Self::close(s, cx);
+    }
     fn buffer<'a>(&'a self, tx: &'a Tx<Self::Own>, at: BufferAt<'a>) -> Buffer<'a>;
     fn int(&self, _tx: &Tx<Self::Own>, _at: IntAt<'_>) -> Option<u64> {
         None
@@ -44,6 +48,10 @@ pub trait Protocol: Send + 'static {
     /// See [`Parser::log_due`].
     fn log_due(&self, tx: &Tx<Self::Own>) -> u8 {
         if tx.common.both_reached(Self::COMPLETE) { LOG_WHOLE } else { 0 }
+    }
+    /// See [`Parser::log_at_end`].
+    fn log_at_end(&self, _: &Tx<Self::Own>) -> u8 {
+        LOG_WHOLE
     }
     /// See [`Parser::announced`].
     fn announced(&mut self) -> Option<super::expect::Announce> {
@@ -154,7 +162,7 @@ impl<P: Protocol> Parser for Hosted<P> {
         while let Some(first) = self.states.get(st).list.first() {
             self.free_tx(st, first, cx);
         }
-        P::close(&mut self.states.get_mut(st).own, cx);
+        self.protocol.release(&mut self.states.get_mut(st).own, cx);
         self.states.free(st);
     }
 
@@ -218,6 +226,10 @@ impl<P: Protocol> Parser for Hosted<P> {
 
     fn log_due(&self, tx: TxIdx) -> u8 {
         self.protocol.log_due(self.txs.get(tx))
+    }
+
+    fn log_at_end(&self, tx: TxIdx) -> u8 {
+        self.protocol.log_at_end(self.txs.get(tx))
     }
 
     fn announced(&mut self) -> Option<super::expect::Announce> {

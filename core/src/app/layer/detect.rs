@@ -181,7 +181,12 @@ impl AppLayer {
             return;
         }
         let mut progress = Progress::default();
-        let found = self.look(t.flow, input.data, input.dir, AppProto::UNKNOWN, &mut progress, t.now);
+        // Nothing marks how some protocols begin: there both sides' agreement is believed.
+        let agreed = Some(t.app.proto_expected).filter(|p| p.is_known() && p.def().recognise.is_none());
+        let found = match agreed {
+            Some(proto) => Some(Found { proto, reversed: false }),
+            None => self.look(t.flow, input.data, input.dir, AppProto::UNKNOWN, &mut progress, t.now),
+        };
         let Some(found) = found else {
             t.fed.consumed = 0;
             let alone = t.flow.midstream && progress.done(Dir::ToServer);
@@ -193,8 +198,8 @@ impl AppLayer {
         };
         self.close_state(t.app, t.flow, t.pool, t.now);
         t.app.flags &= !CHANGING;
-        t.app.proto_ts = AppProto::UNKNOWN;
-        t.app.proto_tc = AppProto::UNKNOWN;
+        t.app.proto_ts = agreed.unwrap_or_default();
+        t.app.proto_tc = agreed.unwrap_or_default();
         t.app.progress = progress;
         t.app.first = SENT;
         t.app.held = [0; 2];
