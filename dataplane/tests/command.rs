@@ -259,7 +259,7 @@ alert tcp any any -> any any (msg:"4"; content:"a"; replace:"b"; sid:4;)
 alert tcp any any -> any any (msg:"5"; content:"a"; pcre:"/a(b)/, flow:name"; sid:5;)
 alert tcp any any -> any any (msg:"6"; flowvar:name,x; sid:6;)
 alert tcp any any -> any any (msg:"7"; byte_test:2,>,1,0,dce; sid:7;)
-alert websocket any any -> any any (msg:"8"; sid:8;)
+alert doh2 any any -> any any (msg:"8"; sid:8;)
 alert http any any -> any any (msg:"9"; app-layer-event:http.parser_state_error; sid:9;)
 alert ip any any -> any any (msg:"10"; decode-event:ipv4.opt_unknown; sid:10;)
 alert tcp any any -> any any (msg:"11"; stream-event:wrong_thread; sid:11;)
@@ -277,7 +277,7 @@ alert tcp any any -> any any (msg:"13"; tag:session,10,packets; content:"a"; sid
         "1 rule: pcre with flow:NAME is not supported yet",
         "sid 6: flowvar: flowvar is not supported yet",
         "sid 7: byte_test: dce is not supported yet",
-        "sid 8: websocket is not supported yet",
+        "sid 8: doh2 is not supported yet",
         "sid 9: app-layer-event: event is not supported yet: nothing raises this event",
         "sid 10: decode-event: event is not supported yet",
         "sid 11: stream-event: event is not supported yet",

@@ -35,6 +35,9 @@ pub struct AppConfig {
     pub ssh_hassh: bool,
     /// What follows a TLS handshake: `false` = inspect on ("full"), `true` = no payload inspection.
     pub tls_bypass: bool,
+    /// Bytes of a WebSocket payload that are kept, those of a message together
+    /// (`app-layer.protocols.websocket.max-payload-size`).
+    pub websocket_max_payload: usize,
     /// Hashes wanted for every file.
     pub file_md5: bool,
     pub file_sha1: bool,
@@ -130,6 +133,7 @@ impl Default for AppConfig {
             tls_ja4: false,
             ssh_hassh: false,
             tls_bypass: true,
+            websocket_max_payload: 0xffff,
             file_md5: false,
             file_sha1: false,
             file_sha256: false,

@@ -23,6 +23,7 @@ pub mod smtp;
 pub mod ssh;
 pub mod tls;
 pub mod txs;
+pub mod websocket;
 
 use crate::Dir;
 use crate::event::Fields;

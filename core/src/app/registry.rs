@@ -1,6 +1,6 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
-use super::{ProtoDef, dns, ftp, ftp_data, grpc, http, http2, plain, redis, smtp, ssh, tls};
+use super::{ProtoDef, dns, ftp, ftp_data, grpc, http, http2, plain, redis, smtp, ssh, tls, websocket};
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
 pub static PROTOCOLS: &[&ProtoDef] = &[
@@ -33,7 +33,7 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &plain::PGSQL,
     &plain::BITTORRENT_DHT,
     &plain::QUIC,
-    &plain::WEBSOCKET,
+    &websocket::WEBSOCKET,
     &plain::DOH2,
     &plain::MODBUS,
     &plain::DNP3,

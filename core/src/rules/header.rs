@@ -134,9 +134,7 @@ fn parse_proto(t: &str) -> Res<(ProtoSpec, Option<String>)> {
         }
         return Ok((w.1.clone(), hook));
     }
-    if let Some(n) =
-        super::notyet::NOT_YET.iter().find(|n| n.part == lower && matches!(n.part, "websocket" | "doh2"))
-    {
+    if let Some(n) = super::notyet::NOT_YET.iter().find(|n| n.part == lower && n.part == "doh2") {
         return Err(Fault::new(
             RefusalKind::Unsupported,
             format!("{} is not supported yet: {}", n.part, n.why),

@@ -37,7 +37,6 @@ pub const NOT_YET: &[NotYet] = &[
     refused("flowvar", "nothing sets the variable, so the rule could never match"),
     refused("pktvar", "nothing sets the variable, so the rule could never match"),
     refused("dce", "DCERPC is not parsed, so its byte order is not known"),
-    refused("websocket", "the protocol is never recognised, so the rule could never match"),
     refused("doh2", "the protocol is never recognised, so the rule could never match"),
     refused("event", "nothing raises this event, so the rule could never match"),
 ];

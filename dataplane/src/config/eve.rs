@@ -163,6 +163,8 @@ pub struct RecordSettings {
     pub version: Option<u8>,
     /// What people and programs said, not only how much of it.
     pub content: Content,
+    /// `websocket`: `payload-base64`, `payload-printable`.
+    pub payload: [bool; 2],
     pub xff: Option<Xff>,
 }
 
@@ -194,6 +196,8 @@ impl RecordSettings {
             "dump-all-headers.response" => self.dump_headers[1],
             "formats.detailed" => self.dns_formats[0],
             "formats.grouped" => self.dns_formats[1],
+            "payload-base64" => self.payload[0],
+            "payload-printable" => self.payload[1],
             "content" => self.content == Content::Yes,
             "content.hash" => self.content == Content::Hash,
             "version.1" => self.version == Some(1),
@@ -438,6 +442,10 @@ impl RecordSettings {
                 version => version,
             },
             content: Content::read(t)?,
+            payload: [
+                t.flag("payload-base64")?.unwrap_or(false),
+                t.flag("payload-printable")?.unwrap_or(false),
+            ],
             xff: xff(t)?,
         })
     }

@@ -344,6 +344,12 @@ fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> 
     if name == "ssh" {
         a.ssh_hassh = or_auto("hassh")?.unwrap_or(a.ssh_hassh);
     }
+    if name == "websocket"
+        && let Some(size) = n.size("max-payload-size")?
+    {
+        // Payloads are kept whole in memory of all flows.
+        a.websocket_max_payload = usize::try_from(size).unwrap_or(usize::MAX).min(1 << 20);
+    }
     if name == "tls" {
         a.tls_ja3 = or_auto("ja3-fingerprints")?.unwrap_or(a.tls_ja3);
         a.tls_ja4 = or_auto("ja4-fingerprints")?.unwrap_or(a.tls_ja4);

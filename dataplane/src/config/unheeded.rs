@@ -264,7 +264,7 @@ outputs:
         - flow: {}
         - netflow: {}
         - http: {xff: {enabled: yes}}
-app-layer: {protocols: {tls: {tcp: {detection-ports: {}}, udp: {}}, ssh: {}, http: {libhtp: {default-config: {}}}}}
+app-layer: {protocols: {tls: {tcp: {detection-ports: {}}, udp: {}}, ssh: {}, websocket: {}, http: {libhtp: {default-config: {}}}}}
 datasets: {NAME: {type: string}, defaults: {}, rules: {}}
 stream: {reassembly: {urgent: {}}}
 decoder: {teredo: {}, vxlan: {}, geneve: {}, gtp: {}}

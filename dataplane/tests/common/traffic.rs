@@ -195,6 +195,8 @@ TVqQAAMAAAAEAAAA//8AALgAAAA=\r\n--BB--\r\n.\r\n",
     ]
 }
 
+const WS_DEFLATED: &[u8] = b"\xc1\x11\x4a\x4c\x2a\x4a\x4c\x4e\x4c\x49\x04\x52\x3a\x0a\x89\x74\xe2\x00\x00";
+
 fn conversations(w: &mut Wire, port: u16) {
     let page = page();
     w.talk((1, port), (2, 80), &[(0, GET), (1, &page), (0, &upload()), (1, CHUNKED)]);
@@ -253,6 +255,18 @@ fn conversations(w: &mut Wire, port: u16) {
             (1, b"-WRONGPASS invalid username-password pair\r\n"),
             (0, b"*4\r\n$6\r\nCONFIG\r\n$3\r\nSET\r\n$3\r\ndir\r\n$16\r\n/root/.ssh/evils\r\nping\r\n"),
             (1, b"+OK\r\n*2\r\n$3\r\nfoo\r\n:1\r\n>2\r\n+message\r\n+hi\r\n"),
+        ],
+    );
+    // WebSocket: a masked text, a compressed one (zlib of Python 3.11), a ping.
+    w.talk(
+        (1, port + 14),
+        (2, 80),
+        &[
+            (0, b"GET /chat HTTP/1.1\r\nHost: ws.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
+            (1, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x05hello"),
+            (0, b"\x81\x84\x01\x02\x03\x04dtjh"),
+            (1, WS_DEFLATED),
+            (1, b"\x89\x00"),
         ],
     );
     let long = [&b"start "[..], &b"A".repeat(2000), b"abracadabra"].concat();

@@ -16,8 +16,6 @@ pub use text::SIP;
 pub(super) use text::{FTP_BEGINS, SMTP_BEGINS, SSH_BEGINS};
 pub use udp::{BITTORRENT_DHT, DHCP, IKE, NTP, QUIC, SNMP, TFTP};
 
-/// Reached from HTTP/1 by upgrade (RFC 6455).
-pub static WEBSOCKET: ProtoDef = def("websocket", super::OVER_TCP, Recognise::NONE);
 /// DNS over HTTP/2 (RFC 8484): reached from HTTP/2.
 pub static DOH2: ProtoDef =
     ProtoDef { families: &["http2", "dns"], ..def("doh2", super::OVER_TCP, Recognise::NONE) };

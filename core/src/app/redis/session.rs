@@ -175,13 +175,14 @@ impl State {
         t.own.done = true;
         t.own.resp3 = self.resp3;
         t.own.auth = [self.auth; 2];
-        t.common.settle(Dir::ToServer);
         // Servers that refuse a client say so before it asked.
         if !push && r.kind != Kind::Error {
             t.common.raise(EV_UNASKED, Dir::ToClient);
         }
         t.own.reply = core::mem::take(r);
         t.common.advance_both(1);
+        // Nothing of it goes to the server.
+        t.common.settle(Dir::ToServer);
     }
 
     /// The server asks for a credential.

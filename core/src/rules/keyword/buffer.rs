@@ -59,7 +59,12 @@ fn frame(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         b.require_protos(&named, t)?;
         t.to_string()
     };
-    stick(b, BufferRef::Frame(name))
+    // A protocol that has frames lists them among its buffers.
+    let index = b.index;
+    match index.buffer(&alloc::format!("frame:{name}")) {
+        Some(info) => b.stick_app(info, None),
+        None => stick(b, BufferRef::Frame(name)),
+    }
 }
 
 fn addr(b: &mut Builder<'_, '_>, src: bool) -> Res {

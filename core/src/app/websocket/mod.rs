@@ -1,0 +1,333 @@
+//! WebSocket (RFC 6455) behind an HTTP upgrade: a transaction a frame, as in Suricata; the last frame of a message has
+//! all of the message. What is kept of payloads is bounded by `app-layer.protocols.websocket.max-payload-size`.
+
+mod frame;
+pub mod message;
+#[cfg(test)]
+mod tests;
+
+use self::frame::OPCODES;
+use self::message::{Fault, Frame, Line, Messages, Sink};
+use super::hosted::{Protocol, Transactions, make};
+use super::txs::Tx;
+use super::{
+    AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, LOG_REQUEST,
+    LOG_RESPONSE, OVER_TCP, Outcome, ProtoDef, TxIdx, TxView,
+};
+use crate::Dir;
+use crate::app::{buffer_at, event_at, int_at};
+use crate::event::Fields;
+use crate::pool::{BytePool, PBuf};
+
+/// Transactions of a flow that wait for the end of a segment; frames beyond have none.
+const LIVE_MAX: u32 = 2048;
+
+const B_PAYLOAD: u8 = buffer_at(BUFFERS, "websocket.payload");
+const B_HEADER: u8 = buffer_at(BUFFERS, "frame:websocket.header");
+const B_PDU: u8 = buffer_at(BUFFERS, "frame:websocket.pdu");
+const B_DATA: u8 = buffer_at(BUFFERS, "frame:websocket.data");
+
+const fn buffer(name: &'static str) -> BufferDef {
+    BufferDef { name, aliases: &[], modifiers: &[], dirs: 3, progress: 1, kind: BufferKind::Single }
+}
+
+static BUFFERS: &[BufferDef] = &[
+    buffer("websocket.payload"),
+    buffer("frame:websocket.header"),
+    buffer("frame:websocket.pdu"),
+    buffer("frame:websocket.data"),
+];
+
+const I_FLAGS: u8 = int_at(INTS, "websocket.flags");
+const I_MASK: u8 = int_at(INTS, "websocket.mask");
+
+const fn int(name: &'static str, values: &'static [(&'static str, u64)]) -> IntDef {
+    IntDef { name, aliases: &[], dirs: 3, progress: 1, multi: false, values }
+}
+
+static INTS: &[IntDef] = &[
+    int("websocket.flags", &[("fin", 0x80), ("comp", 0x40)]),
+    int("websocket.mask", &[]),
+    int("websocket.opcode", OPCODES),
+];
+
+const EV_SKIP: u8 = event_at(EVENTS, "skip_end_of_payload");
+const EV_LIMIT: u8 = event_at(EVENTS, "reassembly_limit_reached");
+const EV_GAP: u8 = event_at(EVENTS, "gap");
+
+static EVENTS: &[&str] = &[
+    "skip_end_of_payload",
+    "reassembly_limit_reached",
+    "invalid_fragment",
+    "invalid_control_frame",
+    "invalid_opcode",
+    "invalid_mask",
+    "decompression_failed",
+    "no_decompressor",
+    "gap",
+];
+
+const fn event_of(fault: Fault) -> u8 {
+    match fault {
+        Fault::Fragment => event_at(EVENTS, "invalid_fragment"),
+        Fault::Control => event_at(EVENTS, "invalid_control_frame"),
+        Fault::Opcode => event_at(EVENTS, "invalid_opcode"),
+        Fault::Mask => event_at(EVENTS, "invalid_mask"),
+        Fault::Inflate => event_at(EVENTS, "decompression_failed"),
+        Fault::Room => event_at(EVENTS, "no_decompressor"),
+    }
+}
+
+/// `websocket`: nothing marks its beginning, it is reached by `101 Switching Protocols` only.
+pub static WEBSOCKET: ProtoDef = ProtoDef {
+    name: "websocket",
+    over: OVER_TCP,
+    buffers: BUFFERS,
+    ints: INTS,
+    events: EVENTS,
+    parser: Some(make::<WebSocket>),
+    record: "websocket",
+    by_message: true,
+    ..ProtoDef::NONE
+};
+
+/// A frame.
+#[derive(Debug, Default)]
+pub struct Own {
+    to_client: bool,
+    flags: u8,
+    opcode: u8,
+    mask: Option<[u8; 4]>,
+    /// Unmasked and decompressed; of a message's last frame all of the message.
+    payload: PBuf,
+    /// As it came: the header, and the payload if a rule looks at it.
+    wire: PBuf,
+    header: u8,
+}
+
+/// What the flow keeps.
+#[derive(Debug, Default)]
+pub struct State {
+    lines: [Line; 2],
+    /// The frame under way.
+    open: [Option<TxIdx>; 2],
+    /// The frames of the message before it.
+    gathered: [PBuf; 2],
+}
+
+/// The parser.
+pub struct WebSocket {
+    messages: Messages,
+    max: usize,
+}
+
+type Flow<'a> = Transactions<'a, Own>;
+
+/// Writes what is read to transactions.
+struct Writer<'a, 'f> {
+    flow: &'a mut Flow<'f>,
+    open: &'a mut Option<TxIdx>,
+    gathered: &'a mut PBuf,
+    max: usize,
+    raw: bool,
+    now: u64,
+}
+
+/// Appends what fits; whether that is all.
+fn fill(to: &mut PBuf, bytes: &[u8], max: usize, pool: &mut BytePool) -> bool {
+    let fits = bytes.len().min(max.saturating_sub(to.len()));
+    to.extend(pool, bytes.get(..fits).unwrap_or(&[])).is_ok() && fits == bytes.len()
+}
+
+/// Appends what another buffer holds, as far as there is memory.
+fn append(to: &mut PBuf, more: &PBuf, pool: &mut BytePool) {
+    let had = to.len();
+    if to.stretch(pool, had + more.len()).is_ok() {
+        pool.copy_between(more, 0, to, had, more.len());
+    }
+}
+
+impl Sink for Writer<'_, '_> {
+    fn begin(&mut self, f: &Frame, wire: &[u8], pool: &mut BytePool) {
+        if self.flow.live() >= LIVE_MAX {
+            return;
+        }
+        *self.open = self.flow.open(self.now);
+        let Some(tx) = *self.open else { return };
+        let t = self.flow.get(tx);
+        t.own = Own {
+            to_client: f.dir == Dir::ToClient,
+            flags: f.head.flags,
+            opcode: f.head.opcode,
+            mask: f.head.mask,
+            header: wire.len() as u8,
+            ..Own::default()
+        };
+        let _ = t.own.wire.extend(pool, wire);
+        if f.head.len > self.max as u64 {
+            t.common.raise(EV_SKIP, f.dir);
+        }
+    }
+
+    fn raw(&mut self, _: &Frame, bytes: &[u8], pool: &mut BytePool) {
+        if let Some(tx) = *self.open
+            && self.raw
+        {
+            let own = &mut self.flow.get(tx).own;
+            fill(&mut own.wire, bytes, self.max + usize::from(own.header), pool);
+        }
+    }
+
+    fn data(&mut self, f: &Frame, bytes: &[u8], pool: &mut BytePool) {
+        let Some(tx) = *self.open else { return };
+        let t = self.flow.get(tx);
+        let before = if f.head.is_control() { 0 } else { self.gathered.len() };
+        let whole = fill(&mut t.own.payload, bytes, self.max.saturating_sub(before), pool);
+        if !whole && (f.compressed || before > 0) {
+            t.common.raise(EV_LIMIT, f.dir);
+        }
+    }
+
+    fn fault(&mut self, f: &Frame, fault: Fault, _: &mut BytePool) {
+        if let Some(tx) = *self.open {
+            self.flow.get(tx).common.raise(event_of(fault), f.dir);
+        }
+    }
+
+    fn end(&mut self, f: &Frame, pool: &mut BytePool) {
+        if let Some(tx) = self.open.take() {
+            let t = self.flow.get(tx);
+            if !f.head.is_control() {
+                if !f.head.fin() {
+                    append(self.gathered, &t.own.payload, pool);
+                } else if !self.gathered.is_empty() {
+                    let mut all = core::mem::take(self.gathered);
+                    append(&mut all, &t.own.payload, pool);
+                    t.own.payload.free(pool);
+                    t.own.payload = all;
+                }
+            }
+            t.common.advance_both(1);
+            // Nothing of it goes the other way.
+            t.common.settle(f.dir.flip());
+        }
+        if f.head.fin() && !f.head.is_control() {
+            self.gathered.free(pool);
+        }
+    }
+}
+
+impl Protocol for WebSocket {
+    type State = State;
+    type Own = Own;
+
+    fn new(cfg: &AppConfig) -> Self {
+        WebSocket { messages: Messages::new(cfg), max: cfg.websocket_max_payload }
+    }
+
+    fn parse(&mut self, s: &mut State, flow: &mut Flow<'_>, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
+        let d = input.dir.ix();
+        let line = &mut s.lines[d];
+        if !line.is_lost() {
+            let mut to = Writer {
+                flow,
+                open: &mut s.open[d],
+                gathered: &mut s.gathered[d],
+                max: self.max,
+                raw: cx.wanted.has(B_PDU) || cx.wanted.has(B_DATA),
+                now: cx.now,
+            };
+            let gap = u64::from(input.gap);
+            if gap > 0 && !self.messages.gap(line, gap, cx.pool, &mut to) {
+                // The frame under way is over, and where the next begins nobody knows.
+                let open = s.open[d].take();
+                if let Some(tx) = open.or_else(|| flow.open(cx.now)) {
+                    let t = flow.get(tx);
+                    t.own.to_client = input.dir == Dir::ToClient;
+                    t.common.raise(EV_GAP, input.dir);
+                    t.common.advance_both(1);
+                    t.common.settle(input.dir.flip());
+                }
+            } else {
+                self.messages.read(line, input.dir, input.data, cx.pool, &mut to);
+            }
+        }
+        Outcome::Consumed { bytes: input.data.len(), need: 0 }
+    }
+
+    fn free(own: &mut Own, pool: &mut BytePool) {
+        own.payload.free(pool);
+        own.wire.free(pool);
+    }
+
+    fn forget(s: &mut State, tx: &Tx<Own>, _: &mut AppCx<'_>) {
+        if tx.common.progress(Dir::ToServer) == 0 {
+            // The flow ends with this frame under way.
+            s.open[usize::from(tx.own.to_client)] = None;
+        }
+    }
+
+    fn release(&mut self, s: &mut State, cx: &mut AppCx<'_>) {
+        for d in Dir::BOTH {
+            self.messages.close(&mut s.lines[d.ix()], cx.pool);
+            s.gathered[d.ix()].free(cx.pool);
+        }
+    }
+
+    fn buffer<'a>(&'a self, tx: &'a Tx<Own>, at: BufferAt<'a>) -> Buffer<'a> {
+        let own = &tx.own;
+        if at.index > 0 || (at.dir == Dir::ToClient) != own.to_client {
+            return Buffer::Absent;
+        }
+        if tx.common.progress(at.dir) == 0 {
+            return Buffer::NotYet;
+        }
+        let (header, data) =
+            own.wire.get(at.pool).split_at_checked(usize::from(own.header)).unwrap_or_default();
+        Buffer::whole(match at.local {
+            B_PAYLOAD => own.payload.get(at.pool),
+            B_HEADER => header,
+            B_DATA => data,
+            _ => own.wire.get(at.pool),
+        })
+    }
+
+    fn int(&self, tx: &Tx<Own>, at: IntAt<'_>) -> Option<u64> {
+        let own = &tx.own;
+        if (at.dir == Dir::ToClient) != own.to_client {
+            return None;
+        }
+        match at.local {
+            I_FLAGS => Some(u64::from(own.flags)),
+            I_MASK => own.mask.map(|m| u64::from(u32::from_be_bytes(m))),
+            _ => Some(u64::from(own.opcode)),
+        }
+    }
+
+    fn log(&self, tx: &Tx<Own>, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {
+        let own = &tx.own;
+        out.bool("fin", own.flags & 0x80 != 0);
+        if let Some(m) = own.mask {
+            out.u64("mask", u64::from(u32::from_be_bytes(m)));
+        }
+        match OPCODES.iter().find(|o| o.1 == u64::from(own.opcode)) {
+            Some((name, _)) => out.str("opcode", name),
+            None => out.fmt("opcode", format_args!("unknown-{}", own.opcode)),
+        }
+        let payload = own.payload.get(view.pool);
+        if out.wants("payload-base64") {
+            out.base64("payload_base64", payload);
+        }
+        if out.wants("payload-printable") || out.wants("content") {
+            out.bytes("payload_printable", payload);
+        }
+    }
+
+    fn log_due(&self, tx: &Tx<Own>) -> u8 {
+        if tx.common.both_reached(1) { self.log_at_end(tx) } else { 0 }
+    }
+
+    fn log_at_end(&self, tx: &Tx<Own>) -> u8 {
+        if tx.own.to_client { LOG_RESPONSE } else { LOG_REQUEST }
+    }
+}
