@@ -107,6 +107,7 @@ pub fn named(s: &Stats, c: &Counts, ips: bool, decoder_events: bool) -> Vec<(Str
         ("clock.steps_back", s.clock.steps_back),
         ("defrag.max_trackers_reached", s.defrag.max_trackers_reached),
         ("defrag.max_frags_reached", s.defrag.max_frags_reached),
+        ("defrag.overlaps_refused", s.defrag.overlaps_refused),
         ("defrag.evicted", s.defrag.evicted),
         ("defrag.timeouts", s.defrag.timeouts),
         ("flow.get_used", s.flow.evicted),

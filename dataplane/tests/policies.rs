@@ -112,3 +112,32 @@ fn a_parser_that_fails_in_one_direction_counts_and_has_its_policy() {
     assert_eq!((s.drops.first(), errors), (Some(&DropReason::AppLayerError), 1));
     assert_eq!(s.alerts, 0);
 }
+
+/// Inline, a fragment that overlaps more than is looked into stays, with its anomaly; watching, it goes on.
+#[test]
+fn fragments_that_overlap_too_much_stay() {
+    use common::wire::{ipv4, v4};
+    let mut wire = Wire::new();
+    for i in 0..1200u16 {
+        let body = vec![1; 8 * usize::from(i) + 8];
+        wire.ip_packet(&ipv4(17, v4(1), v4(2), 7, 0x2000 | (1200 - i), &body));
+    }
+    let set = ["host-os-policy.bsd-right=[0.0.0.0/0]".to_string()];
+    for ips in [true, false] {
+        let settings = Settings::load(None, &Overrides { ips, set: &set }).unwrap();
+        let rules = rules(
+            r#"alert ip any any -> any any (msg:"x"; decode-event:ipv4.frag_ignored; sid:1;)"#,
+            &settings,
+        );
+        let config = settings
+            .engine(Mode { ips, ignore_checksums: true, memory: 512 << 20, secret: Secret::fixed(1) })
+            .unwrap();
+        let (mut seen, mut engine) = (Story::default(), engine(config, &rules));
+        run(&mut engine, &frames(&wire.frames), 32, &mut seen);
+        let refused = engine.stats().defrag.overlaps_refused;
+        assert!(refused > 500 && seen.alerts as u64 >= refused, "{refused} {}", seen.alerts);
+        let stays = if ips { refused } else { 0 };
+        assert_eq!(seen.drops.len() as u64, stays);
+        assert!(seen.drops.iter().all(|d| *d == DropReason::DefragError));
+    }
+}

@@ -296,7 +296,7 @@ impl Engine {
         &mut self,
         pkt: &Packet<'_>,
         dir: Dir,
-        ix: FlowIx,
+        ix: impl Into<Option<FlowIx>>,
         reason: DropReason,
         verdict: Verdict,
         sink: &mut dyn EventSink,
@@ -306,7 +306,7 @@ impl Engine {
         }
         self.stats.drop_reasons[reason as usize] += 1;
         let rec = Dropped { packet: pkt, dir, flow: None, reason, verdict, rule: None, action: Action::Drop };
-        self.emit_drop(rec, Some(ix), sink);
+        self.emit_drop(rec, ix.into(), sink);
         verdict
     }
 

@@ -167,7 +167,9 @@ impl Engine {
     ) -> Verdict {
         let mut events = EventSet::default();
         let policy = self.streams.config().os_of(&pkt.dst, pkt.is_ipv6());
+        let refused = self.defrag.stats().overlaps_refused;
         let done = if depth < MAX_DEPTH { self.defrag.insert(pkt, policy, &mut events) } else { None };
+        let refused = self.defrag.stats().overlaps_refused > refused;
         let verdict = if events.is_empty() {
             self.without_flow(pkt, root, sink)
         } else {
@@ -183,6 +185,10 @@ impl Engine {
             }
             self.without_flow(&marked, root, sink)
         };
+        if refused && self.ips {
+            // The receiver would put together what was not inspected.
+            return self.dropped(pkt, Dir::ToServer, None, DropReason::DefragError, Verdict::Drop, sink);
+        }
         let Some(d) = done else { return verdict };
         let mut bytes = core::mem::take(&mut self.whole[usize::from(depth)]);
         bytes.clear();

@@ -220,6 +220,26 @@ impl Stats {
             (&mut self.stream.invalid_checksum, o.stream.invalid_checksum),
             (&mut self.stream.urgent_oob, o.stream.urgent_oob),
             (&mut self.stream.depth_reached, o.stream.depth_reached),
+            (&mut self.stream.evicted, o.stream.evicted),
+            (&mut self.defrag.ipv4_fragments, o.defrag.ipv4_fragments),
+            (&mut self.defrag.ipv4_reassembled, o.defrag.ipv4_reassembled),
+            (&mut self.defrag.ipv6_fragments, o.defrag.ipv6_fragments),
+            (&mut self.defrag.ipv6_reassembled, o.defrag.ipv6_reassembled),
+            (&mut self.defrag.max_trackers_reached, o.defrag.max_trackers_reached),
+            (&mut self.defrag.max_frags_reached, o.defrag.max_frags_reached),
+            (&mut self.defrag.overlaps_refused, o.defrag.overlaps_refused),
+            (&mut self.defrag.evicted, o.defrag.evicted),
+            (&mut self.defrag.soft_reuse, o.defrag.soft_reuse),
+            (&mut self.defrag.timeouts, o.defrag.timeouts),
+            (&mut self.defrag.steps, o.defrag.steps),
+            (&mut self.clock.ahead, o.clock.ahead),
+            (&mut self.clock.behind, o.clock.behind),
+            (&mut self.clock.steps, o.clock.steps),
+            (&mut self.clock.steps_back, o.clock.steps_back),
+            (&mut self.records_refused, o.records_refused),
+            (&mut self.states_evicted, o.states_evicted),
+            (&mut self.record_pages.0, o.record_pages.0),
+            (&mut self.record_pages.1, o.record_pages.1),
             (&mut self.tx_visits, o.tx_visits),
             (&mut self.decoders_refused, o.decoders_refused),
             (&mut self.decoders_evicted, o.decoders_evicted),
@@ -245,6 +265,7 @@ impl Stats {
         list(&mut self.app_txs, &o.app_txs);
         list(&mut self.drop_reasons, &o.drop_reasons);
         list(&mut self.pool_refused, &o.pool_refused);
+        list(&mut self.hosts_evicted, &o.hosts_evicted);
         self.app_errors.iter_mut().zip(&o.app_errors).for_each(|(a, b)| list(a, b));
         self.exceptions.iter_mut().zip(&o.exceptions).for_each(|(a, b)| list(a, b));
         self.kinds.iter_mut().zip(&o.kinds).for_each(|(a, b)| list(a, b));

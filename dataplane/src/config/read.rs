@@ -164,9 +164,13 @@ fn host_os(root: &Node) -> Result<HostPolicies, ConfigError> {
     n.accept();
     for p in &n.children {
         let policy = OsPolicy::from_name(&p.key).ok_or_else(|| p.wrong("not a policy for overlaps"))?;
-        for c in &p.children {
-            if let Some(net) = c.val.as_deref().filter(|net| !h.add(net, policy)) {
-                return Err(c.wrong(format!("`{net}` is not a network")));
+        // A list; or as `--set` gives it, in one text.
+        let text = p.val.as_deref().unwrap_or("").trim();
+        let text = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
+        let given = text.split(',').map(str::trim).filter(|t| !t.is_empty()).map(|t| (p, t));
+        for (at, net) in given.chain(p.children.iter().filter_map(|c| Some((c, c.val.as_deref()?)))) {
+            if !h.add(net, policy) {
+                return Err(at.wrong(format!("`{net}` is not a network")));
             }
         }
     }
@@ -552,6 +556,9 @@ mod tests {
         );
         assert_eq!((s.stream.inline, s.stream.depth, s.stream.urgent), (None, 2 << 20, Urgent::Drop));
         assert_eq!(s.host_os.of("10.0.0.1".parse().unwrap()), OsPolicy::Linux);
+        let set = ["host-os-policy.bsd-right=[10.0.0.0/8, 192.168.0.0/16]".to_string()];
+        let by_set = Settings::load(None, &Overrides { set: &set, ips: false }).unwrap();
+        assert_eq!(by_set.host_os.of("192.168.0.1".parse().unwrap()), OsPolicy::BsdRight);
         assert_eq!((s.flow.tcp.new, s.flow.tcp.emergency_new, s.flow.tcp.closed), (7, 3, 10));
         assert!(!s.flow.use_vlan && s.app.tls_ja3 && s.app.file_md5 && s.app.file_sha256);
         assert_eq!(

@@ -61,6 +61,8 @@ pub(super) struct Tracker {
     pub(super) first: u32,
     pub(super) last: u32,
     pub(super) count: u32,
+    /// Of many fragments: see [`super::index`].
+    pub(super) index: PBuf,
     /// Bytes held, overlaps counted twice.
     pub(super) held: u32,
     /// Where the fragment that reaches furthest ends.
@@ -86,6 +88,7 @@ impl Default for Tracker {
             first: NIL,
             last: NIL,
             count: 0,
+            index: PBuf::new(),
             held: 0,
             top: 0,
             seen_last: false,
@@ -103,7 +106,9 @@ pub(super) struct Frag {
     pub(super) x: Extent,
     /// More fragments follow it.
     pub(super) more: bool,
+    /// Neighbours in order of offset.
     pub(super) next: u32,
+    pub(super) prev: u32,
     /// For the first fragment of a datagram the headers before its data, then the data.
     pub(super) bytes: PBuf,
     pub(super) head: u32,
@@ -120,6 +125,7 @@ impl Default for Frag {
             x: Extent::default(),
             more: false,
             next: NIL,
+            prev: NIL,
             bytes: PBuf::new(),
             head: 0,
             l3_off: 0,
