@@ -264,7 +264,7 @@ fn work_is_bounded() {
 #[test]
 fn many_small_fragments_are_a_datagram() {
     let cfg = DefragConfig { trackers: 4, max_frags: 8192, memory: 4 << 20, ..DefragConfig::default() };
-    let data: Vec<u8> = (0..60_000u32).map(|i| (i * 31 >> 3) as u8).collect();
+    let data: Vec<u8> = (0..60_000u32).map(|i| ((i * 31) >> 3) as u8).collect();
     let n = data.len() / 8;
     let mut shuffled: Vec<usize> = (0..n).collect();
     let mut x = 7usize;
