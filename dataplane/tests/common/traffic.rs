@@ -197,6 +197,30 @@ TVqQAAMAAAAEAAAA//8AALgAAAA=\r\n--BB--\r\n.\r\n",
 
 const WS_DEFLATED: &[u8] = b"\xc1\x11\x4a\x4c\x2a\x4a\x4c\x4e\x4c\x49\x04\x52\x3a\x0a\x89\x74\xe2\x00\x00";
 
+/// NVMe/TCP: the opening, a connect, a read beyond the end.
+fn nvme() -> ([Vec<u8>; 3], [Vec<u8>; 3]) {
+    let pdu = |kind: u8, header: u8, data_at: u8, rest: &[u8]| {
+        [&[kind, 0, header, data_at][..], &((8 + rest.len()) as u32).to_le_bytes(), rest].concat()
+    };
+    let command = |opcode: u8, id: u8, nsid: u8, lba: u8, data: &[u8]| {
+        let mut e = [0; 64];
+        (e[0], e[2], e[4], e[40], e[42], e[48]) = (opcode, id, nsid, lba, 1, 7);
+        pdu(4, 72, if data.is_empty() { 0 } else { 72 }, &[&e[..], data].concat())
+    };
+    let completion = |id: u8, status: u8| {
+        let mut e = [0; 16];
+        (e[12], e[15]) = (id, status);
+        pdu(5, 24, 0, &e)
+    };
+    let mut names = [0; 1024];
+    names[256..264].copy_from_slice(b"nqn.disk");
+    names[512..520].copy_from_slice(b"nqn.evil");
+    (
+        [pdu(0, 128, 0, &[0; 120]), command(0x7f, 1, 1, 0, &names), command(2, 2, 1, 9, &[])],
+        [pdu(1, 128, 0, &[0; 120]), completion(1, 0), completion(2, 1)],
+    )
+}
+
 fn conversations(w: &mut Wire, port: u16) {
     let page = page();
     w.talk((1, port), (2, 80), &[(0, GET), (1, &page), (0, &upload()), (1, CHUNKED)]);
@@ -269,6 +293,11 @@ fn conversations(w: &mut Wire, port: u16) {
             (1, b"\x89\x00"),
         ],
     );
+    let (host, target) = nvme();
+    let answers: Vec<(usize, &[u8])> = target.iter().map(|t| (1, &t[..])).collect();
+    let asked: Vec<(usize, &[u8])> = host.iter().map(|h| (0, &h[..])).collect();
+    let turns: Vec<(usize, &[u8])> = asked.into_iter().zip(answers).flat_map(|(a, b)| [a, b]).collect();
+    w.talk((1, port + 15), (10, 4420), &turns);
     let long = [&b"start "[..], &b"A".repeat(2000), b"abracadabra"].concat();
     w.udp_in_fragments((1, port + 9), (7, 4444), &long, 512, false);
     w.udp_in_fragments((1, port + 10), (7, 4444), &long, 512, true);
