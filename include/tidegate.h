@@ -68,9 +68,10 @@
 #define TG_ENGINE_KNOWN_CHECKSUMS 4
 
 // The packets are those of a capture: what is found is the same each time, flow numbers included, as hash tables are
-// keyed by a secret that everybody knows unless `secret` is set; and checksums as with TG_ENGINE_KNOWN_CHECKSUMS
-// unless they are ignored, because many captures hold packets before the card filled them in. The command does so,
-// too. Never for live traffic: senders could evict chosen flows.
+// keyed by a secret that everybody knows unless `secret` is set; and unless they are ignored or only the known ones
+// count, checksums are verified until more than a tenth of the first 1,000 packets (by `index`) have a wrong one: then
+// they were captured before the card filled them in, and none counts. The command does so, too. Never for live
+// traffic: senders could evict chosen flows.
 #define TG_ENGINE_CAPTURE 8
 
 // Shares that an engine's memory has. Later versions may have more. Room for tg_engine_memory.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tidegate_core::detect::{RuleSet, Rules};
 use tidegate_core::rules::{
     Classification, Env, References, Refusal, RefusalKind, Reputation, SetStore, Vars, dataset,
-    drop_duplicates, parse_source, reputation::parse_categories, threshold_file,
+    drop_duplicates, never_set, parse_source, reputation::parse_categories, threshold_file,
 };
 
 use crate::config::Settings;
@@ -236,6 +236,7 @@ pub fn load_after(
         warn.extend(p.warnings);
     }
     drop_duplicates(&mut rules, &mut no);
+    warn.extend(never_set(&rules));
     if let Some(f) = &s.threshold_file {
         match std::fs::read(f) {
             Ok(text) => {

@@ -181,6 +181,11 @@ impl Default for Datasets {
 }
 
 impl Datasets {
+    /// Values that were refused because there was no room, of all sets since they were made.
+    pub fn refused(&self) -> u64 {
+        self.sets.iter().flatten().map(Dataset::refused).sum()
+    }
+
     /// Takes the memory of every set that `rules` name. A set that `before` has too, read from the same values, goes
     /// on with what was added to it and taken out of it.
     pub fn new(rules: &RuleSet, store: &SetStore, secret: Secret, before: Option<&Datasets>) -> Datasets {

@@ -109,3 +109,27 @@ fn a_card_is_believed() {
     let fine: Vec<Frame<'_>> = spoilt.iter().map(|f| Frame { sums: fine, ..*f }).collect();
     assert!(counted(true, &fine) < counted(true, &spoilt));
 }
+
+/// `auto`: a capture with some wrong checksums has them kept out; one in which they were never filled in is read whole.
+#[test]
+fn auto_tells_damage_from_offload() {
+    let rules = rules("", &settings());
+    for (every, kept_out) in [(50, true), (2, false)] {
+        let mut w = common::wire::Wire::new();
+        for n in 0..300u16 {
+            w.talk((1, 2000 + n), (2, 80), &[(0, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")]);
+        }
+        let mut packets = w.frames;
+        for p in packets.iter_mut().step_by(every) {
+            // Ethernet, IPv4, then 16 bytes into the header of TCP.
+            p.data[14 + 20 + 16] ^= 0x55;
+        }
+        let mut c = checking(false);
+        c.stream.checksum_auto = true;
+        let mut e = engine(c, &rules);
+        run(&mut e, &frames(&packets), 32, &mut NoSink);
+        let wrong = e.stats().stream.invalid_checksum;
+        let (all, sample) = (packets.len().div_ceil(every) as u64, 1000u64.div_ceil(every as u64));
+        assert_eq!(wrong, if kept_out { all } else { sample }, "{every}");
+    }
+}

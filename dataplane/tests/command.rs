@@ -196,6 +196,14 @@ fn settings_without_effect_are_told() {
     let o = p.run(&["-c", text(&yaml), "-S", text(&rules), "--strict"]);
     assert_eq!(o.status.code(), Some(1));
     assert!(said(&o).contains("settings have no effect, and --strict is given: totally"), "{}", said(&o));
+    // A limit beyond the share of `--memory`.
+    let much = ["--set", "defrag.memcap=1gb"];
+    let told = "defrag.memcap (1073741824 bytes are more than the ";
+    let o = p.run(&much);
+    assert!(o.status.success() && said(&o).contains(told), "{}", said(&o));
+    let o = p.run(&[&much[..], &["--strict"]].concat());
+    assert!(o.status.code() == Some(1) && said(&o).contains(told), "{}", said(&o));
+    assert!(!said(&p.run(&["--set", "defrag.memcap=1mb"])).contains("defrag.memcap"));
     // The built-in configuration means all that it says.
     assert!(p.run(&["--strict"]).status.success());
     let only_limits = p.write("d.yaml", "threshold-file: limits.config\n");
@@ -265,6 +273,9 @@ alert ip any any -> any any (msg:"10"; decode-event:ipv4.opt_unknown; sid:10;)
 alert tcp any any -> any any (msg:"11"; stream-event:wrong_thread; sid:11;)
 alert http any any -> any any (msg:"12"; config:logging disable, type tx, scope tx; sid:12;)
 alert tcp any any -> any any (msg:"13"; tag:session,10,packets; content:"a"; sid:13;)
+alert tcp any any -> any any (msg:"14"; content:"a"; flowbits:isset,there|gone; sid:14;)
+alert tcp any any -> any any (msg:"15"; content:"a"; flowbits:isset,gone; sid:15;)
+alert tcp any any -> any any (msg:"16"; content:"a"; flowbits:set,there; flowbits:isnotset,gone; sid:16;)
 "#,
     );
     let o = p.run(&["-S", text(&rules)]);
@@ -273,6 +284,7 @@ alert tcp any any -> any any (msg:"13"; tag:session,10,packets; content:"a"; sid
         "2 rules: filestore is not supported yet: files are not stored; the rule alerts",
         "1 rule: tag:host is not supported yet",
         "1 rule: replace is not supported yet",
+        "1 rule: flowbits: no rule sets the bit that it tests, so it never matches",
         "1 rule: config is not supported yet",
         "1 rule: pcre with flow:NAME is not supported yet",
         "sid 6: flowvar: flowvar is not supported yet",
@@ -287,7 +299,7 @@ alert tcp any any -> any any (msg:"13"; tag:session,10,packets; content:"a"; sid
     assert!(!e.contains("sid 13") && !e.contains("sid 12:"), "{e}");
     let o = tidegate(&["rules", "check", text(&rules)]);
     let t = String::from_utf8_lossy(&o.stdout);
-    assert!(t.contains("loaded         7 of 13 rules"), "{t}");
+    assert!(t.contains("loaded        10 of 16 rules"), "{t}");
     assert!(
         t.contains("loaded, with parts that have no effect\n       2  filestore is not supported yet"),
         "{t}"
@@ -446,4 +458,27 @@ fn options_of_live_traffic_are_refused_with_captures() {
     let o = p.run(&["--workers", "4"]);
     assert_eq!(o.status.code(), Some(2));
     assert_eq!(said(&o), "tidegate: --workers works on live traffic (-i, --inline, --dpdk) only\n");
+}
+
+/// Values that a full dataset did not take are in the statistics.
+#[test]
+fn what_a_full_dataset_refuses_is_counted() {
+    let mut w = Wire::new();
+    for n in 0..20u16 {
+        let get = format!("GET /{n} HTTP/1.1\r\nHost: h\r\n\r\n");
+        w.talk(
+            (1, 3000 + n),
+            (2, 80),
+            &[(0, get.as_bytes()), (1, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")],
+        );
+    }
+    let p = Place::new("full-set", &w.frames);
+    let rules = p.write(
+        "r.rules",
+        "alert http any any -> any any (msg:\"x\"; http.uri; dataset:set,seen,type string,memcap 720,hashsize 1; sid:1;)\n",
+    );
+    let o = p.run(&["-S", text(&rules)]);
+    assert!(o.status.success(), "{}", said(&o));
+    let eve = std::fs::read_to_string(p.at("out/eve.json")).unwrap();
+    assert!(eve.contains("\"datasets\":{\"refused\":14}"), "{eve}");
 }

@@ -55,9 +55,10 @@ pub const TG_ENGINE_IGNORE_CHECKSUMS: u32 = 2;
 /// whose checksums a card was to fill in, where that is not known packet by packet.
 pub const TG_ENGINE_KNOWN_CHECKSUMS: u32 = 4;
 /// The packets are those of a capture: what is found is the same each time, flow numbers included, as hash tables are
-/// keyed by a secret that everybody knows unless `secret` is set; and checksums as with TG_ENGINE_KNOWN_CHECKSUMS
-/// unless they are ignored, because many captures hold packets before the card filled them in. The command does so,
-/// too. Never for live traffic: senders could evict chosen flows.
+/// keyed by a secret that everybody knows unless `secret` is set; and unless they are ignored or only the known ones
+/// count, checksums are verified until more than a tenth of the first 1,000 packets (by `index`) have a wrong one: then
+/// they were captured before the card filled them in, and none counts. The command does so, too. Never for live
+/// traffic: senders could evict chosen flows.
 pub const TG_ENGINE_CAPTURE: u32 = 8;
 
 /// How an engine is made. Members that are zero have the customary meaning.
@@ -455,6 +456,7 @@ fn make(rules: Option<&Rules>, config: Option<&tg_engine_config>) -> Res<Worker>
         .engine(Mode { ips: inline, ignore_checksums, memory, secret })
         .or_else(|e| err(TG_ERR_INVALID, e.to_string()))?;
     let call = config.and_then(|c| c.on_event);
+    c.stream.checksum_auto &= flags & (TG_ENGINE_CAPTURE | TG_ENGINE_KNOWN_CHECKSUMS) == TG_ENGINE_CAPTURE;
     // The callback sees transactions, whatever the outputs of the settings show.
     c.app.shown |= call.is_some();
     let engine = Engine::new(c, rules.map(|r| r.rules.clone()).unwrap_or_default());

@@ -2,7 +2,7 @@
 //! messages; what an option means is the keyword table's business.
 
 use alloc::borrow::Cow;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -14,7 +14,7 @@ use super::check;
 use super::env::Env;
 use super::header;
 use super::index::{Entry, Index};
-use super::ir::Rule;
+use super::ir::{Post, Rule, StateMatch};
 use super::keyword::{self, Arg, Value};
 use super::refuse::{Fault, Refusal, RefusalKind, Res};
 
@@ -36,6 +36,36 @@ pub fn parse_source(text: &[u8], file: u32, env: &mut Env<'_>) -> Parsed {
         one(&rule, file, env, &index, &mut out);
     }
     out
+}
+
+/// Rules that test flowbits none of which any rule sets: they load, as in Suricata, and never match. Works over all sources.
+pub fn never_set(rules: &[Rule]) -> Vec<Refusal> {
+    let set: BTreeSet<&str> = rules
+        .iter()
+        .flat_map(|r| &r.post)
+        .filter_map(|p| match p {
+            Post::FlowbitsSet(names) | Post::FlowbitsToggle(names) => Some(names),
+            _ => None,
+        })
+        .flatten()
+        .map(String::as_str)
+        .collect();
+    let deaf = |r: &&Rule| {
+        r.state.iter().any(|s| match s {
+            StateMatch::FlowbitsIsSet(names) => !names.iter().any(|n| set.contains(n.as_str())),
+            _ => false,
+        })
+    };
+    let told = |r: &Rule| Refusal {
+        file: r.meta.file,
+        line: r.meta.line,
+        column: 1,
+        sid: Some(r.meta.sid),
+        keyword: None,
+        kind: RefusalKind::Unsupported,
+        reason: "flowbits: no rule sets the bit that it tests, so it never matches".into(),
+    };
+    rules.iter().filter(deaf).map(told).collect()
 }
 
 /// Applies Suricata's rule on equal `gid` and `sid`: of two, the one with the greater `rev` stays, and of two equal

@@ -55,6 +55,9 @@ pub struct StreamConfig {
     pub checksum_validation: bool,
     /// Checksums that no receiver has looked at are computed.
     pub checksum_compute: bool,
+    /// The same, unless more than a tenth of the first 1,000 frames turn out wrong: then packets were captured before the
+    /// sender's card filled their checksums in, and no checksum counts from there on.
+    pub checksum_auto: bool,
     pub drop_invalid: bool,
     /// Most distinct SYN/ACKs remembered during a handshake.
     pub max_synack_queued: usize,
@@ -89,6 +92,7 @@ impl Default for StreamConfig {
             inline: false,
             checksum_validation: true,
             checksum_compute: false,
+            checksum_auto: false,
             drop_invalid: true,
             max_synack_queued: 5,
             liberal_timestamps: false,

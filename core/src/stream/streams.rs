@@ -28,6 +28,10 @@ pub struct StreamCounters {
     pub evicted: u64,
 }
 
+/// Frames after which `checksum_auto` decides, and how many of them there must be for a wrong one; both are Suricata's.
+const SAMPLE: u64 = 1000;
+const WRONG_OF: u64 = 10;
+
 /// All sessions of one engine. Their bytes lie in a pool that the caller gives to each call; it must always be
 /// the same, and another than the one parsers write to (they read stream bytes while they write).
 pub struct Streams {
@@ -36,12 +40,20 @@ pub struct Streams {
     counters: StreamCounters,
     /// Where [`Streams::relieve`] looks next.
     hand: u32,
+    /// Frames among which `checksum_auto` counts wrong checksums have gone by.
+    sampled: bool,
 }
 
 impl Streams {
     /// Takes the memory of `cfg.max_sessions` sessions.
     pub fn new(cfg: StreamConfig) -> Self {
-        Streams { sessions: Slab::new(cfg.max_sessions), cfg, counters: StreamCounters::default(), hand: 0 }
+        Streams {
+            sessions: Slab::new(cfg.max_sessions),
+            cfg,
+            counters: StreamCounters::default(),
+            hand: 0,
+            sampled: false,
+        }
     }
 
     /// Touches the memory of the first `sessions`; see [`Slab::warm`].
@@ -117,9 +129,27 @@ impl Streams {
 
     /// Whether a packet's checksum keeps it out of the stream.
     #[inline]
-    fn wrong_sum(&self, pkt: &Packet<'_>) -> bool {
-        let sum = if self.cfg.checksum_compute { checksum::verify_l4(pkt) } else { pkt.l4_sum };
-        sum == Checksum::Bad && self.cfg.checksum_validation
+    fn wrong_sum(&mut self, pkt: &Packet<'_>) -> bool {
+        if !self.cfg.checksum_validation {
+            return false;
+        }
+        if self.cfg.checksum_auto && !self.sampled && pkt.index >= SAMPLE {
+            self.judge(pkt.index);
+            return self.wrong_sum(pkt);
+        }
+        let compute = self.cfg.checksum_compute || self.cfg.checksum_auto;
+        let sum = if compute { checksum::verify_l4(pkt) } else { pkt.l4_sum };
+        sum == Checksum::Bad
+    }
+
+    /// Whether checksums of this capture mean anything, as Suricata's `auto` decides.
+    #[cold]
+    fn judge(&mut self, frames: u64) {
+        self.sampled = true;
+        let wrong = self.counters.invalid_checksum;
+        if wrong > 0 && frames / wrong < WRONG_OF {
+            self.cfg.checksum_validation = false;
+        }
     }
 
     /// Runs one TCP packet through its flow's session. The flow was already updated for the packet

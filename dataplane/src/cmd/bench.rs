@@ -233,7 +233,9 @@ fn run(a: &BenchArgs) -> Result<(), String> {
     }
     let mut verdicts = [Verdict::Forward; BURST];
     let mut with = |name, rules| {
-        let config = settings.engine(mode).expect("it was made above");
+        let mut config = settings.engine(mode).expect("it was made above");
+        // As live, where cards check them.
+        config.stream.checksum_auto = false;
         let mut e = Engine::new(config, rules);
         let s = measure(name, &replay, limit, |frames| {
             e.process(frames, &mut verdicts[..frames.len()], &mut NoSink)

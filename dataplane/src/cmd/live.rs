@@ -43,8 +43,8 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
     let config = args.config.as_deref().filter(|c| *c != std::path::Path::new("/dev/null"));
     let mut settings = Settings::load(config, &over).map_err(|e| e.to_string())?;
     settings.pcap_checksums = settings.pcap_checksums.or_asked(args.checksums.as_deref());
-    super::settings_without_effect(&settings, args.strict, args.quiet)?;
     let memory = super::memory::parse(&args.memory, u64::from(args.live.workers))?;
+    super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
     let files = rule_files(args, &settings)?;
     let loaded = load::load(&files, &settings, args.data_dir.as_deref())?;
     super::notes(&loaded, args.strict)?;

@@ -27,7 +27,7 @@ pub fn main(args: &RulesArgs) -> ExitCode {
 fn check(args: &CheckArgs) -> Result<String, String> {
     let over = Overrides { set: &args.set, ips: false };
     let s = Settings::load(args.config.as_deref(), &over).map_err(|e| e.to_string())?;
-    super::settings_without_effect(&s, args.strict, false)?;
+    super::settings_without_effect(&s, None, args.strict, false)?;
     let l = load::load(&args.rules, &s, args.data_dir.as_deref())?;
     l.notes.iter().for_each(|n| eprintln!("{n}"));
     Ok(report(&l, args.brief))

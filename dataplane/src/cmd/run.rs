@@ -80,7 +80,8 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
     let config = args.config.as_deref().filter(|c| *c != Path::new("/dev/null"));
     let mut settings = Settings::load(config, &over).map_err(|e| e.to_string())?;
     settings.pcap_checksums = settings.pcap_checksums.or_asked(args.checksums.as_deref());
-    super::settings_without_effect(&settings, args.strict, args.quiet)?;
+    let memory = super::memory::parse(&args.memory, 1)?;
+    super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
     if !settings.block_lists.is_empty() && !args.quiet {
         eprintln!("block-lists: they hold back live traffic; captures are read without them");
     }
@@ -88,7 +89,6 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
         text if text.trim().is_empty() => None,
         text => Some(Filter::parse(&text).map_err(|e| e.to_string())?),
     };
-    let memory = super::memory::parse(&args.memory, 1)?;
     let captures = capture::list(source).map_err(|e| e.to_string())?;
     let folder = source.is_dir();
     if captures.is_empty() {
@@ -227,12 +227,13 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
 
     let stats = engine.stats();
     if settings.stats && !each {
-        let counters = crate::counters::named(
+        let mut counters = crate::counters::named(
             &stats,
             &sink.eve.counts,
             args.simulate_ips,
             settings.stats_decoder_events,
         );
+        counters.push(("datasets.refused".into(), sets.refused()));
         sink.eve.stats(&Stats {
             now: SystemTime::now()
                 .duration_since(SystemTime::UNIX_EPOCH)
@@ -259,7 +260,7 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
     if no_rule {
         eprintln!("tidegate: all {} rules were refused: nothing was looked for", loaded.refused.len());
     }
-    if tally.incomplete > 0 {
+    if tally.incomplete > 0 && captures.len() > 1 {
         let (n, of) = (tally.incomplete, captures.len());
         eprintln!("tidegate: {n} of {of} captures could not be read to the end; the rest is in the output");
     }

@@ -51,6 +51,7 @@ impl Settings {
             inline,
             checksum_validation: self.stream.checksum_validation && !mode.ignore_checksums,
             checksum_compute: self.pcap_checksums == ChecksumMode::Yes && !mode.ignore_checksums,
+            checksum_auto: self.pcap_checksums == ChecksumMode::Auto && !mode.ignore_checksums,
             drop_invalid: self.stream.drop_invalid,
             max_synack_queued: self.stream.max_synack_queued as usize,
             depth: self.stream.depth,
@@ -68,7 +69,7 @@ impl Settings {
             ..c.stream
         };
         c.defrag = stream::defrag::DefragConfig {
-            memory: usize::try_from(self.defrag.memcap).unwrap_or(usize::MAX),
+            memory: usize::try_from(self.defrag.memcap.unwrap_or(32 << 20)).unwrap_or(usize::MAX),
             timeout_ns: u64::from(self.defrag.timeout_s) * 1_000_000_000,
             ..c.defrag
         };
@@ -86,6 +87,21 @@ impl Settings {
         };
         plan.apply(&mut c);
         Ok(c)
+    }
+}
+
+impl Settings {
+    /// What of the settings goes beyond the shares of `memory`, and so has no effect.
+    pub fn beyond(&self, memory: u64) -> Vec<String> {
+        let Ok(plan) = engine::MemoryPlan::new(memory) else { return Vec::new() };
+        let share = plan.fragment_bytes as u64;
+        let more = self.defrag.memcap.filter(|m| *m > share);
+        let text = |m| {
+            format!(
+                "defrag.memcap ({m} bytes are more than the {share} that fragments have of --memory, which hold)"
+            )
+        };
+        more.map(text).into_iter().collect()
     }
 }
 

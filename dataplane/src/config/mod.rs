@@ -62,7 +62,8 @@ pub struct Settings {
 /// What to do about checksums of a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum ChecksumMode {
-    /// What network cards and kernels say of a frame counts; nothing is computed.
+    /// Of captures they are computed, until more than a tenth of the first 1,000 frames are wrong: then they do not count. Of
+    /// live traffic what network cards and kernels say of a frame counts, and nothing is computed.
     #[default]
     Auto,
     /// What they do not say is computed.
@@ -113,7 +114,8 @@ pub enum Urgent {
 /// `defrag`.
 #[derive(Clone, Debug)]
 pub struct Defrag {
-    pub memcap: u64,
+    /// `None`: not said; 32 MiB then.
+    pub memcap: Option<u64>,
     pub timeout_s: u32,
 }
 

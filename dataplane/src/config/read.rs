@@ -47,7 +47,7 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
         port_groups,
         stream: stream(root)?,
         defrag: Defrag {
-            memcap: root.size("defrag.memcap")?.unwrap_or(32 << 20),
+            memcap: root.size("defrag.memcap")?,
             timeout_s: root.number("defrag.timeout")?.unwrap_or(60),
         },
         host_os: host_os(root)?,

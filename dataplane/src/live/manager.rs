@@ -125,7 +125,9 @@ impl std::fmt::Debug for Manager {
 
 /// Builds engines from rules; cheap to copy around before workers exist.
 pub fn engine(settings: &Settings, mode: Mode, rules: &Rules) -> Box<Engine> {
-    let config = settings.engine(mode).expect("memory that was enough at the start");
+    let mut config = settings.engine(mode).expect("memory that was enough at the start");
+    // Ports that are captures give the output that the captures give; live, cards check.
+    config.stream.checksum_auto &= mode.secret == crate::secret::CAPTURES;
     let mut e = Box::new(Engine::new(config, rules.clone()));
     // The kernel gives memory now, not while packets wait.
     e.warm_all();
@@ -462,6 +464,7 @@ impl Manager {
     fn counters(&self) -> Vec<(String, u64)> {
         let (s, c) = self.totals();
         let mut out = crate::counters::named(&s, &c, self.mode.ips, self.settings.stats_decoder_events);
+        out.push(("datasets.refused".into(), self.sets.refused()));
         let mut sums: Vec<(&'static str, u64)> = Vec::new();
         for p in &self.peers {
             for (i, (name, n)) in p.counters.list().into_iter().enumerate() {

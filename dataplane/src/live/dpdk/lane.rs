@@ -1,5 +1,6 @@
 //! One worker's ports: receive, inspect, send or free.
 
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -53,6 +54,8 @@ pub struct Lane {
     pub(super) waiting: Vec<Burst>,
     /// Ports' hashes say which lane a packet belongs to.
     pub(super) by_hash: bool,
+    /// Of the hash by which lanes spread packets themselves; the same for all lanes.
+    pub(super) key: RandomState,
     /// Inputs of all lanes that have not ended.
     pub(super) reading: Arc<AtomicUsize>,
     pub(super) times: Option<Timestamps>,
@@ -162,7 +165,7 @@ impl Lane {
         let mut mine = Burst::new();
         let waiting = &mut self.waiting;
         let others = &self.others;
-        let (replay, by_hash) = (self.replay, self.by_hash);
+        let (replay, by_hash, key) = (self.replay, self.by_hash, &self.key);
         let mut hashed = 0;
         b.drain(|_, m| {
             let to = match m.rss_hash().filter(|_| by_hash) {
@@ -170,7 +173,7 @@ impl Lane {
                     hashed += 1;
                     lane_by(hash, lanes)
                 }
-                None => lane_of(m.head(), lanes),
+                None => lane_of(m.head(), lanes, key),
             };
             let Some(sender) = others.get(to).and_then(|o| o.as_ref()) else {
                 // At most as many as came in.

@@ -109,6 +109,7 @@ pub fn start(o: &Options) -> Result<Setup, DpdkError> {
     let count = if o.mbufs > 0 { o.mbufs } else { in_flight.next_power_of_two().max(4096) - 1 };
     let pool = Pool::new(eal, "tidegate", count, room, -1)?;
     setup.pools.push(pool);
+    let key = std::hash::RandomState::new();
     for _ in 0..lanes {
         setup.lanes.push(Lane {
             inputs: Vec::new(),
@@ -118,6 +119,7 @@ pub fn start(o: &Options) -> Result<Setup, DpdkError> {
             ring: None,
             others: (0..lanes).map(|_| None).collect(),
             by_hash: false,
+            key: key.clone(),
             waiting: (0..lanes).map(|_| Burst::new()).collect(),
             reading: reading.clone(),
             times: None,

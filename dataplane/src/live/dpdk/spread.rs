@@ -1,12 +1,14 @@
 //! Packets of ports that cannot spread them: which lane they belong to, and how they get there.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
 use crate::dpdk::{Burst, Sender};
 use crate::live::worker::{Worker, add};
 
-/// Which of `lanes` a frame belongs to: by its addresses, whichever way round; what has none goes to the first.
-pub(super) fn lane_of(frame: &[u8], lanes: usize) -> usize {
+/// Which of `lanes` a frame belongs to: by its addresses, whichever way round; what has none goes to the first. All lanes have
+/// the same `key`, which nobody else knows: senders who could compute the lane would overload one and leave others idle.
+pub(super) fn lane_of(frame: &[u8], lanes: usize, key: &RandomState) -> usize {
     let (mut at, mut kind) = (14, frame.get(12..14));
     for _ in 0..3 {
         match kind {
@@ -52,12 +54,11 @@ pub(super) fn lane_of(frame: &[u8], lanes: usize) -> usize {
         _ => return 0,
     };
     let Some(a) = frame.get(from..from + 2 * size) else { return 0 };
-    let words = |b: &[u8]| {
-        b.chunks_exact(4).fold(0u32, |h, w| h.rotate_left(5) ^ u32::from_le_bytes([w[0], w[1], w[2], w[3]]))
-    };
-    let (src, dst) = (words(&a[..size]), words(&a[size..]));
-    let mixed = (src ^ dst).wrapping_add(src.wrapping_add(dst)).wrapping_mul(0x9e37_79b1);
-    lane_by(mixed, lanes)
+    let (src, dst) = a.split_at(size);
+    let mut hash = key.build_hasher();
+    hash.write(src.min(dst));
+    hash.write(src.max(dst));
+    lane_by((hash.finish() >> 32) as u32, lanes)
 }
 
 /// Which of `lanes` the packets with a hash belong to, for hashes that both directions share.
@@ -93,25 +94,44 @@ mod tests {
 
     #[test]
     fn both_directions_meet() {
+        let key = RandomState::new();
         let mut there = vec![0u8; 34];
         there[12] = 8;
         there[26..34].copy_from_slice(&[10, 0, 0, 1, 192, 168, 7, 9]);
         let mut back = there.clone();
         back[26..34].copy_from_slice(&[192, 168, 7, 9, 10, 0, 0, 1]);
         for lanes in 1..9 {
-            assert_eq!(lane_of(&there, lanes), lane_of(&back, lanes));
-            assert!(lane_of(&there, lanes) < lanes);
+            assert_eq!(lane_of(&there, lanes, &key), lane_of(&back, lanes, &key));
+            assert!(lane_of(&there, lanes, &key) < lanes);
         }
         let mut tagged = there[..12].to_vec();
         tagged.extend([0x81, 0, 0, 5]);
         tagged.extend(&there[12..]);
-        assert_eq!(lane_of(&tagged, 8), lane_of(&there, 8));
+        assert_eq!(lane_of(&tagged, 8, &key), lane_of(&there, 8, &key));
         let mut labelled = there[..12].to_vec();
         labelled.extend([0x88, 0x47, 0, 1, 0, 64, 0, 2, 1, 64]);
         labelled.extend(&there[14..]);
         labelled[22] = 0x45;
-        assert_eq!(lane_of(&labelled, 8), lane_of(&there, 8));
-        assert_eq!(lane_of(&[], 4), 0);
+        assert_eq!(lane_of(&labelled, 8, &key), lane_of(&there, 8, &key));
+        assert_eq!(lane_of(&[], 4, &key), 0);
+    }
+
+    /// Which addresses share a lane is another matter with each key.
+    #[test]
+    fn lanes_cannot_be_computed() {
+        let keys = [RandomState::new(), RandomState::new()];
+        let mut frame = vec![0u8; 34];
+        frame[12] = 8;
+        let mut share = [[0; 4]; 2];
+        let mut same = 0;
+        for n in 0..4000u32 {
+            frame[26..30].copy_from_slice(&n.to_be_bytes());
+            let lanes = [0, 1].map(|k| lane_of(&frame, 4, &keys[k]));
+            same += usize::from(lanes[0] == lanes[1]);
+            (0..2).for_each(|k| share[k][lanes[k]] += 1);
+        }
+        assert!((700..1300).contains(&same), "{same}");
+        assert!(share.iter().flatten().all(|n| (800..1200).contains(n)), "{share:?}");
     }
 
     #[test]
