@@ -76,3 +76,99 @@ fn every_group_is_asked_by_its_packets() {
         assert_eq!(alerts.0, wanted, "batches of {batch}");
     }
 }
+
+/// Thousands of rules of ports alone cost a new flow next to nothing, whichever side they name and however.
+#[test]
+fn rules_of_ports_alone_are_found_by_port() {
+    let mut text = String::new();
+    for port in 0..6000u32 {
+        let (sid, port) = (port + 1, port + 1000);
+        let header = match port % 6 {
+            0 => format!("tcp any any -> any {port}"),
+            1 => format!("udp any any -> any {port}"),
+            2 => format!("tcp any {port} -> any any"),
+            3 => format!("udp any {port} <> any any"),
+            4 => format!("ip any any -> any [{port},{}]", port + 10_000),
+            _ => format!("tcp any [1:65000,!{port}] -> any {port}"),
+        };
+        text += &format!("alert {header} (msg:\"x\"; sid:{sid};)\n");
+    }
+    let rules = rules(&text, &settings());
+    assert!(rules.refused.is_empty());
+    let mut wire = Wire::new();
+    for n in 0..100u16 {
+        wire.udp((1, 2000 + n), (2, 1000 + 7 * n), b"x");
+        wire.tcp((1, 4000 + n), (2, 1000 + 7 * n)).close();
+    }
+    let mut alerts = Alerts::default();
+    let mut e = engine(config(64 << 20), &rules);
+    run(&mut e, &frames(&wire.frames), 32, &mut alerts);
+    assert!(alerts.0.len() > 100);
+    let (asked, flows) = (e.stats().detect.candidates, e.stats().flow.total);
+    assert_eq!(flows, 200);
+    assert!(asked <= 10 * flows, "{asked} rules asked for {flows} flows");
+}
+
+/// A rule of ports and a protocol alerts on exactly the packets that its header is about.
+#[test]
+fn rules_of_ports_alone_alert_where_their_header_fits() {
+    let mut x = 9u64;
+    let mut random = |n: u64| {
+        x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (x >> 33) % n
+    };
+    for round in 0..20 {
+        // Protocol (0: any), ranges of both sides, both ways.
+        type Range = Option<(u16, u16)>;
+        let mut specs: Vec<(u8, Range, Range, bool)> = Vec::new();
+        let mut text = String::new();
+        for sid in 1..=60 {
+            let mut range = || match random(4) {
+                0 => None,
+                1 => Some((1000, 1000 + random(30) as u16)),
+                2 => Some((1000 + random(5) as u16, 60_000)),
+                _ => {
+                    let p = 1000 + random(12) as u16;
+                    Some((p, p))
+                }
+            };
+            let (sp, dp) = (range(), range());
+            let (proto, both) = ([0, 6, 17][random(3) as usize], random(3) == 0);
+            let ports = |r: Range| r.map_or("any".to_string(), |(a, b)| format!("{a}:{b}"));
+            let name = match proto {
+                0 => "ip",
+                6 => "tcp",
+                _ => "udp",
+            };
+            let way = if both { "<>" } else { "->" };
+            text +=
+                &format!("alert {name} any {} {way} any {} (msg:\"x\"; sid:{sid};)\n", ports(sp), ports(dp));
+            specs.push((proto, sp, dp, both));
+        }
+        let rules = rules(&text, &settings());
+        assert!(rules.refused.is_empty(), "{:?}", rules.refused);
+        for n in 0..40 {
+            let (sp, dp) = (1000 + random(14) as u16, 1000 + random(14) as u16);
+            let mut wire = Wire::new();
+            let proto = if n % 2 == 0 { 17 } else { 6 };
+            if proto == 17 {
+                wire.udp((1, sp), (2, dp), b"x");
+            } else {
+                wire.tcp((1, sp), (2, dp));
+                wire.frames.truncate(1);
+            }
+            let mut alerts = Alerts::default();
+            let mut c = config(8 << 20);
+            c.detect.packet_alert_max = 100;
+            run(&mut engine(c, &rules), &frames(&wire.frames), 32, &mut alerts);
+            let got: BTreeSet<u32> = alerts.0.iter().map(|a| a.0).collect();
+            let has = |r: Range, p: u16| r.is_none_or(|(a, b)| (a..=b).contains(&p));
+            let fits = |(p, a, b, both): (u8, Range, Range, bool)| {
+                (p == 0 || p == proto) && ((has(a, sp) && has(b, dp)) || (both && has(a, dp) && has(b, sp)))
+            };
+            let want: BTreeSet<u32> =
+                (1..).zip(&specs).filter(|(_, s)| fits(**s)).map(|(sid, _)| sid).collect();
+            assert_eq!(got, want, "round {round}: {sp} -> {dp}, {proto}\n{text}");
+        }
+    }
+}

@@ -15,6 +15,7 @@ mod evaluate;
 mod header;
 pub mod inspect;
 pub mod mpm;
+mod once;
 pub mod packet;
 mod post;
 pub mod queue;

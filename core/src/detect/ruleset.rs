@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use super::inspect::transform::XForm;
 use super::inspect::{NoSets, Sets, Step};
 use super::mpm::Mpm;
+use super::once::Once;
 use crate::app::{AppProto, BufferKind, Wanted};
 use crate::event::Action;
 use crate::flow::prefetch;
@@ -38,7 +39,7 @@ pub struct RuleSet {
     /// Asked for packets with decode or stream events only.
     pub(crate) on_event: Vec<SigIx>,
     /// Asked once a flow and direction: addresses and ports only.
-    pub(crate) ip_only: Vec<SigIx>,
+    pub(crate) ip_only: Once,
     /// Per protocol (index of the registry) and direction.
     pub(crate) tx: Vec<[TxGroup; 2]>,
     pub(crate) wanted: Vec<Wanted>,
@@ -355,6 +356,48 @@ impl PortTable {
             out.page.push(page as u16);
         }
         out
+    }
+
+    /// Splits the ports into ranges that the same of `rules` care about. Ranges with the same rules share what `make` makes
+    /// of their sorted numbers; the table says which each port has. The rules of `any` care about all ports.
+    pub fn split<T>(
+        any: &[SigIx],
+        rules: &[(SigIx, Vec<(u16, u16)>)],
+        mut make: impl FnMut(&[SigIx]) -> T,
+    ) -> (PortTable, Vec<T>) {
+        let mut cuts: Vec<u32> = vec![0, 1 << 16];
+        for (_, rs) in rules {
+            for r in rs {
+                cuts.push(u32::from(r.0));
+                cuts.push(u32::from(r.1) + 1);
+            }
+        }
+        cuts.sort_unstable();
+        cuts.dedup();
+        let mut members: Vec<Vec<SigIx>> = vec![any.to_vec(); cuts.len() - 1];
+        for (ix, rs) in rules {
+            for r in rs {
+                let a = cuts.partition_point(|c| *c < u32::from(r.0));
+                let b = cuts.partition_point(|c| *c < u32::from(r.1) + 1);
+                for m in &mut members[a..b] {
+                    if m.last() != Some(ix) {
+                        m.push(*ix);
+                    }
+                }
+            }
+        }
+        let mut table = vec![0u16; 1 << 16];
+        let mut made = Vec::new();
+        let mut known: BTreeMap<Vec<SigIx>, u16> = BTreeMap::new();
+        for (w, mut m) in cuts.windows(2).zip(members) {
+            m.sort_unstable();
+            let id = *known.entry(m).or_insert_with_key(|m| {
+                made.push(make(m));
+                (made.len() - 1) as u16
+            });
+            table[w[0] as usize..w[1] as usize].fill(id);
+        }
+        (PortTable::new(&table), made)
     }
 
     #[inline]

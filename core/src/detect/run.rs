@@ -13,7 +13,7 @@ use super::header::header;
 use super::inspect::transform::Inflater;
 use super::inspect::{Bytes, Spent};
 use super::queue::{Hit, Queue};
-use super::ruleset::{Groups, RuleSet, Rules, SigIx};
+use super::ruleset::{Groups, RuleSet, Rules, Sig, SigIx};
 use super::state::{FlowTag, HostTable};
 use super::threshold::Thresholds;
 use super::wait::{Gate, Waiting};
@@ -119,7 +119,8 @@ impl Detector {
         self.seen = alloc::vec![0; rules.len()];
         self.stream_seen = alloc::vec![(0, 0); rules.len()];
         self.epoch = 0;
-        self.cands = Vec::with_capacity(rules.len());
+        // A rule both ways may be in two lists by port.
+        self.cands = Vec::with_capacity(rules.len() + rules.ip_only.len());
         self.stream_cands = Vec::with_capacity(rules.len());
         self.tx_wanted = Dir::BOTH.map(|d| {
             let groups = rules.tx.iter().zip(0..64).filter(|(g, _)| !g[d.ix()].is_empty());
@@ -226,8 +227,10 @@ impl Detector {
             return;
         }
         if !cx.pseudo && first_for_addresses(cx.dir, flow.as_deref_mut()) {
-            for &s in &rules.ip_only {
-                self.plain(rules, s, cx, flow.as_deref_mut(), pool);
+            rules.ip_only.candidates(cx.pkt, &mut self.cands);
+            self.counters.candidates += self.cands.len() as u64;
+            for i in 0..self.cands.len() {
+                self.plain(rules, self.cands[i], cx, flow.as_deref_mut(), pool);
             }
         }
         let groups = select(rules, cx, flow.as_deref());
@@ -242,33 +245,8 @@ impl Detector {
         mut flow: Option<&mut FlowCx<'_>>,
         pool: &mut BytePool,
     ) {
-        let epoch = self.next_epoch();
         let payload = if cx.no_payload || cx.pseudo { &[][..] } else { cx.pkt.payload() };
-        self.cands.clear();
-        self.stream_cands.clear();
-        {
-            let (seen, cands) = (&mut self.seen, &mut self.cands);
-            let mut note = |s: u32, _end: u64| {
-                if seen[s as usize] != epoch {
-                    seen[s as usize] = epoch;
-                    cands.push(s);
-                }
-            };
-            for group in groups.into_iter().flatten() {
-                if !payload.is_empty() {
-                    if let Some(m) = &group.packet {
-                        m.scan(payload, 0, &mut self.scratch, &mut note);
-                    }
-                    if !cx.in_stream {
-                        if let Some(m) = &group.stream {
-                            m.scan(payload, 0, &mut self.scratch, &mut note);
-                        }
-                        group.always_stream.iter().for_each(|s| note(*s, 0));
-                    }
-                }
-                group.always.iter().for_each(|s| note(*s, 0));
-            }
-        }
+        self.packet_candidates(groups, payload, cx.in_stream);
         let proto_asked = flow.as_deref_mut().is_none_or(|f| {
             let asked = f.detect.proto_only & cx.dir.bit() != 0;
             if f.app != AppProto::UNKNOWN {
@@ -284,60 +262,106 @@ impl Detector {
         for i in 0..self.cands.len() {
             let s = self.cands[i];
             let sig = &rules.sigs[s as usize];
-            if (sig.proto_only && proto_asked)
-                || (sig.needs_sent && cx.pseudo)
-                || !header(sig, cx, flow.as_deref())
-            {
+            if (sig.proto_only && proto_asked) || (sig.needs_sent && cx.pseudo) {
                 continue;
             }
-            self.bench.begin();
-            let ok = self.bench.state(rules, &mut self.hosts, &sig.state, cx, flow.as_deref_mut(), pool)
-                && self.bench.header_lists(rules, sig, cx)
-                && sig.payload_list.as_ref().is_none_or(|l| self.bench.run(rules, l, Bytes::whole(payload)))
-                && self.bench.base64_lists(rules, sig);
-            self.counters.evaluated += 1;
-            if ok {
-                self.matched(sig, Hit { sig: s, tx: None, in_stream: false }, cx, flow.as_deref_mut(), pool);
+            if self.holds(rules, sig, Bytes::whole(payload), cx, flow.as_deref_mut(), pool) == Some(true) {
+                let hit = Hit { sig: s, tx: None, in_stream: false };
+                self.matched(sig, hit, cx, flow.as_deref_mut(), pool);
             }
         }
-        let Some(raw) = &cx.raw else { return };
-        if self.stream_cands.is_empty() {
-            return;
+        if let Some(raw) = &cx.raw
+            && !self.stream_cands.is_empty()
+        {
+            self.stream_rules(rules, raw, cx, flow, pool);
         }
+    }
+
+    /// Fills `cands` with the rules of the groups whose pattern is in the packet's payload, and those without one.
+    fn packet_candidates(&mut self, groups: Groups<'_>, payload: &[u8], in_stream: bool) {
+        let epoch = self.next_epoch();
+        self.cands.clear();
+        self.stream_cands.clear();
+        let (seen, cands) = (&mut self.seen, &mut self.cands);
+        let mut note = |s: u32, _end: u64| {
+            if seen[s as usize] != epoch {
+                seen[s as usize] = epoch;
+                cands.push(s);
+            }
+        };
+        for group in groups.into_iter().flatten() {
+            if !payload.is_empty() {
+                if let Some(m) = &group.packet {
+                    m.scan(payload, 0, &mut self.scratch, &mut note);
+                }
+                if !in_stream {
+                    if let Some(m) = &group.stream {
+                        m.scan(payload, 0, &mut self.scratch, &mut note);
+                    }
+                    group.always_stream.iter().for_each(|s| note(*s, 0));
+                }
+            }
+            group.always.iter().for_each(|s| note(*s, 0));
+        }
+    }
+
+    /// Evaluates `stream_cands` on the new bytes of the stream; some wait for more.
+    fn stream_rules(
+        &mut self,
+        rules: &RuleSet,
+        raw: &Raw<'_>,
+        cx: &PacketCx<'_>,
+        mut flow: Option<&mut FlowCx<'_>>,
+        pool: &mut BytePool,
+    ) {
         self.stream_cands.sort_unstable();
         let bytes = Bytes { buf: raw.data, offset: raw.offset, end: true };
         self.waiting.clear();
         for i in 0..self.stream_cands.len() {
             let (s, end) = self.stream_cands[i];
-            if i > 0 && self.stream_cands[i - 1].0 == s {
-                continue;
-            }
             let sig = &rules.sigs[s as usize];
-            if !header(sig, cx, flow.as_deref()) {
-                continue;
-            }
-            self.bench.begin();
-            self.counters.evaluated += 1;
-            if !self.bench.state(rules, &mut self.hosts, &sig.state, cx, flow.as_deref_mut(), pool) {
-                continue;
-            }
-            let ok = self.bench.header_lists(rules, sig, cx)
-                && sig.payload_list.as_ref().is_none_or(|l| self.bench.run(rules, l, bytes))
-                && self.bench.base64_lists(rules, sig);
-            if ok {
-                self.matched(sig, Hit { sig: s, tx: None, in_stream: true }, cx, flow.as_deref_mut(), pool);
-            } else if sig.payload_list.as_ref().is_some_and(|l| l.steps.len() > 1) {
-                if self.waiting.len() < MAX_WAITING * 2 {
-                    self.waiting.extend([s, u32::try_from(end).unwrap_or(u32::MAX)]);
-                } else {
-                    self.counters.waiting_full += 1;
+            match self.holds(rules, sig, bytes, cx, flow.as_deref_mut(), pool) {
+                Some(true) => {
+                    let hit = Hit { sig: s, tx: None, in_stream: true };
+                    self.matched(sig, hit, cx, flow.as_deref_mut(), pool);
                 }
+                Some(false) if sig.payload_list.as_ref().is_some_and(|l| l.steps.len() > 1) => {
+                    if self.waiting.len() < MAX_WAITING * 2 {
+                        self.waiting.extend([s, u32::try_from(end).unwrap_or(u32::MAX)]);
+                    } else {
+                        self.counters.waiting_full += 1;
+                    }
+                }
+                _ => {}
             }
         }
         if let Some(f) = flow {
-            let list = &mut f.detect.waiting[cx.dir.ix()];
-            store(list, &self.waiting, pool);
+            store(&mut f.detect.waiting[cx.dir.ix()], &self.waiting, pool);
         }
+    }
+
+    /// Whether a rule on payload holds on `bytes`. `None`: other bytes would not help, as its header or state does not fit.
+    fn holds(
+        &mut self,
+        rules: &RuleSet,
+        sig: &Sig,
+        bytes: Bytes<'_>,
+        cx: &PacketCx<'_>,
+        flow: Option<&mut FlowCx<'_>>,
+        pool: &mut BytePool,
+    ) -> Option<bool> {
+        if !header(sig, cx, flow.as_deref()) {
+            return None;
+        }
+        self.bench.begin();
+        self.counters.evaluated += 1;
+        if !self.bench.state(rules, &mut self.hosts, &sig.state, cx, flow, pool) {
+            return None;
+        }
+        let lists = self.bench.header_lists(rules, sig, cx)
+            && sig.payload_list.as_ref().is_none_or(|l| self.bench.run(rules, l, bytes))
+            && self.bench.base64_lists(rules, sig);
+        Some(lists)
     }
 
     /// Fills `stream_cands` with the rules whose pattern ends in the new bytes, and those that waited for them.

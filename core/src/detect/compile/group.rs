@@ -13,92 +13,66 @@ use crate::Dir;
 use crate::app::BufferKind;
 use crate::app::registry::PROTOCOLS;
 use crate::detect::mpm::{Mpm, MpmBuilder, Wanted};
+use crate::detect::once::Once;
 use crate::detect::ruleset::*;
 use crate::rules::ir;
 
 impl Compiler {
     /// Puts every rule into the groups that are asked for it.
     pub(super) fn group_all(&mut self) {
-        let n = PROTOCOLS.len();
-        let mut tx: Vec<[TxBuild; 2]> = (0..n).map(|_| [TxBuild::default(), TxBuild::default()]).collect();
-        let mut wanted = vec![crate::app::Wanted(0); n];
-        let mut ports: [[Vec<u32>; 2]; 3] = Default::default();
-        // Per protocol: over TCP, over UDP.
-        let mut apps: Vec<[[Vec<u32>; 2]; 2]> = vec![Default::default(); n];
         for sig in &mut self.set.sigs {
             sig.needs_sent = needs_sent(sig);
         }
-        let (mut pkthdr, mut on_event, mut ip_only) = (Vec::new(), Vec::new(), Vec::new());
+        let mut lists = Lists::new();
+        let mut once = Vec::new();
         for (ix, sig) in self.set.sigs.iter().enumerate() {
             let ix = ix as u32;
-            for l in &sig.lists {
-                if let Source::App(k) = l.source {
-                    for (w, &local) in wanted.iter_mut().zip(&self.set.bufs[k as usize].local) {
-                        if local != NONE {
-                            w.0 |= 1u128 << (local & 127);
-                        }
-                    }
-                }
-            }
             if sig.is_tx {
-                self.place_tx(ix, sig, &mut tx);
-                continue;
-            }
-            let events = sig
-                .packet
-                .iter()
-                .any(|m| matches!(m, ir::PacketMatch::DecodeEvent(_) | ir::PacketMatch::StreamEvent(_)));
-            if events {
-                on_event.push(ix);
+                self.place_tx(ix, sig, &mut lists.tx);
+            } else if sig.packet.iter().any(is_event) {
+                self.set.on_event.push(ix);
             } else if sig.pkthdr {
-                pkthdr.push(ix);
+                self.set.pkthdr.push(ix);
             } else if is_ip_only(sig) {
-                ip_only.push(ix);
+                once.push(ix);
             } else {
-                for d in Dir::BOTH.iter().filter(|d| sig.dirs & d.bit() != 0) {
-                    if sig.apps != 0 {
-                        for (p, lists) in apps.iter_mut().enumerate().filter(|(p, _)| sig.apps >> p & 1 == 1)
-                        {
-                            let over = [crate::app::OVER_TCP, crate::app::OVER_UDP];
-                            for ((list, over), n) in lists.iter_mut().zip(over).zip([6, 17]) {
-                                let may =
-                                    matches!(sig.proto, ProtoTest::Any) || sig.proto == ProtoTest::Number(n);
-                                if may && PROTOCOLS[p].over & over != 0 {
-                                    list[d.ix()].push(ix);
-                                }
-                            }
-                        }
-                        continue;
-                    }
-                    match sig.proto {
-                        ProtoTest::Number(6) => ports[0][d.ix()].push(ix),
-                        ProtoTest::Number(17) => ports[1][d.ix()].push(ix),
-                        ProtoTest::Any => {
-                            // A rule that asks for another protocol number is not asked at all.
-                            let other = |n| {
-                                sig.packet
-                                    .iter()
-                                    .any(|m| matches!(m, ir::PacketMatch::IpProto(t) if !t.test(n)))
-                            };
-                            for (to, n) in [(0, 6), (1, 17)] {
-                                if !other(n) {
-                                    ports[to][d.ix()].push(ix);
-                                }
-                            }
-                            ports[2][d.ix()].push(ix);
-                        }
-                        _ => ports[2][d.ix()].push(ix),
-                    }
+                lists.place(ix, sig);
+            }
+        }
+        self.set.wanted = self.wanted();
+        self.set.ip_only = Once::new(&once, &self.set.sigs);
+        self.build_groups(lists);
+        for s in self.set.sigs.iter().filter(|s| s.payload.stream) {
+            for d in Dir::BOTH {
+                self.set.raw_wanted[d.ix()] |= s.dirs & d.bit() != 0;
+            }
+        }
+    }
+
+    /// The buffers that rules read, by protocol.
+    fn wanted(&self) -> Vec<crate::app::Wanted> {
+        let mut wanted = vec![crate::app::Wanted(0); PROTOCOLS.len()];
+        for l in self.set.sigs.iter().flat_map(|s| &s.lists) {
+            let Source::App(k) = l.source else { continue };
+            for (w, &local) in wanted.iter_mut().zip(&self.set.bufs[k as usize].local) {
+                if local != NONE {
+                    w.0 |= 1u128 << (local & 127);
                 }
             }
         }
-        let [[tcp_s, tcp_c], [udp_s, udp_c], [oth_s, oth_c]] = ports;
-        self.set.tcp =
-            [self.port_groups(&tcp_s, Dir::ToServer, true), self.port_groups(&tcp_c, Dir::ToClient, true)];
-        self.set.udp =
-            [self.port_groups(&udp_s, Dir::ToServer, false), self.port_groups(&udp_c, Dir::ToClient, false)];
-        self.set.other = [oth_s, oth_c].map(|rules| self.group(&rules, false, &mut BTreeMap::new()));
-        self.set.apps = apps
+        wanted
+    }
+
+    /// From lists of rules to groups with databases.
+    fn build_groups(&mut self, lists: Lists) {
+        let Lists { tx, ports: [tcp, udp, other], apps } = lists;
+        let of = |rules: [Vec<u32>; 2], streams| {
+            let [s, c] = rules;
+            [self.port_groups(&s, Dir::ToServer, streams), self.port_groups(&c, Dir::ToClient, streams)]
+        };
+        let (tcp, udp) = (of(tcp, true), of(udp, false));
+        let other = other.map(|rules| self.group(&rules, false, &mut BTreeMap::new()));
+        let apps = apps
             .iter()
             .map(|over| {
                 let mut made = BTreeMap::new();
@@ -108,18 +82,9 @@ impl Compiler {
                 [of(&over[0], true), of(&over[1], false)]
             })
             .collect();
-        self.set.tx = tx.into_iter().map(|pair| pair.map(|t| t.build(&self.set.bufs))).collect();
-        self.set.pkthdr = pkthdr;
-        self.set.on_event = on_event;
-        self.set.ip_only = ip_only;
-        self.set.wanted = wanted;
-        for s in &self.set.sigs {
-            if s.payload.stream {
-                for d in Dir::BOTH {
-                    self.set.raw_wanted[d.ix()] |= s.dirs & d.bit() != 0;
-                }
-            }
-        }
+        let tx = tx.into_iter().map(|pair| pair.map(|t| t.build(&self.set.bufs))).collect();
+        (self.set.tcp, self.set.udp, self.set.other, self.set.apps, self.set.tx) =
+            (tcp, udp, other, apps, tx);
     }
 
     fn place_tx(&self, ix: u32, sig: &Sig, tx: &mut [[TxBuild; 2]]) {
@@ -205,40 +170,8 @@ impl Compiler {
         streams: bool,
         made: &mut BTreeMap<MpmBuilder, Arc<Mpm>>,
     ) -> ByPort {
-        let mut cuts: Vec<u32> = vec![0, 1 << 16];
-        for (_, rs) in rules {
-            for r in rs {
-                cuts.push(u32::from(r.0));
-                cuts.push(u32::from(r.1) + 1);
-            }
-        }
-        cuts.sort_unstable();
-        cuts.dedup();
-        let mut members: Vec<Vec<u32>> = vec![any; cuts.len() - 1];
-        for (ix, rs) in rules {
-            for r in rs {
-                let a = cuts.partition_point(|c| *c < u32::from(r.0));
-                let b = cuts.partition_point(|c| *c < u32::from(r.1) + 1);
-                for m in &mut members[a..b] {
-                    if m.last() != Some(ix) {
-                        m.push(*ix);
-                    }
-                }
-            }
-        }
-        let mut table = vec![0u16; 1 << 16];
-        let mut out = ByPort::default();
-        let mut known: BTreeMap<Vec<u32>, u16> = BTreeMap::new();
-        for (w, mut m) in cuts.windows(2).zip(members) {
-            m.sort_unstable();
-            let id = *known.entry(m).or_insert_with_key(|m| {
-                out.groups.push(self.group(m, streams, made));
-                (out.groups.len() - 1) as u16
-            });
-            table[w[0] as usize..w[1] as usize].fill(id);
-        }
-        out.ports = PortTable::new(&table);
-        out
+        let (ports, groups) = PortTable::split(&any, rules, |m| self.group(m, streams, made));
+        ByPort { ports, groups }
     }
 
     /// `streams`: of a transport that has streams; otherwise the payload of a packet is all there is.
@@ -277,6 +210,71 @@ impl Compiler {
         g.stream = shared(stream);
         g
     }
+}
+
+/// Rules by what chooses their groups.
+struct Lists {
+    /// By protocol and direction.
+    tx: Vec<[TxBuild; 2]>,
+    /// TCP, UDP, other; by direction.
+    ports: [[Vec<u32>; 2]; 3],
+    /// By protocol: over TCP, over UDP; by direction.
+    apps: Vec<[[Vec<u32>; 2]; 2]>,
+}
+
+impl Lists {
+    fn new() -> Lists {
+        let n = PROTOCOLS.len();
+        let tx = (0..n).map(|_| [TxBuild::default(), TxBuild::default()]).collect();
+        Lists { tx, ports: Default::default(), apps: vec![Default::default(); n] }
+    }
+
+    /// A rule on packets and raw streams, in each of its directions.
+    fn place(&mut self, ix: u32, sig: &Sig) {
+        for d in Dir::BOTH.iter().filter(|d| sig.dirs & d.bit() != 0) {
+            if sig.apps != 0 {
+                self.place_app(ix, sig, *d);
+                continue;
+            }
+            let ports = &mut self.ports;
+            match sig.proto {
+                ProtoTest::Number(6) => ports[0][d.ix()].push(ix),
+                ProtoTest::Number(17) => ports[1][d.ix()].push(ix),
+                ProtoTest::Any => {
+                    // A rule that asks for another protocol number is not asked at all.
+                    let other = |n| {
+                        let excludes =
+                            |m: &ir::PacketMatch| matches!(m, ir::PacketMatch::IpProto(t) if !t.test(n));
+                        sig.packet.iter().any(excludes)
+                    };
+                    for (to, n) in [(0, 6), (1, 17)] {
+                        if !other(n) {
+                            ports[to][d.ix()].push(ix);
+                        }
+                    }
+                    ports[2][d.ix()].push(ix);
+                }
+                _ => ports[2][d.ix()].push(ix),
+            }
+        }
+    }
+
+    /// A rule of application protocols, for their flows.
+    fn place_app(&mut self, ix: u32, sig: &Sig, d: Dir) {
+        for (p, lists) in self.apps.iter_mut().enumerate().filter(|(p, _)| sig.apps >> p & 1 == 1) {
+            let over = [crate::app::OVER_TCP, crate::app::OVER_UDP];
+            for ((list, over), n) in lists.iter_mut().zip(over).zip([6, 17]) {
+                let may = matches!(sig.proto, ProtoTest::Any) || sig.proto == ProtoTest::Number(n);
+                if may && PROTOCOLS[p].over & over != 0 {
+                    list[d.ix()].push(ix);
+                }
+            }
+        }
+    }
+}
+
+fn is_event(m: &ir::PacketMatch) -> bool {
+    matches!(m, ir::PacketMatch::DecodeEvent(_) | ir::PacketMatch::StreamEvent(_))
 }
 
 #[derive(Default)]
