@@ -69,14 +69,7 @@ impl Thresholds {
         if t.kind == ThresholdKind::Suppress {
             return if suppressed(t, pkt) { Fate::Silent } else { Fate::Alert };
         }
-        let what = u64::from(of.rule.gid) << 32 | u64::from(of.rule.sid);
-        let mut key = HostKey::new(what, t.track, pkt.src, pkt.dst);
-        key.part = of.rev.rotate_left(2) ^ of.slot;
-        if t.track == Track::Flow {
-            key.a.0[..8].copy_from_slice(&flow.to_le_bytes());
-            key.a.0[8..].fill(0xff);
-            key.b = key.a;
-        }
+        let key = key(t, of, pkt, flow);
         let now = pkt.ts;
         let window = u64::from(t.seconds) * SEC;
         // Backoff has no window; what it counted stays until the table needs the place, for which it is the first to go.
@@ -98,30 +91,39 @@ impl Thresholds {
             e.count = 0;
         }
         e.count = e.count.saturating_add(1);
-        let fate = match t.kind {
+        let fate = e.fate(t, now, fresh);
+        self.table.set(key, e, now.saturating_add(keep), now);
+        fate
+    }
+}
+
+impl Entry {
+    /// What becomes of the match that was just counted. `fresh`: it is the first.
+    fn fate(&mut self, t: &Threshold, now: u64, fresh: bool) -> Fate {
+        match t.kind {
             ThresholdKind::Limit => {
-                if e.count <= t.count {
+                if self.count <= t.count {
                     Fate::Alert
                 } else {
                     Fate::Silent
                 }
             }
             ThresholdKind::Threshold => {
-                if e.count >= t.count {
-                    e.count = 0;
-                    e.start = now;
+                if self.count >= t.count {
+                    self.count = 0;
+                    self.start = now;
                     Fate::Alert
                 } else {
                     Fate::Nothing
                 }
             }
-            ThresholdKind::Both => match e.count.cmp(&t.count) {
+            ThresholdKind::Both => match self.count.cmp(&t.count) {
                 core::cmp::Ordering::Equal => Fate::Alert,
                 core::cmp::Ordering::Greater => Fate::Silent,
                 core::cmp::Ordering::Less => Fate::Nothing,
             },
             ThresholdKind::DetectionFilter => {
-                if e.count > t.count {
+                if self.count > t.count {
                     Fate::Alert
                 } else {
                     Fate::Nothing
@@ -129,10 +131,10 @@ impl Thresholds {
             }
             ThresholdKind::Backoff => {
                 if fresh {
-                    e.next = u64::from(t.count);
+                    self.next = u64::from(t.count);
                 }
-                if u64::from(e.count) == e.next {
-                    e.next = e.next.saturating_mul(u64::from(t.multiplier.max(1)));
+                if u64::from(self.count) == self.next {
+                    self.next = self.next.saturating_mul(u64::from(t.multiplier.max(1)));
                     Fate::Alert
                 } else {
                     Fate::Silent
@@ -140,12 +142,12 @@ impl Thresholds {
             }
             ThresholdKind::RateFilter => {
                 let changed = t.new_action.unwrap_or_default();
-                if e.next != 0 && (t.timeout == 0 || now < e.next) {
+                if self.next != 0 && (t.timeout == 0 || now < self.next) {
                     Fate::Changed(changed)
                 } else {
-                    e.next = 0;
-                    if e.count > t.count {
-                        e.next = now.saturating_add(u64::from(t.timeout) * SEC);
+                    self.next = 0;
+                    if self.count > t.count {
+                        self.next = now.saturating_add(u64::from(t.timeout) * SEC);
                         Fate::Changed(changed)
                     } else {
                         Fate::Alert
@@ -153,10 +155,21 @@ impl Thresholds {
                 }
             }
             ThresholdKind::Suppress => Fate::Alert,
-        };
-        self.table.set(key, e, now.saturating_add(keep), now);
-        fate
+        }
     }
+}
+
+/// Under which key a threshold counts.
+fn key(t: &Threshold, of: Counted, pkt: &Packet<'_>, flow: u64) -> HostKey {
+    let what = u64::from(of.rule.gid) << 32 | u64::from(of.rule.sid);
+    let mut key = HostKey::new(what, t.track, pkt.src, pkt.dst);
+    key.part = of.rev.rotate_left(2) ^ of.slot;
+    if t.track == Track::Flow {
+        key.a.0[..8].copy_from_slice(&flow.to_le_bytes());
+        key.a.0[8..].fill(0xff);
+        key.b = key.a;
+    }
+    key
 }
 
 /// Whether a packet's addresses are those that a `suppress` names.

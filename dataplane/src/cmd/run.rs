@@ -75,6 +75,21 @@ struct Tally {
     filtered: u64,
 }
 
+impl Tally {
+    /// Tells and counts why a capture was not read to its end. What was read before the damage counts.
+    fn fault(&mut self, path: &Path, e: &CaptureError) {
+        self.incomplete += 1;
+        match e {
+            CaptureError::Truncated { packet: 1.., .. } | CaptureError::Damaged { packet: 1.., .. } => {
+                self.captures += 1;
+                eprintln!("{}: {e}", path.display());
+            }
+            CaptureError::Open { .. } => eprintln!("{e}"),
+            _ => eprintln!("{}: {e}", path.display()),
+        }
+    }
+}
+
 fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
     let over = Overrides { set: &args.set, ips: args.simulate_ips };
     let config = args.config.as_deref().filter(|c| *c != Path::new("/dev/null"));
@@ -138,27 +153,13 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
     if each && sets.saved().next().is_some() {
         eprintln!("--each: captures have datasets of their own, which are not saved");
     }
-    if let Some(at) = &args.fail_at {
-        let at = Station::from_name(at).ok_or_else(|| format!("--fail-at {at}: no such station"))?;
-        if !engine.fail_at(at) {
-            return Err("--fail-at: faults are not built in".into());
-        }
-    }
+    fail_at(args, &mut engine)?;
     let size: u64 = captures.iter().filter_map(|c| std::fs::metadata(c).ok()).map(|m| m.len()).sum();
     if !each {
         warm(&mut engine, size);
     }
 
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = stop.clone();
-    // Without a handler an interrupt just ends the program, which is no reason to refuse to run.
-    let _ = ctrlc::set_handler(move || {
-        // The second one does not wait for what is being written.
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    });
-
+    let stop = interrupts();
     let start = Instant::now();
     let mut tally = Tally::default();
     let mut progress = Progress::new(!args.quiet && std::io::stderr().is_terminal());
@@ -194,25 +195,11 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
             progress.clear();
             return Err(broken(engine, &mut sink, &tally, path));
         };
-        match done {
-            Ok(()) => tally.captures += 1,
-            // What was read before the damage counts.
-            Err(
-                e @ (CaptureError::Truncated { packet: 1.., .. } | CaptureError::Damaged { packet: 1.., .. }),
-            ) => {
-                tally.captures += 1;
-                tally.incomplete += 1;
-                progress.clear();
-                eprintln!("{}: {e}", path.display());
-            }
-            Err(e) => {
-                tally.incomplete += 1;
-                progress.clear();
-                match e {
-                    CaptureError::Open { .. } => eprintln!("{e}"),
-                    e => eprintln!("{}: {e}", path.display()),
-                }
-            }
+        if let Err(e) = done {
+            progress.clear();
+            tally.fault(path, &e);
+        } else {
+            tally.captures += 1;
         }
         if each || sink.eve.failed() {
             sink.eve.finish().map_err(|e| unwritten(&e, &tally))?;
@@ -225,25 +212,8 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
     progress.clear();
     let took = start.elapsed();
 
-    let stats = engine.stats();
     if settings.stats && !each {
-        let mut counters = crate::counters::named(
-            &stats,
-            &sink.eve.counts,
-            args.simulate_ips,
-            settings.stats_decoder_events,
-        );
-        counters.push(("datasets.refused".into(), sets.refused()));
-        sink.eve.stats(&Stats {
-            now: SystemTime::now()
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)),
-            uptime_s: took.as_secs(),
-            counters: &counters,
-            rules_loaded: loaded.loaded as u64,
-            rules_failed: loaded.refused.len() as u64,
-            rules_skipped: loaded.skipped as u64,
-        });
+        write_stats(&engine, &mut sink, &settings, &loaded, (args.simulate_ips, sets.refused()), took);
     }
     sink.eve.finish().map_err(|e| unwritten(&e, &tally))?;
     let unsaved = if each { Vec::new() } else { sets.save().failed };
@@ -256,21 +226,72 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
     if stop.load(Ordering::Relaxed) {
         eprintln!("interrupted; what was read until then is written");
     }
+    Ok(ending(&tally, &loaded, captures.len(), unsaved.is_empty()))
+}
+
+/// Makes the engine fail where `--fail-at` says.
+fn fail_at(args: &RunArgs, engine: &mut Engine) -> Result<(), String> {
+    let Some(at) = &args.fail_at else { return Ok(()) };
+    let at = Station::from_name(at).ok_or_else(|| format!("--fail-at {at}: no such station"))?;
+    if engine.fail_at(at) { Ok(()) } else { Err("--fail-at: faults are not built in".into()) }
+}
+
+/// Becomes true when the user interrupts the program.
+fn interrupts() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    // Without a handler an interrupt just ends the program, which is no reason to refuse to run.
+    let _ = ctrlc::set_handler(move || {
+        // The second one does not wait for what is being written.
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+    stop
+}
+
+/// The `stats` record at the end.
+fn write_stats(
+    engine: &Engine,
+    sink: &mut Counting,
+    settings: &Settings,
+    loaded: &Loaded,
+    (ips, refused_values): (bool, u64),
+    took: Duration,
+) {
+    let events = settings.stats_decoder_events;
+    let mut counters = crate::counters::named(&engine.stats(), &sink.eve.counts, ips, events);
+    counters.push(("datasets.refused".into(), refused_values));
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    sink.eve.stats(&Stats {
+        now: now.map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)),
+        uptime_s: took.as_secs(),
+        counters: &counters,
+        rules_loaded: loaded.loaded as u64,
+        rules_failed: loaded.refused.len() as u64,
+        rules_skipped: loaded.skipped as u64,
+    });
+}
+
+/// The exit code; tells what of the input was not used.
+fn ending(t: &Tally, loaded: &Loaded, captures: usize, saved: bool) -> ExitCode {
     let no_rule = loaded.loaded == 0 && !loaded.refused.is_empty();
     if no_rule {
         eprintln!("tidegate: all {} rules were refused: nothing was looked for", loaded.refused.len());
     }
-    if tally.incomplete > 0 && captures.len() > 1 {
-        let (n, of) = (tally.incomplete, captures.len());
-        eprintln!("tidegate: {n} of {of} captures could not be read to the end; the rest is in the output");
+    if t.incomplete > 0 && captures > 1 {
+        let n = t.incomplete;
+        eprintln!(
+            "tidegate: {n} of {captures} captures could not be read to the end; the rest is in the output"
+        );
     }
-    Ok(if (tally.incomplete > 0 && tally.captures == 0) || !unsaved.is_empty() {
+    if (t.incomplete > 0 && t.captures == 0) || !saved {
         ExitCode::from(WRONG_INPUT)
-    } else if tally.incomplete > 0 || no_rule {
+    } else if t.incomplete > 0 || no_rule {
         ExitCode::from(PARTLY)
     } else {
         ExitCode::SUCCESS
-    })
+    }
 }
 
 /// The end after a panic: what was told until then is written; the engine is spoilt and inspects nothing more.

@@ -53,52 +53,10 @@ impl Compiler {
             }
         }
         let tables = self.tables(&mut r.packet)?;
-        let mut apps = r.protos.iter().filter_map(|p| p.index()).fold(0u64, |a, i| a | 1 << i);
-        if apps == 0
-            && let ProtoSpec::App(list) = &r.header.proto
-        {
-            apps = list.iter().filter_map(|p| p.index()).fold(0u64, |a, i| a | 1 << i);
-        }
-        let mut lists = Vec::new();
-        let mut payload_list: Option<List> = None;
-        let (mut depth_or_offset, mut app_list) = (false, false);
-        let mut dirs = match r.flow.dirs {
-            0 => 3,
-            d => d,
-        };
+        let apps = apps_of(&r);
         let transaction = r.header.direction == ir::Direction::Transaction;
         let pick = self.pick(&r)?;
-        for l in &r.lists {
-            // The prefilter has seen it already; Suricata does not look for it again either.
-            let only = if matches!(pick, Pick::None) { None } else { l.matches.iter().position(is_only) };
-            let steps = self.steps(&l.matches, only)?;
-            let source = match &l.buffer {
-                BufferRef::Payload if l.transforms.is_empty() => Source::Payload,
-                BufferRef::Payload => return Err("transforms on the packet payload".into()),
-                BufferRef::App(name) => {
-                    app_list = true;
-                    let d = dirs_of(apps, |p| buffer_def(p, name).map(|d| d.1.dirs));
-                    if !transaction && d != 0 {
-                        dirs &= d;
-                    }
-                    Source::App(self.key(&l.buffer, &l.transforms)?)
-                }
-                BufferRef::Base64 => Source::Base64(self.key(&l.buffer, &l.transforms)?),
-                BufferRef::PacketHeader(h) => Source::Header(*h, self.key(&l.buffer, &l.transforms)?),
-                BufferRef::Frame(f) => return Err(format!("frame '{f}' is not supported")),
-            };
-            if source == Source::Payload {
-                depth_or_offset |= l.matches.iter().any(
-                    |m| matches!(m, Match::Content(c) if c.depth.is_some() || c.offset.is_some() || c.startswith),
-                );
-                match &mut payload_list {
-                    Some(p) => p.steps.extend(steps),
-                    None => payload_list = Some(List { source, steps, absent: None, side: None }),
-                }
-            } else {
-                lists.push(List { source, steps, absent: l.absent, side: l.side });
-            }
-        }
+        let Listed { lists, payload_list, mut dirs, placed, app } = self.listed(&r, apps, &pick)?;
         for i in &r.ints {
             let d = dirs_of(apps, |p| int_def(p, i.name).map(|d| d.1.dirs));
             if !transaction && d != 0 {
@@ -108,37 +66,15 @@ impl Compiler {
         if dirs == 0 {
             return Err("its buffers and flow direction exclude each other".into());
         }
-        let tcp = matches!(r.header.proto, ProtoSpec::Tcp | ProtoSpec::App(_) | ProtoSpec::Ip);
-        let payload = match r.header.proto {
-            _ if payload_list.is_none() => Payload::default(),
-            ProtoSpec::TcpPkt => Payload { packet: true, stream: false },
-            ProtoSpec::TcpStream => Payload { packet: false, stream: true },
-            _ if r.flow.only_stream => Payload { packet: false, stream: true },
-            _ if r.flow.no_stream => Payload { packet: true, stream: false },
-            _ if !tcp => Payload { packet: true, stream: false },
-            _ if r.packet.iter().any(packet_bound) => Payload { packet: true, stream: false },
-            ProtoSpec::Tcp | ProtoSpec::Ip => Payload { packet: depth_or_offset, stream: true },
-            _ => Payload { packet: false, stream: true },
-        };
-        let is_tx = app_list
+        let payload = if payload_list.is_some() { payload_of(&r, placed) } else { Payload::default() };
+        let is_tx = app
             || !r.ints.is_empty()
             || !r.files.is_empty()
             || r.state.iter().any(|s| {
                 matches!(s, ir::StateMatch::AppEvent { .. } | ir::StateMatch::AppState { .. })
                     || matches!(s, ir::StateMatch::DceIface { .. } | ir::StateMatch::FtpBounce)
             });
-        let (ip, proto) = match &r.header.proto {
-            ProtoSpec::Ip | ProtoSpec::App(_) | ProtoSpec::PktHdr | ProtoSpec::Arp => (0, ProtoTest::Any),
-            ProtoSpec::Ipv4 => (4, ProtoTest::Any),
-            ProtoSpec::Ipv6 => (6, ProtoTest::Any),
-            ProtoSpec::Tcp | ProtoSpec::TcpPkt | ProtoSpec::TcpStream => (0, ProtoTest::Number(6)),
-            ProtoSpec::Udp => (0, ProtoTest::Number(17)),
-            ProtoSpec::Icmp => (0, ProtoTest::Icmp),
-            ProtoSpec::Icmpv4 => (4, ProtoTest::Number(1)),
-            ProtoSpec::Icmpv6 => (6, ProtoTest::Number(58)),
-            ProtoSpec::Sctp => (0, ProtoTest::Number(132)),
-            ProtoSpec::Number(n) => (0, ProtoTest::Number(*n)),
-        };
+        let (ip, proto) = proto_of(&r.header.proto);
         let cints = r
             .ints
             .iter()
@@ -154,29 +90,15 @@ impl Compiler {
         let hook = r.header.hook.as_deref().map(|h| hook(h, &r.header.proto)).transpose()?;
         let some = |s: &alloc::sync::Arc<ir::AddrSet>| (!s.is_any()).then(|| s.clone());
         let ports = |s: &alloc::sync::Arc<ir::PortSet>| (!s.is_any()).then(|| s.clone());
-        let fast = match &pick {
-            Pick::None => None,
-            Pick::Payload { bytes, nocase, .. } => {
-                Some(Fast { buffer: "payload".into(), bytes: bytes.clone(), nocase: *nocase })
-            }
-            Pick::App { key, bytes, nocase, .. } => Some(Fast {
-                buffer: match &self.set.bufs[*key as usize].buffer {
-                    BufferRef::App(n) => (*n).into(),
-                    other => format!("{other:?}"),
-                },
-                bytes: bytes.clone(),
-                nocase: *nocase,
-            }),
-        };
-        let asks_proto = state.iter().any(|s| matches!(s, CState::AppProtocol { .. }));
-        let proto_only = asks_proto
+        let asks_proto = |s: &CState| matches!(s, CState::AppProtocol { .. });
+        let proto_only = !state.is_empty()
+            && state.iter().all(asks_proto)
             && !is_tx
             && payload_list.is_none()
             && lists.is_empty()
             && r.packet.is_empty()
             && hook.is_none()
-            && r.flow.is_bare()
-            && state.iter().all(|s| matches!(s, CState::AppProtocol { .. }));
+            && r.flow.is_bare();
         self.set.sigs.push(Sig {
             proto_only,
             needs_sent: false,
@@ -207,12 +129,69 @@ impl Compiler {
             rate_filter: r.rate_filter,
             suppress: r.suppress,
             is_tx,
-            fast,
+            fast: self.fast_of(&pick),
             hook,
         });
         self.set.metas.push(r.meta);
         self.picks.push(pick);
         Ok(())
+    }
+
+    /// The lists of a rule, compiled.
+    fn listed(&mut self, r: &ir::Rule, apps: u64, pick: &Pick) -> Result<Listed, Refuse> {
+        let transaction = r.header.direction == ir::Direction::Transaction;
+        let dirs = if r.flow.dirs == 0 { 3 } else { r.flow.dirs };
+        let mut out = Listed { lists: Vec::new(), payload_list: None, dirs, placed: false, app: false };
+        for l in &r.lists {
+            // The prefilter has seen it already; Suricata does not look for it again either.
+            let only = if matches!(pick, Pick::None) { None } else { l.matches.iter().position(is_only) };
+            let steps = self.steps(&l.matches, only)?;
+            let source = match &l.buffer {
+                BufferRef::Payload if l.transforms.is_empty() => Source::Payload,
+                BufferRef::Payload => return Err("transforms on the packet payload".into()),
+                BufferRef::App(name) => {
+                    out.app = true;
+                    let d = dirs_of(apps, |p| buffer_def(p, name).map(|d| d.1.dirs));
+                    if !transaction && d != 0 {
+                        out.dirs &= d;
+                    }
+                    Source::App(self.key(&l.buffer, &l.transforms)?)
+                }
+                BufferRef::Base64 => Source::Base64(self.key(&l.buffer, &l.transforms)?),
+                BufferRef::PacketHeader(h) => Source::Header(*h, self.key(&l.buffer, &l.transforms)?),
+                BufferRef::Frame(f) => return Err(format!("frame '{f}' is not supported")),
+            };
+            if source == Source::Payload {
+                out.placed |= l.matches.iter().any(
+                    |m| matches!(m, Match::Content(c) if c.depth.is_some() || c.offset.is_some() || c.startswith),
+                );
+                match &mut out.payload_list {
+                    Some(p) => p.steps.extend(steps),
+                    None => out.payload_list = Some(List { source, steps, absent: None, side: None }),
+                }
+            } else {
+                out.lists.push(List { source, steps, absent: l.absent, side: l.side });
+            }
+        }
+        Ok(out)
+    }
+
+    /// What the prefilter looks for, for people.
+    fn fast_of(&self, pick: &Pick) -> Option<Fast> {
+        match pick {
+            Pick::None => None,
+            Pick::Payload { bytes, nocase, .. } => {
+                Some(Fast { buffer: "payload".into(), bytes: bytes.clone(), nocase: *nocase })
+            }
+            Pick::App { key, bytes, nocase, .. } => Some(Fast {
+                buffer: match &self.set.bufs[*key as usize].buffer {
+                    BufferRef::App(n) => (*n).into(),
+                    other => format!("{other:?}"),
+                },
+                bytes: bytes.clone(),
+                nocase: *nocase,
+            }),
+        }
     }
 
     fn steps(&mut self, matches: &[Match], skip: Option<usize>) -> Result<Vec<Step>, Refuse> {
@@ -380,6 +359,58 @@ impl Compiler {
             });
         }
         out
+    }
+}
+
+/// The lists of a rule, and what they say about it.
+struct Listed {
+    lists: Vec<List>,
+    payload_list: Option<List>,
+    /// Directions in which all its buffers are there, as bits.
+    dirs: u8,
+    /// A content on payload has its place.
+    placed: bool,
+    /// It reads buffers of a protocol.
+    app: bool,
+}
+
+/// The application protocols of a rule, as bits: of its keywords, else of its header.
+fn apps_of(r: &ir::Rule) -> u64 {
+    let bits = |list: &[AppProto]| list.iter().filter_map(|p| p.index()).fold(0u64, |a, i| a | 1 << i);
+    match (bits(&r.protos), &r.header.proto) {
+        (0, ProtoSpec::App(list)) => bits(list),
+        (apps, _) => apps,
+    }
+}
+
+/// Whether a rule with conditions on payload looks at packets or at streams. `placed`: a content has its place.
+fn payload_of(r: &ir::Rule, placed: bool) -> Payload {
+    let tcp = matches!(r.header.proto, ProtoSpec::Tcp | ProtoSpec::App(_) | ProtoSpec::Ip);
+    match r.header.proto {
+        ProtoSpec::TcpPkt => Payload { packet: true, stream: false },
+        ProtoSpec::TcpStream => Payload { packet: false, stream: true },
+        _ if r.flow.only_stream => Payload { packet: false, stream: true },
+        _ if r.flow.no_stream => Payload { packet: true, stream: false },
+        _ if !tcp => Payload { packet: true, stream: false },
+        _ if r.packet.iter().any(packet_bound) => Payload { packet: true, stream: false },
+        ProtoSpec::Tcp | ProtoSpec::Ip => Payload { packet: placed, stream: true },
+        _ => Payload { packet: false, stream: true },
+    }
+}
+
+/// IP version (0: any) and protocol number of a header.
+fn proto_of(proto: &ProtoSpec) -> (u8, ProtoTest) {
+    match proto {
+        ProtoSpec::Ip | ProtoSpec::App(_) | ProtoSpec::PktHdr | ProtoSpec::Arp => (0, ProtoTest::Any),
+        ProtoSpec::Ipv4 => (4, ProtoTest::Any),
+        ProtoSpec::Ipv6 => (6, ProtoTest::Any),
+        ProtoSpec::Tcp | ProtoSpec::TcpPkt | ProtoSpec::TcpStream => (0, ProtoTest::Number(6)),
+        ProtoSpec::Udp => (0, ProtoTest::Number(17)),
+        ProtoSpec::Icmp => (0, ProtoTest::Icmp),
+        ProtoSpec::Icmpv4 => (4, ProtoTest::Number(1)),
+        ProtoSpec::Icmpv6 => (6, ProtoTest::Number(58)),
+        ProtoSpec::Sctp => (0, ProtoTest::Number(132)),
+        ProtoSpec::Number(n) => (0, ProtoTest::Number(*n)),
     }
 }
 
