@@ -55,6 +55,7 @@ impl<P: Parser + ?Sized> Bench<P> {
             shown: true,
             ports: [40000, 25],
             client: Default::default(),
+            server: Default::default(),
             bodies: &mut self.bodies,
             lodging: &mut self.lodging,
         };

@@ -17,9 +17,11 @@ pub mod http2;
 pub mod layer;
 pub mod nvme;
 pub mod plain;
+pub mod ration;
 pub mod recognise;
 pub mod redis;
 pub mod registry;
+pub mod roce;
 pub mod smtp;
 pub mod ssh;
 pub mod tls;
@@ -182,8 +184,9 @@ pub struct AppCx<'a> {
     pub shown: bool,
     /// 5-tuple ports of the flow, client and server.
     pub ports: [u16; 2],
-    /// Address of the flow's client.
+    /// Addresses of the flow's ends.
     pub client: crate::packet::Addr,
+    pub server: crate::packet::Addr,
     /// Where the bytes of messages go.
     pub bodies: &'a mut bodies::Bodies,
     /// The flow's states in its guests.

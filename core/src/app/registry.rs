@@ -1,6 +1,8 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
-use super::{ProtoDef, dns, ftp, ftp_data, grpc, http, http2, nvme, plain, redis, smtp, ssh, tls, websocket};
+use super::{
+    ProtoDef, dns, ftp, ftp_data, grpc, http, http2, nvme, plain, redis, roce, smtp, ssh, tls, websocket,
+};
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
 pub static PROTOCOLS: &[&ProtoDef] = &[
@@ -40,6 +42,7 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &plain::ENIP,
     &redis::REDIS,
     &nvme::NVME,
+    &roce::ROCE,
     &crate::ai::AI,
     &grpc::GRPC,
 ];

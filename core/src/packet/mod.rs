@@ -35,7 +35,7 @@ mod vxlan;
 
 pub use decoder::{DecodeConfig, Decoder, MAX_PER_FRAME, PacketBuf, Ports};
 pub use head::Head;
-pub use roce::opcode_name as roce_opcode_name;
+pub use roce::{opcode_name as roce_opcode_name, read as read_roce};
 
 /// Where a packet's bytes came from; EVE's `pkt_src`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -10,10 +10,21 @@ const UD: u8 = 3;
 
 /// Decodes the base transport header and its extensions; `false` when the payload is too short for one.
 pub(super) fn decode(p: &mut Packet<'_>, off: usize, end: usize) -> bool {
-    let Some(h) = p.head::<12>(off, end) else { return false };
+    let Some((mut r, from, to)) = p.data.get(off..end).and_then(read) else { return false };
+    if from < to {
+        r.data = Span::new(off + from, to - from);
+    }
+    p.roce = Some(r);
+    true
+}
+
+/// Reads the headers at the start of a datagram: they, and where the data begins and ends. `None` when it is too short
+/// or of another version of the transport.
+pub fn read(b: &[u8]) -> Option<(Roce, usize, usize)> {
+    let h = b.first_chunk::<12>()?;
     // Transport version 0 is the only one there is.
     if h[1] & 0x0f != 0 {
-        return false;
+        return None;
     }
     let opcode = h[0];
     let mut r = Roce {
@@ -27,18 +38,18 @@ pub(super) fn decode(p: &mut Packet<'_>, off: usize, end: usize) -> bool {
         ..Roce::default()
     };
     let parts = extensions(opcode);
-    let mut at = off + 12;
+    let mut at = 12;
     if opcode >> 5 == RD {
         at += 4;
     }
     if parts & DETH != 0 || opcode >> 5 == RD {
-        if let Some(&[a, b, c, d, _, e, f, g]) = p.head::<8>(at, end) {
+        if let Some(&[a, b, c, d, _, e, f, g]) = chunk::<8>(b, at) {
             r.deth = Some((u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([0, e, f, g])));
         }
         at += 8;
     }
     if parts & RETH != 0 {
-        if let Some(&[a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, q]) = p.head::<16>(at, end) {
+        if let Some(&[a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, q]) = chunk::<16>(b, at) {
             let va = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
             r.reth = Some((va, u32::from_be_bytes([i, j, k, l]), u32::from_be_bytes([m, n, o, q])));
         }
@@ -48,7 +59,7 @@ pub(super) fn decode(p: &mut Packet<'_>, off: usize, end: usize) -> bool {
         at += 28;
     }
     if parts & AETH != 0 {
-        if let Some(&[s, a, b, c]) = p.head::<4>(at, end) {
+        if let Some(&[s, a, b, c]) = chunk::<4>(b, at) {
             r.aeth = Some((s, u32::from_be_bytes([0, a, b, c])));
         }
         at += 4;
@@ -57,19 +68,19 @@ pub(super) fn decode(p: &mut Packet<'_>, off: usize, end: usize) -> bool {
         at += 8;
     }
     if parts & IMMEDIATE != 0 {
-        r.immediate = p.head::<4>(at, end).map(|b| u32::from_be_bytes(*b));
+        r.immediate = chunk::<4>(b, at).map(|b| u32::from_be_bytes(*b));
         at += 4;
     }
     if parts & INVALIDATE != 0 {
         at += 4;
     }
     // The invariant CRC and the pad follow the data.
-    let stop = end.saturating_sub(4 + usize::from(r.pad));
-    if at < stop {
-        r.data = Span::new(at, stop - at);
-    }
-    p.roce = Some(r);
-    true
+    Some((r, at, b.len().saturating_sub(4 + usize::from(r.pad))))
+}
+
+/// `N` bytes at `at`.
+fn chunk<const N: usize>(b: &[u8], at: usize) -> Option<&[u8; N]> {
+    b.get(at..)?.first_chunk()
 }
 
 const DETH: u8 = 1;

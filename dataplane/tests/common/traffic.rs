@@ -311,8 +311,11 @@ fn oddities(w: &mut Wire) {
     w.icmp(9, 1, 3, 3, &[&[0; 4][..], &about].concat());
     w.icmp(1, 9, 8, 0, b"\0\x01\0\x01ping abracadabra");
     w.icmp(9, 1, 0, 0, b"\0\x01\0\x01ping abracadabra");
-    // RoCEv2: WRITE only with RETH, acknowledge with AETH, UD SEND with DETH.
-    for (op, rest) in [(0x0a, &[0x11; 16 + 64][..]), (0x11, &[0x1f, 0, 0, 1]), (0x64, &[1; 8 + 16])] {
+    // RoCEv2: WRITE only with RETH, acknowledge with AETH, a refusal, UD SEND with DETH.
+    let refused = &[0x62, 0, 0, 1][..];
+    for (op, rest) in
+        [(0x0a, &[0x11; 16 + 64][..]), (0x11, &[0x1f, 0, 0, 1]), (0x11, refused), (0x64, &[1; 8 + 16])]
+    {
         let b = [&[op, 0x40, 0xff, 0xff, 0, 0, 0, 0x11, 0x80, 0, 0, 7][..], rest, &[0; 4]].concat();
         w.udp((10, 49_152), (11, 4791), &b);
     }

@@ -369,6 +369,7 @@ impl AppLayer {
                     shown: self.shown,
                     ports: flow.ports,
                     client: flow.addrs[0],
+                    server: flow.addrs[1],
                     bodies,
                     lodging,
                 };
@@ -394,6 +395,7 @@ impl AppLayer {
             shown: self.shown,
             ports: flow.ports,
             client: flow.addrs[0],
+            server: flow.addrs[1],
             bodies: &mut self.bodies,
             lodging,
         };

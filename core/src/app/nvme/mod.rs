@@ -1,9 +1,8 @@
 //! NVMe/TCP: storage over the network, without TLS. A transaction a command with its completion, and one for the
 //! connection, which is a queue, with totals.
 //!
-//! A queue moves 100,000 commands a second, so records are rationed by the clock of packets: [`BURST`] at once, then
-//! [`RATE`] a second and flow, the last half of the burst reserved for commands that are no successful reads or writes.
-//! Rules see every command; the connection's record says how many commands have no record.
+//! A queue moves 100,000 commands a second, so records are rationed ([`Ration`]), with a reserve for commands that are no
+//! successful reads or writes. Rules see every command; the connection's record says how many commands have no record.
 
 mod log;
 mod names;
@@ -14,6 +13,7 @@ mod tests;
 use self::pdu::{Command, Completion, Head, Kind};
 use super::hosted::{Protocol, Transactions, make};
 use super::plain::{le16, start};
+use super::ration::Ration;
 use super::txs::Tx;
 use super::{
     AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, LOG_WHOLE, OVER_TCP,
@@ -24,9 +24,6 @@ use crate::app::{buffer_at, event_at, int_at};
 use crate::event::Fields;
 use crate::pool::{BytePool, PBuf};
 
-/// Records of a flow at once, and a second.
-const BURST: u32 = 256;
-const RATE: u32 = 64;
 /// Places for commands without their completion, by the lower bits of their number.
 const PLACES: usize = 1024;
 /// Longest connect capsule that is waited for: its data are 1,024 bytes.
@@ -163,9 +160,7 @@ pub struct State {
     /// Transactions of commands without a completion: their numbers + 1, [`PLACES`] of them.
     waiting: PBuf,
     totals: Totals,
-    /// Records that may be written now, and when that was reckoned.
-    allowance: u32,
-    reckoned: u64,
+    ration: Ration,
 }
 
 /// The parser.
@@ -309,34 +304,12 @@ impl State {
             let own = &flow.peek(tx).own;
             c.status == 0 && own.queue.is_some_and(|q| q > 0) && names::is_traffic(own.command.opcode)
         };
-        let quiet = !self.may_record(ordinary, cx.now);
+        let quiet = !self.ration.take(ordinary, cx.now);
         self.totals.unrecorded += u64::from(quiet);
         let t = flow.get(tx);
         t.own.done = Some(c);
         t.own.quiet = quiet;
         t.common.advance(Dir::ToClient, 1);
-    }
-
-    /// Takes one record of the flow's allowance.
-    fn may_record(&mut self, ordinary: bool, now: u64) -> bool {
-        if self.reckoned == 0 {
-            self.allowance = BURST;
-        }
-        let per = 1_000_000_000 / u64::from(RATE);
-        let earned = now.saturating_sub(self.reckoned) / per;
-        if self.reckoned == 0 || earned >= u64::from(BURST) {
-            self.allowance = BURST;
-            self.reckoned = now.max(1);
-        } else {
-            self.allowance = (self.allowance + earned as u32).min(BURST);
-            self.reckoned += earned * per;
-        }
-        let least = if ordinary { BURST / 2 } else { 0 };
-        let may = self.allowance > least;
-        if may {
-            self.allowance -= 1;
-        }
-        may
     }
 }
 
