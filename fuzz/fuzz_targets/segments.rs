@@ -1,5 +1,5 @@
-//! A conversation of any bytes on the ports of HTTP, DNS, TLS and others: however it is cut into segments, the
-//! records of its transactions are the same.
+//! A conversation of any bytes on the ports of HTTP, DNS, TLS and others, or behind the beginning of a protocol that is
+//! known by it: however it is cut into segments, the records of its transactions are the same.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use std::fmt::Write;
@@ -44,7 +44,27 @@ impl EventSink for Records {
     }
 }
 
-const PORTS: &[u16] = &[80, 53, 443, 25, 21, 22, 8080, 139];
+const PORTS: &[u16] = &[80, 53, 443, 25, 21, 22, 8080, 139, 6379];
+
+/// What a client and a server say first: WebSocket, Redis, NVMe/TCP.
+const BEGINNINGS: &[(u16, &[u8], &[u8])] = &[
+    (
+        80,
+        b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+    ),
+    (6379, b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n", b"%1\r\n+proto\r\n:3\r\n"),
+    (4420, &opening(0), &opening(1)),
+];
+
+/// ICReq and ICResp.
+const fn opening(kind: u8) -> [u8; 128] {
+    let mut p = [0; 128];
+    p[0] = kind;
+    p[2] = 128;
+    p[4] = 128;
+    p
+}
 
 /// The records when every message is sent in pieces of the sizes of `cuts`, in turn.
 fn records(port: u16, messages: &[(usize, &[u8])], cuts: &[usize]) -> Vec<String> {
@@ -77,10 +97,15 @@ fn config() -> Config {
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Input(data);
-    let port = PORTS[usize::from(input.byte()) % PORTS.len()];
+    let which = usize::from(input.byte()) % (PORTS.len() + BEGINNINGS.len());
+    let beginning = which.checked_sub(PORTS.len()).map(|i| BEGINNINGS[i]);
+    let port = beginning.map_or_else(|| PORTS[which], |b| b.0);
     let cuts: Vec<usize> = (0..3).map(|_| 1 + usize::from(input.byte()) % 97).collect();
-    let mut messages = Vec::new();
-    while !input.is_empty() && messages.len() < 8 {
+    let mut messages: Vec<(usize, &[u8])> = Vec::new();
+    if let Some((_, client, server)) = beginning {
+        messages.extend([(0, client), (1, server)]);
+    }
+    while !input.is_empty() && messages.len() < 10 {
         let head = input.word();
         let n = usize::from(head >> 1).min(1400);
         messages.push((usize::from(head & 1), input.take(n)));
