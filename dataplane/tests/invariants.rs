@@ -157,7 +157,8 @@ fn no_allocation_in_process_tick_and_finish() {
         .filter(|(_, n)| *n > 0)
         .map(|(name, _)| name)
         .collect();
-    for name in ["http", "dns", "tls", "smtp", "ftp", "ftp-data", "ssh", "redis", "websocket", "nvme", "roce"]
+    for name in
+        ["http", "dns", "tls", "smtp", "ftp", "ftp-data", "ssh", "redis", "websocket", "nvme", "roce", "nccl"]
     {
         assert!(seen.contains(name), "no transaction of {name}, only of {seen:?}");
     }

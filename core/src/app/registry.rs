@@ -1,7 +1,8 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
 use super::{
-    ProtoDef, dns, ftp, ftp_data, grpc, http, http2, nvme, plain, redis, roce, smtp, ssh, tls, websocket,
+    ProtoDef, dns, ftp, ftp_data, grpc, http, http2, nccl, nvme, plain, redis, roce, smtp, ssh, tls,
+    websocket,
 };
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
@@ -43,6 +44,7 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &redis::REDIS,
     &nvme::NVME,
     &roce::ROCE,
+    &nccl::NCCL,
     &crate::ai::AI,
     &grpc::GRPC,
 ];

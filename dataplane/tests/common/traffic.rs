@@ -298,6 +298,11 @@ fn conversations(w: &mut Wire, port: u16) {
     let asked: Vec<(usize, &[u8])> = host.iter().map(|h| (0, &h[..])).collect();
     let turns: Vec<(usize, &[u8])> = asked.into_iter().zip(answers).flat_map(|(a, b)| [a, b]).collect();
     w.talk((1, port + 15), (10, 4420), &turns);
+    // NCCL: rank 3 of 8 greets the root.
+    let mut rank =
+        b"\x80\x02\x80\x02\x80\x02\x80\x02\x01\0\0\0\x40\0\0\0\x03\0\0\0\x08\0\0\0\x02\0\x1f\x90".to_vec();
+    rank.resize(80, 7);
+    w.talk((1, port + 16), (11, 29_500), &[(0, &rank), (1, b"\x04\0\0\0\0\0\0\0")]);
     let long = [&b"start "[..], &b"A".repeat(2000), b"abracadabra"].concat();
     w.udp_in_fragments((1, port + 9), (7, 4444), &long, 512, false);
     w.udp_in_fragments((1, port + 10), (7, 4444), &long, 512, true);
