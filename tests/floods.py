@@ -220,6 +220,8 @@ def gave_way(stats):
         "stream bytes": m.get("stream", {}).get("evicted", 0),
         "datagrams": stats.get("defrag", {}).get("evicted", 0),
         "fragments ignored": stats.get("defrag", {}).get("max_frags_reached", 0),
+        "fragments refused": stats.get("defrag", {}).get("overlaps_refused", 0),
+        "decoders": m.get("decoders", {}).get("evicted", 0),
         "refused": m.get("records", {}).get("refused", 0),
     }
     return ", ".join(f"{n} {what}" for what, n in of.items() if n) or "nothing"
