@@ -130,12 +130,11 @@ impl Streams {
     /// Whether a packet's checksum keeps it out of the stream.
     #[inline]
     fn wrong_sum(&mut self, pkt: &Packet<'_>) -> bool {
-        if !self.cfg.checksum_validation {
-            return false;
-        }
         if self.cfg.checksum_auto && !self.sampled && pkt.index >= SAMPLE {
             self.judge(pkt.index);
-            return self.wrong_sum(pkt);
+        }
+        if !self.cfg.checksum_validation {
+            return false;
         }
         let compute = self.cfg.checksum_compute || self.cfg.checksum_auto;
         let sum = if compute { checksum::verify_l4(pkt) } else { pkt.l4_sum };
