@@ -335,3 +335,37 @@ fn idle_compressed_bodies_blind_nobody() {
         );
     }
 }
+
+/// An announced flow that finds no room for its state gives back what the announcement carried.
+#[test]
+fn an_announced_flow_without_room_keeps_nothing() {
+    let mut w = Wire::new();
+    let (client, server) = ((1, 20_000), (2, 21));
+    let mut control = w.tcp(client, server);
+    control.send(1, b"220 ftp\r\n");
+    control.send(0, b"USER a\r\n");
+    control.send(1, b"230 in\r\n");
+    let mut seq = control.seq;
+    for n in 0..2u16 {
+        let mut control = w.tcp(client, server);
+        // The handshake was there before.
+        let at = control.wire.frames.len() - 3;
+        control.wire.frames.truncate(at);
+        control.seq = seq;
+        control.send(0, b"PASV\r\n");
+        control.send(1, format!("227 Entering Passive Mode (10,1,0,2,200,{n})\r\n").as_bytes());
+        control.send(0, b"RETR secret.txt\r\n");
+        control.send(1, b"150 here\r\n");
+        seq = control.seq;
+        w.tcp((1, 30_000 + n), (2, 200 * 256 + n)).send(1, b"the secret");
+    }
+    let mut c = config(8 * MIB);
+    // The second one has no place.
+    c.app.max_states = 1;
+    let mut e = engine(c, &rules("", &settings()));
+    let mut seen = Seen::default();
+    feed(&mut e, &frames(&w.frames), &mut seen);
+    e.finish(&mut seen);
+    assert_eq!(seen.records.get("ftp-data"), Some(&1), "{:?}", seen.records);
+    assert_eq!(e.stats().pools.map(|p| p.0), [0, 0]);
+}

@@ -275,8 +275,12 @@ impl AppLayer {
         if t.app.state().is_none() {
             let carried = self.expected.take(t.flow);
             let (parser, mut cx) = self.split(i, t.flow, (t.pool, &mut t.app.lodging), t.now);
-            let Some(p) = parser else { return };
-            let Some(st) = p.open(&mut cx) else {
+            let opened = parser.and_then(|p| Some((p.open(&mut cx)?, p)));
+            let Some((st, p)) = opened else {
+                // What the announcement carried is nobody's now.
+                if let Some(mut c) = carried {
+                    c.what.free(cx.pool);
+                }
                 t.app.flags |= OFF;
                 return;
             };
