@@ -149,6 +149,8 @@ struct Side {
     skip: u64,
     /// The beginning of a PDU is looked for.
     lost: bool,
+    /// Nothing more comes: it ended, or is not looked at any further.
+    ended: bool,
 }
 
 /// What the flow keeps.
@@ -267,19 +269,30 @@ impl State {
         // Two commands in the same place: the older one has had its completion unseen, or never will.
         let at = State::place(c.id);
         if let Some(old) = le32_at(self.waiting.get(cx.pool), at).checked_sub(1) {
+            let again = flow.peek(old).own.command.id == c.id;
+            let quiet = !self.ration.take(true, cx.now);
+            self.totals.unrecorded += u64::from(quiet);
             let t = flow.get(old);
-            if t.own.command.id == c.id {
-                t.common.raise(EV_REUSED, Dir::ToServer);
-            }
+            t.own.quiet = quiet;
             t.common.advance_both(1);
+            self.set_waiting(c.id, None, cx.pool);
+            if again {
+                self.raise(flow, EV_REUSED, Dir::ToServer, cx);
+            }
         }
         let tx = if flow.live() < LIVE_MAX { flow.open(cx.now) } else { None };
-        self.set_waiting(c.id, tx, cx.pool);
         let Some(tx) = tx else {
             self.totals.unrecorded += 1;
             return;
         };
+        let alone = self.sides[1].ended;
+        let quiet = alone && !self.ration.take(true, cx.now);
+        self.totals.unrecorded += u64::from(quiet);
+        if !alone {
+            self.set_waiting(c.id, Some(tx), cx.pool);
+        }
         let t = flow.get(tx);
+        t.own.quiet = quiet;
         t.own.command = c;
         t.own.queue = self.queue;
         t.own.data = u64::from(head.data());
@@ -291,12 +304,17 @@ impl State {
             let _ = t.own.host.extend(cx.pool, host);
         }
         t.common.advance(Dir::ToServer, 1);
+        if alone {
+            t.common.advance(Dir::ToClient, 1);
+        }
     }
 
     fn complete(&mut self, flow: &mut Flow<'_>, c: Completion, cx: &mut AppCx<'_>) {
         self.totals.errors += u64::from(c.status != 0);
         let Some(tx) = self.waiting(c.id, flow, cx.pool) else {
-            self.raise(flow, EV_UNASKED, Dir::ToClient, cx);
+            if !self.sides[0].ended {
+                self.raise(flow, EV_UNASKED, Dir::ToClient, cx);
+            }
             return;
         };
         self.set_waiting(c.id, None, cx.pool);
@@ -333,7 +351,7 @@ impl Protocol for Nvme {
             if !side.lost && gap <= side.skip {
                 side.skip -= gap;
             } else if !side.lost {
-                *side = Side { skip: 0, lost: true };
+                *side = Side { lost: true, ..Side::default() };
                 s.raise(flow, EV_GAP, dir, cx);
             }
         }
@@ -374,6 +392,7 @@ impl Protocol for Nvme {
             at += wanted;
             s.pdu(flow, head, pdu, dir, cx);
         }
+        s.sides[d].ended |= input.eof;
         // Once for all PDUs of the segment.
         if at > 0 && s.connection.is_some() {
             let totals = s.totals;

@@ -1,5 +1,7 @@
 //! Redis and Valkey (RESP2, RESP3, inline commands): one transaction a command with its reply, and one for each
 //! message that a server sends unasked. What is kept of arguments and replies is bounded; bytes beyond it are counted.
+//! Three bytes can be an inline command or a message, so records of these, and of commands without a reply, are rationed
+//! ([`Ration`]).
 
 mod commands;
 mod log;
@@ -14,10 +16,11 @@ use self::resp::{KINDS, Kind, Reader, Stop};
 use self::words::{Room, Words};
 use super::hosted::{Protocol, Transactions, make};
 use super::plain::{start, yes_if};
+use super::ration::Ration;
 use super::txs::Tx;
 use super::{
-    AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, OVER_TCP, Outcome,
-    Probe, ProtoDef, Recognise, Seen, TxIdx, TxView, Verdict,
+    AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, LOG_WHOLE, OVER_TCP,
+    Outcome, Probe, ProtoDef, Recognise, Seen, TxIdx, TxView, Verdict,
 };
 use crate::Dir;
 use crate::app::{buffer_at, event_at, int_at};
@@ -28,6 +31,8 @@ use crate::pool::BytePool;
 const PENDING_MAX: u32 = 1024;
 /// Live transactions of a flow, those included that are done and wait for the end of the segment.
 const LIVE_MAX: u32 = 2 * PENDING_MAX;
+/// Replies of a flow that nobody asked for and that have a transaction.
+const UNASKED_MAX: u8 = 64;
 /// What is kept of a command's words, and of the strings of a reply.
 const COMMAND_ROOM: Room = Room { words: 64, each: 4096, all: 16 << 10 };
 const REPLY_ROOM: Room = Room { words: 32, each: 1024, all: 8 << 10 };
@@ -216,6 +221,8 @@ pub struct Exchange {
     awaited: u32,
     /// Replies to commands behind this one that have no transaction.
     unseen: u64,
+    /// It has no record.
+    quiet: bool,
 }
 
 /// What the flow keeps.
@@ -224,7 +231,7 @@ pub struct State {
     readers: [Reader; 2],
     /// A message is under way.
     open: [bool; 2],
-    /// Cannot be read any more.
+    /// Cannot be read any more, or ended: by its sender, or because it is not looked at any further.
     lost: [bool; 2],
     /// The command being read, if it has a transaction, and how many of its words have begun.
     command: Option<TxIdx>,
@@ -249,6 +256,9 @@ pub struct State {
     /// `CLIENT REPLY OFF`, and `SKIP`: commands without a reply.
     silent: bool,
     skip: u8,
+    /// Replies that nothing was asked for, with a transaction.
+    unasked: u8,
+    ration: Ration,
 }
 
 /// The parser.
@@ -303,6 +313,9 @@ impl Protocol for Redis {
                     }
                 }
             }
+        }
+        if input.eof {
+            s.end(flow, input.dir, cx);
         }
         Outcome::Consumed { bytes: at, need: 0 }
     }
@@ -363,6 +376,14 @@ impl Protocol for Redis {
 
     fn log(&self, tx: &Tx<Exchange>, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {
         tx.own.log(view.pool, out);
+    }
+
+    fn log_due(&self, tx: &Tx<Exchange>) -> u8 {
+        if tx.common.both_reached(Self::COMPLETE) && !tx.own.quiet { LOG_WHOLE } else { 0 }
+    }
+
+    fn log_at_end(&self, tx: &Tx<Exchange>) -> u8 {
+        if tx.own.quiet { 0 } else { LOG_WHOLE }
     }
 }
 

@@ -4,7 +4,7 @@
 use super::resp::{Kind, Piece};
 use super::{
     Auth, COMMAND_ROOM, EV_PENDING, EV_UNASKED, Flow, LIVE_MAX, PENDING_MAX, REPLY_ROOM, Reply, Special,
-    State, commands,
+    State, UNASKED_MAX, commands,
 };
 use crate::Dir;
 use crate::app::{AppCx, TxIdx};
@@ -96,6 +96,7 @@ impl State {
             }
         }
         t.own.awaited = awaited;
+        t.own.quiet = (t.own.inline || awaited == 0) && !self.ration.take(false, cx.now);
         t.common.advance(Dir::ToServer, 1);
         if awaited == 0 || self.lost[1] {
             t.own.done = true;
@@ -147,7 +148,8 @@ impl State {
         if confirms {
             self.subscribed = true;
         }
-        if pushed || self.lost[0] || (self.monitor && self.pending == 0) {
+        let waited = self.unseen > 0 || asked.is_some();
+        if pushed || (!waited && (self.lost[0] || self.monitor)) {
             // Confirmations that nobody waits for and lines of MONITOR are too many and say nothing more.
             if message || (r.kind == Kind::Push && !confirms) {
                 self.unasked(flow, &mut r, true, cx);
@@ -163,15 +165,17 @@ impl State {
     }
 
     fn unasked(&mut self, flow: &mut Flow<'_>, r: &mut Reply, push: bool, cx: &mut AppCx<'_>) {
-        if flow.live() >= LIVE_MAX {
+        if flow.live() >= LIVE_MAX || (!push && self.unasked >= UNASKED_MAX) {
             return;
         }
         let Some(tx) = flow.open(cx.now) else { return };
+        self.unasked += u8::from(!push);
         if r.kind == Kind::Error {
             self.refused(r.words.first(cx.pool));
         }
         let t = flow.get(tx);
         t.own.push = push;
+        t.own.quiet = push && !self.ration.take(true, cx.now);
         t.own.done = true;
         t.own.resp3 = self.resp3;
         t.own.auth = [self.auth; 2];
@@ -237,33 +241,7 @@ impl State {
 
     /// A direction cannot be read on; `ev` says why.
     pub(super) fn lose(&mut self, flow: &mut Flow<'_>, dir: Dir, ev: u8, cx: &mut AppCx<'_>) {
-        self.lost[dir.ix()] = true;
-        self.open[dir.ix()] = false;
         flow.raise(ev, dir, cx.now);
-        if dir == Dir::ToServer {
-            if let Some(tx) = self.command.take() {
-                let t = flow.get(tx);
-                t.own.done = true;
-                t.common.advance_both(1);
-            }
-        } else {
-            self.reply.words.free(cx.pool);
-            self.reply = Reply::default();
-            self.attribute = 0;
-            // Nothing answers what waits.
-            let mut at = self.oldest.take();
-            while let Some(tx) = at {
-                let t = flow.get(tx);
-                if t.own.awaited > 0 {
-                    t.own.awaited = 0;
-                    t.own.done = true;
-                    t.common.advance_both(1);
-                }
-                at = flow.after(tx);
-            }
-            self.youngest = None;
-            self.pending = 0;
-        }
         // A transaction that was made for the event alone has come to its end.
         if let Some(tx) = flow.last()
             && !flow.peek(tx).own.done
@@ -274,6 +252,37 @@ impl State {
             t.own.done = true;
             t.common.advance_both(1);
         }
+        self.end(flow, dir, cx);
+    }
+
+    /// Nothing more comes of a direction.
+    pub(super) fn end(&mut self, flow: &mut Flow<'_>, dir: Dir, cx: &mut AppCx<'_>) {
+        self.lost[dir.ix()] = true;
+        self.open[dir.ix()] = false;
+        if dir == Dir::ToServer {
+            if let Some(tx) = self.command.take() {
+                let t = flow.get(tx);
+                t.own.done = true;
+                t.common.advance_both(1);
+            }
+            return;
+        }
+        self.reply.words.free(cx.pool);
+        self.reply = Reply::default();
+        self.attribute = 0;
+        // Nothing answers what waits.
+        let mut at = self.oldest.take();
+        while let Some(tx) = at {
+            let t = flow.get(tx);
+            if t.own.awaited > 0 {
+                t.own.awaited = 0;
+                t.own.done = true;
+                t.common.advance_both(1);
+            }
+            at = flow.after(tx);
+        }
+        self.youngest = None;
+        self.pending = 0;
     }
 
     pub(super) fn client_piece(

@@ -240,6 +240,46 @@ fn what_is_broken_is_told_and_the_rest_goes_on() {
     b.close();
 }
 
+/// Beyond a stream's depth one side is silent while the other goes on: that is no fault of either.
+#[test]
+fn one_direction_ends_before_the_other() {
+    let mut b = Bench::new(&REDIS);
+    b.feed(TS, &cmd(&["GET", "a"]));
+    b.give(Input { dir: TS, data: b"*1\r\n$4\r\nPI", gap: 0, eof: true, datagram: false });
+    b.feed(TC, b"+1\r\n+2\r\n+3\r\n");
+    assert_eq!(of(&mut b, "redis.reply", TC), [(0, "1".into())]);
+    assert_eq!((b.live().len(), b.events(0), b.events(1)), (2, 0, 0));
+    assert_eq!(b.parser.common(b.tx(1)).steps(), [1, 1]);
+    b.close();
+    let mut b = Bench::new(&REDIS);
+    b.feed(TS, &cmd(&["GET", "a"]));
+    b.give(Input { dir: TC, data: b"$9\r\n01", gap: 0, eof: true, datagram: false });
+    b.feed(TS, &cmd(&["GET", "b"]));
+    assert_eq!([0, 1].map(|i| b.parser.common(b.tx(i)).steps()), [[1, 1]; 2]);
+    b.close();
+}
+
+/// What three bytes can do has a bounded number of records, and no command its reply wrong.
+#[test]
+fn floods_of_the_smallest_things_are_rationed() {
+    for (dir, bytes, most) in
+        [(TS, &b"A\r\n"[..], 256), (TC, b">1\r\n+a\r\n", 128), (TC, b"_\r\n", usize::from(UNASKED_MAX))]
+    {
+        let mut b = Bench::new(&REDIS);
+        b.feed(TS, &cmd(&["CLIENT", "REPLY", "OFF"]));
+        let (st, mut recorded) = (b.st, 0);
+        for _ in 0..40 {
+            b.feed(dir, &bytes.repeat(50));
+            for tx in b.live() {
+                recorded += usize::from(b.parser.log_due(tx) != 0);
+                b.with(|p, cx| p.free_tx(st, tx, cx));
+            }
+        }
+        assert!((most / 2..=most + 1).contains(&recorded), "{recorded} of {most}");
+        b.close();
+    }
+}
+
 #[test]
 fn recognised_by_what_is_said() {
     use crate::app::recognise::{Progress, Recogniser};

@@ -9,6 +9,7 @@ mod tests;
 use self::frame::OPCODES;
 use self::message::{Fault, Frame, Line, Messages, Sink};
 use super::hosted::{Protocol, Transactions, make};
+use super::ration::Ration;
 use super::txs::Tx;
 use super::{
     AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, LOG_REQUEST,
@@ -21,6 +22,8 @@ use crate::pool::{BytePool, PBuf};
 
 /// Transactions of a flow that wait for the end of a segment; frames beyond have none.
 const LIVE_MAX: u32 = 2048;
+/// Records of frames with less payload are rationed: a frame can be two bytes.
+const SMALL: u64 = 16;
 
 const B_PAYLOAD: u8 = buffer_at(BUFFERS, "websocket.payload");
 const B_HEADER: u8 = buffer_at(BUFFERS, "frame:websocket.header");
@@ -103,6 +106,8 @@ pub struct Own {
     /// As it came: the header, and the payload if a rule looks at it.
     wire: PBuf,
     header: u8,
+    /// It has no record.
+    quiet: bool,
 }
 
 /// What the flow keeps.
@@ -113,6 +118,7 @@ pub struct State {
     open: [Option<TxIdx>; 2],
     /// The frames of the message before it.
     gathered: [PBuf; 2],
+    ration: Ration,
 }
 
 /// The parser.
@@ -128,6 +134,7 @@ struct Writer<'a, 'f> {
     flow: &'a mut Flow<'f>,
     open: &'a mut Option<TxIdx>,
     gathered: &'a mut PBuf,
+    ration: &'a mut Ration,
     max: usize,
     raw: bool,
     now: u64,
@@ -154,6 +161,7 @@ impl Sink for Writer<'_, '_> {
         }
         *self.open = self.flow.open(self.now);
         let Some(tx) = *self.open else { return };
+        let quiet = f.head.len < SMALL && !self.ration.take(false, self.now);
         let t = self.flow.get(tx);
         t.own = Own {
             to_client: f.dir == Dir::ToClient,
@@ -161,6 +169,7 @@ impl Sink for Writer<'_, '_> {
             opcode: f.head.opcode,
             mask: f.head.mask,
             header: wire.len() as u8,
+            quiet,
             ..Own::default()
         };
         let _ = t.own.wire.extend(pool, wire);
@@ -233,6 +242,7 @@ impl Protocol for WebSocket {
                 flow,
                 open: &mut s.open[d],
                 gathered: &mut s.gathered[d],
+                ration: &mut s.ration,
                 max: self.max,
                 raw: cx.wanted.has(B_PDU) || cx.wanted.has(B_DATA),
                 now: cx.now,
@@ -328,6 +338,10 @@ impl Protocol for WebSocket {
     }
 
     fn log_at_end(&self, tx: &Tx<Own>) -> u8 {
-        if tx.own.to_client { LOG_RESPONSE } else { LOG_REQUEST }
+        match tx.own {
+            Own { quiet: true, .. } => 0,
+            Own { to_client: true, .. } => LOG_RESPONSE,
+            _ => LOG_REQUEST,
+        }
     }
 }
