@@ -57,10 +57,11 @@ pub(super) enum Role {
     Tool,
     Function,
     Model,
+    Document,
 }
 
 impl Role {
-    pub(super) const ALL: [(&'static str, Role); 8] = [
+    pub(super) const ALL: [(&'static str, Role); 9] = [
         ("unknown", Role::Unknown),
         ("user", Role::User),
         ("assistant", Role::Assistant),
@@ -69,6 +70,7 @@ impl Role {
         ("tool", Role::Tool),
         ("function", Role::Function),
         ("model", Role::Model),
+        ("document", Role::Document),
     ];
 
     pub(super) fn of(name: &[u8]) -> Role {
@@ -101,6 +103,9 @@ pub(super) enum Tag {
     RpcMethod,
     RpcTool,
     RpcResource,
+    ServerName,
+    ServerVersion,
+    Collection,
     Session,
     ProtocolVersion,
     /// What headers of MCP say of the body.
@@ -174,9 +179,10 @@ pub struct Call {
     pub(super) max_tokens: Option<u64>,
     pub(super) temperature: Option<f64>,
     pub(super) status: u16,
-    pub(super) rpc_status: Option<u32>,
+    pub(super) rpc_status: Option<u64>,
     pub(super) tools_defined: u32,
     pub(super) header_mismatch: bool,
+    pub(super) tool_failed: bool,
     /// Short values, and those about tools.
     pub(super) head: Entries,
     pub(super) tools: Entries,
@@ -213,13 +219,13 @@ impl Call {
     }
 
     /// How the answer is cut.
-    pub(super) fn framing(&mut self, cut: Cut, kind: &[u8]) {
+    pub(super) fn framing(&mut self, cut: Cut) {
         self.streamed = super::finds_itself_again(cut);
         self.framing = match cut {
             Cut::Sse => "+sse",
             Cut::Lines => "+ndjson",
             Cut::Grpc => "+grpc",
-            Cut::Any if kind.starts_with(b"application/vnd.amazon.eventstream") => "+eventstream",
+            Cut::EventStream => "+eventstream",
             Cut::Any => "",
         };
     }

@@ -1,9 +1,10 @@
 //! What the heads of messages say of a call: status, software, credential, headers of MCP.
 
 use super::call::{Call, Credential, Tag};
-use super::dialect::Known;
+use super::dialect::{Known, Route, Wire};
 use crate::Dir;
 use crate::app::bodies::{BodyCx, Cut, Head, Origin};
+use crate::app::grpc;
 use crate::pool::BytePool;
 
 /// A target without scheme, authority, query and fragment.
@@ -35,6 +36,8 @@ pub(super) fn cut(kind: &[u8]) -> Cut {
         Cut::Lines
     } else if is("application/grpc") {
         Cut::Grpc
+    } else if is("application/vnd.amazon.eventstream") {
+        Cut::EventStream
     } else {
         Cut::Any
     }
@@ -74,7 +77,7 @@ fn credential(head: &dyn Head, pool: &BytePool) -> Credential {
 }
 
 /// A request begins.
-pub(super) fn request(call: &mut Call, o: &Origin<'_>, known: Known, cx: &mut BodyCx<'_>) {
+pub(super) fn request(call: &mut Call, o: &Origin<'_>, (route, known): (&Route, Known), cx: &mut BodyCx<'_>) {
     call.created = cx.now;
     call.credential = credential(o.head, cx.pool);
     for (name, tag) in [
@@ -87,13 +90,14 @@ pub(super) fn request(call: &mut Call, o: &Origin<'_>, known: Known, cx: &mut Bo
     ] {
         keep(call, o.head, (Dir::ToServer, name), tag, cx);
     }
-    if let Some((from, to)) = known.model
+    if let Some((from, to)) = known.name
         && let Some(target) = o.head.field(Dir::ToServer, ":path", cx.pool)
         && let Some(name) = path(target).get(from..to)
     {
         cx.scratch.clear();
         unescape(name, cx.scratch);
-        call.note(cx.pool, Tag::Model, cx.scratch.as_slice());
+        let tag = if route.collection { Tag::Collection } else { Tag::Model };
+        call.note(cx.pool, tag, cx.scratch.as_slice());
     }
 }
 
@@ -140,7 +144,7 @@ pub(super) fn answer(call: &mut Call, o: &Origin<'_>, cx: &mut BodyCx<'_>) {
 }
 
 /// A message is over.
-pub(super) fn over(call: &mut Call, dir: Dir, o: &Origin<'_>, cx: &mut BodyCx<'_>) {
+pub(super) fn over(call: &mut Call, route: &Route, dir: Dir, o: &Origin<'_>, cx: &mut BodyCx<'_>) {
     if dir == Dir::ToServer {
         call.asked = cx.now;
         let claims = |tag, what| {
@@ -152,8 +156,20 @@ pub(super) fn over(call: &mut Call, dir: Dir, o: &Origin<'_>, cx: &mut BodyCx<'_
         return;
     }
     call.over = cx.now;
-    let status = o.head.field(Dir::ToClient, "grpc-status", cx.pool);
-    call.rpc_status = status.and_then(number).and_then(|n| u32::try_from(n).ok());
+    if route.wire == Wire::Grpc
+        && let Some(path) = o.head.field(Dir::ToServer, ":path", cx.pool)
+        && let Some((service, method)) = grpc::parts(path)
+    {
+        let at = service.len() + 1;
+        cx.scratch.clear();
+        cx.scratch.extend(service);
+        cx.scratch.push(b'/');
+        cx.scratch.extend(method);
+        let both = cx.scratch.as_slice();
+        call.note(cx.pool, Tag::Service, &both[..at - 1]);
+        call.note(cx.pool, Tag::ServiceMethod, &both[at..]);
+    }
+    call.rpc_status = grpc::status(o, cx.pool);
 }
 
 /// A decimal number.

@@ -107,7 +107,12 @@ impl Schema {
         self.nodes.get(usize::from(n))
     }
 
-    fn find(&self, of: u16, key: &[u8]) -> u16 {
+    /// Whether anything below it is asked for.
+    pub(super) fn has_children(&self, n: u16) -> bool {
+        self.node(n).is_some_and(|n| n.child != NIL)
+    }
+
+    pub(super) fn find(&self, of: u16, key: &[u8]) -> u16 {
         let Some(n) = self.node(of) else { return NIL };
         let mut at = n.child;
         while let Some(c) = self.node(at) {
@@ -119,7 +124,7 @@ impl Schema {
         n.any
     }
 
-    fn field(&self, n: u16) -> Field {
+    pub(super) fn field(&self, n: u16) -> Field {
         self.node(n).map_or(0, |n| n.field)
     }
 }

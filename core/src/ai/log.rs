@@ -11,7 +11,13 @@ const NAMES: usize = 64;
 
 pub(super) fn write(c: &Call, pool: &BytePool, out: &mut dyn Fields) {
     out.str("provider", c.provider);
-    if !c.software.is_empty() {
+    if let Some(name) = c.short(pool, Tag::ServerName) {
+        let shown = |v| core::str::from_utf8(v).unwrap_or("?");
+        match c.short(pool, Tag::ServerVersion) {
+            Some(v) => out.fmt("server", format_args!("{} {}", shown(name), shown(v))),
+            None => out.bytes("server", name),
+        }
+    } else if !c.software.is_empty() {
         out.str("server", c.software);
     } else if let Some(v) = c.short(pool, Tag::Server) {
         out.bytes("server", v);
@@ -54,6 +60,7 @@ fn request(c: &Call, pool: &BytePool, out: &mut dyn Fields) {
     text(out, "method", c.short(pool, Tag::Method));
     text(out, "path", c.short(pool, Tag::Path).map(super::head::path));
     text(out, "model", c.short(pool, Tag::Model));
+    text(out, "collection", c.short(pool, Tag::Collection));
     if let Some(s) = c.stream {
         out.bool("stream", s);
     }
@@ -141,6 +148,9 @@ fn rpc(c: &Call, pool: &BytePool, out: &mut dyn Fields) {
         text(out, "resource", c.short(pool, Tag::RpcResource));
         text(out, "session", c.short(pool, Tag::Session));
         text(out, "protocol_version", c.short(pool, Tag::ProtocolVersion));
+        if c.tool_failed {
+            out.bool("failed", true);
+        }
         if c.header_mismatch {
             out.bool("header_mismatch", true);
         }
@@ -155,7 +165,7 @@ fn rpc(c: &Call, pool: &BytePool, out: &mut dyn Fields) {
         out.begin_object("rpc");
         text(out, "service", c.short(pool, Tag::Service));
         text(out, "method", c.short(pool, Tag::ServiceMethod));
-        count(out, "status", c.rpc_status.map(u64::from));
+        count(out, "status", c.rpc_status);
         out.end_object();
     }
 }

@@ -14,6 +14,7 @@ pub mod dialect;
 mod head;
 pub mod json;
 mod log;
+mod proto;
 mod read;
 mod registry;
 #[cfg(test)]
@@ -22,11 +23,11 @@ mod tests;
 use alloc::vec::Vec;
 
 pub use call::Call;
-use dialect::{Known, Route, Words};
+use dialect::{Known, Route, Wire, Words};
 
 use self::json::{Reader, Schema};
 use crate::Dir;
-use crate::app::bodies::{At, BodyCx, Cut, Ended, Guest, Interest, Origin, Piece, lodge};
+use crate::app::bodies::{At, BodyCx, Carrier, Cut, Ended, Guest, Interest, Origin, Piece, lodge};
 use crate::app::txs::{Tx, TxHandle};
 use crate::app::{AppConfig, Buffer, BufferAt, IntAt, LOG_WHOLE, OVER_TCP, ProtoDef, Recognise, TxView};
 use crate::event::Fields;
@@ -65,6 +66,7 @@ pub struct Ai {
 #[derive(Debug, Default)]
 struct Reading {
     json: Reader,
+    proto: proto::Reader,
     /// What the piece at hand is of `[DONE]`: bytes matched, or that it is not (255).
     lead: u8,
     /// The text of a short value.
@@ -84,10 +86,25 @@ pub struct Part {
 
 impl Ai {
     fn route(&self, o: &Origin<'_>, pool: &BytePool) -> Option<(u16, Known)> {
-        let method = o.head.field(Dir::ToServer, ":method", pool)?;
-        let path = o.head.field(Dir::ToServer, ":path", pool)?;
-        let path = head::path(path);
-        let fits = |(i, s): (usize, &Schemas)| Some((i as u16, dialect::fits(s.route, method, path)?));
+        let field = |name| o.head.field(Dir::ToServer, name, pool);
+        let method = field(":method")?;
+        let path = head::path(field(":path")?);
+        let kind = field("content-type").unwrap_or(b"");
+        let wire = match o.carrier {
+            Carrier::WebSocket => Wire::Socket,
+            _ if kind.starts_with(b"application/grpc") => Wire::Grpc,
+            _ => Wire::Json,
+        };
+        let json = || kind.windows(4).any(|w| w.eq_ignore_ascii_case(b"json"));
+        let fits = |(i, s): (usize, &Schemas)| {
+            let r = s.route;
+            if r.wire != wire {
+                return None;
+            }
+            let known = dialect::fits(r, method, path)?;
+            let asked = (r.header.is_empty() || field(r.header).is_some()) && (!r.json || json());
+            asked.then_some((i as u16, known))
+        };
         self.routes.iter().enumerate().find_map(fits)
     }
 
@@ -131,7 +148,7 @@ impl Guest for Ai {
             let tx = at.txs.get(i);
             tx.common.shown_id = o.tx;
             tx.own.begin(schemas.dialect, schemas.route, o.carrier);
-            head::request(&mut tx.own, o, known, cx);
+            head::request(&mut tx.own, o, (schemas.route, known), cx);
         } else if let Some((tx, ..)) = self.call(&mut at, dir) {
             head::answer(&mut tx.own, o, cx);
         }
@@ -139,9 +156,9 @@ impl Guest for Ai {
         reading.live = true;
         tx.common.touch(dir);
         let kind = o.head.field(dir, "content-type", cx.pool).unwrap_or(b"");
-        let cut = head::cut(kind);
+        let cut = if o.carrier == Carrier::WebSocket { Cut::Any } else { head::cut(kind) };
         if dir == Dir::ToClient {
-            tx.own.framing(cut, kind);
+            tx.own.framing(cut);
         }
         Interest::Bytes(cut)
     }
@@ -178,7 +195,7 @@ impl Guest for Ai {
             read::end(tx, reading, schemas, dir, how, cx);
         }
         reading.held.free(cx.pool);
-        head::over(&mut tx.own, dir, o, cx);
+        head::over(&mut tx.own, schemas.route, dir, o, cx);
         tx.common.advance(dir, COMPLETE);
         if dir == Dir::ToClient {
             // Whoever answers before the request is over does not read the rest of it.

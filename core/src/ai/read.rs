@@ -2,10 +2,10 @@
 
 use super::buffers::{EV_DEEP, EV_JSON, EV_TRUNCATED};
 use super::call::{Call, Role, SHORT_MAX, TOOL_MAX, Tag};
-use super::dialect::{F, Words};
+use super::dialect::{F, Kind, Wire, Words, rpc};
 use super::head::number;
 use super::json::{Field, Visit, Word};
-use super::{Reading, Schemas};
+use super::{Reading, Schemas, json, proto};
 use crate::Dir;
 use crate::app::bodies::{BodyCx, Ended, Piece};
 use crate::app::txs::Tx;
@@ -13,6 +13,8 @@ use crate::pool::{BytePool, PBuf};
 
 /// What ends a stream of events, and is no JSON.
 const DONE: &[u8] = b"[DONE]";
+/// Longest value in base64.
+const NESTED_MAX: usize = 64 << 10;
 /// The piece at hand is something else.
 const OTHER: u8 = u8::MAX;
 
@@ -72,29 +74,73 @@ pub(super) fn end(
 
 fn feed(tx: &mut Tx<Call>, r: &mut Reading, schemas: &Schemas, dir: Dir, bytes: &[u8], cx: &mut BodyCx<'_>) {
     let schema = &schemas.of[dir.ix()];
-    let Reading { json, held, words, .. } = r;
-    let mut to =
-        Teller { call: &mut tx.own, words, held, pool: cx.pool, now: cx.now, proof: schemas.route.proof };
-    json.feed(schema, bytes, &mut to);
+    let mut to = Teller::new(tx, &mut r.words, &mut r.held, schemas, cx);
+    if schemas.route.wire == Wire::Grpc {
+        r.proto.feed(schema, bytes, &mut to);
+    } else {
+        r.json.feed(schema, bytes, &mut to);
+    }
+    if r.words.nested {
+        nested(tx, r, schemas, dir, cx);
+    }
+}
+
+/// A value is JSON in base64: it is read by the same schema.
+fn nested(tx: &mut Tx<Call>, r: &mut Reading, schemas: &Schemas, dir: Dir, cx: &mut BodyCx<'_>) {
+    cx.scratch.clear();
+    let (mut bits, mut have) = (0u32, 0);
+    for c in r.held.get(cx.pool) {
+        let Some(v) = base64(*c) else { continue };
+        bits = bits << 6 | u32::from(v);
+        have += 6;
+        if have >= 8 {
+            have -= 8;
+            cx.scratch.push((bits >> have) as u8);
+        }
+    }
+    r.held.truncate(0);
+    let schema = &schemas.of[dir.ix()];
+    // The teller writes to the pool; what is decoded lies in the scratch.
+    let BodyCx { pool, scratch, now, .. } = cx;
+    let (call, proof) = (&mut tx.own, schemas.route.proof);
+    let mut to = Teller { call, words: &mut r.words, held: &mut r.held, pool, now: *now, proof };
+    let mut json = json::Reader::default();
+    json.feed(schema, scratch.as_slice(), &mut to);
+    json.end(schema, &mut to);
+    r.words.nested = false;
+}
+
+const fn base64(c: u8) -> Option<u8> {
+    match c {
+        b'A'..=b'Z' => Some(c - b'A'),
+        b'a'..=b'z' => Some(c - b'a' + 26),
+        b'0'..=b'9' => Some(c - b'0' + 52),
+        b'+' | b'-' => Some(62),
+        b'/' | b'_' => Some(63),
+        _ => None,
+    }
 }
 
 /// A piece is whole: the next is read from its start.
 fn whole(tx: &mut Tx<Call>, r: &mut Reading, schemas: &Schemas, dir: Dir, cx: &mut BodyCx<'_>) {
     let schema = &schemas.of[dir.ix()];
-    let Reading { json, held, words, .. } = r;
-    let mut to =
-        Teller { call: &mut tx.own, words, held, pool: cx.pool, now: cx.now, proof: schemas.route.proof };
-    json.end(schema, &mut to);
+    let mut to = Teller::new(tx, &mut r.words, &mut r.held, schemas, cx);
+    r.json.end(schema, &mut to);
     // A value that was cut off counts as far as it came.
     to.cut_off();
-    if tx.own.proven && (json.is_broken() || json.is_open()) {
+    let (broken, deep) = match schemas.route.wire {
+        Wire::Grpc => (r.proto.is_broken() || r.proto.is_open(), false),
+        _ => (r.json.is_broken() || r.json.is_open(), r.json.too_deep()),
+    };
+    if tx.own.proven && broken {
         tx.common.raise(EV_JSON, dir);
     }
-    if json.too_deep() {
+    if tx.own.proven && deep {
         tx.common.raise(EV_DEEP, dir);
     }
     r.held.truncate(0);
-    r.json = Default::default();
+    r.json = json::Reader::default();
+    r.proto = proto::Reader::default();
     r.lead = 0;
     r.words = Words::default();
 }
@@ -109,7 +155,17 @@ struct Teller<'a> {
     proof: &'static [F],
 }
 
-impl Teller<'_> {
+impl<'a> Teller<'a> {
+    fn new(
+        tx: &'a mut Tx<Call>,
+        words: &'a mut Words,
+        held: &'a mut PBuf,
+        schemas: &Schemas,
+        cx: &'a mut BodyCx<'_>,
+    ) -> Teller<'a> {
+        Teller { call: &mut tx.own, words, held, pool: cx.pool, now: cx.now, proof: schemas.route.proof }
+    }
+
     fn prove(&mut self, f: F) {
         self.call.proven |= self.proof.contains(&f);
     }
@@ -143,6 +199,12 @@ impl Teller<'_> {
 
     /// What the model says goes on.
     fn answered(&mut self, f: F, bytes: &[u8]) {
+        let f = match (f, self.words.kind) {
+            (F::Content, Kind::Arguments) => F::CallArguments,
+            (F::Content, Kind::Reasoning) => F::Reasoning,
+            (F::Content, Kind::Sound) => return,
+            _ => f,
+        };
         if !self.words.part_open {
             self.words.part_open = true;
             self.call.content(self.now);
@@ -183,6 +245,18 @@ impl Teller<'_> {
             F::ErrorType => call.note(pool, Tag::ErrorType, v),
             F::ErrorText => call.note(pool, Tag::ErrorText, v),
             F::Role => self.words.role = Role::of(v) as u8,
+            F::Kind => {
+                let has = |w: &str| v.windows(w.len()).any(|p| p == w.as_bytes());
+                self.words.kind = if has("arguments") {
+                    Kind::Arguments
+                } else if has("reasoning") {
+                    Kind::Reasoning
+                } else if has("audio.delta") || has("image") {
+                    Kind::Sound
+                } else {
+                    Kind::Content
+                };
+            }
             F::CallName => {
                 call.tool(pool, Tag::Called, v);
                 if call.arguments.bytes > 0 {
@@ -192,11 +266,14 @@ impl Teller<'_> {
             F::ToolName => call.tool(pool, Tag::Defined, v),
             F::RpcMethod => {
                 call.note(pool, Tag::RpcMethod, v);
-                call.operation = match v {
-                    b"tools/call" => "execute_tool",
-                    b"tools/list" => "list_tools",
-                    _ => call.operation,
-                };
+                let mcp = call.short(pool, Tag::Session).or(call.short(pool, Tag::ProtocolVersion)).is_some();
+                if self.proof.contains(&F::RpcKnown)
+                    && let Some((dialect, operation)) = rpc::method(v, mcp)
+                {
+                    call.provider = dialect;
+                    call.operation = operation;
+                    call.proven = true;
+                }
             }
             F::RpcTool => {
                 call.note(pool, Tag::RpcTool, v);
@@ -204,6 +281,10 @@ impl Teller<'_> {
             }
             F::RpcResource => call.note(pool, Tag::RpcResource, v),
             F::Listed => call.add(pool, Tag::Listed, v),
+            F::Collection => call.note(pool, Tag::Collection, v),
+            F::ServerName => call.note(pool, Tag::ServerName, v),
+            F::ServerVersion => call.note(pool, Tag::ServerVersion, v),
+            F::ProtocolVersion => call.note(pool, Tag::ProtocolVersion, v),
             F::Task => call.note(pool, Tag::Task, v),
             F::Stream => call.stream = Some(v == b"true"),
             _ => {}
@@ -255,11 +336,15 @@ impl Visit for Teller<'_> {
     fn text(&mut self, f: Field, bytes: &[u8]) {
         let f = F::of(f);
         match f {
-            F::Text | F::Prompt | F::System | F::ToolResult => self.spoken(bytes),
+            F::Text | F::Prompt | F::System | F::ToolResult | F::Document => self.spoken(bytes),
             F::Content | F::Reasoning | F::CallArguments => self.answered(f, bytes),
             F::RpcArguments => self.call.arguments.push(self.pool, bytes),
             _ => {
-                let most = if is_long(f) { TOOL_MAX } else { SHORT_MAX };
+                let most = match f {
+                    F::Nested => NESTED_MAX,
+                    f if is_long(f) => TOOL_MAX,
+                    _ => SHORT_MAX,
+                };
                 let room = most.saturating_sub(self.held.len());
                 let _full = self.held.extend(self.pool, &bytes[..bytes.len().min(room)]);
             }
@@ -272,6 +357,11 @@ impl Visit for Teller<'_> {
         match f {
             F::Prompt => self.said(Role::User),
             F::System => self.said(Role::System),
+            F::Document => self.said(Role::Document),
+            F::Nested => {
+                self.words.nested = true;
+                return;
+            }
             F::ToolResult => {
                 self.said(Role::Tool);
                 self.words.had_result = true;
@@ -317,6 +407,7 @@ impl Visit for Teller<'_> {
         match (f, word) {
             (F::Stream, Word::True) => self.call.stream = Some(true),
             (F::Stream, Word::False) => self.call.stream = Some(false),
+            (F::ToolFailed, Word::True) => self.call.tool_failed = true,
             (_, Word::Null) => return,
             _ => {}
         }

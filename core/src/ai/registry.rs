@@ -3,8 +3,30 @@
 use super::dialect::{self, Dialect, Route};
 
 /// Every dialect, in the order in which they are asked.
-static DIALECTS: &[&Dialect] =
-    &[&dialect::openai::OPENAI, &dialect::anthropic::ANTHROPIC, &dialect::ollama::OLLAMA, &dialect::mcp::MCP];
+static DIALECTS: &[&Dialect] = &[
+    &dialect::openai::OPENAI,
+    &dialect::anthropic::ANTHROPIC,
+    &dialect::ollama::OLLAMA,
+    &dialect::gemini::GEMINI,
+    &dialect::bedrock::BEDROCK,
+    &dialect::cohere::COHERE,
+    &dialect::kserve::KSERVE,
+    &dialect::tfserving::TFSERVING,
+    &dialect::tgi::TGI,
+    &dialect::llamacpp::LLAMACPP,
+    &dialect::a2a::A2A,
+    &dialect::jupyter::JUPYTER,
+    &dialect::ray::RAY,
+    &dialect::mlflow::MLFLOW,
+    &dialect::chroma::CHROMA,
+    &dialect::qdrant::QDRANT,
+    &dialect::weaviate::WEAVIATE,
+    &dialect::milvus::MILVUS,
+    &dialect::comfyui::COMFYUI,
+    &dialect::gradio::GRADIO,
+    &dialect::s3::S3,
+    &dialect::rpc::RPC,
+];
 
 /// All routes with their dialect's name.
 pub(super) fn routes() -> impl Iterator<Item = (&'static str, &'static Route)> {

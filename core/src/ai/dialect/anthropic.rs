@@ -43,7 +43,7 @@ pub static ANTHROPIC: Dialect = Dialect {
     ],
 };
 
-const REQUEST: &[Path] = &[
+pub(super) const REQUEST: &[Path] = &[
     at("model", F::Model),
     at("stream", F::Stream),
     at("max_tokens", F::MaxTokens),
@@ -61,7 +61,7 @@ const REQUEST: &[Path] = &[
     at("tools[].description", F::ToolDescription),
 ];
 
-const ANSWER: &[Path] = &[
+pub(super) const ANSWER: &[Path] = &[
     at("id", F::Id),
     at("model", F::AnswerModel),
     at("stop_reason", F::Finish),

@@ -2,10 +2,28 @@
 //!
 //! One file each, constant data; [`registry`](super) lists them.
 
+pub mod a2a;
 pub mod anthropic;
-pub mod mcp;
+pub mod bedrock;
+pub mod chroma;
+pub mod cohere;
+pub mod comfyui;
+pub mod gemini;
+pub mod gradio;
+pub mod jupyter;
+pub mod kserve;
+pub mod llamacpp;
+pub mod milvus;
+pub mod mlflow;
 pub mod ollama;
 pub mod openai;
+pub mod qdrant;
+pub mod ray;
+pub mod rpc;
+pub mod s3;
+pub mod tfserving;
+pub mod tgi;
+pub mod weaviate;
 
 use super::json::Path;
 
@@ -32,6 +50,9 @@ pub enum F {
     ToolDescription,
     /// A result that a tool gave, told to the model.
     ToolResult,
+    /// Text that a store is given, or a model besides the question.
+    Document,
+    Collection,
     // Answers.
     Id,
     AnswerModel,
@@ -58,7 +79,17 @@ pub enum F {
     RpcArguments,
     RpcError,
     RpcResult,
+    /// The method is one of a dialect.
+    RpcKnown,
     Task,
+    ServerName,
+    ServerVersion,
+    ProtocolVersion,
+    ToolFailed,
+    /// Kind of an event: says what a text that follows is.
+    Kind,
+    /// JSON in base64.
+    Nested,
     /// Something that a service has: a model, a collection.
     Listed,
     /// Proves the dialect, and says nothing more.
@@ -90,6 +121,8 @@ static ALL: [F; F::LAST as usize + 1] = [
     F::ToolName,
     F::ToolDescription,
     F::ToolResult,
+    F::Document,
+    F::Collection,
     F::Id,
     F::AnswerModel,
     F::Choice,
@@ -113,7 +146,14 @@ static ALL: [F; F::LAST as usize + 1] = [
     F::RpcArguments,
     F::RpcError,
     F::RpcResult,
+    F::RpcKnown,
     F::Task,
+    F::ServerName,
+    F::ServerVersion,
+    F::ProtocolVersion,
+    F::ToolFailed,
+    F::Kind,
+    F::Nested,
     F::Listed,
     F::Proof,
 ];
@@ -138,14 +178,26 @@ pub struct Dialect {
     pub routes: &'static [Route],
 }
 
+/// What the bytes of a route's messages are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// JSON over HTTP.
+    Json,
+    /// Protocol buffers over gRPC; keys of paths are numbers of fields.
+    Grpc,
+    /// JSON in the messages of a WebSocket.
+    Socket,
+}
+
 /// Requests of one kind.
 #[derive(Debug)]
 pub struct Route {
     /// HTTP's method; empty: any.
     pub method: &'static str,
-    /// The path without its query, by segments. `*` in front: whatever comes before; `{}`: one segment, or the rest of it
-    /// up to what follows, which is the model's name.
+    /// The path without its query, by segments. `*` in front: whatever comes before, at the end: whatever follows; `{}`: one
+    /// segment, or the rest of it up to what follows, which is a name (of several the first); `{-}`: one segment.
     pub path: &'static str,
+    pub wire: Wire,
     pub operation: &'static str,
     pub request: &'static [&'static [Path]],
     pub answer: &'static [&'static [Path]],
@@ -153,6 +205,14 @@ pub struct Route {
     pub proof: &'static [F],
     /// Answers come in pieces unless the request says otherwise.
     pub streams: bool,
+    /// The name in the path is that of a collection, not of a model.
+    pub collection: bool,
+    /// Requests say that they are JSON.
+    pub json: bool,
+    /// A header field that requests have; empty: none.
+    pub header: &'static str,
+    /// What the name in the path must be.
+    pub named: Option<fn(&[u8]) -> bool>,
 }
 
 impl Route {
@@ -160,48 +220,75 @@ impl Route {
     pub const POST: Route = Route {
         method: "POST",
         path: "",
+        wire: Wire::Json,
         operation: "",
         request: &[],
         answer: &[],
         proof: &[],
         streams: false,
+        collection: false,
+        json: false,
+        header: "",
+        named: None,
     };
 }
 
-/// What a path says of the call: where in it the model's name lies.
+/// What a path says of the call: where in it the name lies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    pub model: Option<(usize, usize)>,
+    pub name: Option<(usize, usize)>,
 }
 
-/// Whether a request is of a route; `path` has no query.
+/// Whether a request is of a route by its method and path; `path` has no query.
 pub fn fits(route: &Route, method: &[u8], path: &[u8]) -> Option<Known> {
     if !route.method.is_empty() && method != route.method.as_bytes() {
         return None;
     }
-    let open = route.path.starts_with('*');
-    let pattern = route.path.trim_start_matches('*').as_bytes();
     let path = path.strip_suffix(b"/").unwrap_or(path);
-    // From the end: what comes before may be anything.
+    let Some(front) = route.path.strip_suffix("/*") else {
+        return tail_fits(route, route.path, path, path.len());
+    };
+    // Whatever follows the front part.
+    let ends = memchr::memchr_iter(b'/', path).filter(|n| *n > 0);
+    ends.into_iter().find_map(|n| tail_fits(route, front, path, n))
+}
+
+/// Whether the first `end` bytes of a path are as the pattern says, compared from the end.
+fn tail_fits(route: &Route, pattern: &'static str, path: &[u8], end: usize) -> Option<Known> {
+    let open = pattern.starts_with('*');
+    let mut p = pattern.trim_start_matches('*').as_bytes();
     let mut known = Known::default();
-    let (mut p, mut end) = (pattern, path.len());
+    let mut end = end;
     while !p.is_empty() {
         let slash = p.iter().rposition(|c| *c == b'/')?;
         let want = &p[slash + 1..];
         p = &p[..slash];
-        let from = path[..end].iter().rposition(|c| *c == b'/')?;
+        let from = path.get(..end)?.iter().rposition(|c| *c == b'/')?;
         let have = &path[from + 1..end];
         match want.strip_prefix(b"{}") {
             Some(tail) => {
                 let name = have.strip_suffix(tail).filter(|n| !n.is_empty())?;
-                known.model = Some((from + 1, from + 1 + name.len()));
+                known.name = Some((from + 1, from + 1 + name.len()));
             }
+            None if want == b"{-}" && !have.is_empty() => {}
             None if want != have => return None,
             None => {}
         }
         end = from;
     }
-    (open || end == 0).then_some(known)
+    let named = |is: fn(&[u8]) -> bool| known.name.is_some_and(|(a, b)| is(&path[a..b]));
+    ((open || end == 0) && route.named.is_none_or(named)).then_some(known)
+}
+
+/// What a text without a name of its own is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    #[default]
+    Content,
+    Reasoning,
+    Arguments,
+    /// Sound in base64.
+    Sound,
 }
 
 /// What is remembered between the values of a message.
@@ -218,6 +305,10 @@ pub struct Words {
     pub(super) choice: u32,
     /// The text at hand began a part.
     pub(super) part_open: bool,
+    /// What the kind of the event says of its text.
+    pub(super) kind: Kind,
+    /// A value in base64 is whole.
+    pub(super) nested: bool,
 }
 
 #[cfg(test)]
@@ -226,7 +317,7 @@ mod tests {
 
     fn model(pattern: &'static str, path: &'static str) -> Option<Option<&'static str>> {
         let route = Route { path: pattern, ..Route::POST };
-        Some(fits(&route, b"POST", path.as_bytes())?.model.map(|(a, b)| &path[a..b]))
+        Some(fits(&route, b"POST", path.as_bytes())?.name.map(|(a, b)| &path[a..b]))
     }
 
     #[test]
@@ -239,6 +330,10 @@ mod tests {
         assert_eq!(model("*/models/{}:generate", "/v1/models/gemini-2:generate"), Some(Some("gemini-2")));
         assert_eq!(model("*/models/{}:generate", "/v1/models/:generate"), None);
         assert_eq!(model("*/model/{}/invoke", "/model/a.b/invoke"), Some(Some("a.b")));
+        assert_eq!(model("*/a/{}/b/{}", "/a/x/b/y"), Some(Some("x")));
+        assert_eq!(model("*/a/{-}/b", "/a/x/b"), Some(None));
+        assert_eq!(model("*/files/*", "/v/files/a/b"), Some(None));
+        assert_eq!(model("*", "/x/y"), Some(None));
         assert_eq!(fits(&Route { path: "/", ..Route::POST }, b"GET", b"/"), None);
     }
 }

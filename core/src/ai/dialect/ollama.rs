@@ -4,7 +4,15 @@ use super::super::json::Path;
 use super::{Dialect, F, Route, at};
 
 const fn manage(method: &'static str, path: &'static str, operation: &'static str) -> Route {
-    Route { method, path, operation, request: &[MODEL], answer: &[ERROR], proof: &[F::Model], ..Route::POST }
+    Route {
+        method,
+        path,
+        operation,
+        request: const { &[MODEL] },
+        answer: const { &[ERROR] },
+        proof: &[F::Model],
+        ..Route::POST
+    }
 }
 
 pub static OLLAMA: Dialect = Dialect {

@@ -1,7 +1,7 @@
 //! OpenAI's API (github.com/openai/openai-openapi), and what vLLM, SGLang, LiteLLM, LM Studio, llama.cpp and NIM add to it.
 
 use super::super::json::Path;
-use super::{Dialect, F, Route, at};
+use super::{Dialect, F, Route, Wire, at};
 
 pub static OPENAI: Dialect = Dialect {
     name: "openai",
@@ -36,6 +36,70 @@ pub static OPENAI: Dialect = Dialect {
             request: &[COMMON, RESPONSES],
             answer: &[ANSWER, RESPONSE],
             proof: &[F::Prompt, F::Role, F::Content],
+            ..Route::POST
+        },
+        Route {
+            method: "GET",
+            path: "*/realtime",
+            operation: "realtime",
+            wire: Wire::Socket,
+            request: &[REALTIME],
+            answer: &[
+                RESPONSE,
+                &[
+                    at("session.model", F::AnswerModel),
+                    at("error.message", F::ErrorText),
+                    at("error.type", F::ErrorType),
+                ],
+            ],
+            proof: &[F::Kind],
+            ..Route::POST
+        },
+        Route {
+            path: "*/images/generations",
+            operation: "generate_content",
+            request: &[COMMON, PROMPT],
+            answer: &[ANSWER],
+            proof: &[F::Prompt],
+            ..Route::POST
+        },
+        Route {
+            path: "*/threads/{-}/messages",
+            operation: "create_message",
+            request: &[&[at("role", F::Role), at("content", F::Prompt), at("content[].text", F::Prompt)]],
+            answer: &[&[at("id", F::Id)]],
+            proof: &[F::Prompt],
+            ..Route::POST
+        },
+        Route {
+            path: "*/threads/{-}/runs",
+            operation: "chat",
+            request: &[COMMON, &[at("instructions", F::System), at("assistant_id", F::Proof)]],
+            answer: &[ANSWER, RESPONSE],
+            proof: &[F::Proof],
+            ..Route::POST
+        },
+        Route {
+            path: "*/fine_tuning/jobs",
+            operation: "create_model",
+            request: &[COMMON],
+            answer: &[ANSWER],
+            proof: &[F::Model],
+            ..Route::POST
+        },
+        Route {
+            path: "*/rerank",
+            operation: "rerank",
+            request: &[
+                COMMON,
+                &[
+                    at("query", F::Prompt),
+                    at("documents[]", F::Document),
+                    at("documents[].text", F::Document),
+                ],
+            ],
+            answer: &[ANSWER],
+            proof: &[F::Prompt],
             ..Route::POST
         },
         Route {
@@ -156,6 +220,7 @@ const RESPONSE: &[Path] = &[
     at("output[].summary[].text", F::Reasoning),
     at("output[].name", F::CallName),
     at("output[].arguments", F::CallArguments),
+    at("type", F::Kind),
     at("delta", F::Content),
     at("item.name", F::CallName),
     at("response.id", F::Id),
@@ -170,3 +235,19 @@ const RESPONSE: &[Path] = &[
 ];
 
 const MODELS: &[Path] = &[at("data[].id", F::Listed), at("data[].owned_by", F::Proof)];
+
+/// What a client says over the realtime interface.
+const REALTIME: &[Path] = &[
+    at("type", F::Kind),
+    at("item", F::Message),
+    at("item.role", F::Role),
+    at("item.content[].text", F::Text),
+    at("item.content[].transcript", F::Text),
+    at("item.output", F::ToolResult),
+    at("session.model", F::Model),
+    at("session.instructions", F::System),
+    at("session.tools[]", F::ToolDefined),
+    at("session.tools[].name", F::ToolName),
+    at("session.tools[].description", F::ToolDescription),
+    at("response.instructions", F::System),
+];

@@ -12,6 +12,8 @@ pub enum Cut {
     Sse,
     /// By the messages of gRPC.
     Grpc,
+    /// By the frames of `application/vnd.amazon.eventstream`; the piece is the payload.
+    EventStream,
 }
 
 /// Part of a message.
@@ -33,6 +35,8 @@ pub struct Cutter {
     /// Of gRPC: bytes of the prefix read, and bytes left of the message.
     have: u8,
     left: u32,
+    /// Of an event stream: bytes of headers left.
+    skip: u32,
     /// Of SSE: how much of the name `data` was read, and whether the line before was data.
     name: u8,
     data_before: bool,
@@ -80,12 +84,13 @@ impl Cutter {
             Some(Cut::Lines) => self.lines(bytes, out),
             Some(Cut::Sse) => self.events(bytes, out),
             Some(Cut::Grpc) => self.grpc(bytes, out),
+            Some(Cut::EventStream) => self.frames(bytes, out),
         }
     }
 
     /// The message is over: what is open ends.
     pub(super) fn end(&mut self, out: &mut dyn FnMut(Piece<'_>)) {
-        if self.filled && self.how.is_some() && self.how != Some(Cut::Grpc) {
+        if self.filled && self.how.is_some() && !matches!(self.how, Some(Cut::Grpc | Cut::EventStream)) {
             out(Piece::End);
         }
         self.filled = false;
@@ -189,6 +194,52 @@ impl Cutter {
         }
     }
 
+    fn frames(&mut self, mut bytes: &[u8], out: &mut dyn FnMut(Piece<'_>)) {
+        const PRELUDE: u8 = 12;
+        const CHECKSUM: u32 = 4;
+        while let Some(&c) = bytes.first().filter(|_| self.state != State::Lost) {
+            if self.have < PRELUDE {
+                // Length of the frame and of its headers, most significant byte first, and a checksum.
+                match self.have {
+                    0..4 => self.left = self.left << 8 | u32::from(c),
+                    4..8 => self.skip = self.skip << 8 | u32::from(c),
+                    _ => {}
+                }
+                self.have += 1;
+                bytes = &bytes[1..];
+                if self.have == PRELUDE {
+                    // What is left: payload and checksum.
+                    match self.left.checked_sub(u32::from(PRELUDE) + self.skip.min(1 << 24)) {
+                        Some(n) if n >= CHECKSUM => self.left = n,
+                        _ => self.state = State::Lost,
+                    }
+                }
+                continue;
+            }
+            let skip = bytes.len().min(self.skip as usize);
+            self.skip -= skip as u32;
+            bytes = &bytes[skip..];
+            let payload = bytes.len().min(self.left.saturating_sub(CHECKSUM) as usize);
+            if payload > 0 {
+                self.filled = true;
+                out(Piece::Bytes(&bytes[..payload]));
+            }
+            self.left -= payload as u32;
+            bytes = &bytes[payload..];
+            if self.skip == 0 && self.left <= CHECKSUM {
+                let n = bytes.len().min(self.left as usize);
+                self.left -= n as u32;
+                bytes = &bytes[n..];
+                if self.left == 0 {
+                    self.have = 0;
+                    if core::mem::take(&mut self.filled) {
+                        out(Piece::End);
+                    }
+                }
+            }
+        }
+    }
+
     fn grpc(&mut self, mut bytes: &[u8], out: &mut dyn FnMut(Piece<'_>)) {
         if self.state == State::Lost {
             return;
@@ -264,7 +315,7 @@ mod tests {
             at in 0usize..200,
         ) {
             let (a, b) = data.split_at(at.min(data.len()));
-            for how in [Cut::Any, Cut::Lines, Cut::Sse, Cut::Grpc] {
+            for how in [Cut::Any, Cut::Lines, Cut::Sse, Cut::Grpc, Cut::EventStream] {
                 let bytes: Vec<&[u8]> = data.chunks(1).collect();
                 let whole = cut(how, &[&data]);
                 prop_assert_eq!(&whole, &cut(how, &[a, b]));
