@@ -26,6 +26,19 @@ pub enum Source {
     Text { name: String, text: Vec<u8> },
 }
 
+/// Prefix of the name of a rule set that is part of the program.
+const BUILTIN: &str = "builtin:";
+
+/// The rule sets that are part of the program: names of their files and texts.
+pub fn builtin(name: &str) -> Option<&'static [(&'static str, &'static str)]> {
+    (name == "builtin:ai").then_some(tidegate_core::ai::rules::ALL)
+}
+
+/// Whether a rules path names a rule set of the program, which is no file.
+pub fn is_builtin(path: &Path) -> bool {
+    path.to_str().is_some_and(|p| p.starts_with(BUILTIN))
+}
+
 /// Why nothing was loaded at all. A wrong rule is no such error: it is refused by itself.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -181,6 +194,19 @@ pub fn load_after(
     let mut on_disk = Vec::new();
     for f in from {
         match f {
+            Source::Path(p) if is_builtin(p) => {
+                let Some(set) = p.to_str().and_then(builtin) else {
+                    let e = std::io::Error::new(
+                        std::io::ErrorKind::NotFound,
+                        "no such rule set; there is builtin:ai",
+                    );
+                    return Err(LoadError::read(p, e));
+                };
+                for (file, text) in set {
+                    texts.push(Some(text.as_bytes()));
+                    sources.push(p.join(file));
+                }
+            }
             Source::Path(p) => {
                 let found = files(p).map_err(|e| LoadError::read(p, e))?;
                 texts.resize(texts.len() + found.len(), None);

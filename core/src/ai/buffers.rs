@@ -2,6 +2,7 @@
 
 use super::COMPLETE;
 use super::call::{Call, Message, Role, Tag, Text};
+use super::risk::Family;
 use crate::Dir;
 use crate::app::txs::Tx;
 use crate::app::{Buffer, BufferAt, BufferDef, BufferKind, IntAt, IntDef, buffer_at, event_at, int_at};
@@ -21,8 +22,8 @@ const TS: u8 = Dir::ToServer.bit();
 const TC: u8 = Dir::ToClient.bit();
 
 pub(super) static BUFFERS: &[BufferDef] = &[
-    b("ai.provider", TS, BufferKind::Single),
-    b("ai.operation", TS, BufferKind::Single),
+    b("ai.provider", TS | TC, BufferKind::Single),
+    b("ai.operation", TS | TC, BufferKind::Single),
     b("ai.model", TS, BufferKind::Single),
     b("ai.prompt", TS, BufferKind::Multi),
     b("ai.system", TS, BufferKind::Multi),
@@ -32,6 +33,7 @@ pub(super) static BUFFERS: &[BufferDef] = &[
     b("ai.reasoning", TC, BufferKind::Streaming),
     b("ai.error", TC, BufferKind::Single),
     b("ai.finish_reason", TC, BufferKind::Multi),
+    b("ai.credential", TS | TC, BufferKind::Single),
     b("ai.tool.name", TS | TC, BufferKind::Multi),
     b("ai.tool.arguments", TS | TC, BufferKind::Streaming),
     b("ai.tool.result", TS | TC, BufferKind::Multi),
@@ -52,6 +54,7 @@ const COMPLETION: u8 = buffer_at(BUFFERS, "ai.completion");
 const REASONING: u8 = buffer_at(BUFFERS, "ai.reasoning");
 const ERROR: u8 = buffer_at(BUFFERS, "ai.error");
 const FINISH: u8 = buffer_at(BUFFERS, "ai.finish_reason");
+const CREDENTIAL: u8 = buffer_at(BUFFERS, "ai.credential");
 const TOOL_NAME: u8 = buffer_at(BUFFERS, "ai.tool.name");
 const ARGUMENTS: u8 = buffer_at(BUFFERS, "ai.tool.arguments");
 const TOOL_RESULT: u8 = buffer_at(BUFFERS, "ai.tool.result");
@@ -72,7 +75,20 @@ pub(super) static INTS: &[IntDef] = &[
     i("ai.tokens.output", TC),
     i("ai.ttft", TC),
     i("ai.confidence", TC),
+    IntDef { progress: 0, ..i("ai.risk", TS | TC) },
+    IntDef { name: "ai.family", aliases: &[], dirs: TS | TC, progress: 0, multi: true, values: FAMILIES },
 ];
+
+/// Families of risk, by their number.
+const FAMILIES: &[(&str, u64)] = &{
+    let mut all = [("", 0); Family::ALL.len()];
+    let mut i = 0;
+    while i < all.len() {
+        all[i] = (Family::ALL[i].name(), i as u64);
+        i += 1;
+    }
+    all
+};
 
 const I_MESSAGES: u8 = int_at(INTS, "ai.messages");
 const I_STREAM: u8 = int_at(INTS, "ai.stream");
@@ -81,6 +97,8 @@ const I_INPUT: u8 = int_at(INTS, "ai.tokens.input");
 const I_OUTPUT: u8 = int_at(INTS, "ai.tokens.output");
 const I_TTFT: u8 = int_at(INTS, "ai.ttft");
 const I_CONFIDENCE: u8 = int_at(INTS, "ai.confidence");
+pub(super) const I_RISK: u8 = int_at(INTS, "ai.risk");
+pub(super) const I_FAMILY: u8 = int_at(INTS, "ai.family");
 
 /// Whether a message is instructions, not what a user or a document says.
 const fn is_system(r: Role) -> bool {
@@ -107,6 +125,7 @@ pub(super) fn buffer<'a>(tx: &'a Tx<Call>, at: BufferAt<'a>) -> Buffer<'a> {
     match local {
         PROVIDER => text(c.provider),
         OPERATION => text(c.operation),
+        CREDENTIAL => text(c.credential.name()),
         MODEL => one(Tag::Model),
         SERVER if !c.software.is_empty() => text(c.software),
         SERVER => one(Tag::Server),
@@ -159,9 +178,10 @@ fn growing<'a>(t: &Text, pool: &'a BytePool, over: bool) -> Buffer<'a> {
 
 pub(super) fn int(tx: &Tx<Call>, at: IntAt<'_>) -> Option<u64> {
     let c = &tx.own;
-    if !c.proven || at.index > 0 {
+    if !c.proven || (at.index > 0 && at.local != I_FAMILY) {
         return None;
     }
+    let verdict = &c.verdicts[at.dir.ix()];
     match at.local {
         I_MESSAGES => Some(u64::from(c.message_count)),
         I_STREAM => Some(u64::from(c.stream == Some(true))),
@@ -169,6 +189,11 @@ pub(super) fn int(tx: &Tx<Call>, at: IntAt<'_>) -> Option<u64> {
         I_INPUT => c.input_tokens(),
         I_OUTPUT => c.usage.output,
         I_TTFT => c.ttft().map(|ns| ns / 1_000_000),
+        // Nothing is known before the first text is whole.
+        I_RISK if verdict.score > 0 || tx.common.progress(at.dir) >= COMPLETE => {
+            Some(u64::from(verdict.score))
+        }
+        I_FAMILY => verdict.families().nth(at.index as usize).map(|f| f as u64),
         // In hundredths.
         I_CONFIDENCE => c.confidence().map(|p| (p * 100.0) as u64),
         _ => None,

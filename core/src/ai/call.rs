@@ -1,6 +1,7 @@
 //! A call: one request to a model, a tool or an AI service, and its answer.
 
 use super::dialect::Route;
+use super::risk::Verdict;
 use crate::Dir;
 use crate::app::bodies::{Carrier, Cut};
 use crate::app::entries::Entries;
@@ -197,6 +198,14 @@ pub struct Call {
     /// Arguments of tools, one call after the other.
     pub(super) arguments: Text,
     pub(super) usage: Usage,
+    /// What is wrong with the request and with the answer.
+    pub(super) verdicts: [Verdict; 2],
+    /// Number and role of the message that the request's verdict is about.
+    pub(super) worst: (u32, Role),
+    /// Messages, results and descriptions of tools that were judged, and bytes of the completion.
+    pub(super) judged: [u32; 4],
+    /// Kinds of secrets and personal data in the answer (bits of [`secret::Kind`]).
+    pub(super) leaks: u32,
     /// Sum of the logarithms of the tokens' probabilities, how many, how many below one half.
     pub(super) logprobs: (f64, u32, u32),
     /// Packet times, ns: created, request over, first and last piece of content, over.

@@ -90,6 +90,7 @@ pub(super) fn request(call: &mut Call, o: &Origin<'_>, (route, known): (&Route, 
     ] {
         keep(call, o.head, (Dir::ToServer, name), tag, cx);
     }
+    model_of_query(call, o.head, cx);
     if let Some((from, to)) = known.name
         && let Some(target) = o.head.field(Dir::ToServer, ":path", cx.pool)
         && let Some(name) = path(target).get(from..to)
@@ -98,6 +99,16 @@ pub(super) fn request(call: &mut Call, o: &Origin<'_>, (route, known): (&Route, 
         unescape(name, cx.scratch);
         let tag = if route.collection { Tag::Collection } else { Tag::Model };
         call.note(cx.pool, tag, cx.scratch.as_slice());
+    }
+}
+
+/// The model that a query names (`?model=`).
+fn model_of_query(call: &mut Call, head: &dyn Head, cx: &mut BodyCx<'_>) {
+    cx.scratch.clear();
+    let target = head.field(Dir::ToServer, ":path", cx.pool).unwrap_or(b"");
+    if let Some(name) = query(target).split(|c| *c == b'&').find_map(|p| p.strip_prefix(b"model=")) {
+        unescape(name, cx.scratch);
+        call.note(cx.pool, Tag::Model, cx.scratch.as_slice());
     }
 }
 

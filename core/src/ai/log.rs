@@ -34,6 +34,7 @@ pub(super) fn write(c: &Call, pool: &BytePool, out: &mut dyn Fields) {
         out.f64("confidence", p);
         out.u64("low_tokens", u64::from(c.logprobs.2));
     }
+    risk(c, out);
     tools(c, pool, out);
     rpc(c, pool, out);
     if out.wants("content") {
@@ -125,6 +126,40 @@ fn timing(c: &Call, out: &mut dyn Fields) {
             out.f64("tokens_per_s", (n as f64 * 1e12 / span as f64) as u64 as f64 / 1000.0);
         }
     }
+    out.end_object();
+}
+
+/// What is wrong with the call. Places are offsets in the decoded text; the text itself is not shown.
+fn risk(c: &Call, out: &mut dyn Fields) {
+    let mut all = c.verdicts[0];
+    all.merge(&c.verdicts[1]);
+    if all.score == 0 {
+        return;
+    }
+    out.begin_object("risk");
+    out.u64("score", u64::from(all.score));
+    if all.families != 0 {
+        out.begin_array("families");
+        all.families().for_each(|f| out.str("", f.name()));
+        out.end_array();
+    }
+    if c.verdicts[0].score > 0 && c.verdicts[0].score >= c.verdicts[1].score {
+        out.begin_object("where");
+        out.u64("message", u64::from(c.worst.0));
+        out.str("role", c.worst.1.name());
+        out.end_object();
+    }
+    out.begin_array("why");
+    for e in all.evidence.iter().filter(|e| e.weight > 0) {
+        out.begin_object("");
+        let family = super::risk::Family::ALL.into_iter().find(|f| e.families & f.bit() != 0);
+        out.str("what", family.map_or("words", super::risk::Family::name));
+        out.u64("from", u64::from(e.from));
+        out.u64("to", u64::from(e.to));
+        out.f64("weight", f64::from(e.weight) / 10.0);
+        out.end_object();
+    }
+    out.end_array();
     out.end_object();
 }
 

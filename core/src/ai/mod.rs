@@ -13,19 +13,24 @@ mod call;
 pub mod dialect;
 mod head;
 pub mod json;
+mod judge;
 mod log;
 mod proto;
 mod read;
 mod registry;
+pub mod risk;
+pub mod rules;
+pub mod secret;
 #[cfg(test)]
 mod tests;
 
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 
 pub use call::Call;
 use dialect::{Known, Route, Wire, Words};
 
 use self::json::{Reader, Schema};
+use self::risk::Risk;
 use crate::Dir;
 use crate::app::bodies::{At, BodyCx, Carrier, Cut, Ended, Guest, Interest, Origin, Piece, lodge};
 use crate::app::txs::{Tx, TxHandle};
@@ -59,7 +64,8 @@ struct Schemas {
 
 /// The guest.
 pub struct Ai {
-    routes: Vec<Schemas>,
+    routes: Arc<[Schemas]>,
+    risk: Risk,
 }
 
 /// A message being read.
@@ -107,17 +113,43 @@ impl Ai {
         };
         self.routes.iter().enumerate().find_map(fits)
     }
+}
 
-    /// The call of an exchange, and what reading its messages needs.
-    fn call<'a>(
-        &'a self,
-        at: &'a mut At<'_, Self>,
-        dir: Dir,
-    ) -> Option<(&'a mut Tx<Call>, &'a mut Reading, &'a Schemas)> {
-        let i = at.txs.resolve(at.part.call)?;
-        let schemas = self.routes.get(usize::from(at.part.route))?;
-        Some((at.txs.get(i), &mut at.part.dirs[dir.ix()], schemas))
-    }
+/// The call of an exchange, and what reading its messages needs.
+fn call<'a>(
+    routes: &'a [Schemas],
+    at: &'a mut At<'_, Ai>,
+    dir: Dir,
+) -> Option<(&'a mut Tx<Call>, &'a mut Reading, &'a Schemas)> {
+    let i = at.txs.resolve(at.part.call)?;
+    let schemas = routes.get(usize::from(at.part.route))?;
+    Some((at.txs.get(i), &mut at.part.dirs[dir.ix()], schemas))
+}
+
+/// Somebody asks what is wrong with calls.
+const fn is_judged(cx: &BodyCx<'_>) -> bool {
+    cx.cfg.ai_risk || cx.wanted.has_int(buffers::I_RISK) || cx.wanted.has_int(buffers::I_FAMILY)
+}
+
+fn make_routes() -> Arc<[Schemas]> {
+    let schemas = |(dialect, route): (&'static str, &'static Route)| Schemas {
+        route,
+        dialect,
+        of: [route.request, route.answer].map(|lists| Schema::new(lists.iter().copied().flatten())),
+    };
+    registry::routes().map(schemas).collect()
+}
+
+/// The routes of all dialects, made once in a process.
+#[cfg(feature = "std")]
+fn routes() -> Arc<[Schemas]> {
+    static ROUTES: std::sync::OnceLock<Arc<[Schemas]>> = std::sync::OnceLock::new();
+    ROUTES.get_or_init(make_routes).clone()
+}
+
+#[cfg(not(feature = "std"))]
+fn routes() -> Arc<[Schemas]> {
+    make_routes()
 }
 
 impl Guest for Ai {
@@ -126,12 +158,7 @@ impl Guest for Ai {
     const COMPLETE: u8 = COMPLETE;
 
     fn new(_: &AppConfig) -> Self {
-        let schemas = |(dialect, route): (&'static str, &'static Route)| Schemas {
-            route,
-            dialect,
-            of: [route.request, route.answer].map(|lists| Schema::new(lists.iter().copied().flatten())),
-        };
-        Ai { routes: registry::routes().map(schemas).collect() }
+        Ai { routes: routes(), risk: Risk::default() }
     }
 
     fn wants(&self, dir: Dir, o: &Origin<'_>, pool: &BytePool) -> bool {
@@ -149,10 +176,10 @@ impl Guest for Ai {
             tx.common.shown_id = o.tx;
             tx.own.begin(schemas.dialect, schemas.route, o.carrier);
             head::request(&mut tx.own, o, (schemas.route, known), cx);
-        } else if let Some((tx, ..)) = self.call(&mut at, dir) {
+        } else if let Some((tx, ..)) = call(&self.routes, &mut at, dir) {
             head::answer(&mut tx.own, o, cx);
         }
-        let Some((tx, reading, _)) = self.call(&mut at, dir) else { return Interest::Head };
+        let Some((tx, reading, _)) = call(&self.routes, &mut at, dir) else { return Interest::Head };
         reading.live = true;
         tx.common.touch(dir);
         let kind = o.head.field(dir, "content-type", cx.pool).unwrap_or(b"");
@@ -171,30 +198,36 @@ impl Guest for Ai {
         _: &Origin<'_>,
         cx: &mut BodyCx<'_>,
     ) {
-        let Some((tx, reading, schemas)) = self.call(&mut at, dir) else { return };
+        let Some((tx, reading, schemas)) = call(&self.routes, &mut at, dir) else { return };
         if reading.live {
             read::piece(tx, reading, schemas, dir, piece, cx);
+            if piece == Piece::End && is_judged(cx) {
+                judge::judge(&mut tx.own, &mut self.risk, dir, false, cx.pool);
+            }
             tx.common.touch(dir);
         }
     }
 
     fn gap(&mut self, mut at: At<'_, Self>, dir: Dir, _: u64, _: &Origin<'_>, cx: &mut BodyCx<'_>) {
-        let Some((tx, reading, _)) = self.call(&mut at, dir) else { return };
+        let Some((tx, reading, _)) = call(&self.routes, &mut at, dir) else { return };
         tx.common.raise(buffers::EV_GAP, dir);
         // What follows in the piece at hand has no known place; lines and events that follow have.
         reading.held.truncate(0);
         reading.json = Reader::default();
         reading.lead = 0;
-        reading.live = tx.own.is_streamed(dir);
+        reading.live = tx.own.is_streamed(dir) || tx.own.carrier == Carrier::WebSocket;
         let _ = cx;
     }
 
     fn end(&mut self, mut at: At<'_, Self>, dir: Dir, how: Ended, o: &Origin<'_>, cx: &mut BodyCx<'_>) {
-        let Some((tx, reading, schemas)) = self.call(&mut at, dir) else { return };
+        let Some((tx, reading, schemas)) = call(&self.routes, &mut at, dir) else { return };
         if core::mem::take(&mut reading.live) {
             read::end(tx, reading, schemas, dir, how, cx);
         }
         reading.held.free(cx.pool);
+        if is_judged(cx) {
+            judge::judge(&mut tx.own, &mut self.risk, dir, true, cx.pool);
+        }
         head::over(&mut tx.own, schemas.route, dir, o, cx);
         tx.common.advance(dir, COMPLETE);
         if dir == Dir::ToClient {
@@ -204,7 +237,7 @@ impl Guest for Ai {
     }
 
     fn release(&mut self, mut at: At<'_, Self>, cx: &mut BodyCx<'_>) {
-        if let Some((tx, ..)) = self.call(&mut at, Dir::ToServer) {
+        if let Some((tx, ..)) = call(&self.routes, &mut at, Dir::ToServer) {
             tx.common.advance_both(COMPLETE);
         }
         for r in &mut at.part.dirs {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::app::bodies::{Bodies, BodyId, Carrier, Head, Lodging};
 use crate::app::file::Files;
-use crate::app::{Parser, TxView, Wanted};
+use crate::app::{TxView, Wanted};
 use crate::event::{Nest, Value};
 use crate::pool::Scratch;
 use alloc::string::{String, ToString};

@@ -33,6 +33,8 @@ pub struct AppConfig {
     pub tls_ja4: bool,
     /// Compute HASSH fingerprints even when no rule asks (`app-layer.protocols.ssh.hassh`).
     pub ssh_hassh: bool,
+    /// Judge what is said to models and by them even when no rule asks (`app-layer.protocols.ai.risk`).
+    pub ai_risk: bool,
     /// What follows a TLS handshake: `false` = inspect on ("full"), `true` = no payload inspection.
     pub tls_bypass: bool,
     /// Bytes of a WebSocket payload that are kept, those of a message together
@@ -132,6 +134,7 @@ impl Default for AppConfig {
             tls_ja3: false,
             tls_ja4: false,
             ssh_hassh: false,
+            ai_risk: false,
             tls_bypass: true,
             websocket_max_payload: 0xffff,
             file_md5: false,

@@ -168,6 +168,11 @@ impl Wanted {
     pub const fn has(self, local: u8) -> bool {
         self.0 >> (local & 127) & 1 == 1
     }
+
+    /// Whether rules read that number; numbers are counted from the other end.
+    pub const fn has_int(self, local: u8) -> bool {
+        self.0 >> (127 - (local & 127)) & 1 == 1
+    }
 }
 
 /// What a parser may use while it works.

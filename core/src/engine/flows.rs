@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::packet::{PacketFacts, TX_FED};
+use super::transactions::Ends;
 use crate::Dir;
 use crate::app::Layer;
 use crate::event::{Event, EventSink, Verdict};
@@ -152,7 +153,7 @@ impl Engine {
             }
         }
         let p = self.stand_in(ix, Dir::ToServer);
-        self.transactions(ix, &p, Dir::ToServer, true, sink);
+        self.transactions(ix, &p, Dir::ToServer, Ends::Flow, sink);
     }
 
     /// Whether a direction of a flow that ends has something that no packet's inspection saw: bytes that wait, a

@@ -11,8 +11,8 @@ use crate::pool::{Arena, BytePool, PAGE, Slab};
 use crate::stream::defrag::{Defrag, DefragConfig};
 use crate::stream::{Session, StreamConfig};
 
-/// Buffers whose size does not depend on the memory: one burst of packets, reassembled datagrams, messages.
-const FIXED: u64 = 1900 << 10;
+/// What does not depend on the memory: one burst of packets, reassembled datagrams, messages, what dialects of AI services say.
+const FIXED: u64 = 2150 << 10;
 /// Most bytes of each of the four buffers that transforms and built values use; see `DetectConfig::scratch`.
 const SCRATCH: u64 = 256 << 10;
 

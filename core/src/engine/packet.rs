@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::flows::gone;
-use super::transactions::TxInspection;
+use super::transactions::{Ends, TxInspection};
 use crate::Dir;
 use crate::app::{FlowFacts, Input, OVER_TCP, OVER_UDP};
 use crate::detect::context::Raw;
@@ -280,7 +280,7 @@ impl Engine {
             verdict = self.inspect_and_settle(ix, pkt, dir, &seen, false, sink);
         }
         if self.flows.hot(ix).flags & TX_DUE != 0 {
-            self.transactions(ix, pkt, dir, false, sink);
+            self.transactions(ix, pkt, dir, Ends::Nothing, sink);
         }
         if let Some(why) = out.drop
             && self.ips
@@ -562,7 +562,7 @@ impl Engine {
             for x in [dir, dir.flip()] {
                 self.inspect_txs(ix, pkt, x, seen, sink);
             }
-            self.transactions(ix, pkt, dir, true, sink);
+            self.transactions(ix, pkt, dir, Ends::Protocol, sink);
         }
         if took == 0 { Round::Over } else { Round::Again }
     }

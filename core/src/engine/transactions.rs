@@ -58,6 +58,15 @@ impl TxInspection<'_> {
     }
 }
 
+/// What ends with the packet at hand: then everything of it is due.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ends {
+    Nothing,
+    /// The protocol of the flow's bytes.
+    Protocol,
+    Flow,
+}
+
 /// Which transactions are due: all (or those that changed), the flow ends, a rule passed it.
 #[derive(Clone, Copy)]
 struct Due {
@@ -128,14 +137,13 @@ impl Engine {
         }
     }
 
-    /// Reports what is due of each transaction and gives back those that are done. `last`: the flow (or its
-    /// protocol) ends, everything is due.
+    /// Reports what is due of each transaction and gives back those that are done.
     pub(super) fn transactions(
         &mut self,
         ix: FlowIx,
         pkt: &Packet<'_>,
         dir: Dir,
-        last: bool,
+        ends: Ends,
         sink: &mut dyn EventSink,
     ) {
         let app = self.state[ix.0 as usize].app;
@@ -147,12 +155,15 @@ impl Engine {
         hot.flags &= !TX_DUE;
         let passed = hot.flags & flag::PASS != 0;
         // A rule that passed the flow ends what transactions waited for: all of them are looked at once.
-        let all = last || (passed && hot.flags & PASS_SEEN == 0);
+        let now_passed = passed && hot.flags & PASS_SEEN == 0;
         if passed {
             hot.flags |= PASS_SEEN;
         }
-        let due = Due { all, last, passed };
+        let owner = self.app.owner(&app);
         for layer in layers {
+            // Guests outlive the protocol that carried them.
+            let last = ends == Ends::Flow || (ends == Ends::Protocol && layer.proto == owner);
+            let due = Due { all: last || now_passed, last, passed };
             self.layer_transactions(ix, (pkt, dir), layer, due, sink);
         }
     }

@@ -336,7 +336,7 @@ pub(super) fn rule_files(args: &RunArgs, s: &Settings) -> Result<Vec<PathBuf>, S
         }
     }
     for f in args.only_rules.iter().chain(&args.more_rules) {
-        if !f.exists() {
+        if !load::is_builtin(f) && !f.exists() {
             return Err(format!("{}: no such rule file", f.display()));
         }
         files.push(f.clone());

@@ -345,6 +345,9 @@ fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> 
         },
         None => Ok(None),
     };
+    if name == "ai" {
+        a.ai_risk = or_auto("risk")?.unwrap_or(a.ai_risk);
+    }
     if name == "ssh" {
         a.ssh_hassh = or_auto("hassh")?.unwrap_or(a.ssh_hassh);
     }

@@ -88,6 +88,12 @@ impl Cutter {
         }
     }
 
+    /// The carrier says that a piece is whole.
+    pub(super) fn mark(&mut self, out: &mut dyn FnMut(Piece<'_>)) {
+        self.end(out);
+        self.state = State::Start;
+    }
+
     /// The message is over: what is open ends.
     pub(super) fn end(&mut self, out: &mut dyn FnMut(Piece<'_>)) {
         if self.filled && self.how.is_some() && !matches!(self.how, Some(Cut::Grpc | Cut::EventStream)) {

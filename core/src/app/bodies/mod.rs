@@ -22,14 +22,41 @@ use crate::pool::{Arena, BytePool, Records, Scratch};
 /// Most protocols that live inside messages.
 pub const GUESTS_MAX: usize = 2;
 
-/// States of a flow's guests, plus one; 0: none.
-pub type Lodging = [u32; GUESTS_MAX];
+/// What a flow keeps of its guests.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lodging {
+    /// Their states, plus one; 0: none.
+    states: [u32; GUESTS_MAX],
+    /// An exchange whose messages a protocol carries that the flow is about to change to.
+    waiting: BodyId,
+}
+
+impl Lodging {
+    /// The exchange that waits for the flow's next protocol.
+    pub fn take_waiting(&mut self) -> BodyId {
+        core::mem::take(&mut self.waiting)
+    }
+
+    /// Forgets the guests' states; they are those that were.
+    pub fn take_states(&mut self) -> Lodging {
+        Lodging { states: core::mem::take(&mut self.states), waiting: BodyId::default() }
+    }
+}
 
 /// What a message says of itself before its bytes. Borrowed for one call; a value is looked for when it is asked for.
 pub trait Head {
     /// A header field of the request (to the server) or of the answer, by its name in lower case; `:method`, `:path`,
     /// `:authority` and `:status` are as in HTTP/2, whatever the carrier. Fields after the body count as well.
     fn field<'p>(&'p self, dir: Dir, name: &str, pool: &'p BytePool) -> Option<&'p [u8]>;
+}
+
+/// Nothing: of messages without a head of their own.
+pub struct NoHead;
+
+impl Head for NoHead {
+    fn field<'p>(&'p self, _: Dir, _: &str, _: &'p BytePool) -> Option<&'p [u8]> {
+        None
+    }
 }
 
 /// What carries a message.
@@ -152,7 +179,7 @@ impl Bodies {
 
     /// The guest at that place and the flow's state in it.
     pub fn layer(&self, lodging: &Lodging, place: usize) -> Option<(AppProto, StateId)> {
-        Some((self.guests.get(place)?.proto, lodging.get(place)?.checked_sub(1)?))
+        Some((self.guests.get(place)?.proto, lodging.states.get(place)?.checked_sub(1)?))
     }
 
     /// The guest that is that protocol.
@@ -169,7 +196,7 @@ impl Bodies {
 
     /// Puts what guests changed into the queues of the flow.
     pub fn settle(&mut self, lodging: &Lodging) {
-        for (g, st) in self.guests.iter_mut().zip(lodging) {
+        for (g, st) in self.guests.iter_mut().zip(&lodging.states) {
             if let Some(st) = st.checked_sub(1) {
                 g.parser.settle(st);
             }
@@ -209,7 +236,8 @@ impl Bodies {
                 return;
             };
             cx.wanted = g.wanted;
-            let opened = g.parser.opened(&mut cx.lodging[place]).and_then(|st| Some((st, g.parser.part()?)));
+            let opened =
+                g.parser.opened(&mut cx.lodging.states[place]).and_then(|st| Some((st, g.parser.part()?)));
             let Some((st, part)) = opened else {
                 self.refused += 1;
                 self.exchanges.free(i);
@@ -232,6 +260,27 @@ impl Bodies {
         let Some((g, st)) = at(guests, x, cx) else { return };
         let (part, parser) = (x.part, &mut g.parser);
         x.cut[dir.ix()].feed(bytes, &mut |piece| parser.piece(st, part, dir, piece, o, cx));
+    }
+
+    /// A message of a carrier whose exchanges are of many messages in each direction is whole.
+    pub fn mark(&mut self, id: BodyId, dir: Dir, o: &Origin<'_>, cx: &mut BodyCx<'_>) {
+        let Some(i) = id.0.checked_sub(1) else { return };
+        let Bodies { guests, exchanges, .. } = self;
+        let x = exchanges.get_mut(i);
+        let Some((g, st)) = at(guests, x, cx) else { return };
+        let (part, parser) = (x.part, &mut g.parser);
+        x.cut[dir.ix()].mark(&mut |piece| parser.piece(st, part, dir, piece, o, cx));
+    }
+
+    /// The flow changes its protocol after this exchange: what follows is read by the guest that wants it.
+    pub fn upgrade(&mut self, o: &Origin<'_>, cx: &mut BodyCx<'_>) {
+        let mut id = BodyId::default();
+        self.begin(&mut id, Dir::ToServer, o, cx);
+        if id.is_read() {
+            self.begin(&mut id, Dir::ToClient, o, cx);
+        }
+        let mut before = core::mem::replace(&mut cx.lodging.waiting, id);
+        self.release(&mut before, cx);
     }
 
     /// Bytes of a message that never arrived.
@@ -270,7 +319,7 @@ impl Bodies {
 /// The guest that reads an exchange, and the flow's state in it; `cx` is made the guest's.
 fn at<'g>(guests: &'g mut [Lodged], x: &Exchange, cx: &mut BodyCx<'_>) -> Option<(&'g mut Lodged, StateId)> {
     let g = guests.get_mut(usize::from(x.guest))?;
-    let st = cx.lodging.get(usize::from(x.guest))?.checked_sub(1)?;
+    let st = cx.lodging.states.get(usize::from(x.guest))?.checked_sub(1)?;
     cx.wanted = g.wanted;
     Some((g, st))
 }

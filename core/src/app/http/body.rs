@@ -373,6 +373,13 @@ impl Http {
         tx.bodies = id;
     }
 
+    /// The flow goes on as a WebSocket: guests hear of it.
+    pub(super) fn upgraded(&mut self, idx: u32, cx: &mut AppCx<'_>) {
+        let tx = self.txs.get(idx);
+        let (bodies, mut cx) = cx.bodies();
+        bodies.upgrade(&Origin { carrier: Carrier::WebSocket, ..origin(tx) }, &mut cx);
+    }
+
     /// Prepares the decoding of the body that follows.
     pub(super) fn start_body(&mut self, idx: u32, dir: Dir, cx: &mut AppCx<'_>) {
         let tx = self.txs.get_mut(idx);

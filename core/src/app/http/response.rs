@@ -402,6 +402,9 @@ impl Http {
             }
             let to = to.filter(|t| !cx.cfg.disabled.iter().any(|d| d == t)).and_then(AppProto::by_name);
             self.ignore_all(st);
+            if to == AppProto::by_name("websocket") && to.is_some() {
+                self.upgraded(idx, cx);
+            }
             if to.is_some() {
                 return Next::Change(used, to);
             }

@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 
 use self::flow::{CHANGING, HELD, LAME, LOST, OFF, OPAQUE};
 pub use self::flow::{Fed, FlowApp, FlowFacts, LAYER_EVENTS};
-use super::bodies::{Bodies, GUESTS_MAX, Lodging};
+use super::bodies::{Bodies, BodyCx, GUESTS_MAX, Lodging};
 use super::expect::Expectations;
 use super::file::Files;
 use super::recognise::Recogniser;
@@ -208,9 +208,20 @@ impl AppLayer {
     /// The flow ended: gives back everything it holds here.
     pub fn end(&mut self, app: &mut FlowApp, flow: &FlowFacts, pool: &mut BytePool, now: u64) {
         self.close_state(app, flow, pool, now);
-        let lodged = app.lodging;
-        for (place, slot) in app.lodging.iter_mut().enumerate() {
-            *slot = 0;
+        let mut waiting = app.lodging.take_waiting();
+        let mut body = BodyCx {
+            pool,
+            scratch: &mut self.scratch,
+            cfg: &self.cfg,
+            now,
+            shown: self.shown,
+            lodging: &mut app.lodging,
+            wanted: Wanted::default(),
+        };
+        self.bodies.release(&mut waiting, &mut body);
+        self.bodies.settle(&app.lodging);
+        let lodged = app.lodging.take_states();
+        for place in 0..GUESTS_MAX {
             if let Some((proto, st)) = self.bodies.layer(&lodged, place) {
                 self.with_parser(proto, flow, (pool, &mut Lodging::default()), now, |p, cx| p.close(st, cx));
             }
@@ -358,6 +369,8 @@ impl AppLayer {
             let (parser, mut cx) = self.split(i, flow, memory, now);
             if let Some(p) = parser {
                 f(p, &mut cx);
+                // What guests changed is the flow's at hand, and no other's.
+                cx.bodies.settle(cx.lodging);
             }
         } else {
             // A guest is part of the bodies: it is lent out with none beside it.

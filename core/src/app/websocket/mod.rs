@@ -8,17 +8,18 @@ mod tests;
 
 use self::frame::OPCODES;
 use self::message::{Fault, Frame, Line, Messages, Sink};
+use super::bodies::{Bodies, BodyCx, BodyId, Carrier, Ended, Lodging, NoHead, Origin};
 use super::hosted::{Protocol, Transactions, make};
 use super::ration::Ration;
 use super::txs::Tx;
 use super::{
     AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, LOG_REQUEST,
-    LOG_RESPONSE, OVER_TCP, Outcome, ProtoDef, TxIdx, TxView,
+    LOG_RESPONSE, OVER_TCP, Outcome, ProtoDef, TxIdx, TxView, Wanted,
 };
 use crate::Dir;
 use crate::app::{buffer_at, event_at, int_at};
 use crate::event::Fields;
-use crate::pool::{BytePool, PBuf};
+use crate::pool::{BytePool, PBuf, Scratch};
 
 /// Transactions of a flow that wait for the end of a segment; frames beyond have none.
 const LIVE_MAX: u32 = 2048;
@@ -119,7 +120,13 @@ pub struct State {
     /// The frames of the message before it.
     gathered: [PBuf; 2],
     ration: Ration,
+    /// The guest that reads the messages; taken from the flow with the first bytes.
+    bodies: BodyId,
+    begun: bool,
 }
+
+/// Messages have no head; that of the upgrade was told when they began.
+const ORIGIN: Origin<'_> = Origin { carrier: Carrier::WebSocket, tx: 0, head: &NoHead };
 
 /// The parser.
 pub struct WebSocket {
@@ -138,6 +145,34 @@ struct Writer<'a, 'f> {
     max: usize,
     raw: bool,
     now: u64,
+    guest: BodyId,
+    bodies: &'a mut Bodies,
+    lodging: &'a mut Lodging,
+    scratch: &'a mut Scratch,
+    cfg: &'a AppConfig,
+    shown: bool,
+}
+
+impl Writer<'_, '_> {
+    /// Tells the guest of payload, or that the message is whole.
+    fn tell(&mut self, f: &Frame, bytes: Option<&[u8]>, pool: &mut BytePool) {
+        if !self.guest.is_read() || f.head.is_control() {
+            return;
+        }
+        let mut cx = BodyCx {
+            pool,
+            scratch: self.scratch,
+            cfg: self.cfg,
+            now: self.now,
+            shown: self.shown,
+            lodging: self.lodging,
+            wanted: Wanted::default(),
+        };
+        match bytes {
+            Some(b) => self.bodies.data(self.guest, f.dir, b, &ORIGIN, &mut cx),
+            None => self.bodies.mark(self.guest, f.dir, &ORIGIN, &mut cx),
+        }
+    }
 }
 
 /// Appends what fits; whether that is all.
@@ -188,6 +223,7 @@ impl Sink for Writer<'_, '_> {
     }
 
     fn data(&mut self, f: &Frame, bytes: &[u8], pool: &mut BytePool) {
+        self.tell(f, Some(bytes), pool);
         let Some(tx) = *self.open else { return };
         let t = self.flow.get(tx);
         let before = if f.head.is_control() { 0 } else { self.gathered.len() };
@@ -222,6 +258,7 @@ impl Sink for Writer<'_, '_> {
         }
         if f.head.fin() && !f.head.is_control() {
             self.gathered.free(pool);
+            self.tell(f, None, pool);
         }
     }
 }
@@ -236,6 +273,13 @@ impl Protocol for WebSocket {
 
     fn parse(&mut self, s: &mut State, flow: &mut Flow<'_>, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
         let d = input.dir.ix();
+        if !core::mem::replace(&mut s.begun, true) {
+            s.bodies = cx.lodging.take_waiting();
+        }
+        if input.gap > 0 && s.bodies.is_read() {
+            let (bodies, mut cx) = cx.bodies();
+            bodies.gap(s.bodies, input.dir, u64::from(input.gap), &ORIGIN, &mut cx);
+        }
         let line = &mut s.lines[d];
         if !line.is_lost() {
             let mut to = Writer {
@@ -246,6 +290,12 @@ impl Protocol for WebSocket {
                 max: self.max,
                 raw: cx.wanted.has(B_PDU) || cx.wanted.has(B_DATA),
                 now: cx.now,
+                guest: s.bodies,
+                bodies: &mut *cx.bodies,
+                lodging: &mut *cx.lodging,
+                scratch: &mut *cx.scratch,
+                cfg: cx.cfg,
+                shown: cx.shown,
             };
             let gap = u64::from(input.gap);
             if gap > 0 && !self.messages.gap(line, gap, cx.pool, &mut to) {
@@ -278,6 +328,12 @@ impl Protocol for WebSocket {
     }
 
     fn release(&mut self, s: &mut State, cx: &mut AppCx<'_>) {
+        let mut id = core::mem::take(&mut s.bodies);
+        let (bodies, mut body) = cx.bodies();
+        for d in Dir::BOTH {
+            bodies.end(id, d, Ended::Whole, &ORIGIN, &mut body);
+        }
+        bodies.release(&mut id, &mut body);
         for d in Dir::BOTH {
             self.messages.close(&mut s.lines[d.ix()], cx.pool);
             s.gathered[d.ix()].free(cx.pool);

@@ -60,6 +60,13 @@ impl Compiler {
                 }
             }
         }
+        for i in self.set.sigs.iter().flat_map(|s| &s.ints) {
+            for (w, &local) in wanted.iter_mut().zip(&i.local) {
+                if local != NONE {
+                    w.0 |= 1u128 << (127 - (local & 127));
+                }
+            }
+        }
         wanted
     }
 

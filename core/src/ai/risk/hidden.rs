@@ -1,0 +1,158 @@
+//! Text hidden in other writing: base64, hexadecimal, tag characters, rot13, reversed text, digits for letters, spaced
+//! letters.
+//!
+//! In: a text. Out: each reading of it that may say something, with what it is. Owns nothing.
+
+use crate::pool::Scratch;
+
+/// How a text was hidden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Encoded: whatever it says is meant to be read by a machine.
+    Encoded,
+    /// Characters that nobody sees.
+    Invisible,
+    /// Letters changed or moved: only clear phrases count.
+    Disguised,
+}
+
+/// Longest text of which disguises are looked at.
+const DISGUISED: usize = 4 << 10;
+/// Shortest run that is decoded.
+const RUN: usize = 24;
+
+/// Calls `f` with each hidden text: how it was hidden, where it lies, and what it says.
+pub fn each(text: &[u8], out: &mut Scratch, mut f: impl FnMut(How, (usize, usize), &[u8])) {
+    encoded(text, out, &mut f);
+    tags(text, out, &mut f);
+    if text.len() <= DISGUISED {
+        let whole = (0, text.len());
+        for disguise in [rot13, leet] {
+            out.clear();
+            text.iter().for_each(|c| {
+                out.push(disguise(*c));
+            });
+            f(How::Disguised, whole, out.as_slice());
+        }
+        out.clear();
+        text.iter().rev().for_each(|c| {
+            out.push(*c);
+        });
+        f(How::Disguised, whole, out.as_slice());
+        if spaced(text, out) {
+            f(How::Disguised, whole, out.as_slice());
+        }
+    }
+}
+
+const fn rot13(c: u8) -> u8 {
+    match c {
+        b'a'..=b'z' => (c - b'a' + 13) % 26 + b'a',
+        b'A'..=b'Z' => (c - b'A' + 13) % 26 + b'A',
+        c => c,
+    }
+}
+
+const fn leet(c: u8) -> u8 {
+    match c {
+        b'0' => b'o',
+        b'1' | b'!' => b'i',
+        b'3' => b'e',
+        b'4' | b'@' => b'a',
+        b'5' | b'$' => b's',
+        b'7' => b't',
+        b'8' => b'b',
+        c => c,
+    }
+}
+
+/// Letters that stand alone are put together; whether there were many.
+fn spaced(text: &[u8], out: &mut Scratch) -> bool {
+    out.clear();
+    let single = |i: usize| {
+        let edge = |j: Option<usize>| {
+            j.and_then(|j| text.get(j)).is_none_or(|c| matches!(c, b' ' | b'-' | b'_' | b'.'))
+        };
+        text[i].is_ascii_alphanumeric() && edge(i.checked_sub(1)) && edge(Some(i + 1))
+    };
+    let (mut joined, mut i) = (0, 0);
+    while i < text.len() {
+        out.push(text[i]);
+        // One separator between single letters goes; two are a space.
+        if single(i) && i + 2 < text.len() && single(i + 2) {
+            joined += 1;
+            i += 1;
+        }
+        i += 1;
+    }
+    joined >= 5
+}
+
+/// Tag characters (U+E0020 to U+E007E) are ASCII that nobody sees.
+fn tags(text: &[u8], out: &mut Scratch, f: &mut impl FnMut(How, (usize, usize), &[u8])) {
+    out.clear();
+    let (mut from, mut to) = (None, 0);
+    for at in memchr::memmem::find_iter(text, b"\xf3\xa0") {
+        let Some([a, b]) = text.get(at + 2..at + 4).and_then(|p| <[u8; 2]>::try_from(p).ok()) else {
+            continue;
+        };
+        if matches!(a, 0x80 | 0x81) {
+            out.push((a & 1) << 6 | b & 0x3f);
+            from.get_or_insert(at);
+            to = at + 4;
+        }
+    }
+    if let Some(from) = from.filter(|_| out.len() > 3) {
+        f(How::Invisible, (from, to), out.as_slice());
+    }
+}
+
+const fn digit64(c: u8) -> Option<u8> {
+    match c {
+        b'A'..=b'Z' => Some(c - b'A'),
+        b'a'..=b'z' => Some(c - b'a' + 26),
+        b'0'..=b'9' => Some(c - b'0' + 52),
+        b'+' | b'-' => Some(62),
+        b'/' | b'_' => Some(63),
+        _ => None,
+    }
+}
+
+/// Runs of base64 and of hexadecimal digits that are text.
+fn encoded(text: &[u8], out: &mut Scratch, f: &mut impl FnMut(How, (usize, usize), &[u8])) {
+    let mut at = 0;
+    while at < text.len() {
+        let n = text[at..].iter().take_while(|c| digit64(**c).is_some()).count();
+        if n >= RUN {
+            let run = &text[at..at + n];
+            let digits = |c: &u8| (*c as char).to_digit(16);
+            out.clear();
+            if run.iter().all(|c| digits(c).is_some()) {
+                for pair in run.chunks_exact(2) {
+                    let byte = pair.iter().filter_map(digits).fold(0, |n, d| n << 4 | d);
+                    out.push(byte as u8);
+                }
+            } else {
+                let (mut bits, mut have) = (0u32, 0);
+                for v in run.iter().filter_map(|c| digit64(*c)) {
+                    bits = bits << 6 | u32::from(v);
+                    have += 6;
+                    if have >= 8 {
+                        have -= 8;
+                        out.push((bits >> have) as u8);
+                    }
+                }
+            }
+            if is_text(out.as_slice()) {
+                f(How::Encoded, (at, at + n), out.as_slice());
+            }
+        }
+        at += n.max(1);
+    }
+}
+
+/// Most of it is what people write.
+fn is_text(b: &[u8]) -> bool {
+    let plain = b.iter().filter(|c| matches!(c, b' '..=b'~' | b'\n' | b'\t')).count();
+    b.len() >= 12 && plain * 20 >= b.len() * 19 && b.contains(&b' ')
+}
