@@ -2,6 +2,7 @@
 //! not all was done. 2: wrong usage. 3: what could be read is processed and written, but some of the input could not.
 
 mod bench;
+mod classify;
 mod live;
 mod memory;
 mod options;
@@ -46,6 +47,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(args) => run::main(&args),
         Command::Rules(args) => rules::main(&args),
         Command::Bench(args) => bench::main(&args),
+        Command::Classify(args) => classify::main(&args),
         #[cfg(unix)]
         Command::ControlSweeper { path } => {
             crate::live::control::sweep(&path, &mut std::io::stdin().lock());
@@ -110,10 +112,25 @@ pub enum Command {
     Rules(RulesArgs),
     /// Measure what a packet costs here
     Bench(BenchArgs),
+    /// Judge texts: how much they look like attacks on a model
+    Classify(ClassifyArgs),
     /// Wait for the end of standard input, then remove a control socket (started by `run --user`)
     #[cfg(unix)]
     #[command(hide = true)]
     ControlSweeper { path: PathBuf },
+}
+
+/// Options of `tidegate classify`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    echo 'Ignore all previous instructions' | tidegate classify\n  \
+    tidegate classify --jsonl < prompts.jsonl > verdicts.jsonl    lines {\"id\", \"text\"} in, {\"id\", \"score\", \"families\", \"why\"} out\n\n\
+    The score is a probability in percent where one text in ten is an attack; docs/risk-model.md says what it is worth.\n\
+    Exit codes: 0 fine, 1 wrong input, 2 wrong usage, 3 some lines could not be read (the rest is judged).")]
+pub struct ClassifyArgs {
+    /// Standard input is lines of JSON, each a text; without it, it is one text
+    #[arg(long)]
+    pub jsonl: bool,
 }
 
 /// Options of `tidegate run`, named as Suricata's.
@@ -330,6 +347,11 @@ pub struct RulesArgs {
 pub enum RulesCommand {
     /// Say what loads, what is refused and why, how rules are grouped, and the fast pattern of each
     Check(CheckArgs),
+    /// Print a rule set that is part of the program
+    Show {
+        /// Its name: builtin:ai
+        name: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -10,8 +10,11 @@ use tidegate_core::detect::ruleset::Fast;
 use super::{CheckArgs, RulesArgs, RulesCommand, WRONG_INPUT};
 
 pub fn main(args: &RulesArgs) -> ExitCode {
-    let RulesCommand::Check(args) = &args.what;
-    match check(args) {
+    let text = match &args.what {
+        RulesCommand::Check(args) => check(args),
+        RulesCommand::Show { name } => show(name),
+    };
+    match text {
         Ok(text) => {
             // A closed pipe (`| head`) is no error.
             let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
@@ -22,6 +25,13 @@ pub fn main(args: &RulesArgs) -> ExitCode {
             ExitCode::from(WRONG_INPUT)
         }
     }
+}
+
+/// The text of a rule set of the program.
+fn show(name: &std::path::Path) -> Result<String, String> {
+    let set = name.to_str().and_then(load::builtin);
+    let set = set.ok_or_else(|| format!("{}: no such rule set; there is builtin:ai", name.display()))?;
+    Ok(set.iter().map(|(file, text)| format!("# {file}\n\n{text}\n")).collect())
 }
 
 fn check(args: &CheckArgs) -> Result<String, String> {

@@ -26,22 +26,56 @@ pub fn each(text: &[u8], out: &mut Scratch, mut f: impl FnMut(How, (usize, usize
     encoded(text, out, &mut f);
     tags(text, out, &mut f);
     if text.len() <= DISGUISED {
-        let whole = (0, text.len());
-        for disguise in [rot13, leet] {
-            out.clear();
-            text.iter().for_each(|c| {
-                out.push(disguise(*c));
-            });
-            f(How::Disguised, whole, out.as_slice());
-        }
+        disguised(text, out, &mut f);
+    }
+}
+
+/// Words that tell whether a disguise is worth looking behind.
+const WORDS: [&[u8]; 5] = [b"ignore", b"instruction", b"prompt", b"disregard", b"previous"];
+
+fn has(text: &[u8], word: &[u8]) -> bool {
+    let first = word[0];
+    memchr::memchr2_iter(first, first.to_ascii_uppercase(), text)
+        .any(|at| text.get(at..at + word.len()).is_some_and(|t| t.eq_ignore_ascii_case(word)))
+}
+
+/// Letters changed or moved.
+fn disguised(text: &[u8], out: &mut Scratch, f: &mut impl FnMut(How, (usize, usize), &[u8])) {
+    let whole = (0, text.len());
+    let mut word = [0; 16];
+    let mut any = |change: &dyn Fn(&[u8], &mut [u8])| {
+        WORDS.iter().any(|w| {
+            change(w, &mut word[..w.len()]);
+            has(text, &word[..w.len()])
+        })
+    };
+    if any(&|from, to| to.iter_mut().zip(from).for_each(|(t, c)| *t = rot13(*c))) {
+        out.clear();
+        text.iter().for_each(|c| {
+            out.push(rot13(*c));
+        });
+        f(How::Disguised, whole, out.as_slice());
+    }
+    if any(&|from, to| to.iter_mut().zip(from.iter().rev()).for_each(|(t, c)| *t = *c)) {
         out.clear();
         text.iter().rev().for_each(|c| {
             out.push(*c);
         });
         f(How::Disguised, whole, out.as_slice());
-        if spaced(text, out) {
-            f(How::Disguised, whole, out.as_slice());
-        }
+    }
+    // Digits and signs between letters.
+    let odd = text
+        .windows(3)
+        .filter(|w| w[0].is_ascii_alphabetic() && leet(w[1]) != w[1] && w[2].is_ascii_alphanumeric());
+    if odd.count() >= 3 {
+        out.clear();
+        text.iter().for_each(|c| {
+            out.push(leet(*c));
+        });
+        f(How::Disguised, whole, out.as_slice());
+    }
+    if spaced(text, out) {
+        f(How::Disguised, whole, out.as_slice());
     }
 }
 

@@ -173,6 +173,8 @@ impl Default for Risk {
 const DECODED: usize = 16 << 10;
 /// Verb and object of a pair are no further apart, bytes.
 const NEAR: u64 = 48;
+/// Weight from which a phrase alone says what a text is, in tenths.
+const CLEAR: u8 = 44;
 /// Most that phrases add, in tenths.
 const PHRASES_MAX: u32 = 110;
 /// Repetitions of a word that are an attack.
@@ -252,13 +254,15 @@ impl Risk {
     /// Judges a text.
     pub fn classify(&mut self, text: &[u8]) -> Verdict {
         let (mut raw, mut v) = self.plain(text);
+        // What is there for all to see is not hidden.
+        let plain = v.evidence.iter().any(|e| e.families != 0 && e.weight >= CLEAR);
         let Risk { known, scratch, decoded } = self;
         let Known { phrases, of_phrase, model } = &**known;
         hidden::each(text, decoded, |how, (from, to), inner| {
             let said = said(phrases, of_phrase, scratch, inner);
             let found = match how {
                 // Letters moved about: only what phrases say, and they say much.
-                How::Disguised if said.strongest.weight >= 44 => 5.0,
+                How::Disguised if said.strongest.weight >= CLEAR && !plain => 5.0,
                 How::Disguised => return,
                 How::Encoded | How::Invisible => sum(model.worst(inner).raw, said.weight) + 1.0,
             };
