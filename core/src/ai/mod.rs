@@ -52,6 +52,11 @@ pub static AI: ProtoDef = ProtoDef {
     ..ProtoDef::NONE
 };
 
+/// The dialects by name, with the requests that are theirs, in the words of `docs/ai.md`.
+pub fn dialects() -> impl Iterator<Item = (&'static str, alloc::vec::Vec<alloc::string::String>)> {
+    registry::names()
+}
+
 /// Progress of a direction whose message is over.
 const COMPLETE: u8 = 1;
 

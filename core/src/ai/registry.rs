@@ -1,5 +1,9 @@
 //! The list of dialects. A new one adds its file and one line here.
 
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::dialect::{self, Dialect, Route};
 
 /// Every dialect, in the order in which they are asked.
@@ -31,4 +35,20 @@ static DIALECTS: &[&Dialect] = &[
 /// All routes with their dialect's name.
 pub(super) fn routes() -> impl Iterator<Item = (&'static str, &'static Route)> {
     DIALECTS.iter().flat_map(|d| d.routes.iter().map(|r| (d.name, r)))
+}
+
+/// Each dialect's name with its requests, for documents.
+pub(super) fn names() -> impl Iterator<Item = (&'static str, Vec<String>)> {
+    let request = |r: &Route| {
+        let method = match r.wire {
+            dialect::Wire::Grpc => "gRPC",
+            dialect::Wire::Socket => "WebSocket",
+            dialect::Wire::Json if r.method.is_empty() => "any",
+            dialect::Wire::Json => r.method,
+        };
+        format!("{method} `{}`", r.path)
+    };
+    DIALECTS.iter().map(move |d| {
+        (if d.name.is_empty() { "mcp, a2a" } else { d.name }, d.routes.iter().map(request).collect())
+    })
 }

@@ -22,7 +22,7 @@ const fn b(name: &'static str) -> BufferDef {
         name,
         aliases: &[],
         modifiers: &[],
-        dirs: Dir::ToServer.bit(),
+        dirs: Dir::ToServer.bit() | Dir::ToClient.bit(),
         progress: 0,
         kind: BufferKind::Single,
     }

@@ -312,6 +312,10 @@ impl Protocol for WebSocket {
                 self.messages.read(line, input.dir, input.data, cx.pool, &mut to);
             }
         }
+        if input.eof {
+            let (bodies, mut cx) = cx.bodies();
+            bodies.end(s.bodies, input.dir, Ended::Whole, &ORIGIN, &mut cx);
+        }
         Outcome::Consumed { bytes: input.data.len(), need: 0 }
     }
 
