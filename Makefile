@@ -18,6 +18,7 @@
 #   make test-dpdk                the dataplane on DPDK: captures, namespaces, offload, a short soak
 #   make test-dpdk-full           the same at full length: 200 captures, 200 MB, 100 million packets
 #   make bench-dpdk               decoding, lookups and ports beside DPDK's own
+#   make ai                       AI traffic of ../shared against its ground truth, as recorded and cut anew
 #   make soak                     an hour of live traffic with reloads, faults, full disks (needs root)
 #   make fuzz-smoke               every fuzz target for 30 seconds
 #   make fuzz TIME=600 [TARGET=x] the same for longer
@@ -41,7 +42,7 @@ VERIFY ?= $(SHARED)/conformance
 OUT    ?= out
 BIN    := target/release/tidegate
 
-.PHONY: all demo test test-bare test-live test-arm bench bench-sig regex-differential fuzz fuzz-smoke conformance floods differential robustness install doc clean FORCE
+.PHONY: ai all demo test test-bare test-live test-arm bench bench-sig regex-differential fuzz fuzz-smoke conformance floods differential robustness install doc clean FORCE
 
 all: $(BIN)
 
@@ -57,13 +58,13 @@ demo: $(BIN)
 	@echo
 	@echo "A small AI factory: a model server, its users, a GPU fabric. What happened there?"
 	@echo
-	@$(BIN) run -r $(OUT)/demo/ai-factory.pcap -S examples/rules/ai-factory.rules -c examples/ai-factory.yaml -l $(OUT)/demo
+	@$(BIN) run -r $(OUT)/demo/ai-factory.pcap -S builtin:ai -S examples/rules/ai-factory.rules -c examples/ai-factory.yaml -l $(OUT)/demo
 	@echo
 	@echo "One line an alert ($(OUT)/demo/fast.log):"
 	@sed -e 's/^/  /' -e 's/ \[Classification: \([^]]*\)\] \[Priority: \([0-9]*\)\]/ \1,/' -e 's/ \[\*\*\]//g' $(OUT)/demo/fast.log
 	@echo
 	@echo "Everything, one JSON object a line: $(OUT)/demo/eve.json"
-	@echo "The rules: examples/rules/ai-factory.rules. The capture is made by dataplane/examples/ai_factory.rs."
+	@echo "The rules: builtin:ai (tidegate rules show builtin:ai) and examples/rules/ai-factory.rules. The capture is made by dataplane/examples/ai_factory.rs."
 
 test:
 	$(CARGO) fmt --all --check
@@ -96,6 +97,10 @@ floods: $(BIN)
 
 differential: $(BIN) $(PYTHON)
 	$(PYTHON) tests/differential.py --engine $(abspath $(BIN)) --shared $(SHARED) $(DIFFERENTIAL)
+
+# Records and alerts of recorded AI traffic: floors (AI=--quick cuts it anew in one way only).
+ai: $(BIN)
+	python3 tests/ai.py --engine $(abspath $(BIN)) --shared $(SHARED) $(AI)
 
 robustness: $(PYTHON)
 	$(CARGO) build --locked -p tidegate-dataplane --bin tidegate

@@ -1,7 +1,7 @@
 #!/bin/sh
 # demo.sh EVE.JSON: the demo saw what it should, and nothing else.
 set -e
-for sid in 9100001:2 9100002:1 9100003:1 9100004:1 9100005:1; do
+for sid in 7700001:1 7700004:1 7700007:1 7700014:1 7700015:1 9100001:2 9100002:1 9100003:1 9100004:1 9100005:1; do
     want=${sid#*:}
     have=$(grep -c "\"event_type\":\"alert\".*\"signature_id\":${sid%:*}," "$1" || true)
     if [ "$have" != "$want" ]; then
@@ -10,8 +10,13 @@ for sid in 9100001:2 9100002:1 9100003:1 9100004:1 9100005:1; do
     fi
 done
 have=$(grep -c '"event_type":"alert"' "$1")
-if [ "$have" != 6 ]; then
-    echo "demo: $have alerts, expected 6"
+if [ "$have" != 11 ]; then
+    echo "demo: $have alerts, expected 11"
     exit 1
 fi
-echo "demo: 6 alerts, as expected"
+have=$(grep -c '"event_type":"ai"' "$1")
+if [ "$have" != 7 ]; then
+    echo "demo: $have calls of models, expected 7"
+    exit 1
+fi
+echo "demo: 11 alerts, as expected"

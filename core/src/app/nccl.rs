@@ -64,6 +64,7 @@ pub static NCCL: ProtoDef = ProtoDef {
     },
     parser: Some(make::<Nccl>),
     record: "nccl",
+    ours: true,
     ..ProtoDef::NONE
 };
 

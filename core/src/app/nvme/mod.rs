@@ -91,6 +91,7 @@ pub static NVME: ProtoDef = ProtoDef {
     },
     parser: Some(make::<Nvme>),
     record: "nvme",
+    ours: true,
     ..ProtoDef::NONE
 };
 

@@ -86,6 +86,7 @@ pub static ROCE: ProtoDef = ProtoDef {
     },
     parser: Some(make::<Roce>),
     record: "roce",
+    ours: true,
     ..ProtoDef::NONE
 };
 
