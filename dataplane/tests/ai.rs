@@ -1,6 +1,5 @@
 //! Calls of models and tools through whole engines: every carrier's are seen, floods of them cost nobody else anything,
 //! and what is said in the documents is so.
-#[expect(dead_code, reason = "each test binary uses a part")]
 mod common;
 
 use common::traffic::everything;
