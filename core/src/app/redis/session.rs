@@ -239,18 +239,22 @@ impl State {
         }
     }
 
-    /// A direction cannot be read on; `ev` says why.
+    /// A direction cannot be read on; `ev` says why: on what was being read or waits for its answer, else on a transaction
+    /// of its own. Which others still live depends on how the bytes were cut.
     pub(super) fn lose(&mut self, flow: &mut Flow<'_>, dir: Dir, ev: u8, cx: &mut AppCx<'_>) {
-        flow.raise(ev, dir, cx.now);
-        // A transaction that was made for the event alone has come to its end.
-        if let Some(tx) = flow.last()
-            && !flow.peek(tx).own.done
-            && flow.peek(tx).own.awaited == 0
-            && self.command != Some(tx)
-        {
-            let t = flow.get(tx);
-            t.own.done = true;
-            t.common.advance_both(1);
+        let about = if dir == Dir::ToServer { self.command } else { self.oldest };
+        match about {
+            Some(tx) => flow.get(tx).common.raise(ev, dir),
+            None => {
+                if let Some(tx) = flow.open(cx.now) {
+                    let t = flow.get(tx);
+                    t.own.done = true;
+                    t.own.quiet = true;
+                    t.common.raise(ev, dir);
+                    t.common.advance_both(1);
+                    t.common.settle(dir.flip());
+                }
+            }
         }
         self.end(flow, dir, cx);
     }

@@ -304,6 +304,8 @@ impl Protocol for WebSocket {
                 if let Some(tx) = open.or_else(|| flow.open(cx.now)) {
                     let t = flow.get(tx);
                     t.own.to_client = input.dir == Dir::ToClient;
+                    // Without a frame there is nothing to record.
+                    t.own.quiet |= open.is_none();
                     t.common.raise(EV_GAP, input.dir);
                     t.common.advance_both(1);
                     t.common.settle(input.dir.flip());
