@@ -259,14 +259,6 @@ pub trait Parser: Send {
         let _ = tx;
         LOG_WHOLE
     }
-    /// Requests for memory of its own (decoders) that found none, since construction.
-    fn refused(&self) -> u64 {
-        0
-    }
-    /// Messages whose decoders another one took, since construction.
-    fn evicted(&self) -> u64 {
-        0
-    }
     /// A flow that the input parsed last announces (asked after every `parse`; answered once).
     fn announced(&mut self) -> Option<expect::Announce> {
         None

@@ -5,6 +5,7 @@
 //! guests that know no carrier. Owns the guests and what is kept of each exchange while its messages are read.
 
 mod cut;
+pub mod decode;
 mod guest;
 
 use alloc::boxed::Box;
@@ -12,11 +13,13 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 pub use cut::{Cut, Cutter, Piece};
+use decode::{ChainId, Coding, Decoders, Room};
 pub use guest::{At, Ended, Guest, GuestParser, Interest, MakeGuest, lodge};
 
 use super::registry::PROTOCOLS;
 use super::{AppConfig, AppProto, Parser, StateId, Wanted};
 use crate::Dir;
+use crate::packet::Addr;
 use crate::pool::{Arena, BytePool, Records, Scratch};
 
 /// Most protocols that live inside messages.
@@ -135,6 +138,8 @@ pub struct Bodies {
     exchanges: Records<Exchange>,
     /// Exchanges that a guest wanted and that found no memory.
     pub refused: u64,
+    /// Decoders of content codings; taken out while they work, since what they give goes to the guests.
+    decoders: Option<Box<Decoders>>,
 }
 
 const fn guests_of_registry() -> usize {
@@ -160,12 +165,60 @@ impl Bodies {
             guests: PROTOCOLS.iter().enumerate().filter_map(guest).collect(),
             exchanges: Records::new(arena, cfg.max_txs),
             refused: 0,
+            decoders: Some(decoders(cfg)),
+        }
+    }
+
+    /// Touches the memory of decoders.
+    pub fn warm(&mut self) {
+        if let Some(d) = &mut self.decoders {
+            d.warm();
+        }
+    }
+
+    /// The decoders, to be given back by [`Bodies::give_back`]; `None` while somebody has them.
+    pub fn decoders(&mut self) -> Option<Box<Decoders>> {
+        self.decoders.take()
+    }
+
+    pub fn give_back(&mut self, decoders: Box<Decoders>) {
+        self.decoders = Some(decoders);
+    }
+
+    /// Requests for decoders that found none, and messages whose decoders another one took, since construction.
+    pub fn decoders_lost(&self) -> (u64, u64) {
+        self.decoders.as_ref().map_or((0, 0), |d| (d.refused, d.evicted))
+    }
+
+    /// Decoders at work.
+    pub fn decoders_used(&self) -> usize {
+        self.decoders.as_ref().map_or(0, |d| d.used())
+    }
+
+    /// Decoders for the message of that client, whose codings are listed as they are to be undone.
+    pub fn decode(&mut self, codings: &[Coding], client: Addr, pool: &mut BytePool) -> Option<ChainId> {
+        let dec = self.decoders.as_mut()?;
+        let before = dec.refused;
+        let chain = dec.open(codings, client, pool);
+        pool.refuse(dec.refused - before);
+        chain
+    }
+
+    /// Gives the decoders of a message back.
+    pub fn decoded(&mut self, chain: ChainId, pool: &mut BytePool) {
+        if let Some(dec) = &mut self.decoders {
+            dec.close(chain, pool);
         }
     }
 
     /// No guests: for parsers on their own.
     pub fn none(cfg: &AppConfig) -> Self {
-        Bodies { guests: Vec::new(), exchanges: Records::new(&cfg.arena(), 1), refused: 0 }
+        Bodies {
+            guests: Vec::new(),
+            exchanges: Records::new(&cfg.arena(), 1),
+            refused: 0,
+            decoders: Some(decoders(cfg)),
+        }
     }
 
     /// Tells the guests which buffers rules read; by place in the registry.
@@ -314,6 +367,10 @@ impl Bodies {
         }
         exchanges.free(i);
     }
+}
+
+fn decoders(cfg: &AppConfig) -> Box<Decoders> {
+    Box::new(Decoders::new(Room::within(cfg.decoders, &cfg.http), cfg.seed))
 }
 
 /// The guest that reads an exchange, and the flow's state in it; `cx` is made the guest's.

@@ -3,9 +3,9 @@
 //! In: body bytes without their transfer coding. Out: [`Body`] with what was kept, and files in
 //! [`Files`](crate::app::file::Files).
 
-use super::decode::{ChainId, Coding, MAX_LAYERS, Sink};
 use super::{Http, Tx, buffers, events, header, text};
 use crate::Dir;
+use crate::app::bodies::decode::{ChainId, Coding, MAX_LAYERS, Sink};
 use crate::app::bodies::{Carrier, Ended, Origin};
 use crate::app::file::{MAX_NAME, NewFile};
 use crate::app::{AppCx, StateId};
@@ -384,14 +384,12 @@ impl Http {
     pub(super) fn start_body(&mut self, idx: u32, dir: Dir, cx: &mut AppCx<'_>) {
         let tx = self.txs.get_mut(idx);
         if let Some(c) = tx.msg[dir.ix()].body.chain.take() {
-            self.dec.close(c, cx.pool);
+            cx.bodies.decoded(c, cx.pool);
         }
         let mut list = [Coding::default(); MAX_LAYERS];
         let n = codings(tx, dir, cx, &mut list);
         if n > 0 && (cx.shown || tx.bodies.is_read()) {
-            let before = self.dec.refused;
-            tx.msg[dir.ix()].body.chain = self.dec.open(&list[..n], cx.client, cx.pool);
-            cx.pool.refuse(self.dec.refused - before);
+            tx.msg[dir.ix()].body.chain = cx.bodies.decode(&list[..n], cx.client, cx.pool);
         }
     }
 
@@ -400,15 +398,16 @@ impl Http {
         if data.is_empty() {
             return;
         }
-        let Http { txs, dec, .. } = self;
-        let tx = txs.get_mut(idx);
+        let tx = self.txs.get_mut(idx);
         let body = &mut tx.msg[dir.ix()].body;
         body.wire += data.len() as u64;
         let chain = body.chain;
         if body.bomb {
             return;
         }
+        let Some(mut dec) = cx.bodies.decoders() else { return };
         if chain.is_some_and(|c| !dec.holds(c)) {
+            cx.bodies.give_back(dec);
             // It gave way to another message: what is coded further is of no use to rules, nor to digests.
             body.chain = None;
             body.bomb = true;
@@ -418,7 +417,7 @@ impl Http {
             }
             return;
         }
-        let mut e = Entity { tx, dir, cx };
+        let mut e = Entity { tx, dir, cx: &mut *cx };
         match chain {
             Some(c) => dec.feed(c, data, &mut e),
             None => {
@@ -426,19 +425,19 @@ impl Http {
                 e.keep(data);
             }
         }
+        cx.bodies.give_back(dec);
     }
 
     /// Bytes of the body that never arrived.
     pub(super) fn body_gap(&mut self, idx: u32, dir: Dir, bytes: u64, cx: &mut AppCx<'_>) {
-        let Http { txs, dec, .. } = self;
-        let tx = txs.get_mut(idx);
+        let tx = self.txs.get_mut(idx);
         let body = &mut tx.msg[dir.ix()].body;
         body.wire += bytes;
         body.counted += bytes;
         body.gap = true;
         if let Some(c) = body.chain.take() {
             // What follows a hole cannot be decoded.
-            dec.close(c, cx.pool);
+            cx.bodies.decoded(c, cx.pool);
             body.bomb = true;
         }
         body.kept_at += body.kept.len() as u64 + bytes;
@@ -467,17 +466,19 @@ impl Http {
 
     /// The body is over: ends its decoding and its file.
     pub(super) fn end_body(&mut self, idx: u32, dir: Dir, truncated: bool, cx: &mut AppCx<'_>) {
-        let Http { txs, dec, .. } = self;
-        let tx = txs.get_mut(idx);
-        if let Some(c) = tx.msg[dir.ix()].body.chain {
-            dec.finish(c, &mut Entity { tx, dir, cx });
+        let tx = self.txs.get_mut(idx);
+        if let Some(c) = tx.msg[dir.ix()].body.chain
+            && let Some(mut dec) = cx.bodies.decoders()
+        {
+            dec.finish(c, &mut Entity { tx, dir, cx: &mut *cx });
+            cx.bodies.give_back(dec);
         }
         if dir == Dir::ToServer && tx.msg[0].body.files == Files::Multipart {
             super::multipart::end(tx, cx);
         }
         let body = &mut tx.msg[dir.ix()].body;
         if let Some(c) = body.chain.take() {
-            dec.close(c, cx.pool);
+            cx.bodies.decoded(c, cx.pool);
         }
         if let Some(f) = body.file {
             cx.files.close(f, truncated);

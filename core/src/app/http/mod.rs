@@ -14,7 +14,6 @@
 
 mod body;
 mod buffers;
-pub mod decode;
 mod events;
 mod header;
 mod log;
@@ -38,7 +37,6 @@ use crate::Dir;
 use crate::event::Fields;
 use crate::pool::Records;
 use alloc::boxed::Box;
-use decode::{Decoders, Room};
 use state::{Flow, Span, Stage, Tx};
 
 const NIL: u32 = u32::MAX;
@@ -170,7 +168,6 @@ pub static DEF: ProtoDef = ProtoDef {
 pub struct Http {
     flows: Records<Flow>,
     txs: TxSlab<Tx>,
-    dec: Decoders,
 }
 
 /// What a reading step found.
@@ -188,11 +185,7 @@ enum Next {
 impl Http {
     /// Reserves everything.
     pub fn new(cfg: &AppConfig) -> Self {
-        Http {
-            flows: Records::new(&cfg.arena(), cfg.max_states),
-            txs: TxSlab::new(cfg),
-            dec: Decoders::new(Room::within(cfg.decoders, &cfg.http), cfg.seed),
-        }
+        Http { flows: Records::new(&cfg.arena(), cfg.max_states), txs: TxSlab::new(cfg) }
     }
 
     /// Adds a transaction at the end of a flow's list. Too many end the direction, with an event on the last of them.
@@ -212,7 +205,7 @@ impl Http {
         let mut tx = self.txs.remove(&mut f.list, idx, cx.pool);
         for m in &mut tx.msg {
             if let Some(c) = m.body.chain.take() {
-                self.dec.close(c, cx.pool);
+                cx.bodies.decoded(c, cx.pool);
             }
             m.free(cx.pool);
         }
@@ -310,10 +303,6 @@ impl Http {
 }
 
 impl Parser for Http {
-    fn warm(&mut self) {
-        self.dec.warm();
-    }
-
     fn open(&mut self, _cx: &mut AppCx<'_>) -> Option<StateId> {
         self.flows.alloc()
     }
@@ -370,14 +359,6 @@ impl Parser for Http {
 
     fn int(&self, _: StateId, _: TxIdx, _: IntAt<'_>) -> Option<u64> {
         None
-    }
-
-    fn refused(&self) -> u64 {
-        self.dec.refused
-    }
-
-    fn evicted(&self) -> u64 {
-        self.dec.evicted
     }
 
     fn log(&self, view: &TxView<'_>, _dir: Dir, out: &mut dyn Fields) {

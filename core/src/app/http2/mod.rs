@@ -1,6 +1,7 @@
 //! HTTP/2 (RFC 9113): frames go in; a transaction a stream comes out, and one for each frame about the connection
 //! as a whole.
 
+mod body;
 mod buffers;
 mod hpack;
 mod huffman;
@@ -13,9 +14,9 @@ use self::buffers::*;
 use self::hpack::{Item, Table};
 use self::huffman::Decoder;
 use self::streams::Streams;
+use super::bodies::decode::ChainId;
 use super::bodies::{BodyId, Carrier, Ended, Head, Origin};
 use super::entries::Entries;
-use super::file::NewFile;
 use super::hosted::{Protocol, Transactions, make};
 use super::txs::Tx;
 use super::{
@@ -92,6 +93,10 @@ pub struct Stream {
     file: [u32; 2],
     body: [PBuf; 2],
     length: [u64; 2],
+    /// Decoders of its bodies, and whether decoding ended before the body did.
+    chain: [Option<ChainId>; 2],
+    spoiled: [bool; 2],
+    decoded: [u64; 2],
     /// The guests that read its messages, and the directions that they have heard of (bits).
     bodies: BodyId,
     heard: u8,
@@ -204,17 +209,21 @@ fn message_begins(t: &mut Tx<Stream>, dir: Dir, cx: &mut AppCx<'_>) {
     let interim =
         dir == Dir::ToClient && t.own.field(cx.pool, dir, ":status").is_some_and(|s| s.starts_with(b"1"));
     let mut id = t.own.bodies;
-    if t.own.heard & dir.bit() != 0 || interim || (dir == Dir::ToClient && !id.is_read()) {
+    if t.own.heard & dir.bit() != 0 || interim {
         return;
     }
     t.own.heard |= dir.bit();
-    let (bodies, mut cx) = cx.bodies();
-    bodies.begin(&mut id, dir, &origin(t), &mut cx);
-    t.own.bodies = id;
+    if dir == Dir::ToServer || id.is_read() {
+        let (bodies, mut cx) = cx.bodies();
+        bodies.begin(&mut id, dir, &origin(t), &mut cx);
+        t.own.bodies = id;
+    }
+    body::begin(t, dir, cx);
 }
 
 fn end_side(s: &mut State, t: &mut Tx<Stream>, dir: Dir, cx: &mut AppCx<'_>) {
     if t.common.progress(dir) < COMPLETE {
+        body::end(t, dir, cx);
         if t.own.bodies.is_read() {
             let (bodies, mut cx) = cx.bodies();
             bodies.end(t.own.bodies, dir, Ended::Whole, &origin(t), &mut cx);
@@ -382,36 +391,6 @@ impl Http2 {
             end_side(s, flow.get(tx), dir, cx);
         }
     }
-
-    /// Bytes of a DATA frame.
-    fn data(&mut self, s: &mut State, flow: &mut Flow<'_>, bytes: &[u8], dir: Dir, cx: &mut AppCx<'_>) {
-        let id = s.sides[dir.ix()].data_of;
-        let Some(tx) = stream(s, flow, id, dir, cx) else { return };
-        let t = flow.get(tx);
-        let own = &mut t.own;
-        let d = dir.ix();
-        if own.file[d] == 0 && own.length[d] == 0 && !bytes.is_empty() {
-            cx.scratch.clear();
-            cx.scratch.extend(own.field(cx.pool, Dir::ToServer, ":path").unwrap_or(b""));
-            let name = cx.scratch.as_slice();
-            let new = NewFile { name, dir, tx_id: t.common.id, window: false, range: None };
-            own.file[d] = cx.files.open(cx.pool, &mut t.common.files[d], new).map_or(0, |f| f + 1);
-        }
-        own.length[d] += bytes.len() as u64;
-        if let Some(f) = own.file[d].checked_sub(1) {
-            cx.files.append(cx.pool, f, bytes);
-        }
-        if cx.wanted.has(B_FILE) || cx.wanted.has(B_REQUEST_BODY + d as u8) {
-            let room = BODY_MAX.saturating_sub(own.body[d].len());
-            let _ = own.body[d].extend(cx.pool, bytes.get(..room).unwrap_or(bytes));
-        }
-        t.common.advance(dir, 2);
-        t.common.touch_both();
-        if t.own.bodies.is_read() {
-            let (bodies, mut cx) = cx.bodies();
-            bodies.data(t.own.bodies, dir, bytes, &origin(t), &mut cx);
-        }
-    }
 }
 
 impl Protocol for Http2 {
@@ -456,7 +435,9 @@ impl Protocol for Http2 {
                 at += n;
                 let over = side.data == 0 && side.data_ends;
                 let id = side.data_of;
-                self.data(s, flow, rest.get(..n).unwrap_or(&[]), dir, cx);
+                if let Some(tx) = stream(s, flow, id, dir, cx) {
+                    body::data(flow.get(tx), rest.get(..n).unwrap_or(&[]), dir, cx);
+                }
                 if over && let Some(tx) = stream(s, flow, id, dir, cx) {
                     end_side(s, flow.get(tx), dir, cx);
                 }
@@ -520,6 +501,9 @@ impl Protocol for Http2 {
     fn forget(s: &mut State, tx: &Tx<Stream>, cx: &mut AppCx<'_>) {
         if !tx.common.both_reached(COMPLETE) {
             s.open.remove(cx.pool, tx.own.id, cx.cfg.seed);
+        }
+        for chain in tx.own.chain.into_iter().flatten() {
+            cx.bodies.decoded(chain, cx.pool);
         }
         let mut id = tx.own.bodies;
         let (bodies, mut cx) = cx.bodies();

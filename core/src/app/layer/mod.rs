@@ -93,6 +93,7 @@ impl AppLayer {
         if let Some(a) = &self.cfg.arena {
             a.warm();
         }
+        self.bodies.warm();
         for p in self.parsers.iter_mut().flatten() {
             p.warm();
         }
@@ -173,12 +174,12 @@ impl AppLayer {
 
     /// Decoders that were wanted and not to be had, since construction.
     pub fn decoders_refused(&self) -> u64 {
-        self.parsers.iter().flatten().map(|p| p.refused()).sum()
+        self.bodies.decoders_lost().0
     }
 
     /// Messages whose decoders another one took, since construction.
     pub fn decoders_evicted(&self) -> u64 {
-        self.parsers.iter().flatten().map(|p| p.evicted()).sum()
+        self.bodies.decoders_lost().1
     }
 
     /// Announced flows that were forgotten because there were too many, since construction.
