@@ -42,7 +42,7 @@ VERIFY ?= $(SHARED)/conformance
 OUT    ?= out
 BIN    := target/release/tidegate
 
-.PHONY: ai all demo test test-bare test-live test-arm bench bench-sig regex-differential fuzz fuzz-smoke conformance floods differential robustness install doc clean FORCE
+.PHONY: ai all demo test test-bare test-live test-arm bench bench-sig regex-differential fuzz fuzz-smoke conformance artifacts floods differential robustness install doc clean FORCE
 
 all: $(BIN)
 
@@ -90,6 +90,10 @@ $(PYTHON):
 
 conformance: $(BIN) $(PYTHON)
 	$(PYTHON) tests/conformance.py --verify $(VERIFY) --engine $(abspath $(BIN)) --floors tests/floors.txt --out $(OUT)/conformance
+
+# Verdicts on labelled model files against floors (needs ../shared).
+artifacts: $(BIN)
+	python3 tests/artifacts.py --tidegate $(abspath $(BIN)) --set $(SHARED)/artifacts
 
 # Floods around known attacks: resident size, cost a packet, what gave way, what still alerts.
 floods: $(BIN)

@@ -8,6 +8,7 @@
 //! A dialect is known by what is said: the path names a candidate, the shape of the JSON proves it. Nothing here knows
 //! what carries a message.
 
+pub mod artifact;
 mod buffers;
 mod call;
 pub mod dialect;

@@ -1,6 +1,7 @@
 //! The command line: arguments go in, an exit code comes out. 0: all that was given was used. 1: wrong input, nothing or
 //! not all was done. 2: wrong usage. 3: what could be read is processed and written, but some of the input could not.
 
+mod artifact;
 mod bench;
 mod classify;
 mod live;
@@ -48,6 +49,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Rules(args) => rules::main(&args),
         Command::Bench(args) => bench::main(&args),
         Command::Classify(args) => classify::main(&args),
+        Command::Artifact(args) => artifact::main(&args),
         #[cfg(unix)]
         Command::ControlSweeper { path } => {
             crate::live::control::sweep(&path, &mut std::io::stdin().lock());
@@ -114,10 +116,29 @@ pub enum Command {
     Bench(BenchArgs),
     /// Judge texts: how much they look like attacks on a model
     Classify(ClassifyArgs),
+    /// Say what model files do when they are loaded, without loading them
+    Artifact(ArtifactArgs),
     /// Wait for the end of standard input, then remove a control socket (started by `run --user`)
     #[cfg(unix)]
     #[command(hide = true)]
     ControlSweeper { path: PathBuf },
+}
+
+/// Options of `tidegate artifact`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    tidegate artifact model.pt                       a line of text\n  \
+    tidegate artifact --json models/* | jq .why      a line of JSON each: file, verdict, format, why, imports, risk\n  \
+    curl -s https://host/model.pkl | tidegate artifact -    standard input\n\n\
+    Verdicts: malicious, suspicious, unknown (read, but not known), clean, unreadable (could not be read, so never clean).\n\
+    Exit codes: 0 none is malicious, 1 a file could not be opened, 2 wrong usage, 3 at least one is malicious.")]
+pub struct ArtifactArgs {
+    /// A line of JSON for each file
+    #[arg(long)]
+    pub json: bool,
+    /// Model files; - for standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
 }
 
 /// Options of `tidegate classify`.

@@ -1,0 +1,582 @@
+//! Containers: zip, tar, and streams of deflate.
+//!
+//! In: bytes of the container. Out: bytes of its members, to whoever is given; findings where headers disagree. Local
+//! headers of a zip come first and are read as they come; the central directory comes last and is compared with them,
+//! because a reader may believe either.
+
+use super::proto::escapes;
+use super::report::{Judgement, Report};
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::inflate_flags::{
+    TINFL_FLAG_HAS_MORE_INPUT, TINFL_FLAG_IGNORE_ADLER32, TINFL_FLAG_PARSE_ZLIB_HEADER,
+};
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
+
+const WINDOW: usize = 32 << 10;
+/// Members whose local headers are remembered for the comparison.
+const MEMBERS: usize = 1024;
+
+/// What becomes of bytes of a member.
+pub trait Member {
+    fn begin(&mut self, name: &[u8], rep: &mut Report);
+    fn bytes(&mut self, data: &[u8], rep: &mut Report);
+    fn end(&mut self, rep: &mut Report);
+}
+
+/// An inflater with its window.
+pub struct Inflate {
+    state: Box<DecompressorOxide>,
+    window: Vec<u8>,
+    at: usize,
+    pub done: bool,
+    pub failed: bool,
+    zlib: bool,
+}
+
+impl Inflate {
+    pub fn new() -> Self {
+        Self {
+            state: Box::default(),
+            window: vec![0; WINDOW],
+            at: 0,
+            done: false,
+            failed: false,
+            zlib: false,
+        }
+    }
+
+    pub fn reset(&mut self, zlib: bool) {
+        self.state.init();
+        self.at = 0;
+        self.done = false;
+        self.failed = false;
+        self.zlib = zlib;
+    }
+
+    /// Inflates what it can; gives how many bytes it took.
+    pub fn feed(&mut self, data: &[u8], to: &mut impl Member, rep: &mut Report) -> usize {
+        let mut taken = 0;
+        let flags = TINFL_FLAG_HAS_MORE_INPUT
+            | TINFL_FLAG_IGNORE_ADLER32
+            | if self.zlib { TINFL_FLAG_PARSE_ZLIB_HEADER } else { 0 };
+        while !self.done && !self.failed {
+            let input = data.get(taken..).unwrap_or(&[]);
+            let (status, read, wrote) = decompress(&mut self.state, input, &mut self.window, self.at, flags);
+            taken += read;
+            if let Some(out) = self.window.get(self.at..self.at + wrote) {
+                rep.expanded = rep.expanded.saturating_add(wrote as u64);
+                to.bytes(out, rep);
+            }
+            self.at = (self.at + wrote) % WINDOW;
+            match status {
+                TINFLStatus::Done => self.done = true,
+                TINFLStatus::NeedsMoreInput => break,
+                TINFLStatus::HasMoreOutput => {
+                    if rep.expanded > rep.bytes.saturating_mul(1100).saturating_add(64 << 20).min(4 << 30) {
+                        rep.find(Judgement::Suspicious, "archive that expands without measure", &[]);
+                        self.failed = true;
+                    }
+                }
+                _ => self.failed = true,
+            }
+        }
+        taken
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    /// Between members: the next signature is looked for.
+    Scan,
+    Local,
+    Central,
+    End,
+    Name,
+    Extra,
+    Stored,
+    /// A stored member whose size comes behind it.
+    Open,
+    Deflated,
+    /// Coded in a way that is not read.
+    Opaque,
+    CentralName,
+    Skip,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Known {
+    name: u32,
+    seen: bool,
+}
+
+pub struct Zip {
+    st: At,
+    last: u32,
+    head: [u8; 46],
+    have: usize,
+    need: usize,
+    name: [u8; 256],
+    name_len: usize,
+    extra: [u8; 64],
+    left: u64,
+    extra_left: u64,
+    skip: u64,
+    size: u64,
+    flags: u16,
+    method: u16,
+    crc: u32,
+    want_crc: u32,
+    known: Vec<Known>,
+    members: usize,
+    central: usize,
+    strange: bool,
+    ended: bool,
+    open: bool,
+    /// Bytes that a stored member without a size may still have to give.
+    held: usize,
+}
+
+fn u16_at(h: &[u8], i: usize) -> u16 {
+    match h.get(i..i + 2) {
+        Some(&[a, b]) => u16::from_le_bytes([a, b]),
+        _ => 0,
+    }
+}
+
+fn u32_at(h: &[u8], i: usize) -> u32 {
+    u32::from(u16_at(h, i)) | (u32::from(u16_at(h, i + 2)) << 16)
+}
+
+fn hash(name: &[u8]) -> u32 {
+    name.iter().fold(0x811c_9dc5, |h, b| (h ^ u32::from(*b)).wrapping_mul(0x0100_0193))
+}
+
+fn crc(mut c: u32, data: &[u8]) -> u32 {
+    const T: [u32; 16] = {
+        let mut t = [0; 16];
+        let mut i = 0;
+        while i < 16 {
+            let mut c = i as u32;
+            let mut k = 0;
+            while k < 4 {
+                c = if c & 1 == 1 { (c >> 1) ^ 0xedb8_8320 } else { c >> 1 };
+                k += 1;
+            }
+            t[i] = c;
+            i += 1;
+        }
+        t
+    };
+    for b in data {
+        c ^= u32::from(*b);
+        c = (c >> 4) ^ T[(c & 15) as usize];
+        c = (c >> 4) ^ T[(c & 15) as usize];
+    }
+    c
+}
+
+impl Zip {
+    pub fn new() -> Self {
+        Self {
+            st: At::Scan,
+            last: 0,
+            head: [0; 46],
+            have: 0,
+            need: 0,
+            name: [0; 256],
+            name_len: 0,
+            extra: [0; 64],
+            left: 0,
+            extra_left: 0,
+            skip: 0,
+            size: 0,
+            flags: 0,
+            method: 0,
+            crc: 0,
+            want_crc: 0,
+            known: vec![Known::default(); MEMBERS],
+            members: 0,
+            central: 0,
+            strange: false,
+            ended: false,
+            open: false,
+            held: 0,
+        }
+    }
+
+    pub fn reset(&mut self) {
+        self.st = At::Scan;
+        self.last = 0;
+        self.have = 0;
+        self.members = 0;
+        self.central = 0;
+        self.strange = false;
+        self.ended = false;
+        self.open = false;
+    }
+
+    pub const fn scanning(&self) -> bool {
+        matches!(self.st, At::Scan)
+    }
+
+    /// Takes bytes; gives how many it took. Those between members are also the caller's to look at.
+    pub fn feed(
+        &mut self,
+        data: &[u8],
+        inflate: &mut Inflate,
+        to: &mut impl Member,
+        rep: &mut Report,
+    ) -> usize {
+        match self.st {
+            At::Stored => {
+                let n = usize::try_from(self.left).unwrap_or(usize::MAX).min(data.len());
+                let d = data.get(..n).unwrap_or(data);
+                self.crc = crc(self.crc, d);
+                to.bytes(d, rep);
+                self.left -= n as u64;
+                if self.left == 0 {
+                    self.finish(to, rep);
+                }
+                n
+            }
+            At::Deflated => {
+                struct Summed<'a, M>(&'a mut M, &'a mut u32);
+                impl<M: Member> Member for Summed<'_, M> {
+                    fn begin(&mut self, _: &[u8], _: &mut Report) {}
+                    fn bytes(&mut self, data: &[u8], rep: &mut Report) {
+                        *self.1 = crc(*self.1, data);
+                        self.0.bytes(data, rep);
+                    }
+                    fn end(&mut self, _: &mut Report) {}
+                }
+                let n = inflate.feed(data, &mut Summed(to, &mut self.crc), rep);
+                if inflate.failed {
+                    rep.find(Judgement::Unreadable, "a member that cannot be inflated", &[]);
+                    to.end(rep);
+                    self.st = At::Scan;
+                } else if inflate.done {
+                    self.finish(to, rep);
+                }
+                n
+            }
+            At::Skip | At::Opaque => {
+                let n = usize::try_from(self.left).unwrap_or(usize::MAX).min(data.len());
+                self.left -= n as u64;
+                if self.left == 0 {
+                    self.st = At::Scan;
+                    self.last = 0;
+                }
+                n
+            }
+            _ => {
+                if let Some(b) = data.first() {
+                    self.byte(*b, inflate, to, rep);
+                }
+                1
+            }
+        }
+    }
+
+    fn finish(&mut self, to: &mut impl Member, rep: &mut Report) {
+        if self.flags & 8 == 0 && self.st != At::Open && !self.crc != self.want_crc {
+            rep.find(
+                Judgement::Suspicious,
+                "a member's checksum is wrong, which only some readers mind",
+                &[],
+            );
+        }
+        to.end(rep);
+        self.st = At::Scan;
+        self.last = 0;
+    }
+
+    fn take(&mut self, st: At, need: usize) {
+        self.st = st;
+        self.have = 4;
+        self.need = need;
+    }
+
+    fn byte(&mut self, b: u8, inflate: &mut Inflate, to: &mut impl Member, rep: &mut Report) {
+        match self.st {
+            At::Scan => {
+                self.last = (self.last >> 8) | (u32::from(b) << 24);
+                match self.last {
+                    0x0403_4b50 => self.take(At::Local, 30),
+                    0x0201_4b50 if self.members > 0 => self.take(At::Central, 46),
+                    0x0605_4b50 if self.members > 0 => self.take(At::End, 22),
+                    _ => {}
+                }
+            }
+            At::Local | At::Central | At::End => {
+                if let Some(p) = self.head.get_mut(self.have) {
+                    *p = b;
+                }
+                self.have += 1;
+                if self.have == self.need {
+                    self.header(inflate, to, rep);
+                }
+            }
+            At::Name | At::CentralName => {
+                if let Some(p) = self.name.get_mut(self.name_len) {
+                    *p = b;
+                    self.name_len += 1;
+                }
+                self.left -= 1;
+                if self.left == 0 {
+                    self.named(inflate, to, rep);
+                }
+            }
+            At::Extra => {
+                if let Some(p) = self.extra.get_mut(self.have) {
+                    *p = b;
+                }
+                self.have += 1;
+                self.left -= 1;
+                if self.left == 0 {
+                    self.begin(inflate, to, rep);
+                }
+            }
+            At::Open => {
+                self.last = (self.last >> 8) | (u32::from(b) << 24);
+                // The last four bytes are kept until they are no signature.
+                if matches!(self.last, 0x0807_4b50 | 0x0403_4b50 | 0x0201_4b50) && self.held >= 3 {
+                    let sig = self.last;
+                    self.finish(to, rep);
+                    match sig {
+                        0x0403_4b50 => self.take(At::Local, 30),
+                        0x0201_4b50 => self.take(At::Central, 46),
+                        _ => {}
+                    }
+                    return;
+                }
+                self.held += 1;
+                if self.held > 3 {
+                    to.bytes(&self.last.to_le_bytes()[..1], rep);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn header(&mut self, inflate: &mut Inflate, to: &mut impl Member, rep: &mut Report) {
+        let h = self.head;
+        match self.st {
+            At::Local => {
+                self.flags = u16_at(&h, 6);
+                self.method = u16_at(&h, 8);
+                self.want_crc = u32_at(&h, 14);
+                self.size = u64::from(u32_at(&h, 18));
+                let name = u16_at(&h, 26);
+                self.extra_left = u64::from(u16_at(&h, 28));
+                if name == 0 || name > 4096 || u16_at(&h, 4) & 0xff > 100 || self.method > 99 {
+                    self.st = At::Scan;
+                    return;
+                }
+                self.left = u64::from(name);
+                self.name_len = 0;
+                self.st = At::Name;
+            }
+            At::Central => {
+                self.left = u64::from(u16_at(&h, 28));
+                self.skip = u64::from(u16_at(&h, 30)) + u64::from(u16_at(&h, 32));
+                self.name_len = 0;
+                self.st = At::CentralName;
+                if self.left == 0 {
+                    self.named(inflate, to, rep);
+                }
+            }
+            _ => {
+                self.ended = true;
+                let hidden = self.members > self.central
+                    || usize::from(u16_at(&h, 10)) != self.central && self.central < 0xffff;
+                if hidden && !self.open && u16_at(&h, 10) != 0xffff {
+                    rep.find(Judgement::Suspicious, "members that the central directory does not list", &[]);
+                }
+                self.left = u64::from(u16_at(&h, 20));
+                self.st = if self.left > 0 { At::Skip } else { At::Scan };
+            }
+        }
+    }
+
+    fn named(&mut self, inflate: &mut Inflate, to: &mut impl Member, rep: &mut Report) {
+        let name = self.name.get(..self.name_len).unwrap_or(&[]);
+        let h = hash(name);
+        if escapes(name) {
+            rep.find(Judgement::Suspicious, "a member's path leaves the folder: ", &[name]);
+        }
+        if self.st == At::CentralName {
+            self.central += 1;
+            let known = self.known.get_mut(..self.members.min(MEMBERS)).unwrap_or(&mut []);
+            match known.iter_mut().find(|k| k.name == h && !k.seen) {
+                Some(k) => k.seen = true,
+                None if self.members <= MEMBERS && !self.open => {
+                    rep.find(
+                        Judgement::Suspicious,
+                        "central directory and local headers disagree on a name: ",
+                        &[name],
+                    );
+                }
+                None => {}
+            }
+            if u16_at(&self.head, 8) & 1 == 1 && !self.strange {
+                rep.find(Judgement::Unknown, "central directory calls a member encrypted", &[]);
+            }
+            self.left = self.skip;
+            self.last = 0;
+            self.st = if self.left > 0 { At::Skip } else { At::Scan };
+            return;
+        }
+        if let Some(k) = self.known.get_mut(self.members) {
+            *k = Known { name: h, seen: false };
+        }
+        self.members += 1;
+        rep.format("zip");
+        self.have = 0;
+        self.extra = [0; 64];
+        if self.extra_left > 0 {
+            self.left = self.extra_left;
+            self.st = At::Extra;
+        } else {
+            self.begin(inflate, to, rep);
+        }
+    }
+
+    fn begin(&mut self, inflate: &mut Inflate, to: &mut impl Member, rep: &mut Report) {
+        if self.size == 0xffff_ffff {
+            // Zip64: uncompressed size, then compressed size.
+            let mut at = 0;
+            while at + 4 <= self.have.min(64) {
+                let n = usize::from(u16_at(&self.extra, at + 2));
+                if u16_at(&self.extra, at) == 1 && n >= 16 {
+                    self.size = u64::from(u32_at(&self.extra, at + 12))
+                        | (u64::from(u32_at(&self.extra, at + 16)) << 32);
+                }
+                at += 4 + n;
+            }
+        }
+        self.crc = !0;
+        self.last = 0;
+        self.held = 0;
+        let name = self.name.get(..self.name_len).unwrap_or(&[]);
+        self.left = self.size;
+        match self.method {
+            8 => {
+                inflate.reset(false);
+                self.st = At::Deflated;
+            }
+            0 if self.flags & 8 != 0 && self.size == 0 => {
+                self.open = true;
+                self.st = At::Open;
+            }
+            0 => self.st = At::Stored,
+            _ => {
+                rep.find(Judgement::Unreadable, "a member coded in a way that is not read", &[]);
+                self.st = if self.left > 0 { At::Opaque } else { At::Scan };
+                return;
+            }
+        }
+        to.begin(name, rep);
+        if self.st == At::Stored && self.left == 0 {
+            self.finish(to, rep);
+        }
+    }
+
+    pub fn end(&mut self, to: &mut impl Member, rep: &mut Report) {
+        if matches!(self.st, At::Stored | At::Open | At::Deflated) {
+            to.end(rep);
+            rep.find(Judgement::Unreadable, "archive is cut off", &[]);
+        } else if !self.ended {
+            rep.find(Judgement::Unreadable, "archive without its end", &[]);
+        } else {
+            rep.understood = true;
+        }
+    }
+}
+
+/// A tar archive.
+pub struct Tar {
+    head: [u8; 512],
+    have: usize,
+    left: u64,
+    pad: u64,
+    inside: bool,
+}
+
+impl Tar {
+    pub const NEW: Self = Self { head: [0; 512], have: 0, left: 0, pad: 0, inside: false };
+
+    pub fn feed(&mut self, data: &[u8], to: &mut impl Member, rep: &mut Report) -> usize {
+        let some = |left: u64| usize::try_from(left).unwrap_or(usize::MAX).min(data.len());
+        if self.left > 0 {
+            let n = some(self.left);
+            if self.inside {
+                to.bytes(data.get(..n).unwrap_or(data), rep);
+            }
+            self.left -= n as u64;
+            if self.left == 0 && self.inside {
+                self.inside = false;
+                to.end(rep);
+            }
+            return n;
+        }
+        if self.pad > 0 {
+            let n = some(self.pad);
+            self.pad -= n as u64;
+            return n;
+        }
+        if let (Some(p), Some(b)) = (self.head.get_mut(self.have), data.first()) {
+            *p = *b;
+        }
+        self.have += 1;
+        if self.have == 512 {
+            self.have = 0;
+            self.header(to, rep);
+        }
+        1
+    }
+
+    fn header(&mut self, to: &mut impl Member, rep: &mut Report) {
+        let field = |from: usize, n: usize| {
+            let f = self.head.get(from..from + n).unwrap_or(&[]);
+            f.split(|b| *b == 0).next().unwrap_or(f)
+        };
+        let name = field(0, 100);
+        if name.is_empty() {
+            return;
+        }
+        let mut size = 0u64;
+        for b in field(124, 12).iter().filter(|b| b.is_ascii_digit()) {
+            size = size.saturating_mul(8).saturating_add(u64::from(b - b'0'));
+        }
+        let kind = self.head.get(156).copied().unwrap_or(0);
+        let link = field(157, 100);
+        let name = name.strip_prefix(b"./").unwrap_or(name);
+        if escapes(name) || (matches!(kind, b'1' | b'2') && escapes(link)) {
+            rep.find(Judgement::Suspicious, "a member's path leaves the folder: ", &[name]);
+        }
+        if matches!(kind, b'3' | b'4' | b'6') {
+            rep.find(Judgement::Suspicious, "a member is a device or a pipe: ", &[name]);
+        }
+        self.left = size;
+        self.pad = (512 - size % 512) % 512;
+        self.inside = size > 0 && matches!(kind, 0 | b'0' | b'7');
+        if self.inside {
+            to.begin(name, rep);
+        }
+    }
+
+    pub fn end(&mut self, to: &mut impl Member, rep: &mut Report) {
+        if self.inside {
+            self.inside = false;
+            to.end(rep);
+        }
+        if self.left > 0 {
+            rep.find(Judgement::Unreadable, "archive is cut off", &[]);
+        } else {
+            rep.understood = true;
+        }
+    }
+}

@@ -1,0 +1,629 @@
+//! Model files: what they do when they are loaded, judged while their bytes pass.
+//!
+//! In: a file's bytes in order, in pieces of any size, and its name where there is one. Out: a [`Verdict`]. Owns
+//! everything it needs from construction on; nothing is loaded or executed, and work and nesting are bounded.
+//!
+//! A file is a level; what an archive holds is a level below it, five at most. Each level is recognised by its first
+//! bytes, and by its name only where the format has no sign of its own. Bytes that are nothing else are searched for
+//! pickles and archives in them.
+
+mod archive;
+mod carve;
+mod json;
+mod names;
+mod pickle;
+mod proto;
+mod report;
+mod tensors;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+pub use report::{IMPORTS, Judgement, Verdict};
+
+use archive::{Inflate, Member, Tar, Zip};
+use carve::Carver;
+use json::{Json, State};
+use pickle::{Machine, Status};
+use proto::Proto;
+use report::Report;
+use tensors::{Gguf, Safetensors};
+use text::{LineReader, Lines};
+
+/// Levels of archives in archives.
+const LEVELS: usize = 5;
+/// Bytes that decide what a level is.
+const HEAD: usize = 512;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    /// Not known yet.
+    Head,
+    /// Nothing that is known; a zip may begin in it.
+    Plain,
+    Text,
+    Pickle,
+    Zip,
+    Tar,
+    Gzip,
+    Zlib,
+    Npy,
+    Json,
+    Lines(Lines),
+    Hdf5,
+    Safetensors,
+    Gguf,
+    Proto,
+}
+
+/// What a file's or member's name says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hint {
+    None,
+    Python,
+    Yaml,
+    Safetensors,
+    Gguf,
+    Onnx,
+    Saved,
+    Pickle,
+}
+
+fn hint(name: &[u8]) -> Hint {
+    let ends = |e: &[u8]| {
+        name.len() >= e.len() && name.get(name.len() - e.len()..).is_some_and(|t| t.eq_ignore_ascii_case(e))
+    };
+    let any = |list: &[&str]| list.iter().any(|e| ends(e.as_bytes()));
+    if ends(b".py") {
+        Hint::Python
+    } else if any(&[".yaml", ".yml"]) {
+        Hint::Yaml
+    } else if ends(b".safetensors") {
+        Hint::Safetensors
+    } else if any(&[".gguf", ".ggml"]) {
+        Hint::Gguf
+    } else if any(&[".onnx", ".ort"]) {
+        Hint::Onnx
+    } else if any(&[".pb"]) {
+        Hint::Saved
+    } else if any(&[".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".mar"]) {
+        Hint::Pickle
+    } else {
+        Hint::None
+    }
+}
+
+struct Level {
+    kind: Kind,
+    hint: Hint,
+    head: [u8; HEAD],
+    have: usize,
+    machine: Machine,
+    /// Pickles that ended as they should.
+    stopped: u32,
+    carver: Carver,
+    carving: bool,
+    zip: Zip,
+    inflate: Inflate,
+    gzip: Gzip,
+    tar: Tar,
+    json: Json,
+    in_json: bool,
+    lines: LineReader,
+    safetensors: Safetensors,
+    gguf: Gguf,
+    proto: Proto,
+    npy: Npy,
+    last: u8,
+}
+
+/// The head of a gzip member.
+#[derive(Clone, Copy)]
+struct Gzip {
+    at: u32,
+    flags: u8,
+    left: u32,
+    body: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Npy {
+    at: u64,
+    size: u64,
+    major: u8,
+    object: bool,
+    last: [u8; 3],
+}
+
+/// Reads one model file.
+pub struct Artifact {
+    levels: Box<[Level]>,
+    report: Box<Report>,
+}
+
+impl Default for Artifact {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Artifact {
+    /// Takes all the memory there will ever be, about 1.5 MB.
+    #[must_use]
+    pub fn new() -> Self {
+        let levels: Vec<Level> = (0..LEVELS).map(|_| Level::new()).collect();
+        Self { levels: levels.into_boxed_slice(), report: Box::new(Report::new()) }
+    }
+
+    /// Begins another file.
+    pub fn reset(&mut self) {
+        *self.report = Report::new();
+        if let Some(l) = self.levels.first_mut() {
+            l.reset(Hint::None);
+        }
+    }
+
+    /// The file's name, before its bytes: some formats have no other sign.
+    pub fn named(&mut self, name: &[u8]) {
+        if let Some(l) = self.levels.first_mut() {
+            l.hint = hint(name);
+        }
+    }
+
+    /// Takes the next bytes.
+    pub fn feed(&mut self, data: &[u8]) {
+        self.report.bytes = self.report.bytes.saturating_add(data.len() as u64);
+        push(&mut self.levels, &mut self.report, data);
+    }
+
+    /// What is known so far: a call that was already made stays made.
+    #[must_use]
+    pub fn so_far(&self) -> Judgement {
+        self.report.worst()
+    }
+
+    /// The file is over.
+    pub fn end(&mut self) -> Verdict<'_> {
+        finish(&mut self.levels, &mut self.report);
+        self.report.member = report::Text::EMPTY;
+        if self.report.worst() == Judgement::Clean && !self.report.understood {
+            self.report.find(Judgement::Unknown, "no model format that is known", &[]);
+        }
+        Verdict::of(&self.report)
+    }
+}
+
+/// Hands members to the levels below.
+struct Below<'a>(&'a mut [Level]);
+
+impl Member for Below<'_> {
+    fn begin(&mut self, name: &[u8], rep: &mut Report) {
+        rep.member = report::Text::EMPTY;
+        rep.member.add(name);
+        match self.0.first_mut() {
+            Some(l) => l.reset(hint(name)),
+            None => rep.find(Judgement::Unknown, "archives in archives, deeper than is read", &[]),
+        }
+    }
+
+    fn bytes(&mut self, data: &[u8], rep: &mut Report) {
+        push(self.0, rep, data);
+    }
+
+    fn end(&mut self, rep: &mut Report) {
+        finish(self.0, rep);
+        rep.member = report::Text::EMPTY;
+    }
+}
+
+fn push(levels: &mut [Level], rep: &mut Report, mut data: &[u8]) {
+    let Some((l, below)) = levels.split_first_mut() else { return };
+    if l.kind == Kind::Head {
+        let n = data.len().min(HEAD - l.have);
+        if let (Some(to), Some(from)) = (l.head.get_mut(l.have..l.have + n), data.get(..n)) {
+            to.copy_from_slice(from);
+        }
+        l.have += n;
+        data = data.get(n..).unwrap_or(&[]);
+        if l.have < HEAD {
+            return;
+        }
+        l.decide(below, rep);
+    }
+    l.take(data, below, rep);
+}
+
+fn finish(levels: &mut [Level], rep: &mut Report) {
+    let Some((l, below)) = levels.split_first_mut() else { return };
+    if l.kind == Kind::Head {
+        l.decide(below, rep);
+    }
+    l.end(below, rep);
+}
+
+impl Level {
+    fn new() -> Self {
+        Self {
+            kind: Kind::Head,
+            hint: Hint::None,
+            head: [0; HEAD],
+            have: 0,
+            machine: Machine::new(4096, 4096, false),
+            stopped: 0,
+            carver: Carver::new(),
+            carving: false,
+            zip: Zip::new(),
+            inflate: Inflate::new(),
+            gzip: Gzip { at: 0, flags: 0, left: 0, body: false },
+            tar: Tar::NEW,
+            json: Json::NEW,
+            in_json: false,
+            lines: LineReader::NEW,
+            safetensors: Safetensors::new(),
+            gguf: Gguf::new(),
+            proto: Proto::new(false),
+            npy: Npy { at: 0, size: 0, major: 0, object: false, last: [0; 3] },
+            last: 0,
+        }
+    }
+
+    fn reset(&mut self, hint: Hint) {
+        self.kind = Kind::Head;
+        self.hint = hint;
+        self.have = 0;
+        self.machine.reset();
+        self.stopped = 0;
+        self.carver.reset();
+        self.carving = false;
+        self.zip.reset();
+        self.gzip = Gzip { at: 0, flags: 0, left: 0, body: false };
+        self.tar = Tar::NEW;
+        self.json = Json::NEW;
+        self.in_json = false;
+        self.lines = LineReader::NEW;
+        self.safetensors = Safetensors::new();
+        self.gguf = Gguf::new();
+        self.proto = Proto::new(false);
+        self.npy = Npy { at: 0, size: 0, major: 0, object: false, last: [0; 3] };
+        self.last = 0;
+    }
+
+    /// What the first bytes are, which are then read.
+    fn decide(&mut self, below: &mut [Level], rep: &mut Report) {
+        let head = self.head;
+        let h = head.get(..self.have).unwrap_or(&[]);
+        (self.kind, self.carving) = self.recognise(h, rep);
+        self.take(h, below, rep);
+    }
+
+    fn recognise(&mut self, h: &[u8], rep: &mut Report) -> (Kind, bool) {
+        let text = !h.is_empty() && h.iter().all(|b| *b >= b' ' || matches!(b, b'\n' | b'\r' | b'\t'));
+        match self.hint {
+            Hint::Python if text => {
+                return (Kind::Lines(Lines::Python), false);
+            }
+            Hint::Yaml if text => return (Kind::Lines(Lines::Yaml), false),
+            _ => {}
+        }
+        let pickled = matches!(h, [0x80, 0..=5, ..]);
+        if h.starts_with(b"PK\x03\x04") {
+            return (Kind::Zip, true);
+        }
+        if h.starts_with(b"\x1f\x8b\x08") {
+            rep.format("gzip");
+            return (Kind::Gzip, false);
+        }
+        if matches!(h, [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..]) {
+            rep.format("zlib");
+            self.inflate.reset(true);
+            return (Kind::Zlib, false);
+        }
+        if h.starts_with(b"\x93NUMPY") {
+            rep.format("npy");
+            return (Kind::Npy, true);
+        }
+        if h.starts_with(b"\x89HDF\r\n\x1a\n") {
+            rep.format("hdf5");
+            return (Kind::Hdf5, true);
+        }
+        if h.starts_with(b"GGUF") {
+            rep.format("gguf");
+            return (Kind::Gguf, true);
+        }
+        if h.get(257..262) == Some(b"ustar") {
+            rep.format("tar");
+            return (Kind::Tar, false);
+        }
+        for (sign, name) in [
+            (b"BZh".as_slice(), "bzip2"),
+            (b"\xfd7zXZ\0", "xz"),
+            (b"]\0\0", "lzma"),
+            (b"\x28\xb5\x2f\xfd", "zstd"),
+            (b"7z\xbc\xaf", "7z"),
+            (b"\x04\x22\x4d\x18", "lz4"),
+        ] {
+            if h.starts_with(sign) && !pickled {
+                rep.format(name);
+                rep.find(Judgement::Unreadable, "compressed in a way that is not read: ", &[name.as_bytes()]);
+                return (Kind::Plain, true);
+            }
+        }
+        let json_length = matches!(h, [_, _, _, _, _, 0, 0, 0, b'{', ..]);
+        let claimed = h.get(8) == Some(&b'{') && !text;
+        if json_length || claimed || (self.hint == Hint::Safetensors && !pickled && !text) {
+            rep.format("safetensors");
+            return (Kind::Safetensors, true);
+        }
+        let first = h.iter().find(|b| !b.is_ascii_whitespace()).copied().unwrap_or(0);
+        if text && matches!(first, b'{' | b'[') {
+            rep.format("json");
+            return (Kind::Json, false);
+        }
+        let onnx = self.hint == Hint::Onnx
+            && !pickled
+            && matches!(h.first(), Some(0x08 | 0x12 | 0x1a | 0x22 | 0x3a | 0x42 | 0x72));
+        let saved = matches!(h, [0x08, 1, 0x12, ..]) || (self.hint == Hint::Saved && !pickled);
+        let producer = matches!(h, [0x08, 1..=20, 0x12, n, c, ..] if *n < 64 && c.is_ascii_alphabetic());
+        if onnx || producer || saved {
+            let saved = !onnx && saved && !(producer && self.hint == Hint::Onnx);
+            rep.format(if saved { "savedmodel" } else { "onnx" });
+            self.proto = Proto::new(saved);
+            return (Kind::Proto, true);
+        }
+        if matches!(self.hint, Hint::Safetensors | Hint::Gguf | Hint::Onnx) && !h.is_empty() {
+            rep.find(Judgement::Suspicious, "is not what its name says", &[]);
+        }
+        if pickled {
+            rep.format("pickle");
+        }
+        (Kind::Pickle, !text)
+    }
+
+    fn take(&mut self, mut data: &[u8], below: &mut [Level], rep: &mut Report) {
+        while !data.is_empty() {
+            let n = match self.kind {
+                Kind::Zip
+                | Kind::Plain
+                | Kind::Hdf5
+                | Kind::Safetensors
+                | Kind::Gguf
+                | Kind::Proto
+                | Kind::Npy
+                | Kind::Pickle => self.open(data, below, rep),
+                Kind::Tar => self.tar.feed(data, &mut Below(below), rep),
+                Kind::Gzip => self.gunzip(data, below, rep),
+                Kind::Zlib => self.inflated(data, below, rep),
+                Kind::Json => {
+                    match data.first().map(|b| self.json.byte(*b, rep)) {
+                        Some(State::Done) => {
+                            rep.understood = true;
+                            self.kind = Kind::Text;
+                        }
+                        Some(State::Broken) => {
+                            rep.find(Judgement::Unreadable, "JSON that cannot be read on", &[]);
+                            self.kind = Kind::Text;
+                        }
+                        _ => {}
+                    }
+                    1
+                }
+                Kind::Lines(l) => {
+                    if let Some(b) = data.first() {
+                        self.lines.byte(*b, l, rep);
+                    }
+                    1
+                }
+                Kind::Text | Kind::Head => data.len(),
+            };
+            data = data.get(n.max(1)..).unwrap_or(&[]);
+        }
+    }
+
+    /// Kinds in whose bytes other things may hide.
+    fn open(&mut self, data: &[u8], below: &mut [Level], rep: &mut Report) -> usize {
+        let between = self.kind != Kind::Zip || self.zip.scanning();
+        if !between {
+            return self.zip.feed(data, &mut self.inflate, &mut Below(below), rep);
+        }
+        let Some(&b) = data.first() else { return 0 };
+        if self.carving {
+            // What the main pickle names is its own affair.
+            let look = self.kind != Kind::Pickle || self.machine.inside();
+            self.carver.byte(b, look, rep);
+        }
+        match self.kind {
+            Kind::Pickle => self.pickled(b, rep),
+            Kind::Safetensors => self.safetensors.byte(b, rep),
+            Kind::Gguf => self.gguf.byte(b, rep),
+            Kind::Proto => self.proto.byte(b, rep),
+            Kind::Npy => self.array(b, rep),
+            Kind::Hdf5 => self.attribute(b, rep),
+            _ => {
+                self.zip.feed(data, &mut self.inflate, &mut Below(below), rep);
+                if self.kind == Kind::Plain && !self.zip.scanning() {
+                    self.kind = Kind::Zip;
+                }
+            }
+        }
+        1
+    }
+
+    fn pickled(&mut self, b: u8, rep: &mut Report) {
+        if !self.machine.began() && matches!(b, b'\n' | b'\r' | b' ' | b'\t' | 0) {
+            return;
+        }
+        match self.machine.byte(b, rep) {
+            Status::Running => {}
+            Status::Stopped => {
+                rep.format("pickle");
+                rep.understood = true;
+                self.stopped += 1;
+                self.machine.reset();
+            }
+            Status::Broken => {
+                if self.machine.sure() && self.stopped == 0 {
+                    rep.find(Judgement::Unreadable, "pickle that cannot be read on", &[]);
+                }
+                self.kind = Kind::Plain;
+            }
+        }
+    }
+
+    fn array(&mut self, b: u8, rep: &mut Report) {
+        let n = &mut self.npy;
+        let at = n.at;
+        n.at += 1;
+        let long = n.major >= 2;
+        match at {
+            6 => n.major = b,
+            8..=9 => n.size |= u64::from(b) << ((at - 8) * 8),
+            10..=11 if long => n.size |= u64::from(b) << ((at - 8) * 8),
+            _ => {
+                let from = if long { 12 } else { 10 };
+                if at < from {
+                    return;
+                }
+                if at < from + n.size {
+                    n.last = [n.last[1], n.last[2], b];
+                    // `'|O'`, `'O'`, `'<O8'`: a quote or a byte order before the letter.
+                    if n.last[2] == b'O' && matches!(n.last[1], b'\'' | b'"' | b'|' | b'<' | b'>' | b'=') {
+                        n.object = true;
+                    }
+                    if at + 1 == from + n.size {
+                        if n.object {
+                            self.kind = Kind::Pickle;
+                            self.machine.reset();
+                        } else {
+                            rep.understood = true;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// JSON in attributes of HDF5.
+    fn attribute(&mut self, b: u8, rep: &mut Report) {
+        rep.understood = true;
+        if self.in_json {
+            self.in_json = self.json.byte(b, rep) == State::Running;
+        } else if self.last == b'{' && b == b'"' {
+            self.json = Json::NEW;
+            self.json.byte(b'{', rep);
+            self.in_json = self.json.byte(b'"', rep) == State::Running;
+        }
+        self.last = b;
+    }
+
+    fn inflated(&mut self, data: &[u8], below: &mut [Level], rep: &mut Report) -> usize {
+        if !self.gzip.body {
+            self.gzip.body = true;
+            Below(below).begin(b"", rep);
+        }
+        let n = self.inflate.feed(data, &mut Below(below), rep);
+        if self.inflate.done || self.inflate.failed {
+            if self.inflate.failed {
+                rep.find(Judgement::Unreadable, "compressed data that cannot be inflated", &[]);
+            }
+            Below(below).end(rep);
+            self.gzip.body = false;
+            self.kind = Kind::Plain;
+            self.carving = true;
+        }
+        n
+    }
+
+    fn gunzip(&mut self, data: &[u8], below: &mut [Level], rep: &mut Report) -> usize {
+        if self.gzip.body {
+            let n = self.inflated(data, below, rep);
+            if !self.gzip.body && !self.inflate.failed {
+                // Eight bytes of checksum and size, then perhaps another member.
+                self.kind = Kind::Gzip;
+                self.gzip = Gzip { at: 1000, flags: 0, left: 8, body: false };
+            }
+            return n;
+        }
+        let Some(&b) = data.first() else { return 0 };
+        let g = &mut self.gzip;
+        let at = g.at;
+        g.at += 1;
+        match at {
+            0 if b != 0x1f => {
+                self.kind = Kind::Plain;
+                self.carving = true;
+                return 1;
+            }
+            0..=2 | 4..=8 => {}
+            3 => g.flags = b,
+            9 => g.at = 10,
+            10.. if at >= 1000 => {
+                g.left -= 1;
+                if g.left == 0 {
+                    g.at = 0;
+                }
+                return 1;
+            }
+            // The length of the extra field, the field, a name and a comment that end with 0, a checksum.
+            10 => g.left = u32::from(b),
+            11 => {
+                g.left |= u32::from(b) << 8;
+                g.at = if g.left > 0 { 12 } else { 13 };
+            }
+            12 => {
+                g.left -= 1;
+                g.at = if g.left > 0 { 12 } else { 13 };
+            }
+            13 => g.at = if b == 0 { 14 } else { 13 },
+            14 => g.at = if b == 0 { 15 } else { 14 },
+            _ => {}
+        }
+        // Which parts there are.
+        loop {
+            let (bit, from, to) = match self.gzip.at {
+                10 => (4, 10, 13),
+                13 => (8, 13, 14),
+                14 => (16, 14, 15),
+                15 => (2, 15, 17),
+                17 => {
+                    self.inflate.reset(false);
+                    self.gzip.body = true;
+                    Below(below).begin(b"", rep);
+                    break;
+                }
+                _ => break,
+            };
+            if self.gzip.flags & bit != 0 {
+                self.gzip.at = from;
+                break;
+            }
+            self.gzip.at = to;
+        }
+        1
+    }
+
+    fn end(&mut self, below: &mut [Level], rep: &mut Report) {
+        match self.kind {
+            Kind::Zip => self.zip.end(&mut Below(below), rep),
+            Kind::Tar => self.tar.end(&mut Below(below), rep),
+            Kind::Gzip | Kind::Zlib if self.gzip.body => {
+                Below(below).end(rep);
+                rep.find(Judgement::Unreadable, "compressed data is cut off", &[]);
+            }
+            Kind::Pickle if self.machine.began() && self.machine.sure() => {
+                rep.find(Judgement::Unreadable, "pickle is cut off", &[]);
+            }
+            Kind::Safetensors => self.safetensors.end(rep),
+            Kind::Gguf => self.gguf.end(rep),
+            Kind::Proto => self.proto.end(rep),
+            Kind::Json => rep.find(Judgement::Unreadable, "JSON is cut off", &[]),
+            Kind::Lines(l) => {
+                self.lines.end(l, rep);
+                rep.understood = true;
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! What a callable that a pickle names is worth.
+//!
+//! In: a module and a qualified name. Out: a [`Class`]. The list of what weights need comes first; the standard library
+//! beyond it counts as dangerous, because every bypass of deny lists that was published went through one more of its modules.
+
+/// What is known of a callable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Weights and estimators need it.
+    Safe,
+    /// Nothing is known of it; it looks like a class.
+    Unknown,
+    /// Nothing good is known of it; a call is suspicious.
+    Suspect,
+    /// It runs code, reaches modules, files or the network.
+    Danger,
+}
+
+/// Modules with the names that may be called. `*` stands for all names.
+const ALLOWED: &[(&str, &[&str])] = &[
+    (
+        "collections",
+        &["OrderedDict", "defaultdict", "Counter", "deque", "ChainMap", "UserDict", "UserList", "UserString"],
+    ),
+    ("_collections", &["OrderedDict", "defaultdict", "deque"]),
+    (
+        "builtins",
+        &[
+            "set",
+            "frozenset",
+            "list",
+            "dict",
+            "tuple",
+            "int",
+            "float",
+            "complex",
+            "bool",
+            "str",
+            "bytes",
+            "bytearray",
+            "range",
+            "slice",
+            "object",
+            "type",
+            "xrange",
+            "long",
+            "unicode",
+            "basestring",
+            "Ellipsis",
+            "NotImplemented",
+            "None",
+            "memoryview",
+            "Exception",
+            "ValueError",
+            "TypeError",
+            "KeyError",
+            "IndexError",
+            "RuntimeError",
+            "NotImplementedError",
+            "StopIteration",
+            "AttributeError",
+            "OSError",
+            "IOError",
+            "UserWarning",
+            "DeprecationWarning",
+            "FutureWarning",
+            "Warning",
+            "len",
+            "sum",
+            "abs",
+            "min",
+            "max",
+            "round",
+            "sorted",
+            "reversed",
+            "enumerate",
+            "zip",
+            "print",
+            "property",
+            "iter",
+        ],
+    ),
+    ("copyreg", &["_reconstructor", "__newobj__", "__newobj_ex__"]),
+    ("_codecs", &["encode"]),
+    ("datetime", &["*"]),
+    ("_datetime", &["*"]),
+    ("decimal", &["Decimal", "Context"]),
+    ("_decimal", &["Decimal"]),
+    ("_pydecimal", &["Decimal"]),
+    ("fractions", &["Fraction"]),
+    ("uuid", &["UUID", "SafeUUID"]),
+    ("pathlib", &["PurePath", "PurePosixPath", "PureWindowsPath", "Path", "PosixPath", "WindowsPath"]),
+    ("pathlib._local", &["PurePath", "PurePosixPath", "PureWindowsPath", "Path", "PosixPath", "WindowsPath"]),
+    ("array", &["array", "_array_reconstructor"]),
+    ("re", &["_compile", "compile", "RegexFlag"]),
+    ("ipaddress", &["*"]),
+    ("numbers", &["*"]),
+    ("argparse", &["Namespace"]),
+    ("types", &["SimpleNamespace", "NoneType", "MappingProxyType"]),
+    ("functools", &["partial"]),
+    ("typing", &["*"]),
+    ("itertools", &["count", "cycle", "repeat", "chain", "product", "islice"]),
+    ("time", &["struct_time"]),
+    ("math", &["*"]),
+    ("cmath", &["*"]),
+    ("zoneinfo", &["ZoneInfo", "ZoneInfo._unpickle"]),
+    ("random", &["Random"]),
+    ("logging", &["Logger", "getLogger", "Formatter"]),
+    ("threading", &["local"]),
+    ("io", &["BytesIO", "StringIO"]),
+    ("_io", &["BytesIO", "StringIO"]),
+    ("enum", &["Enum", "IntEnum", "Flag", "IntFlag"]),
+    ("string", &["Template", "Formatter"]),
+    ("http", &["HTTPStatus"]),
+    ("dataclasses", &["_MISSING_TYPE"]),
+    (
+        "torch",
+        &[
+            "Size",
+            "device",
+            "dtype",
+            "Tensor",
+            "float",
+            "float16",
+            "float32",
+            "float64",
+            "double",
+            "half",
+            "bfloat16",
+            "int",
+            "int8",
+            "int16",
+            "int32",
+            "int64",
+            "uint8",
+            "uint16",
+            "uint32",
+            "uint64",
+            "long",
+            "short",
+            "bool",
+            "complex64",
+            "complex128",
+            "complex32",
+            "qint8",
+            "quint8",
+            "qint32",
+            "quint4x2",
+            "quint2x4",
+            "per_tensor_affine",
+            "per_channel_affine",
+            "per_tensor_symmetric",
+            "per_channel_symmetric",
+            "per_channel_affine_float_qparams",
+            "strided",
+            "sparse_coo",
+            "sparse_csr",
+            "layout",
+            "memory_format",
+            "contiguous_format",
+            "channels_last",
+            "preserve_format",
+            "Generator",
+            "FloatTensor",
+            "LongTensor",
+            "finfo",
+            "iinfo",
+            "float8_e4m3fn",
+            "float8_e5m2",
+            "BFloat16Tensor",
+            "HalfTensor",
+        ],
+    ),
+    ("torch._utils", &["*"]),
+    ("torch._tensor", &["_rebuild_from_type_v2", "Tensor"]),
+    ("torch.nn.parameter", &["*"]),
+    ("torch.storage", &["UntypedStorage", "TypedStorage", "_load_from_bytes"]),
+    ("torch.serialization", &["_get_layout"]),
+    ("torch.jit._pickle", &["*"]),
+    ("torch.random", &["set_rng_state"]),
+    (
+        "numpy",
+        &[
+            "ndarray",
+            "dtype",
+            "matrix",
+            "recarray",
+            "random",
+            "nan",
+            "inf",
+            "ufunc",
+            "bool_",
+            "datetime64",
+            "timedelta64",
+        ],
+    ),
+    ("numpy.core.multiarray", &["_reconstruct", "scalar"]),
+    ("numpy._core.multiarray", &["_reconstruct", "scalar"]),
+    ("numpy.core.numeric", &["_frombuffer"]),
+    ("numpy._core.numeric", &["_frombuffer"]),
+    ("numpy.core", &["_ufunc_reconstruct"]),
+    ("numpy._core", &["_ufunc_reconstruct"]),
+    ("numpy.core._internal", &["_convert_to_stringdtype_kwargs"]),
+    ("numpy._core._internal", &["_convert_to_stringdtype_kwargs"]),
+    ("numpy.ma.core", &["_mareconstruct", "MaskedArray"]),
+    ("numpy.matrixlib.defmatrix", &["matrix"]),
+    ("numpy.random._pickle", &["*"]),
+    ("joblib.numpy_pickle", &["NumpyArrayWrapper", "NDArrayWrapper", "ZNDArrayWrapper"]),
+    ("joblib.numpy_pickle_compat", &["NDArrayWrapper", "ZNDArrayWrapper"]),
+    ("pandas._libs.internals", &["*"]),
+    ("pandas.core.indexes.base", &["*"]),
+    ("pandas.core.indexes.datetimes", &["*"]),
+    ("pandas._libs.tslibs.timestamps", &["*"]),
+    ("pandas._libs.tslibs.timedeltas", &["*"]),
+    ("pandas._libs.tslibs.period", &["*"]),
+    ("pandas._libs.arrays", &["*"]),
+    ("scipy.sparse", &["*"]),
+    ("sklearn.utils._bunch", &["Bunch"]),
+    ("sklearn.metrics._scorer", &["*"]),
+    ("sklearn.neighbors._kd_tree", &["*"]),
+    ("sklearn.neighbors._ball_tree", &["*"]),
+    ("sklearn.neighbors._dist_metrics", &["*"]),
+    ("sklearn.metrics._dist_metrics", &["*"]),
+];
+
+/// Top modules of the standard library.
+const STDLIB: &str = " __future__ __builtin__ abc aifc antigravity argparse array ast asynchat asyncio asyncore atexit audioop base64 bdb \
+binascii bisect builtins bz2 cProfile calendar cgi cgitb chunk cmath cmd code codecs codeop collections colorsys commands compileall \
+compression concurrent configparser contextlib contextvars copy copyreg crypt csv ctypes curses dataclasses datetime dbm decimal difflib dis distutils \
+doctest dummy_thread email encodings ensurepip enum errno faulthandler fcntl filecmp fileinput fnmatch fractions ftplib functools gc genericpath \
+getopt getpass gettext glob graphlib grp gzip hashlib heapq hmac html http httplib idlelib imaplib imghdr imp importlib inspect io \
+ipaddress itertools json keyword lib2to3 linecache locale logging lzma mailbox mailcap marshal math mimetypes mmap modulefinder \
+msilib msvcrt multiprocessing netrc nis nntplib nt ntpath nturl2path numbers opcode operator optparse os os2emxpath ossaudiodev pathlib pdb \
+pickle pickletools pipes pkgutil platform plistlib popen2 poplib posix posixfile posixpath pprint profile pstats pty pwd py_compile pyclbr pydoc \
+pydoc_data pyexpat queue quopri random re readline reprlib resource rlcompleter runpy sched secrets select selectors shelve shlex \
+shutil signal site smtpd smtplib sndhdr socket socketserver spwd sqlite3 sre_compile sre_constants sre_parse ssl stat statistics \
+string stringprep struct subprocess sunau symtable sys sysconfig syslog tabnanny tarfile telnetlib tempfile termios test textwrap this \
+thread threading time timeit tkinter token tokenize tomllib trace traceback tracemalloc tty turtle turtledemo types typing unicodedata \
+unittest urllib urllib2 uu uuid venv warnings wave weakref webbrowser winreg winsound wsgiref xdrlib xml xmlrpc zipapp zipfile \
+zipimport zlib zoneinfo cPickle StringIO cStringIO dummy_threading macpath formatter parser symbol ";
+
+/// Private modules of the standard library that do not follow from the name.
+const PRIVATE: &str = " _abc _aix_support _android_support _apple_support _ast _asyncio _bisect _blake2 _bootlocale _bootsubprocess _bz2 _codecs _collections \
+_collections_abc _colorize _compat_pickle _compression _contextvars _crypt _csv _ctypes _ctypes_test _curses _curses_panel _datetime _dbm _decimal _dummy_thread \
+_dummy_threading _elementtree _frozen_importlib _frozen_importlib_external _functools _gdbm _hashlib _heapq _imp _interpchannels _interpqueues _interpreters _io _ios_support _json _locale \
+_lsprof _lzma _markupbase _md5 _msi _multibytecodec _multiprocessing _opcode _opcode_metadata _operator _osx_support _overlapped _pickle _posixshmem \
+_posixsubprocess _py_abc _py_warnings _pydatetime _pydecimal _pyio _pylong _pyrepl _queue _random _remote_debugging _scproxy _sha1 _sha2 _sha256 _sha3 _sha512 _signal _sitebuiltins _socket _sqlite3 \
+_sre _ssl _stat _statistics _string _strptime _struct _suggestions _symtable _sysconfig _sysconfigdata _testbuffer _testcapi _testclinic _testconsole _testexternalinspection _testimportmultiple \
+_testinternalcapi _testlimitedcapi _testmultiphase _testsinglephase _thread _threading_local _tkinter _tokenize _tracemalloc _types _typing _uuid _warnings _weakref _weakrefset \
+_winapi _wmi _xxinterpchannels _xxsubinterpreters _xxtestfuzz _zoneinfo _zstd ";
+
+/// Packages whose callables load, run, fetch or install something.
+const HOSTILE: &str = " dill cloudpickle jsonpickle yaml ruamel pip _pip setuptools pkg_resources wheel easy_install joblib requests urllib3 httpx aiohttp paramiko \
+fabric invoke sh plumbum pexpect ptyprocess cffi numba IPython ipykernel jupyter_client jupyter notebook pytest _pytest py nose twisted gevent eventlet tornado celery execnet \
+asyncssh psutil sympy numexpr asteval simpleeval jinja2 mako mlflow bentoml ray dask distributed kombu billiard werkzeug flask django shellescape docker kubernetes \
+boto3 botocore pwntools pwn scapy zmq websocket websockets pycurl ftputil selenium playwright loky cython Cython pyximport nox tox virtualenv conda \
+uvicorn gunicorn fire click typer rpyc Pyro4 Pyro5 hydra luigi airflow prefect pywintypes win32api win32com wmi comtypes jpype js2py execjs restrictedpython RestrictedPython pyarrow fsspec smart_open sqlalchemy pymysql psycopg2 redis \
+huggingface_hub datasets wandb gradio streamlit fickling langchain langchain_core langchain_experimental llama_index vllm sglang hatch poetry uv pipx black \
+ansible salt buildbot apport code_interpreter netifaces nmap impacket pyautogui keyboard pynput ";
+
+/// Libraries of models: classes are expected, functions have to be on the list.
+const LIBRARIES: &str = " torch numpy pandas scipy sklearn xgboost lightgbm catboost tensorflow keras tf_keras jax jaxlib flax optax transformers diffusers peft accelerate \
+pytorch_lightning lightning lightning_fabric omegaconf timm torchvision torchaudio torchtext ultralytics statsmodels nltk spacy thinc gensim networkx PIL cv2 imblearn mlxtend \
+category_encoders sentence_transformers tokenizers safetensors onnx onnxruntime fastai stable_baselines3 gym gymnasium prophet pmdarima sktime shap hdbscan umap faiss triton \
+deepspeed apex megatron nemo detectron2 mmcv mmengine mmdet skimage feature_engine sklearn_pandas sklearn_crfsuite autogluon tpot h5py zarr polars einops torchmetrics \
+torch_geometric dgl allennlp flair fairseq espnet speechbrain paddle mxnet theano chainer ";
+
+/// Libraries of estimators: a class of theirs is state and nothing else.
+const ESTIMATORS: &str = " sklearn xgboost lightgbm catboost scipy pandas statsmodels imblearn category_encoders sklearn_pandas mlxtend ";
+
+/// Parts of libraries that compile, evaluate, test, fetch or run.
+const FORBIDDEN: &str = " f2py testing distutils _inductor _dynamo _export _functorch _higher_order_ops hub fx package jit cpp_extension rpc multiprocessing computation io_ops file_io script_ops gen_io_ops \
+gfile tests _testing conftest scripts cli datasets export serving elastic launcher run bottleneck collect_env model_zoo download_utils ctypeslib __config__ lib2to3 externals \
+data_utils file_utils lambda_layer saving legacy_h5_format python_utils npyio _npyio_impl _datasource exec_command system_info setup weave cffi clipboard debugging benchmark testdata tensorboard subprocess os sys \
+importlib builtins runpy ";
+
+/// Names that say by themselves what they do.
+const DEEDS: &str = " load loads save savez savez_compressed savetxt loadtxt genfromtxt fromfile tofile memmap open open_memmap run runs run_string runstring exec exec_ execute \
+eval evaluate system popen Popen compile compile_file import_module __import__ call check_call check_output getoutput getstatusoutput spawn spawnv read_pickle read_csv read_sql read_html read_json \
+read_xml read_table read_excel read_parquet read_hdf to_pickle write_file read_file WriteFile ReadFile download load_model load_state_dict_from_url load_url from_pretrained pipeline \
+py_func py_function numpy_function from_file safe_eval source lookfor getattr setattr delattr urlopen urlretrieve connect create_connection unsafe_load full_load shell download_url download_url_to_file \
+get_file urlretrieve system_call run_module run_path ";
+
+fn within(list: &str, word: &str) -> bool {
+    if word.is_empty() || word.contains(' ') {
+        return false;
+    }
+    let mut rest = list;
+    while let Some(at) = rest.find(word) {
+        let before = at.checked_sub(1).and_then(|i| rest.as_bytes().get(i));
+        let after = rest.as_bytes().get(at + word.len());
+        if before.is_none_or(|b| *b == b' ') && after.is_none_or(|b| *b == b' ') {
+            return true;
+        }
+        rest = rest.get(at + word.len()..).unwrap_or("");
+    }
+    false
+}
+
+fn top(module: &str) -> &str {
+    module.split('.').next().unwrap_or(module)
+}
+
+/// Whether a module can do more than hold values, whatever is named in it: for texts that name modules.
+pub fn hostile_module(module: &str) -> bool {
+    let t = top(module);
+    (within(STDLIB, t) || within(PRIVATE, t) || within(HOSTILE, t))
+        && !ALLOWED.iter().any(|(m, _)| *m == module && *m != "io" && *m != "logging")
+}
+
+fn class_like(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    last.trim_start_matches('_').as_bytes().first().is_some_and(u8::is_ascii_uppercase)
+}
+
+fn allowed(module: &str, name: &str) -> bool {
+    ALLOWED.iter().any(|(m, names)| {
+        *m == module && names.iter().any(|n| *n == name || (*n == "*" && !name.contains('.')))
+    })
+}
+
+/// The module's name in Python 3.
+fn renamed(module: &str) -> &str {
+    match module {
+        "__builtin__" => "builtins",
+        "copy_reg" => "copyreg",
+        "UserDict" | "UserList" | "UserString" => "collections",
+        "cStringIO" | "StringIO" => "io",
+        m => m,
+    }
+}
+
+/// What `module.name` is worth.
+#[must_use]
+pub fn class(module: &str, name: &str) -> Class {
+    let module = renamed(module);
+    if allowed(module, name) {
+        return Class::Safe;
+    }
+    let t = top(module);
+    if within(STDLIB, t) || within(PRIVATE, t) {
+        return Class::Danger;
+    }
+    // A dotted name walks attributes, of modules too.
+    if name.contains('.') {
+        let walks = name.split('.').any(|p| within(STDLIB, p) || within(PRIVATE, p) || p.starts_with("__"));
+        if walks || (within(LIBRARIES, t) && !class_like(name)) {
+            return Class::Danger;
+        }
+    }
+    if t == "__torch__" {
+        return Class::Safe;
+    }
+    if within(HOSTILE, t) {
+        return Class::Danger;
+    }
+    let last = name.rsplit('.').next().unwrap_or(name);
+    if within(LIBRARIES, t) {
+        if t == "torch"
+            && module != "torch.storage"
+            && name.ends_with("Storage")
+            && module.matches('.').count() <= 1
+        {
+            return Class::Safe;
+        }
+        if t == "numpy" && (module.starts_with("numpy.dtypes") || (module == "numpy" && numpy_scalar(name))) {
+            return Class::Safe;
+        }
+        if t == "numpy" && module.starts_with("numpy.random") && (class_like(name) || name.starts_with("__"))
+        {
+            return Class::Safe;
+        }
+        if within(DEEDS, last)
+            || module.split('.').any(|p| within(FORBIDDEN, p))
+            || name.split('.').any(|p| within(FORBIDDEN, p))
+        {
+            return Class::Danger;
+        }
+        if class_like(name) {
+            let plain = within(ESTIMATORS, t)
+                || module.starts_with("torch.nn.")
+                || module.starts_with("torch.optim.")
+                || module.starts_with("torch.distributions.")
+                || module.starts_with("torchvision.models.");
+            return if plain { Class::Safe } else { Class::Unknown };
+        }
+        let rebuilds = ["_rebuild", "_reconstruct", "_unpickle", "__pyx_unpickle", "_frombuffer", "_new_"];
+        if rebuilds.iter().any(|p| name.starts_with(p)) {
+            return Class::Safe;
+        }
+        return Class::Suspect;
+    }
+    if class_like(name) && !within(DEEDS, last) { Class::Unknown } else { Class::Suspect }
+}
+
+fn numpy_scalar(name: &str) -> bool {
+    let stem = name.trim_end_matches('_').trim_end_matches(|c: char| c.is_ascii_digit());
+    matches!(
+        stem,
+        "int"
+            | "uint"
+            | "float"
+            | "complex"
+            | "bool"
+            | "str"
+            | "bytes"
+            | "void"
+            | "object"
+            | "longlong"
+            | "ulonglong"
+            | "longdouble"
+            | "intc"
+            | "half"
+            | "single"
+            | "double"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Class, class};
+
+    #[test]
+    fn the_list_of_what_weights_need_comes_first() {
+        for (m, n) in [
+            ("collections", "OrderedDict"),
+            ("torch", "FloatStorage"),
+            ("torch._utils", "_rebuild_tensor_v2"),
+            ("uuid", "UUID"),
+            ("__builtin__", "xrange"),
+            ("sklearn.svm._classes", "SVC"),
+            ("numpy", "float64"),
+        ] {
+            assert_eq!(class(m, n), Class::Safe, "{m}.{n}");
+        }
+        for (m, n) in [
+            ("uuid", "_get_command_stdout"),
+            ("os", "system"),
+            ("torch.hub", "load"),
+            ("torch.serialization", "os.system"),
+            ("numpy.f2py.crackfortran", "_eval_length"),
+            ("torch._dynamo.guards", "GuardBuilder.get"),
+            ("_pyrepl.pager", "pipe_pager"),
+            ("collections", "namedtuple"),
+        ] {
+            assert_eq!(class(m, n), Class::Danger, "{m}.{n}");
+        }
+        assert_eq!(class("mycompany.features", "Vocabulary"), Class::Unknown);
+        assert_eq!(class("mycompany.features", "build"), Class::Suspect);
+        assert_eq!(class("torch.nn.functional", "relu"), Class::Suspect);
+    }
+}

@@ -1,0 +1,170 @@
+//! What was found: the worst finding, its reason, and the names that were reached. Fixed memory.
+
+/// Most names that are kept.
+pub const IMPORTS: usize = 32;
+const NAME: usize = 96;
+const WHY: usize = 200;
+
+/// The verdict on a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Judgement {
+    /// All of it was read, and nothing in it runs.
+    Clean,
+    /// It could not be read to its end, or only in part.
+    Unreadable,
+    /// It was read, but what it names, or what it is, is not known.
+    Unknown,
+    Suspicious,
+    Malicious,
+}
+
+impl Judgement {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Unreadable => "unreadable",
+            Self::Unknown => "unknown",
+            Self::Suspicious => "suspicious",
+            Self::Malicious => "malicious",
+        }
+    }
+
+    const fn risk(self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::Unreadable => 30,
+            Self::Unknown => 40,
+            Self::Suspicious => 75,
+            Self::Malicious => 95,
+        }
+    }
+}
+
+/// Short text in fixed memory.
+#[derive(Clone, Copy)]
+pub struct Text<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Text<N> {
+    pub const EMPTY: Self = Self { bytes: [0; N], len: 0 };
+
+    /// Adds printable ASCII; other bytes become `?`, what has no room is left out.
+    pub fn add(&mut self, text: &[u8]) {
+        for &b in text {
+            let Some(place) = self.bytes.get_mut(self.len) else { return };
+            *place = if (0x20..0x7f).contains(&b) { b } else { b'?' };
+            self.len += 1;
+        }
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or(&[])
+    }
+
+    pub fn text(&self) -> &str {
+        core::str::from_utf8(self.bytes()).unwrap_or("")
+    }
+}
+
+/// All that is known so far.
+pub struct Report {
+    worst: Judgement,
+    why: Text<WHY>,
+    imports: [Text<NAME>; IMPORTS],
+    imported: usize,
+    /// Name of the member that is read.
+    pub member: Text<64>,
+    pub format: &'static str,
+    /// Something was read to its end as what it is.
+    pub understood: bool,
+    /// Bytes that decompression gave.
+    pub expanded: u64,
+    /// Bytes that came.
+    pub bytes: u64,
+}
+
+impl Report {
+    pub fn new() -> Self {
+        Self {
+            worst: Judgement::Clean,
+            why: Text::EMPTY,
+            imports: [Text::EMPTY; IMPORTS],
+            imported: 0,
+            member: Text::EMPTY,
+            format: "",
+            understood: false,
+            expanded: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Notes a finding; the first of the worst kind says why.
+    pub fn find(&mut self, j: Judgement, what: &str, detail: &[&[u8]]) {
+        if j <= self.worst && !(self.why.len == 0 && j == self.worst) {
+            return;
+        }
+        self.worst = j;
+        self.why = Text::EMPTY;
+        if self.member.len > 0 {
+            self.why.add(self.member.bytes());
+            self.why.add(b": ");
+        }
+        self.why.add(what.as_bytes());
+        detail.iter().for_each(|d| self.why.add(d));
+    }
+
+    /// Notes a name that a pickle reached.
+    pub fn import(&mut self, module: &str, name: &str) {
+        let mut t = Text::EMPTY;
+        t.add(module.as_bytes());
+        t.add(b".");
+        t.add(name.as_bytes());
+        let known = self.imports.iter().take(self.imported).any(|i: &Text<NAME>| i.bytes() == t.bytes());
+        if let (false, Some(place)) = (known, self.imports.get_mut(self.imported)) {
+            *place = t;
+            self.imported += 1;
+        }
+    }
+
+    /// The format of the outermost thing that was recognised.
+    pub fn format(&mut self, name: &'static str) {
+        if self.format.is_empty() {
+            self.format = name;
+        }
+    }
+
+    pub const fn worst(&self) -> Judgement {
+        self.worst
+    }
+}
+
+/// The verdict on one file, borrowed from what read it.
+pub struct Verdict<'a> {
+    pub judgement: Judgement,
+    /// What the file is: `pickle`, `zip`, `gguf`, …; empty when nothing was recognised.
+    pub format: &'static str,
+    /// 0 to 100.
+    pub risk: u8,
+    report: &'a Report,
+}
+
+impl<'a> Verdict<'a> {
+    pub(super) fn of(report: &'a Report) -> Self {
+        Self { judgement: report.worst, format: report.format, risk: report.worst.risk(), report }
+    }
+
+    /// One sentence; empty for what is clean.
+    #[must_use]
+    pub fn why(&self) -> &'a str {
+        self.report.why.text()
+    }
+
+    /// The names that pickles reached, `module.name`, in order, the first [`IMPORTS`].
+    pub fn imports(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let report = self.report;
+        report.imports.iter().take(report.imported).map(Text::text)
+    }
+}

@@ -1,0 +1,273 @@
+//! Small files made by hand.
+use super::{Artifact, Judgement};
+use alloc::vec::Vec;
+use proptest::prelude::*;
+
+fn judge(bytes: &[u8]) -> (Judgement, alloc::string::String) {
+    let mut a = Artifact::new();
+    a.feed(bytes);
+    let v = a.end();
+    (v.judgement, alloc::string::String::from(v.why()))
+}
+
+fn pickles(b: &[u8]) -> Judgement {
+    judge(b).0
+}
+
+/// A member of a zip, stored: local header and data, and its entry in the central directory.
+fn member(name: &str, central_name: &str, data: &[u8], at: usize) -> (Vec<u8>, Vec<u8>) {
+    let mut sum = !0u32;
+    for b in data {
+        sum ^= u32::from(*b);
+        for _ in 0..8 {
+            sum = if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 };
+        }
+    }
+    let middle = |name: &str| {
+        let mut h = Vec::from([20, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        h.extend_from_slice(&(!sum).to_le_bytes());
+        h.extend_from_slice(&(data.len() as u32).to_le_bytes());
+        h.extend_from_slice(&(data.len() as u32).to_le_bytes());
+        h.extend_from_slice(&(name.len() as u16).to_le_bytes());
+        h.extend_from_slice(&[0, 0]);
+        h
+    };
+    let mut local = Vec::from(*b"PK\x03\x04");
+    local.extend_from_slice(&middle(name));
+    local.extend_from_slice(name.as_bytes());
+    local.extend_from_slice(data);
+    let mut central = Vec::from(*b"PK\x01\x02\x14\x00");
+    central.extend_from_slice(&middle(central_name));
+    central.extend_from_slice(&[0; 10]);
+    central.extend_from_slice(&(at as u32).to_le_bytes());
+    central.extend_from_slice(central_name.as_bytes());
+    (local, central)
+}
+
+fn zip(members: &[(&str, &str, &[u8])]) -> Vec<u8> {
+    let (mut out, mut directory) = (Vec::new(), Vec::new());
+    for (name, central_name, data) in members {
+        let (l, c) = member(name, central_name, data, out.len());
+        out.extend_from_slice(&l);
+        directory.extend_from_slice(&c);
+    }
+    let at = out.len() as u32;
+    out.extend_from_slice(&directory);
+    out.extend_from_slice(b"PK\x05\x06\0\0\0\0");
+    out.extend_from_slice(&(members.len() as u16).to_le_bytes());
+    out.extend_from_slice(&(members.len() as u16).to_le_bytes());
+    out.extend_from_slice(&(directory.len() as u32).to_le_bytes());
+    out.extend_from_slice(&at.to_le_bytes());
+    out.extend_from_slice(&[0, 0]);
+    out
+}
+
+const EVIL: &[u8] = b"\x80\x02cos\nsystem\nX\x04\0\0\0trueR.";
+const WEIGHTS: &[u8] = b"\x80\x02ccollections\nOrderedDict\n)R}X\x01\0\0\0aK\x01sb.";
+
+#[test]
+fn a_call_of_what_has_no_place_in_weights_is_malicious() {
+    let cases: &[&[u8]] = &[
+        b"cos\nsystem\n(S'true'\ntR.",
+        b"\x80\x02cposix\nsystem\nX\x04\0\0\0true\x85R.",
+        b"(S'true'\nios\nsystem\n.",
+        b"\x80\x02(cos\nsystem\nX\x04\0\0\0trueo.",
+        b"\x80\x04\x8c\x02os\x94\x8c\x06system\x94\x93\x94\x8c\x04true\x85R.",
+        b"\x80\x04\x8c\x02osq\x07\x8c\x06systemq\x0800h\x07h\x08\x93\x8c\x04true\x85R.",
+        b"\x80\x04\x8c\x04code2\x93.",
+        b"\x80\x02c__builtin__\neval\nX\x01\0\0\0a\x85R.",
+        b"\x80\x04\x8c\x13torch.serialization\x8c\x09os.system\x93\x8c\x01a\x85R.",
+    ];
+    for c in cases {
+        assert_eq!(pickles(c), Judgement::Malicious, "{:?}", alloc::string::String::from_utf8_lossy(c));
+    }
+    let (_, why) = judge(cases[1]);
+    assert_eq!(why, "pickle reaches posix.system");
+}
+
+#[test]
+fn a_call_that_was_made_stays_made() {
+    assert_eq!(pickles(b"\x80\x02cos\nsystem\nX\x04\0\0\0true\x85R\xff\xff"), Judgement::Malicious);
+    assert_eq!(pickles(b"\x80\x02cos\nsystem\nX\x04\0\0\0true\x85R"), Judgement::Malicious);
+    assert_eq!(pickles(b"\x80\x02N.\x80\x02cos\nsystem\nX\x04\0\0\0true\x85R."), Judgement::Malicious);
+    assert_eq!(
+        pickles(b"\x80\x02N.\0\x01\x02junk\xffcos\nsystem\nX\x04\0\0\0true\x85R."),
+        Judgement::Suspicious
+    );
+}
+
+#[test]
+fn what_is_not_known_is_suspicious_when_it_is_called() {
+    assert_eq!(pickles(b"\x80\x02cmine\nbuild\n)R."), Judgement::Suspicious);
+    assert_eq!(pickles(b"\x80\x02cmine\nBuilt\n)\x81."), Judgement::Unknown);
+    assert_eq!(pickles(b"\x80\x02\x82\x07)R."), Judgement::Suspicious);
+    assert_eq!(
+        pickles(b"\x80\x04\x8c\x04mine\x8c\x08builtins\x8c\x03str\x93\x8c\x01a\x85R\x93)R."),
+        Judgement::Suspicious
+    );
+}
+
+#[test]
+fn weights_are_clean_and_what_is_cut_off_is_not() {
+    assert_eq!(pickles(WEIGHTS), Judgement::Clean);
+    assert_eq!(pickles(&WEIGHTS[..WEIGHTS.len() - 3]), Judgement::Unreadable);
+    assert_eq!(pickles(b""), Judgement::Unknown);
+    assert_eq!(pickles(b"just some text\nand more\n"), Judgement::Unknown);
+    assert_eq!(pickles(b"cos\nsin\ntan\n"), Judgement::Unknown);
+}
+
+#[test]
+fn pickles_that_exhaust_are_suspicious() {
+    let mut deep = Vec::from(*b"\x80\x02");
+    deep.extend_from_slice(&[b'('; 2000]);
+    deep.extend_from_slice(&[b't'; 2000]);
+    deep.push(b'.');
+    assert_eq!(pickles(&deep), Judgement::Suspicious);
+    let mut wide = Vec::from(*b"\x80\x02]q\x000");
+    for level in 1..12u8 {
+        wide.push(b'(');
+        (0..9).for_each(|_| wide.extend_from_slice(&[b'h', level - 1]));
+        wide.extend_from_slice(&[b'l', b'q', level, b'0']);
+    }
+    wide.extend_from_slice(b"h\x0b.");
+    assert_eq!(pickles(&wide), Judgement::Suspicious);
+}
+
+#[test]
+fn archives_are_read_by_their_local_headers_and_compared() {
+    let good = zip(&[("a/data.pkl", "a/data.pkl", WEIGHTS), ("a/version", "a/version", b"3\n")]);
+    assert_eq!(judge(&good), (Judgement::Clean, "".into()));
+    let (j, why) = judge(&zip(&[("a/data.pkl", "a/data.pkl", EVIL)]));
+    assert_eq!((j, why.as_str()), (Judgement::Malicious, "a/data.pkl: pickle reaches os.system"));
+    assert_eq!(judge(&zip(&[("a/data.pkl", "readme", WEIGHTS)])).0, Judgement::Suspicious);
+    assert_eq!(judge(&zip(&[("../../a", "../../a", b"x")])).0, Judgement::Suspicious);
+    // An archive in an archive, with bytes before and a pickle behind.
+    let mut outer = Vec::from(*b"GIF89a\x01\0");
+    outer.extend_from_slice(&zip(&[("model.pt", "model.pt", &zip(&[("d.pkl", "d.pkl", EVIL)]))]));
+    assert_eq!(judge(&outer).0, Judgement::Malicious);
+    let mut behind = good.clone();
+    behind.extend_from_slice(EVIL);
+    assert_eq!(judge(&behind).0, Judgement::Suspicious);
+    assert_eq!(judge(&good[..good.len() - 10]).0, Judgement::Unreadable);
+    let mut damaged = good;
+    if let Some(at) = damaged.windows(2).position(|w| w == b"3\n") {
+        damaged[at] = b'4';
+    }
+    assert_eq!(judge(&damaged).0, Judgement::Suspicious);
+}
+
+#[test]
+fn tensor_files_are_held_to_their_headers() {
+    let st = |header: &str, data: usize| {
+        let mut f = Vec::from((header.len() as u64).to_le_bytes());
+        f.extend_from_slice(header.as_bytes());
+        f.resize(f.len() + data, 0);
+        judge(&f).0
+    };
+    let one = r#"{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#;
+    assert_eq!(st(one, 16), Judgement::Clean);
+    assert_eq!(st(one, 15), Judgement::Unreadable);
+    assert_eq!(st(one, 17), Judgement::Suspicious);
+    assert_eq!(st(r#"{"a":{"dtype":"F32","shape":[5],"data_offsets":[0,16]}}"#, 16), Judgement::Suspicious);
+    assert_eq!(st(r#"{"a":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}"#, 8), Judgement::Suspicious);
+    assert_eq!(st(r#"{"__metadata__":{"chat_template":"{{ x.__class__ }}"}}"#, 0), Judgement::Malicious);
+
+    let gguf = |tensors: u64, template: &str| {
+        let mut f = Vec::from(*b"GGUF\x03\0\0\0");
+        f.extend_from_slice(&tensors.to_le_bytes());
+        f.extend_from_slice(&1u64.to_le_bytes());
+        let key = b"tokenizer.chat_template";
+        f.extend_from_slice(&(key.len() as u64).to_le_bytes());
+        f.extend_from_slice(key);
+        f.extend_from_slice(&8u32.to_le_bytes());
+        f.extend_from_slice(&(template.len() as u64).to_le_bytes());
+        f.extend_from_slice(template.as_bytes());
+        judge(&f).0
+    };
+    assert_eq!(gguf(0, "{% for m in messages %}{{ m['content'] }}{% endfor %}"), Judgement::Clean);
+    assert_eq!(gguf(0, "{{ x|attr('__glo' ~ 'bals__') }}"), Judgement::Malicious);
+    assert_eq!(gguf(1 << 60, "a"), Judgement::Suspicious);
+    assert_eq!(gguf(1, "a"), Judgement::Unreadable);
+}
+
+#[test]
+fn configurations_that_carry_code_are_malicious() {
+    for (text, want) in [
+        (
+            r#"{"class_name": "Sequential", "layers": [{"class_name": "Lambda", "config": {}}]}"#,
+            Judgement::Malicious,
+        ),
+        (r#"{"class_name": "Dense", "name": "Lambda"}"#, Judgement::Clean),
+        (r#"{"module": "builtins", "class_name": "exec"}"#, Judgement::Malicious),
+        (r#"{"__module__": "os", "__class__": "str"}"#, Judgement::Malicious),
+        (r#"{"chat_template": "{{ cycler.__init__ }}", "a": 1}"#, Judgement::Malicious),
+        (r#"{"vocab": {"__class__": 1, "os.system": 2}}"#, Judgement::Clean),
+    ] {
+        assert_eq!(judge(text.as_bytes()).0, want, "{text}");
+    }
+    let named = |name: &str, text: &[u8]| {
+        let mut a = Artifact::new();
+        a.named(name.as_bytes());
+        a.feed(text);
+        a.end().judgement
+    };
+    assert_eq!(named("m.yaml", b"a: 1\nmodel:\n  _target_: os.system\n"), Judgement::Malicious);
+    assert_eq!(named("m.yaml", b"model:\n  _target_: nemo.models.Model\n"), Judgement::Clean);
+    assert_eq!(named("a.gguf", WEIGHTS), Judgement::Suspicious);
+}
+
+#[test]
+fn a_reader_serves_one_file_after_another() {
+    let mut a = Artifact::new();
+    a.feed(EVIL);
+    assert_eq!(a.end().judgement, Judgement::Malicious);
+    a.reset();
+    a.feed(WEIGHTS);
+    let v = a.end();
+    assert_eq!((v.judgement, v.format, v.risk), (Judgement::Clean, "pickle", 0));
+    assert_eq!(v.imports().collect::<Vec<_>>(), ["collections.OrderedDict"]);
+}
+
+/// What a file of pieces like those of real ones may be.
+fn anything() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        Just(Vec::from(EVIL)),
+        Just(Vec::from(WEIGHTS)),
+        Just(zip(&[("d.pkl", "d.pkl", EVIL)])),
+        Just(zip(&[("d.npy", "e.npy", b"\x93NUMPY\x01\0\x10\0{'descr':'|O' }\n\x80\x02N.")])),
+        Just(Vec::from(*b"GGUF\x03\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0")),
+        Just(Vec::from(*b"\x1f\x8b\x08\0\0\0\0\0\0\0")),
+        Just(miniz_oxide::deflate::compress_to_vec_zlib(EVIL, 6)),
+        Just(Vec::from(*b"\x08\x08\x12\x03abc\x3a\x05\x0a\x03\x22\x01a")),
+        Just(Vec::from(
+            *b"\x37\0\0\0\0\0\0\0{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}"
+        )),
+        Just(Vec::from(*b"\x89HDF\r\n\x1a\n{\"class_name\": \"Lambda\"}")),
+        proptest::collection::vec(any::<u8>(), 0..40),
+        proptest::collection::vec(
+            proptest::sample::select(b"(tRcoibu.0123\x80\x02\x93\x94\x85\x81\x92hq)}]\n".to_vec()),
+            0..40
+        ),
+    ];
+    proptest::collection::vec(piece, 1..5).prop_map(|p| p.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn any_cut_gives_the_same(file in anything(), cuts in proptest::collection::vec(1usize..50, 1..6)) {
+        let mut whole = Artifact::new();
+        whole.feed(&file);
+        let w = whole.end();
+        let mut cut = Artifact::new();
+        let (mut rest, mut sizes) = (file.as_slice(), cuts.iter().cycle());
+        while !rest.is_empty() {
+            let (a, b) = rest.split_at(rest.len().min(*sizes.next().unwrap_or(&1)));
+            cut.feed(a);
+            rest = b;
+        }
+        let c = cut.end();
+        prop_assert_eq!((w.judgement, w.format, w.why()), (c.judgement, c.format, c.why()));
+        prop_assert_eq!(w.imports().collect::<Vec<_>>(), c.imports().collect::<Vec<_>>());
+    }
+}
