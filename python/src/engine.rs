@@ -77,6 +77,7 @@ impl EngineHandle {
             inline,
             ignore_checksums,
             protocols: true,
+            risk: false,
             shown: true,
             tell_packets: false,
         };
@@ -185,6 +186,7 @@ impl LiveRun {
             inline: false,
             ignore_checksums,
             protocols: true,
+            risk: false,
             shown: true,
             tell_packets: false,
         };

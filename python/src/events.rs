@@ -12,6 +12,7 @@ use tidegate_core::event::{Event, EventSink};
 use tidegate_core::fault::Station;
 use tidegate_dataplane::config::Settings;
 use tidegate_dataplane::config::engine::warm;
+use tidegate_dataplane::config::eve::{Content, EveSettings, RecordSettings};
 use tidegate_dataplane::counters;
 use tidegate_dataplane::eve::{Counts, DropsSeen, EveLine, EveSink, Stats};
 
@@ -36,6 +37,29 @@ impl Lines {
         Lines {
             eve: eve.map(|e| EveLine::new(e, inline)),
             drops: DropsSeen::new(any_drop),
+            counts: Counts::default(),
+            text: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
+
+    /// Of AI calls alone, whatever the settings ask for. `content`: with what was said.
+    fn of_calls(settings: &Settings, inline: bool, content: bool) -> Lines {
+        let mut eve = EveSettings::empty("");
+        let mut record = RecordSettings::default();
+        if let Some(e) = settings.outputs.eve.first() {
+            (eve.community_id, eve.community_id_seed) = (e.community_id, e.community_id_seed);
+            (eve.ethernet, eve.metadata, eve.pcap_file) = (e.ethernet, e.metadata, e.pcap_file);
+            eve.sensor_name.clone_from(&e.sensor_name);
+            record = e.record("ai").cloned().unwrap_or_default();
+        }
+        if content {
+            record.content = Content::Yes;
+        }
+        eve.records.push(("ai".to_owned(), record));
+        Lines {
+            eve: Some(EveLine::new(eve, inline)),
+            drops: DropsSeen::new(false),
             counts: Counts::default(),
             text: Vec::new(),
             ends: Vec::new(),
@@ -138,11 +162,16 @@ pub struct EventRun {
 
 #[pymethods]
 impl EventRun {
+    /// `calls`: AI calls alone; whether with what was said.
     #[new]
-    fn new(py: Python<'_>, reading: Py<Reading>) -> PyResult<Self> {
+    #[pyo3(signature = (reading, calls = None))]
+    fn new(py: Python<'_>, reading: Py<Reading>, calls: Option<bool>) -> PyResult<Self> {
         let r = reading.get();
         let (run, settings, _) = guarded(py, || r.run(true, false))?.map_err(|e| errors::config(py, e))?;
-        let lines = Lines::new(&settings, r.inline);
+        let lines = match calls {
+            Some(content) => Lines::of_calls(&settings, r.inline, content),
+            None => Lines::new(&settings, r.inline),
+        };
         Ok(EventRun { inner: Held::new(Reader { run, lines }), reading })
     }
 

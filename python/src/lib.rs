@@ -11,6 +11,7 @@ mod errors;
 mod events;
 mod held;
 mod input;
+mod risk;
 mod rules;
 mod run;
 mod scan;
@@ -57,6 +58,7 @@ fn _tidegate(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(input::is_capture, m)?)?;
     m.add_function(wrap_pyfunction!(table::columns, m)?)?;
     m.add_function(wrap_pyfunction!(events::records, m)?)?;
+    m.add_function(wrap_pyfunction!(risk::classify, m)?)?;
     m.add_function(wrap_pyfunction!(rules::size, m)?)?;
     m.add_function(wrap_pyfunction!(command, m)?)?;
     Ok(())

@@ -57,6 +57,8 @@ pub struct Wish {
     pub ignore_checksums: Option<bool>,
     /// Application protocols are recognised and parsed.
     pub protocols: bool,
+    /// Texts of AI calls are judged, whether or not a rule asks for it.
+    pub risk: bool,
     /// Transactions are looked at by somebody.
     pub shown: bool,
     pub tell_packets: bool,
@@ -86,6 +88,7 @@ impl Compiled {
         let mut c = settings.engine(mode).map_err(|e| e.to_string())?;
         c.stream.checksum_compute |= wish.ignore_checksums == Some(false);
         c.app.off = !wish.protocols;
+        c.app.ai_risk |= wish.risk;
         c.app.shown = wish.shown;
         c.tell_packets = wish.tell_packets;
         let places = c.flow.max_flows.next_power_of_two();

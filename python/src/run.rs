@@ -50,12 +50,14 @@ pub struct Reading {
     pub inline: bool,
     ignore_checksums: Option<bool>,
     protocols: bool,
+    /// Texts of AI calls are judged.
+    risk: bool,
 }
 
 #[pymethods]
 impl Reading {
     #[new]
-    #[pyo3(signature = (rules, inputs, folder, each, filter, memory, inline, ignore_checksums, protocols))]
+    #[pyo3(signature = (rules, inputs, folder, each, filter, memory, inline, ignore_checksums, protocols, risk))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         rules: &RuleSetHandle,
@@ -67,9 +69,22 @@ impl Reading {
         inline: bool,
         ignore_checksums: Option<bool>,
         protocols: bool,
+        risk: bool,
     ) -> Self {
         let (compiled, rules) = (rules.compiled.clone(), rules.counts());
-        Reading { compiled, rules, inputs, folder, each, filter, memory, inline, ignore_checksums, protocols }
+        Reading {
+            compiled,
+            rules,
+            inputs,
+            folder,
+            each,
+            filter,
+            memory,
+            inline,
+            ignore_checksums,
+            protocols,
+            risk,
+        }
     }
 }
 
@@ -99,6 +114,7 @@ impl Reading {
             inline: self.inline,
             ignore_checksums: self.ignore_checksums,
             protocols: self.protocols,
+            risk: self.risk,
             shown,
             tell_packets,
         };

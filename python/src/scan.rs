@@ -22,15 +22,15 @@ type Hit = (u32, u64, u64);
 const REACH: usize = 4 << 10;
 
 /// Things that threads take turns with.
-struct Pool<T>(Mutex<Vec<T>>);
+pub struct Pool<T>(Mutex<Vec<T>>);
 
 impl<T> Pool<T> {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Pool(Mutex::new(Vec::new()))
     }
 
     /// Runs `f` with a thing from the pool, or a new one. Call it without the interpreter.
-    fn with<R>(&self, make: impl FnOnce() -> T, f: impl FnOnce(&mut T) -> R) -> R {
+    pub fn with<R>(&self, make: impl FnOnce() -> T, f: impl FnOnce(&mut T) -> R) -> R {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut t = kept.unwrap_or_else(make);
         let out = f(&mut t);
@@ -40,7 +40,7 @@ impl<T> Pool<T> {
 }
 
 /// What is searched: bytes as they are, or a string whose places are counted in characters.
-enum Text<'py> {
+pub enum Text<'py> {
     Str(Bound<'py, PyString>),
     Bytes(Bound<'py, PyBytes>),
 }
@@ -71,7 +71,7 @@ impl Text<'_> {
 }
 
 /// Places in characters instead of bytes.
-fn in_characters(text: &[u8], hits: &mut [Hit]) {
+pub fn in_characters(text: &[u8], hits: &mut [Hit]) {
     if hits.is_empty() || text.is_ascii() {
         return;
     }
@@ -85,19 +85,28 @@ fn in_characters(text: &[u8], hits: &mut [Hit]) {
 }
 
 /// Searches many texts, on `threads` threads.
-fn each<'t>(
+fn hits_of_each<'t>(
     texts: &[(&'t [u8], bool)],
     threads: usize,
     scan: impl Fn(&'t [u8], &mut Vec<Hit>) + Sync,
 ) -> Vec<Vec<Hit>> {
-    let one = |&(text, is_str): &(&'t [u8], bool)| {
+    each(texts, threads, |text, is_str| {
         let mut hits = Vec::new();
         scan(text, &mut hits);
         if is_str {
             in_characters(text, &mut hits);
         }
         hits
-    };
+    })
+}
+
+/// Does something with many texts, on `threads` threads; it is told whether a text is a string.
+pub fn each<'t, R: Send>(
+    texts: &[(&'t [u8], bool)],
+    threads: usize,
+    work: impl Fn(&'t [u8], bool) -> R + Sync,
+) -> Vec<R> {
+    let one = |&(text, is_str): &(&'t [u8], bool)| work(text, is_str);
     if threads < 2 || texts.len() < 2 * threads {
         return texts.iter().map(one).collect();
     }
@@ -110,7 +119,7 @@ fn each<'t>(
 }
 
 /// The bytes of texts and whether they are strings.
-fn all<'a>(texts: &'a [Text<'_>]) -> PyResult<Vec<(&'a [u8], bool)>> {
+pub fn all<'a>(texts: &'a [Text<'_>]) -> PyResult<Vec<(&'a [u8], bool)>> {
     texts.iter().map(|t| Ok((t.bytes()?, t.is_str()))).collect()
 }
 
@@ -166,7 +175,7 @@ impl PatternSetHandle {
         threads: usize,
     ) -> PyResult<Vec<Vec<Hit>>> {
         let texts = all(&texts)?;
-        guarded(py, || each(&texts, threads, |t, hits| self.search(t, once, hits)))
+        guarded(py, || hits_of_each(&texts, threads, |t, hits| self.search(t, once, hits)))
     }
 
     /// Whether anything matches.
@@ -444,7 +453,7 @@ impl ScannerHandle {
 
     fn scan_batch(&self, py: Python<'_>, texts: Vec<Text<'_>>, threads: usize) -> PyResult<Vec<Vec<Hit>>> {
         let texts = all(&texts)?;
-        guarded(py, || each(&texts, threads, |t, hits| self.search.search(t, hits)))
+        guarded(py, || hits_of_each(&texts, threads, |t, hits| self.search.search(t, hits)))
     }
 }
 

@@ -19,7 +19,7 @@ from ._tidegate import (
     tables as _tables,
 )
 from .errors import CaptureError, ConfigError, TidegateError, TidegateWarning
-from .events import AnyEvent, make
+from .events import Ai, AnyEvent, make
 from .inputs import Given, Input, inputs
 from .rules import PathLike, Rules, handle_of, memory_of
 
@@ -280,6 +280,7 @@ class Capture:
         inline: bool = False,
         ignore_checksums: bool | None = None,
         protocols: bool = True,
+        risk: bool = False,
         progress: bool | None = None,
         recursive: bool = False,
         each: bool = False,
@@ -295,6 +296,7 @@ class Capture:
                 "inline": inline,
                 "ignore_checksums": ignore_checksums,
                 "protocols": protocols,
+                "risk": risk,
                 "progress": progress,
                 "each": each,
             },
@@ -328,6 +330,7 @@ class Capture:
             options["inline"],
             options["ignore_checksums"],
             options["protocols"],
+            options["risk"],
         )
         #: Counters of the last complete reading of events, by EVE's names.
         self.stats: dict[str, int] = {}
@@ -342,8 +345,10 @@ class Capture:
 
     def __iter__(self) -> Iterator[AnyEvent]:
         """All events, in order: those that the command writes to ``eve.json``."""
-        run = EventRun(self._reading)
-        bar = _Bar(self._progress, self.size, "events")
+        return self._events(EventRun(self._reading), "events")
+
+    def _events(self, run: EventRun, name: str) -> Iterator[AnyEvent]:
+        bar = _Bar(self._progress, self.size, name)
         try:
             while (events := run.next(_EVENTS)) is not None:
                 bar.at(run)
@@ -353,6 +358,22 @@ class Capture:
             bar.close()
         self.stats = run.stats()
         _tell(run)
+
+    def calls(self, content: bool = False) -> Iterator[Ai]:
+        """Calls of models, tools and AI services, when each is complete or its flow ends; whatever events the
+        configuration asks for. With ``content`` they have their prompts, messages and answers, which stay out of records
+        otherwise unless the configuration says ``- ai: {content: yes}``.
+
+        >>> import tidegate
+        >>> call = next(tidegate.demo().calls(content=True))
+        >>> call.provider, call.model, call.status
+        ('openai', 'factory-70b', 200)
+        >>> call.prompt, call.completion
+        ('Summarise the maintenance log of line 4.', 'Bearing 12 was replaced.')
+        """
+        for event in self._events(EventRun(self._reading, content), "calls"):
+            if isinstance(event, Ai):
+                yield event
 
     def _run(self, names: list[str], rows: int | None = None) -> TableRun:
         return TableRun(self._reading, names, self._statistics if "flows" in names else [], self._first, rows)
@@ -439,6 +460,12 @@ class Capture:
         return self._table("smtp")
 
     @property
+    def ai(self) -> Table:
+        """Calls of models, tools and AI services: who was asked for what, tokens, times; ``risk`` and ``families`` where
+        ``risk=True`` or a rule asks for them. What was said is in :meth:`calls`."""
+        return self._table("ai")
+
+    @property
     def files(self) -> Table:
         """Files that were seen to their ends; with hashes where the configuration asks for them (``force-hash``)."""
         return self._table("files")
@@ -512,6 +539,7 @@ def read(
     inline: bool = False,
     ignore_checksums: bool | None = None,
     protocols: bool = True,
+    risk: bool = False,
     progress: bool | None = None,
     recursive: bool = False,
     each: bool = False,
@@ -527,7 +555,8 @@ def read(
     how many first packets of a flow are kept for the statistics of that name. ``memory`` (bytes, or ``"256mb"``) is for
     flows, streams and transactions, and does not grow with the capture. ``inline`` obeys verdicts as an inline sensor
     would; ``ignore_checksums`` inspects packets with wrong ones. Without ``protocols`` flows are made of headers alone,
-    which is faster: nothing is said of applications, and there are no records of them. ``progress``: a bar if `tqdm` is
+    which is faster: nothing is said of applications, and there are no records of them. With ``risk`` the texts of AI calls
+    are judged, as :func:`classify` does it. ``progress``: a bar if `tqdm` is
     there; by default for long captures on a terminal.
 
     >>> import tidegate
@@ -547,6 +576,7 @@ def read(
         inline=inline,
         ignore_checksums=ignore_checksums,
         protocols=protocols,
+        risk=risk,
         progress=progress,
         recursive=recursive,
         each=each,

@@ -6,7 +6,28 @@ import json
 from datetime import datetime
 from typing import Any, Callable, Dict, List, Literal, Optional, Tuple, Union, cast
 
-__all__ = ["Alert", "Anomaly", "AnyEvent", "Dns", "Drop", "Event", "File", "Flow", "Http", "OtherEvent", "OtherRecord", "Record", "Tls"]
+__all__ = [
+    "Ai",
+    "Alert",
+    "Anomaly",
+    "AnyEvent",
+    "Dns",
+    "Drop",
+    "Event",
+    "File",
+    "Flow",
+    "Grpc",
+    "Http",
+    "Nccl",
+    "Nvme",
+    "OtherEvent",
+    "OtherRecord",
+    "Record",
+    "Redis",
+    "Roce",
+    "Tls",
+    "WebSocket",
+]
 
 
 class Event:
@@ -320,6 +341,322 @@ class Tls(Record):
         return f"{self.version or ''} {self.sni or ''}".strip()
 
 
+class Ai(Record):
+    """A call of a model, a tool or an AI service, and its answer.
+
+    >>> call = make_event('{"event_type":"ai","ai":{"provider":"openai","operation":"chat","request":{"model":"m"},'
+    ...     '"response":{"status":200},"usage":{"input_tokens":4,"output_tokens":9},"timing":{"ttft_ms":31.5}}}')
+    >>> call.model, call.tokens, call.ttft_ms, call.completion
+    ('m', (4, 9), 31.5, None)
+    """
+
+    __slots__ = ()
+    kind: Literal["ai"]
+
+    def _of(self, group: str) -> Dict[str, Any]:
+        return cast(Dict[str, Any], self._body().get(group, {}))
+
+    @property
+    def provider(self) -> str:
+        """Whose interface it is: ``openai``, ``anthropic``, ``mcp``, …"""
+        return str(self._body()["provider"])
+
+    @property
+    def operation(self) -> Optional[str]:
+        """What was asked for: ``chat``, ``embeddings``, …"""
+        return self._body().get("operation")
+
+    @property
+    def carrier(self) -> str:
+        """What carried it, with the framing of what is streamed: ``http/1.1``, ``http/2``, …"""
+        return str(self._body()["carrier"])
+
+    @property
+    def server(self) -> Optional[str]:
+        """Software that answered, as far as it said so."""
+        return self._body().get("server")
+
+    @property
+    def model(self) -> Optional[str]:
+        """Model that was asked for."""
+        return self._of("request").get("model")
+
+    @property
+    def response_model(self) -> Optional[str]:
+        """Model that answered."""
+        return self._of("response").get("model")
+
+    @property
+    def stream(self) -> Optional[bool]:
+        """Whether the answer was to come in pieces."""
+        return self._of("request").get("stream")
+
+    @property
+    def status(self) -> Optional[int]:
+        """Status of the response, if one came."""
+        return self._of("response").get("status")
+
+    @property
+    def error_type(self) -> Optional[str]:
+        """Kind of the error that the service answered with."""
+        return self._of("response").get("error_type")
+
+    @property
+    def finish_reasons(self) -> List[str]:
+        """Why the answer ended."""
+        return cast(List[str], self._of("response").get("finish_reasons", []))
+
+    @property
+    def tokens(self) -> Tuple[Optional[int], Optional[int]]:
+        """Tokens of the prompt and of the answer, as the service counted them."""
+        usage = self._of("usage")
+        return usage.get("input_tokens"), usage.get("output_tokens")
+
+    @property
+    def ttft_ms(self) -> Optional[float]:
+        """Milliseconds from the end of the request to the first piece of the answer."""
+        return self._of("timing").get("ttft_ms")
+
+    @property
+    def duration_ms(self) -> Optional[float]:
+        """Milliseconds that the call took."""
+        return self._of("timing").get("duration_ms")
+
+    @property
+    def tools(self) -> List[str]:
+        """Names of the tools that the model called."""
+        return cast(List[str], self._of("tools").get("called", []))
+
+    @property
+    def risk(self) -> Optional[int]:
+        """How much its texts look like an attack, 0 to 100; nothing where it was not asked for or there is no risk."""
+        return self._of("risk").get("score")
+
+    @property
+    def families(self) -> List[str]:
+        """Kinds of attacks that its texts look like."""
+        return cast(List[str], self._of("risk").get("families", []))
+
+    def _text(self, name: str) -> Optional[str]:
+        # With `content: hash` there is an object instead.
+        value = self._body().get(name)
+        return value if isinstance(value, str) else None
+
+    @property
+    def prompt(self) -> Optional[str]:
+        """The last message of the request, where content is on (:meth:`tidegate.Capture.calls`)."""
+        return self._text("prompt")
+
+    @property
+    def completion(self) -> Optional[str]:
+        """Text of the answer, where content is on."""
+        return self._text("completion")
+
+    @property
+    def reasoning(self) -> Optional[str]:
+        """What the model thought, where content is on and the wire has it."""
+        return self._text("reasoning")
+
+    @property
+    def messages(self) -> List[Dict[str, str]]:
+        """Messages of the request (``role``, ``content``), where content is on."""
+        return cast(List[Dict[str, str]], self._body().get("messages", []))
+
+    def _about(self) -> str:
+        parts = (self.provider, self.operation, self.model, self.status)
+        return " ".join(str(p) for p in parts if p is not None)
+
+
+class Redis(Record):
+    """A Redis command and its reply."""
+
+    __slots__ = ()
+    kind: Literal["redis"]
+
+    @property
+    def command(self) -> Optional[str]:
+        """Name of the command."""
+        return self._body().get("command")
+
+    @property
+    def subcommand(self) -> Optional[str]:
+        """Name of what the command does, of those that do several things (``CONFIG SET``)."""
+        return self._body().get("subcommand")
+
+    @property
+    def args(self) -> List[str]:
+        """Arguments, where content is on (``- redis: {content: yes}``); secrets are not among them."""
+        return cast(List[str], self._body().get("args", []))
+
+    @property
+    def reply(self) -> Optional[str]:
+        """Type of the reply, if one came."""
+        return self._body().get("reply")
+
+    @property
+    def error(self) -> Optional[str]:
+        """First word of an error, such as ``NOAUTH``."""
+        return self._body().get("error")
+
+    @property
+    def auth(self) -> Optional[str]:
+        """Whether the client had said who it is, as far as it is known."""
+        return self._body().get("auth")
+
+    def _about(self) -> str:
+        return " ".join(p for p in (self.command, self.subcommand, self.error) if p)
+
+
+class Grpc(Record):
+    """A call of a gRPC service that has no record of its own."""
+
+    __slots__ = ()
+    kind: Literal["grpc"]
+
+    @property
+    def service(self) -> Optional[str]:
+        """Name of the service, with its package."""
+        return self._body().get("service")
+
+    @property
+    def method(self) -> Optional[str]:
+        """What was called."""
+        return self._body().get("method")
+
+    @property
+    def status(self) -> Optional[int]:
+        """``grpc-status`` of the answer, 0 is success; nothing if none came."""
+        return self._body().get("status")
+
+    @property
+    def messages(self) -> Tuple[int, int]:
+        """Messages to the server, to the client."""
+        return self._body()["request"]["messages"], self._body()["response"]["messages"]
+
+    @property
+    def bytes(self) -> Tuple[int, int]:
+        """Bytes of messages to the server, to the client."""
+        return self._body()["request"]["bytes"], self._body()["response"]["bytes"]
+
+    def _about(self) -> str:
+        return f"{self.service}/{self.method} {'' if self.status is None else self.status}".rstrip()
+
+
+class WebSocket(Record):
+    """A message of a WebSocket connection."""
+
+    __slots__ = ()
+    kind: Literal["websocket"]
+
+    @property
+    def opcode(self) -> str:
+        """``text``, ``binary``, ``ping``, …"""
+        return str(self._body()["opcode"])
+
+    @property
+    def payload(self) -> Optional[str]:
+        """What it says, where content or ``payload-printable`` is on."""
+        return self._body().get("payload_printable")
+
+    def _about(self) -> str:
+        return self.opcode
+
+
+class Nvme(Record):
+    """An NVMe/TCP command with its completion, or the totals of a connection."""
+
+    __slots__ = ()
+    kind: Literal["nvme"]
+
+    @property
+    def command(self) -> Optional[str]:
+        """Name of the command."""
+        return self._body().get("command")
+
+    @property
+    def status(self) -> Optional[int]:
+        """Status of the completion, 0 is success; nothing if none came."""
+        return self._body().get("status")
+
+    @property
+    def host_nqn(self) -> Optional[str]:
+        """Who connects."""
+        return self._body().get("host_nqn")
+
+    @property
+    def subsystem_nqn(self) -> Optional[str]:
+        """What it connects to."""
+        return self._body().get("subsystem_nqn")
+
+    @property
+    def connection(self) -> Optional[Dict[str, Any]]:
+        """Totals, of the record that a connection ends with."""
+        return self._body().get("connection")
+
+    def _about(self) -> str:
+        return "connection" if self.connection is not None else f"{self.command or self._body().get('opcode')}"
+
+
+class Roce(Record):
+    """An RDMA packet (RoCEv2) that asks for memory or is refused, or the totals of a flow."""
+
+    __slots__ = ()
+    kind: Literal["roce"]
+
+    @property
+    def operation(self) -> Optional[str]:
+        """What the packet does."""
+        return self._body().get("operation")
+
+    @property
+    def queue_pair(self) -> Optional[int]:
+        """Queue pair that it is for."""
+        return self._body().get("queue_pair")
+
+    @property
+    def remote_key(self) -> Optional[int]:
+        """Key of the memory that it asks for."""
+        return self._body().get("remote_key")
+
+    @property
+    def nak(self) -> Optional[str]:
+        """Why it was refused."""
+        return self._body().get("nak")
+
+    @property
+    def totals(self) -> Optional[Dict[str, int]]:
+        """Totals, of the record that a flow ends with."""
+        return self._body().get("totals")
+
+    def _about(self) -> str:
+        return "totals" if self.totals is not None else f"{self.operation} {self.nak or ''}".rstrip()
+
+
+class Nccl(Record):
+    """A connection of NCCL's bootstrap: who joins a job of GPUs."""
+
+    __slots__ = ()
+    kind: Literal["nccl"]
+
+    @property
+    def rank(self) -> Optional[int]:
+        """Rank of who connects."""
+        return self._body().get("rank")
+
+    @property
+    def ranks(self) -> Optional[int]:
+        """Ranks of the job."""
+        return self._body().get("ranks")
+
+    @property
+    def listens(self) -> Optional[str]:
+        """Address and port where the rank listens."""
+        return self._body().get("listens")
+
+    def _about(self) -> str:
+        return f"rank {self.rank} of {self.ranks}"
+
+
 class File(Event):
     """A file was transferred."""
 
@@ -375,7 +712,25 @@ class OtherEvent(Event):
 
 
 #: Every event that there is: a type checker knows by ``event.kind`` which one it has.
-AnyEvent = Union[Alert, Anomaly, Dns, Drop, File, Flow, Http, OtherEvent, OtherRecord, Tls]
+AnyEvent = Union[
+    Ai,
+    Alert,
+    Anomaly,
+    Dns,
+    Drop,
+    File,
+    Flow,
+    Grpc,
+    Http,
+    Nccl,
+    Nvme,
+    OtherEvent,
+    OtherRecord,
+    Redis,
+    Roce,
+    Tls,
+    WebSocket,
+]
 
 _CLASSES: Dict[str, Callable[[str, str], AnyEvent]] = {
     "alert": Alert,
@@ -383,6 +738,13 @@ _CLASSES: Dict[str, Callable[[str, str], AnyEvent]] = {
     "http": Http,
     "dns": Dns,
     "tls": Tls,
+    "ai": Ai,
+    "redis": Redis,
+    "grpc": Grpc,
+    "websocket": WebSocket,
+    "nvme": Nvme,
+    "roce": Roce,
+    "nccl": Nccl,
     "fileinfo": File,
     "anomaly": Anomaly,
     "drop": Drop,

@@ -111,6 +111,49 @@ pub static SMTP: [Wanted; 10] = [
     wanted("email.url", "urls", Kind::Strs),
 ];
 
+/// EVE's `ai`; a row a call.
+pub static AI: [Wanted; 39] = [
+    wanted("provider", "provider", Kind::Str),
+    wanted("operation", "operation", Kind::Str),
+    wanted("carrier", "carrier", Kind::Str),
+    wanted("server", "server", Kind::Str),
+    wanted("request.method", "method", Kind::Str),
+    wanted("request.path", "path", Kind::Str),
+    wanted("request.model", "model", Kind::Str),
+    wanted("response.model", "response_model", Kind::Str),
+    wanted("request.collection", "collection", Kind::Str),
+    wanted("request.stream", "stream", Kind::Bool),
+    wanted("response.status", "status", Kind::U16),
+    wanted("response.error_type", "error_type", Kind::Str),
+    wanted("response.finish_reasons", "finish_reasons", Kind::Strs),
+    wanted("request.credential", "credential", Kind::Str),
+    wanted("request.max_tokens", "max_tokens", Kind::U64),
+    wanted("request.temperature", "temperature", Kind::F64),
+    wanted("request.messages", "messages", Kind::U32),
+    wanted("request.prompt_bytes", "prompt_bytes", Kind::U64),
+    wanted("response.completion_bytes", "completion_bytes", Kind::U64),
+    wanted("usage.input_tokens", "input_tokens", Kind::U64),
+    wanted("usage.output_tokens", "output_tokens", Kind::U64),
+    wanted("usage.cache_read_input_tokens", "cache_read_input_tokens", Kind::U64),
+    wanted("usage.cache_creation_input_tokens", "cache_creation_input_tokens", Kind::U64),
+    wanted("usage.reasoning_output_tokens", "reasoning_output_tokens", Kind::U64),
+    wanted("timing.ttft_ms", "ttft_ms", Kind::F64),
+    wanted("timing.duration_ms", "duration_ms", Kind::F64),
+    wanted("timing.chunks", "chunks", Kind::U32),
+    wanted("timing.itl_ms", "itl_ms", Kind::F64),
+    wanted("timing.tokens_per_s", "tokens_per_s", Kind::F64),
+    wanted("confidence", "confidence", Kind::F64),
+    wanted("risk.score", "risk", Kind::U8),
+    wanted("risk.families", "families", Kind::Strs),
+    wanted("risk.where.role", "risk_role", Kind::Str),
+    wanted("tools.called", "tools_called", Kind::Strs),
+    wanted("tools.defined", "tools_defined", Kind::Strs),
+    wanted("mcp.method", "mcp_method", Kind::Str),
+    wanted("mcp.tool", "mcp_tool", Kind::Str),
+    wanted("rpc.service", "rpc_service", Kind::Str),
+    wanted("rpc.method", "rpc_method", Kind::Str),
+];
+
 /// The columns of a table of records.
 pub fn specs(wanted: &[Wanted]) -> Vec<Spec> {
     HEAD.into_iter().chain(wanted.iter().map(|w| w.spec)).collect()

@@ -19,7 +19,7 @@ use super::rows::{Ends, HEAD, Rows, Spec};
 use super::stats::{self, Asked};
 
 /// Tables: name, what a row is.
-pub const TABLES: [(&str, &str); 13] = [
+pub const TABLES: [(&str, &str); 14] = [
     ("flows", "a flow that ended, with the statistics asked for"),
     ("alerts", "an alert"),
     ("http", "an HTTP request with its response"),
@@ -29,6 +29,7 @@ pub const TABLES: [(&str, &str); 13] = [
     ("ftp", "an FTP command with its replies"),
     ("ssh", "an SSH connection"),
     ("smtp", "a mail"),
+    ("ai", "a call of a model, a tool or an AI service"),
     ("files", "a file that was seen to its end"),
     ("anomalies", "something damaged or contradictory"),
     ("packets", "a packet, decoded, those inside of tunnels too"),
@@ -85,6 +86,7 @@ fn wanted(table: &str) -> Option<(&'static str, &'static [Wanted])> {
         "ftp" => ("ftp", &record::FTP),
         "ssh" => ("ssh", &record::SSH),
         "smtp" => ("smtp", &record::SMTP),
+        "ai" => ("ai", &record::AI),
         _ => return None,
     })
 }
