@@ -5,7 +5,8 @@
  * it packets by tg_engine_process, which writes a verdict for each and calls back for events (tg_event_ functions read
  * them, tg_event_json gives EVE lines), and when none come calls tg_engine_tick. tg_engine_finish ends what still runs.
  * tg_engine_swap_rules changes the rules, tg_engine_flow_ functions find, block and bypass flows. Text without packets
- * is for tg_scanner_ functions, bare patterns for tg_db_ ones, a look at one packet for tg_packet_decode.
+ * is for tg_scanner_ functions, bare patterns for tg_db_ ones, a look at one packet for tg_packet_decode; tg_classify says
+ * how much a text looks like an attack on a model.
  *
  * Every function that can fail returns a tg_status: TG_OK, or a negative number whose meaning never changes.
  * tg_strerror says it in words, tg_last_error what exactly went wrong in this thread. Results go through the last
@@ -32,6 +33,42 @@
 #include <string.h>
 /* Sets all members of a struct to zero, and its size: tg_engine_config c; TG_INIT(c); */
 #define TG_INIT(object) (memset(&(object), 0, sizeof(object)), (void)((object).size = sizeof(object)))
+
+// Asks to set instructions aside. A bit of `families`.
+#define TG_RISK_PROMPT_INJECTION 1
+
+// Talks a model out of its limits. A bit of `families`.
+#define TG_RISK_JAILBREAK 2
+
+// Instructions in what should be data. A bit of `families`.
+#define TG_RISK_INDIRECT_INJECTION 4
+
+// Asks for the system prompt. A bit of `families`.
+#define TG_RISK_SYSTEM_PROMPT_EXTRACTION 8
+
+// Hidden in other writing: base64, tag characters, reversed text, …. A bit of `families`.
+#define TG_RISK_OBFUSCATION 16
+
+// One word over and over. A bit of `families`.
+#define TG_RISK_REPEATED_TOKEN 32
+
+// Instructions in the description of a tool. A bit of `families`.
+#define TG_RISK_TOOL_POISONING 64
+
+// Asks to send data elsewhere. A bit of `families`.
+#define TG_RISK_EXFILTRATION 128
+
+// A key or password. A bit of `families`.
+#define TG_RISK_SECRET_LEAK 256
+
+// Data about persons. A bit of `families`.
+#define TG_RISK_PII_LEAK 512
+
+// Asks to run code or a command. A bit of `families`.
+#define TG_RISK_REMOTE_CODE_EXECUTION 1024
+
+// Elements of `reasons` of a tg_risk.
+#define TG_RISK_REASONS 4
 
 // Case of ASCII letters does not matter (regex: `i`). For tg_pattern.
 #define TG_PATTERN_CASELESS 1
@@ -351,6 +388,10 @@ typedef struct rte_mbuf rte_mbuf;
 // An open pcap or pcapng file. One thread at a time may use it.
 typedef struct tg_capture tg_capture;
 
+// Judges texts: prompts, documents, what tools answer or say of themselves. One thread at a time may use it; make one
+// for each thread, they share what they know.
+typedef struct tg_classifier tg_classifier;
+
 // Compiled patterns. Immutable: any number of threads may search it at the same time, each with its own scratch.
 typedef struct tg_db tg_db;
 
@@ -427,6 +468,35 @@ typedef struct tg_packet {
     // Zero, else TG_ERR_INVALID.
     uint32_t reserved;
 } tg_packet;
+
+// What says that a text is an attack, and where.
+typedef struct tg_reason {
+    // TG_RISK_ bits; 0: how it is worded.
+    uint32_t families;
+    // What it adds, in tenths of logarithms of odds.
+    uint32_t weight;
+    // Where it begins, bytes from the start of the text.
+    uint32_t start;
+    // Where it ends.
+    uint32_t end;
+} tg_reason;
+
+// What a text was judged to be.
+typedef struct tg_risk {
+    // sizeof(tg_risk)
+    size_t size;
+    // 0 to 100: the probability in percent of an attack where one text in ten is one. Rules of `builtin:ai` alert from
+    // 40 on.
+    uint32_t score;
+    // A sum of TG_RISK_ bits; tg_risk_family names them.
+    uint32_t families;
+    // How many of `reasons` there are.
+    uint32_t reason_count;
+    // 0
+    uint32_t reserved;
+    // The strongest reasons, the strongest first.
+    struct tg_reason reasons[TG_RISK_REASONS];
+} tg_risk;
 
 // A pattern.
 typedef struct tg_pattern {
@@ -974,9 +1044,10 @@ typedef struct tg_tls {
 // library, from several at once, and must not call back into the library.
 typedef void (*tg_log_fn)(tg_log_level level, const char *message, void *user);
 
-// Where rules come from: a file or a folder of `*.rules` files, or text. Members that are not used are zero.
+// Where rules come from: a file or a folder of `*.rules` files, rules that ship (`builtin:ai`), or text. Members that are
+// not used are zero.
 typedef struct tg_source {
-    // A file or folder, ending in NUL; NULL: `text` is given.
+    // A file or folder, or "builtin:ai", ending in NUL; NULL: `text` is given.
     const char *path;
     // The rules themselves, one a line.
     const char *text;
@@ -1111,6 +1182,24 @@ tg_status tg_capture_next(struct tg_capture *capture,
 // Closes a capture; NULL is nothing to do. TG_ERR_HANDLE when it was closed before. Thread-safe: TG_ERR_BUSY while
 // another thread is inside.
 tg_status tg_capture_close(struct tg_capture *capture);
+
+// Makes a classifier. The first of a process takes some milliseconds. Thread-safe.
+tg_status tg_classifier_new(struct tg_classifier **out);
+
+// Judges one text. The same text has the same score on every machine. It takes no memory. One thread at a time for a
+// classifier.
+tg_status tg_classify(struct tg_classifier *classifier,
+                      const char *text,
+                      size_t len,
+                      struct tg_risk *out);
+
+// Name of a family, such as "prompt_injection": of the lowest bit of `family`. NULL when there is none. Thread-safe; the
+// text is there for ever.
+const char *tg_risk_family(uint32_t family);
+
+// Frees a classifier; NULL is nothing to do. TG_ERR_HANDLE when it was freed before. Thread-safe: TG_ERR_BUSY while
+// another thread is inside.
+tg_status tg_classifier_free(struct tg_classifier *classifier);
 
 // Whether a dataset has a value, into `found` (1 or 0). `value` is text as in rules and files: hexadecimal digits of
 // digests, addresses; of a dataset of strings the string itself, not in base64. Thread-safe.

@@ -13,6 +13,7 @@
 pub mod alloc;
 pub mod args;
 pub mod capture;
+pub mod classify;
 pub mod dataset;
 pub mod db;
 pub mod decode;

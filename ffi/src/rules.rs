@@ -18,11 +18,12 @@ pub struct tg_ruleset {
     _private: [u8; 0],
 }
 
-/// Where rules come from: a file or a folder of `*.rules` files, or text. Members that are not used are zero.
+/// Where rules come from: a file or a folder of `*.rules` files, rules that ship (`builtin:ai`), or text. Members that are
+/// not used are zero.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct tg_source {
-    /// A file or folder, ending in NUL; NULL: `text` is given.
+    /// A file or folder, or "builtin:ai", ending in NUL; NULL: `text` is given.
     pub path: *const c_char,
     /// The rules themselves, one a line.
     pub text: *const c_char,
