@@ -39,6 +39,11 @@ impl EventSink for Records {
         if let Event::Tx(t) = event {
             self.text.clear();
             t.tx.log(t.dir, self);
+            // When the pieces of an answer came is not the same for other segments.
+            if let Some(from) = self.text.find("timingObject(") {
+                let to = self.text[from..].find(')').map_or(self.text.len(), |n| from + n + 1);
+                self.text.replace_range(from..to, "");
+            }
             self.all.push(self.text.clone());
         }
     }
