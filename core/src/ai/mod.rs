@@ -35,7 +35,9 @@ use self::risk::Risk;
 use crate::Dir;
 use crate::app::bodies::{At, BodyCx, Carrier, Cut, Ended, Guest, Interest, Origin, Piece, lodge};
 use crate::app::txs::{Tx, TxHandle};
-use crate::app::{AppConfig, Buffer, BufferAt, IntAt, LOG_WHOLE, OVER_TCP, ProtoDef, Recognise, TxView};
+use crate::app::{
+    AppConfig, Buffer, BufferAt, IntAt, LOG_WHOLE, OVER_TCP, ProtoDef, Recognise, TxView, Wanted,
+};
 use crate::event::Fields;
 use crate::pool::{BytePool, PBuf};
 
@@ -71,7 +73,8 @@ struct Schemas {
 /// The guest.
 pub struct Ai {
     routes: Arc<[Schemas]>,
-    risk: Risk,
+    /// Made when somebody asks what is wrong with calls.
+    risk: Option<Risk>,
 }
 
 /// A message being read.
@@ -163,8 +166,14 @@ impl Guest for Ai {
     type Part = Part;
     const COMPLETE: u8 = COMPLETE;
 
-    fn new(_: &AppConfig) -> Self {
-        Ai { routes: routes(), risk: Risk::default() }
+    fn new(cfg: &AppConfig) -> Self {
+        Ai { routes: routes(), risk: cfg.ai_risk.then(Risk::default) }
+    }
+
+    fn wanted(&mut self, wanted: Wanted) {
+        if wanted.has_int(buffers::I_RISK) || wanted.has_int(buffers::I_FAMILY) {
+            self.risk.get_or_insert_with(Risk::default);
+        }
     }
 
     fn wants(&self, dir: Dir, o: &Origin<'_>, pool: &BytePool) -> bool {
@@ -207,8 +216,11 @@ impl Guest for Ai {
         let Some((tx, reading, schemas)) = call(&self.routes, &mut at, dir) else { return };
         if reading.live {
             read::piece(tx, reading, schemas, dir, piece, cx);
-            if piece == Piece::End && is_judged(cx) {
-                judge::judge(&mut tx.own, &mut self.risk, dir, false, cx.pool);
+            if piece == Piece::End
+                && is_judged(cx)
+                && let Some(risk) = &mut self.risk
+            {
+                judge::judge(&mut tx.own, risk, dir, false, cx.pool);
             }
             tx.common.touch(dir);
         }
@@ -231,8 +243,10 @@ impl Guest for Ai {
             read::end(tx, reading, schemas, dir, how, cx);
         }
         reading.held.free(cx.pool);
-        if is_judged(cx) {
-            judge::judge(&mut tx.own, &mut self.risk, dir, true, cx.pool);
+        if is_judged(cx)
+            && let Some(risk) = &mut self.risk
+        {
+            judge::judge(&mut tx.own, risk, dir, true, cx.pool);
         }
         head::over(&mut tx.own, schemas.route, dir, o, cx);
         tx.common.advance(dir, COMPLETE);

@@ -9,7 +9,7 @@ use crate::app::hosted::Transactions;
 use crate::app::txs::{Tx, TxList, Txs};
 use crate::app::{
     AppConfig, AppCx, Buffer, BufferAt, Input, IntAt, LOG_WHOLE, Outcome, Parser, Queue, StateId, TxCommon,
-    TxIdx, TxView,
+    TxIdx, TxView, Wanted,
 };
 use crate::event::Fields;
 use crate::pool::{BytePool, Records};
@@ -59,6 +59,8 @@ pub trait Guest: Send + 'static {
     const COMPLETE: u8 = 1;
 
     fn new(cfg: &AppConfig) -> Self;
+    /// Rules were loaded that read these buffers and numbers: what they need may be made now, as nothing may later.
+    fn wanted(&mut self, _: Wanted) {}
     /// Asked once an exchange, with the head of its first message.
     fn wants(&self, dir: Dir, o: &Origin<'_>, pool: &BytePool) -> bool;
     /// A message of the exchange begins.
@@ -102,6 +104,8 @@ pub trait GuestParser: Parser {
     fn release(&mut self, st: StateId, part: u32, cx: &mut BodyCx<'_>);
     /// Puts what changed into the flow's queues.
     fn settle(&mut self, st: StateId);
+    /// See [`Guest::wanted`].
+    fn set_wanted(&mut self, wanted: Wanted);
 }
 
 /// A [`GuestParser`] made of a [`Guest`].
@@ -181,6 +185,10 @@ impl<G: Guest> GuestParser for Lodger<G> {
 
     fn settle(&mut self, st: StateId) {
         self.txs.settle(self.flows.get_mut(st));
+    }
+
+    fn set_wanted(&mut self, wanted: Wanted) {
+        self.guest.wanted(wanted);
     }
 }
 

@@ -226,6 +226,7 @@ impl Bodies {
         for g in &mut self.guests {
             if let Some(w) = g.proto.index().and_then(|i| wanted.get(i)) {
                 g.wanted = *w;
+                g.parser.set_wanted(*w);
             }
         }
     }
