@@ -281,7 +281,7 @@ impl Zip {
     }
 
     fn finish(&mut self, to: &mut impl Member, rep: &mut Report) {
-        if self.flags & 8 == 0 && self.st != At::Open && !self.crc != self.want_crc {
+        if self.flags & 9 == 0 && self.st != At::Open && !self.crc != self.want_crc {
             rep.find(
                 Judgement::Suspicious,
                 "a member's checksum is wrong, which only some readers mind",
@@ -456,6 +456,9 @@ impl Zip {
                 }
                 at += 4 + n;
             }
+        }
+        if self.flags & 1 == 1 {
+            rep.find(Judgement::Unreadable, "a member that says it is encrypted", &[]);
         }
         self.crc = !0;
         self.last = 0;

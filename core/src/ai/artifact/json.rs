@@ -52,6 +52,8 @@ pub struct Json {
     /// Module that the object named, for the class that follows.
     module: [u8; 64],
     module_len: usize,
+    /// The object named a class.
+    classed: bool,
     pub tensors: Tensors,
 }
 
@@ -79,6 +81,7 @@ impl Json {
         tensors_on: false,
         module: [0; 64],
         module_len: 0,
+        classed: false,
         tensors: Tensors { count: 0, end: 0, sum: 0, bad: None },
     };
 
@@ -135,6 +138,7 @@ impl Json {
                 }
                 if b == b'{' {
                     self.module_len = 0;
+                    self.classed = false;
                     self.key_len = 0;
                 }
             }
@@ -235,6 +239,7 @@ impl Json {
         };
         match self.key.get(..self.key_len).unwrap_or(&[]) {
             b"class_name" => {
+                self.classed = true;
                 if matches!(
                     text,
                     "Lambda"
@@ -261,7 +266,11 @@ impl Json {
                     p.copy_from_slice(t);
                     self.module_len = n;
                 }
-                if names::hostile_module(text) && !text.starts_with("joblib") {
+                // A module alone is a word like any other; beside a class it is where that is looked for.
+                if (self.classed || self.key() == b"__module__")
+                    && names::hostile_module(text)
+                    && !text.starts_with("joblib")
+                {
                     rep.import(text, "*");
                     rep.find(
                         Judgement::Malicious,

@@ -8,6 +8,7 @@
 //! pickles and archives in them.
 
 mod archive;
+mod bzip2;
 mod carve;
 mod json;
 mod names;
@@ -24,7 +25,9 @@ use alloc::vec::Vec;
 
 pub use report::{IMPORTS, Judgement, Verdict};
 
+use crate::app::bodies::decode::lzma::{Lzma, Status as LzmaStatus};
 use archive::{Inflate, Member, Tar, Zip};
+use bzip2::Bzip2;
 use carve::Carver;
 use json::{Json, State};
 use pickle::{Machine, Status};
@@ -35,6 +38,10 @@ use text::{LineReader, Lines};
 
 /// Levels of archives in archives.
 const LEVELS: usize = 5;
+/// Levels that bzip2 and LZMA are decoded on.
+const CODERS: usize = 2;
+/// Dictionary of LZMA, bytes.
+const DICTIONARY: usize = 1 << 20;
 /// Bytes that decide what a level is.
 const HEAD: usize = 512;
 
@@ -50,6 +57,8 @@ enum Kind {
     Tar,
     Gzip,
     Zlib,
+    Bzip2,
+    Lzma,
     Npy,
     Json,
     Lines(Lines),
@@ -110,6 +119,8 @@ struct Level {
     inflate: Inflate,
     gzip: Gzip,
     tar: Tar,
+    bzip2: Option<Bzip2>,
+    lzma: Option<Lzma>,
     json: Json,
     in_json: bool,
     lines: LineReader,
@@ -154,7 +165,7 @@ impl Artifact {
     /// Takes all the memory there will ever be, about 1.5 MB.
     #[must_use]
     pub fn new() -> Self {
-        let levels: Vec<Level> = (0..LEVELS).map(|_| Level::new()).collect();
+        let levels: Vec<Level> = (0..LEVELS).map(|i| Level::new(i < CODERS)).collect();
         Self { levels: levels.into_boxed_slice(), report: Box::new(Report::new()) }
     }
 
@@ -245,8 +256,10 @@ fn finish(levels: &mut [Level], rep: &mut Report) {
 }
 
 impl Level {
-    fn new() -> Self {
+    fn new(coders: bool) -> Self {
         Self {
+            bzip2: coders.then(Bzip2::new),
+            lzma: coders.then(|| Lzma::new(DICTIONARY)),
             kind: Kind::Head,
             hint: Hint::None,
             head: [0; HEAD],
@@ -337,6 +350,20 @@ impl Level {
             rep.format("tar");
             return (Kind::Tar, false);
         }
+        if matches!(h, [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, ..])
+            && let Some(b) = &mut self.bzip2
+        {
+            b.reset();
+            rep.format("bzip2");
+            return (Kind::Bzip2, false);
+        }
+        if matches!(h, [0x5d, 0, 0, _, _, 0xff, 0xff, ..] | [0x5d, 0, 0, _, _, _, _, _, _, _, 0, 0, 0, 0, ..])
+            && let Some(l) = &mut self.lzma
+        {
+            l.reset();
+            rep.format("lzma");
+            return (Kind::Lzma, false);
+        }
         for (sign, name) in [
             (b"BZh".as_slice(), "bzip2"),
             (b"\xfd7zXZ\0", "xz"),
@@ -396,6 +423,8 @@ impl Level {
                 Kind::Tar => self.tar.feed(data, &mut Below(below), rep),
                 Kind::Gzip => self.gunzip(data, below, rep),
                 Kind::Zlib => self.inflated(data, below, rep),
+                Kind::Bzip2 => self.bunzip(data, below, rep),
+                Kind::Lzma => self.unlzma(data, below, rep),
                 Kind::Json => {
                     match data.first().map(|b| self.json.byte(*b, rep)) {
                         Some(State::Done) => {
@@ -536,6 +565,51 @@ impl Level {
         n
     }
 
+    fn bunzip(&mut self, data: &[u8], below: &mut [Level], rep: &mut Report) -> usize {
+        if !self.gzip.body {
+            self.gzip.body = true;
+            Below(below).begin(b"", rep);
+        }
+        self.bzip2.as_mut().map_or(data.len(), |b| b.feed(data, &mut Below(below), rep))
+    }
+
+    fn unlzma(&mut self, data: &[u8], below: &mut [Level], rep: &mut Report) -> usize {
+        if !self.gzip.body {
+            self.gzip.body = true;
+            Below(below).begin(b"", rep);
+        }
+        let Some(l) = &mut self.lzma else { return data.len() };
+        let (mut rest, mut out) = (data, [0; 1024]);
+        loop {
+            let (status, n) = l.decode(&mut rest, &mut out);
+            rep.expanded = rep.expanded.saturating_add(n as u64);
+            push(below, rep, out.get(..n).unwrap_or(&[]));
+            let bomb = rep.expanded > rep.bytes.saturating_mul(1100).saturating_add(64 << 20);
+            match status {
+                LzmaStatus::NeedsInput => return data.len(),
+                LzmaStatus::MoreOutput if !bomb => {}
+                _ => {
+                    if status == LzmaStatus::Failed {
+                        rep.find(Judgement::Unreadable, "compressed data that cannot be decoded", &[]);
+                    } else if bomb {
+                        rep.find(Judgement::Suspicious, "archive that expands without measure", &[]);
+                    } else if l.was_cut() {
+                        rep.find(
+                            Judgement::Unreadable,
+                            "LZMA with more than its dictionary of memory allows",
+                            &[],
+                        );
+                    }
+                    Below(below).end(rep);
+                    self.gzip.body = false;
+                    self.kind = Kind::Plain;
+                    self.carving = true;
+                    return data.len() - rest.len();
+                }
+            }
+        }
+    }
+
     fn gunzip(&mut self, data: &[u8], below: &mut [Level], rep: &mut Report) -> usize {
         if self.gzip.body {
             let n = self.inflated(data, below, rep);
@@ -608,7 +682,13 @@ impl Level {
         match self.kind {
             Kind::Zip => self.zip.end(&mut Below(below), rep),
             Kind::Tar => self.tar.end(&mut Below(below), rep),
-            Kind::Gzip | Kind::Zlib if self.gzip.body => {
+            Kind::Bzip2 => {
+                if let Some(b) = &mut self.bzip2 {
+                    b.end(&mut Below(below), rep);
+                }
+                Below(below).end(rep);
+            }
+            Kind::Gzip | Kind::Zlib | Kind::Lzma if self.gzip.body => {
                 Below(below).end(rep);
                 rep.find(Judgement::Unreadable, "compressed data is cut off", &[]);
             }

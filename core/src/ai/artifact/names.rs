@@ -98,7 +98,25 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("argparse", &["Namespace"]),
     ("types", &["SimpleNamespace", "NoneType", "MappingProxyType"]),
     ("functools", &["partial"]),
-    ("typing", &["*"]),
+    (
+        "typing",
+        &[
+            "Any",
+            "Union",
+            "Optional",
+            "List",
+            "Dict",
+            "Tuple",
+            "Set",
+            "FrozenSet",
+            "Type",
+            "Callable",
+            "Sequence",
+            "Mapping",
+            "Iterable",
+            "Iterator",
+        ],
+    ),
     ("itertools", &["count", "cycle", "repeat", "chain", "product", "islice"]),
     ("time", &["struct_time"]),
     ("math", &["*"]),
@@ -110,7 +128,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("io", &["BytesIO", "StringIO"]),
     ("_io", &["BytesIO", "StringIO"]),
     ("enum", &["Enum", "IntEnum", "Flag", "IntFlag"]),
-    ("string", &["Template", "Formatter"]),
     ("http", &["HTTPStatus"]),
     ("dataclasses", &["_MISSING_TYPE"]),
     (
@@ -171,7 +188,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "HalfTensor",
         ],
     ),
-    ("torch._utils", &["*"]),
     ("torch._tensor", &["_rebuild_from_type_v2", "Tensor"]),
     ("torch.nn.parameter", &["*"]),
     ("torch.storage", &["UntypedStorage", "TypedStorage", "_load_from_bytes"]),
@@ -208,13 +224,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("joblib.numpy_pickle", &["NumpyArrayWrapper", "NDArrayWrapper", "ZNDArrayWrapper"]),
     ("joblib.numpy_pickle_compat", &["NDArrayWrapper", "ZNDArrayWrapper"]),
     ("pandas._libs.internals", &["*"]),
-    ("pandas.core.indexes.base", &["*"]),
-    ("pandas.core.indexes.datetimes", &["*"]),
     ("pandas._libs.tslibs.timestamps", &["*"]),
     ("pandas._libs.tslibs.timedeltas", &["*"]),
     ("pandas._libs.tslibs.period", &["*"]),
     ("pandas._libs.arrays", &["*"]),
-    ("scipy.sparse", &["*"]),
     ("sklearn.utils._bunch", &["Bunch"]),
     ("sklearn.metrics._scorer", &["*"]),
     ("sklearn.neighbors._kd_tree", &["*"]),
@@ -361,6 +374,9 @@ pub fn class(module: &str, name: &str) -> Class {
             && name.ends_with("Storage")
             && module.matches('.').count() <= 1
         {
+            return Class::Safe;
+        }
+        if module.starts_with("scipy.sparse") && (name.ends_with("_matrix") || name.ends_with("_array")) {
             return Class::Safe;
         }
         if t == "numpy" && (module.starts_with("numpy.dtypes") || (module == "numpy" && numpy_scalar(name))) {

@@ -63,7 +63,6 @@ const OPS: &[&str] = &[
     "LoadDataset",
     "CSVDataset",
     "SqlDataset",
-    "PrintV2",
     "CreateSummaryFileWriter",
     "FileSystemSetConfiguration",
     "DistributedSave",

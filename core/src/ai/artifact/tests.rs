@@ -228,6 +228,19 @@ fn a_reader_serves_one_file_after_another() {
     assert_eq!(v.imports().collect::<Vec<_>>(), ["collections.OrderedDict"]);
 }
 
+const BZIP2_EVIL: &[u8] = b"\x42\x5a\x68\x39\x31\x41\x59\x26\x53\x59\xf9\x24\xe1\x51\x00\x00\x0b\xd3\xc0\x54\x10\x00\x01\x10\x40\x0a\x02\x9e\x20\x40\x00\x20\x00\x22\x8d\x06\x9e\xa3\x6a\x6d\x42\x86\x9a\x60\x01\xad\x44\xfc\x23\xa0\x4c\xe0\xb7\x93\x82\x99\x7c\x5d\xc9\x14\xe1\x42\x43\xe4\x93\x85\x44";
+const BZIP2_PLAIN: &[u8] = b"\x42\x5a\x68\x39\x31\x41\x59\x26\x53\x59\x27\x5c\x19\x3b\x00\x0b\xc4\xd7\x40\x72\x20\x00\x41\x00\x08\x00\x42\x32\x00\x40\x00\x20\x00\x31\x00\x00\x04\x54\x8c\x8d\x3d\x3d\x29\xde\x7a\x0f\x40\x54\x54\xab\xa9\x89\x73\x88\x2a\x2a\x4d\xb5\xb7\x12\xff\x17\x72\x45\x38\x50\x90\x27\x5c\x19\x3b";
+const LZMA_EVIL: &[u8] = b"\x5d\x00\x00\x10\x00\xff\xff\xff\xff\xff\xff\xff\xff\x00\x40\x00\x88\x03\xbc\x30\xbd\x34\xde\x2f\x5e\x26\xd0\x69\xfb\x36\x17\xfd\x87\x45\x8b\x55\x72\x32\x26\x16\x3d\x2a\xff\xff\x8b\xaa\x00\x00";
+
+#[test]
+fn what_joblib_compresses_is_read() {
+    assert_eq!(judge(BZIP2_EVIL).0, Judgement::Malicious);
+    assert_eq!(judge(BZIP2_PLAIN), (Judgement::Clean, "".into()));
+    assert_eq!(judge(LZMA_EVIL).0, Judgement::Malicious);
+    assert_eq!(judge(&BZIP2_PLAIN[..BZIP2_PLAIN.len() / 2]).0, Judgement::Unreadable);
+    assert_eq!(judge(&miniz_oxide::deflate::compress_to_vec_zlib(EVIL, 6)).0, Judgement::Malicious);
+}
+
 /// What a file of pieces like those of real ones may be.
 fn anything() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
@@ -238,6 +251,9 @@ fn anything() -> impl Strategy<Value = Vec<u8>> {
         Just(Vec::from(*b"GGUF\x03\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0")),
         Just(Vec::from(*b"\x1f\x8b\x08\0\0\0\0\0\0\0")),
         Just(miniz_oxide::deflate::compress_to_vec_zlib(EVIL, 6)),
+        Just(Vec::from(BZIP2_EVIL)),
+        Just(Vec::from(BZIP2_PLAIN)),
+        Just(Vec::from(LZMA_EVIL)),
         Just(Vec::from(*b"\x08\x08\x12\x03abc\x3a\x05\x0a\x03\x22\x01a")),
         Just(Vec::from(
             *b"\x37\0\0\0\0\0\0\0{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}"

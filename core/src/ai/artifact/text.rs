@@ -25,7 +25,9 @@ const REACHES: &[&str] = &[
     "__call__",
     "os.popen",
     "os.system",
-    "subprocess.",
+    "subprocess.run(",
+    "subprocess.Popen(",
+    "subprocess.check_output(",
     "popen(",
     "gi_frame",
     "cr_frame",
@@ -39,9 +41,7 @@ const REACHES: &[&str] = &[
     "\\137\\137",
     "attr(request",
     "request.application",
-    "%c%c%",
     "_TemplateReference__",
-    "self._",
     "config.from_",
     "__setattr__",
     "f_back",
@@ -49,7 +49,6 @@ const REACHES: &[&str] = &[
     "mro()",
     "import_module",
     "__getitem__",
-    "__name__",
     "x5fx5f",
 ];
 
@@ -174,7 +173,8 @@ fn python(line: &[u8], rep: &mut Report) {
     for w in CODE {
         let Some(at) = find(line, w.as_bytes()) else { continue };
         let before = at.checked_sub(1).and_then(|i| line.get(i)).copied().unwrap_or(b' ');
-        if !(before.is_ascii_alphanumeric() || matches!(before, b'_' | b'.')) {
+        let defined = line.get(..at).is_some_and(|l| l.ends_with(b"def "));
+        if !(defined || before.is_ascii_alphanumeric() || matches!(before, b'_' | b'.')) {
             // Handlers open files; TorchScript and what runs commands is another matter.
             let j = if matches!(
                 *w,

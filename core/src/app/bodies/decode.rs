@@ -9,7 +9,7 @@
 //! coding than the one named must decode [`PROOF`] bytes (or all there are) without an error to be believed.
 
 mod brotli;
-mod lzma;
+pub(crate) mod lzma;
 mod turns;
 
 use crate::app::config::HttpConfig;
@@ -69,7 +69,7 @@ pub struct ChainId {
 
 /// How far a decoder came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Status {
+pub(crate) enum Status {
     NeedsInput,
     MoreOutput,
     Done,

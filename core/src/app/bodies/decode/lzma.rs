@@ -5,7 +5,7 @@
 //!
 //! A dictionary larger than the memory reserved is tolerated: data is decoded until that memory is full.
 
-use super::Status;
+pub(crate) use super::Status;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -175,6 +175,11 @@ impl Lzma {
                 Err(Stop::Damaged) => return (Status::Failed, wrote),
             }
         }
+    }
+
+    /// Whether the stream wanted a dictionary larger than there was, and went on beyond that.
+    pub fn was_cut(&self) -> bool {
+        self.larger && self.produced >= self.size as u64 && self.want.is_none_or(|n| n > self.produced)
     }
 
     /// All that was promised, or all that memory allows, is decoded.
