@@ -40,8 +40,8 @@ use text::{LineReader, Lines};
 const LEVELS: usize = 5;
 /// Levels that bzip2 and LZMA are decoded on.
 const CODERS: usize = 2;
-/// Dictionary of LZMA, bytes.
-const DICTIONARY: usize = 1 << 20;
+/// Dictionary of LZMA, bytes: what Python's default asks for. Reserved, and touched by use.
+const DICTIONARY: usize = 8 << 20;
 /// Bytes that decide what a level is.
 const HEAD: usize = 512;
 

@@ -202,6 +202,9 @@ fn configurations_that_carry_code_are_malicious() {
         (r#"{"__module__": "os", "__class__": "str"}"#, Judgement::Malicious),
         (r#"{"chat_template": "{{ cycler.__init__ }}", "a": 1}"#, Judgement::Malicious),
         (r#"{"vocab": {"__class__": 1, "os.system": 2}}"#, Judgement::Clean),
+        (r#"{"chat_template": "{{ x|attr(['__', 'class', '__']|join) }}"}"#, Judgement::Malicious),
+        (r#"{"chat_template": "{{ x|attr('%sclass%s'|format('__', '__')) }}"}"#, Judgement::Malicious),
+        (r#"{"chat_template": "{{ messages[::-1][0]['content'] + ', ' }}"}"#, Judgement::Clean),
     ] {
         assert_eq!(judge(text.as_bytes()).0, want, "{text}");
     }

@@ -47,6 +47,12 @@ const REACHES: &[&str] = &[
     "f_back",
     "f_globals",
     "mro()",
+    // Names that are put together by filters, or stand the other way round.
+    "|format(__",
+    "__ssalc__",
+    "__slabolg__",
+    "__tini__",
+    "__sessalcbus__",
     "import_module",
     "__getitem__",
     "x5fx5f",
@@ -62,7 +68,7 @@ impl Template {
     pub const NEW: Self = Self { last: [0; 24] };
 
     pub fn byte(&mut self, b: u8, rep: &mut Report) {
-        if matches!(b, b'\'' | b'"' | b' ' | b'~' | b'+' | b'\n' | b'\t' | b'\r') {
+        if matches!(b, b'\'' | b'"' | b' ' | b'~' | b'+' | b',' | b'\n' | b'\t' | b'\r') {
             return;
         }
         self.last.copy_within(1.., 0);
