@@ -77,7 +77,8 @@ def run(engine, rules, config, captures, timeout):
         for c, n in names.items():
             os.symlink(os.path.abspath(c), os.path.join(inputs, n))
         cmd = [engine, "run", "--each", "-r", inputs, "-S", rules, "-c", config, "-l", os.path.join(tmp, "out"),
-               "--memory", "64mb", "-q"]
+               # The reference looked into packets with wrong checksums.
+               "-k", "none", "--memory", "64mb", "-q"]
         try:
             p = subprocess.run(cmd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=timeout)
             bad = None if p.returncode in (0, 1, 3) else f"exit {p.returncode}: {p.stderr.decode(errors='replace')[-400:]}"

@@ -218,6 +218,16 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
     sink.eve.finish().map_err(|e| unwritten(&e, &tally))?;
     let unsaved = if each { Vec::new() } else { sets.save().failed };
     unsaved.iter().for_each(|e| eprintln!("tidegate: {e}: the dataset is not saved"));
+    let wrong = engine.stats().stream.invalid_checksum;
+    if wrong > 0 && !each && wrong >= tally.packets / 10 {
+        // Most captures of this kind were taken where a card computes the sums later.
+        eprintln!(
+            "{} of {} packets are TCP with a wrong checksum and were not looked into; if a card computes them where the capture \
+             was taken, -k none looks into them",
+            grouped(wrong),
+            grouped(tally.packets)
+        );
+    }
     if !args.quiet {
         summary(&sink, &tally, &loaded, took, folder || captures.len() > 1);
     }
