@@ -204,7 +204,7 @@ pub struct Call {
     pub(super) worst: (u32, Role),
     /// Messages, results and descriptions of tools that were judged, and bytes of the completion.
     pub(super) judged: [u32; 4],
-    /// Kinds of secrets and personal data in the answer (bits of [`secret::Kind`]).
+    /// Kinds of secrets and personal data in the answer (bits of [`super::secret::Kind`]).
     pub(super) leaks: u32,
     /// Sum of the logarithms of the tokens' probabilities, how many, how many below one half.
     pub(super) logprobs: (f64, u32, u32),
