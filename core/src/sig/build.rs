@@ -3,125 +3,12 @@ use super::{
     Builder, Database, IdRef, LAST_ID, Pat,
     drive::{BATCH, ONE_WORD},
     rank,
-    scan::Engine,
-    simd::Level,
-    verify::{CASELESS, CLASS_AT, Entry, RUN, STRIDED, Sampling, Verifier, Window, hash, mixed},
+    scan::{Engine, Strided},
+    simd::{Level, alphabet::Alphabet},
+    verify::{CASELESS, CLASS_AT, Entry, RUN, STRIDED, Sampling, Verifier, Window},
+    windows::{self, Chooser, window_key},
 };
 use alloc::{vec, vec::Vec};
-
-/// The window of a pattern ends less than this before the pattern's end: it bounds the order queue, and how much of a
-/// stream is looked at again at every cut.
-const MAX_TAIL: usize = 32;
-/// Windows of more patterns than this lead to tables by further bytes, however many more they are.
-const CROWDED: u32 = 3;
-
-/// The chosen windows so far, counted by hash: one that many patterns share is made dearer.
-struct Crowd {
-    counts: Vec<u8>,
-    shift: u32,
-}
-
-impl Crowd {
-    fn new(n: usize) -> Crowd {
-        let bits = (n * 4).next_power_of_two().trailing_zeros().max(4);
-        Crowd { counts: vec![0; 1 << bits], shift: 32 - bits }
-    }
-
-    fn count(&self, key: u32) -> u32 {
-        u32::from(self.counts[(hash(key) >> self.shift) as usize])
-    }
-
-    fn add(&mut self, key: u32) {
-        let c = &mut self.counts[(hash(key) >> self.shift) as usize];
-        *c = c.saturating_add(1);
-    }
-}
-
-/// The folded window as the verifier keys it.
-fn window_key(bytes: &[u8]) -> u32 {
-    let folded = |b: &[u8]| b.iter().rev().fold(0, |key, &b| key << 8 | u32::from(b | 0x20));
-    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        (Some(first), Some(last)) if bytes.len() > 4 => folded(first) ^ mixed(folded(last)),
-        _ => folded(bytes),
-    }
-}
-
-/// How likely a window is, on a scale that adds up: powers of two of its cost, linear between them.
-fn weight(cost: u32) -> u64 {
-    (8 + u64::from(cost % 8)) << (cost / 8).min(48)
-}
-
-/// The windows of a pattern: how many one after the other, and the bytes of each.
-fn shape(pat: &[u8], strided: Option<Sampling>) -> (usize, usize) {
-    match strided {
-        Some(how) => (usize::from(how.every), usize::from(how.width)),
-        None => (1, pat.len().min(4)),
-    }
-}
-
-/// The best windows of `pat` of that shape: how likely they are, and where the first ends.
-fn choose(pat: &[u8], (n, w): (usize, usize), crowd: &Crowd) -> (u64, usize) {
-    let mut best = (u64::MAX, pat.len());
-    // From the end, so that of equal ones the shortest tail wins.
-    for end in (w..=pat.len() + 1 - n).rev().take(MAX_TAIL + 4 - w.max(4)) {
-        let mut sum = 0;
-        for end in end..end + n {
-            let win = &pat[end - w..end];
-            sum += weight(rank::window_cost(win) + 2 * crowd.count(window_key(win)));
-        }
-        // A long tail costs the order queue a little.
-        sum += sum * (pat.len() - end).min(16) as u64 / 128;
-        if sum < best.0 {
-            best = (sum, end);
-        }
-    }
-    best
-}
-
-/// For each pattern where the first of its windows ends, and their shape.
-fn choose_all(
-    groups: &[Group<'_>],
-    how: Sampling,
-    apart: &[usize],
-    mut crowd: Crowd,
-) -> Vec<(usize, (usize, usize))> {
-    let none = Crowd::new(0);
-    let keys = |pat: &[u8], (first, (n, w)): (usize, (usize, usize))| {
-        (first..first + n).map(|end| window_key(&pat[end - w..end])).collect::<Vec<_>>()
-    };
-    let runs = |g: &Group<'_>| is_run(g.pat, g.caseless) || g.pat.len() == 1;
-    let mut chosen = Vec::with_capacity(groups.len());
-    for (i, g) in groups.iter().enumerate() {
-        let strided = how.takes(g.pat.len()) && apart.binary_search(&i).is_err();
-        let shape = shape(g.pat, strided.then_some(how));
-        if runs(g) {
-            chosen.push((g.pat.len(), shape));
-            continue;
-        }
-        let c = (choose(g.pat, shape, &crowd).1, shape);
-        keys(g.pat, c).into_iter().for_each(|k| crowd.add(k));
-        chosen.push(c);
-    }
-    // Patterns that cannot be spread over windows share one, so that inputs made of what they have in common lead to
-    // few places with tables rather than to lists everywhere; the others join them where they would like to.
-    let mut shared = Crowd::new(groups.len());
-    let crowded = |g: &Group<'_>, c, by: &Crowd| keys(g.pat, c).into_iter().any(|k| by.count(k) > CROWDED);
-    let mut joined = false;
-    for (g, c) in groups.iter().zip(&mut chosen).filter(|(g, _)| !runs(g)) {
-        if crowded(g, *c, &crowd) {
-            *c = (choose(g.pat, c.1, &none).1, c.1);
-            keys(g.pat, *c).into_iter().for_each(|k| shared.add(k));
-            joined = true;
-        }
-    }
-    for (g, c) in groups.iter().zip(&mut chosen).filter(|(g, _)| joined && !runs(g)) {
-        let best = (choose(g.pat, c.1, &none).1, c.1);
-        if crowded(g, best, &shared) {
-            *c = best;
-        }
-    }
-    chosen
-}
 
 /// Eight bytes of `pat` to compare first, as `Entry` has them: of a longer one the least likely, the `windows` aside.
 fn choose_head(pat: &[u8], caseless: bool, windows: core::ops::Range<usize>) -> (i16, u64, u64) {
@@ -209,7 +96,7 @@ fn sampling(c: &Census, level: Level) -> Sampling {
 
 /// Patterns long enough for hashed windows that go into the buckets all the same, with one window, because some of
 /// theirs would be common: as many as the buckets take, in ascending order.
-fn apart(groups: &[Group<'_>], c: &Census, how: Sampling, level: Level, crowd: &Crowd) -> Vec<usize> {
+fn apart(groups: &[Group<'_>], c: &Census, how: Sampling, level: Level) -> Vec<usize> {
     // One position in 4096.
     const COMMON: u64 = 8 << 20;
     // With a stride of 1 a window is looked for as often in either place.
@@ -218,7 +105,7 @@ fn apart(groups: &[Group<'_>], c: &Census, how: Sampling, level: Level, crowd: &
     }
     let mut worst: Vec<(u64, usize)> = (groups.iter().enumerate())
         .filter(|(_, g)| how.takes(g.pat.len()) && !is_run(g.pat, g.caseless))
-        .map(|(i, g)| (choose(g.pat, shape(g.pat, Some(how)), crowd).0, i))
+        .map(|(i, g)| (windows::likelihood(g.pat, how), i))
         .filter(|w| w.0 >= COMMON)
         .collect();
     worst.sort_unstable_by(|a, b| b.cmp(a));
@@ -229,15 +116,28 @@ fn apart(groups: &[Group<'_>], c: &Census, how: Sampling, level: Level, crowd: &
     apart
 }
 
+/// The bytes of the strided windows of `groups`, where asking for them pays.
+fn alphabet(
+    groups: &[Group<'_>],
+    chosen: &[(usize, windows::Shape)],
+    how: Sampling,
+    apart: &[usize],
+) -> Option<Alphabet> {
+    let all = groups.iter().zip(chosen).enumerate().filter(|(i, (g, _))| {
+        how.takes(g.pat.len()) && apart.binary_search(i).is_err() && !is_run(g.pat, g.caseless)
+    });
+    Alphabet::new(how.width, all.map(|(_, (g, (first, (n, w))))| &g.pat[first - w..first + n - 1]))
+}
+
 /// One pattern of a database: of equal ones the first.
-struct Group<'a> {
-    pat: &'a [u8],
-    caseless: bool,
+pub(super) struct Group<'a> {
+    pub pat: &'a [u8],
+    pub caseless: bool,
     ids: u32,
 }
 
 /// One byte repeated, and exact.
-fn is_run(pat: &[u8], caseless: bool) -> bool {
+pub(super) fn is_run(pat: &[u8], caseless: bool) -> bool {
     !caseless && pat.len() > 1 && pat.iter().all(|b| *b == pat[0])
 }
 
@@ -288,9 +188,9 @@ pub(super) fn build_for(b: &Builder, level: Level, force: Option<Sampling>, run:
     let census = Census::new(&groups);
     let how = force.unwrap_or_else(|| sampling(&census, level));
 
-    let crowd = Crowd::new(groups.len());
-    let apart = apart(&groups, &census, how, level, &crowd);
-    let chosen = choose_all(&groups, how, &apart, crowd);
+    let (chooser, how) = Chooser::new(&groups, how, force.is_none());
+    let apart = apart(&groups, &census, how, level);
+    let chosen = chooser.all(&groups, how, &apart);
     let mut arena = Vec::new();
     let mut windows = Vec::with_capacity(groups.len() * usize::from(how.every).max(1));
     let mut entries = Vec::with_capacity(groups.len());
@@ -356,7 +256,8 @@ pub(super) fn build_for(b: &Builder, level: Level, force: Option<Sampling>, run:
     let (distinct, marks) = mark(&mut id_refs, groups.len());
     let singles = singles(&groups, &mut id_refs);
     let bytes: Vec<u8> = (0..=255).zip(&singles).filter(|(_, s)| **s != NONE).map(|(b, _)| b).collect();
-    let engine = Engine::choose(&keys, &bytes, only, run, how);
+    let strided = Strided { how, alphabet: alphabet(&groups, &chosen, how, &apart) };
+    let engine = Engine::choose(&keys, &bytes, only, run, strided);
     Database {
         engine,
         verify: Verifier::new(windows, entries, arena, how.more()),

@@ -25,6 +25,7 @@ mod stream;
 pub mod text;
 mod variants;
 mod verify;
+mod windows;
 
 #[cfg(test)]
 mod tests;

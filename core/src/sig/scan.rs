@@ -1,9 +1,18 @@
 //! The engine of a database: which filters it has, and what they are called.
 use super::{
-    simd::{HEAD, Level, WORDS, gram::Gram, list::Found, set::Bytes, teddy::Teddy, vbmi, vbmi::Fused, words},
+    simd::{
+        HEAD, Level, WORDS, alphabet::Alphabet, gram::Gram, list::Found, set::Bytes, teddy::Teddy, vbmi,
+        vbmi::Fused, words,
+    },
     verify::{CLASSES, STRIDED, Sampling, code, hash, mixed, width},
 };
 use alloc::{boxed::Box, string::String, vec, vec::Vec};
+
+/// What is known of the windows of class `STRIDED`: how they are looked for, and their bytes where those are few.
+pub(super) struct Strided {
+    pub how: Sampling,
+    pub alphabet: Option<Alphabet>,
+}
 
 /// How candidates are found.
 #[allow(clippy::large_enum_variant)] // One for each database, and read at every scan.
@@ -217,13 +226,13 @@ impl Scalar {
 
 impl Engine {
     /// The engine for the windows `keys`, `(class, key)`, and the patterns `bytes` of one byte; `only` is the only
-    /// pattern, if there is one and it is exact; `how` windows of class `STRIDED` are looked for.
+    /// pattern, if there is one and it is exact.
     pub(super) fn choose(
         keys: &[(u32, u32)],
         bytes: &[u8],
         only: Option<&[u8]>,
         level: Level,
-        how: Sampling,
+        Strided { how, alphabet }: Strided,
     ) -> Engine {
         if keys.is_empty() && bytes.is_empty() {
             return Engine::Empty;
@@ -236,8 +245,8 @@ impl Engine {
         let few: Vec<_> = keys.iter().copied().filter(|k| k.0 != STRIDED).collect();
         let classes = |keys: &[(u32, u32)]| keys.iter().fold(0, |all, k| all | 1u32 << k.0);
         let gram = || {
-            let keys = strided.iter().map(|k| k.1);
-            (!strided.is_empty()).then(|| Gram::new(keys, strided.len(), how, level))
+            let keys: Vec<u32> = strided.iter().map(|k| k.1).collect();
+            (!keys.is_empty()).then(|| Gram::new(&keys, alphabet, how, level))
         };
         let all = match level {
             vbmi::LEVEL => All::Fused(Box::new(Fused::new(&few, bytes, gram()))),

@@ -291,7 +291,8 @@ fn worst_inputs_are_bounded() {
     let many = if cfg!(target_arch = "x86_64") { 200_000 } else { 20_000 };
     /// A name, patterns, a bad input for them.
     type Case = (&'static str, Vec<Vec<u8>>, Vec<u8>);
-    let cases: [Case; 5] = [
+    let longer: Vec<u8> = (0..900u32).map(|i| b'a' + (i * i / 7 % 23) as u8).collect();
+    let cases: [Case; 7] = [
         (
             "one byte",
             (1..=64)
@@ -302,6 +303,8 @@ fn worst_inputs_are_bounded() {
         ),
         ("prefixes", (4..=256).map(|n| long[..n].to_vec()).collect(), long[..200].repeat(100)),
         ("suffixes", (4..=256).map(|n| long[256 - n..].to_vec()).collect(), long[56..].repeat(100)),
+        ("many prefixes", (4..=900).map(|n| longer[..n].to_vec()).collect(), longer[..700].repeat(30)),
+        ("many suffixes", (4..=900).map(|n| longer[900 - n..].to_vec()).collect(), longer[200..].repeat(30)),
         (
             "one suffix",
             (0..200u32).map(|i| [&i.to_le_bytes()[..], &long[100..140]].concat()).collect(),

@@ -1,4 +1,5 @@
-//! Many windows of four to eight bytes: a bitmap over their hash, small enough for the first-level caches.
+//! Many windows of four to eight bytes: a bitmap over their hash, small enough for the first-level caches, and of very
+//! many one that the second-level caches hold, which tells them apart where the small one would be full.
 //!
 //! With a stride of 2 or 4 only every second or fourth position is looked at, and a pattern has as many windows, one of
 //! which lies there. A window of more than four bytes is hashed as its first four and its last four. Three passes over
@@ -9,13 +10,17 @@ use super::super::{
     rank::FOLD,
     verify::{MORE, MUL, Sampling, hash},
 };
-use super::vector::Vector;
 use super::{BLOCK, HEAD, Level, WORDS, words};
+use super::{alphabet::Alphabet, vector::Vector};
 use alloc::{boxed::Box, vec};
 use core::mem::MaybeUninit;
 
-/// Largest bitmap, as a power of two of bits: a byte index has 16 bits.
-const MOST: u32 = 19;
+/// Largest small bitmap, as a power of two of bits: a byte index has 16 bits.
+const SMALL: u32 = 19;
+/// Largest of all: what second-level caches hold.
+const MOST: u32 = 23;
+/// So many bits for each window, where a small bitmap has fewer.
+const BITS_A_WINDOW: usize = 8;
 
 /// The bitmap: bit `hash >> shift & 7` of byte `hash >> shift >> 3`.
 #[derive(Debug)]
@@ -27,34 +32,39 @@ pub(in super::super) struct Gram {
     /// See [`Sampling::more`].
     more: usize,
     bits: Box<[u8]>,
+    /// Where it pays, what words are asked for before they are hashed.
+    alphabet: Option<Alphabet>,
 }
 
 impl Gram {
-    /// A bitmap of `keys`, those of `n` windows, to be found as `how` says.
+    /// A bitmap of `keys`, those of different windows, to be found as `how` says.
     pub(in super::super) fn new(
-        keys: impl Iterator<Item = u32>,
-        n: usize,
+        keys: &[u32],
+        alphabet: Option<Alphabet>,
         how: Sampling,
         level: Level,
     ) -> Gram {
+        let n = keys.len();
         let stride = usize::from(how.every);
         // 16 positions in 1024 pass in vain, or fewer, while that is small; at least 4 KiB, which any cache holds.
-        let log = (n * 128 / stride).next_power_of_two().trailing_zeros().clamp(15, MOST);
+        let small = (n * 128 / stride).next_power_of_two().trailing_zeros().clamp(15, SMALL);
+        let log = (n * BITS_A_WINDOW).next_power_of_two().trailing_zeros().clamp(small, MOST);
         let shift = 32 - log;
         let mut bits = vec![0u8; 1 << (log - 3)].into_boxed_slice();
         for k in keys {
-            let h = hash(k) >> shift;
+            let h = hash(*k) >> shift;
             bits[(h >> 3) as usize] |= 1 << (h & 7);
         }
-        Gram { level, shift, stride: u32::from(how.every), more: how.more(), bits }
+        Gram { level, shift, stride: u32::from(how.every), more: how.more(), bits, alphabet }
     }
 
     pub(in super::super) fn describe(&self) -> alloc::string::String {
         alloc::format!(
-            "hashed, {} bytes, {} at every {} positions",
+            "hashed, {} bytes, {} at every {} positions{}",
             self.bits.len(),
             4 + self.more,
-            self.stride
+            self.stride,
+            if self.alphabet.is_some() { " of their bytes" } else { "" }
         )
     }
 
@@ -91,11 +101,12 @@ impl Gram {
     fn run(&self, hay: &[u8], first: usize, n: usize, masks: &mut [u64; WORDS]) {
         assert!(n <= WORDS && hay.len() >= BLOCK + self.more && first + n <= words(hay.len()));
         let mut b = Buffers::new();
+        masks[..n].fill(0);
         // SAFETY: `n` was checked for `hay` just now; a level is given at build only when the machine has it
-        // (`Level::available`); each pass finds what the one before wrote: `n` blocks of indices below the length
-        // of `bits`, then `n` blocks of bytes and tests.
+        // (`Level::available`); each pass finds what the one before wrote: as many blocks of indices below the length
+        // of `bits`, then as many of bytes and tests, and their words, which are below `n`.
         unsafe {
-            self.hash_pass(hay, first, n, &mut b);
+            let n = self.hash_pass(hay, first, n, &mut b);
             self.fetch_pass(&mut b, n);
             self.test_pass(&b, n, masks);
         }
@@ -109,16 +120,24 @@ impl Gram {
         self.stride
     }
 
+    /// Whether byte indices have more than 16 bits.
+    #[inline(always)]
+    pub(super) fn is_large(&self) -> bool {
+        self.shift < 32 - SMALL
+    }
+
     /// # Safety
     /// As [`fetch`].
     #[inline(always)]
     unsafe fn fetch_pass(&self, b: &mut Buffers, n: usize) {
         // SAFETY: the caller's promise.
         unsafe {
-            match self.stride {
-                1 => fetch::<1>(&self.bits, b, n),
-                2 => fetch::<2>(&self.bits, b, n),
-                _ => fetch::<4>(&self.bits, b, n),
+            match (self.stride, self.is_large()) {
+                (1, false) => fetch::<1, false>(&self.bits, b, n),
+                (2, false) => fetch::<2, false>(&self.bits, b, n),
+                (1, true) => fetch::<1, true>(&self.bits, b, n),
+                (2, true) => fetch::<2, true>(&self.bits, b, n),
+                _ => fetch::<4, true>(&self.bits, b, n),
             }
         }
     }
@@ -126,7 +145,7 @@ impl Gram {
     /// # Safety
     /// As [`hash_words`], and the level is there.
     #[inline(always)]
-    unsafe fn hash_pass(&self, hay: &[u8], first: usize, n: usize, b: &mut Buffers) {
+    unsafe fn hash_pass(&self, hay: &[u8], first: usize, n: usize, b: &mut Buffers) -> usize {
         // SAFETY: the caller's promise.
         unsafe {
             match self.level {
@@ -180,63 +199,79 @@ pub(super) fn valid(n: usize) -> u64 {
     if n >= 64 { u64::MAX } else { (1u64 << n) - 1 }
 }
 
+/// Indices of a block.
+const AT: usize = 64;
+
 /// What the passes hand on, by block of 64 positions. A word is four positions.
 #[repr(align(64))]
 pub(super) struct Buffers {
-    /// Two byte indices each: of the first two positions looked at of each of 16 words, then (with a stride of 1)
-    /// of the others.
-    at: [MaybeUninit<u32>; 32 * WORDS],
+    /// Byte indices. Of a small bitmap two each: of the first two positions looked at of each of 16 words, then (with
+    /// a stride of 1) of the others. Of a large one one each: of the first position of each of 16 words, then of the
+    /// second, and so on.
+    at: [MaybeUninit<u32>; AT * WORDS],
     /// The bytes there, by position.
     got: [MaybeUninit<u32>; 16 * WORDS],
     /// The bit to test, by position.
     test: [MaybeUninit<u32>; 16 * WORDS],
+    /// The word that each block is of.
+    word: [u8; WORDS],
 }
 
 impl Buffers {
     pub(super) fn new() -> Buffers {
         Buffers {
-            at: [MaybeUninit::uninit(); 32 * WORDS],
+            at: [MaybeUninit::uninit(); AT * WORDS],
             got: [MaybeUninit::uninit(); 16 * WORDS],
             test: [MaybeUninit::uninit(); 16 * WORDS],
+            word: [0; WORDS],
         }
     }
 }
 
-/// First pass: indices and bits.
+/// First pass: indices and bits, of the words that may have windows; returns how many these are.
 ///
 /// # Safety
 /// The instruction set of `V` is there; `n <= WORDS`; `hay` has `BLOCK` bytes or more, and those of longer windows, and the words
-/// `first..first + n`; `S` is 1, 2 or 4. Fills `n` blocks of `b.at` and `b.test`.
+/// `first..first + n`; `S` is 1, 2 or 4. Fills as many blocks as it returns of `b.at`, of a large bitmap if `L`, `b.test` and `b.word`.
 #[inline(always)]
-unsafe fn hash_words<V: Vector, const S: usize>(
+unsafe fn hash_words<V: Vector, const S: usize, const L: bool>(
     g: &Gram,
     hay: &[u8],
     first: usize,
     n: usize,
     b: &mut Buffers,
-) {
+) -> usize {
+    let mut kept = 0;
     // SAFETY: a block's loads read `V::BYTES` bytes at `start + part * V::BYTES + k` for `k = 0, S, .. 4 - S`, and as many
     // bytes more behind that as windows have beyond four, so up to `start + 64 + 4 - S + more`, and
     // `start <= hay.len() - 4 - more - 64 + S` by its definition. Stores go to `V::BYTES * part`
-    // of either half of the block's 128 bytes of indices, and to the same of its 64 of bits.
+    // of each 64 bytes of the block's indices, and to the same of its 64 of bits.
     unsafe {
         for i in 0..n {
             let p = hay.as_ptr().add(start(hay, 64 * (first + i), S, g.more));
-            for part in 0..64 / V::BYTES {
-                let at = b.at.as_mut_ptr().add(32 * i).cast::<u8>().add(V::BYTES * part);
-                let test = b.test.as_mut_ptr().add(16 * i).cast::<u8>().add(V::BYTES * part);
-                hash_part::<V, S>(g, |k| V::load(p.add(part * V::BYTES + k)), at, test);
+            if let Some(a) = &g.alphabet
+                && !a.may(|k| V::load(p.add(k)))
+            {
+                continue;
             }
+            b.word[kept] = i as u8;
+            for part in 0..64 / V::BYTES {
+                let at = b.at.as_mut_ptr().add(AT * kept).cast::<u8>().add(V::BYTES * part);
+                let test = b.test.as_mut_ptr().add(16 * kept).cast::<u8>().add(V::BYTES * part);
+                hash_part::<V, S, L>(g, |k| V::load(p.add(part * V::BYTES + k)), at, test);
+            }
+            kept += 1;
         }
     }
+    kept
 }
 
-/// The first pass for one vector: indices to `at`, for a stride of 1 also to 64 bytes behind, bits to `test`.
+/// The first pass for one vector: indices to `at` and as often 64 bytes behind as there are more, bits to `test`.
 ///
 /// # Safety
 /// The instruction set of `V` is there; the places can be written; `load(k)` gives the bytes at distance `k`.
 #[inline(always)]
-unsafe fn hash_part<V: Vector, const S: usize>(
+unsafe fn hash_part<V: Vector, const S: usize, const L: bool>(
     g: &Gram,
     load: impl Fn(usize) -> V,
     at: *mut u8,
@@ -257,14 +292,22 @@ unsafe fn hash_part<V: Vector, const S: usize>(
         let bit = match S {
             1 => {
                 let h = [of(0), of(1), of(2), of(3)];
-                h[0].shr32(3).or(h[1].shr32(3).shl16()).store(at);
-                h[2].shr32(3).or(h[3].shr32(3).shl16()).store(at.add(64));
+                if L {
+                    h.iter().enumerate().for_each(|(k, h)| h.shr32(3).store(at.add(64 * k)));
+                } else {
+                    h[0].shr32(3).or(h[1].shr32(3).shl16()).store(at);
+                    h[2].shr32(3).or(h[3].shr32(3).shl16()).store(at.add(64));
+                }
                 let low = h[0].and(seven).or(h[1].and(seven).shl8());
                 low.or(h[2].and(seven).or(h[3].and(seven).shl8()).shl16())
             }
             2 => {
                 let h = [of(0), of(2)];
-                h[0].shr32(3).or(h[1].shr32(3).shl16()).store(at);
+                if L {
+                    h.iter().enumerate().for_each(|(k, h)| h.shr32(3).store(at.add(64 * k)));
+                } else {
+                    h[0].shr32(3).or(h[1].shr32(3).shl16()).store(at);
+                }
                 h[0].and(seven).or(h[1].and(seven).shl16())
             }
             _ => {
@@ -277,18 +320,21 @@ unsafe fn hash_part<V: Vector, const S: usize>(
     }
 }
 
-/// [`hash_words`] of the right stride.
+/// [`hash_words`] of the right stride and bitmap.
 ///
 /// # Safety
 /// As [`hash_words`].
 #[inline(always)]
-unsafe fn strides<V: Vector>(g: &Gram, hay: &[u8], first: usize, n: usize, b: &mut Buffers) {
+unsafe fn strides<V: Vector>(g: &Gram, hay: &[u8], first: usize, n: usize, b: &mut Buffers) -> usize {
     // SAFETY: the caller's promise.
     unsafe {
-        match g.stride {
-            1 => hash_words::<V, 1>(g, hay, first, n, b),
-            2 => hash_words::<V, 2>(g, hay, first, n, b),
-            _ => hash_words::<V, 4>(g, hay, first, n, b),
+        match (g.stride, g.is_large()) {
+            (1, false) => hash_words::<V, 1, false>(g, hay, first, n, b),
+            (2, false) => hash_words::<V, 2, false>(g, hay, first, n, b),
+            (1, true) => hash_words::<V, 1, true>(g, hay, first, n, b),
+            (2, true) => hash_words::<V, 2, true>(g, hay, first, n, b),
+            // One index of 32 bits a word either way.
+            _ => hash_words::<V, 4, true>(g, hay, first, n, b),
         }
     }
 }
@@ -296,14 +342,15 @@ unsafe fn strides<V: Vector>(g: &Gram, hay: &[u8], first: usize, n: usize, b: &m
 /// Second pass: the bytes at the indices.
 ///
 /// # Safety
-/// `n <= WORDS` blocks of `b.at` are written for stride `S`, every index below `bits.len()`. Fills as many of `b.got`.
+/// `n <= WORDS` blocks of `b.at` are written for stride `S`, of a large bitmap if `L`, every index below `bits.len()`.
+/// Fills as many of `b.got`.
 #[inline(never)]
-unsafe fn fetch<const S: usize>(bits: &[u8], b: &mut Buffers, n: usize) {
+unsafe fn fetch<const S: usize, const L: bool>(bits: &[u8], b: &mut Buffers, n: usize) {
     for i in 0..n {
         // SAFETY: the caller's promise.
         unsafe {
-            let at = b.at.as_ptr().add(32 * i).cast();
-            fetch_word::<S>(bits, at, b.got.as_mut_ptr().add(16 * i).cast());
+            let at = b.at.as_ptr().add(AT * i).cast();
+            fetch_word::<S, L>(bits, at, b.got.as_mut_ptr().add(16 * i).cast());
         }
     }
 }
@@ -311,20 +358,26 @@ unsafe fn fetch<const S: usize>(bits: &[u8], b: &mut Buffers, n: usize) {
 /// The second pass for one block. The reads are volatile so that they stay scalar: a vectorizer makes it slower.
 ///
 /// # Safety
-/// `at` has the indices of a block for stride `S`, below `bits.len()`; its bytes can be written to `got`.
+/// `at` has the indices of a block for stride `S`, of a large bitmap if `L`, below `bits.len()`; its bytes can be
+/// written to `got`.
 #[inline(always)]
-unsafe fn fetch_word<const S: usize>(bits: &[u8], at: *const u32, got: *mut u32) {
+unsafe fn fetch_word<const S: usize, const L: bool>(bits: &[u8], at: *const u32, got: *mut u32) {
     // SAFETY: the caller's promise.
     unsafe {
         let of = |i: u32| u32::from(bits.as_ptr().add(i as usize).read_volatile());
+        let index = |i: usize| at.add(i).read_volatile();
         for j in 0..16 {
-            let x = at.add(j).read_volatile();
-            let bytes = match S {
-                1 => {
-                    let y = at.add(16 + j).read_volatile();
+            let x = index(j);
+            let bytes = match (S, L) {
+                (1, true) => {
+                    of(x) | of(index(16 + j)) << 8 | of(index(32 + j)) << 16 | of(index(48 + j)) << 24
+                }
+                (1, false) => {
+                    let y = index(16 + j);
                     of(x & 0xffff) | of(x >> 16) << 8 | of(y & 0xffff) << 16 | of(y >> 16) << 24
                 }
-                2 => of(x & 0xffff) | of(x >> 16) << 16,
+                (2, true) => of(x) | of(index(16 + j)) << 16,
+                (2, false) => of(x & 0xffff) | of(x >> 16) << 16,
                 _ => of(x),
             };
             got.add(j).write_volatile(bytes);
@@ -332,14 +385,14 @@ unsafe fn fetch_word<const S: usize>(bits: &[u8], at: *const u32, got: *mut u32)
     }
 }
 
-/// Third pass: the words.
+/// Third pass: the bits of the words of the blocks, into `masks`, which are 0.
 ///
 /// # Safety
 /// The instruction set of `V` is there; `n <= WORDS` blocks of `b.got` and `b.test` are written.
 #[inline(always)]
 unsafe fn test_words<V: Vector>(b: &Buffers, n: usize, masks: &mut [u64; WORDS]) {
-    for (i, m) in masks.iter_mut().enumerate().take(n) {
-        *m = 0;
+    for i in 0..n {
+        let Some(m) = masks.get_mut(usize::from(b.word[i])) else { continue };
         for part in 0..64 / V::BYTES {
             let at = 64 * i + part * V::BYTES;
             // SAFETY: `at + V::BYTES <= 64 * n` bytes, which are written.
@@ -377,6 +430,11 @@ pub(super) mod x86 {
                 return word & valid(len.saturating_sub(HEAD));
             }
             let from = start(hay, at, S, g.more);
+            if let Some(a) = &g.alphabet
+                && !a.may(|k| __m512i::load(p.add(from + k)))
+            {
+                return 0;
+            }
             down(word::<S>(g, |k| __m512i::load(p.add(from + k))), at - from)
         }
     }
@@ -405,7 +463,7 @@ pub(super) mod x86 {
     unsafe fn sixteen(g: &Gram, load: impl Fn(usize) -> __m512i) -> u32 {
         const POWERS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0];
         // SAFETY: the caller's promise. An index is a hash without its lowest three bits, and `bits` has a byte for
-        // each.
+        // each; or one without its lowest five, and four.
         unsafe {
             let powers = _mm_loadu_si128(POWERS.as_ptr().cast());
             let bits = g.bits.as_ptr();
@@ -415,6 +473,12 @@ pub(super) mod x86 {
                 key = key.xor(load(g.more).or(fold).mul32(__m512i::splat32(MORE)));
             }
             let h = key.mul32(__m512i::splat32(MUL)).shr32(g.shift);
+            if g.is_large() {
+                // As words of 32 bits, of which a bitmap has a whole number.
+                let got = _mm512_i32gather_epi32::<4>(h.shr32(5), bits.cast());
+                let bit = _mm512_sllv_epi32(_mm512_set1_epi32(1), h.and(__m512i::splat32(31)));
+                return u32::from(_mm512_test_epi32_mask(got, bit));
+            }
             let at = _mm512_cvtepi32_epi16(h.shr32(3));
             let (low, high) = (_mm256_castsi256_si128(at), _mm256_extracti128_si256::<1>(at));
             let got = _mm_unpacklo_epi64(fetch_eight(bits, low), fetch_eight(bits, high));
@@ -472,7 +536,7 @@ pub(super) mod x86 {
     /// # Safety
     /// As [`hash_words`].
     #[target_feature(enable = "ssse3")]
-    pub(super) unsafe fn hash_ssse3(g: &Gram, hay: &[u8], first: usize, n: usize, b: &mut Buffers) {
+    pub(super) unsafe fn hash_ssse3(g: &Gram, hay: &[u8], first: usize, n: usize, b: &mut Buffers) -> usize {
         // SAFETY: this function has the instruction set; the rest is promised.
         unsafe { strides::<__m128i>(g, hay, first, n, b) }
     }
@@ -480,7 +544,7 @@ pub(super) mod x86 {
     /// # Safety
     /// As [`hash_words`].
     #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn hash_avx2(g: &Gram, hay: &[u8], first: usize, n: usize, b: &mut Buffers) {
+    pub(super) unsafe fn hash_avx2(g: &Gram, hay: &[u8], first: usize, n: usize, b: &mut Buffers) -> usize {
         // SAFETY: this function has the instruction set; the rest is promised.
         unsafe { strides::<__m256i>(g, hay, first, n, b) }
     }

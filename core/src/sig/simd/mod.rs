@@ -12,6 +12,7 @@
 //! one, or loaded under a mask where the machine can.
 #![allow(unsafe_code)]
 
+pub(super) mod alphabet;
 pub(super) mod cast;
 pub(super) mod gram;
 pub(super) mod list;
