@@ -115,7 +115,6 @@ pub fn named(s: &Stats, c: &Counts, ips: bool, decoder_events: bool) -> Vec<(Str
         ("detect.alert_queue_overflow", s.alert_overflow),
         ("detect.alerts_suppressed", s.detect.suppressed),
         ("detect.regex_limits", s.detect.regex_limits),
-        ("detect.waiting_full", s.detect.waiting_full),
     ] {
         put(name, n);
     }

@@ -52,6 +52,7 @@ impl<P: Parser + ?Sized> Bench<P> {
             cfg: &self.cfg,
             now: 0,
             wanted: Wanted::ALL,
+            due: 0,
             shown: true,
             ports: [40000, 25],
             client: Default::default(),

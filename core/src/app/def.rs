@@ -43,6 +43,11 @@ pub struct ProtoDef {
     pub ours: bool,
     /// Records are about single messages with a direction of their own, not about request and answer together.
     pub by_message: bool,
+    /// Rules on raw bytes wait until a chunk of the stream is full: no message of this protocol ends the wait, as
+    /// with Suricata 8, where each parser decides that.
+    pub gathers: bool,
+    /// Progress of a whole message, for a protocol without [`ProtoDef::states`].
+    pub complete: u8,
 }
 
 impl ProtoDef {
@@ -63,6 +68,8 @@ impl ProtoDef {
         shouts: false,
         ours: false,
         by_message: false,
+        gathers: false,
+        complete: 1,
     };
 }
 

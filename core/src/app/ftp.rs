@@ -291,6 +291,7 @@ impl Protocol for Ftp {
         input: Input<'_>,
         cx: &mut AppCx<'_>,
     ) -> Outcome {
+        cx.due = 0;
         let d = input.dir.ix();
         if input.gap > 0 {
             s.skipping[d] = true;

@@ -102,6 +102,7 @@ impl Protocol for FtpData {
         input: Input<'_>,
         cx: &mut AppCx<'_>,
     ) -> Outcome {
+        cx.due = 0;
         let all = Outcome::Consumed { bytes: input.data.len(), need: 0 };
         if s.tx.is_none() && input.data.is_empty() && input.gap == 0 {
             return all;

@@ -185,6 +185,9 @@ pub struct AppCx<'a> {
     pub now: u64,
     /// Buffers that loaded rules read, of this protocol.
     pub wanted: Wanted,
+    /// Directions (bits of [`Dir::bit`]) whose raw bytes rules look at with the next packet, however few they are. Both
+    /// when a parser is called; one that knows when a message is whole says so instead.
+    pub due: u8,
     /// Somebody sees more of transactions than their number: rules, records, files or anomalies. If nobody does,
     /// what costs much and changes nothing else (decoding bodies, digests) may be left out.
     pub shown: bool,

@@ -20,6 +20,13 @@ pub struct Raw<'a> {
     pub new_from: usize,
 }
 
+impl<'a> Raw<'a> {
+    /// The new bytes: what rules on the stream see. Offsets and `^` count from its start, as in Suricata.
+    pub fn chunk(&self) -> &'a [u8] {
+        self.data.get(self.new_from..).unwrap_or(&[])
+    }
+}
+
 /// The packet at hand and what the stations before detection found out about it.
 #[derive(Clone, Copy)]
 pub struct PacketCx<'a> {
@@ -109,8 +116,6 @@ pub struct Counters {
     pub suppressed: u64,
     /// Regexes that met their step limit.
     pub regex_limits: u64,
-    /// Rules that were to wait for more bytes of a stream and found no place.
-    pub waiting_full: u64,
     /// Steps that evaluating took: of rules, and of their regexes.
     pub work: u64,
     /// Bytes of transactions that were searched: by prefilters, by transforms before them, by contents and regexes of rules.

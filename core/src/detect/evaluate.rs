@@ -108,7 +108,7 @@ impl Bench {
         }
         if let Some(l) = &sig.payload_list {
             let bytes = match &cx.raw {
-                Some(r) => Bytes { buf: r.data, offset: r.offset, end: true },
+                Some(r) => Bytes::whole(r.chunk()),
                 None => Bytes::whole(cx.pkt.payload()),
             };
             if !self.run(rules, l, bytes) {

@@ -52,8 +52,6 @@ pub struct FlowDetect {
     pub generation: u32,
     /// A rule with `bypass` matched: no more inspection of this flow.
     pub bypass: bool,
-    /// Raw stream rules whose fast pattern occurred but that wait for more bytes, per direction: `u32`s.
-    pub waiting: [PBuf; 2],
 }
 
 impl FlowDetect {
@@ -62,7 +60,5 @@ impl FlowDetect {
         self.bits.free(pool);
         self.ints.free(pool);
         self.vars.free(pool);
-        self.waiting[0].free(pool);
-        self.waiting[1].free(pool);
     }
 }

@@ -21,7 +21,7 @@ use crate::Dir;
 use crate::app::AppProto;
 use crate::keyed::Secret;
 use crate::packet::{L4, Packet};
-use crate::pool::{BytePool, PBuf, Scratch};
+use crate::pool::{BytePool, Scratch};
 use crate::sig;
 use crate::sig::regex::Cache;
 
@@ -41,11 +41,7 @@ pub struct Detector {
     pub(super) seen: Vec<u32>,
     pub(super) epoch: u32,
     pub(super) cands: Vec<SigIx>,
-    /// The same for candidates on bytes of streams, and which one it is.
-    pub(super) stream_seen: Vec<(u32, u32)>,
-    pub(super) stream_cands: Vec<(SigIx, u64)>,
-    pub(super) waiting: Vec<u32>,
-    /// The same of the transaction at hand.
+    /// Rules that wait for more of the transaction at hand.
     pub(super) tx_waiting: Vec<Waiting>,
     pub(super) body_step: [u32; 2],
     pub queue: Queue,
@@ -53,9 +49,6 @@ pub struct Detector {
     pub(super) hosts: HostTable<()>,
     pub counters: Counters,
 }
-
-/// Most raw stream rules that wait for more bytes, per direction of a flow.
-const MAX_WAITING: usize = 256;
 
 impl Detector {
     /// Takes all memory that detection with `rules` needs; its tables are keyed under `secret`.
@@ -78,9 +71,6 @@ impl Detector {
             seen: Vec::new(),
             epoch: 0,
             cands: Vec::new(),
-            stream_seen: Vec::new(),
-            stream_cands: Vec::new(),
-            waiting: Vec::with_capacity(4096),
             tx_waiting: Vec::with_capacity(4096),
             body_step: cfg.body_step,
             queue: Queue::new(cfg.packet_alert_max),
@@ -117,11 +107,9 @@ impl Detector {
             m.prepare(&mut self.scratch);
         }
         self.seen = alloc::vec![0; rules.len()];
-        self.stream_seen = alloc::vec![(0, 0); rules.len()];
         self.epoch = 0;
         // A rule both ways may be in two lists by port.
         self.cands = Vec::with_capacity(rules.len() + rules.ip_only.len());
-        self.stream_cands = Vec::with_capacity(rules.len());
         self.tx_wanted = Dir::BOTH.map(|d| {
             let groups = rules.tx.iter().zip(0..64).filter(|(g, _)| !g[d.ix()].is_empty());
             groups.fold(0, |all, (_, p)| all | 1 << p)
@@ -172,7 +160,6 @@ impl Detector {
         self.epoch = self.epoch.wrapping_add(1);
         if self.epoch == 0 {
             self.seen.fill(0);
-            self.stream_seen.fill((0, 0));
             self.epoch = 1;
         }
         self.epoch
@@ -246,7 +233,8 @@ impl Detector {
         pool: &mut BytePool,
     ) {
         let payload = if cx.no_payload || cx.pseudo { &[][..] } else { cx.pkt.payload() };
-        self.packet_candidates(groups, payload, cx.in_stream);
+        let chunk = cx.raw.as_ref().map(Raw::chunk);
+        self.payload_candidates(groups, payload, chunk, cx.in_stream);
         let proto_asked = flow.as_deref_mut().is_none_or(|f| {
             let asked = f.detect.proto_only & cx.dir.bit() != 0;
             if f.app != AppProto::UNKNOWN {
@@ -254,10 +242,7 @@ impl Detector {
             }
             asked || f.app == AppProto::UNKNOWN
         });
-        if let (Some(raw), Some(f)) = (&cx.raw, flow.as_deref_mut()) {
-            self.stream_candidates(groups, raw, f, cx.dir, pool);
-        }
-        self.counters.candidates += (self.cands.len() + self.stream_cands.len()) as u64;
+        self.counters.candidates += self.cands.len() as u64;
         self.cands.sort_unstable();
         for i in 0..self.cands.len() {
             let s = self.cands[i];
@@ -265,23 +250,40 @@ impl Detector {
             if (sig.proto_only && proto_asked) || (sig.needs_sent && cx.pseudo) {
                 continue;
             }
-            if self.holds(rules, sig, Bytes::whole(payload), cx, flow.as_deref_mut(), pool) == Some(true) {
+            // A rule alerts once for a packet, whether on the stream that the packet brings or on its own payload.
+            if sig.payload.stream
+                && let Some(bytes) = chunk
+                && self.holds(rules, sig, Bytes::whole(bytes), cx, flow.as_deref_mut(), pool)
+            {
+                let hit = Hit { sig: s, tx: None, in_stream: true };
+                self.matched(sig, hit, cx, flow.as_deref_mut(), pool);
+                continue;
+            }
+            if sig.payload_list.is_some() {
+                // What is in a stream is looked at there. A packet without payload is no case for these rules.
+                let elsewhere = cx.in_stream && !sig.payload.packet;
+                if elsewhere || (payload.is_empty() && chunk.is_none()) {
+                    continue;
+                }
+            }
+            if self.holds(rules, sig, Bytes::whole(payload), cx, flow.as_deref_mut(), pool) {
                 let hit = Hit { sig: s, tx: None, in_stream: false };
                 self.matched(sig, hit, cx, flow.as_deref_mut(), pool);
             }
         }
-        if let Some(raw) = &cx.raw
-            && !self.stream_cands.is_empty()
-        {
-            self.stream_rules(rules, raw, cx, flow, pool);
-        }
     }
 
-    /// Fills `cands` with the rules of the groups whose pattern is in the packet's payload, and those without one.
-    fn packet_candidates(&mut self, groups: Groups<'_>, payload: &[u8], in_stream: bool) {
+    /// Fills `cands` with the rules of the groups whose pattern is in the packet's payload or in the new chunk of its
+    /// stream, and those without a pattern.
+    fn payload_candidates(
+        &mut self,
+        groups: Groups<'_>,
+        payload: &[u8],
+        chunk: Option<&[u8]>,
+        in_stream: bool,
+    ) {
         let epoch = self.next_epoch();
         self.cands.clear();
-        self.stream_cands.clear();
         let (seen, cands) = (&mut self.seen, &mut self.cands);
         let mut note = |s: u32, _end: u64| {
             if seen[s as usize] != epoch {
@@ -290,57 +292,25 @@ impl Detector {
             }
         };
         for group in groups.into_iter().flatten() {
-            if !payload.is_empty() {
-                if let Some(m) = &group.packet {
+            if let (Some(m), false) = (&group.packet, payload.is_empty()) {
+                m.scan(payload, 0, &mut self.scratch, &mut note);
+            }
+            if let Some(m) = &group.stream {
+                if let Some(bytes) = chunk {
+                    m.scan(bytes, 0, &mut self.scratch, &mut note);
+                }
+                if !in_stream && !payload.is_empty() {
                     m.scan(payload, 0, &mut self.scratch, &mut note);
                 }
-                if !in_stream {
-                    if let Some(m) = &group.stream {
-                        m.scan(payload, 0, &mut self.scratch, &mut note);
-                    }
-                    group.always_stream.iter().for_each(|s| note(*s, 0));
-                }
+            }
+            if chunk.is_some() || (!in_stream && !payload.is_empty()) {
+                group.always_stream.iter().for_each(|s| note(*s, 0));
             }
             group.always.iter().for_each(|s| note(*s, 0));
         }
     }
 
-    /// Evaluates `stream_cands` on the new bytes of the stream; some wait for more.
-    fn stream_rules(
-        &mut self,
-        rules: &RuleSet,
-        raw: &Raw<'_>,
-        cx: &PacketCx<'_>,
-        mut flow: Option<&mut FlowCx<'_>>,
-        pool: &mut BytePool,
-    ) {
-        self.stream_cands.sort_unstable();
-        let bytes = Bytes { buf: raw.data, offset: raw.offset, end: true };
-        self.waiting.clear();
-        for i in 0..self.stream_cands.len() {
-            let (s, end) = self.stream_cands[i];
-            let sig = &rules.sigs[s as usize];
-            match self.holds(rules, sig, bytes, cx, flow.as_deref_mut(), pool) {
-                Some(true) => {
-                    let hit = Hit { sig: s, tx: None, in_stream: true };
-                    self.matched(sig, hit, cx, flow.as_deref_mut(), pool);
-                }
-                Some(false) if sig.payload_list.as_ref().is_some_and(|l| l.steps.len() > 1) => {
-                    if self.waiting.len() < MAX_WAITING * 2 {
-                        self.waiting.extend([s, u32::try_from(end).unwrap_or(u32::MAX)]);
-                    } else {
-                        self.counters.waiting_full += 1;
-                    }
-                }
-                _ => {}
-            }
-        }
-        if let Some(f) = flow {
-            store(&mut f.detect.waiting[cx.dir.ix()], &self.waiting, pool);
-        }
-    }
-
-    /// Whether a rule on payload holds on `bytes`. `None`: other bytes would not help, as its header or state does not fit.
+    /// Whether a rule holds, its conditions on payload on `bytes`.
     fn holds(
         &mut self,
         rules: &RuleSet,
@@ -349,71 +319,16 @@ impl Detector {
         cx: &PacketCx<'_>,
         flow: Option<&mut FlowCx<'_>>,
         pool: &mut BytePool,
-    ) -> Option<bool> {
+    ) -> bool {
         if !header(sig, cx, flow.as_deref()) {
-            return None;
+            return false;
         }
         self.bench.begin();
         self.counters.evaluated += 1;
-        if !self.bench.state(rules, &mut self.hosts, &sig.state, cx, flow, pool) {
-            return None;
-        }
-        let lists = self.bench.header_lists(rules, sig, cx)
+        self.bench.state(rules, &mut self.hosts, &sig.state, cx, flow, pool)
+            && self.bench.header_lists(rules, sig, cx)
             && sig.payload_list.as_ref().is_none_or(|l| self.bench.run(rules, l, bytes))
-            && self.bench.base64_lists(rules, sig);
-        Some(lists)
-    }
-
-    /// Fills `stream_cands` with the rules whose pattern ends in the new bytes, and those that waited for them.
-    fn stream_candidates(
-        &mut self,
-        groups: Groups<'_>,
-        raw: &Raw<'_>,
-        f: &mut FlowCx<'_>,
-        dir: Dir,
-        pool: &mut BytePool,
-    ) {
-        if raw.data.len() <= raw.new_from {
-            return;
-        }
-        // Each rule once, with the last place: however often its pattern comes, the others have their turn.
-        let (seen, cands, epoch) = (&mut self.stream_seen, &mut self.stream_cands, self.epoch);
-        let mut note = |s: SigIx, end: u64| {
-            let Some(e) = seen.get_mut(s as usize) else { return };
-            if e.0 != epoch {
-                *e = (epoch, cands.len() as u32);
-                cands.push((s, end));
-            } else if let Some(c) = cands.get_mut(e.1 as usize) {
-                c.1 = c.1.max(end);
-            }
-        };
-        let list = &mut f.detect.waiting[dir.ix()];
-        if !list.is_empty() {
-            for c in list.get(pool).chunks_exact(8) {
-                let s = u32::from_le_bytes([c[0], c[1], c[2], c[3]]);
-                let end = u64::from(u32::from_le_bytes([c[4], c[5], c[6], c[7]]));
-                if end > raw.offset {
-                    note(s, end);
-                }
-            }
-            list.free(pool);
-        }
-        let new = raw.offset + raw.new_from as u64;
-        for group in groups.into_iter().flatten() {
-            if let Some(m) = &group.stream {
-                let from = raw.new_from.saturating_sub(m.max_len() - 1);
-                m.scan(&raw.data[from..], raw.offset + from as u64, &mut self.scratch, |s, end| {
-                    if end > new {
-                        note(s, end);
-                    }
-                });
-            }
-            for &s in group.always_stream.iter().chain(&group.always) {
-                if self.rules.sigs[s as usize].payload.stream {
-                    note(s, new);
-                }
-            }
-        }
+            && self.bench.base64_lists(rules, sig)
     }
 
     /// A rule without payload conditions.
@@ -464,18 +379,4 @@ pub(super) fn select<'r>(rules: &'r RuleSet, cx: &PacketCx<'_>, flow: Option<&Fl
     let [any, near, far] = ports.get(server, client);
     let app = flow.and_then(|f| f.app.index()).and_then(|p| rules.apps.get(p)).map(|g| &g[over][d]);
     [any, near, far, app]
-}
-
-/// Replaces what `list` holds by `values`, as little-endian `u32`s; a full pool drops them.
-pub(super) fn store(list: &mut PBuf, values: &[u32], pool: &mut BytePool) {
-    if values.is_empty() {
-        list.free(pool);
-        return;
-    }
-    list.truncate(0);
-    if list.reserve(pool, values.len() * 4).is_ok() {
-        for v in values {
-            let _reserved = list.extend(pool, &v.to_le_bytes());
-        }
-    }
 }

@@ -100,16 +100,13 @@ impl Detector {
         let asked = self.cands.len();
         if let Some(m) = &group.payload {
             // Scan only the new bytes of the stream; earlier bytes were scanned when they arrived.
-            let (data, offset, new) = match &cx.raw {
-                Some(r) => {
-                    let from = r.new_from.saturating_sub(m.max_len() - 1);
-                    (&r.data[from..], r.offset + from as u64, r.offset + r.new_from as u64)
-                }
-                None => (cx.pkt.payload(), 0, 0),
+            let data = match &cx.raw {
+                Some(r) => r.chunk(),
+                None => cx.pkt.payload(),
             };
             let (seen, cands, epoch) = (&mut self.seen, &mut self.cands, self.epoch);
-            m.scan(data, offset, &mut self.scratch, |s, end| {
-                if end > new && seen[s as usize] != epoch {
+            m.scan(data, 0, &mut self.scratch, |s, _| {
+                if seen[s as usize] != epoch {
                     seen[s as usize] = epoch;
                     cands.push(s);
                 }

@@ -552,7 +552,9 @@ impl Engine {
         let st = &mut self.state[ix.0 as usize];
         st.need[d.ix()] = if fed.consumed < len { u32::try_from(fed.need).unwrap_or(u32::MAX) } else { 0 };
         if fed.consumed > 0 && st.app.proto.is_known() {
-            self.streams.raw_trigger(tcp, d);
+            for x in Dir::BOTH.into_iter().filter(|x| fed.due & x.bit() != 0) {
+                self.streams.raw_trigger(tcp, x);
+            }
         }
         if eof {
             self.flows.hot_mut(ix).flags |= told;

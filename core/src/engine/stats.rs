@@ -247,7 +247,6 @@ impl Stats {
             (&mut self.detect.alerts, o.detect.alerts),
             (&mut self.detect.suppressed, o.detect.suppressed),
             (&mut self.detect.regex_limits, o.detect.regex_limits),
-            (&mut self.detect.waiting_full, o.detect.waiting_full),
             (&mut self.detect.work, o.detect.work),
             (&mut self.detect.searched, o.detect.searched),
             (&mut self.detect.candidates, o.detect.candidates),

@@ -7,6 +7,7 @@ use super::build::Builder;
 use super::ir::*;
 use super::keyword::buffer::upper;
 use super::refuse::{Fault, RefusalKind, Res, bad, conflict, context};
+use super::values;
 use crate::Dir;
 use crate::app::{OVER_TCP, OVER_UDP};
 
@@ -20,9 +21,18 @@ pub fn finish(mut b: Builder<'_, '_>) -> Res<Rule> {
     }
     for l in &b.lists {
         list(l.m.absent, &l.m)?;
+        values::check(&l.m)?;
+        if l.m.buffer == BufferRef::App("http.header.raw")
+            && l.m.transforms.is_empty()
+            && b.rule.flow.dirs == 0
+        {
+            return context("http.header.raw needs flow with to_server or to_client");
+        }
     }
     carriers(&mut b)?;
     directions(&mut b)?;
+    packet_or_stream(&b)?;
+    at_hook(&b)?;
     let mut r = b.rule;
     r.protos = b.protos.unwrap_or_default();
     r.vars = b.vars.len() as u8;
@@ -107,8 +117,48 @@ fn directions(b: &mut Builder<'_, '_>) -> Res {
         return conflict("keywords of the request and of the response in one rule; use => for such a rule");
     }
     if mask != both {
-        // As Suricata: the buffers win over a contradicting `flow`.
+        if b.rule.flow.dirs & mask == 0 && b.rule.flow.dirs != 0 {
+            return conflict("a keyword is about the other direction than flow");
+        }
         b.rule.flow.dirs = mask;
+    }
+    Ok(())
+}
+
+/// A rule on reassembled bytes alone has no packet to ask.
+fn packet_or_stream(b: &Builder<'_, '_>) -> Res {
+    let header = &b.rule.header.proto;
+    if !(b.rule.flow.only_stream || *header == ProtoSpec::TcpStream) {
+        return Ok(());
+    }
+    let of_flow = |m: &PacketMatch| {
+        use PacketMatch::{AddrDataset, GeoIp, IpProto, IpReputation, L3, StreamEvent};
+        matches!(
+            m,
+            IpProto(_) | L3 { .. } | IpReputation { .. } | GeoIp(_) | AddrDataset { .. } | StreamEvent(_)
+        )
+    };
+    let packet = b.rule.packet.iter().any(|m| !of_flow(m))
+        || b.lists.iter().any(|l| matches!(l.m.buffer, BufferRef::PacketHeader(_)));
+    if packet || *header == ProtoSpec::TcpPkt {
+        return conflict("conditions on packets in a rule on the stream alone");
+    }
+    Ok(())
+}
+
+/// A rule with a hook runs once, at that progress: what it reads must come up there.
+fn at_hook(b: &Builder<'_, '_>) -> Res {
+    let Some(hook) = &b.rule.header.hook else { return Ok(()) };
+    let protos = b.protos.as_deref().unwrap_or(&[]);
+    for l in &b.lists {
+        let BufferRef::App(name) = l.m.buffer else { continue };
+        let Some(info) = b.index.buffer(name) else { continue };
+        let there = info.defs.iter().filter(|d| protos.contains(&d.0)).any(|(p, d)| {
+            super::names::hook(*p, hook).is_some_and(|(dir, at)| d.dirs & dir.bit() != 0 && d.progress == at)
+        });
+        if !there {
+            return conflict(format!("{name} does not come up at the hook {hook}"));
+        }
     }
     Ok(())
 }

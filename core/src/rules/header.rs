@@ -140,7 +140,8 @@ fn parse_proto(t: &str) -> Res<(ProtoSpec, Option<String>)> {
             format!("{} is not supported yet: {}", n.part, n.why),
         ));
     }
-    let protos = protos_named(&lower);
+    // The name of the library's protocol is an alias elsewhere; in a header Suricata 8 knows it no more.
+    let protos = if lower == "ssl" { Vec::new() } else { protos_named(&lower) };
     if protos.is_empty() {
         let reason = format!("protocol \"{name}\" is not known");
         return Err(Fault::new(RefusalKind::Protocol, reason));

@@ -24,7 +24,7 @@ mod index;
 pub mod ir;
 mod json;
 mod keyword;
-mod names;
+pub(crate) mod names;
 pub mod notyet;
 mod num;
 pub mod refuse;
@@ -34,6 +34,7 @@ pub mod source;
 #[cfg(test)]
 mod tests;
 pub mod threshold_file;
+mod values;
 
 pub use dataset::{HashSet, LoadedSet, SetStore};
 pub use env::{Classification, Env, References};

@@ -22,6 +22,22 @@ pub fn state(proto: AppProto, name: &str) -> Option<(Dir, u8)> {
     })
 }
 
+/// Direction and progress of a hook that a header names.
+pub fn hook(proto: AppProto, name: &str) -> Option<(Dir, u8)> {
+    let (dir, at) = state(proto, name)?;
+    Some((
+        dir,
+        if matches!(name, "request_complete" | "response_complete") { complete(proto, dir) } else { at },
+    ))
+}
+
+/// The last progress of a protocol's transactions in a direction.
+fn complete(proto: AppProto, dir: Dir) -> u8 {
+    let def = proto.def();
+    let states = def.states.iter().find(|s| s.0 == dir);
+    states.map_or(def.complete, |s| s.1.len().saturating_sub(1) as u8)
+}
+
 /// Whether a header may name that hook.
 pub fn hook_exists(proto: AppProto, name: &str) -> bool {
     state(proto, name).is_some()

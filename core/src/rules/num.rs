@@ -68,22 +68,33 @@ pub fn int_test(text: &str, max: u64) -> Res<IntTest> {
         if v > max { bad(format!("{v} is greater than {max}")) } else { Ok(v) }
     };
     if let Some(r) = t.strip_prefix(">=") {
-        return num(r).map(IntTest::Ge);
+        return match num(r)? {
+            0 => bad("every number is 0 or more"),
+            v => Ok(IntTest::Ge(v)),
+        };
     }
     if let Some(r) = t.strip_prefix("<=") {
-        return num(r).map(IntTest::Le);
+        return match num(r)? {
+            v if v == max && max >= 255 => bad(format!("every number is {max} or less")),
+            v => Ok(IntTest::Le(v)),
+        };
     }
     if let Some(r) = t.strip_prefix("!=") {
         return num(r).map(IntTest::Ne);
     }
     if let Some(r) = t.strip_prefix('&') {
-        if let Some((m, v)) = r.split_once("!=") {
-            return Ok(IntTest::Mask { mask: num(m)?, value: num(v)?, negated: true });
-        }
-        let Some((m, v)) = r.split_once('=') else {
+        let (parts, negated) = match r.split_once("!=") {
+            Some(parts) => (Some(parts), true),
+            None => (r.split_once('='), false),
+        };
+        let Some((m, v)) = parts else {
             return bad(format!("\"{t}\": a mask needs '=' and a value"));
         };
-        return Ok(IntTest::Mask { mask: num(m)?, value: num(v)?, negated: false });
+        let (mask, value) = (num(m)?, num(v)?);
+        if value & !mask != 0 {
+            return bad(format!("value {value:#x} has bits outside of the mask {mask:#x}"));
+        }
+        return Ok(IntTest::Mask { mask, value, negated });
     }
     let (neg, r) = match t.strip_prefix('!') {
         Some(r) => (true, r.trim()),
@@ -140,7 +151,10 @@ mod tests {
         for (t, want) in ok {
             assert_eq!(int_test(t, u64::MAX).unwrap(), want, "{t}");
         }
-        for t in ["", "a", "5a", "9<>3", "3<>4", "1 2", "<0", "-1", "&3", ">255", "256"] {
+        for t in [
+            "", "a", "5a", "9<>3", "3<>4", "1 2", "<0", "-1", "&3", ">255", "256", ">=0", "<=255", "&1=3",
+            "&1!=2",
+        ] {
             assert!(int_test(t, 255).is_err(), "{t}");
         }
     }

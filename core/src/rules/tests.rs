@@ -96,6 +96,64 @@ fn content_bytes_and_modifiers() {
     }
 }
 
+/// A whole rule: refused or not.
+fn loads(rule: &str) -> bool {
+    let out = read(format!("{rule} sid:1;)").as_bytes());
+    assert_eq!(out.rules.len() + out.refused.len(), 1, "{rule}");
+    out.refused.is_empty()
+}
+
+#[test]
+fn conditions_that_cannot_be_meant() {
+    for (rule, ok) in [
+        // The protocol is in the header or in `ip_proto`, not in both.
+        ("alert ip any any -> any any (ip_proto:!132;", true),
+        ("alert tcp any any -> any any (ip_proto:!132;", false),
+        // Rules on the stream alone have no packet.
+        ("alert tcp-stream any any -> any any (flow:established; content:\"a\";", true),
+        ("alert tcp-stream any any -> any any (ttl:>1;", false),
+        ("alert tcp any any -> any any (flow:only_stream; dsize:>0;", false),
+        ("alert tcp-pkt any any -> any any (flow:only_stream; content:\"a\";", false),
+        // Nothing is relative to what only the prefilter looks for.
+        ("alert tcp any any -> any any (content:\"ab\"; fast_pattern:only; content:\"c\"; within:3;", false),
+        (
+            "alert tcp any any -> any any (content:\"ab\"; fast_pattern:only; content:\"c\"; content:\"d\"; within:3;",
+            true,
+        ),
+        // Keywords of one direction, `flow` of the other.
+        ("alert http any any -> any any (flow:to_server; http.stat_code; content:\"2\";", false),
+        ("alert dns any any -> any any (flow:to_server; dns.queries.rrname; content:\"a\";", true),
+        ("alert http any any -> any any (http.header.raw; content:\"a\";", false),
+        ("alert http any any -> any any (flow:to_server; http.header.raw; content:\"a\";", true),
+        // Contents that their buffer never holds.
+        ("alert http any any -> any any (http.method; content:\"GET \";", false),
+        ("alert http any any -> any any (http.host; content:\"Abc\";", false),
+        ("alert http any any -> any any (http.host; content:\"abc\"; nocase;", false),
+        ("alert tls any any -> any any (ja3.hash; content:\"b2d4\";", false),
+        ("alert tls any any -> any any (ja3.hash; to_uppercase; content:\"B2D4\";", true),
+        ("alert tls any any -> any any (tls.cert_fingerprint; content:\"0e:\"; startswith;", false),
+        ("alert http any any -> any any (http.uri; to_lowercase; content:\"A\";", false),
+        ("alert http any any -> any any (http.uri; to_uppercase; content:\"A1\";", true),
+        // Numbers.
+        ("alert ip any any -> any any (dsize:&0x80=0x3d;", false),
+        ("alert ip any any -> any any (dsize:&0x80=0x80;", true),
+        ("alert ip any any -> any any (ttl:>=0;", false),
+        ("alert tcp any any -> any any (seq:>5;", false),
+        ("alert dns any any -> any any (dns.opcode:99999;", false),
+        ("alert tcp any any -> any any (byte_jump:1,0,bitmask 0x3f;", false),
+        ("alert tcp any any -> any any (detection_filter:track by_rule, count 1, seconds 60;", false),
+        ("alert tcp any any -> any any (hostbits:set,a,src,60;", false),
+        ("alert tcp any any -> any any (app-layer-protocol:!unknown;", false),
+        // A hook is a moment: what is read must come up then.
+        ("alert dns:request_complete any any -> any any (dns.query; content:\"a\";", true),
+        ("alert dns:request_started any any -> any any (dns.query; content:\"a\";", false),
+        ("alert http1:request_started any any -> any any (http.stat_code; content:\"2\";", false),
+        ("alert http2:response_complete any any -> any any (http2.header_name; content:\"on\";", false),
+    ] {
+        assert_eq!(loads(rule), ok, "{rule}");
+    }
+}
+
 #[test]
 fn variables_between_conditions() {
     let r = one(

@@ -79,8 +79,8 @@ static BUFFERS: &[BufferDef] = &[
     names("dns.query", &["dns_query"], TO_SERVER),
     names("dns.queries.rrname", &["dns.query.name"], BOTH),
     names("dns.answers.rrname", &["dns.answer.name"], BOTH),
-    names("dns.authorities.rrname", &[], TO_CLIENT),
-    names("dns.additionals.rrname", &[], TO_CLIENT),
+    names("dns.authorities.rrname", &[], BOTH),
+    names("dns.additionals.rrname", &[], BOTH),
     names("dns.response.rrname", &[], TO_CLIENT),
 ];
 
@@ -90,7 +90,7 @@ static MDNS_BUFFERS: &[BufferDef] = &[
     names("mdns.answers.rrname", &[], BOTH),
     names("mdns.authorities.rrname", &[], BOTH),
     names("mdns.additionals.rrname", &[], BOTH),
-    names("mdns.response.rrname", &[], BOTH),
+    names("mdns.response.rrname", &[], TO_SERVER),
 ];
 
 const OPCODE: u8 = int_at(INTS, "dns.opcode");

@@ -145,6 +145,7 @@ impl Http {
         self.end_body(idx, dir, truncated, cx);
         let tx = self.txs.get_mut(idx);
         tx.advance(dir, progress::COMPLETE);
+        cx.due |= dir.bit();
         let id = tx.common.id;
         let http09 = tx.http09;
         let f = self.flows.get_mut(st);

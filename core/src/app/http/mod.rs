@@ -280,6 +280,8 @@ impl Http {
 
 impl Http {
     fn input(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
+        // Rules see a whole message at once (`end_message`).
+        cx.due = 0;
         if input.gap > 0 {
             let out = self.gap(st, input.dir, u64::from(input.gap), cx);
             if !matches!(out, Outcome::Consumed { .. }) {

@@ -63,6 +63,7 @@ pub static HTTP2: ProtoDef = ProtoDef {
         patterns: &[super::plain::start_nocase(PREFACE, Dir::ToServer, OVER_TCP)],
         ..Recognise::NONE
     },
+    complete: COMPLETE,
     parser: Some(make::<Http2>),
     record: "http",
     families: &["http"],

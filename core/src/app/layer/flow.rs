@@ -159,4 +159,6 @@ pub struct Fed {
     pub opaque: bool,
     /// Bits of [`LAYER_EVENTS`].
     pub events: u8,
+    /// Directions whose raw bytes rules look at with the next packet.
+    pub due: u8,
 }

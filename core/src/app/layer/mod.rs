@@ -282,6 +282,7 @@ impl AppLayer {
         t.fed.consumed = len;
         let Some(i) = t.app.proto.index() else { return };
         if self.parsers.get(i).is_none_or(Option::is_none) {
+            t.fed.due = if t.app.proto.def().gathers { 0 } else { input.dir.bit() };
             return;
         }
         if t.app.state().is_none() {
@@ -307,9 +308,12 @@ impl AppLayer {
         let Some(st) = t.app.state() else { return };
         let (parser, mut cx) = self.split(i, t.flow, (t.pool, &mut t.app.lodging), t.now);
         let Some(p) = parser else { return };
+        cx.due = input.dir.bit();
         let out = p.parse(st, input, &mut cx);
         cx.bodies.settle(cx.lodging);
+        let due = cx.due;
         let announced = p.announced();
+        t.fed.due = due;
         match out {
             Outcome::Consumed { bytes, need } => {
                 t.fed.consumed = bytes.min(len);
@@ -384,6 +388,7 @@ impl AppLayer {
                     cfg: &self.cfg,
                     now,
                     wanted: Wanted::default(),
+                    due: 0,
                     shown: self.shown,
                     ports: flow.ports,
                     client: flow.addrs[0],
@@ -410,6 +415,7 @@ impl AppLayer {
             cfg: &self.cfg,
             now,
             wanted: self.wanted.get(i).copied().unwrap_or_default(),
+            due: 0,
             shown: self.shown,
             ports: flow.ports,
             client: flow.addrs[0],

@@ -12,7 +12,9 @@ const fn probe(ports: &'static [u16], f: fn(&[u8], Dir) -> Verdict) -> Probe {
 }
 
 /// IMAP (RFC 9051).
-pub static IMAP: ProtoDef = def(
+pub static IMAP: ProtoDef = ProtoDef { gathers: true, ..IMAP_IS };
+
+const IMAP_IS: ProtoDef = def(
     "imap",
     OVER_TCP,
     Recognise {

@@ -114,6 +114,8 @@ impl State {
 
 impl Session<'_, '_, '_> {
     pub(super) fn bytes(&mut self, input: Input<'_>) -> Outcome {
+        // Rules see a command, a whole mail, the reply to a command; the greeting together with the first reply.
+        self.cx.due = 0;
         if input.gap > 0 {
             // The rest of the line that the gap cut is of no use; a message goes on with what follows.
             let s = &mut *self.state;
@@ -170,6 +172,7 @@ impl Session<'_, '_, '_> {
     }
 
     fn command(&mut self, line: &[u8]) {
+        self.cx.due |= Dir::ToServer.bit();
         if word(line, b"rset") {
             // Ends what was begun without beginning anything.
             self.await_reply(Command::Other);
@@ -251,6 +254,7 @@ impl Session<'_, '_, '_> {
         t.own.stage = self.state.mime.stage;
         self.state.mime.free(self.cx);
         self.state.mode = Mode::Commands;
+        self.cx.due |= Dir::ToServer.bit();
         self.complete(tx);
     }
 
@@ -392,6 +396,7 @@ impl Session<'_, '_, '_> {
             }
             return false;
         }
+        self.cx.due |= Dir::ToClient.bit();
         let command = self.state.queue[0];
         self.state.queue.rotate_left(1);
         self.state.waiting -= 1;

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 
 use super::fast::{Pick, is_only};
 use super::{BITS, Compiler, INTS, Refuse, VARS, buffer_def, dirs_of, int_def};
-use crate::Dir;
 use crate::app::AppProto;
 use crate::app::registry::PROTOCOLS;
 use crate::detect::inspect::needle::Needle;
@@ -14,6 +13,7 @@ use crate::detect::ruleset::*;
 use crate::detect::state::named;
 use crate::event::Action;
 use crate::rules::ir::{self, BufferRef, Match, ProtoSpec};
+use crate::rules::names;
 use crate::sig::regex::{Flags, Regex};
 
 impl Compiler {
@@ -67,7 +67,14 @@ impl Compiler {
             return Err("its buffers and flow direction exclude each other".into());
         }
         let payload = if payload_list.is_some() { payload_of(&r, placed) } else { Payload::default() };
+        let hook = r.header.hook.as_deref().map(|h| hook(h, &r.header.proto)).transpose()?;
+        if let Some(Hook::Progress(dir, _)) = hook
+            && !transaction
+        {
+            dirs &= dir.bit();
+        }
         let is_tx = app
+            || matches!(hook, Some(Hook::Progress(..)))
             || !r.ints.is_empty()
             || !r.files.is_empty()
             || r.state.iter().any(|s| {
@@ -87,7 +94,6 @@ impl Compiler {
         let mut state = self.state(&r.state);
         state.extend(tables);
         let post = self.post(&r.post);
-        let hook = r.header.hook.as_deref().map(|h| hook(h, &r.header.proto)).transpose()?;
         let some = |s: &alloc::sync::Arc<ir::AddrSet>| (!s.is_any()).then(|| s.clone());
         let ports = |s: &alloc::sync::Arc<ir::PortSet>| (!s.is_any()).then(|| s.clone());
         let asks_proto = |s: &CState| matches!(s, CState::AppProtocol { .. });
@@ -386,15 +392,17 @@ fn apps_of(r: &ir::Rule) -> u64 {
 /// Whether a rule with conditions on payload looks at packets or at streams. `placed`: a content has its place.
 fn payload_of(r: &ir::Rule, placed: bool) -> Payload {
     let tcp = matches!(r.header.proto, ProtoSpec::Tcp | ProtoSpec::App(_) | ProtoSpec::Ip);
+    let sized = r.packet.iter().any(|m| matches!(m, ir::PacketMatch::StreamSize { .. }));
+    let bound = r.packet.iter().any(packet_bound)
+        || r.lists.iter().any(|l| matches!(l.buffer, BufferRef::PacketHeader(_)))
+        || !r.flow.counters.is_empty();
     match r.header.proto {
         ProtoSpec::TcpPkt => Payload { packet: true, stream: false },
         ProtoSpec::TcpStream => Payload { packet: false, stream: true },
         _ if r.flow.only_stream => Payload { packet: false, stream: true },
         _ if r.flow.no_stream => Payload { packet: true, stream: false },
-        _ if !tcp => Payload { packet: true, stream: false },
-        _ if r.packet.iter().any(packet_bound) => Payload { packet: true, stream: false },
-        ProtoSpec::Tcp | ProtoSpec::Ip => Payload { packet: placed, stream: true },
-        _ => Payload { packet: false, stream: true },
+        _ if !tcp || bound => Payload { packet: true, stream: false },
+        _ => Payload { packet: placed || sized, stream: true },
     }
 }
 
@@ -430,18 +438,10 @@ fn is_relative(m: &Match) -> bool {
 
 /// Conditions that only a single packet has: a rule with one of them reads packets, not the stream.
 fn packet_bound(m: &ir::PacketMatch) -> bool {
-    matches!(
+    use ir::PacketMatch::{AddrDataset, GeoIp, IpProto, IpReputation, L3, StreamSize};
+    !matches!(
         m,
-        ir::PacketMatch::Dsize(_)
-            | ir::PacketMatch::Flags { .. }
-            | ir::PacketMatch::Seq(_)
-            | ir::PacketMatch::Ack(_)
-            | ir::PacketMatch::Window(_)
-            | ir::PacketMatch::Ttl(_)
-            | ir::PacketMatch::IpId(_)
-            | ir::PacketMatch::FragBits { .. }
-            | ir::PacketMatch::FragOffset(_)
-            | ir::PacketMatch::Csum { .. }
+        IpProto(_) | L3 { .. } | IpReputation { .. } | GeoIp(_) | AddrDataset { .. } | StreamSize { .. }
     )
 }
 
@@ -453,15 +453,11 @@ fn hook(name: &str, proto: &ProtoSpec) -> Result<Hook, Refuse> {
         _ => {}
     }
     let ProtoSpec::App(protos) = proto else { return Err(format!("unknown hook '{name}'")) };
-    let (dir, at) = match name {
-        "request_started" => (Dir::ToServer, 0),
-        "response_started" => (Dir::ToClient, 0),
-        "request_complete" => (Dir::ToServer, u8::MAX),
-        "response_complete" => (Dir::ToClient, u8::MAX),
-        other => {
-            let names: Vec<&str> = protos.iter().map(|p: &AppProto| p.name()).collect();
-            return Err(format!("hook '{other}' of {} is not supported", names.join(", ")));
-        }
+    let Some((dir, at)) = protos.iter().find_map(|p| names::hook(*p, name)) else {
+        let names: Vec<&str> = protos.iter().map(|p: &AppProto| p.name()).collect();
+        return Err(format!("hook '{name}' of {} is not supported", names.join(", ")));
     };
+    let whole = matches!(name, "request_complete" | "response_complete");
+    let at = if whole { u8::MAX } else { at };
     Ok(Hook::Progress(dir, at))
 }

@@ -105,7 +105,7 @@ pub fn byte_jump(j: &ByteJump, cx: &Context<'_>, vars: &[u64]) -> Option<usize> 
     let at = start(cx, j.relative, num(j.offset, vars))?;
     let n = num(j.bytes, vars).clamp(0, 64) as usize;
     let (mut v, used) = if n == 0 { (0, 0) } else { read(cx, at, n, j.endian, j.base)? };
-    v = masked(v, j.bitmask).checked_mul(u64::from(j.multiplier.max(1)))?;
+    v = v.checked_mul(u64::from(j.multiplier.max(1)))?;
     if j.align {
         v = v.checked_add(3)? & !3;
     }
@@ -175,7 +175,6 @@ mod tests {
             from_beginning: false,
             from_end: false,
             post_offset: 0,
-            bitmask: 0,
         };
         let buf = [0u8, 3, 0, 0, 0, 0];
         let cx = Context { buf: &buf, cursor: 1, dce_little: false };

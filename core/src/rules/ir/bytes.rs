@@ -227,7 +227,6 @@ pub struct ByteJump {
     pub from_beginning: bool,
     pub from_end: bool,
     pub post_offset: i64,
-    pub bitmask: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -42,7 +42,7 @@ pub fn int(b: &mut Builder<'_, '_>, info: &IntInfo, a: &Arg<'_>) -> Res {
     };
     let test = match symbol(info, t) {
         Some(test) => test,
-        None => match num::int_test(t, u64::MAX) {
+        None => match num::int_test(t, width(info.name)) {
             Ok(test) => test,
             Err(_) if symbolic => return bad(format!("\"{t}\" is neither a number nor a known value")),
             Err(f) => return Err(f),
@@ -50,6 +50,15 @@ pub fn int(b: &mut Builder<'_, '_>, info: &IntInfo, a: &Arg<'_>) -> Res {
     };
     b.rule.ints.push(AppInt { name: info.name, test, index });
     Ok(())
+}
+
+/// The greatest value of a number whose field is narrow.
+fn width(name: &str) -> u64 {
+    match name {
+        "dns.opcode" => u64::from(u8::MAX),
+        "dns.rcode" | "dns.rrtype" => u64::from(u16::MAX),
+        _ => u64::MAX,
+    }
 }
 
 /// `name` or `!name`.
@@ -112,6 +121,9 @@ fn app_layer_protocol(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         Some("both") => AppProtoMode::Both,
         Some(m) => return bad(format!("\"{m}\" is not a mode of app-layer-protocol")),
     };
+    if negated && name == "unknown" {
+        return conflict("a negated protocol must be one that can be told");
+    }
     let protos = match name.as_str() {
         "failed" => [AppProto::FAILED].to_vec(),
         "unknown" => [AppProto::UNKNOWN].to_vec(),

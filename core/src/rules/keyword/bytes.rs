@@ -186,7 +186,6 @@ fn byte_jump(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         from_beginning: false,
         from_end: false,
         post_offset: 0,
-        bitmask: 0,
     };
     let mut form = Form::default();
     for w in p {
@@ -215,10 +214,13 @@ fn byte_jump(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         return conflict("from_beginning and from_end exclude each other");
     }
     form.check(constant(bytes), 8)?;
+    if form.bitmask != 0 {
+        return bad("byte_jump has no bitmask");
+    }
     if form.endian == Some(Endian::Dce) {
         dce(b)?;
     }
-    (j.endian, j.base, j.bitmask) = (form.endian(), form.base(), form.bitmask);
+    (j.endian, j.base) = (form.endian(), form.base());
     b.push(Match::ByteJump(j))
 }
 

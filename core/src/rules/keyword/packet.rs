@@ -5,9 +5,9 @@ use alloc::string::ToString;
 
 use super::{Arg, Keyword, parts};
 use crate::rules::build::Builder;
-use crate::rules::ir::{Csum, FlagsMode, IntTest, PacketMatch, PacketNumber, RepSide};
+use crate::rules::ir::{Csum, FlagsMode, IntTest, PacketMatch, PacketNumber, ProtoSpec, RepSide};
 use crate::rules::num::{self, int_test};
-use crate::rules::refuse::{Res, bad};
+use crate::rules::refuse::{Res, bad, conflict};
 
 pub static KEYWORDS: &[Keyword] = &[
     Keyword::new("flags", flags).aliases(&["tcp.flags"]),
@@ -18,8 +18,8 @@ pub static KEYWORDS: &[Keyword] = &[
     Keyword::new("icmp_id", |b, a| put(b, PacketMatch::IcmpId(unquoted16(a)?))).quotable(),
     Keyword::new("icmp_seq", |b, a| put(b, PacketMatch::IcmpSeq(unquoted16(a)?))).quotable(),
     Keyword::new("icmpv6.mtu", |b, a| put(b, PacketMatch::Icmpv6Mtu(test32(a)?))),
-    Keyword::new("seq", |b, a| put(b, PacketMatch::Seq(test32(a)?))).aliases(&["tcp.seq"]),
-    Keyword::new("ack", |b, a| put(b, PacketMatch::Ack(test32(a)?))).aliases(&["tcp.ack"]),
+    Keyword::new("seq", |b, a| put(b, PacketMatch::Seq(exact32(a)?))).aliases(&["tcp.seq"]),
+    Keyword::new("ack", |b, a| put(b, PacketMatch::Ack(exact32(a)?))).aliases(&["tcp.ack"]),
     Keyword::new("window", |b, a| put(b, PacketMatch::Window(test16(a)?))).aliases(&["tcp.window"]),
     Keyword::new("tcp.mss", |b, a| put(b, PacketMatch::TcpMss(test16(a)?))),
     Keyword::new("tcp.wscale", |b, a| put(b, PacketMatch::TcpWscale(byte(a)?))),
@@ -39,7 +39,7 @@ pub static KEYWORDS: &[Keyword] = &[
     Keyword::new("icmpv4-csum", |b, a| csum(b, a, Csum::Icmpv4)).quotable(),
     Keyword::new("icmpv6-csum", |b, a| csum(b, a, Csum::Icmpv6)).quotable(),
     Keyword::new("vlan.id", vlan_id),
-    Keyword::new("vlan.layers", |b, a| put(b, PacketMatch::VlanLayers(byte(a)?))),
+    Keyword::new("vlan.layers", |b, a| put(b, PacketMatch::VlanLayers(layers(a)?))),
     Keyword::new("vxlan_vni", |b, a| put(b, PacketMatch::VxlanVni(test32(a)?))).aliases(&["vxlan.vni"]),
     Keyword::new("geoip", geoip),
     Keyword::new("iprep", iprep),
@@ -70,6 +70,16 @@ fn test16(a: &Arg<'_>) -> Res<IntTest> {
 
 fn test32(a: &Arg<'_>) -> Res<IntTest> {
     int_test(a.text()?, u64::from(u32::MAX))
+}
+
+/// Numbers of VLAN layers: there are three at most.
+fn layers(a: &Arg<'_>) -> Res<IntTest> {
+    int_test(a.text()?, 3)
+}
+
+/// A number of TCP is compared for equality only: it wraps around, so "greater" has no meaning.
+fn exact32(a: &Arg<'_>) -> Res<IntTest> {
+    num::u32(a.text()?).map(|v| IntTest::Eq(u64::from(v)))
 }
 
 fn unquoted16(a: &Arg<'_>) -> Res<u16> {
@@ -181,6 +191,10 @@ const IP_PROTOS: &[(&str, u64)] = &[
 ];
 
 fn ip_proto(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    let header = &b.rule.header.proto;
+    if !matches!(header, ProtoSpec::Ip | ProtoSpec::Ipv4 | ProtoSpec::Ipv6 | ProtoSpec::PktHdr) {
+        return conflict("the header names the protocol already; ip_proto goes with ip");
+    }
     let t = a.text()?;
     let (op, name) = match t.as_bytes().first() {
         Some(b'!') => ("!", t[1..].trim()),

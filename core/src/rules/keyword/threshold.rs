@@ -112,6 +112,9 @@ fn detection_filter(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     else {
         return bad("track, count and seconds are needed, and nothing else");
     };
+    if matches!(track, Track::Pair | Track::Rule) {
+        return bad("tracks by_src, by_dst or by_flow");
+    }
     b.rule.threshold = Some(Threshold { count, seconds, ..blank(ThresholdKind::DetectionFilter, track) });
     Ok(())
 }

@@ -74,6 +74,10 @@ fn seconds(t: &str) -> Option<u64> {
 /// Hashes and fingerprints are compared in lower case, serial numbers in upper case with colons.
 pub fn normalise(m: &mut BufferMatch) {
     let BufferRef::App(name) = m.buffer else { return };
+    // What a transform gives may be anything.
+    if !m.transforms.is_empty() {
+        return;
+    }
     let serial = name == "tls.cert_serial";
     if !serial && !matches!(name, "tls.cert_fingerprint" | "ja3.hash" | "ja3s.hash" | "ja4.hash") {
         return;

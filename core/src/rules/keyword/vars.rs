@@ -165,6 +165,9 @@ fn hostbits(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         Some("both") => return bad("both is not supported by the language"),
         Some(h) => return bad(format!("\"{h}\" is neither src nor dst")),
     };
+    if p.next().is_some() {
+        return bad("too many parts: hostbits takes no time");
+    }
     let op = match op {
         "isset" | "isnotset" => {
             b.rule.state.push(StateMatch::Hostbits { name: n, track, set: op == "isset" });
