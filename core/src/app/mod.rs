@@ -15,6 +15,7 @@ pub mod grpc;
 pub mod hosted;
 pub mod http2;
 pub mod layer;
+pub mod messages;
 pub mod nccl;
 pub mod nvme;
 pub mod plain;

@@ -1,8 +1,8 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
 use super::{
-    ProtoDef, dns, ftp, ftp_data, grpc, http, http2, nccl, nvme, plain, redis, roce, smtp, ssh, tls,
-    websocket,
+    ProtoDef, dns, ftp, ftp_data, grpc, http, http2, messages, nccl, nvme, plain, redis, roce, smtp, ssh,
+    tls, websocket,
 };
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
@@ -22,10 +22,10 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &plain::DCERPC,
     &plain::NFS,
     &plain::KRB5,
-    &plain::DHCP,
-    &plain::NTP,
-    &plain::SNMP,
-    &plain::SIP,
+    &messages::DHCP,
+    &messages::NTP,
+    &messages::SNMP,
+    &messages::SIP,
     &plain::RDP,
     &plain::RFB,
     &plain::MQTT,
@@ -35,7 +35,7 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &plain::LDAP,
     &plain::PGSQL,
     &plain::BITTORRENT_DHT,
-    &plain::QUIC,
+    &messages::QUIC,
     &websocket::WEBSOCKET,
     &plain::DOH2,
     &plain::MODBUS,

@@ -192,7 +192,8 @@ impl Protocol for Ssh {
                     t.common.advance(input.dir, FINISHED);
                     t.common.touch_both();
                     s.done[d] = true;
-                    return all;
+                    // What follows is encrypted in both directions.
+                    return if s.done[1 - d] { Outcome::Opaque { bytes: input.data.len() } } else { all };
                 }
                 _ => s.skip[d] = len.saturating_add(4),
             }

@@ -185,16 +185,22 @@ impl Bench {
                 let has = |p: AppProto| protos.contains(&p);
                 let [ts, tc] = f.app_by_dir;
                 let known = match mode {
+                    AppProtoMode::Direction => f.app_by_dir[cx.dir.ix()],
                     AppProtoMode::ToServer => ts,
                     AppProtoMode::ToClient => tc,
                     AppProtoMode::Original => f.app_orig,
-                    _ => f.app,
+                    AppProtoMode::Final => f.app,
+                    AppProtoMode::Either if ts != AppProto::UNKNOWN => ts,
+                    AppProtoMode::Either => tc,
+                    AppProtoMode::Both if tc == AppProto::UNKNOWN => tc,
+                    AppProtoMode::Both => ts,
                 };
-                if known == AppProto::UNKNOWN && f.app == AppProto::UNKNOWN {
+                // "Not this one" is said of a protocol that is known.
+                if *negated && known == AppProto::UNKNOWN {
                     return false;
                 }
                 let yes = match mode {
-                    AppProtoMode::Either => has(ts) || has(tc) || has(f.app),
+                    AppProtoMode::Either => has(ts) || has(tc),
                     AppProtoMode::Both => has(ts) && has(tc),
                     _ => has(known),
                 };

@@ -39,6 +39,8 @@ pub struct PacketCx<'a> {
     pub established: bool,
     /// First packet of its flow in its direction.
     pub first: bool,
+    /// The protocol that its direction of the flow speaks was found since the packet before it in that direction.
+    pub found: bool,
     /// Its payload belongs to a reassembled stream and is inspected there.
     pub in_stream: bool,
     /// Payload is opaque or not wanted.
@@ -62,6 +64,7 @@ impl<'a> PacketCx<'a> {
             pseudo: false,
             established: false,
             first: false,
+            found: false,
             in_stream: false,
             no_payload: false,
             stream_events: EventSet::default(),

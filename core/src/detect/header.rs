@@ -20,11 +20,15 @@ pub(super) fn header(sig: &Sig, cx: &PacketCx<'_>, flow: Option<&FlowCx<'_>>) ->
     if sig.dirs & cx.dir.bit() == 0 {
         return false;
     }
-    if sig.pkthdr {
-        return packet_match::all(&sig.packet, cx);
-    }
     let v6 = p.l3 == L3::Ipv6;
-    if !p.has_ip() || (sig.ip == 4 && v6) || (sig.ip == 6 && !v6) {
+    if !p.has_ip() {
+        // What a decoder says of a packet may be all that there is of it.
+        let anywhere = sig.src.is_none() && sig.dst.is_none() && sig.sp.is_none() && sig.dp.is_none();
+        let decoder = |m: &ir::PacketMatch| matches!(m, ir::PacketMatch::DecodeEvent(_));
+        let told = sig.pkthdr || (sig.proto == ProtoTest::Any && sig.packet.iter().any(decoder));
+        return told && anywhere && !asks_flow(&sig.flow) && packet_match::all(&sig.packet, cx);
+    }
+    if (sig.ip == 4 && v6) || (sig.ip == 6 && !v6) {
         return false;
     }
     let proto_ok = match sig.proto {
@@ -74,6 +78,11 @@ pub(super) fn header(sig: &Sig, cx: &PacketCx<'_>, flow: Option<&FlowCx<'_>>) ->
         }
     }
     packet_match::all(&sig.packet, cx)
+}
+
+/// Whether only packets of flows will do.
+fn asks_flow(f: &ir::FlowMatch) -> bool {
+    f.established || f.not_established || f.stateless || f.no_frag || f.only_frag || !f.counters.is_empty()
 }
 
 /// Whether a packet's ends are those of the rule, or (`turned`) the other way round.

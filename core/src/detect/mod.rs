@@ -44,9 +44,7 @@ pub struct FlowDetect {
     pub vars: PBuf,
     /// `tag` sessions: see `state`.
     pub tag: state::FlowTag,
-    /// Rules on the application protocol alone were asked (bit per direction).
-    pub proto_only: u8,
-    /// So were rules on addresses and ports alone.
+    /// Rules on addresses and ports alone were asked (bit per direction).
     pub addresses: u8,
     /// Rules that wrote all this ([`Detector::generation`]): numbers in it are those of that rule set.
     pub generation: u32,

@@ -38,8 +38,13 @@ fn one(m: &PacketMatch, cx: &PacketCx<'_>) -> bool {
         PacketMatch::TcpMss(t) => p.tcp.mss.is_some_and(|v| tcp && t.test(u64::from(v))),
         PacketMatch::TcpWscale(t) => p.tcp.wscale.is_some_and(|v| tcp && t.test(u64::from(v))),
         PacketMatch::Dsize(t) => {
-            // "Not this size" is said of packets that carry something, as in Suricata.
-            let some = p.payload.len > 0 || !matches!(t, IntTest::Ne(n) if *n > 0);
+            // "Not this size" is said of packets that carry something, and all but "less" of those whose payload is looked
+            // at, as in Suricata: not of encrypted ones.
+            let wants = match t {
+                IntTest::Eq(n) => *n > 0,
+                t => !matches!(t, IntTest::Lt(_) | IntTest::Le(_) | IntTest::Mask { .. }),
+            };
+            let some = !wants || (p.payload.len > 0 && !cx.no_payload);
             !cx.pseudo && p.has_ip() && p.l4 != L4::None && some && t.test(u64::from(p.payload.len))
         }
         PacketMatch::IpId(v) => p.l3 == L3::Ipv4 && p.ip_id == *v,

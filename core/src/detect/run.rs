@@ -18,7 +18,6 @@ use super::state::{FlowTag, HostTable};
 use super::threshold::Thresholds;
 use super::wait::{Gate, Waiting};
 use crate::Dir;
-use crate::app::AppProto;
 use crate::keyed::Secret;
 use crate::packet::{L4, Packet};
 use crate::pool::{BytePool, Scratch};
@@ -235,19 +234,12 @@ impl Detector {
         let payload = if cx.no_payload || cx.pseudo { &[][..] } else { cx.pkt.payload() };
         let chunk = cx.raw.as_ref().map(Raw::chunk);
         self.payload_candidates(groups, payload, chunk, cx.in_stream);
-        let proto_asked = flow.as_deref_mut().is_none_or(|f| {
-            let asked = f.detect.proto_only & cx.dir.bit() != 0;
-            if f.app != AppProto::UNKNOWN {
-                f.detect.proto_only |= cx.dir.bit();
-            }
-            asked || f.app == AppProto::UNKNOWN
-        });
         self.counters.candidates += self.cands.len() as u64;
         self.cands.sort_unstable();
         for i in 0..self.cands.len() {
             let s = self.cands[i];
             let sig = &rules.sigs[s as usize];
-            if (sig.proto_only && proto_asked) || (sig.needs_sent && cx.pseudo) {
+            if (sig.proto_only && !cx.found) || (sig.needs_sent && cx.pseudo) {
                 continue;
             }
             // A rule alerts once for a packet, whether on the stream that the packet brings or on its own payload.
@@ -261,7 +253,7 @@ impl Detector {
             }
             if sig.payload_list.is_some() {
                 // What is in a stream is looked at there. A packet without payload is no case for these rules.
-                let elsewhere = cx.in_stream && !sig.payload.packet;
+                let elsewhere = (cx.in_stream && !sig.payload.packet) || sig.flow.only_stream;
                 if elsewhere || (payload.is_empty() && chunk.is_none()) {
                     continue;
                 }

@@ -69,6 +69,10 @@ impl Thresholds {
         if t.kind == ThresholdKind::Suppress {
             return if suppressed(t, pkt) { Fate::Silent } else { Fate::Alert };
         }
+        if t.track == Track::Flow && flow == 0 {
+            // There is nothing to count by.
+            return Fate::Nothing;
+        }
         let key = key(t, of, pkt, flow);
         let now = pkt.ts;
         let window = u64::from(t.seconds) * SEC;
@@ -79,7 +83,9 @@ impl Thresholds {
             ThresholdKind::RateFilter => window.max(u64::from(t.timeout) * SEC) + SEC,
             _ => window + SEC,
         };
-        let mut e = self.table.get(&key, if backoff { 0 } else { now }).copied().unwrap_or(Entry {
+        // What a `threshold` counted is reset by the first match after its window, not forgotten.
+        let stays = backoff || t.kind == ThresholdKind::Threshold;
+        let mut e = self.table.get(&key, if stays { 0 } else { now }).copied().unwrap_or(Entry {
             start: now,
             count: 0,
             next: 0,
@@ -91,15 +97,15 @@ impl Thresholds {
             e.count = 0;
         }
         e.count = e.count.saturating_add(1);
-        let fate = e.fate(t, now, fresh);
+        let fate = e.fate(t, now, fresh, !inside);
         self.table.set(key, e, now.saturating_add(keep), now);
         fate
     }
 }
 
 impl Entry {
-    /// What becomes of the match that was just counted. `fresh`: it is the first.
-    fn fate(&mut self, t: &Threshold, now: u64, fresh: bool) -> Fate {
+    /// What becomes of the match that was just counted. `fresh`: it is the first; `reset`: the first of another window.
+    fn fate(&mut self, t: &Threshold, now: u64, fresh: bool, reset: bool) -> Fate {
         match t.kind {
             ThresholdKind::Limit => {
                 if self.count <= t.count {
@@ -109,9 +115,10 @@ impl Entry {
                 }
             }
             ThresholdKind::Threshold => {
-                if self.count >= t.count {
+                // A match that begins another window only counts, even where one is enough.
+                let again = core::mem::replace(&mut self.next, 1) != 0 && reset;
+                if self.count >= t.count && !again {
                     self.count = 0;
-                    self.start = now;
                     Fate::Alert
                 } else {
                     Fate::Nothing

@@ -27,7 +27,7 @@ pub(super) const fn gone(v: &Verdict) -> bool {
 
 impl Engine {
     /// A packet without bytes that stands for a direction of a flow at its end.
-    fn stand_in(&self, ix: FlowIx, dir: Dir) -> Packet<'static> {
+    pub(super) fn stand_in(&self, ix: FlowIx, dir: Dir) -> Packet<'static> {
         let k = self.flows.key(ix);
         let mut p = Packet::new(&[], LINK_RAW, self.flows.hot(ix).last, 0);
         p.source = Source::FlowEnd;

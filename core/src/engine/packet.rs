@@ -4,7 +4,7 @@ use super::Engine;
 use super::flows::gone;
 use super::transactions::{Ends, TxInspection};
 use crate::Dir;
-use crate::app::{FlowFacts, Input, OVER_TCP, OVER_UDP};
+use crate::app::{AppProto, FlowFacts, Input, OVER_TCP, OVER_UDP};
 use crate::detect::context::Raw;
 use crate::detect::{FlowCx, PacketCx};
 use crate::event::{AnomalyKind, DropReason, EventSink, PacketSeen, Verdict};
@@ -41,6 +41,8 @@ pub(super) struct PacketFacts<'a> {
     pub root: Option<&'a Packet<'a>>,
     pub established: bool,
     pub first: bool,
+    /// The protocol of the packet's direction was found.
+    pub found: bool,
     pub in_stream: bool,
     pub pseudo: bool,
     /// A made-up packet with nothing left to look at but transactions: rules on packets are not asked.
@@ -238,6 +240,11 @@ impl Engine {
         if self.flows.hot(ix).state == State::Bypassed {
             return Verdict::Bypass;
         }
+        let pending = &mut self.state[ix.0 as usize].found;
+        if *pending & dir.bit() != 0 {
+            *pending &= !dir.bit();
+            seen.found = true;
+        }
         let mut out = StreamOut::default();
         match pkt.l4 {
             L4::Tcp => {
@@ -427,7 +434,9 @@ impl Engine {
             let input = Input { dir, data: pkt.payload(), gap: 0, eof: false, datagram: true };
             let st = &mut self.state[ix.0 as usize];
             self.faults.here(Station::App);
+            let before = [st.app.proto_ts, st.app.proto_tc];
             let fed = self.app.feed(&mut st.app, &facts, input, &mut self.app_pool, pkt.ts);
+            note_found(st, before, dir, seen);
             let hot = self.flows.hot_mut(ix);
             hot.flags = hot.flags & !(UDP_DONE | UDP_DONE << 1) | TX_FED;
             if fed.reverse {
@@ -518,9 +527,11 @@ impl Engine {
         let eof = eof && gap == 0;
         let facts = self.facts(ix, OVER_TCP);
         let input = Input { dir: d, data: chunk.data, gap, eof, datagram: false };
-        let app = &mut self.state[ix.0 as usize].app;
+        let st = &mut self.state[ix.0 as usize];
         self.faults.here(Station::App);
-        let fed = self.app.feed(app, &facts, input, &mut self.app_pool, pkt.ts);
+        let before = [st.app.proto_ts, st.app.proto_tc];
+        let fed = self.app.feed(&mut st.app, &facts, input, &mut self.app_pool, pkt.ts);
+        note_found(st, before, dir, seen);
         self.flows.hot_mut(ix).flags |= TX_FED;
         if aside && (fed.reverse || fed.other_first) {
             return Round::Again;
@@ -560,13 +571,41 @@ impl Engine {
             self.flows.hot_mut(ix).flags |= told;
         }
         if fed.change {
-            // What the old protocol left is finished before the new one's parser takes the state's place.
-            for x in [dir, dir.flip()] {
-                self.inspect_txs(ix, pkt, x, seen, sink);
-            }
+            self.finish_protocol(ix, (pkt, dir), seen, sink);
             self.transactions(ix, pkt, dir, Ends::Protocol, sink);
         }
         if took == 0 { Round::Over } else { Round::Again }
+    }
+
+    /// What the old protocol left is inspected before the new one's parser takes the state's place: on packets that stand
+    /// for both directions, as at the end of a flow; inline on the packet at hand, which can still be kept back.
+    fn finish_protocol(
+        &mut self,
+        ix: FlowIx,
+        (pkt, dir): (&Packet<'_>, Dir),
+        seen: &PacketFacts<'_>,
+        sink: &mut dyn EventSink,
+    ) {
+        if self.ips {
+            for x in [dir, dir.flip()] {
+                self.inspect_txs(ix, pkt, x, seen, sink);
+            }
+            return;
+        }
+        if self.no_rules || self.flows.hot(ix).flags & flag::PASS != 0 {
+            return;
+        }
+        let facts = PacketFacts {
+            established: seen.established,
+            pseudo: true,
+            in_stream: true,
+            ..PacketFacts::default()
+        };
+        for x in Dir::BOTH {
+            let mut p = self.stand_in(ix, x);
+            p.ts = pkt.ts;
+            self.inspect_and_settle(ix, &p, x, &facts, true, sink);
+        }
     }
 
     /// Notes what feeding brought to light.
@@ -668,6 +707,7 @@ impl Engine {
             pseudo: seen.pseudo,
             established: seen.established,
             first: seen.first,
+            found: seen.found,
             in_stream: seen.in_stream,
             no_payload: pkt.carrier || hot.flags & flag::NO_PAYLOAD_INSPECT != 0,
             stream_events: seen.stream_events,
@@ -728,6 +768,24 @@ impl Engine {
         self.flows.hot_mut(ix).flags |= flag::PASS;
         self.flows.set_state(ix, State::Bypassed);
         Verdict::Bypass
+    }
+}
+
+/// Notes the directions whose protocol feeding found: for the packet at hand if it goes that way, else for the next one.
+fn note_found(st: &mut super::FlowState, before: [AppProto; 2], dir: Dir, seen: &mut PacketFacts<'_>) {
+    let after = [st.app.proto_ts, st.app.proto_tc];
+    if after == before {
+        return;
+    }
+    for d in Dir::BOTH {
+        if after[d.ix()] == before[d.ix()] || after[d.ix()] == AppProto::UNKNOWN {
+            continue;
+        }
+        if d == dir {
+            seen.found = true;
+        } else {
+            st.found |= d.bit();
+        }
     }
 }
 

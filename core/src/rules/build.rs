@@ -170,6 +170,15 @@ impl<'b, 'e> Builder<'b, 'e> {
         }))
     }
 
+    /// A buffer named in the old way (a modifier, a flag of `pcre`, `uricontent`): where HTTP/1 has it, only HTTP/1 is meant.
+    pub fn old_list_of(&mut self, info: &BufferInfo) -> Res<usize> {
+        let http1 = AppProto::by_name("http");
+        if let Some(p) = http1.filter(|p| info.protos().contains(p)) {
+            self.require_protos(&[p], info.name)?;
+        }
+        self.list_of(info)
+    }
+
     fn open(&mut self, p: Pending) -> usize {
         let same = self
             .lists
@@ -325,7 +334,7 @@ impl<'b, 'e> Builder<'b, 'e> {
         if self.content()?.rawbytes {
             return conflict("cannot be used with rawbytes");
         }
-        let to = self.list_of(info)?;
+        let to = self.old_list_of(info)?;
         let Some(list) = self.lists.get_mut(l) else { return context("needs a content before it") };
         if m >= list.m.matches.len() {
             return context("needs a content before it");

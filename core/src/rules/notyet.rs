@@ -34,11 +34,11 @@ pub const NOT_YET: &[NotYet] = &[
     named("replace", "payloads are not changed; the rule alerts, and drops where it says so"),
     named("pcre with flow:NAME", "captures are kept for alerts only (alert:NAME)"),
     named("pcre with pkt:NAME", "captures are kept for alerts only (alert:NAME)"),
+    named("event", "nothing raises this event, so the rule never matches by it"),
     refused("flowvar", "nothing sets the variable, so the rule could never match"),
     refused("pktvar", "nothing sets the variable, so the rule could never match"),
     refused("dce", "DCERPC is not parsed, so its byte order is not known"),
     refused("doh2", "the protocol is never recognised, so the rule could never match"),
-    refused("event", "nothing raises this event, so the rule could never match"),
 ];
 
 /// Events that rules can name and that nothing raises: what stands before the dot in rules, and the names.
@@ -122,6 +122,131 @@ pub const UNRAISED: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Events of protocols that Suricata's parsers raise and that have no number here, because nothing reads so much of them.
+pub const UNREAD: &[(&str, &[&str])] = &[
+    (
+        "dnp3",
+        &[
+            "bad_link_crc",
+            "bad_transport_crc",
+            "flooded",
+            "len_too_small",
+            "too_long_reassembly",
+            "too_many_objects",
+            "too_many_points",
+            "unknown_object",
+        ],
+    ),
+    ("enip", &["invalid_pdu"]),
+    ("http", &["compression_bomb_limit_reached"]),
+    (
+        "http2",
+        &[
+            "compression_bomb",
+            "data_stream_zero",
+            "dns_request_too_long",
+            "dns_response_too_long",
+            "too_many_frames",
+        ],
+    ),
+    (
+        "ike",
+        &[
+            "invalid_proposal",
+            "malformed_data",
+            "multiple_server_proposal",
+            "no_encryption",
+            "unknown_proposal",
+            "weak_crypto_auth",
+            "weak_crypto_dh",
+            "weak_crypto_enc",
+            "weak_crypto_no_auth",
+            "weak_crypto_no_dh",
+            "weak_crypto_prf",
+        ],
+    ),
+    ("krb5", &["malformed_data", "weak_encryption"]),
+    ("ldap", &["invalid_data", "request_not_found", "too_many_transactions", "too_many_responses"]),
+    (
+        "modbus",
+        &[
+            "flooded",
+            "invalid_exception_code",
+            "invalid_function_code",
+            "invalid_length",
+            "invalid_protocol_id",
+            "invalid_value",
+            "unsolicited_response",
+            "value_mismatch",
+        ],
+    ),
+    (
+        "mqtt",
+        &[
+            "double_connect",
+            "invalid_qos_level",
+            "malformed_traffic",
+            "missing_connect",
+            "missing_msg_id",
+            "missing_publish",
+            "missing_subscribe",
+            "missing_unsubscribe",
+            "too_many_messages",
+            "too_many_transactions",
+            "unassigned_msg_type",
+            "unintroduced_message",
+        ],
+    ),
+    ("nfs", &["malformed_data", "too_many_transactions"]),
+    ("pgsql", &["invalid_length", "malformed_request", "malformed_response", "too_many_transactions"]),
+    (
+        "pop3",
+        &[
+            "incorrect_argument_count",
+            "request_too_long",
+            "response_too_long",
+            "too_many_transactions",
+            "unknown_command",
+        ],
+    ),
+    ("quic", &["crypto_frag_too_long", "error_on_data", "failed_decrypt"]),
+    (
+        "rfb",
+        &["confused_state", "malformed_message", "unimplemented_security_type", "unknown_security_result"],
+    ),
+    (
+        "smb",
+        &[
+            "duplicate_negotiate",
+            "file_overlap",
+            "internal_error",
+            "malformed_data",
+            "malformed_ntlmssp_request",
+            "negotiate_malformed_dialects",
+            "negotiate_max_read_size_too_large",
+            "negotiate_max_write_size_too_large",
+            "read_queue_cnt_exceeded",
+            "read_queue_size_exceeded",
+            "read_request_too_large",
+            "read_response_too_large",
+            "record_overflow",
+            "request_to_client",
+            "response_to_server",
+            "write_queue_cnt_exceeded",
+            "write_queue_size_exceeded",
+            "write_request_too_large",
+        ],
+    ),
+];
+
+/// The number of an event that nothing raises.
+pub const NEVER: u8 = 127;
+
+/// Whether a protocol of Suricata's has an event that has no number here.
+pub fn unread(of: &str, name: &str) -> bool {
+    UNREAD.iter().any(|(group, names)| *group == of && names.contains(&name))
+}
+
 /// Whether nothing raises an event.
 pub fn unraised(of: &str, name: &str) -> bool {
     UNRAISED.iter().any(|(group, names)| *group == of && names.contains(&name))
@@ -178,7 +303,7 @@ mod tests {
                 &format!("| `{}` | {} | {} |\n", n.part, n.why, if n.loads { "loads" } else { "is refused" });
         }
         t += "\n## Events that nothing raises\n\n";
-        for (of, names) in UNRAISED {
+        for (of, names) in UNRAISED.iter().chain(UNREAD) {
             t += &format!("* `{of}`: {}\n", names.join(", "));
         }
         t

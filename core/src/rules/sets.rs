@@ -205,7 +205,12 @@ pub fn parse_addrs(text: &str, vars: &Vars) -> Res<AddrSet> {
     })?;
     // One family with a positive element restricts the other family too: `[10.0.0.0/8]` holds no IPv6 address.
     let any_plus = v4.any_plus || v6.any_plus;
-    let set = AddrSet { v4: v4.finish(any_plus), v6: v6.finish(any_plus), negated };
+    // Negations alone hold every other address of their own family, and none of the other family.
+    let of_v4 = any_plus || v6.minus.is_empty() || !v4.minus.is_empty();
+    let of_v6 = any_plus || v4.minus.is_empty() || !v6.minus.is_empty();
+    let v4 = if of_v4 { v4.finish(any_plus) } else { Vec::new() };
+    let v6 = if of_v6 { v6.finish(any_plus) } else { Vec::new() };
+    let set = AddrSet { v4, v6, negated };
     if set.v4.is_empty() && set.v6.is_empty() {
         return Err(header("the negations of the address list leave nothing"));
     }

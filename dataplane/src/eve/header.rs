@@ -4,7 +4,7 @@ use tidegate_core::Dir;
 use tidegate_core::app::TxView;
 use tidegate_core::event::FlowVar;
 use tidegate_core::flow::FlowView;
-use tidegate_core::packet::{Addr, L4, Packet};
+use tidegate_core::packet::{Addr, L4, Packet, Source};
 
 use super::community::{self, Tuple};
 use super::json::Json;
@@ -101,7 +101,8 @@ impl Output {
         if let Some(f) = about.flow {
             j.uint("flow_id", f.id());
         }
-        if let Some(p) = about.packet.filter(|p| p.index != 0) {
+        // The number is that of a frame: what came out of a tunnel or was put together from fragments has none.
+        if let Some(p) = about.packet.filter(|p| p.index != 0 && p.source == Source::Wire) {
             j.uint("pcap_cnt", p.index);
         }
         j.word("event_type", kind);

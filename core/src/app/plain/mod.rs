@@ -12,9 +12,9 @@ use crate::Dir;
 
 pub use binary::{DCERPC, KRB5, NFS, SMB};
 pub use tcp::{DNP3, ENIP, IMAP, LDAP, MODBUS, MQTT, PGSQL, POP3, RDP, RFB, TELNET};
-pub use text::SIP;
-pub(super) use text::{FTP_BEGINS, SMTP_BEGINS, SSH_BEGINS};
-pub use udp::{BITTORRENT_DHT, DHCP, IKE, NTP, QUIC, SNMP, TFTP};
+pub(super) use text::{FTP_BEGINS, SIP_BEGINS, SMTP_BEGINS, SSH_BEGINS};
+pub use udp::{BITTORRENT_DHT, IKE, TFTP};
+pub(super) use udp::{DHCP_BEGINS, NTP_BEGINS, QUIC_BEGINS, SNMP_BEGINS};
 
 /// DNS over HTTP/2 (RFC 8484): reached from HTTP/2.
 pub static DOH2: ProtoDef =

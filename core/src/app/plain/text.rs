@@ -1,9 +1,9 @@
 //! Beginnings of protocols of lines of text.
 
-use super::{def, is, start, start_nocase, yes_if};
+use super::{is, start, start_nocase, yes_if};
 use crate::Dir;
 use crate::Dir::{ToClient, ToServer};
-use crate::app::{OVER_TCP, OVER_UDP, Probe, ProtoDef, Recognise, Seen, Verdict};
+use crate::app::{OVER_TCP, OVER_UDP, Probe, Recognise, Seen, Verdict};
 
 /// How SMTP begins (RFC 5321).
 pub const SMTP_BEGINS: Recognise = Recognise {
@@ -82,7 +82,7 @@ pub const SSH_BEGINS: Recognise = Recognise {
     first: 0,
 };
 
-/// How SIP begins (RFC 3261): over UDP only its ports are looked at.
+/// How SIP begins (RFC 3261).
 pub const SIP_BEGINS: Recognise = Recognise {
     patterns: &[
         start(b"REGISTER", ToServer, OVER_TCP),
@@ -101,6 +101,21 @@ pub const SIP_BEGINS: Recognise = Recognise {
         start(b"OPTIONS", ToServer, OVER_TCP),
         start(b"SIP/2.0", ToClient, OVER_TCP),
         start(b"SIP/2.0", ToServer, OVER_TCP),
+        start(b"REGISTER", ToServer, OVER_UDP),
+        start(b"INVITE", ToServer, OVER_UDP),
+        start(b"ACK", ToServer, OVER_UDP),
+        start(b"BYE", ToServer, OVER_UDP),
+        start(b"CANCEL", ToServer, OVER_UDP),
+        start(b"UPDATE", ToServer, OVER_UDP),
+        start(b"REFER", ToServer, OVER_UDP),
+        start(b"PRACK", ToServer, OVER_UDP),
+        start(b"SUBSCRIBE", ToServer, OVER_UDP),
+        start(b"NOTIFY", ToServer, OVER_UDP),
+        start(b"PUBLISH", ToServer, OVER_UDP),
+        start(b"MESSAGE", ToServer, OVER_UDP),
+        start(b"INFO", ToServer, OVER_UDP),
+        start(b"OPTIONS", ToServer, OVER_UDP),
+        start(b"SIP/2.0", ToClient, OVER_UDP),
     ],
     probes: &[Probe { over: OVER_UDP, ports: &[5060, 5061], probe: probe_sip, dirs: 3, min_bytes: 0 }],
     confirm: Some(confirm_sip),
@@ -128,5 +143,3 @@ fn confirm_sip(b: &[u8], _: &Seen) -> Verdict {
         Verdict::No
     }
 }
-
-pub static SIP: ProtoDef = def("sip", OVER_TCP | OVER_UDP, SIP_BEGINS);

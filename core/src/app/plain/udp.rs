@@ -12,8 +12,7 @@ const fn probe(ports: &'static [u16], f: fn(&[u8], Dir) -> Verdict) -> Probe {
 }
 
 /// NTP (RFC 5905).
-pub static NTP: ProtoDef =
-    def("ntp", OVER_UDP, Recognise { probes: &[probe(&[123], probe_ntp)], ..Recognise::NONE });
+pub const NTP_BEGINS: Recognise = Recognise { probes: &[probe(&[123], probe_ntp)], ..Recognise::NONE };
 
 fn probe_ntp(b: &[u8], _: Dir) -> Verdict {
     let Some(&first) = b.first() else { return Verdict::Unsure };
@@ -25,8 +24,7 @@ fn probe_ntp(b: &[u8], _: Dir) -> Verdict {
 }
 
 /// DHCP (RFC 2131) with its magic cookie.
-pub static DHCP: ProtoDef =
-    def("dhcp", OVER_UDP, Recognise { probes: &[probe(&[67, 68], probe_dhcp)], ..Recognise::NONE });
+pub const DHCP_BEGINS: Recognise = Recognise { probes: &[probe(&[67, 68], probe_dhcp)], ..Recognise::NONE };
 
 fn probe_dhcp(b: &[u8], _: Dir) -> Verdict {
     if b.len() < 240 {
@@ -36,8 +34,7 @@ fn probe_dhcp(b: &[u8], _: Dir) -> Verdict {
 }
 
 /// SNMP (RFC 3416, RFC 3412).
-pub static SNMP: ProtoDef =
-    def("snmp", OVER_UDP, Recognise { probes: &[probe(&[161, 162], probe_snmp)], ..Recognise::NONE });
+pub const SNMP_BEGINS: Recognise = Recognise { probes: &[probe(&[161, 162], probe_snmp)], ..Recognise::NONE };
 
 fn probe_snmp(b: &[u8], _: Dir) -> Verdict {
     if b.len() < 4 {
@@ -101,8 +98,7 @@ pub static BITTORRENT_DHT: ProtoDef = def(
 );
 
 /// QUIC (RFC 9000) and Google's versions before it.
-pub static QUIC: ProtoDef =
-    def("quic", OVER_UDP, Recognise { probes: &[probe(&[443, 80], probe_quic)], ..Recognise::NONE });
+pub const QUIC_BEGINS: Recognise = Recognise { probes: &[probe(&[443, 80], probe_quic)], ..Recognise::NONE };
 
 fn probe_quic(b: &[u8], _: Dir) -> Verdict {
     yes_if(quic(b).is_some())

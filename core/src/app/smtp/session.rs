@@ -114,7 +114,7 @@ impl State {
 
 impl Session<'_, '_, '_> {
     pub(super) fn bytes(&mut self, input: Input<'_>) -> Outcome {
-        // Rules see a command, a whole mail, the reply to a command; the greeting together with the first reply.
+        // Rules see a command (a mail with the one behind it), the reply to a command; the greeting together with the first reply.
         self.cx.due = 0;
         if input.gap > 0 {
             // The rest of the line that the gap cut is of no use; a message goes on with what follows.
@@ -254,7 +254,6 @@ impl Session<'_, '_, '_> {
         t.own.stage = self.state.mime.stage;
         self.state.mime.free(self.cx);
         self.state.mode = Mode::Commands;
-        self.cx.due |= Dir::ToServer.bit();
         self.complete(tx);
     }
 

@@ -135,6 +135,9 @@ static BUFFERS: &[BufferDef] = &[
     single("ja4.hash", &["ja4_hash"], TS, HELLO, BufferKind::Single),
 ];
 
+/// The certificate's time when the session began, by its dates.
+static TIMES: &[(&str, u64)] = &[("valid", 0), ("expired", 1), ("future", 2)];
+
 static INTS: &[IntDef] = &[
     IntDef { name: "tls.cert_chain_len", aliases: &[], dirs: TC, progress: CERT, multi: false, values: &[] },
     IntDef {
@@ -178,6 +181,7 @@ static INTS: &[IntDef] = &[
     // Seconds since the epoch, as two's complement.
     IntDef { name: "tls_cert_notbefore", aliases: &[], dirs: TC, progress: CERT, multi: false, values: &[] },
     IntDef { name: "tls_cert_notafter", aliases: &[], dirs: TC, progress: CERT, multi: false, values: &[] },
+    IntDef { name: "tls_cert_time", aliases: &[], dirs: TC, progress: CERT, multi: false, values: TIMES },
 ];
 
 const fn start(bytes: &'static [u8], dir: Dir) -> Pattern {
@@ -485,6 +489,10 @@ impl Parser for Tls {
             3 => Some(u64::from(s.flags & (CLIENT_HELLO | SERVER_HELLO | CLIENT_KEYX | SERVER_KEYX))),
             4 => side.has_cert().then_some(side.not_before as u64),
             5 => side.has_cert().then_some(side.not_after as u64),
+            6 => side.has_cert().then(|| {
+                let now = (s.common.created / 1_000_000_000) as i64;
+                u64::from(now > side.not_after) + 2 * u64::from(now < side.not_before)
+            }),
             _ => None,
         }
     }

@@ -57,44 +57,37 @@ impl RuleSet {
 /// The order of actions where nothing else is said.
 pub const ACTION_ORDER: [Action; 4] = [Action::Pass, Action::Drop, Action::Reject, Action::Alert];
 
-/// Evaluation order: by action; rules that set flow state before those that read it; priority.
-fn order(r: &ir::Rule, actions: &[Action; 4]) -> (u8, u8, u8, u32) {
+/// Evaluation order: by action; rules that set flow bits, flow integers and host bits before those that read them; rules
+/// that read `xbits` before all others, so that what is set on a packet is seen from the next one on; priority.
+fn order(r: &ir::Rule, actions: &[Action; 4]) -> (u8, [u8; 4], u32) {
     let kind = match r.meta.action {
         Action::RejectSrc | Action::RejectDst | Action::RejectBoth => Action::Reject,
         a => a,
     };
     let action = actions.iter().position(|a| *a == kind).unwrap_or(actions.len()) as u8;
-    let sets = r.post.iter().any(|p| {
-        matches!(p, ir::Post::FlowbitsSet(_) | ir::Post::FlowbitsUnset(_) | ir::Post::FlowbitsToggle(_))
-    });
-    let reads = r
-        .state
-        .iter()
-        .any(|s| matches!(s, ir::StateMatch::FlowbitsIsSet(_) | ir::StateMatch::FlowbitsIsNotSet(_)));
-    let bits = match (sets, reads) {
+    let sets_first = |sets: bool, reads: bool| match (sets, reads) {
         (true, false) => 0,
         (true, true) => 1,
         (false, true) => 2,
         (false, false) => 3,
     };
-    let writes_var = r.post.iter().any(|p| {
-        matches!(
-            p,
-            ir::Post::FlowintSet { .. }
-                | ir::Post::FlowintAdd { .. }
-                | ir::Post::FlowintSub { .. }
-                | ir::Post::Xbits { .. }
-        )
-    });
-    let reads_var =
-        r.state.iter().any(|s| matches!(s, ir::StateMatch::Flowint { .. } | ir::StateMatch::Xbits { .. }));
-    let vars = match (writes_var, reads_var) {
-        (true, false) => 0,
-        (true, true) => 1,
-        (false, true) => 2,
-        (false, false) => 3,
-    };
-    (action, bits, vars, r.meta.priority)
+    use ir::{Post, StateMatch as State};
+    let posts = |is: fn(&Post) -> bool| r.post.iter().any(is);
+    let asks = |is: fn(&State) -> bool| r.state.iter().any(is);
+    let bits = sets_first(
+        posts(|p| matches!(p, Post::FlowbitsSet(_) | Post::FlowbitsUnset(_) | Post::FlowbitsToggle(_))),
+        asks(|s| matches!(s, State::FlowbitsIsSet(_) | State::FlowbitsIsNotSet(_))),
+    );
+    let ints = sets_first(
+        posts(|p| matches!(p, Post::FlowintSet { .. } | Post::FlowintAdd { .. } | Post::FlowintSub { .. })),
+        asks(|s| matches!(s, State::Flowint { .. })),
+    );
+    let hosts = sets_first(
+        posts(|p| matches!(p, Post::Hostbits { .. })),
+        asks(|s| matches!(s, State::Hostbits { .. })),
+    );
+    let xbits = !asks(|s| matches!(s, State::Xbits { .. }));
+    (action, [bits, ints, hosts, u8::from(xbits)], r.meta.priority)
 }
 
 #[derive(Default)]

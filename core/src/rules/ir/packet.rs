@@ -149,11 +149,11 @@ pub struct FlowMatch {
 }
 
 impl FlowMatch {
-    /// Nothing but directions (and `no_stream`) is asked of the flow.
+    /// Nothing but directions (and `only_stream` or `no_stream`) is asked of the flow.
     pub(crate) fn is_bare(&self) -> bool {
         self.counters.is_empty()
             && !(self.established || self.not_established || self.stateless)
-            && !(self.only_stream || self.only_frag || self.no_frag)
+            && !(self.only_frag || self.no_frag)
     }
 }
 

@@ -72,6 +72,8 @@ pub enum StateMatch {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AppProtoMode {
+    /// That of the packet's direction.
+    Direction,
     Either,
     Final,
     Original,

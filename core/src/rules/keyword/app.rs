@@ -112,7 +112,7 @@ fn app_layer_protocol(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     let mut p = parts(t);
     let name = p.next().unwrap_or("").to_ascii_lowercase();
     let mode = match p.next() {
-        None => AppProtoMode::Either,
+        None | Some("direction") => AppProtoMode::Direction,
         Some("final") => AppProtoMode::Final,
         Some("original") => AppProtoMode::Original,
         Some("either") => AppProtoMode::Either,

@@ -119,11 +119,10 @@ fn absent(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     Ok(())
 }
 
-/// Greatest size a test allows, if it bounds it.
+/// Greatest size a test names, if it bounds it: a content that is longer is a slip, one that is as long is let pass.
 pub fn upper(t: &IntTest) -> Option<u64> {
     match t {
-        IntTest::Eq(v) | IntTest::Le(v) => Some(*v),
-        IntTest::Lt(v) | IntTest::Between(_, v) => v.checked_sub(1),
+        IntTest::Eq(v) | IntTest::Le(v) | IntTest::Lt(v) | IntTest::Between(_, v) => Some(*v),
         _ => None,
     }
 }

@@ -99,7 +99,7 @@ fn uricontent(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     let Some(info) = index.buffer("http.uri") else {
         return Err(Fault::new(RefusalKind::Unsupported, "http is not available"));
     };
-    let list = b.list_of(info)?;
+    let list = b.old_list_of(info)?;
     b.push_to(list, Match::Content(plain(bytes, a.negated)));
     Ok(())
 }
@@ -238,13 +238,11 @@ fn rawbytes(b: &mut Builder<'_, '_>, _: &Arg<'_>) -> Res {
 }
 
 fn fast_pattern(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
-    let already = b
-        .lists
-        .iter()
-        .flat_map(|l| &l.m.matches)
-        .any(|m| matches!(m, Match::Content(c) if c.fast != Fast::Auto));
+    let list = b.last_content.and_then(|(l, _)| b.lists.get(l));
+    let already = list
+        .is_some_and(|l| l.m.matches.iter().any(|m| matches!(m, Match::Content(c) if c.fast != Fast::Auto)));
     if already {
-        return conflict("more than one fast_pattern in the rule");
+        return conflict("more than one fast_pattern for a buffer");
     }
     let t = a.text()?;
     let c = b.content()?;

@@ -17,7 +17,7 @@ pub static KEYWORDS: &[Keyword] = &[
     Keyword::new("app-layer-event", app_layer_event),
 ];
 
-/// Refuses events that nothing raises.
+/// Names events that nothing raises.
 fn raised(b: &mut Builder<'_, '_>, of: &str, name: &str) -> Res {
     if notyet::unraised(of, name) { b.not_yet("event") } else { Ok(()) }
 }
@@ -67,11 +67,18 @@ fn app_layer_event(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     let Some(p) = AppProto::by_name(proto) else {
         return Err(Fault::new(RefusalKind::Protocol, format!("protocol \"{proto}\" is not known")));
     };
-    let Some(n) = p.def().events.iter().position(|e| *e == event) else {
-        return bad(format!("\"{event}\" is not an event of {proto}"));
+    let event_number = match p.def().events.iter().position(|e| *e == event) {
+        Some(n) => {
+            raised(b, p.name(), event)?;
+            n as u8
+        }
+        None if notyet::unread(p.name(), event) => {
+            b.not_yet("event")?;
+            notyet::NEVER
+        }
+        None => return bad(format!("\"{event}\" is not an event of {proto}")),
     };
-    raised(b, p.name(), event)?;
     b.require_protos(&[p], "the event")?;
-    b.rule.state.push(StateMatch::AppEvent { proto: p, event: n as u8 });
+    b.rule.state.push(StateMatch::AppEvent { proto: p, event: event_number });
     Ok(())
 }

@@ -28,7 +28,7 @@ pub static KEYWORDS: &[Keyword] = &[
     Keyword::new("tos", tos).quotable(),
     Keyword::new("ipopts", ipopts),
     Keyword::new("fragbits", fragbits),
-    Keyword::new("fragoffset", |b, a| put(b, PacketMatch::FragOffset(test16(a)?))),
+    Keyword::new("fragoffset", fragoffset),
     Keyword::flag("sameip", |b, _| put(b, PacketMatch::SameIp)),
     Keyword::new("l3_proto", l3_proto),
     Keyword::new("ipv4-csum", |b, a| csum(b, a, Csum::Ipv4)).quotable(),
@@ -153,6 +153,18 @@ fn fragbits(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         };
     }
     put(b, PacketMatch::FragBits { bits, mode })
+}
+
+/// `N`, `<N`, `>N`; here `<0` is no fault.
+fn fragoffset(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    let t = a.text()?;
+    let number = |t: &str| num::uint_to(t, 65535);
+    let test = match (t.strip_prefix('<'), t.strip_prefix('>')) {
+        (Some(n), _) => IntTest::Lt(number(n)?),
+        (_, Some(n)) => IntTest::Gt(number(n)?),
+        _ => IntTest::Eq(number(t)?),
+    };
+    put(b, PacketMatch::FragOffset(test))
 }
 
 /// Protocol names as in the system's list of protocols.

@@ -80,9 +80,6 @@ fn pcre(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
             Capture::AlertVar(_) => {}
         }
     }
-    if pattern.is_empty() {
-        return bad("the pattern is empty");
-    }
     let m = Match::Pcre(Pcre { pattern, flags, negated: a.negated, relative, captures });
     match buffer {
         None => b.push(m),
@@ -97,7 +94,7 @@ fn pcre(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
             let Some(info) = index.buffer(name) else {
                 return Err(Fault::new(RefusalKind::Unsupported, format!("{name} is not available")));
             };
-            let list = b.list_of(info)?;
+            let list = b.old_list_of(info)?;
             b.push_to(list, m);
             Ok(())
         }

@@ -147,9 +147,9 @@ fn tag(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     let host = match (host, p.next()) {
         (false, None) => None,
         (false, Some(_)) => return bad("session takes no direction"),
-        (true, Some("src")) => Some(Track::Src),
+        (true, None | Some("src")) => Some(Track::Src),
         (true, Some("dst")) => Some(Track::Dst),
-        (true, d) => return bad(format!("host needs src or dst, not \"{}\"", d.unwrap_or(""))),
+        (true, Some(d)) => return bad(format!("host takes src or dst, not \"{d}\"")),
     };
     b.rule.post.push(Post::Tag(Tag { host, count, metric }));
     if host.is_some() { b.not_yet("tag:host") } else { Ok(()) }

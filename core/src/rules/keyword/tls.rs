@@ -16,6 +16,8 @@ pub static KEYWORDS: &[Keyword] = &[
     Keyword::new("tls.fingerprint", |b, a| text(b, a, "tls.cert_fingerprint", true)).quotable().negatable(),
     Keyword::new("tls_cert_notbefore", |b, a| date(b, a, "tls_cert_notbefore")),
     Keyword::new("tls_cert_notafter", |b, a| date(b, a, "tls_cert_notafter")),
+    Keyword::flag("tls_cert_valid", |b, _| time(b, "valid")),
+    Keyword::flag("tls_cert_expired", |b, _| time(b, "expired")),
 ];
 
 /// A content of the buffer, or all of it.
@@ -52,6 +54,17 @@ fn date(b: &mut Builder<'_, '_>, a: &Arg<'_>, int: &str) -> Res {
         IntTest::Eq(at(t)?)
     };
     b.rule.ints.push(AppInt { name: info.name, test, index: IntIndex::Any });
+    Ok(())
+}
+
+/// Whether the session lies within the certificate's dates.
+fn time(b: &mut Builder<'_, '_>, name: &str) -> Res {
+    let index = b.index;
+    let Some((info, v)) = index.int("tls_cert_time").and_then(|i| Some((i, i.value(name)?))) else {
+        return unsupported("tls");
+    };
+    b.require_protos(&info.protos(), "tls")?;
+    b.rule.ints.push(AppInt { name: info.name, test: IntTest::Eq(v), index: IntIndex::Any });
     Ok(())
 }
 

@@ -1,0 +1,150 @@
+//! SNMP (RFC 1157, RFC 3416, RFC 3412): version, community, user, kind of message.
+
+use super::{BOTH, Format, field, number, parser};
+use crate::Dir;
+use crate::app::plain::{SNMP_BEGINS, ber};
+use crate::app::{BufferDef, IntDef, OVER_UDP, ProtoDef, event_at};
+
+pub static SNMP: ProtoDef = ProtoDef {
+    name: "snmp",
+    over: OVER_UDP,
+    buffers: BUFFERS,
+    ints: INTS,
+    events: EVENTS,
+    recognise: SNMP_BEGINS,
+    parser: parser::<Snmp>(),
+    ..ProtoDef::NONE
+};
+
+static BUFFERS: &[BufferDef] = &[field("snmp.community", BOTH, false), field("snmp.usm", BOTH, false)];
+
+static INTS: &[IntDef] =
+    &[number("snmp.version", &[]), number("snmp.pdu_type", KINDS), number("snmp.trap_type", TRAPS)];
+
+/// Tags of the messages' inner part.
+static KINDS: &[(&str, u64)] = &[
+    ("get_request", 0),
+    ("get_next_request", 1),
+    ("response", 2),
+    ("set_request", 3),
+    ("trap_v1", 4),
+    ("get_bulk_request", 5),
+    ("inform_request", 6),
+    ("trap_v2", 7),
+    ("report", 8),
+];
+
+/// `generic-trap` of RFC 1157.
+static TRAPS: &[(&str, u64)] = &[
+    ("cold_start", 0),
+    ("warm_start", 1),
+    ("link_down", 2),
+    ("link_up", 3),
+    ("authentication_failure", 4),
+    ("egp_neighbor_loss", 5),
+    ("enterprise_specific", 6),
+];
+
+static EVENTS: &[&str] = &["malformed_data", "unknown_security_model", "version_mismatch"];
+const MALFORMED: u8 = event_at(EVENTS, "malformed_data");
+const SECURITY: u8 = event_at(EVENTS, "unknown_security_model");
+
+/// The next value of `b` (X.690): its tag, its contents, what follows.
+fn next(b: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (tag, len, at) = ber(b)?;
+    Some((tag, b.get(at..at.checked_add(len)?)?, b.get(at + len..)?))
+}
+
+/// The same, of a given tag.
+fn expect(b: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    next(b).filter(|n| n.0 == tag).map(|n| (n.1, n.2))
+}
+
+const INTEGER: u8 = 2;
+const OCTETS: u8 = 4;
+const SEQUENCE: u8 = 0x30;
+
+/// What a message says.
+#[derive(Default)]
+struct Parts<'m> {
+    /// 1, 2 or 3.
+    version: u64,
+    community: Option<&'m [u8]>,
+    user: Option<&'m [u8]>,
+    /// The inner part's tag and contents, where it is not encrypted.
+    inner: Option<(u8, &'m [u8])>,
+    model: u64,
+}
+
+fn uint(b: &[u8]) -> Option<u64> {
+    (b.len() <= 8).then(|| b.iter().fold(0, |v, x| v << 8 | u64::from(*x)))
+}
+
+fn parts(msg: &[u8]) -> Option<Parts<'_>> {
+    let (all, _) = expect(msg, SEQUENCE)?;
+    let (version, rest) = expect(all, INTEGER)?;
+    let mut p = Parts { version: uint(version)?, ..Parts::default() };
+    match p.version {
+        0 | 1 => {
+            p.version += 1;
+            let (community, rest) = expect(rest, OCTETS)?;
+            let (tag, inner, _) = next(rest)?;
+            (p.community, p.inner) = (Some(community), Some((tag, inner)));
+        }
+        3 => {
+            let (head, rest) = expect(rest, SEQUENCE)?;
+            let (_, after) = expect(head, INTEGER)?;
+            let (_, after) = expect(after, INTEGER)?;
+            let (_, after) = expect(after, OCTETS)?;
+            p.model = uint(expect(after, INTEGER)?.0)?;
+            let (security, rest) = expect(rest, OCTETS)?;
+            if p.model == 3 {
+                // Engine, boots and time come before the user's name (RFC 3414 2.4).
+                let (usm, _) = expect(security, SEQUENCE)?;
+                let (_, after) = expect(usm, OCTETS)?;
+                let (_, after) = expect(after, INTEGER)?;
+                let (_, after) = expect(after, INTEGER)?;
+                p.user = Some(expect(after, OCTETS)?.0);
+            }
+            p.inner = expect(rest, SEQUENCE).and_then(|(scoped, _)| {
+                let (_, after) = expect(scoped, OCTETS)?;
+                let (_, after) = expect(after, OCTETS)?;
+                next(after).map(|n| (n.0, n.1))
+            });
+        }
+        _ => return None,
+    }
+    Some(p)
+}
+
+pub(super) struct Snmp;
+
+impl Format for Snmp {
+    const BROKEN: Option<u8> = Some(MALFORMED);
+
+    fn read(msg: &[u8], _: Dir) -> Option<u128> {
+        let p = parts(msg)?;
+        Some(if p.version == 3 && p.model != 3 { 1 << SECURITY } else { 0 })
+    }
+
+    fn text(msg: &[u8], local: u8, index: u32) -> Option<&[u8]> {
+        let p = parts(msg).filter(|_| index == 0)?;
+        if local == 0 { p.community } else { p.user }
+    }
+
+    fn number(msg: &[u8], local: u8, _: u32) -> Option<u64> {
+        let p = parts(msg)?;
+        let kind = p.inner.map(|i| u64::from(i.0 & 0x1f));
+        match local {
+            0 => Some(p.version),
+            1 => kind,
+            _ => {
+                let (_, inner) = p.inner.filter(|i| i.0 & 0x1f == 4)?;
+                // Enterprise and agent's address come before.
+                let (_, _, rest) = next(inner)?;
+                let (_, _, rest) = next(rest)?;
+                uint(expect(rest, INTEGER)?.0)
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What rules see of single messages.
+
+use super::dhcp::DHCP;
+use super::*;
+use crate::app::ProtoDef;
+
+/// Value of the named buffer.
+fn text<'m>(
+    def: &ProtoDef,
+    read: fn(&'m [u8], u8, u32) -> Option<&'m [u8]>,
+    msg: &'m [u8],
+    name: &str,
+    i: u32,
+) -> Option<&'m [u8]> {
+    let local = def.buffers.iter().position(|b| b.name == name).unwrap();
+    read(msg, local as u8, i)
+}
+
+const INVITE: &[u8] = b"INVITE sip:bob@example.org SIP/2.0\r\nVia: SIP/2.0/UDP a\r\nv: SIP/2.0/UDP b\r\n\
+    Content-Type: application/sdp\r\nContent-Length: 62\r\n\r\nv=0\r\no=alice 1 1 IN IP4 10.0.0.1\r\ns=call\r\nm=audio 4000 RTP/AVP 0\r\nc=X\r\n";
+
+#[test]
+fn a_sip_request_and_its_description() {
+    let get = |name, i| text(&SIP, sip::Sip::text, INVITE, name, i);
+    assert_eq!(sip::Sip::read(INVITE, Dir::ToServer), Some(0));
+    assert_eq!(sip::Sip::read(INVITE, Dir::ToClient), None);
+    assert_eq!(get("sip.method", 0), Some(&b"INVITE"[..]));
+    assert_eq!(get("sip.uri", 0), Some(&b"sip:bob@example.org"[..]));
+    assert_eq!(get("sip.protocol", 0), Some(&b"SIP/2.0"[..]));
+    assert_eq!((get("sip.via", 1), get("sip.via", 2)), (Some(&b"SIP/2.0/UDP b"[..]), None));
+    assert_eq!(get("sdp.origin", 0), Some(&b"alice 1 1 IN IP4 10.0.0.1"[..]));
+    assert_eq!(get("sdp.media.media", 0), Some(&b"audio 4000 RTP/AVP 0"[..]));
+    // Lines behind the first medium are that medium's.
+    assert_eq!((get("sdp.connection_data", 0), get("sdp.media.connection_data", 0)), (None, Some(&b"X"[..])));
+    let answer = b"SIP/2.0 486 Busy Here\r\n\r\n";
+    let get = |name| text(&SIP, sip::Sip::text, answer, name, 0);
+    assert_eq!((get("sip.stat_code"), get("sip.stat_msg")), (Some(&b"486"[..]), Some(&b"Busy Here"[..])));
+    assert_eq!((get("sip.protocol"), get("sdp.origin")), (Some(&b"SIP/2.0"[..]), None));
+}
+
+#[test]
+fn messages_of_a_stream_end_where_they_say() {
+    for n in 0..INVITE.len() {
+        assert!(matches!(sip::Sip::ends(&INVITE[..n]), Ends::More(need) if need > n), "{n}");
+    }
+    let two = [INVITE, INVITE].concat();
+    assert!(matches!(sip::Sip::ends(&two), Ends::At(n) if n >= INVITE.len() - 20 && n <= INVITE.len() + 20));
+}
+
+#[test]
+fn snmp_of_each_version() {
+    let v2 = [
+        0x30, 0x1f, 2, 1, 1, 4, 6, b'p', b'u', b'b', b'l', b'i', b'c', 0xa0, 0x12, 2, 1, 9, 2, 1, 0, 2, 1, 0,
+        0x30, 7, 0x30, 5, 6, 1, 0x2b, 5, 0,
+    ];
+    assert_eq!(snmp::Snmp::read(&v2, Dir::ToServer), Some(0));
+    assert_eq!(snmp::Snmp::text(&v2, 0, 0), Some(&b"public"[..]));
+    assert_eq!((snmp::Snmp::number(&v2, 0, 0), snmp::Snmp::number(&v2, 1, 0)), (Some(2), Some(0)));
+    let usm = [&[0x30, 0x10, 4, 1, 1, 2, 1, 0, 2, 1, 0, 4, 3][..], b"bob", &[4, 0, 4, 0][..]].concat();
+    let head = [0x30, 0x0d, 2, 1, 5, 2, 2, 5, 0xdc, 4, 1, 4, 2, 1, 3];
+    let body = [&[2, 1, 3][..], &head, &[4, usm.len() as u8], &usm, &[4, 0]].concat();
+    let v3 = [&[0x30, body.len() as u8][..], &body].concat();
+    assert_eq!(snmp::Snmp::text(&v3, 1, 0), Some(&b"bob"[..]));
+    assert_eq!(snmp::Snmp::number(&v3, 0, 0), Some(3));
+    for n in 0..v3.len() {
+        let _never_panics = snmp::Snmp::read(&v3[..n], Dir::ToServer);
+    }
+}
+
+#[test]
+fn dhcp_and_ntp_numbers() {
+    let mut m = alloc::vec![0u8; 240];
+    m[236..240].copy_from_slice(&[0x63, 0x82, 0x53, 0x63]);
+    m.extend([53, 1, 5, 51, 4, 0, 0, 0x0e, 0x10, 0, 255]);
+    assert_eq!(dhcp::Dhcp::read(&m, Dir::ToClient), Some(0));
+    assert_eq!((dhcp::Dhcp::number(&m, 0, 0), dhcp::Dhcp::number(&m, 1, 0)), (Some(3600), None));
+    m.truncate(m.len() - 3);
+    assert_eq!(dhcp::Dhcp::read(&m, Dir::ToClient), Some(1));
+    assert_eq!(DHCP.events[0], "truncated_options");
+    let mut n = [0u8; 48];
+    (n[0], n[1]) = (0x23, 2);
+    assert_eq!([0, 1, 2].map(|l| ntp::Ntp::number(&n, l, 0)), [Some(4), Some(3), Some(2)]);
+}
