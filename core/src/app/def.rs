@@ -43,9 +43,9 @@ pub struct ProtoDef {
     pub ours: bool,
     /// Records are about single messages with a direction of their own, not about request and answer together.
     pub by_message: bool,
-    /// Rules on raw bytes wait until a chunk of the stream is full: no message of this protocol ends the wait, as
-    /// with Suricata 8, where each parser decides that.
-    pub gathers: bool,
+    /// For a protocol that is not parsed: whether bytes of a direction end the wait of rules on raw bytes; otherwise
+    /// these wait until a chunk of the stream is full. In Suricata 8 each parser decides that.
+    pub due: fn(&[u8], Dir) -> bool,
     /// Progress of a whole message, for a protocol without [`ProtoDef::states`].
     pub complete: u8,
 }
@@ -68,7 +68,7 @@ impl ProtoDef {
         shouts: false,
         ours: false,
         by_message: false,
-        gathers: false,
+        due: |_, _| true,
         complete: 1,
     };
 }

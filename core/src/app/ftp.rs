@@ -8,7 +8,7 @@ use super::plain::FTP_BEGINS;
 use super::txs::Tx;
 use super::{
     AppConfig, AppCx, AppProto, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, OVER_TCP,
-    Outcome, ProtoDef, TxIdx, TxView,
+    Outcome, ProtoDef, TxView,
 };
 use crate::Dir;
 use crate::app::{buffer_at, event_at, int_at};
@@ -25,7 +25,9 @@ const B_DATA: u8 = buffer_at(BUFFERS, "ftp.command_data");
 const B_REPLY: u8 = buffer_at(BUFFERS, "ftp.reply");
 
 const fn buffer(name: &'static str, dirs: u8, kind: BufferKind) -> BufferDef {
-    BufferDef { name, aliases: &[], modifiers: &[], dirs, progress: 0, kind }
+    // Replies are looked at when the last one is there.
+    let progress = if dirs == 2 { 1 } else { 0 };
+    BufferDef { name, aliases: &[], modifiers: &[], dirs, progress, kind }
 }
 
 static BUFFERS: &[BufferDef] = &[
@@ -39,13 +41,14 @@ const I_PORT: u8 = int_at(INTS, "ftp.dynamic_port");
 const I_MODE: u8 = int_at(INTS, "ftp.mode");
 
 const fn int(name: &'static str, dirs: u8, values: &'static [(&'static str, u64)]) -> IntDef {
-    IntDef { name, aliases: &[], dirs, progress: 0, multi: false, values }
+    let progress = if dirs == 2 { 1 } else { 0 };
+    IntDef { name, aliases: &[], dirs, progress, multi: false, values }
 }
 
 static INTS: &[IntDef] = &[
     int("ftp.dynamic_port", 3, &[]),
     int("ftp.mode", 3, &[("active", 0), ("passive", 1)]),
-    int("ftp.reply_received", 3, &[("no", 0), ("off", 0), ("false", 0), ("yes", 1), ("on", 1), ("true", 1)]),
+    int("ftp.reply_received", 2, &[("no", 0), ("off", 0), ("false", 0), ("yes", 1), ("on", 1), ("true", 1)]),
 ];
 
 const EV_COMMAND: u8 = event_at(EVENTS, "request_command_too_long");
@@ -119,10 +122,13 @@ impl Ftp {
         cut: bool,
         cx: &mut AppCx<'_>,
     ) {
-        let known = COMMANDS.iter().position(|c| {
-            line.get(..c.len()).is_some_and(|l| l.eq_ignore_ascii_case(c.as_bytes()))
-                && line.get(c.len()).is_none_or(|b| b.is_ascii_whitespace())
-        });
+        let known = COMMANDS
+            .iter()
+            .position(|c| line.get(..c.len()).is_some_and(|l| l.eq_ignore_ascii_case(c.as_bytes())));
+        // As Suricata: what begins like no command begins no transaction, and needs no blank behind it.
+        if known.is_none() {
+            return;
+        }
         if s.pending >= PENDING_MAX
             && let Some(old) = flow.oldest(|t| !t.own.done)
         {
@@ -139,8 +145,7 @@ impl Ftp {
         own.command = known.map_or(0, |i| i as u8 + 1);
         own.cut = cut;
         let name = known.and_then(|i| COMMANDS.get(i)).copied().unwrap_or("");
-        let args = line.get(name.len()..).unwrap_or(&[]);
-        let args = args.strip_prefix(b" ").unwrap_or(args);
+        let args = line.get(name.len() + 1..).unwrap_or(&[]);
         let _ = own.data.extend(cx.pool, args);
         match name {
             "PORT" => own.port = comma_port(args),
@@ -181,14 +186,9 @@ impl Ftp {
         cut: bool,
         cx: &mut AppCx<'_>,
     ) -> bool {
-        let found: Option<TxIdx> = flow.oldest(|t| !t.own.done);
-        let fresh = found.is_none();
-        let Some(tx) = found.or_else(|| flow.open(cx.now)) else { return false };
+        // The greeting, and whatever else nobody asked for, belongs to no transaction.
+        let Some(tx) = flow.oldest(|t| !t.own.done) else { return false };
         let t = flow.get(tx);
-        if fresh {
-            s.pending += 1;
-            t.common.advance(Dir::ToServer, 1);
-        }
         let own = &mut t.own;
         own.replied = true;
         own.reply_cut |= cut;
@@ -219,7 +219,7 @@ impl Ftp {
             _ => {}
         }
         // 1xx announces a further reply; a dash, further lines.
-        let last = code.is_some_and(|c| c[0] != b'1') && line.get(3) != Some(&b'-');
+        let last = code.is_none_or(|c| c[0] != b'1' && line.get(3) != Some(&b'-'));
         if last {
             finish(t);
             s.pending = s.pending.saturating_sub(1);
@@ -415,13 +415,14 @@ mod tests {
         assert_eq!((a.port, &a.what[..a.what_len as usize]), (234 * 256 + 10, &b"\x01temp.txt"[..]));
         b.feed(Dir::ToClient, SERVER.get(18..).unwrap());
         let codes = b.values(3, Dir::ToClient);
-        assert_eq!(codes[0], (0, b"220".to_vec()));
-        assert_eq!(codes[4..6], [(4, b"150".to_vec()), (4, b"226".to_vec())]);
+        // The greeting answers nothing.
+        assert_eq!(codes[0], (0, b"331".to_vec()));
+        assert_eq!(codes[3..5], [(3, b"150".to_vec()), (3, b"226".to_vec())]);
         assert_eq!(
-            b.parser.int(b.st, b.tx(5), IntAt { local: I_PORT, dir: Dir::ToServer, index: 0, pool: &b.pool }),
+            b.parser.int(b.st, b.tx(4), IntAt { local: I_PORT, dir: Dir::ToServer, index: 0, pool: &b.pool }),
             Some(58612)
         );
-        assert_eq!(b.values(0, Dir::ToServer)[5], (6, b"QUIT".to_vec()));
+        assert_eq!(b.values(0, Dir::ToServer)[5], (5, b"QUIT".to_vec()));
         b.close();
     }
 

@@ -121,6 +121,8 @@ impl Protocol for Ssh {
         if input.gap > 0 {
             s.done[d] = true;
         }
+        // Rules see whole records of the handshake.
+        cx.due = 0;
         if s.done[d] {
             return all;
         }
@@ -197,6 +199,9 @@ impl Protocol for Ssh {
                 }
                 _ => s.skip[d] = len.saturating_add(4),
             }
+        }
+        if s.skip[d] == 0 && at == input.data.len() {
+            cx.due = input.dir.bit();
         }
         Outcome::Consumed { bytes: at, need: 0 }
     }

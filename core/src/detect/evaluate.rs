@@ -204,7 +204,8 @@ impl Bench {
                     break if present {
                         if l.absent == Some(ir::Absent::Only) || over { Answer::No } else { Answer::Wait }
                     } else if l.absent.is_some() {
-                        Answer::Yes
+                        // What may still come is not absent yet.
+                        if over || progress > def.progress { Answer::Yes } else { Answer::Wait }
                     } else if def.kind == BufferKind::Multi && !over {
                         Answer::Wait
                     } else {

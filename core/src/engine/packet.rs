@@ -436,7 +436,7 @@ impl Engine {
             self.faults.here(Station::App);
             let before = [st.app.proto_ts, st.app.proto_tc];
             let fed = self.app.feed(&mut st.app, &facts, input, &mut self.app_pool, pkt.ts);
-            note_found(st, before, dir, seen);
+            note_found(st, before, Some(dir), seen);
             let hot = self.flows.hot_mut(ix);
             hot.flags = hot.flags & !(UDP_DONE | UDP_DONE << 1) | TX_FED;
             if fed.reverse {
@@ -531,7 +531,7 @@ impl Engine {
         self.faults.here(Station::App);
         let before = [st.app.proto_ts, st.app.proto_tc];
         let fed = self.app.feed(&mut st.app, &facts, input, &mut self.app_pool, pkt.ts);
-        note_found(st, before, dir, seen);
+        note_found(st, before, None, seen);
         self.flows.hot_mut(ix).flags |= TX_FED;
         if aside && (fed.reverse || fed.other_first) {
             return Round::Again;
@@ -771,19 +771,21 @@ impl Engine {
     }
 }
 
-/// Notes the directions whose protocol feeding found: for the packet at hand if it goes that way, else for the next one.
-fn note_found(st: &mut super::FlowState, before: [AppProto; 2], dir: Dir, seen: &mut PacketFacts<'_>) {
+/// Notes the directions whose protocol feeding found: for the next packet of each, and of a datagram (`dir`) for the packet
+/// at hand as well.
+fn note_found(
+    st: &mut super::FlowState,
+    before: [AppProto; 2],
+    dir: Option<Dir>,
+    seen: &mut PacketFacts<'_>,
+) {
     let after = [st.app.proto_ts, st.app.proto_tc];
     if after == before {
         return;
     }
     for d in Dir::BOTH {
-        if after[d.ix()] == before[d.ix()] || after[d.ix()] == AppProto::UNKNOWN {
-            continue;
-        }
-        if d == dir {
-            seen.found = true;
-        } else {
+        if after[d.ix()] != before[d.ix()] && after[d.ix()] != AppProto::UNKNOWN {
+            seen.found |= dir == Some(d);
             st.found |= d.bit();
         }
     }

@@ -282,7 +282,8 @@ impl AppLayer {
         t.fed.consumed = len;
         let Some(i) = t.app.proto.index() else { return };
         if self.parsers.get(i).is_none_or(Option::is_none) {
-            t.fed.due = if t.app.proto.def().gathers { 0 } else { input.dir.bit() };
+            let due = (t.app.proto.def().due)(input.data, input.dir);
+            t.fed.due = if due { input.dir.bit() } else { 0 };
             return;
         }
         if t.app.state().is_none() {

@@ -178,7 +178,7 @@ fn probe_krb5(b: &[u8], _: Dir) -> Verdict {
 }
 
 pub static SMB: ProtoDef =
-    ProtoDef { families: &["dcerpc"], gathers: true, ..def("smb", OVER_TCP, SMB_BEGINS) };
+    ProtoDef { families: &["dcerpc"], due: |_, _| false, ..def("smb", OVER_TCP, SMB_BEGINS) };
 pub static DCERPC: ProtoDef = def("dcerpc", OVER_TCP | OVER_UDP, DCERPC_BEGINS);
 pub static NFS: ProtoDef = def("nfs", OVER_TCP | OVER_UDP, NFS_BEGINS);
 pub static KRB5: ProtoDef = def("krb5", OVER_TCP | OVER_UDP, KRB5_BEGINS);

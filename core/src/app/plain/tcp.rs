@@ -12,7 +12,7 @@ const fn probe(ports: &'static [u16], f: fn(&[u8], Dir) -> Verdict) -> Probe {
 }
 
 /// IMAP (RFC 9051).
-pub static IMAP: ProtoDef = ProtoDef { gathers: true, ..IMAP_IS };
+pub static IMAP: ProtoDef = ProtoDef { due: |_, _| false, ..IMAP_IS };
 
 const IMAP_IS: ProtoDef = def(
     "imap",
@@ -52,6 +52,7 @@ pub static POP3: ProtoDef = def(
     OVER_TCP,
     Recognise {
         patterns: &[start(b"+OK ", ToClient, OVER_TCP), start_nocase(b"USER ", ToServer, OVER_TCP)],
+        probes: &[Probe { over: OVER_TCP, ports: &[110], probe: probe_pop3, dirs: 1, min_bytes: 4 }],
         confirm: Some(confirm_pop3),
         ..Recognise::NONE
     },
@@ -62,9 +63,22 @@ fn confirm_pop3(_: &[u8], seen: &Seen) -> Verdict {
     yes_if(seen.pattern.dir == ToClient || is(seen.other, "pop3"))
 }
 
+/// A client's first command (RFC 1939, RFC 2449, RFC 5034).
+fn probe_pop3(b: &[u8], _: Dir) -> Verdict {
+    const COMMANDS: [&[u8]; 14] = [
+        b"USER", b"PASS", b"APOP", b"AUTH", b"CAPA", b"QUIT", b"STAT", b"LIST", b"RETR", b"DELE", b"NOOP",
+        b"RSET", b"UIDL", b"STLS",
+    ];
+    let word = b.get(..4).unwrap_or(b);
+    let whole = b.get(4).is_none_or(|c| matches!(c, b' ' | b'\r' | b'\n'));
+    yes_if(whole && COMMANDS.iter().any(|c| c.eq_ignore_ascii_case(word)))
+}
+
 /// RDP (X.224 in TPKT, MS-RDPBCGR 2.2.1).
-pub static RDP: ProtoDef =
-    def("rdp", OVER_TCP, Recognise { probes: &[probe(&[3389], probe_rdp)], ..Recognise::NONE });
+pub static RDP: ProtoDef = ProtoDef {
+    due: |b, dir| matches!((b.first(), dir), (Some(3), _) | (Some(0x16), ToClient)),
+    ..def("rdp", OVER_TCP, Recognise { probes: &[probe(&[3389], probe_rdp)], ..Recognise::NONE })
+};
 
 fn probe_rdp(b: &[u8], _: Dir) -> Verdict {
     match b {
@@ -115,8 +129,10 @@ fn probe_mqtt(b: &[u8], _: Dir) -> Verdict {
 }
 
 /// Telnet (RFC 854): recognised by its option negotiation.
-pub static TELNET: ProtoDef =
-    def("telnet", OVER_TCP, Recognise { probes: &[probe(&[23], probe_telnet)], ..Recognise::NONE });
+pub static TELNET: ProtoDef = ProtoDef {
+    due: |_, _| false,
+    ..def("telnet", OVER_TCP, Recognise { probes: &[probe(&[23], probe_telnet)], ..Recognise::NONE })
+};
 
 fn probe_telnet(b: &[u8], _: Dir) -> Verdict {
     match b {
