@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod bench;
 pub mod bodies;
+pub mod dcerpc;
 mod def;
 pub mod dns;
 pub mod entries;
@@ -17,6 +18,7 @@ pub mod http2;
 pub mod layer;
 pub mod messages;
 pub mod nccl;
+pub mod nfs;
 pub mod nvme;
 pub mod plain;
 pub mod ration;
@@ -24,6 +26,7 @@ pub mod recognise;
 pub mod redis;
 pub mod registry;
 pub mod roce;
+pub mod smb;
 pub mod smtp;
 pub mod ssh;
 pub mod tls;

@@ -1,8 +1,8 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
 use super::{
-    ProtoDef, dns, ftp, ftp_data, grpc, http, http2, messages, nccl, nvme, plain, redis, roce, smtp, ssh,
-    tls, websocket,
+    ProtoDef, dcerpc, dns, ftp, ftp_data, grpc, http, http2, messages, nccl, nfs, nvme, plain, redis, roce,
+    smb, smtp, ssh, tls, websocket,
 };
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
@@ -18,9 +18,9 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &ssh::SSH,
     &plain::IMAP,
     &plain::POP3,
-    &plain::SMB,
-    &plain::DCERPC,
-    &plain::NFS,
+    &smb::SMB,
+    &dcerpc::DCERPC,
+    &nfs::NFS,
     &plain::KRB5,
     &messages::DHCP,
     &messages::NTP,
@@ -30,9 +30,9 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &plain::RFB,
     &plain::MQTT,
     &plain::IKE,
-    &plain::TFTP,
+    &messages::TFTP,
     &plain::TELNET,
-    &plain::LDAP,
+    &messages::LDAP,
     &plain::PGSQL,
     &plain::BITTORRENT_DHT,
     &messages::QUIC,

@@ -207,12 +207,12 @@ impl Bench {
                 yes != *negated
             }),
             // Asked where the transaction is at hand.
-            CState::AppEvent { .. } | CState::AppState { .. } => true,
+            CState::AppEvent { .. } | CState::AppState { .. } | CState::DceIface { .. } => true,
             CState::AppLayerEvent(e) => cx.app_events >> (e & 7) & 1 == 1,
             CState::FlowVar { var, value, negated } => d.is_some_and(|d| {
                 state::var(d, pool, *var).is_some_and(|v| (v == value.as_slice()) != *negated)
             }),
-            CState::DceIface { .. } | CState::FtpBounce => false,
+            CState::FtpBounce => false,
             CState::Reputation { side, category, cmp, value } => {
                 let score = |a: &crate::packet::Addr| {
                     let r = &rules.reputation;

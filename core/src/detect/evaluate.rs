@@ -62,6 +62,16 @@ impl Bench {
                 {
                     return Answer::No;
                 }
+                CState::DceIface { uuid, version, any_frag } => {
+                    if !interface(t, pool, |b| {
+                        let at = |n: usize| u64::from(b.get(n).copied().unwrap_or(0));
+                        b.get(..16) == Some(&uuid[..])
+                            && version.as_ref().is_none_or(|v| v.test(at(16) | at(17) << 8))
+                            && (*any_frag || at(18) == 1)
+                    }) {
+                        return Answer::No;
+                    }
+                }
                 CState::AppState { test, dir } if !test.test(u64::from(common.progress(*dir))) => {
                     wait = true;
                 }
@@ -243,6 +253,15 @@ impl Bench {
         self.build = build;
         (answer, gate)
     }
+}
+
+/// Whether the interface that a call of DCERPC is about satisfies `is`.
+fn interface(t: &TxCx<'_>, pool: &BytePool, is: impl Fn(&[u8]) -> bool) -> bool {
+    let buffers = app::registry::PROTOCOLS[t.p].buffers;
+    let Some(local) = buffers.iter().position(|b| b.name == "dcerpc.iface") else { return false };
+    let mut scratch = Scratch::new(0);
+    let at = BufferAt { local: local as u8, dir: t.dir, index: 0, pool, scratch: &mut scratch };
+    matches!(t.parser.buffer(t.st, t.tx.idx, at), Buffer::Data { bytes, .. } if is(bytes))
 }
 
 /// Whether one file of the transaction satisfies all file conditions.

@@ -62,6 +62,7 @@ pub(super) const B_NAMES: u8 = buffer_at(BUFFERS, "http2.header_name");
 pub(super) const B_FIELDS: u8 = buffer_at(BUFFERS, "http2.header");
 pub(super) const B_REQUEST: u8 = buffer_at(BUFFERS, "http.request_header");
 pub(super) const B_RESPONSE: u8 = buffer_at(BUFFERS, "http.response_header");
+pub(super) const B_HEADER: u8 = buffer_at(BUFFERS, "http.header");
 pub(super) const B_FILE: u8 = buffer_at(BUFFERS, "file.data");
 pub(super) const B_FILE_NAME: u8 = buffer_at(BUFFERS, "file.name");
 pub(super) const B_REQUEST_BODY: u8 = buffer_at(BUFFERS, "http.request_body");
@@ -87,6 +88,7 @@ pub(super) static BUFFERS: &[BufferDef] = &[
     b("http2.header", &[], 3, BufferKind::Multi),
     b("http.request_header", &[], 1, BufferKind::Multi),
     b("http.response_header", &[], 2, BufferKind::Multi),
+    b("http.header", &[], 3, BufferKind::Single),
     b("file.data", &["file_data"], 3, BufferKind::Streaming),
     b("file.name", &[], 3, BufferKind::Single),
     b("http.request_body", &[], 1, BufferKind::Streaming),
@@ -187,6 +189,18 @@ pub(super) fn buffer<'a>(
             }
             None => Buffer::Absent,
         },
+        // All fields, those of the frame's own (`:path`) too, one line each.
+        B_HEADER if index == 0 && progress >= HEADERS_DONE => {
+            scratch.clear();
+            for (n, v) in own.fields(pool, dir) {
+                for part in [n, b": ", v, b"\r\n"] {
+                    scratch.extend(part);
+                }
+            }
+            Buffer::whole(scratch.as_slice())
+        }
+        B_HEADER if index == 0 => missing,
+        B_HEADER => Buffer::Absent,
         B_FILE | B_REQUEST_BODY | B_RESPONSE_BODY => {
             let body = &own.body[dir.ix()];
             if index > 0 {

@@ -1,9 +1,10 @@
-//! Protocols of which each message is a transaction of its own direction: SIP, SNMP, DHCP, NTP, QUIC.
+//! Protocols of which each message is a transaction of its own direction: SIP, SNMP, DHCP, NTP, QUIC, LDAP, TFTP.
 //!
 //! In: datagrams, for SIP also a stream of messages. Out: a transaction for each, with buffers and numbers for rules; no
 //! records. A transaction keeps the message as it came, bounded by [`MOST`]; a [`Format`] finds fields in it when rules ask.
 
 mod dhcp;
+mod ldap;
 mod ntp;
 mod quic;
 mod sdp;
@@ -11,6 +12,7 @@ mod sip;
 mod snmp;
 #[cfg(test)]
 mod tests;
+mod tftp;
 
 use core::marker::PhantomData;
 
@@ -25,10 +27,12 @@ use crate::event::Fields;
 use crate::pool::{BytePool, PBuf};
 
 pub use dhcp::DHCP;
+pub use ldap::LDAP;
 pub use ntp::NTP;
 pub use quic::QUIC;
 pub use sip::SIP;
 pub use snmp::SNMP;
+pub use tftp::TFTP;
 
 /// Longest message kept, bytes: more than a datagram holds.
 const MOST: usize = 64 << 10;

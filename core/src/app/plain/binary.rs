@@ -177,8 +177,4 @@ fn probe_krb5(b: &[u8], _: Dir) -> Verdict {
     yes_if(b.get(at + inner + 2..at + inner + 5) == Some(&[2, 1, 5]))
 }
 
-pub static SMB: ProtoDef =
-    ProtoDef { families: &["dcerpc"], due: |_, _| false, ..def("smb", OVER_TCP, SMB_BEGINS) };
-pub static DCERPC: ProtoDef = def("dcerpc", OVER_TCP | OVER_UDP, DCERPC_BEGINS);
-pub static NFS: ProtoDef = def("nfs", OVER_TCP | OVER_UDP, NFS_BEGINS);
 pub static KRB5: ProtoDef = def("krb5", OVER_TCP | OVER_UDP, KRB5_BEGINS);

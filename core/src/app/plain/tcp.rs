@@ -143,17 +143,13 @@ fn probe_telnet(b: &[u8], _: Dir) -> Verdict {
 }
 
 /// LDAP (RFC 4511) and CLDAP.
-pub static LDAP: ProtoDef = def(
-    "ldap",
-    OVER_TCP | OVER_UDP,
-    Recognise {
-        probes: &[
-            probe(&[389, 3268], probe_ldap),
-            Probe { over: OVER_UDP, ports: &[389, 3268], probe: probe_ldap, dirs: BOTH, min_bytes: 0 },
-        ],
-        ..Recognise::NONE
-    },
-);
+pub const LDAP_BEGINS: Recognise = Recognise {
+    probes: &[
+        probe(&[389, 3268], probe_ldap),
+        Probe { over: OVER_UDP, ports: &[389, 3268], probe: probe_ldap, dirs: BOTH, min_bytes: 0 },
+    ],
+    ..Recognise::NONE
+};
 
 fn probe_ldap(b: &[u8], _: Dir) -> Verdict {
     match b.first() {

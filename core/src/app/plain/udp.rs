@@ -71,8 +71,7 @@ fn probe_ike(b: &[u8], dir: Dir) -> Verdict {
 }
 
 /// TFTP (RFC 1350).
-pub static TFTP: ProtoDef =
-    def("tftp", OVER_UDP, Recognise { probes: &[probe(&[69], probe_tftp)], ..Recognise::NONE });
+pub const TFTP_BEGINS: Recognise = Recognise { probes: &[probe(&[69], probe_tftp)], ..Recognise::NONE };
 
 fn probe_tftp(b: &[u8], _: Dir) -> Verdict {
     if b.len() < 4 { Verdict::Unsure } else { yes_if(matches!(be16(b, 0), Some(1..=5))) }

@@ -45,9 +45,6 @@ impl Compiler {
         // A rule that could never match is refused, not loaded.
         for s in &r.state {
             match s {
-                ir::StateMatch::DceIface { .. } => {
-                    return Err("dcerpc.iface: DCERPC is not parsed yet".into());
-                }
                 ir::StateMatch::FtpBounce => return Err("ftpbounce is not supported yet".into()),
                 _ => {}
             }

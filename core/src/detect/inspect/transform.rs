@@ -93,7 +93,10 @@ pub fn apply(x: &XForm, input: &[u8], out: &mut Scratch, regex: &mut Cache, infl
             out.extend(psl::domain(input).map_or(&[][..], |d| d.as_bytes()));
         }
         Transform::Tld => {
-            out.extend(psl::suffix(input).map_or(&[][..], |d| d.as_bytes()));
+            // A value that is no domain has no suffix.
+            if let Some(d) = psl::domain(input) {
+                out.extend(d.suffix().as_bytes());
+            }
         }
         Transform::Xor(key) => {
             out.extend(input);
