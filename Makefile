@@ -5,6 +5,7 @@
 #   make test-bare                `make demo` and `make test` in a bare Debian 12 of their own (before every release; needs mmdebstrap)
 #   make conformance VERIFY=DIR   the suricata-verify style suite in DIR, with the floors of this project
 #   make differential             alerts and flows against a reference (needs ../shared)
+#   make rulediff                 what single rules mean, against the packets on which Suricata alerts (needs ../shared)
 #   make robustness               every capture, several batch sizes, checked arithmetic (needs ../shared)
 #   make bench                    speed against Suricata (needs ../shared and suricata)
 #   make bench-sig                the matcher against Hyperscan, aho-corasick and daachorse (BENCH_SIG=options)
@@ -42,7 +43,7 @@ VERIFY ?= $(SHARED)/conformance
 OUT    ?= out
 BIN    := target/release/tidegate
 
-.PHONY: ai all demo test test-bare test-live test-arm bench bench-sig regex-differential fuzz fuzz-smoke conformance artifacts floods differential robustness install doc clean FORCE
+.PHONY: ai all demo test test-bare test-live test-arm bench bench-sig regex-differential fuzz fuzz-smoke conformance artifacts floods differential rulediff robustness install doc clean FORCE
 
 all: $(BIN)
 
@@ -101,6 +102,10 @@ floods: $(BIN)
 
 differential: $(BIN) $(PYTHON)
 	$(PYTHON) tests/differential.py --engine $(abspath $(BIN)) --shared $(SHARED) $(DIFFERENTIAL)
+
+# What each keyword means: single rules and the packets on which Suricata alerts (RULEDIFF=floors).
+rulediff: $(BIN)
+	python3 tests/rulediff.py --engine $(abspath $(BIN)) --shared $(SHARED) $(RULEDIFF)
 
 # Records and alerts of recorded AI traffic: floors (AI=--quick cuts it anew in one way only).
 ai: $(BIN)

@@ -111,9 +111,9 @@ pub fn named(s: &Stats, c: &Counts, ips: bool, decoder_events: bool) -> Vec<(Str
         ("defrag.evicted", s.defrag.evicted),
         ("defrag.timeouts", s.defrag.timeouts),
         ("flow.get_used", s.flow.evicted),
-        ("detect.alert", s.detect.alerts),
+        ("detect.alert", s.alerts),
         ("detect.alert_queue_overflow", s.alert_overflow),
-        ("detect.alerts_suppressed", s.detect.suppressed),
+        ("detect.alerts_suppressed", s.suppressed),
         ("detect.regex_limits", s.detect.regex_limits),
     ] {
         put(name, n);

@@ -115,8 +115,6 @@ impl<'a> FlowCx<'a> {
 /// Counters of one worker.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Counters {
-    pub alerts: u64,
-    pub suppressed: u64,
     /// Regexes that met their step limit.
     pub regex_limits: u64,
     /// Steps that evaluating took: of rules, and of their regexes.

@@ -63,12 +63,13 @@ impl Bench {
                     return Answer::No;
                 }
                 CState::DceIface { uuid, version, any_frag } => {
-                    if !interface(t, pool, |b| {
+                    let is = interface(t, pool, |b| {
                         let at = |n: usize| u64::from(b.get(n).copied().unwrap_or(0));
                         b.get(..16) == Some(&uuid[..])
                             && version.as_ref().is_none_or(|v| v.test(at(16) | at(17) << 8))
                             && (*any_frag || at(18) == 1)
-                    }) {
+                    });
+                    if !is {
                         return Answer::No;
                     }
                 }
@@ -275,6 +276,7 @@ fn files_match(conds: &[ir::FileMatch], t: &TxCx<'_>) -> Answer {
             continue;
         }
         let ok = conds.iter().all(|c| match c {
+            ir::FileMatch::Any => true,
             ir::FileMatch::Size(test) => test.test(f.size()),
             ir::FileMatch::Hash { len, negated, digests } => {
                 let d: Option<&[u8]> = match len {

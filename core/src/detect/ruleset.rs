@@ -52,6 +52,8 @@ pub struct RuleSet {
     pub(crate) reputation: Reputation,
     /// Any rule looks at raw bytes of TCP streams, per direction.
     pub(crate) raw_wanted: [bool; 2],
+    /// A rule asks whether bytes of a stream came again with other content.
+    pub(crate) overlaps_wanted: bool,
 }
 
 /// A rule that parsed but cannot be compiled (its regex is wrong, …).

@@ -193,11 +193,13 @@ impl Engine {
         let mut app = AppLayer::new(app);
         app.set_wanted(rules.set.wanted());
         app.set_ruled(!rules.set.is_empty());
+        let mut streams = Streams::new(cfg.stream);
+        streams.compare_overlaps(rules.set.overlaps_wanted);
         Engine {
             decoder: Decoder::new(cfg.decode),
             defrag: Defrag::new(&cfg.defrag, cfg.secret),
             flows: FlowTable::new(cfg.flow, cfg.secret),
-            streams: Streams::new(cfg.stream),
+            streams,
             app,
             raw_wanted: rules.set.raw_wanted,
             no_rules: rules.set.is_empty(),
@@ -356,6 +358,7 @@ impl Engine {
         self.app.set_wanted(rules.set.wanted());
         self.app.set_ruled(!rules.set.is_empty());
         self.raw_wanted = rules.set.raw_wanted;
+        self.streams.compare_overlaps(rules.set.overlaps_wanted);
         self.no_rules = rules.set.is_empty();
         self.detect.swap(rules)
     }

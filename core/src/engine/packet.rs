@@ -697,7 +697,8 @@ impl Engine {
         let raw = (chunk.due && chunk.data.len() > chunk.new_from).then_some(Raw {
             data: chunk.data,
             offset: chunk.start_offset,
-            new_from: chunk.new_from,
+            // Inline nothing waits for more bytes, so what came before is looked at again beside what is new.
+            new_from: if self.streams.is_inline() { 0 } else { chunk.new_from },
         });
         let consumed = raw.is_some();
         let cx = PacketCx {

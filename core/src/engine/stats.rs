@@ -244,8 +244,6 @@ impl Stats {
             (&mut self.decoders_refused, o.decoders_refused),
             (&mut self.decoders_evicted, o.decoders_evicted),
             (&mut self.expectations_evicted, o.expectations_evicted),
-            (&mut self.detect.alerts, o.detect.alerts),
-            (&mut self.detect.suppressed, o.detect.suppressed),
             (&mut self.detect.regex_limits, o.detect.regex_limits),
             (&mut self.detect.work, o.detect.work),
             (&mut self.detect.searched, o.detect.searched),

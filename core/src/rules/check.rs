@@ -40,12 +40,7 @@ pub fn finish(mut b: Builder<'_, '_>) -> Res<Rule> {
     r.lists =
         b.lists.into_iter().map(|l| l.m).filter(|m| !m.matches.is_empty() || m.absent.is_some()).collect();
     r.lists.iter_mut().for_each(super::keyword::tls::normalise);
-    if r.prefilter
-        && r.packet.is_empty()
-        && r.ints.is_empty()
-        && r.state.is_empty()
-        && r.flow.counters.is_empty()
-    {
+    if r.prefilter && r.packet.is_empty() && r.ints.is_empty() && r.state.is_empty() && r.flow.is_bare() {
         return context("prefilter has no keyword to work on");
     }
     Ok(r)

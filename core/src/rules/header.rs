@@ -134,12 +134,6 @@ fn parse_proto(t: &str) -> Res<(ProtoSpec, Option<String>)> {
         }
         return Ok((w.1.clone(), hook));
     }
-    if let Some(n) = super::notyet::NOT_YET.iter().find(|n| n.part == lower && n.part == "doh2") {
-        return Err(Fault::new(
-            RefusalKind::Unsupported,
-            format!("{} is not supported yet: {}", n.part, n.why),
-        ));
-    }
     // The name of the library's protocol is an alias elsewhere; in a header Suricata 8 knows it no more.
     let protos = if lower == "ssl" { Vec::new() } else { protos_named(&lower) };
     if protos.is_empty() {
@@ -159,10 +153,11 @@ fn parse_proto(t: &str) -> Res<(ProtoSpec, Option<String>)> {
 }
 
 /// The protocols that a protocol's name in a rule stands for: `http` is HTTP/1 and HTTP/2, `dns` also DNS over
-/// HTTP/2, `dcerpc` also SMB.
+/// HTTP/2, `dcerpc` also SMB; `doh2` is what DNS over HTTP/2 consists of, HTTP/2 and DNS.
 pub fn protos_named(name: &str) -> Vec<AppProto> {
     let Some(own) = AppProto::by_name(name) else { return Vec::new() };
-    let others = PROTOCOLS.iter().filter(|p| p.families.contains(&own.name()));
+    let parts: &[&str] = if name == "doh2" { own.def().families } else { &[] };
+    let others = PROTOCOLS.iter().filter(|p| p.families.contains(&own.name()) || parts.contains(&p.name));
     core::iter::once(own).chain(others.filter_map(|p| AppProto::by_name(p.name))).collect()
 }
 

@@ -81,6 +81,25 @@ fn split(t: &str) -> Vec<&str> {
     out
 }
 
+/// As [`split`], with a list of addresses after `ip` in one part, also when it has no brackets.
+fn parts_of(t: &str) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for p in split(t) {
+        let named = matches!(p.bytes().next(), Some(b'a'..=b'z')) && p.contains(char::is_whitespace);
+        match out.last_mut() {
+            Some(ip) if !named && word(ip).0 == "ip" => {
+                ip.push(',');
+                ip.push_str(p);
+            }
+            _ => out.push(p.into()),
+        }
+    }
+    for ip in out.iter_mut().filter(|p| word(p).0 == "ip" && !p.contains('[') && p.contains(',')) {
+        *ip = format!("ip [{}]", word(ip).1);
+    }
+    out
+}
+
 /// Parts of a line, each at most once, and who may have them.
 #[derive(Default)]
 struct Parts<'a> {
@@ -105,12 +124,12 @@ const PARTS: [(&str, &[&str]); 4] = [
 ];
 
 impl<'a> Parts<'a> {
-    fn read(what: &str, allowed: &[&str], rest: &'a str, vars: &Vars) -> Res<Self> {
+    fn read(what: &str, allowed: &[&str], rest: &'a [String], vars: &Vars) -> Res<Self> {
         fn put<T>(slot: &mut Option<T>, v: T, name: &str) -> Res {
             if slot.replace(v).is_some() { bad(format!("more than one {name}")) } else { Ok(()) }
         }
         let mut f = Parts::default();
-        for p in split(rest) {
+        for p in rest {
             let (name, v) = word(p);
             if !matches!(name, "gen_id" | "sig_id") && !allowed.contains(&name) {
                 return bad(format!("\"{p}\": {what} has gen_id, sig_id, {}", allowed.join(", ")));
@@ -147,7 +166,8 @@ fn one(text: &str, vars: &Vars) -> Res<(u32, u32, Threshold)> {
     let Some((_, allowed)) = PARTS.iter().find(|p| p.0 == what) else {
         return bad(format!("\"{what}\" is not threshold, event_filter, rate_filter or suppress"));
     };
-    let f = Parts::read(what, allowed, rest, vars)?;
+    let rest = parts_of(rest);
+    let f = Parts::read(what, allowed, &rest, vars)?;
     let (Some(gid), Some(sid)) = (f.gid, f.sid) else { return bad("gen_id and sig_id are needed") };
     if gid == 0 && sid != 0 {
         return bad("gen_id 0 means all rules, sig_id must be 0 too");
@@ -341,6 +361,18 @@ mod tests {
         assert_eq!((l[2].limit.addrs.is_none(), l[2].limit.track), (true, Track::Rule));
         assert_eq!((l[3].limit.new_action, l[3].limit.timeout, l[3].line), (Some(Action::Drop), 30, 6));
         assert_eq!((l[4].gid, l[4].sid), (0, 0));
+    }
+
+    #[test]
+    fn addresses_need_no_brackets() {
+        let text = "suppress gen_id 1, sig_id 1, track by_src, ip 10.0.0.3,10.0.0.1\n\
+                    suppress gen_id 1, sig_id 1, ip 10.0.0.3, 10.0.0.1, track by_src\n";
+        let (l, wrong) = parse(text, 0, &Vars::default());
+        assert!(wrong.is_empty(), "{wrong:?}");
+        for l in l {
+            let a = l.limit.addrs.unwrap();
+            assert!(a.has_v4(0x0a000001) && a.has_v4(0x0a000003) && !a.has_v4(0x0a000002));
+        }
     }
 
     /// Parts that a kind of line does not have, parts that are there twice and a line that does not end are refused.

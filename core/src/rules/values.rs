@@ -79,10 +79,8 @@ fn plain(name: &str, c: &Content) -> Res {
         "http.host" if b.iter().any(u8::is_ascii_uppercase) => {
             return bad("http.host is lower case, the content has an upper-case letter");
         }
-        "ja3.hash" | "ja3s.hash" => {
-            if b.len() != MD5_TEXT || !b.iter().all(u8::is_ascii_hexdigit) {
-                return bad(format!("{name} is compared as a whole: {MD5_TEXT} hexadecimal digits"));
-            }
+        "ja3.hash" | "ja3s.hash" if b.len() != MD5_TEXT || !b.iter().all(u8::is_ascii_hexdigit) => {
+            return bad(format!("{name} is compared as a whole: {MD5_TEXT} hexadecimal digits"));
         }
         "tls.cert_fingerprint" => {
             let colons = b.iter().enumerate().all(|(i, c)| (i % 3 == 2) == (*c == b':'));

@@ -42,6 +42,8 @@ pub struct Streams {
     hand: u32,
     /// Frames among which `checksum_auto` counts wrong checksums have gone by.
     sampled: bool,
+    /// `check_overlap_different_data` as configured; see [`Streams::compare_overlaps`].
+    compare: bool,
 }
 
 impl Streams {
@@ -49,11 +51,22 @@ impl Streams {
     pub fn new(cfg: StreamConfig) -> Self {
         Streams {
             sessions: Slab::new(cfg.max_sessions),
+            compare: cfg.check_overlap_different_data,
             cfg,
             counters: StreamCounters::default(),
             hand: 0,
             sampled: false,
         }
+    }
+
+    /// Whether bytes that come twice are compared: costs, so it is on while a rule asks for the event, or by configuration.
+    pub(crate) fn compare_overlaps(&mut self, compare: bool) {
+        self.cfg.check_overlap_different_data = compare || self.compare;
+    }
+
+    /// Whether every packet is decided over before the next.
+    pub(crate) fn is_inline(&self) -> bool {
+        self.cfg.inline
     }
 
     /// Touches the memory of the first `sessions`; see [`Slab::warm`].

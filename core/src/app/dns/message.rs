@@ -125,6 +125,10 @@ fn check_record(msg: &[u8], at: usize) -> Option<(usize, u8)> {
     let data = fixed + 10;
     let end = data + usize::from(be16(msg, fixed + 8)?);
     let body = msg.get(data..end)?;
+    if body.is_empty() {
+        // Updates (RFC 2136) name what is not there, or goes, by records without data.
+        return Some((end, flags));
+    }
     match kind {
         CNAME | PTR | NS => flags |= skip_name_within(msg, data, end)?.1,
         MX => flags |= skip_name_within(msg, data + 2, end)?.1,
@@ -244,6 +248,7 @@ impl Record {
     /// Offset of the name in its data, for the kinds that have one.
     pub fn name_at(&self) -> Option<usize> {
         match self.kind {
+            _ if self.len == 0 => None,
             CNAME | PTR | NS | SOA => Some(self.data),
             MX => Some(self.data + 2),
             _ => None,

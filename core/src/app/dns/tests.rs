@@ -39,6 +39,16 @@ fn request_and_response_are_two_transactions() {
     b.close();
 }
 
+/// Updates (RFC 2136) say by records without data what must not be there and what goes.
+#[test]
+fn updates_have_records_without_data() {
+    let mut m = b"\x00\x01\x28\x00\x00\x01\x00\x02\x00\x00\x00\x00\x01a\x00\x00\x06\x00\x01".to_vec();
+    m.extend(b"\x01b\xc0\x0c\x00\x05\x00\xfe\x00\x00\x00\x00\x00\x00");
+    m.extend(b"\x01b\xc0\x0c\x00\x01\x00\xff\x00\x00\x00\x00\x00\x00");
+    let c = message::check(&m, |_| {}).unwrap();
+    assert_eq!(c.found, [1, 2, 0, 0]);
+}
+
 #[test]
 fn a_name_that_refers_to_itself_ends() {
     let mut m = b"\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\xc0\x0c\x00\x01\x00\x01".to_vec();

@@ -211,6 +211,7 @@ impl Entity<'_, '_> {
         let headers = &self.tx.msg[ix].headers;
         let mut range = None;
         let mut name = None;
+        let mut wrong = false;
         if self.dir == Dir::ToClient {
             name = headers
                 .get(pool, b"content-disposition")
@@ -218,7 +219,11 @@ impl Entity<'_, '_> {
                 .filter(|n| !n.is_empty());
             if let Some((v, _)) = headers.get(pool, b"content-range") {
                 range = content_range(v);
+                wrong = range.is_none_or(is_backwards);
             }
+        }
+        if wrong {
+            range = None;
         }
         let name = name.unwrap_or_else(|| self.tx.path(pool));
         if name.is_empty() {
@@ -228,6 +233,9 @@ impl Entity<'_, '_> {
         // The name lies in the pool that the file is opened in: it passes through the scratch.
         self.cx.scratch.clear();
         self.cx.scratch.extend(name);
+        if wrong {
+            self.tx.raise(events::RANGE_INVALID, self.dir);
+        }
         let range = range.and_then(|(a, b, _)| Some((a?, b?)));
         let f = open(self.tx, self.dir, range, self.cx);
         self.tx.msg[ix].body.file = f;
@@ -237,8 +245,16 @@ impl Entity<'_, '_> {
     }
 }
 
-/// `Content-Range: bytes 0-499/1234` (RFC 9110 §14.4): first, last, size.
-pub fn content_range(v: &[u8]) -> Option<(Option<u64>, Option<u64>, Option<u64>)> {
+/// First byte, last byte, size of the whole; what a `Content-Range` does not say is `None`.
+type Range = (Option<u64>, Option<u64>, Option<u64>);
+
+/// Ends before it begins, or beyond the whole: part of no file.
+fn is_backwards((first, last, size): Range) -> bool {
+    matches!((first, last), (Some(a), Some(b)) if a > b || size.is_some_and(|s| b >= s))
+}
+
+/// `Content-Range: bytes 0-499/1234` (RFC 9110 §14.4).
+pub fn content_range(v: &[u8]) -> Option<Range> {
     let v = text::take_while(v, text::is_space).1;
     let v = v.get(..5).filter(|u| u.eq_ignore_ascii_case(b"bytes")).map(|_| &v[5..])?;
     let v = text::take_while(v, text::is_space).1;

@@ -144,6 +144,7 @@ pub const RESPONSE_LWS_AFTER_NAME: u8 = event_at(NAMES, "response_invalid_lws_af
 pub const RESPONSE_NAME_NOT_TOKEN: u8 = event_at(NAMES, "response_header_name_not_token");
 pub const REQUEST_LWS_AFTER_NAME: u8 = event_at(NAMES, "request_invalid_lws_after_name");
 pub const INVALID_GAP: u8 = event_at(NAMES, "invalid_gap");
+pub const RANGE_INVALID: u8 = event_at(NAMES, "range_invalid");
 pub const COMPRESSION_BOMB: u8 = event_at(NAMES, "compression_bomb");
 pub const REQUEST_TOO_MANY_HEADERS: u8 = event_at(NAMES, "request_too_many_headers");
 pub const RESPONSE_TOO_MANY_HEADERS: u8 = event_at(NAMES, "response_too_many_headers");

@@ -42,6 +42,9 @@ impl Compiler {
         self.set.wanted = self.wanted();
         self.set.ip_only = Once::new(&once, &self.set.sigs);
         self.build_groups(lists);
+        const DIFFERENT: u8 = crate::stream::Ev::ReassemblyOverlapDifferentData as u8;
+        let overlap = |m: &ir::PacketMatch| matches!(m, ir::PacketMatch::StreamEvent(e) if *e == DIFFERENT);
+        self.set.overlaps_wanted = self.set.sigs.iter().any(|s| s.packet.iter().any(overlap));
         for s in self.set.sigs.iter().filter(|s| s.payload.stream) {
             for d in Dir::BOTH {
                 self.set.raw_wanted[d.ix()] |= s.dirs & d.bit() != 0;

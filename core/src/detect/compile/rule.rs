@@ -43,11 +43,8 @@ impl Compiler {
 
     pub(super) fn add(&mut self, mut r: ir::Rule) -> Result<(), Refuse> {
         // A rule that could never match is refused, not loaded.
-        for s in &r.state {
-            match s {
-                ir::StateMatch::FtpBounce => return Err("ftpbounce is not supported yet".into()),
-                _ => {}
-            }
+        if r.state.iter().any(|s| matches!(s, ir::StateMatch::FtpBounce)) {
+            return Err("ftpbounce is not supported yet".into());
         }
         let tables = self.tables(&mut r.packet)?;
         let apps = apps_of(&r);

@@ -161,6 +161,8 @@ pub enum FileScope {
 /// A condition on a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileMatch {
+    /// `filestore`: there is a file.
+    Any,
     /// `filesize`, bytes.
     Size(IntTest),
     /// `filemd5`, `filesha1`, `filesha256`: sorted digests of 16, 20 or 32 bytes, one after the other.

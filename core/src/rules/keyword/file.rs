@@ -104,6 +104,8 @@ fn filestore(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
             Some(s) => return bad(format!("\"{s}\" is not file, tx or flow")),
         };
     }
+    // Only a file can be stored: the rule waits for one, whatever else it asks.
+    b.rule.files.push(FileMatch::Any);
     b.rule.post.push(Post::FileStore { dirs, scope });
     b.not_yet("filestore")
 }

@@ -7,7 +7,7 @@ use super::{Arg, Keyword, parts};
 use crate::rules::build::Builder;
 use crate::rules::ir::{Csum, FlagsMode, IntTest, PacketMatch, PacketNumber, ProtoSpec, RepSide};
 use crate::rules::num::{self, int_test};
-use crate::rules::refuse::{Res, bad, conflict};
+use crate::rules::refuse::{RefusalKind, Res, bad, conflict};
 
 pub static KEYWORDS: &[Keyword] = &[
     Keyword::new("flags", flags).aliases(&["tcp.flags"]),
@@ -142,14 +142,20 @@ fn flags(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
 fn fragbits(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     let (mode, letters) = sign(a.text()?)?;
     let mut bits = 0;
-    for c in letters.bytes() {
+    for (i, c) in letters.char_indices() {
         // As in the top three bits of the header's field.
         bits |= match c.to_ascii_uppercase() {
-            b'M' => 1,
-            b'D' => 2,
-            b'R' => 4,
-            b' ' => 0,
-            _ => return bad(format!("\"{}\" is not M, D or R", c as char)),
+            'M' => 1,
+            'D' => 2,
+            'R' => 4,
+            ' ' => 0,
+            // Public rules write "M+D"; Suricata reads the letters up to the sign and nothing after them.
+            _ if bits != 0 => {
+                let rest = letters.get(i..).unwrap_or("");
+                b.warnings.push((RefusalKind::Value, format!("fragbits: \"{rest}\" is not read")));
+                break;
+            }
+            _ => return bad(format!("\"{c}\" is not M, D or R")),
         };
     }
     put(b, PacketMatch::FragBits { bits, mode })

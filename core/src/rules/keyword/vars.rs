@@ -122,7 +122,9 @@ fn xbits(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     };
     let mut expire = 30;
     if let Some(e) = p.next() {
-        match word(e) {
+        // Public rules write "expire: 10" too.
+        let (what, n) = word(e);
+        match (what.strip_suffix(':').unwrap_or(what), n) {
             ("expire", _) if track == Track::Tx => return bad("a bit of a transaction does not expire"),
             ("expire", s) => {
                 expire = num::u32(s)?;

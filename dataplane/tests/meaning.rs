@@ -1,0 +1,155 @@
+//! What rules mean: on which packets of small made conversations they alert.
+
+mod common;
+
+use common::wire::Wire;
+use common::{eve, frames, rules, settings};
+
+/// Packets on which each of `wanted`'s rules alerts when it is alone; 0 stands for no packet of the capture.
+fn alerts(wire: &Wire, rule: &str) -> Vec<u64> {
+    let r = rules(&format!("alert {rule}"), &settings());
+    assert_eq!(r.refused, Vec::<String>::new(), "{rule}");
+    let text = String::from_utf8(eve(&r, &frames(&wire.frames), 32)).unwrap();
+    let number = |l: &str| {
+        let at = l.find("\"pcap_cnt\":").map(|i| i + 11)?;
+        l.get(at..)?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    };
+    text.lines().filter(|l| l.contains("\"event_type\":\"alert\"")).map(|l| number(l).unwrap_or(0)).collect()
+}
+
+fn compare(wire: &Wire, table: &[(&str, &[u64])]) {
+    let wrong: Vec<_> = table
+        .iter()
+        .map(|(rule, want)| (rule, want.to_vec(), alerts(wire, rule)))
+        .filter(|t| t.1 != t.2)
+        .collect();
+    assert!(wrong.is_empty(), "rule, expected, seen: {wrong:#?}");
+}
+
+const CLIENT: (u8, u16) = (1, 40_000);
+const SERVER: (u8, u16) = (2, 80);
+
+/// SYN, SYN-ACK, ACK, request, ACK, response, ACK, two FINs, ACK: packets 1 to 10.
+fn web(request: &[u8], response: &[u8]) -> Wire {
+    let mut wire = Wire::new();
+    let mut t = wire.tcp(CLIENT, SERVER);
+    t.send(0, request);
+    t.send(1, response);
+    t.close();
+    wire
+}
+
+fn get() -> Wire {
+    web(
+        b"GET /a.bin HTTP/1.1\r\nHost: h.example\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello world",
+    )
+}
+
+const ALL: &[u64] = &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+
+/// Addresses and ports alone are asked once for each direction; with a negated address for every packet.
+#[test]
+fn rules_of_addresses_and_ports() {
+    compare(
+        &get(),
+        &[
+            ("tcp any any -> any 80 (sid:1;)", &[1]),
+            ("tcp any 80 -> any any (sid:1;)", &[2]),
+            ("tcp any any -> any !22 (sid:1;)", &[1, 2]),
+            ("tcp any 1024: -> any :1023 (sid:1;)", &[1]),
+            ("ip any any -> 10.1.0.2 any (ip_proto:6; sid:1;)", &[1]),
+            ("tcp any any -> any 80 (flowbits:set,a; sid:1;)", &[1]),
+            ("tcp any any -> any 80 (threshold:type threshold,track by_src,count 3,seconds 60; sid:1;)", &[]),
+            ("ip !10.1.0.9 any -> any any (sid:1;)", ALL),
+            ("tcp any any -> !10.1.0.9 any (sid:1;)", ALL),
+            ("ip [10.0.0.0/8,!10.1.0.9] any -> any any (sid:1;)", ALL),
+        ],
+    );
+}
+
+/// What is asked of flows and packets belongs to packets: at the end of a flow there is none.
+#[test]
+fn rules_about_the_flow_alert_on_packets_only() {
+    compare(
+        &get(),
+        &[
+            ("tcp any any -> any any (flow:established; sid:1;)", &[4, 5, 6, 7, 8, 9, 10]),
+            ("tcp any any -> any any (flow:to_client; sid:1;)", &[2, 5, 6, 9]),
+            ("http any any -> any any (sid:1;)", &[5, 6, 7, 8, 9, 10]),
+        ],
+    );
+}
+
+/// Bytes of a stream are looked at once, as they come up; packets without payload have none.
+#[test]
+fn bytes_of_streams_alert_once() {
+    compare(
+        &get(),
+        &[
+            // The request is whole when it is acknowledged; the client's next packet has it.
+            ("tcp any any -> any 80 (content:\"a.bin\"; sid:1;)", &[7]),
+            ("tcp any any -> any any (content:\"hello\"; sid:1;)", &[9]),
+            // Packets without payload have nothing that could be missing.
+            ("tcp any any -> any any (content:!\"nothing\"; dsize:>0; sid:1;)", &[4, 6]),
+            ("tcp-pkt any any -> any any (content:\"a.bin\"; sid:1;)", &[4]),
+        ],
+    );
+}
+
+/// `filestore` waits for a file, as other keywords of files do.
+#[test]
+fn filestore_is_about_files() {
+    compare(
+        &get(),
+        &[
+            ("http any any -> any any (filestore; sid:1;)", &[9]),
+            ("http any any -> any any (filesize:11; sid:1;)", &[9]),
+            ("http any any -> any any (filesize:12; sid:1;)", &[]),
+        ],
+    );
+}
+
+/// A range that ends before it begins, or beyond the whole, is told; a right one is not.
+#[test]
+fn ranges_that_cannot_be() {
+    let rule = "http any any -> any any (app-layer-event:http.range_invalid; sid:1;)";
+    for (range, is) in [
+        ("bytes 500-100/200", true),
+        ("bytes 0-200/200", true),
+        ("bytes -/", true),
+        ("bytes 0-1/200", false),
+        ("bytes 0-1/*", false),
+    ] {
+        let response = format!("HTTP/1.1 206 P\r\nContent-Range: {range}\r\nContent-Length: 2\r\n\r\nab");
+        let wire = web(b"GET /x.bin HTTP/1.1\r\nHost: h\r\n\r\n", response.as_bytes());
+        assert_eq!(!alerts(&wire, rule).is_empty(), is, "{range}");
+    }
+}
+
+/// Bytes that come again with other content are told when a rule asks.
+#[test]
+fn an_answer_that_comes_twice_and_differs() {
+    let rule = "tcp any any -> any any (stream-event:reassembly_overlap_different_data; sid:1;)";
+    for (second, times) in [(&b"HTTP/1.1 200 OK\r\n\r\n"[..], 1), (b"HTTP/1.1 302 No\r\n\r\n", 0)] {
+        let mut wire = Wire::new();
+        let mut t = wire.tcp(CLIENT, SERVER);
+        t.send(0, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        t.segment(1, 0x18, b"HTTP/1.1 302 No\r\n\r\n");
+        t.segment(1, 0x18, second);
+        t.acknowledged(1, second.len());
+        t.close();
+        assert_eq!(alerts(&wire, rule).len(), times);
+    }
+}
+
+/// Public rules that Suricata reads with something left over.
+#[test]
+fn forms_of_public_rules() {
+    let text = "alert ip any any -> any any (fragbits:M+D; sid:1;)\n\
+                alert tcp any any -> any 88 (content:\"a\"; xbits: set, Bit.A, track ip_src, expire: 10; sid:2;)\n\
+                alert tcp any any -> any any (flow:stateless; prefilter; sid:3;)\n\
+                alert doh2 any any -> any any (flow:established; dns.query; content:\"a\"; sid:4;)\n\
+                alert doh2 any any -> any any (http.uri; content:\"a\"; sid:5;)\n";
+    assert_eq!(rules(text, &settings()).refused, Vec::<String>::new());
+}
