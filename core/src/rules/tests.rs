@@ -90,6 +90,7 @@ fn content_bytes_and_modifiers() {
         (r#"flowbits:set,a|b;"#, RefusalKind::Value),
         (r#"requires: version >= 9;"#, RefusalKind::Requires),
         (r#"strip_whitespace;"#, RefusalKind::Context),
+        (r#"http.uri; strip_whitespace; content:"a b";"#, RefusalKind::Value),
         (r#"lua:x.lua;"#, RefusalKind::Unsupported),
     ] {
         assert_eq!(refused(t).kind, kind, "{t}");

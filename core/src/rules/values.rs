@@ -18,7 +18,7 @@ pub fn check(m: &BufferMatch) -> Res {
     for c in m.matches.iter().filter_map(content) {
         // Transforms that fix the case are checked wherever they stand in a chain.
         for t in &m.transforms {
-            cased(t, c)?;
+            left_by(t, c)?;
         }
         if m.transforms.is_empty()
             && let BufferRef::App(name) = m.buffer
@@ -52,17 +52,16 @@ fn around_only(m: &BufferMatch) -> Res {
     Ok(())
 }
 
-fn cased(t: &Transform, c: &Content) -> Res {
+fn left_by(t: &Transform, c: &Content) -> Res {
     let (wrong, case) = match t {
-        Transform::ToLowercase => (c.bytes.iter().any(u8::is_ascii_uppercase), "an upper-case"),
-        Transform::ToUppercase => (c.bytes.iter().any(u8::is_ascii_lowercase), "a lower-case"),
+        Transform::ToLowercase => (c.bytes.iter().any(u8::is_ascii_uppercase), "an upper-case letter"),
+        Transform::ToUppercase => (c.bytes.iter().any(u8::is_ascii_lowercase), "a lower-case letter"),
+        Transform::StripWhitespace => {
+            (c.bytes.iter().any(|b| matches!(b, b' ' | b'\t'..=b'\r')), "white space")
+        }
         _ => return Ok(()),
     };
-    if wrong {
-        bad(format!("a content has {case} letter, which the transform leaves none of"))
-    } else {
-        Ok(())
-    }
+    if wrong { bad(format!("a content has {case}, of which the transform leaves none")) } else { Ok(()) }
 }
 
 /// A content of a buffer without transforms.

@@ -19,20 +19,7 @@ pub static SNMP: ProtoDef = ProtoDef {
 static BUFFERS: &[BufferDef] = &[field("snmp.community", BOTH, false), field("snmp.usm", BOTH, false)];
 
 static INTS: &[IntDef] =
-    &[number("snmp.version", &[]), number("snmp.pdu_type", KINDS), number("snmp.trap_type", TRAPS)];
-
-/// Tags of the messages' inner part.
-static KINDS: &[(&str, u64)] = &[
-    ("get_request", 0),
-    ("get_next_request", 1),
-    ("response", 2),
-    ("set_request", 3),
-    ("trap_v1", 4),
-    ("get_bulk_request", 5),
-    ("inform_request", 6),
-    ("trap_v2", 7),
-    ("report", 8),
-];
+    &[number("snmp.version", &[]), number("snmp.pdu_type", &[]), number("snmp.trap_type", TRAPS)];
 
 /// `generic-trap` of RFC 1157.
 static TRAPS: &[(&str, u64)] = &[

@@ -385,16 +385,21 @@ impl Parser for Tls {
             side.skip -= input.gap;
         }
         let (mut at, mut need) = (0, 0);
+        let mut whole_data = false;
         while at < data.len() {
             let left = &mut s.sides[dir.ix()].skip;
             if *left > 0 {
                 let n = (*left as usize).min(data.len() - at);
                 *left -= n as u32;
                 at += n;
+                whole_data |= *left == 0 && s.flags & APP_DATA != 0;
                 continue;
             }
             match record::step(s, dir, &data[at..], &mut tcx) {
-                Step::Took(n) => at += n,
+                Step::Took(n) => {
+                    at += n;
+                    whole_data |= s.flags & APP_DATA != 0 && s.sides[dir.ix()].skip == 0;
+                }
                 Step::Need(n) => {
                     need = n;
                     break;
@@ -411,8 +416,13 @@ impl Parser for Tls {
             s.advance(dir, FINISHED);
         }
         let through = s.common.both_reached(HANDSHAKE);
-        if cx.cfg.tls_bypass && through && s.flags & APP_DATA != 0 {
-            s.advance_both(FINISHED);
+        // In TLS 1.3 a record of data behind the server's hello is enough, whatever the client has said so far.
+        let v13 = whole_data && s.flags & SERVER_HELLO != 0 && s.sides[1].version == 0x0304;
+        if cx.cfg.tls_bypass && (through || v13) && s.flags & APP_DATA != 0 {
+            s.flags |= OPAQUE;
+            if through {
+                s.advance_both(FINISHED);
+            }
             return Outcome::Opaque { bytes: data.len() };
         }
         Outcome::Consumed { bytes: at, need }
@@ -503,7 +513,7 @@ impl Parser for Tls {
 
     fn log_due(&self, tx: TxIdx) -> u8 {
         let s = self.states.get(tx);
-        let through = s.common.both_reached(HANDSHAKE);
+        let through = s.common.both_reached(HANDSHAKE) || s.flags & OPAQUE != 0;
         let worth = s.sides[1].has_cert() || s.flags & (RESUMED | WITHOUT_CERT) != 0;
         if through && worth { LOG_WHOLE } else { 0 }
     }

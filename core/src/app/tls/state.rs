@@ -172,6 +172,8 @@ pub const HEARTBEAT: u32 = 1 << 12;
 pub const APP_DATA: u32 = 1 << 14;
 pub const V2_CLIENT: u32 = 1 << 15;
 pub const V2_SERVER: u32 = 1 << 16;
+/// Nothing more is read: the session is as known as it will be.
+pub const OPAQUE: u32 = 1 << 17;
 
 // Progress of each side (Suricata's `tls:client_…` and `tls:server_…` states).
 pub const HELLO: u8 = 1;
