@@ -215,8 +215,13 @@ impl Bench {
                     break if present {
                         if l.absent == Some(ir::Absent::Only) || over { Answer::No } else { Answer::Wait }
                     } else if l.absent.is_some() {
-                        // What may still come is not absent yet.
-                        if over || progress > def.progress { Answer::Yes } else { Answer::Wait }
+                        // What may still come is not absent yet. A buffer of the transaction's last step may come
+                        // as long as there is the transaction.
+                        match (progress > def.progress, over) {
+                            (true, _) => Answer::Yes,
+                            (_, true) => Answer::No,
+                            _ => Answer::Wait,
+                        }
                     } else if def.kind == BufferKind::Multi && !over {
                         Answer::Wait
                     } else {

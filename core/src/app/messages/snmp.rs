@@ -16,7 +16,8 @@ pub static SNMP: ProtoDef = ProtoDef {
     ..ProtoDef::NONE
 };
 
-static BUFFERS: &[BufferDef] = &[field("snmp.community", BOTH, false), field("snmp.usm", BOTH, false)];
+static BUFFERS: &[BufferDef] =
+    &[field("snmp.community", BOTH, false), BufferDef { progress: 1, ..field("snmp.usm", BOTH, false) }];
 
 static INTS: &[IntDef] =
     &[number("snmp.version", &[]), number("snmp.pdu_type", &[]), number("snmp.trap_type", TRAPS)];

@@ -129,7 +129,8 @@ fn probe_nfs_tcp(b: &[u8], _: Dir) -> Verdict {
 
 fn probe_nfs_udp(b: &[u8], _: Dir) -> Verdict {
     match be32(b, 4) {
-        Some(0) => yes_if(call(b)),
+        // A call of procedure 0 without credentials, as those who look for servers make, is none yet.
+        Some(0) => yes_if(b.len() >= 48 && call(b)),
         Some(1) => yes_if(b.len() >= 32 && reply(b)),
         _ => Verdict::No,
     }
