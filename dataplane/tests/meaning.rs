@@ -153,3 +153,20 @@ fn forms_of_public_rules() {
                 alert doh2 any any -> any any (http.uri; content:\"a\"; sid:5;)\n";
     assert_eq!(rules(text, &settings()).refused, Vec::<String>::new());
 }
+
+/// `stats.detect` counts what was written and what limits held back.
+#[test]
+fn alerts_are_counted() {
+    use tidegate_core::event::NoSink;
+    let r = rules(
+        "alert tcp any any -> any any (flow:established; threshold:type limit,track by_src,count 1,seconds 600; sid:1;)",
+        &settings(),
+    );
+    let wire = get();
+    let mut e = common::engine(common::config(16 << 20), &r);
+    common::run(&mut e, &frames(&wire.frames), 32, &mut NoSink);
+    let all = tidegate_dataplane::counters::named(&e.stats(), &Default::default(), false, false);
+    let of = |name: &str| all.iter().find(|c| c.0 == name).map(|c| c.1);
+    // Four packets of the client and three of the server; one of each is told.
+    assert_eq!((of("detect.alert"), of("detect.alerts_suppressed")), (Some(2), Some(5)));
+}
