@@ -185,6 +185,8 @@ pub struct FlowExtra<'a> {
     pub app_expected: AppProto,
     /// Transactions created so far (EVE `flow.tx_cnt`).
     pub tx_count: u64,
+    /// What the caller calls the stream ([`crate::engine::Engine::open_stream`]); empty for flows of packets.
+    pub tag: &'a [u8],
     /// Flowbits, flowints and flow variables, when there are any.
     pub vars: Option<&'a dyn FlowVars>,
 }

@@ -212,7 +212,9 @@ impl Detector {
         if !cx.pkt.has_ip() {
             return;
         }
-        if !cx.pseudo && first_for_addresses(cx.dir, flow.as_deref_mut()) {
+        // Bytes that came without packets have ends all the same.
+        let ends = !cx.pseudo || cx.pkt.source == crate::packet::Source::Stream;
+        if ends && first_for_addresses(cx.dir, flow.as_deref_mut()) {
             rules.ip_only.candidates(cx.pkt, &mut self.cands);
             self.counters.candidates += self.cands.len() as u64;
             for i in 0..self.cands.len() {

@@ -138,6 +138,7 @@ impl Engine {
                 app_orig: st.app.proto_orig,
                 app_expected: st.app.proto_expected,
                 tx_count: live.max(u64::from(st.txs)),
+                tag: self.plain.tag(st.plain),
                 vars: None,
             };
             let d = &st.detect;

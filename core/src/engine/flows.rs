@@ -63,6 +63,7 @@ impl Engine {
         if let Some(st) = self.state.get_mut(ix.0 as usize) {
             self.app.end(&mut st.app, &facts, &mut self.app_pool, now);
             st.detect.release(&mut self.app_pool);
+            self.plain.flow_ended(core::mem::take(&mut st.plain));
         }
         let tcp = self.flows.hot(ix).tcp;
         if tcp != u32::MAX {

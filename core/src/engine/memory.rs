@@ -3,6 +3,7 @@
 //! [`MemoryPlan::new`] is pure, so that a caller can say what an engine would take before making one. The plan counts
 //! what [`super::Engine::new`] allocates for a rule set without rules; rules take memory of their own beside it.
 
+use super::plain::Plain;
 use super::{Config, FlowState};
 use crate::detect::state::HostTable;
 use crate::detect::threshold::Thresholds;
@@ -105,7 +106,7 @@ impl MemoryPlan {
     }
 
     /// The shares, by name; their sum is what an engine allocates.
-    pub fn parts(&self) -> [Part; 11] {
+    pub fn parts(&self) -> [Part; 12] {
         let part = |name, holds, bytes: usize| Part { name, holds, bytes: bytes as u64 };
         let defrag = DefragConfig {
             trackers: self.trackers,
@@ -117,6 +118,7 @@ impl MemoryPlan {
             part("flows", "keys, counters and deadlines of flows", FlowTable::bytes(self.flows)),
             part("sessions", "TCP sessions", Slab::<Session>::bytes(self.flows)),
             part("flow state", "what parsers and rules know of a flow", self.flows * size_of::<FlowState>()),
+            part("streams", "ends and tags of streams without packets", Plain::bytes(self.flows)),
             part(
                 "stream bytes",
                 "TCP data that waits for parsers, rules or a hole",
@@ -159,7 +161,9 @@ impl MemoryPlan {
 
 /// Most flows whose tables take `bytes`. Buckets come in powers of two, each for at most two flows.
 fn most_flows(bytes: usize) -> usize {
-    let takes = |n: usize| FlowTable::bytes(n) + Slab::<Session>::bytes(n) + n * size_of::<FlowState>();
+    let takes = |n: usize| {
+        FlowTable::bytes(n) + Slab::<Session>::bytes(n) + n * size_of::<FlowState>() + Plain::bytes(n)
+    };
     let per = takes(1024) / 1024;
     let mut n = bytes / per * 11 / 10;
     while n > 16 && takes(n) > bytes {

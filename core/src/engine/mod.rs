@@ -19,6 +19,7 @@ mod holders;
 mod lean;
 mod memory;
 mod packet;
+mod plain;
 mod scanner;
 mod stats;
 mod transactions;
@@ -27,6 +28,7 @@ pub use clock::ClockCounters;
 pub use config::{Config, Memory};
 pub use control::NotInline;
 pub use memory::{MemoryPlan, Part, TooSmall};
+pub use plain::{FeedError, MAX_TAG, StreamId, Tuple};
 pub use scanner::{Match, ScanStream, Scanner};
 pub use stats::Stats;
 
@@ -35,6 +37,7 @@ use alloc::vec::Vec;
 
 use self::clock::{Clock, Moved};
 use self::holders::{Holders, Links};
+use self::plain::Plain;
 use crate::app::{AppConfig, AppLayer, FlowApp};
 use crate::detect::queue::Decision;
 use crate::detect::{Detector, FlowDetect, RuleSet, Rules};
@@ -140,6 +143,8 @@ struct FlowState {
     found: u8,
     /// Place in the list of flows with a parser.
     holder: Links,
+    /// The stream without packets whose flow it is, plus 1; or 0.
+    plain: u32,
 }
 
 /// One worker's engine.
@@ -168,6 +173,7 @@ pub struct Engine {
     pressed: bool,
     /// Flows with a parser.
     holders: Holders,
+    plain: Plain,
     clock: Clock,
     /// The clock went back: deadlines must be put in order by it, not more often than every so many packets.
     reorder: bool,
@@ -217,6 +223,7 @@ impl Engine {
             since_sweep: 0,
             pressed: false,
             holders: Holders::default(),
+            plain: Plain::new(max_flows),
             clock: Clock::default(),
             reorder: false,
             reordered_at: 0,
@@ -469,6 +476,7 @@ impl Engine {
         }
         self.state[i] = FlowState::default();
         self.state[i].detect.generation = self.detect.generation();
+        self.state[i].plain = self.plain.feeding();
         if self.app_off {
             self.state[i].app.switch_off();
         }

@@ -10,7 +10,7 @@ use crate::detect::{FlowCx, PacketCx};
 use crate::event::{AnomalyKind, DropReason, EventSink, PacketSeen, Verdict};
 use crate::fault::Station;
 use crate::flow::{FlowIx, Found, Hashed, State, exception_target, flag};
-use crate::packet::{EventSet, L4, Packet, PacketBuf};
+use crate::packet::{EventSet, L4, Packet, PacketBuf, Source};
 use crate::stream::{Ev, ExceptionPolicy, StreamOut, outflag};
 
 /// Bits of `Hot::flags` that are the engine's: end of data was told to the parser, per direction.
@@ -88,7 +88,10 @@ impl Engine {
         sink: &mut dyn EventSink,
         depth: u8,
     ) -> Verdict {
-        self.stats.packet(pkt);
+        let fed = pkt.source == Source::Stream;
+        if !fed {
+            self.stats.packet(pkt);
+        }
         self.advance(pkt, sink);
         if self.pressed {
             self.relieve(sink);
@@ -116,7 +119,13 @@ impl Engine {
             let cold = self.flows.cold(ix);
             sink.packet(&PacketSeen { packet: pkt, place: ix.0 as usize, cold, dir, new });
         }
-        self.with_flow(ix, pkt, dir, PacketFacts { root, established, first, ..PacketFacts::default() }, sink)
+        self.with_flow(
+            ix,
+            pkt,
+            dir,
+            PacketFacts { root, established, first, pseudo: fed, ..PacketFacts::default() },
+            sink,
+        )
     }
 
     /// The packet's flow is not simply there: it is new, or others must end before it can be. `None`: there is none.

@@ -70,6 +70,10 @@ pub struct Stats {
     pub bypassed: u64,
     /// Dropped packets by [`crate::event::DropReason`].
     pub drop_reasons: [u64; DropReason::COUNT],
+    /// Streams without packets: opened, refused because too many were open, and their bytes.
+    pub streams_opened: u64,
+    pub streams_refused: u64,
+    pub streams_bytes: u64,
     pub flow: flow::Counters,
     pub flows_active: u64,
     pub stream: StreamCounters,
@@ -128,6 +132,9 @@ impl Default for Stats {
             app_flows: [0; PROTOS],
             app_txs: [0; PROTOS],
             tx_visits: 0,
+            streams_opened: 0,
+            streams_refused: 0,
+            streams_bytes: 0,
             app_errors: [[0; PROTOS]; 2],
             exceptions: [[0; ExceptionPolicy::COUNT]; flow::exception_target::COUNT],
             alerts: 0,

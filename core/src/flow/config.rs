@@ -48,6 +48,14 @@ pub struct FlowConfig {
     pub evict: usize,
 }
 
+impl FlowConfig {
+    /// What of a tunnel depth is part of the key.
+    #[inline]
+    pub(super) const fn depth(&self, recursion: u8) -> u8 {
+        if self.recursion_tracking || recursion == super::OWN_STREAM { recursion } else { 0 }
+    }
+}
+
 impl Default for FlowConfig {
     fn default() -> Self {
         let t = |new, established, closed, bypassed| Timeouts { new, established, closed, bypassed };

@@ -48,6 +48,9 @@ pub struct Key {
     pub v6: bool,
 }
 
+/// [`Key::recursion`] of flows whose bytes came without packets: those between the same ends that have some are others.
+pub const OWN_STREAM: u8 = u8::MAX;
+
 /// State of a flow (EVE `flow.state`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(u8)]

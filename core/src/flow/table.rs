@@ -339,7 +339,7 @@ impl FlowTable {
     }
 
     #[inline]
-    fn timed_out(&self, ix: u32, now: u64) -> bool {
+    pub(crate) fn timed_out(&self, ix: u32, now: u64) -> bool {
         let f = &self.hot[ix as usize];
         now >= deadline(f.last, f.timeout) || (self.crowded() && self.timed_out_early(f, now))
     }

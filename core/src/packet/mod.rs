@@ -47,6 +47,8 @@ pub enum Source {
     Defrag,
     /// Made by the engine when a flow's remaining data is inspected at its end (`stream (flow timeout)`).
     FlowEnd,
+    /// Bytes of a stream that came without packets (`stream (no packets)`).
+    Stream,
     /// Taken out of a tunnel; the string names it (`gre tunnel`, `ipv4 tunnel`, `vxlan encapsulation`, …).
     Tunnel(&'static str),
 }
@@ -58,6 +60,7 @@ impl Source {
             Source::Wire => "wire/pcap",
             Source::Defrag => "defrag",
             Source::FlowEnd => "stream (flow timeout)",
+            Source::Stream => "stream (no packets)",
             Source::Tunnel(s) => s,
         }
     }

@@ -100,6 +100,9 @@ impl Output {
         j.time("timestamp", ts);
         if let Some(f) = about.flow {
             j.uint("flow_id", f.id());
+            if !f.extra.tag.is_empty() {
+                j.string("tag", f.extra.tag);
+            }
         }
         // The number is that of a frame: what came out of a tunnel or was put together from fragments has none.
         if let Some(p) = about.packet.filter(|p| p.index != 0 && p.source == Source::Wire) {

@@ -52,11 +52,15 @@ pub const ACK: u8 = 16;
 pub const FIN: u8 = 1;
 
 /// The capture being made.
+pub type Line = (usize, Vec<u8>);
+
 pub struct Wire {
     pub frames: Vec<Packet>,
     pub now: u64,
     pub carrier: Carrier,
     pub v6: bool,
+    /// What was said in whole conversations: the ends, and who spoke.
+    pub talks: Vec<(End, End, Vec<Line>)>,
     id: u16,
 }
 
@@ -107,7 +111,14 @@ fn ipv6(next: u8, src: [u8; 16], dst: [u8; 16], body: &[u8]) -> Vec<u8> {
 
 impl Wire {
     pub fn new() -> Wire {
-        Wire { frames: Vec::new(), now: 1_767_603_600_000_000_000, carrier: Carrier::Plain, v6: false, id: 1 }
+        Wire {
+            frames: Vec::new(),
+            now: 1_767_603_600_000_000_000,
+            carrier: Carrier::Plain,
+            v6: false,
+            talks: Vec::new(),
+            id: 1,
+        }
     }
 
     pub fn ethernet(&mut self, kind: u16, body: &[u8]) {
@@ -247,6 +258,7 @@ impl Wire {
 
     /// A whole conversation: who speaks (0 client, 1 server), and what.
     pub fn talk(&mut self, client: End, server: End, lines: &[(usize, &[u8])]) {
+        self.talks.push((client, server, lines.iter().map(|(from, data)| (*from, data.to_vec())).collect()));
         let mut t = self.tcp(client, server);
         for (from, data) in lines {
             t.send(*from, data);

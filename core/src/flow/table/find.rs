@@ -149,7 +149,7 @@ impl FlowTable {
         if f.proto != k.proto
             || f.v6 != k.v6
             || (self.cfg.vlan_tracking && f.vlan != k.vlan)
-            || (self.cfg.recursion_tracking && f.recursion != k.recursion)
+            || self.cfg.depth(f.recursion) != self.cfg.depth(k.recursion)
         {
             return false;
         }

@@ -71,7 +71,7 @@ impl FlowTable {
     /// Nothing but addresses, ports and protocol tells the flow apart.
     #[inline]
     fn untagged(&self, vlan: &[u16; 3], recursion: u8) -> bool {
-        (*vlan == [0; 3] || !self.cfg.vlan_tracking) && (recursion == 0 || !self.cfg.recursion_tracking)
+        (*vlan == [0; 3] || !self.cfg.vlan_tracking) && self.cfg.depth(recursion) == 0
     }
 
     /// TCP and UDP over IPv4, which is nearly every packet: the entry is the key.
@@ -96,7 +96,7 @@ impl FlowTable {
             return self.hash_plain(&key.src, &key.dst, key.sp, key.dp, key.proto == 17, kind);
         }
         let vlan = if self.cfg.vlan_tracking { key.vlan } else { [0; 3] };
-        let rec = if self.cfg.recursion_tracking { key.recursion } else { 0 };
+        let rec = self.cfg.depth(key.recursion);
         let number = |a: &Addr| u128::from_le_bytes(a.0);
         let (sp, dp) = key.cmp_ports();
         let (src, dst) = (number(&key.src), number(&key.dst));
