@@ -114,6 +114,12 @@
 // Shares that an engine's memory has. Later versions may have more. Room for tg_engine_memory.
 #define TG_MEMORY_PARTS 11
 
+// From client to server, as `direction` of tg_stream_feed.
+#define TG_TO_SERVER 0
+
+// From server to client.
+#define TG_TO_CLIENT 1
+
 // Ethernet, as `link_type`.
 #define TG_LINK_ETHERNET 1
 
@@ -786,6 +792,30 @@ typedef struct tg_stats {
 // with TG_ERR_STOPPED.
 typedef int (*tg_counter_fn)(struct tg_bytes name, uint64_t value, void *user);
 
+// A connection whose bytes the caller has in the clear: from a hook in a TLS library, a proxy, a tap of the kernel.
+// Members that are not known are zero.
+typedef struct tg_stream_config {
+    // sizeof(tg_stream_config)
+    size_t size;
+    // Addresses in network order, of IPv4 the first four bytes.
+    uint8_t client[16];
+    // See `client`.
+    uint8_t server[16];
+    // Ports in host order.
+    uint16_t client_port;
+    // See `client_port`.
+    uint16_t server_port;
+    // 4 or 6.
+    uint8_t ip_version;
+    // Zero.
+    uint8_t reserved[3];
+    // When it was opened, nanoseconds since the Unix epoch.
+    uint64_t ts_ns;
+    // What the caller calls it: a process, a container, a user, a tenant; at most 256 bytes, which are copied. It comes
+    // back in every event of its flow: `tag` of tg_event_info, EVE's `tag`.
+    struct tg_bytes tag;
+} tg_stream_config;
+
 // What every event has.
 typedef struct tg_event_info {
     // sizeof(tg_event_info)
@@ -830,6 +860,8 @@ typedef struct tg_event_info {
     uint32_t link_type;
     // The packet's bytes; of one out of a tunnel what its carrier carried. Empty when it has none.
     struct tg_bytes packet;
+    // What the caller calls the stream without packets that it is of (tg_stream_open); else empty.
+    struct tg_bytes tag;
 } tg_event_info;
 
 // A match of a rule.
@@ -1378,6 +1410,29 @@ tg_status tg_engine_stats(struct tg_engine *engine, struct tg_stats *out);
 tg_status tg_engine_counters(struct tg_engine *engine,
                              tg_counter_fn callback,
                              void *user);
+
+// Opens a stream and tells its number. It is a flow of its own, beside any that packets between its ends have. Its
+// bytes are inspected as reassembled ones of packets are, and lead to the same events; rules on packets (flags, sizes,
+// header fields) are not asked. TG_ERR_STATE when a stream between these ends is open, TG_ERR_MEMORY when as many are
+// as the engine's memory is for, an eighth of its flows. One thread at a time for an engine.
+tg_status tg_stream_open(struct tg_engine *engine,
+                         const struct tg_stream_config *config,
+                         uint64_t *stream);
+
+// Gives the next bytes of a direction, TG_TO_SERVER or TG_TO_CLIENT, as many as there are. `verdict` says what is to
+// become of them, and so of the connection; it may be NULL. One thread at a time for an engine.
+tg_status tg_stream_feed(struct tg_engine *engine,
+                         uint64_t stream,
+                         uint8_t direction,
+                         const uint8_t *data,
+                         size_t len,
+                         uint64_t ts_ns,
+                         tg_verdict *verdict);
+
+// Ends a stream: what is left of it is inspected, and its flow is reported. One thread at a time for an engine.
+tg_status tg_stream_close(struct tg_engine *engine,
+                          uint64_t stream,
+                          uint64_t ts_ns);
 
 // What a status means, in a few words. Thread-safe; the text is there for ever, also for unknown numbers.
 const char *tg_strerror(int32_t status);

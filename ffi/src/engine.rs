@@ -31,11 +31,13 @@ mod flow;
 mod mbufs;
 mod memory;
 mod stats;
+mod stream;
 pub use flow::*;
 #[cfg(feature = "dpdk")]
 pub use mbufs::rte_mbuf;
 pub use memory::*;
 pub use stats::*;
+pub use stream::*;
 
 use flow::{Deed, MOST_ASKED};
 

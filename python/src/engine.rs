@@ -1,12 +1,13 @@
 //! Engines for frames that the caller has, and for interfaces.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
-use tidegate_core::Secret;
-use tidegate_core::engine::{Engine, Frame};
+use tidegate_core::engine::{Engine, Frame, StreamId, Tuple};
 use tidegate_core::event::Verdict;
+use tidegate_core::{Dir, Secret};
 use tidegate_dataplane::live::afpacket::Ring;
 
 use crate::decode::link_known;
@@ -111,6 +112,34 @@ impl EngineHandle {
             core.verdicts.iter().map(|v| code(*v)).collect::<Vec<u8>>()
         })?;
         Ok(PyBytes::new(py, &codes))
+    }
+
+    /// Opens a stream without packets between `(address, port)` and `(address, port)`, and gives its number.
+    fn open_stream(
+        &self,
+        py: Python<'_>,
+        client: (IpAddr, u16),
+        server: (IpAddr, u16),
+        tag: &[u8],
+        time: u64,
+    ) -> PyResult<u64> {
+        let ends = Tuple { client: client.into(), server: server.into() };
+        let opened = self.core.work(py, |core| core.engine.open_stream(&ends, tag, time, &mut core.lines))?;
+        opened.map(StreamId::to_bits).map_err(|e| errors::config(py, e))
+    }
+
+    /// The next bytes of a stream; gives the number of the verdict.
+    fn feed(&self, py: Python<'_>, stream: u64, to_server: bool, data: &[u8], time: u64) -> PyResult<u8> {
+        let (id, dir) = (StreamId::from_bits(stream), if to_server { Dir::ToServer } else { Dir::ToClient });
+        let said = self.core.work(py, |core| core.engine.feed(id, dir, data, time, &mut core.lines))?;
+        said.map(code).map_err(|e| errors::config(py, e))
+    }
+
+    /// Ends a stream.
+    fn close_stream(&self, py: Python<'_>, stream: u64, time: u64) -> PyResult<()> {
+        let id = StreamId::from_bits(stream);
+        let closed = self.core.work(py, |core| core.engine.close_stream(id, time, &mut core.lines))?;
+        closed.map_err(|e| errors::config(py, e))
     }
 
     /// Lets time pass.

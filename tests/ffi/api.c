@@ -1441,6 +1441,80 @@ static void datasets(void)
     IS(tg_dataset_add(r, "addresses", "10.0.0.1", 8, &yes), TG_ERR_HANDLE);
 }
 
+/* ---- streams without packets ---- */
+
+static int tagged, untagged;
+
+static int see_tag(const tg_event *event, void *user)
+{
+    tg_event_info info;
+    TG_INIT(info);
+    IS(tg_event_describe(event, &info), TG_OK);
+    if (same(info.tag, "pid 1"))
+        tagged++;
+    else
+        untagged++;
+    CHECK(info.src_port == 4000 || info.dst_port == 4000);
+    return user != NULL;
+}
+
+static void streams(void)
+{
+    static const char get[] = "GET /secret HTTP/1.1\r\nHost: h\r\n\r\n";
+    static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+    tg_ruleset *r = compile("drop http any any -> any any (http.uri; content:\"/secret\"; sid:1;)\n");
+    tg_engine_config c;
+    tg_stream_config s;
+    tg_engine *e = NULL;
+    tg_verdict v = TG_VERDICT_REJECT_BOTH;
+    uint64_t id = 0, other = 0;
+    TG_INIT(c);
+    c.memory = 16u << 20;
+    c.flags = TG_ENGINE_INLINE;
+    c.on_event = see_tag;
+    IS(tg_engine_new(r, &c, &e), TG_OK);
+    TG_INIT(s);
+    s.client[0] = s.server[0] = 10;
+    s.client[3] = 1;
+    s.server[3] = 2;
+    s.client_port = 4000;
+    s.server_port = 80;
+    s.ts_ns = 1000000000u;
+    s.tag.data = (const uint8_t *)"pid 1";
+    s.tag.len = 5;
+    IS(tg_stream_open(e, &s, &id), TG_ERR_INVALID);
+    s.ip_version = 4;
+    IS(tg_stream_open(NULL, &s, &id), TG_ERR_NULL);
+    IS(tg_stream_open(e, NULL, &id), TG_ERR_NULL);
+    IS(tg_stream_open(e, &s, NULL), TG_ERR_NULL);
+    s.reserved[1] = 1;
+    IS(tg_stream_open(e, &s, &id), TG_ERR_INVALID);
+    s.reserved[1] = 0;
+    s.tag.len = 257;
+    IS(tg_stream_open(e, &s, &id), TG_ERR_INVALID);
+    s.tag.len = 5;
+    IS(tg_stream_open(e, &s, &id), TG_OK);
+    IS(tg_stream_open(e, &s, &other), TG_ERR_STATE);
+    IS(tg_stream_feed(e, id, TG_TO_SERVER, (const uint8_t *)get, 5, 1000000001u, &v), TG_OK);
+    CHECK(v == TG_VERDICT_FORWARD);
+    IS(tg_stream_feed(e, id, TG_TO_SERVER, (const uint8_t *)get + 5, sizeof get - 6, 1000000002u, &v), TG_OK);
+    CHECK(v == TG_VERDICT_DROP);
+    IS(tg_stream_feed(e, id, TG_TO_CLIENT, (const uint8_t *)ok, sizeof ok - 1, 1000000003u, NULL), TG_OK);
+    IS(tg_stream_feed(e, id, 2, (const uint8_t *)ok, 1, 0, NULL), TG_ERR_INVALID);
+    IS(tg_stream_feed(e, id, TG_TO_CLIENT, NULL, 1, 0, NULL), TG_ERR_NULL);
+    IS(tg_stream_feed(e, id, TG_TO_CLIENT, NULL, 0, 1000000003u, NULL), TG_OK);
+    IS(tg_stream_feed(NULL, id, TG_TO_CLIENT, NULL, 0, 0, NULL), TG_ERR_NULL);
+    IS(tg_stream_feed(e, 0, TG_TO_CLIENT, NULL, 0, 0, NULL), TG_ERR_NOT_FOUND);
+    IS(tg_stream_close(NULL, id, 0), TG_ERR_NULL);
+    IS(tg_stream_close(e, id, 1000000004u), TG_OK);
+    IS(tg_stream_close(e, id, 1000000004u), TG_ERR_NOT_FOUND);
+    IS(tg_stream_feed(e, id, TG_TO_CLIENT, NULL, 0, 0, NULL), TG_ERR_NOT_FOUND);
+    /* An alert and a flow at least. */
+    CHECK(tagged >= 2 && untagged == 0);
+    IS(tg_engine_free(e), TG_OK);
+    IS(tg_ruleset_free(r), TG_OK);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 3) {
@@ -1455,6 +1529,7 @@ int main(int argc, char **argv)
     swaps();
     memory();
     told();
+    streams();
     paths(argv[1]);
     threads();
     capture(argv[1], argv[2]);

@@ -106,7 +106,7 @@ impl MemoryPlan {
     }
 
     /// The shares, by name; their sum is what an engine allocates.
-    pub fn parts(&self) -> [Part; 12] {
+    pub fn parts(&self) -> [Part; 11] {
         let part = |name, holds, bytes: usize| Part { name, holds, bytes: bytes as u64 };
         let defrag = DefragConfig {
             trackers: self.trackers,
@@ -117,8 +117,11 @@ impl MemoryPlan {
         [
             part("flows", "keys, counters and deadlines of flows", FlowTable::bytes(self.flows)),
             part("sessions", "TCP sessions", Slab::<Session>::bytes(self.flows)),
-            part("flow state", "what parsers and rules know of a flow", self.flows * size_of::<FlowState>()),
-            part("streams", "ends and tags of streams without packets", Plain::bytes(self.flows)),
+            part(
+                "flow state",
+                "what parsers and rules know of a flow; ends and tags of streams without packets",
+                self.flows * size_of::<FlowState>() + Plain::bytes(self.flows),
+            ),
             part(
                 "stream bytes",
                 "TCP data that waits for parsers, rules or a hole",

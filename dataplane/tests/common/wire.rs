@@ -51,9 +51,10 @@ pub const PSH: u8 = 8;
 pub const ACK: u8 = 16;
 pub const FIN: u8 = 1;
 
-/// The capture being made.
+/// Who speaks (0 client, 1 server), and what.
 pub type Line = (usize, Vec<u8>);
 
+/// The capture being made.
 pub struct Wire {
     pub frames: Vec<Packet>,
     pub now: u64,

@@ -58,6 +58,8 @@ pub struct tg_event_info {
     pub link_type: u32,
     /// The packet's bytes; of one out of a tunnel what its carrier carried. Empty when it has none.
     pub packet: tg_bytes,
+    /// What the caller calls the stream without packets that it is of (tg_stream_open); else empty.
+    pub tag: tg_bytes,
 }
 
 sized!(tg_event_info);
@@ -125,6 +127,7 @@ fn info(slot: &Slot, e: &Event<'_>) -> tg_event_info {
         rss_hash: given.map_or(0, |g| g.rss_hash),
         link_type: p.map_or(0, |p| u32::from(link_back(p.link))),
         packet: p.map_or(tg_bytes::NONE, |p| tg_bytes::of(p.data)),
+        tag: f.as_ref().map_or(tg_bytes::NONE, |f| tg_bytes::of(f.extra.tag)),
     }
 }
 

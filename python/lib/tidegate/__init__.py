@@ -10,7 +10,7 @@
 
 from ._tidegate import __version__
 from .capture import STATISTICS, TABLES, Capture, Table, demo, read
-from .engine import Engine, Live, Packet, Verdict, decode, live
+from .engine import Engine, Live, Packet, Stream, Verdict, decode, live
 from .errors import (
     CaptureError,
     ConfigError,
@@ -90,6 +90,7 @@ __all__ = [
     "TidegateError",
     "TidegateWarning",
     "Tls",
+    "Stream",
     "Verdict",
     "WebSocket",
     "__version__",

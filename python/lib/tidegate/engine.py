@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from enum import IntEnum
+from ipaddress import ip_address
 from typing import Any, AsyncIterator, Callable, Iterable, Iterator
 
 from ._tidegate import EngineHandle, LiveRun, decode as _decode
@@ -11,7 +12,7 @@ from .errors import TidegateError
 from .events import AnyEvent, make
 from .rules import Rules, handle_of, memory_of
 
-__all__ = ["Engine", "Live", "Packet", "Verdict", "decode", "live"]
+__all__ = ["Engine", "Live", "Packet", "Stream", "Verdict", "decode", "live"]
 
 #: LINKTYPE_ETHERNET.
 ETHERNET = 1
@@ -50,6 +51,52 @@ def _time_of(frame: Any, now: int) -> int:
     # Scapy's packets know when they were captured.
     at = getattr(frame, "time", None)
     return now if at is None or callable(at) else int(float(at) * 1e9)
+
+
+def _ns(at: int | float | None) -> int:
+    """Nanoseconds since 1970; of a ``float`` seconds, of None now."""
+    return time.time_ns() if at is None else at if isinstance(at, int) else int(at * 1e9)
+
+
+class Stream:
+    """A stream without packets: bytes of each direction in order, in the clear. Made by :meth:`Engine.stream`.
+
+    It is a flow of its own, and leads to the same events as packets with its bytes would; rules on packets are not
+    asked. In a ``with`` block it ends with the block. Times are as in :meth:`Engine.process`.
+    """
+
+    def __init__(
+        self, engine: Engine, client: tuple[str, int], server: tuple[str, int], tag: str | bytes, at: int | float | None
+    ) -> None:
+        self._engine = engine
+        named = tag.encode() if isinstance(tag, str) else as_bytes(tag)
+        ends = [(ip_address(address), port) for address, port in (client, server)]
+        self._number = engine._engine.open_stream(ends[0], ends[1], named, _ns(at))
+        engine._tell()
+
+    def _feed(self, to_server: bool, data: Any, at: int | float | None) -> Verdict:
+        verdict = _VERDICTS[self._engine._engine.feed(self._number, to_server, as_bytes(data), _ns(at))]
+        self._engine._tell()
+        return verdict
+
+    def to_server(self, data: Any, time: int | float | None = None) -> Verdict:
+        """The next bytes from the client. Gives what is to become of them, and so of the connection."""
+        return self._feed(True, data, time)
+
+    def to_client(self, data: Any, time: int | float | None = None) -> Verdict:
+        """The next bytes from the server."""
+        return self._feed(False, data, time)
+
+    def close(self, time: int | float | None = None) -> None:
+        """Ends it: what is left is inspected, and its flow is reported."""
+        self._engine._engine.close_stream(self._number, _ns(time))
+        self._engine._tell()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class Engine:
@@ -107,6 +154,28 @@ class Engine:
         verdicts = [_VERDICTS[v] for v in self._engine.process(data, stamps, link)]
         self._tell()
         return verdicts
+
+    def stream(
+        self,
+        client: tuple[str, int],
+        server: tuple[str, int],
+        *,
+        tag: str | bytes = b"",
+        time: int | float | None = None,
+    ) -> Stream:
+        """Opens a stream whose bytes you have in the clear (a hook in a TLS library, a proxy, a log of an agent) between
+        two ends, ``(address, port)``. ``tag``, up to 256 bytes, comes back in every event of its flow: a process, a
+        container, a user, a tenant.
+
+        >>> rules = tidegate.Rules(text='alert http any any -> any any (http.uri; content:"/admin"; sid:1;)')
+        >>> engine = tidegate.Engine(rules)
+        >>> with engine.stream(("10.0.0.1", 4000), ("10.0.0.2", 443), tag="pid 4711") as stream:
+        ...     stream.to_server(b"GET /admin HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n")
+        <Verdict.FORWARD: 0>
+        >>> [(event.kind, event.tag) for event in engine.events() if event.kind == "alert"]
+        [('alert', 'pid 4711')]
+        """
+        return Stream(self, client, server, tag, time)
 
     def _tell(self) -> None:
         if self._on_event is not None:

@@ -72,6 +72,11 @@ class Event:
         return self.eve.get("flow_id")
 
     @property
+    def tag(self) -> Optional[str]:
+        """What the caller calls the stream that it is of (:meth:`tidegate.Engine.stream`)."""
+        return self.eve.get("tag")
+
+    @property
     def packet(self) -> Optional[int]:
         """Number of the packet in its capture, from 1."""
         return self.eve.get("pcap_cnt")
