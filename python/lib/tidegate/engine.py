@@ -167,6 +167,7 @@ class Engine:
         two ends, ``(address, port)``. ``tag``, up to 256 bytes, comes back in every event of its flow: a process, a
         container, a user, a tenant.
 
+        >>> import tidegate
         >>> rules = tidegate.Rules(text='alert http any any -> any any (http.uri; content:"/admin"; sid:1;)')
         >>> engine = tidegate.Engine(rules)
         >>> with engine.stream(("10.0.0.1", 4000), ("10.0.0.2", 443), tag="pid 4711") as stream:
