@@ -1,8 +1,9 @@
-//! Text hidden in other writing: base64, hexadecimal, tag characters, rot13, reversed text, digits for letters, spaced
-//! letters.
+//! Text hidden in other writing: base64, base32, hexadecimal, binary, Morse code, escapes, tag characters, rot13, reversed
+//! text, digits for letters, spaced letters.
 //!
 //! In: a text. Out: each reading of it that may say something, with what it is. Owns nothing.
 
+use super::features::Seen;
 use crate::pool::Scratch;
 
 /// How a text was hidden.
@@ -21,65 +22,48 @@ const DISGUISED: usize = 4 << 10;
 /// Shortest run that is decoded.
 const RUN: usize = 24;
 
-/// Calls `f` with each hidden text: how it was hidden, where it lies, and what it says.
-pub fn each(text: &[u8], out: &mut Scratch, mut f: impl FnMut(How, (usize, usize), &[u8])) {
+/// Calls `f` with each hidden text: how it was hidden, where it lies, and what it says. `seen`: what reading the text
+/// showed, so that disguises are undone only where something points to one.
+pub fn each(text: &[u8], seen: &Seen, out: &mut Scratch, mut f: impl FnMut(How, (usize, usize), &[u8])) {
     encoded(text, out, &mut f);
-    tags(text, out, &mut f);
+    escaped(text, out, &mut f);
+    digits(text, out, &mut f);
+    if !text.is_ascii() {
+        tags(text, out, &mut f);
+    }
     if text.len() <= DISGUISED {
-        disguised(text, out, &mut f);
+        disguised(text, seen, out, &mut f);
     }
 }
 
 /// Words that tell whether a disguise is worth looking behind.
-const WORDS: [&[u8]; 5] = [b"ignore", b"instruction", b"prompt", b"disregard", b"previous"];
-
-fn has(text: &[u8], word: &[u8]) -> bool {
-    let first = word[0];
-    memchr::memchr2_iter(first, first.to_ascii_uppercase(), text)
-        .any(|at| text.get(at..at + word.len()).is_some_and(|t| t.eq_ignore_ascii_case(word)))
-}
+pub const WORDS: [&str; 5] = ["ignore", "instruction", "prompt", "disregard", "previous"];
 
 /// Letters changed or moved.
-fn disguised(text: &[u8], out: &mut Scratch, f: &mut impl FnMut(How, (usize, usize), &[u8])) {
+fn disguised(text: &[u8], seen: &Seen, out: &mut Scratch, f: &mut impl FnMut(How, (usize, usize), &[u8])) {
     let whole = (0, text.len());
-    let mut word = [0; 16];
-    let mut any = |change: &dyn Fn(&[u8], &mut [u8])| {
-        WORDS.iter().any(|w| {
-            change(w, &mut word[..w.len()]);
-            has(text, &word[..w.len()])
-        })
+    let mut each = |bytes: &mut dyn Iterator<Item = u8>| {
+        out.clear();
+        bytes.for_each(|c| {
+            out.push(c);
+        });
+        f(How::Disguised, whole, out.as_slice());
     };
-    if any(&|from, to| to.iter_mut().zip(from).for_each(|(t, c)| *t = rot13(*c))) {
-        out.clear();
-        text.iter().for_each(|c| {
-            out.push(rot13(*c));
-        });
-        f(How::Disguised, whole, out.as_slice());
+    if seen.rot13 {
+        each(&mut text.iter().map(|c| rot13(*c)));
     }
-    if any(&|from, to| to.iter_mut().zip(from.iter().rev()).for_each(|(t, c)| *t = *c)) {
-        out.clear();
-        text.iter().rev().for_each(|c| {
-            out.push(*c);
-        });
-        f(How::Disguised, whole, out.as_slice());
+    if seen.reversed {
+        each(&mut text.iter().rev().copied());
     }
-    // Digits and signs between letters.
-    let odd = text
-        .windows(3)
-        .filter(|w| w[0].is_ascii_alphabetic() && leet(w[1]) != w[1] && w[2].is_ascii_alphanumeric());
-    if odd.count() >= 2 {
-        out.clear();
-        text.iter().for_each(|c| {
-            out.push(leet(*c));
-        });
-        f(How::Disguised, whole, out.as_slice());
+    if seen.leet >= 2 {
+        each(&mut text.iter().map(|c| leet(*c)));
     }
-    if spaced(text, out) {
+    if seen.singles >= 4 && spaced(text, out) {
         f(How::Disguised, whole, out.as_slice());
     }
 }
 
-const fn rot13(c: u8) -> u8 {
+pub const fn rot13(c: u8) -> u8 {
     match c {
         b'a'..=b'z' => (c - b'a' + 13) % 26 + b'a',
         b'A'..=b'Z' => (c - b'A' + 13) % 26 + b'A',
@@ -87,7 +71,7 @@ const fn rot13(c: u8) -> u8 {
     }
 }
 
-const fn leet(c: u8) -> u8 {
+pub const fn leet(c: u8) -> u8 {
     match c {
         b'0' => b'o',
         b'1' | b'!' => b'i',
@@ -102,13 +86,6 @@ const fn leet(c: u8) -> u8 {
 
 /// Letters that stand alone are put together; whether there were many.
 fn spaced(text: &[u8], out: &mut Scratch) -> bool {
-    let parts = |w: &&[u8]| {
-        w[0].is_ascii_alphanumeric() && !w[1].is_ascii_alphanumeric() && w[2].is_ascii_alphanumeric()
-    };
-    let alone = text.windows(5).filter(|w| parts(&&w[..3]) && parts(&&w[2..]));
-    if alone.take(3).count() < 3 {
-        return false;
-    }
     out.clear();
     let single = |i: usize| {
         let edge = |j: Option<usize>| {
@@ -207,13 +184,137 @@ fn encoded(text: &[u8], out: &mut Scratch, f: &mut impl FnMut(How, (usize, usize
                     }
                 }
             }
-            if is_text(out.as_slice()) {
+            if is_text(out.as_slice()) || (base32(run, out) && is_text(out.as_slice())) {
                 f(How::Encoded, (at, at + n), out.as_slice());
             }
         }
         // And the character that ended it.
         at += n + 1;
     }
+}
+
+/// Decodes a run of base32, if it is one.
+fn base32(run: &[u8], out: &mut Scratch) -> bool {
+    if !run.iter().all(|c| matches!(c, b'A'..=b'Z' | b'2'..=b'7')) {
+        return false;
+    }
+    out.clear();
+    let (mut bits, mut have) = (0u32, 0);
+    for c in run {
+        bits = bits << 5 | u32::from(if c.is_ascii_digit() { c - b'2' + 26 } else { c - b'A' });
+        have += 5;
+        if have >= 8 {
+            have -= 8;
+            out.push((bits >> have) as u8);
+        }
+    }
+    true
+}
+
+/// Fewest characters that are written as escapes.
+const ESCAPES: usize = 8;
+
+/// `%41`, `\u0041` and `\x41`: the whole text is undone when there are many.
+fn escaped(text: &[u8], out: &mut Scratch, f: &mut impl FnMut(How, (usize, usize), &[u8])) {
+    let hex = |at: usize, n: usize| {
+        let digits = text.get(at..at + n)?;
+        digits.iter().try_fold(0u32, |sum, c| Some(sum << 4 | char::from(*c).to_digit(16)?))
+    };
+    let mut places = memchr::memchr2_iter(b'%', b'\\', text).take(ESCAPES);
+    let Some(first) = places.next() else { return };
+    if places.count() + 1 < ESCAPES {
+        return;
+    }
+    out.clear();
+    let (mut at, mut undone) = (first, 0);
+    while at < text.len() {
+        let (c, n) = match (text[at], text.get(at + 1)) {
+            (b'%', _) => (hex(at + 1, 2), 3),
+            (b'\\', Some(b'x')) => (hex(at + 2, 2), 4),
+            (b'\\', Some(b'u')) => (hex(at + 2, 4), 6),
+            _ => (None, 1),
+        };
+        undone += usize::from(c.is_some());
+        match c.and_then(char::from_u32) {
+            // Of a code of several bytes each is one here.
+            Some(c) if n < 6 => out.push(c as u8),
+            Some(c) => out.extend(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            None => out.push(text[at]),
+        };
+        at += if c.is_some() { n } else { 1 };
+    }
+    // Spaces alone are written so in addresses, too.
+    if undone >= ESCAPES {
+        f(How::Encoded, (first, text.len()), out.as_slice());
+    }
+}
+
+/// Groups of eight binary digits, and dots and dashes: each run of them.
+fn digits(text: &[u8], out: &mut Scratch, f: &mut impl FnMut(How, (usize, usize), &[u8])) {
+    let mut at = 0;
+    while at < text.len() {
+        // No such run goes through a character that is none of it.
+        let part = |c: &u8| matches!(c, b'0' | b'1' | b'.' | b'-' | b'/' | b' ' | b'\n');
+        match text.get(at + 2 * RUN) {
+            None => break,
+            Some(c) if !part(c) => {
+                at += 2 * RUN + 1;
+                continue;
+            }
+            _ => {}
+        }
+        at += text[at..].iter().take_while(|c| !part(c)).count();
+        let n = text[at..].iter().take_while(|c| part(c)).count();
+        let run = &text[at..at + n];
+        if n > 2 * RUN && (binary(run, out) || morse(run, out)) {
+            f(How::Encoded, (at, at + n), out.as_slice());
+        }
+        at += n.max(1);
+    }
+}
+
+/// Whether a run is text in binary digits.
+fn binary(run: &[u8], out: &mut Scratch) -> bool {
+    out.clear();
+    let (mut bits, mut have) = (0u32, 0);
+    for c in run.iter().filter(|c| matches!(c, b'0' | b'1')) {
+        bits = bits << 1 | u32::from(c & 1);
+        have += 1;
+        if have == 8 {
+            out.push(bits as u8);
+            (bits, have) = (0, 0);
+        }
+    }
+    is_text(out.as_slice()) || (out.len() >= 6 && out.as_slice().iter().all(u8::is_ascii_alphabetic))
+}
+
+/// Letters of Morse code: a one, then a digit for each sign, 1 for a dash.
+#[rustfmt::skip]
+const MORSE: [(u8, u8); 26] = [
+    (b'a', 0b101), (b'b', 0b11000), (b'c', 0b11010), (b'd', 0b1100), (b'e', 0b10), (b'f', 0b10010), (b'g', 0b1110),
+    (b'h', 0b10000), (b'i', 0b100), (b'j', 0b10111), (b'k', 0b1101), (b'l', 0b10100), (b'm', 0b111), (b'n', 0b110),
+    (b'o', 0b1111), (b'p', 0b10110), (b'q', 0b11101), (b'r', 0b1010), (b's', 0b1000), (b't', 0b11), (b'u', 0b1001),
+    (b'v', 0b10001), (b'w', 0b1011), (b'x', 0b11001), (b'y', 0b11011), (b'z', 0b11100),
+];
+
+/// Whether a run is text in Morse code.
+fn morse(run: &[u8], out: &mut Scratch) -> bool {
+    out.clear();
+    let mut wrong = 0;
+    for word in run.split(|c| *c == b'/') {
+        for letter in word.split(|c| !matches!(c, b'.' | b'-')).filter(|l| !l.is_empty() && l.len() < 7) {
+            let code = letter.iter().fold(1u8, |n, c| n << 1 | u8::from(*c == b'-'));
+            match MORSE.iter().find(|m| m.1 == code) {
+                Some(m) => out.push(m.0),
+                None => {
+                    wrong += 1;
+                    out.push(b'.')
+                }
+            };
+        }
+        out.push(b' ');
+    }
+    out.len() >= 12 && wrong * 8 < out.len()
 }
 
 /// Most of it is what people write.
@@ -224,14 +325,28 @@ fn is_text(b: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::features::{Lexicon, Take};
     use super::*;
     use alloc::string::{String, ToString};
     use alloc::vec::Vec;
     use proptest::prelude::*;
 
+    struct Nobody;
+    impl Take for Nobody {
+        fn word(&mut self, _: u32) {}
+        fn meaning(&mut self, _: usize) {}
+        fn chunk(&mut self, _: u32) {}
+    }
+
+    fn seen(text: &[u8]) -> Seen {
+        static LEXICON: std::sync::OnceLock<Lexicon> = std::sync::OnceLock::new();
+        let lexicon = LEXICON.get_or_init(Lexicon::new);
+        lexicon.each(&mut lexicon.room(), text, &mut Nobody)
+    }
+
     fn all(text: &str) -> Vec<(How, String)> {
         let (mut out, mut all) = (Scratch::new(4096), Vec::new());
-        each(text.as_bytes(), &mut out, |how, (from, to), inner| {
+        each(text.as_bytes(), &seen(text.as_bytes()), &mut out, |how, (from, to), inner| {
             assert!(from < to && to <= text.len());
             all.push((how, String::from_utf8_lossy(inner).to_string()));
         });
@@ -269,13 +384,13 @@ mod tests {
             // Runs that are no text are not told: all of these are.
             let words = "bGV0IHVzIGhhdmUgc29tZSB0ZXh0IGhlcmU";
             let text: String = text.split(' ').map(|w| if w.len() >= RUN && !w.contains('.') { words } else { "short" }).collect::<Vec<_>>().join(" ");
-            each(text.as_bytes(), &mut out, |how, _, _| n += usize::from(how == How::Encoded));
+            each(text.as_bytes(), &Seen::default(), &mut out, |how, _, _| n += usize::from(how == How::Encoded));
             prop_assert_eq!(n, runs(&text));
         }
 
         #[test]
         fn never_panics(text in prop::collection::vec(any::<u8>(), 0..300)) {
-            each(&text, &mut Scratch::new(256), |_, (a, b), _| assert!(a <= b && b <= text.len()));
+            each(&text, &seen(&text), &mut Scratch::new(256), |_, (a, b), _| assert!(a <= b && b <= text.len()));
         }
     }
 }
