@@ -235,23 +235,67 @@ const START: u32 = 0x811c_9dc5;
 /// Bytes of a word that are its beginning.
 const STEM: u32 = 5;
 
-/// Reads folded text byte by byte.
-struct Reader {
-    /// Of the word at hand: hash, hash of its beginning, bytes, place in the text.
-    word: u32,
+/// The word at hand: hash, hash of its beginning, bytes, place in the text.
+#[derive(Clone, Copy)]
+struct Word {
+    hash: u32,
     stem: u32,
     n: u32,
     from: u32,
+    classes: u8,
+}
+
+impl Default for Word {
+    fn default() -> Self {
+        Word { hash: START, stem: 0, n: 0, from: 0, classes: 0 }
+    }
+}
+
+impl Word {
+    /// Reads the first byte, and those behind it that belong to the same word. How many.
+    fn read(&mut self, bytes: &[u8]) -> usize {
+        let Word { mut hash, mut stem, mut n, mut classes, .. } = *self;
+        let mut read = 0;
+        for c in bytes {
+            let class = CLASS[usize::from(*c)];
+            if read > 0 && (class & WORD == 0 || *c >= 0xe0) {
+                break;
+            }
+            hash = (hash ^ u32::from(*c)).wrapping_mul(0x0100_0193);
+            classes |= class;
+            n += 1;
+            read += 1;
+            if n == STEM {
+                stem = hash;
+            }
+        }
+        (self.hash, self.stem, self.n, self.classes) = (hash, stem, n, classes);
+        read
+    }
+}
+
+/// Whether a character of writing without spaces begins with these bytes: each is a word.
+fn is_alone(c: u8, next: Option<u8>) -> bool {
+    (c >= 0xe3 && c < 0xf8) || (c == 0xe0 && next >= Some(0xb8))
+}
+
+/// Whether the byte stands between a letter and a letter or digit.
+fn is_between(bytes: &[u8], at: usize) -> bool {
+    let class = |i: Option<usize>| i.and_then(|i| bytes.get(i)).map_or(0, |b| CLASS[usize::from(*b)]);
+    class(at.checked_sub(1)) & LETTER != 0 && class(Some(at + 1)) & (LETTER | DIGIT) != 0
+}
+
+/// Reads folded text byte by byte.
+struct Reader {
+    word: Word,
     /// The word before, and the one before that.
     before: [u32; 2],
     repeated: u32,
     repeated_from: u32,
     single: bool,
-    /// Classes of the last two bytes.
-    last: [u8; 2],
-    /// Of the chunk at hand.
+    /// Of the chunk at hand: words, bytes that it may still have, whether there is anything.
     words: u32,
-    bytes: u32,
+    left: u32,
     any: bool,
     /// The last three concepts and where they end; what was dropped of the folded text.
     concepts: [Option<(u8, u32)>; 3],
@@ -262,17 +306,13 @@ struct Reader {
 impl Default for Reader {
     fn default() -> Self {
         Reader {
-            word: START,
-            stem: 0,
-            n: 0,
-            from: 0,
+            word: Word::default(),
             before: [0; 2],
             repeated: 0,
             repeated_from: 0,
             single: false,
-            last: [0; 2],
             words: 0,
-            bytes: 0,
+            left: CHUNK_BYTES,
             any: false,
             concepts: [None; 3],
             base: 0,
@@ -285,64 +325,74 @@ impl Reader {
     fn read(&mut self, lex: &Lexicon, room: &Room, of: core::ops::Range<usize>, to: &mut impl Take) {
         let Room { window, hits, .. } = room;
         let (bytes, from) = (&window.bytes[..window.len], &window.from[..window.len]);
+        let end = of.end;
         let mut hits = hits.iter().peekable();
-        for i in of {
+        let mut next = hits.peek().map_or(usize::MAX, |h| usize::from(h.to));
+        let mut chunk_end = of.start + self.left as usize;
+        let mut i = of.start;
+        self.any |= i < end;
+        while i < end {
             let c = bytes[i];
-            let class = CLASS[usize::from(c)];
-            self.any = true;
-            self.bytes += 1;
-            if class & (LETTER | DIGIT) != 0 && self.last[0] & LEET != 0 && self.last[1] & LETTER != 0 {
-                self.seen.leet += 1;
+            let alone = is_alone(c, bytes.get(i + 1).copied());
+            if self.word.n > 0 && (alone || CLASS[usize::from(c)] & WORD == 0) {
+                self.end_word(from[i], !alone, &bytes[..i], to);
             }
-            self.last = [class, self.last[0]];
-            // Characters of writing without spaces are words.
-            let alone = c >= 0xe0 && (c >= 0xe3 && c < 0xf8 || c == 0xe0 && bytes.get(i + 1) >= Some(&0xb8));
-            let is_word = class & WORD != 0;
-            if self.n > 0 && (alone || !is_word) {
-                self.end_word(from[i], !is_word, to);
-            }
-            if is_word {
-                if self.n == 0 {
-                    self.from = from[i];
+            if CLASS[usize::from(c)] & WORD != 0 {
+                if self.word.n == 0 {
+                    self.word.from = from[i];
                 }
-                self.word = (self.word ^ u32::from(c)).wrapping_mul(0x0100_0193);
-                self.n += 1;
-                if self.n == STEM {
-                    self.stem = self.word;
+                // As far as nothing else is to be done.
+                let until = if alone { i + 1 } else { next.clamp(i + 1, end).min(chunk_end.max(i + 1)) };
+                i += self.word.read(&bytes[i..until]);
+            } else {
+                let sign = CLASS[usize::from(c)] & LEET != 0;
+                self.seen.leet += u32::from(sign && is_between(bytes, i));
+                i += 1;
+            }
+            while next <= i {
+                if let Some(hit) = hits.next() {
+                    self.hit(lex, window, *hit, to);
                 }
+                next = hits.peek().map_or(usize::MAX, |h| usize::from(h.to));
             }
-            while let Some(hit) = hits.next_if(|h| usize::from(h.to) <= i + 1) {
-                self.hit(lex, window, *hit, to);
-            }
-            if (self.words >= CHUNK_WORDS && self.n == 0) || (self.bytes >= CHUNK_BYTES && c & 0xc0 != 0x80) {
-                (self.words, self.bytes, self.any) = (0, 0, false);
-                to.chunk(window.end(i + 1));
+            let full = self.words >= CHUNK_WORDS && self.word.n == 0;
+            if full || (i >= chunk_end && bytes[i - 1] & 0xc0 != 0x80) {
+                self.words = 0;
+                self.any = i < end;
+                chunk_end = i + CHUNK_BYTES as usize;
+                to.chunk(window.end(i));
             }
         }
+        self.left = chunk_end.saturating_sub(end) as u32;
     }
 
-    /// The word at hand ends before byte `at` of the text; `apart`: by something between words.
-    fn end_word(&mut self, at: u32, apart: bool, to: &mut impl Take) {
+    /// The word at hand ends before byte `at` of the text; `apart`: by something between words. `read` ends with it.
+    fn end_word(&mut self, at: u32, apart: bool, read: &[u8], to: &mut impl Take) {
+        let w = core::mem::take(&mut self.word);
         let [before, before_that] = self.before;
-        to.word(mix(self.word, 1));
-        to.word(mix(self.word ^ before.rotate_left(7), 2));
-        to.word(mix(self.word ^ before_that.rotate_left(13), 3));
-        if self.n > STEM {
-            to.word(mix(self.stem, 5));
+        if w.classes & (LETTER | LEET) == LETTER | LEET {
+            let bytes = &read[read.len().saturating_sub(w.n as usize)..];
+            let odd = |i: &usize| CLASS[usize::from(bytes[*i])] & LEET != 0 && is_between(bytes, *i);
+            self.seen.leet += (0..bytes.len()).filter(odd).count() as u32;
         }
-        let single = self.n == 1;
+        to.word(mix(w.hash, 1));
+        to.word(mix(w.hash ^ before.rotate_left(7), 2));
+        to.word(mix(w.hash ^ before_that.rotate_left(13), 3));
+        if w.n > STEM {
+            to.word(mix(w.stem, 5));
+        }
+        let single = w.n == 1;
         self.seen.singles += u32::from(single && self.single);
         self.single = single;
-        if self.word == before && apart {
+        if w.hash == before && apart {
             self.repeated += 1;
             if self.repeated == REPEATED && self.seen.repeated.is_none() {
                 self.seen.repeated = Some((self.repeated_from, at));
             }
         } else {
-            (self.repeated, self.repeated_from) = (0, self.from);
+            (self.repeated, self.repeated_from) = (0, w.from);
         }
-        self.before = [self.word, before];
-        (self.word, self.n) = (START, 0);
+        self.before = [w.hash, before];
         self.words += 1;
     }
 

@@ -119,19 +119,12 @@ impl Folder {
 
     /// Folds the character that is not ASCII at the start of `rest`. How many bytes it has.
     fn character(&self, rest: &[u8], at: u32, space: &mut bool, to: &mut Window) -> usize {
-        let size = match rest[0] {
-            0xc2..0xe0 => 2,
-            0xe0..0xf0 => 3,
-            0xf0..0xf5 => 4,
-            _ => 0,
-        };
-        let Some(c) = rest.get(..size).and_then(|b| core::str::from_utf8(b).ok()?.chars().next()) else {
+        let Some((c, size)) = character(rest) else {
             // No valid UTF-8: a byte stands for itself.
             to.push(rest[0], at);
             *space = false;
             return 1;
         };
-        let c = u32::from(c);
         let place = match c {
             0..LOW => Some(c),
             c if KANA.contains(&c) => Some(LOW + c - KANA.start),
@@ -151,6 +144,24 @@ impl Folder {
             _ => Normalise::GUARD.each(&rest[..size], |piece, _, _, _| piece.iter().for_each(|b| put(*b))),
         }
         size
+    }
+}
+
+/// The character at the start of `rest`, and its bytes; none where it is no valid UTF-8.
+fn character(rest: &[u8]) -> Option<(u32, usize)> {
+    let more = |i: usize| rest.get(i).filter(|b| **b & 0xc0 == 0x80).map(|b| u32::from(b & 0x3f));
+    let first = u32::from(*rest.first()?);
+    match first {
+        0xc2..0xe0 => Some(((first & 0x1f) << 6 | more(1)?, 2)),
+        0xe0..0xf0 => {
+            let c = (first & 0xf) << 12 | more(1)? << 6 | more(2)?;
+            (c >= 0x800 && !(0xd800..0xe000).contains(&c)).then_some((c, 3))
+        }
+        0xf0..0xf5 => {
+            let c = (first & 7) << 18 | more(1)? << 12 | more(2)? << 6 | more(3)?;
+            (0x1_0000..0x11_0000).contains(&c).then_some((c, 4))
+        }
+        _ => None,
     }
 }
 

@@ -67,5 +67,5 @@ fn a_sentence_in_a_long_document() {
 #[test]
 fn the_shipped_model_is_read() {
     let m = Model::shipped();
-    assert!(m.probability(-100.0) < 5 && m.probability(100.0) > 90);
+    assert!(m.probability(-100 * model::ONE) < 5 && m.probability(100 * model::ONE) > 90);
 }
