@@ -12,6 +12,8 @@ use crate::kinds::Random;
 use crate::rows::{Chunk, Row};
 
 const EPOCHS: usize = 8;
+/// Orders in which rows are seen.
+const ORDERS: u64 = 3;
 const RATE: f32 = 0.25;
 const DECAY: f32 = 3e-6;
 /// Steps that are smaller are not made.
@@ -86,6 +88,14 @@ struct Judged {
 }
 
 impl Learner {
+    fn parts(&mut self) -> [&mut Weights; 4] {
+        [&mut self.words, &mut self.meanings, &mut self.whole_words, &mut self.whole_meanings]
+    }
+
+    fn parts_of(&self) -> [&Weights; 4] {
+        [&self.words, &self.meanings, &self.whole_words, &self.whole_meanings]
+    }
+
     fn window(&self, row: &Row, at: usize) -> f32 {
         let of = &row.chunks[at.saturating_sub(1)..=at];
         let (n, m) = count(of);
@@ -142,8 +152,22 @@ fn count(chunks: &[Chunk]) -> (usize, usize) {
     (chunks.iter().map(|c| c.words.len()).sum(), chunks.iter().map(|c| c.meanings.len()).sum())
 }
 
-/// The file of a model that has learned from `rows`, with the sums from which on scores are 1 to 99.
+/// The file of a model that has learned from `rows`, with the sums from which on scores are 1 to 99: the mean of models
+/// that have seen the rows in different orders.
 pub fn learn(rows: &[&Row], scores: [i32; 99]) -> Vec<u8> {
+    let mut all = once(rows, 1);
+    for seed in 2..=ORDERS {
+        let l = once(rows, seed);
+        for (to, from) in all.parts().into_iter().zip(l.parts_of()) {
+            to.sum.iter_mut().zip(&from.sum).for_each(|(t, f)| *t += f);
+        }
+        all.bias += l.bias;
+    }
+    all.bias /= ORDERS as f32;
+    file(&all, scores)
+}
+
+fn once(rows: &[&Row], seed: u64) -> Learner {
     let weights = |n| Weights::new(n);
     let mut l = Learner {
         words: weights(WORDS),
@@ -154,7 +178,7 @@ pub fn learn(rows: &[&Row], scores: [i32; 99]) -> Vec<u8> {
     };
     let mut order: Vec<usize> =
         (0..rows.len()).filter(|i| rows[*i].weight > 0.0 && !rows[*i].chunks.is_empty()).collect();
-    let mut random = Random(1);
+    let mut random = Random(seed);
     for epoch in 0..EPOCHS {
         for i in (1..order.len()).rev() {
             order.swap(i, random.below(i + 1));
@@ -173,16 +197,14 @@ pub fn learn(rows: &[&Row], scores: [i32; 99]) -> Vec<u8> {
             }
         }
         if epoch >= EPOCHS / 2 {
-            for w in [&mut l.words, &mut l.meanings, &mut l.whole_words, &mut l.whole_meanings] {
-                w.add_up();
-            }
+            l.parts().into_iter().for_each(Weights::add_up);
         }
     }
-    file(&l, scores)
+    l
 }
 
 fn file(l: &Learner, scores: [i32; 99]) -> Vec<u8> {
-    let times = (EPOCHS - EPOCHS / 2) as f32;
+    let times = (EPOCHS - EPOCHS / 2) as f32 * ORDERS as f32;
     let (words, a) = l.words.bytes(times);
     let (meanings, b) = l.meanings.bytes(times);
     let (whole_words, c) = l.whole_words.bytes(times);
