@@ -107,9 +107,16 @@ differential: $(BIN) $(PYTHON)
 rulediff: $(BIN)
 	python3 tests/rulediff.py --engine $(abspath $(BIN)) --shared $(SHARED) $(RULEDIFF)
 
-# Records and alerts of recorded AI traffic: floors (AI=--quick cuts it anew in one way only).
+# Records and alerts of recorded AI traffic, and attacks found in labelled texts: floors (AI=--quick cuts the traffic anew in
+# one way only, and judges texts by the model that ships alone).
 ai: $(BIN)
 	python3 tests/ai.py --engine $(abspath $(BIN)) --shared $(SHARED) $(AI)
+ifeq ($(AI),--quick)
+	python3 tests/risk.py --engine $(abspath $(BIN)) --shared $(SHARED)
+else
+	$(CARGO) build --release --locked -p tidegate-core --example train_risk
+	python3 tests/risk.py --engine $(abspath $(BIN)) --shared $(SHARED) --trainer $(abspath target/release/examples/train_risk)
+endif
 
 robustness: $(PYTHON)
 	$(CARGO) build --locked -p tidegate-dataplane --bin tidegate
