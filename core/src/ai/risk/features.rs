@@ -102,6 +102,12 @@ fn is_joined(c: char) -> bool {
     matches!(c, '\u{600}'..'\u{700}' | '\u{e00}'..'\u{f00}' | '\u{1100}'..)
 }
 
+impl Default for Lexicon {
+    fn default() -> Self {
+        Lexicon::new()
+    }
+}
+
 impl Lexicon {
     pub fn new() -> Lexicon {
         let mut l = (TextBuilder::new(Normalise::NONE), Vec::new(), 0);
@@ -276,7 +282,7 @@ impl Word {
 
 /// Whether a character of writing without spaces begins with these bytes: each is a word.
 fn is_alone(c: u8, next: Option<u8>) -> bool {
-    (c >= 0xe3 && c < 0xf8) || (c == 0xe0 && next >= Some(0xb8))
+    (0xe3..0xf8).contains(&c) || (c == 0xe0 && next >= Some(0xb8))
 }
 
 /// Whether the byte stands between a letter and a letter or digit.
