@@ -143,12 +143,6 @@ impl Lexicon {
         Lexicon { scanner: b.build(), of, phrases, folder: Folder::new(), overlap: longest + 1 }
     }
 
-    /// Bytes of memory it holds.
-    #[cfg(test)]
-    pub fn memory_bytes(&self) -> usize {
-        self.scanner.memory_bytes() + core::mem::size_of_val(&*self.of)
-    }
-
     pub fn room(&self) -> Room {
         Room {
             window: Window::new(self.overlap + AHEAD + BLOCK + MOST + 1),
