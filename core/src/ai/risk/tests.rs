@@ -2,7 +2,7 @@ use super::*;
 use alloc::vec::Vec;
 
 /// Of the weights that ship: to be changed with them.
-const SUMS: [i32; 3] = [-2770, -1216, 8929];
+const SUMS: [i32; 3] = [-2793, -1343, 8501];
 
 fn judged(text: &str) -> Verdict {
     Risk::default().classify(text.as_bytes())
