@@ -2,7 +2,7 @@ use super::*;
 use alloc::vec::Vec;
 
 /// Of the weights that ship: to be changed with them.
-const SUMS: [i32; 3] = [-2793, -1343, 8501];
+const SUMS: [i32; 3] = [-2781, -1171, 8628];
 
 fn judged(text: &str) -> Verdict {
     Risk::default().classify(text.as_bytes())
