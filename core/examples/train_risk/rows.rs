@@ -72,12 +72,18 @@ impl Visit for Line {
 /// is an attack.
 const LEFT_OUT: &str = "jailbreakbench_pair";
 
+/// Bytes of a page, and how many pages of a document count.
+const PAGE: f32 = 2048.0;
+const MOST_PAGES: f32 = 1.5;
+
 impl Row {
     fn finish(&mut self, risk: &mut Risk) {
         let mut chunks = Chunks::default();
         risk.features(self.text.as_bytes(), &mut chunks);
         self.chunks = chunks.0;
-        self.weight = if self.source == LEFT_OUT { 0.0 } else { 1.0 };
+        // A harmless document has as many places for a false alarm as it has pages.
+        let pages = if self.attack { 0.0 } else { (self.text.len() as f32 / PAGE).min(MOST_PAGES) };
+        self.weight = if self.source == LEFT_OUT { 0.0 } else { 1.0 + pages };
         if self.attack {
             self.runs = runs(&self.text);
         }

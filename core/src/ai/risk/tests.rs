@@ -2,7 +2,7 @@ use super::*;
 use alloc::vec::Vec;
 
 /// Of the weights that ship: to be changed with them.
-const SUMS: [i32; 3] = [-2781, -1171, 8628];
+const SUMS: [i32; 3] = [-2743, -1169, 7110];
 
 fn judged(text: &str) -> Verdict {
     Risk::default().classify(text.as_bytes())
