@@ -133,3 +133,31 @@ fn rules_that_ship() {
     }
     assert!(sids.len() > 30);
 }
+
+/// What a request with that path and body alerts on.
+fn asked(path: &str, body: &str) -> BTreeSet<u32> {
+    let text = "alert ai any any -> any any (ai.prompt; content:\"secret wish\"; sid:1;)";
+    let mut e = engine(config(16 << 20), &rules(text, &settings()));
+    let mut w = Wire::new();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    w.talk((1, 50_000), (2, 8000), &[(0, request.as_bytes())]);
+    let mut seen = Seen::default();
+    run(&mut e, &w, &mut seen);
+    e.finish(&mut seen);
+    seen.sids
+}
+
+#[test]
+fn what_servers_read_is_read() {
+    let body = r#"{"model":"m","messages":[{"role":"user","content":"my secret wish"}]}"#;
+    let not_json = r#"{"x":NaN,"y":[Infinity,-Infinity],"model":"m","messages":[{"role":"user","content":"my secret wish"}]}"#;
+    for (path, body) in
+        [("/v1/chat/completions", body), ("/v1/chat/%63ompletions", body), ("/v1/chat/completions", not_json)]
+    {
+        assert_eq!(asked(path, body), BTreeSet::from([1]), "{path} {body}");
+    }
+    assert!(asked("/v1/chat/%zzompletions%", body).is_empty());
+}

@@ -205,7 +205,7 @@ pub struct Call {
     /// Messages, results and descriptions of tools that were judged, and bytes of the completion.
     pub(super) judged: [u32; 4],
     /// Kinds of secrets and personal data in the answer (bits of [`super::secret::Kind`]).
-    pub(super) leaks: u32,
+    pub(super) leaks: super::judge::Leaks,
     /// Sum of the logarithms of the tokens' probabilities, how many, how many below one half.
     pub(super) logprobs: (f64, u32, u32),
     /// Packet times, ns: created, request over, first and last piece of content, over.

@@ -285,7 +285,8 @@ impl Reader {
                 self.high = 0;
                 self.state = if schema.field(self.node) == 0 { State::PassText } else { State::InText };
             }
-            (State::Value | State::First, b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
+            // `NaN` and `Infinity` are no JSON, but what many servers read (Python's `json` does).
+            (State::Value | State::First, b'-' | b'0'..=b'9' | b't' | b'f' | b'n' | b'N' | b'I') => {
                 self.have = 0;
                 self.state = State::Plain;
             }
@@ -510,7 +511,7 @@ impl Reader {
         let word = match text {
             b"true" => Word::True,
             b"false" => Word::False,
-            b"null" => Word::Null,
+            b"null" | b"NaN" | b"Infinity" | b"-Infinity" => Word::Null,
             [b'-' | b'0'..=b'9', ..] => {
                 if field != 0 {
                     out.number(field, text);

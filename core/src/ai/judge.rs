@@ -61,7 +61,7 @@ fn messages(call: &mut Call, risk: &mut Risk, pool: &BytePool) {
 /// Secrets that are handed to a tool.
 fn arguments(call: &mut Call, pool: &BytePool) {
     let text = call.arguments.kept.get(pool);
-    let (families, _) = leaks(text, &mut 0);
+    let (families, _) = leaks(text, 0, &mut Leaks::default());
     if families & Family::SecretLeak.bit() != 0 {
         let families = Family::SecretLeak.bit() | Family::Exfiltration.bit();
         let e = Evidence { families, weight: 60, from: 0, to: text.len() as u32 };
@@ -101,7 +101,7 @@ fn completion(call: &mut Call, over: bool, pool: &BytePool) {
         return;
     }
     let from = known.saturating_sub(BACK);
-    let (families, (a, b)) = leaks(&text[from..], &mut call.leaks);
+    let (families, (a, b)) = leaks(&text[from..], known - from, &mut call.leaks);
     call.judged[3] = text.len() as u32;
     if families != 0 {
         let e = Evidence { families, weight: 60, from: (from + a) as u32, to: (from + b) as u32 };
@@ -115,19 +115,29 @@ fn add(v: &mut Verdict, families: u32, score: u8, e: Evidence) {
     v.merge(&other);
 }
 
-/// Families of what leaks in a text, and where the first finding lies. `kinds`: bits of the kinds that were found so far.
-/// A single address or telephone number is no leak.
-pub(super) fn leaks(text: &[u8], kinds: &mut u32) -> (u32, (usize, usize)) {
-    let (mut families, mut place, mut contacts) = (0, (0, 0), 0);
+/// What was found in the completion so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Leaks {
+    /// Bits of the kinds.
+    pub kinds: u32,
+    /// Addresses and telephone numbers.
+    contacts: u8,
+}
+
+/// Families of what leaks in a text, and where the first finding lies.
+/// A single address or telephone number is no leak: those of earlier pieces count, those that end in the first `known`
+/// bytes were counted.
+pub(super) fn leaks(text: &[u8], known: usize, so_far: &mut Leaks) -> (u32, (usize, usize)) {
+    let (mut families, mut place) = (0, (0, 0));
     secret::each(text, |f| {
-        *kinds |= 1 << f.kind as u8;
+        so_far.kinds |= 1 << f.kind as u8;
         let family = match f.kind {
             k if k.is_secret() => Family::SecretLeak,
             secret::Kind::Exfiltration => Family::Exfiltration,
             secret::Kind::Card | secret::Kind::Iban | secret::Kind::SocialSecurity => Family::PiiLeak,
             _ => {
-                contacts += 1;
-                if contacts < 3 {
+                so_far.contacts = so_far.contacts.saturating_add(u8::from(f.to > known));
+                if so_far.contacts < 3 {
                     return;
                 }
                 Family::PiiLeak

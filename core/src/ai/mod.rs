@@ -111,7 +111,7 @@ impl Ai {
             _ => Wire::Json,
         };
         let json = || kind.windows(4).any(|w| w.eq_ignore_ascii_case(b"json"));
-        let fits = |(i, s): (usize, &Schemas)| {
+        let fits = |(i, s): (usize, &Schemas), path: &[u8]| {
             let r = s.route;
             if r.wire != wire {
                 return None;
@@ -120,8 +120,33 @@ impl Ai {
             let asked = (r.header.is_empty() || field(r.header).is_some()) && (!r.json || json());
             asked.then_some((i as u16, known))
         };
-        self.routes.iter().enumerate().find_map(fits)
+        let among = |path: &[u8]| self.routes.iter().enumerate().find_map(|r| fits(r, path));
+        let mut room = [0; 512];
+        let (raw, meant) = (among(path), unescaped(path, &mut room).and_then(among));
+        match (raw, meant) {
+            // Places in what the path stands for are none in the path.
+            (raw, Some((i, _))) if raw.is_none_or(|r| r.0 != i) => Some((i, Known::default())),
+            (raw, _) => raw,
+        }
     }
+}
+
+/// A path with `%XX` as servers read it (RFC 3986, 2.1), up to the length of `room`; none when there is nothing to undo.
+fn unescaped<'a>(path: &[u8], room: &'a mut [u8; 512]) -> Option<&'a [u8]> {
+    if !path.contains(&b'%') {
+        return None;
+    }
+    let digit = |b: Option<&u8>| b.and_then(|b| (*b as char).to_digit(16));
+    let (mut at, mut n) = (0, 0);
+    while let (Some(b), Some(to)) = (path.get(at), room.get_mut(n)) {
+        let pair = (digit(path.get(at + 1)), digit(path.get(at + 2)));
+        (*to, at) = match pair {
+            (Some(high), Some(low)) if *b == b'%' => ((high << 4 | low) as u8, at + 3),
+            _ => (*b, at + 1),
+        };
+        n += 1;
+    }
+    room.get(..n)
 }
 
 /// The call of an exchange, and what reading its messages needs.

@@ -120,6 +120,8 @@ static NAMES: &[&[u8]] = &[
 ];
 
 /// Tells what is in a text.
+///
+/// The work is proportional to the text: what begins at a place looks at a bounded part of what follows.
 pub fn each(text: &[u8], mut f: impl FnMut(Found)) {
     let mut at = 0;
     let mut out = |kind, from, to| f(Found { kind, from, to });
@@ -157,8 +159,15 @@ pub fn each(text: &[u8], mut f: impl FnMut(Found)) {
     }
 }
 
+/// Most bytes that are looked at for what begins at one place: what has not ended by then is none, or is told by its
+/// beginning. Without it a text of nothing but beginnings would cost its length for each of them.
+const LONGEST: usize = 1024;
+
 fn run(text: &[u8], is: impl Fn(u8) -> bool) -> usize {
-    text.iter().take_while(|c| is(**c)).count()
+    let n = text.iter().take(LONGEST).take_while(|c| is(**c)).count();
+    #[cfg(test)]
+    tests::LOOKED.set(tests::LOOKED.get() + n);
+    n
 }
 
 fn key(rest: &[u8]) -> Option<usize> {
@@ -170,8 +179,7 @@ fn key(rest: &[u8]) -> Option<usize> {
 fn token(rest: &[u8]) -> Option<usize> {
     let Form(head, ..) = FORMS.iter().find(|Form(head, is, n)| {
         rest.starts_with(head)
-            && run(&rest[head.len()..], is) >= *n
-            && varied(&rest[head.len()..head.len() + n])
+            && rest.get(head.len()..head.len() + n).is_some_and(|b| b.iter().all(|c| is(*c)) && varied(b))
     })?;
     Some(head.len() + run(&rest[head.len()..], word))
 }
@@ -192,14 +200,16 @@ fn named(rest: &[u8]) -> Option<usize> {
         return None;
     }
     at += 1 + run(&rest[at + 1..], is_gap);
-    let value = run(&rest[at..], |c| word(c) || matches!(c, b'/' | b'+' | b'=' | b'.'));
+    let value =
+        run(&rest[at..rest.len().min(at + 256)], |c| word(c) || matches!(c, b'/' | b'+' | b'=' | b'.'));
     let v = &rest[at..at + value];
     let digits = v.iter().any(u8::is_ascii_digit);
     (value >= 16 && digits && varied(v)).then_some(at + value)
 }
 
 fn web_token(rest: &[u8]) -> Option<usize> {
-    let a = run(rest, word);
+    // Header and claims of a token are short; its end may be long.
+    let a = run(&rest[..rest.len().min(512)], word);
     let after = rest.get(a..)?.strip_prefix(b".")?;
     let b = run(after, word);
     let sign = after.get(b..)?.strip_prefix(b".")?;
@@ -326,7 +336,7 @@ fn iban(rest: &[u8]) -> Option<usize> {
 fn link(rest: &[u8]) -> Option<usize> {
     let open = memchr::memmem::find(&rest[..rest.len().min(256)], b"](http")?;
     let url = &rest[open + 2..];
-    let n = run(url, |c| c > b' ' && !matches!(c, b')' | b'"' | b'>'));
+    let n = run(&url[..url.len().min(512)], |c| c > b' ' && !matches!(c, b')' | b'"' | b'>'));
     let url = &url[..n];
     let query = url.iter().position(|c| *c == b'?')?;
     let carries = url[query + 1..].split(|c| *c == b'&').any(|pair| {
@@ -343,10 +353,30 @@ mod tests {
     use alloc::vec::Vec;
     use proptest::prelude::*;
 
+    std::thread_local! {
+        /// Bytes that were looked at for what begins at a place.
+        pub(super) static LOOKED: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
+    }
+
     fn kinds(text: &str) -> Vec<Kind> {
         let mut all = Vec::new();
         each(text.as_bytes(), |f| all.push(f.kind));
         all
+    }
+
+    /// Texts of nothing but beginnings: what is looked at stays in proportion to the text.
+    #[test]
+    fn work_is_proportional_to_the_text() {
+        for part in ["sk-", "eyJ-", "![](http", "api_key=", "ghp_", "a@b.c ", "x://u:p@", "+1 ", "AKIA-"] {
+            let work = |n: usize| {
+                let text = part.repeat(n / part.len());
+                LOOKED.set(0);
+                each(text.as_bytes(), |_| ());
+                LOOKED.get()
+            };
+            let (short, long) = (work(20_000), work(80_000));
+            assert!(long < 4 * short + 100_000 && long < 80_000 * 200, "{part}: {short}, {long}");
+        }
     }
 
     #[test]

@@ -175,6 +175,13 @@ impl Stats {
         *self = Stats { ipv4, ipv6, arp, tcp, udp, icmpv4, icmpv6, sctp, gre, esp, ..*self };
     }
 
+    /// Forgets what is now, and keeps what was counted: for an engine that is no more.
+    pub fn ended(mut self) -> Stats {
+        (self.flows_active, self.record_pages) = (0, (0, 0));
+        self.pools = Default::default();
+        self
+    }
+
     /// Adds what another engine counted; of a longest value the longer.
     pub fn add(&mut self, o: &Stats) {
         fn list<const N: usize>(a: &mut [u64; N], b: &[u64; N]) {
@@ -208,6 +215,9 @@ impl Stats {
             (&mut self.blocked, o.blocked),
             (&mut self.rejected, o.rejected),
             (&mut self.bypassed, o.bypassed),
+            (&mut self.streams_opened, o.streams_opened),
+            (&mut self.streams_refused, o.streams_refused),
+            (&mut self.streams_bytes, o.streams_bytes),
             (&mut self.flows_active, o.flows_active),
             (&mut self.flow.total, o.flow.total),
             (&mut self.flow.tcp, o.flow.tcp),

@@ -419,7 +419,8 @@ impl Manager {
         // Its counters, if it can still tell them.
         let last = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| broken.stats()));
         if let Ok(s) = last {
-            self.before[worker] = sum(&self.before[worker], &s);
+            // What it holds is nobody's any more.
+            self.before[worker] = sum(&self.before[worker], &s.ended());
         }
         eprintln!("worker {worker}: the engine failed and is restarted; its flows are forgotten");
         let new = engine(&self.settings, self.mode, &self.rules);

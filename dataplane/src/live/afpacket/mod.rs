@@ -199,7 +199,8 @@ impl Ring {
         let ring = Ring { fd, map, at: 0, link, loopback, stats: Arc::default() };
         listen(&ring.fd, index).map_err(not_there)?;
         if let Some(group) = fanout {
-            // Fragments are put together for the hash only, so that they go where their flow goes.
+            // Fragments have no ports, so they would not go where their flow goes: the kernel puts them together before
+            // the hash, and the rings get the whole datagram.
             let mode = libc::PACKET_FANOUT_HASH | libc::PACKET_FANOUT_FLAG_DEFRAG as libc::c_uint;
             option(&ring.fd, libc::SOL_PACKET, libc::PACKET_FANOUT, &(u32::from(group) | mode << 16))?;
         }
