@@ -17,8 +17,8 @@ const LINK_RAW: u16 = 101;
 const GIVE_UP: usize = 2;
 const LOOK: usize = 16;
 
-/// Most blocks of one direction that are inspected at a flow's end.
-const MAX_BLOCKS: usize = 64;
+/// Most blocks of one direction that are inspected at a flow's end: more than holes of one direction can part.
+const MAX_BLOCKS: usize = 4096;
 
 /// Whether a verdict keeps the frame from going on.
 pub(super) const fn gone(v: &Verdict) -> bool {

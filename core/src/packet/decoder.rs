@@ -333,6 +333,10 @@ fn settle(p: &mut Packet<'_>) {
 fn inner_packets(cx: &mut Cx<'_>, first: usize, out: &mut PacketBuf<'_>) {
     while let Some(inner) = cx.inner.take() {
         if out.len() - first >= MAX_PER_FRAME {
+            // What is further inside is not looked at, and says so.
+            if let Some(last) = out.pkts.last_mut() {
+                last.note(ev::TOO_MANY_LAYERS);
+            }
             return;
         }
         let Some(carrier) = out.pkts.last() else { return };

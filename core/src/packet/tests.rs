@@ -519,3 +519,26 @@ fn plain_frames_go_the_short_way() {
     assert!(!ways_agree(&d, &eth(0x0800, &v4(6, &tcp(&[2, 4, 5, 180], b"")))));
     assert!(!ways_agree(&d, &eth(0x0800, &v4(17, &udp(1000, 4789, b"no tunnel, but of its port")))));
 }
+
+/// Tunnels in tunnels beyond those that are decoded: the innermost that is says so.
+#[test]
+fn what_is_too_deep_is_told() {
+    let ip = |body: &[u8], proto: u8| {
+        let len = (20 + body.len()) as u16;
+        let mut h = vec![0x45, 0, (len >> 8) as u8, len as u8, 0, 1, 0, 0, 64, proto, 0, 0];
+        h.extend([10, 0, 0, 1, 10, 0, 0, 2]);
+        h.extend(body);
+        h
+    };
+    for (levels, told) in [(MAX_PER_FRAME - 1, false), (MAX_PER_FRAME + 3, true)] {
+        let mut frame = ip(&[0, 7, 0, 8, 0, 8, 0, 0], 17);
+        for _ in 0..levels {
+            frame = ip(&frame, 4);
+        }
+        let mut out = PacketBuf::new(MAX_PER_FRAME);
+        Decoder::new(DecodeConfig { max_layers: 100, ..DecodeConfig::default() })
+            .decode(&frame, 101, 0, 1, &mut out);
+        let names = names(out.last().unwrap());
+        assert_eq!(names.contains(&"too_many_layers"), told, "{levels}: {names:?}");
+    }
+}
