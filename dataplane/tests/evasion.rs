@@ -176,3 +176,67 @@ fn backoff_of_many_flows_hides_no_threshold() {
     run(&mut e, &frames(&w.frames), 32, &mut sids);
     assert_eq!(sids.0, [2]);
 }
+
+/// Alerts on what the client sends after `before` in one go: the server acknowledges all of it at once.
+fn at_once(text: &str, port: u16, before: &[(usize, &[u8])], bytes: &[u8], inline: bool) -> Vec<u32> {
+    let r = rules(text, &settings());
+    let mut w = Wire::new();
+    let mut t = w.tcp((1, 40_000), (2, port));
+    for (from, data) in before {
+        t.send(*from, data);
+    }
+    for (i, part) in bytes.chunks(1400).enumerate() {
+        t.segment_at(0, 1400 * i as u32, ACK | PSH, part);
+    }
+    t.acknowledged(0, bytes.len());
+    t.close();
+    let mut c = config(64 << 20);
+    c.ips = inline;
+    c.stream.inline = inline;
+    let mut sids = Sids::default();
+    run(&mut engine(c, &r), &frames(&w.frames), 32, &mut sids);
+    sids.0
+}
+
+/// More messages in one go than a flow may have at a time are looked at in rounds.
+#[test]
+fn thousands_of_messages_at_once_hide_none() {
+    let upgrade: &[(usize, &[u8])] = &[
+        (0, b"GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"),
+        (1, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"),
+    ];
+    let mut frames = [0x82, 0x80, 0, 0, 0, 0].repeat(5000);
+    frames.extend(b"\x82\x84\0\0\0\0evil");
+    let rule = "alert websocket any any -> any any (websocket.payload; content:\"evil\"; sid:1;)";
+    let mut pings = b"PING\r\n".repeat(5000);
+    pings.extend(b"GET evil\r\n");
+    let redis = "alert redis any any -> any any (redis.key; content:\"evil\"; sid:1;)";
+    let hello: &[(usize, &[u8])] = &[(0, b"*1\r\n$4\r\nPING\r\n"), (1, b"+PONG\r\n")];
+    for inline in [false, true] {
+        assert_eq!(at_once(rule, 80, upgrade, &frames, inline), [1], "frames, inline {inline}");
+        let quiet = [hello, &[(0, b"CLIENT REPLY OFF\r\n")]].concat();
+        assert_eq!(at_once(redis, 6379, &quiet, &pings, inline), [1], "commands, inline {inline}");
+    }
+}
+
+/// Streams that were only named, and streams that nobody answers, leave the next request in sight.
+#[test]
+fn streams_of_http2_hide_no_request() {
+    let frame = |kind: u8, flags: u8, id: u32, body: &[u8]| {
+        [&(body.len() as u32).to_be_bytes()[1..], &[kind, flags], &id.to_be_bytes(), body].concat()
+    };
+    let get = |id: u32, path: &str| {
+        frame(1, 5, id, &[&[0x82, 0x86, 4, path.len() as u8], path.as_bytes()].concat())
+    };
+    let rule = "alert http2 any any -> any any (http.uri; content:\"/evil\"; sid:1;)";
+    let mut start = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    start.extend(frame(4, 0, 0, &[]));
+    let before: &[(usize, &[u8])] = &[(0, &start), (1, &frame(4, 0, 0, &[]))];
+    let named =
+        |n: u32| (0..n).flat_map(|i| frame(2, 0, 2 * i + 1001, &[0, 0, 0, 0, 16])).collect::<Vec<u8>>();
+    let asked = |n: u32| (0..n).flat_map(|i| get(2 * i + 1, "/a")).collect::<Vec<u8>>();
+    for many in [named(10), named(4200), asked(10), asked(4200)] {
+        let bytes = [&many[..], &get(200_001, "/evil")].concat();
+        assert_eq!(at_once(rule, 8080, before, &bytes, false), [1], "{} bytes before", many.len());
+    }
+}

@@ -69,9 +69,20 @@ impl<P: Parser + ?Sized> Bench<P> {
         self.with(|p, cx| p.parse(st, input, cx))
     }
 
-    /// Feeds one direction whole.
+    /// Feeds one direction whole. Nobody takes transactions away between: many are read on at once.
     pub fn feed(&mut self, dir: Dir, data: &[u8]) -> Outcome {
-        self.give(Input { dir, data, gap: 0, eof: false, datagram: false })
+        let mut from = 0;
+        loop {
+            match self.give(Input { dir, data: &data[from..], gap: 0, eof: false, datagram: false }) {
+                Outcome::Full { bytes } => from += bytes,
+                Outcome::Consumed { bytes, need } => {
+                    return Outcome::Consumed { bytes: from + bytes, need };
+                }
+                Outcome::Change { bytes, to } => return Outcome::Change { bytes: from + bytes, to },
+                Outcome::Opaque { bytes } => return Outcome::Opaque { bytes: from + bytes },
+                out => return out,
+            }
+        }
     }
 
     /// Feeds a datagram.
@@ -90,6 +101,7 @@ impl<P: Parser + ?Sized> Bench<P> {
                 | Outcome::Opaque { bytes } => {
                     from += bytes;
                 }
+                Outcome::Full { .. } => unreachable!("feed reads on"),
                 Outcome::FailedHere => from = to,
                 Outcome::Failed => return usize::MAX,
             }

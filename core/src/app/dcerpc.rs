@@ -8,7 +8,7 @@ use super::plain::DCERPC_BEGINS;
 use super::txs::Tx;
 use super::{
     AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, OVER_TCP, OVER_UDP,
-    Outcome, ProtoDef, TxView,
+    Outcome, ProtoDef, TxIdx, TxView,
 };
 use crate::Dir;
 use crate::event::Fields;
@@ -181,7 +181,6 @@ fn text_order(wire: &[u8; 16], little: bool) -> [u8; 16] {
 pub struct Exchange {
     id: u32,
     call: Call,
-    done: bool,
 }
 
 #[derive(Debug, Default)]
@@ -199,28 +198,29 @@ impl Dcerpc {
         if dir == Dir::ToServer && pdu.is_request() {
             let call = s.bound.request(pdu, b);
             if s.pending >= PENDING
-                && let Some(old) = flow.oldest(|t| !t.own.done)
+                && let Some(old) = flow.waiting(|_| true)
             {
-                finish(s, flow.get(old));
+                finish(s, flow, old);
             }
             let Some(tx) = flow.open(now) else { return };
             s.pending += 1;
+            flow.wait(tx);
             let t = flow.get(tx);
             (t.own.id, t.own.call) = (pdu.call, call);
             t.common.advance(Dir::ToServer, 1);
         } else if dir == Dir::ToClient
             && pdu.is_answer()
-            && let Some(tx) = flow.oldest(|t| !t.own.done && t.own.id == pdu.call)
+            && let Some(tx) = flow.waiting(|t| t.own.id == pdu.call)
         {
-            finish(s, flow.get(tx));
+            finish(s, flow, tx);
         }
     }
 }
 
-fn finish(s: &mut State, t: &mut Tx<Exchange>) {
-    t.own.done = true;
+fn finish(s: &mut State, flow: &mut Transactions<'_, Exchange>, tx: TxIdx) {
+    flow.answered(tx);
     s.pending = s.pending.saturating_sub(1);
-    t.common.advance_both(1);
+    flow.get(tx).common.advance_both(1);
 }
 
 impl Protocol for Dcerpc {
@@ -254,6 +254,9 @@ impl Protocol for Dcerpc {
                 s.skip[d] -= n;
                 at += n;
                 continue;
+            }
+            if flow.is_full() {
+                return Outcome::Full { bytes: at };
             }
             if rest.len() < HEAD {
                 return Outcome::Consumed { bytes: at, need: HEAD };
@@ -323,5 +326,28 @@ mod tests {
         for n in 0..bind.len() {
             let _never_panics = Pdu::read(&bind[..n]).map(|p| bound.request(p, &bind[..n]));
         }
+    }
+
+    /// Calls without answers cost by their number, not by that of those that were given up before.
+    #[test]
+    fn many_calls_without_answers() {
+        let time = |n: u32| {
+            let cfg = AppConfig { max_states: 4, max_txs: 80_000, ..AppConfig::default() };
+            let mut b = crate::app::bench::Bench::of(DCERPC.parser.unwrap()(&cfg), cfg);
+            let calls: alloc::vec::Vec<u8> = (0..n).flat_map(|i| pdu(REQUEST, i, &[0; 8])).collect();
+            let from = std::time::Instant::now();
+            b.feed(Dir::ToServer, &calls);
+            let took = from.elapsed();
+            assert_eq!(b.live().len(), n as usize);
+            // The oldest that still waits is found, and one that was given up is not.
+            b.feed(Dir::ToClient, &pdu(2, n - 256, &[]));
+            b.feed(Dir::ToClient, &pdu(2, 0, &[]));
+            let done = b.live().iter().filter(|t| b.parser.common(**t).both_reached(1)).count();
+            assert_eq!(done, n as usize - 255);
+            b.close();
+            took
+        };
+        let (few, many) = (time(2000), time(20_000));
+        assert!(many < few * 10 * 5, "{few:?} {many:?}");
     }
 }

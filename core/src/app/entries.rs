@@ -21,8 +21,19 @@ impl Entries {
 
     /// As [`Entries::push`], of a value in pieces, which are no longer than 64 KiB together.
     pub fn push_parts<const N: usize>(&mut self, pool: &mut BytePool, tag: u8, parts: [&[u8]; N]) -> bool {
+        self.push_within(MAX, pool, tag, parts)
+    }
+
+    /// As [`Entries::push_parts`], for a list of at most `most` bytes.
+    pub fn push_within<const N: usize>(
+        &mut self,
+        most: usize,
+        pool: &mut BytePool,
+        tag: u8,
+        parts: [&[u8]; N],
+    ) -> bool {
         let len = parts.iter().fold(0, |n, p| n + p.len());
-        if self.buf.len() + 3 + len > MAX {
+        if self.buf.len() + 3 + len > most {
             return false;
         }
         let n = (len as u16).to_le_bytes();

@@ -92,7 +92,6 @@ pub struct Exchange {
     mode: u8,
     cut: bool,
     reply_cut: bool,
-    done: bool,
     replied: bool,
 }
 
@@ -130,8 +129,9 @@ impl Ftp {
             return;
         }
         if s.pending >= PENDING_MAX
-            && let Some(old) = flow.oldest(|t| !t.own.done)
+            && let Some(old) = flow.waiting(|_| true)
         {
+            flow.answered(old);
             let t = flow.get(old);
             t.common.raise(2, Dir::ToServer);
             finish(t);
@@ -139,6 +139,7 @@ impl Ftp {
         }
         let Some(tx) = flow.open(cx.now) else { return };
         s.pending += 1;
+        flow.wait(tx);
         let t = flow.get(tx);
         t.common.advance(Dir::ToServer, 1);
         let own = &mut t.own;
@@ -187,7 +188,7 @@ impl Ftp {
         cx: &mut AppCx<'_>,
     ) -> bool {
         // The greeting, and whatever else nobody asked for, belongs to no transaction.
-        let Some(tx) = flow.oldest(|t| !t.own.done) else { return false };
+        let Some(tx) = flow.waiting(|_| true) else { return false };
         let t = flow.get(tx);
         let own = &mut t.own;
         own.replied = true;
@@ -222,6 +223,7 @@ impl Ftp {
         let last = code.is_none_or(|c| c[0] != b'1' && line.get(3) != Some(&b'-'));
         if last {
             finish(t);
+            flow.answered(tx);
             s.pending = s.pending.saturating_sub(1);
         }
         let secure = s.auth_tls && code == Some(b"234");
@@ -233,7 +235,6 @@ impl Ftp {
 }
 
 fn finish(t: &mut Tx<Exchange>) {
-    t.own.done = true;
     t.common.advance_both(1);
     t.common.touch_both();
 }

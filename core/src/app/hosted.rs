@@ -65,11 +65,34 @@ pub trait Protocol: Send + 'static {
 pub struct Transactions<'a, T> {
     txs: &'a mut Txs<T>,
     list: &'a mut TxList,
+    /// Transactions of the flow before this input.
+    before: u64,
 }
+
+/// Transactions of one input after which rules have their turn, see [`Outcome::Full`].
+const ROUND: u64 = 1024;
 
 impl<'a, T: Default> Transactions<'a, T> {
     pub(super) fn new(txs: &'a mut Txs<T>, list: &'a mut TxList) -> Self {
-        Transactions { txs, list }
+        let before = list.created();
+        Transactions { txs, list, before }
+    }
+    /// The input has brought so many transactions that they are to be looked at before more are opened.
+    pub fn is_full(&self) -> bool {
+        self.list.created() - self.before >= ROUND
+    }
+    /// It waits for its answer: see [`Transactions::waiting`].
+    pub fn wait(&mut self, i: TxIdx) {
+        self.txs.wait(self.list, i);
+    }
+    /// It waits no longer.
+    pub fn answered(&mut self, i: TxIdx) {
+        self.txs.answered(self.list, i);
+    }
+    /// Of those that wait the one that has waited longest and satisfies `is`. Protocols keep these few, so that a
+    /// walk of them is short.
+    pub fn waiting(&self, is: impl Fn(&Tx<T>) -> bool) -> Option<TxIdx> {
+        self.txs.waiting(self.list).find(|i| is(self.txs.get(*i)))
     }
     /// What finds the transaction again, or that it is gone.
     pub fn handle(&self, i: TxIdx) -> TxHandle {
@@ -119,10 +142,6 @@ impl<'a, T: Default> Transactions<'a, T> {
     pub fn find(&self, id: u64) -> Option<TxIdx> {
         self.txs.find(self.list, id)
     }
-    /// The oldest live one that satisfies `is`.
-    pub fn oldest(&self, is: impl Fn(&Tx<T>) -> bool) -> Option<TxIdx> {
-        self.txs.iter(self.list).find(|i| is(self.txs.get(*i)))
-    }
     /// Raises an event on the youngest transaction, a new one if there is none.
     pub fn raise(&mut self, ev: u8, dir: Dir, now: u64) {
         if let Some(i) = self.last().or_else(|| self.open(now)) {
@@ -168,7 +187,7 @@ impl<P: Protocol> Parser for Hosted<P> {
 
     fn parse(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
         let slot = self.states.get_mut(st);
-        let mut flow = Transactions { txs: &mut self.txs, list: &mut slot.list };
+        let mut flow = Transactions::new(&mut self.txs, &mut slot.list);
         let out = self.protocol.parse(&mut slot.own, &mut flow, input, cx);
         self.txs.settle(&mut slot.list);
         out

@@ -153,6 +153,9 @@ pub enum Outcome {
     /// That many bytes are done with; the rest is given again together with what follows. `need` is the least
     /// total of unconsumed bytes worth calling again with (0: any).
     Consumed { bytes: usize, need: usize },
+    /// That many bytes are done with, and brought many transactions. The rest is given again when rules have looked at
+    /// those and what is done was given back, so that few bytes cannot bring more than there is room for.
+    Full { bytes: usize },
     /// Not this protocol, or beyond repair: the parser is not called again for this flow.
     Failed,
     /// This direction is beyond repair, all of its bytes are done with; the parser reads on in the other.

@@ -38,9 +38,11 @@ impl Queue {
     }
 }
 
-/// Lists that a transaction can be on: all live ones, and each queue.
-const LISTS: usize = 4;
+/// Lists that a transaction can be on: all live ones, each queue, and those that wait for their peer.
+const LISTS: usize = 5;
 const LIVE: usize = 0;
+/// What waits for an answer, as the protocol says: finished ones, however many, are not walked to find it.
+const WAITING: usize = 4;
 /// Written to since the flow's queues were last brought up to date (a bit of [`TxLinks::on`]).
 const TOUCHED: u8 = 1 << 7;
 
@@ -404,6 +406,26 @@ impl<T: HasCommon> TxSlab<T> {
         core::iter::from_fn(move || {
             let now = at?;
             at = some(self.slab.get(now).common().links.next[LIVE]);
+            Some(now)
+        })
+    }
+
+    /// Puts a transaction behind those that wait.
+    pub fn wait(&mut self, list: &mut TxList, i: TxIdx) {
+        self.link(list, WAITING, i);
+    }
+
+    /// It waits no longer.
+    pub fn answered(&mut self, list: &mut TxList, i: TxIdx) {
+        self.unlink(list, WAITING, i);
+    }
+
+    /// Those that wait, the one that has waited longest first.
+    pub fn waiting(&self, list: &TxList) -> impl Iterator<Item = TxIdx> + '_ {
+        let mut at = some(list.head[WAITING]);
+        core::iter::from_fn(move || {
+            let now = at?;
+            at = some(self.slab.get(now).common().links.next[WAITING]);
             Some(now)
         })
     }

@@ -566,6 +566,9 @@ impl Engine {
             self.streams.stop(tcp, &mut self.stream_pool);
             return if aside { Round::Again } else { Round::Wait };
         }
+        if fed.full {
+            self.make_room(ix, (pkt, dir), seen, sink);
+        }
         if aside {
             return Round::Again;
         }
@@ -576,7 +579,8 @@ impl Engine {
                 self.streams.raw_trigger(tcp, x);
             }
         }
-        if eof {
+        // The end comes again with what was left.
+        if eof && !fed.full {
             self.flows.hot_mut(ix).flags |= told;
         }
         if fed.change {
@@ -584,6 +588,22 @@ impl Engine {
             self.transactions(ix, pkt, dir, Ends::Protocol, sink);
         }
         if took == 0 { Round::Over } else { Round::Again }
+    }
+
+    /// The parser has brought many transactions and waits: rules look at them, and those that are done go.
+    #[cold]
+    fn make_room(
+        &mut self,
+        ix: FlowIx,
+        (pkt, dir): (&Packet<'_>, Dir),
+        seen: &PacketFacts<'_>,
+        sink: &mut dyn EventSink,
+    ) {
+        self.inspect_txs(ix, pkt, dir, seen, sink);
+        let mut other = self.stand_in(ix, dir.flip());
+        other.ts = pkt.ts;
+        self.inspect_txs(ix, &other, dir.flip(), seen, sink);
+        self.transactions(ix, pkt, dir, Ends::Nothing, sink);
     }
 
     /// What the old protocol left is inspected before the new one's parser takes the state's place: on packets that stand

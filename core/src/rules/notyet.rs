@@ -100,7 +100,6 @@ pub const UNRAISED: &[(&str, &[&str])] = &[
             "invalid_frame_header",
             "invalid_frame_data",
             "extra_header_data",
-            "stream_id_reuse",
             "invalid_http1_settings",
             "failed_decompression",
             "invalid_range",

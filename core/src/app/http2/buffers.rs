@@ -30,6 +30,7 @@ pub(super) const EV_HEADER: u8 = event_at(EVENTS, "invalid_header");
 pub(super) const EV_LENGTH: u8 = event_at(EVENTS, "invalid_frame_length");
 pub(super) const EV_LONG: u8 = event_at(EVENTS, "long_frame_data");
 pub(super) const EV_STREAMS: u8 = event_at(EVENTS, "too_many_streams");
+pub(super) const EV_REUSE: u8 = event_at(EVENTS, "stream_id_reuse");
 pub(super) const EV_AUTHORITY: u8 = event_at(EVENTS, "authority_host_mismatch");
 pub(super) const EV_USERINFO: u8 = event_at(EVENTS, "userinfo_in_uri");
 pub(super) const EV_LIMIT: u8 = event_at(EVENTS, "reassembly_limit_reached");

@@ -20,10 +20,23 @@ pub enum Item {
     Broken,
 }
 
-/// A dynamic table: entries from the oldest to the youngest, each two lengths of two bytes, name, value.
+/// Bytes of a place in the ring: where an entry begins.
+const PLACE: usize = 4;
+/// Places of the first ring.
+const PLACES: usize = 16;
+
+/// A dynamic table. The entries lie one behind the other, from the oldest to the youngest, each two lengths of two bytes,
+/// name, value; a ring says where each begins, because a block may name the same far entry in every byte.
 #[derive(Debug)]
 pub struct Table {
     store: PBuf,
+    /// Bytes of entries that are gone at the beginning of the store: dropped when they are half of it, not one by one.
+    dead: usize,
+    /// Where entries begin, counted (and wrapped) from the first that ever was.
+    ring: PBuf,
+    /// Place of the oldest entry in the ring, and where the store begins in the same count.
+    first: usize,
+    base: u32,
     count: usize,
     size: usize,
     max: usize,
@@ -31,13 +44,23 @@ pub struct Table {
 
 impl Default for Table {
     fn default() -> Self {
-        Table { store: PBuf::new(), count: 0, size: 0, max: 4096 }
+        Table {
+            store: PBuf::new(),
+            dead: 0,
+            ring: PBuf::new(),
+            first: 0,
+            base: 0,
+            count: 0,
+            size: 0,
+            max: 4096,
+        }
     }
 }
 
 impl Table {
     pub fn free(&mut self, pool: &mut BytePool) {
         self.store.free(pool);
+        self.ring.free(pool);
         *self = Table::default();
     }
 
@@ -48,13 +71,40 @@ impl Table {
         Some((rest.get(..n)?, rest.get(n..n + v)?, 4 + n + v))
     }
 
+    fn places(&self) -> usize {
+        self.ring.len() / PLACE
+    }
+
     fn evict(&mut self, pool: &mut BytePool, room: usize) {
         while self.count > 0 && self.size + room > self.max {
-            let Some((n, v, whole)) = Table::entry(self.store.get(pool)) else { break };
+            let left = self.store.get(pool).get(self.dead..).unwrap_or(&[]);
+            let Some((n, v, whole)) = Table::entry(left) else { break };
             self.size -= (n.len() + v.len() + OVERHEAD).min(self.size);
-            self.store.drain_front(pool, whole);
+            self.dead += whole;
+            self.first = (self.first + 1) & self.places().wrapping_sub(1);
             self.count -= 1;
         }
+        if self.dead * 2 >= self.store.len() {
+            self.store.drain_front(pool, self.dead);
+            self.base = self.base.wrapping_add(self.dead as u32);
+            self.dead = 0;
+        }
+    }
+
+    /// Twice the places, the oldest entry at the first. `false` if the pool is full.
+    fn grow(&mut self, pool: &mut BytePool) -> bool {
+        let had = self.places();
+        let mut fresh = PBuf::new();
+        if fresh.resize(pool, (had * 2).max(PLACES) * PLACE).is_err() {
+            return false;
+        }
+        let behind = (had - self.first) * PLACE;
+        pool.copy_between(&self.ring, self.first * PLACE, &fresh, 0, behind);
+        pool.copy_between(&self.ring, 0, &fresh, behind, self.first * PLACE);
+        self.ring.free(pool);
+        self.ring = fresh;
+        self.first = 0;
+        true
     }
 
     fn add(&mut self, pool: &mut BytePool, name: &[u8], value: &[u8]) {
@@ -63,10 +113,18 @@ impl Table {
         if size > self.max || name.len() > 0xffff || value.len() > 0xffff {
             return;
         }
+        if self.count == self.places() && !self.grow(pool) {
+            return;
+        }
         let [a, b] = (name.len() as u16).to_le_bytes();
         let [c, d] = (value.len() as u16).to_le_bytes();
         if self.store.reserve(pool, self.store.len() + 4 + name.len() + value.len()).is_err() {
             return;
+        }
+        let begins = self.base.wrapping_add(self.store.len() as u32);
+        let at = ((self.first + self.count) & self.places().wrapping_sub(1)) * PLACE;
+        if let Some(to) = self.ring.get_mut(pool).get_mut(at..at + PLACE) {
+            to.copy_from_slice(&begins.to_le_bytes());
         }
         for part in [&[a, b, c, d][..], name, value] {
             let _ = self.store.extend(pool, part);
@@ -77,12 +135,11 @@ impl Table {
 
     /// Entry `i`, 0 the youngest.
     fn get<'a>(&self, pool: &'a BytePool, i: usize) -> Option<(&'a [u8], &'a [u8])> {
-        let older = self.count.checked_sub(i + 1)?;
-        let mut rest = self.store.get(pool);
-        for _ in 0..older {
-            rest = rest.get(Table::entry(rest)?.2..)?;
-        }
-        Table::entry(rest).map(|(n, v, _)| (n, v))
+        let older = self.count.checked_sub(i.checked_add(1)?)?;
+        let at = ((self.first + older) & self.places().wrapping_sub(1)) * PLACE;
+        let begins = u32::from_le_bytes(*self.ring.get(pool).get(at..)?.first_chunk::<PLACE>()?);
+        let from = begins.wrapping_sub(self.base) as usize;
+        Table::entry(self.store.get(pool).get(from..)?).map(|(n, v, _)| (n, v))
     }
 }
 
@@ -291,7 +348,74 @@ mod tests {
         assert_eq!(fields(&[&[0xff, 0xff]]), ["broken"]);
     }
 
+    /// A block costs by its bytes, however many entries there are: 65,000 references to the oldest of 1,900.
+    #[test]
+    fn far_entries_cost_what_near_ones_do() {
+        let (mut table, huffman) = (Table::default(), Decoder::new());
+        let (mut pool, mut scratch) = (BytePool::new(1 << 20), Scratch::new(4096));
+        let mut fill = alloc::vec![0x3f, 0xe1, 0xff, 0x03];
+        for i in 0..1900u16 {
+            fill.extend([0x40, 2]);
+            fill.extend(i.to_be_bytes());
+            fill.push(0);
+        }
+        read(&fill, &mut table, &huffman, &mut pool, &mut scratch, |_, _, _| {});
+        assert_eq!(table.get(&pool, 1899).unwrap().0, [0, 0]);
+        let timed = |table: &mut Table, pool: &mut BytePool, scratch: &mut Scratch, block: &[u8]| {
+            let run = |_| {
+                let (from, mut seen) = (std::time::Instant::now(), 0);
+                read(block, table, &huffman, pool, scratch, |_, _, _| seen += 1);
+                assert!(seen > 10_000);
+                from.elapsed()
+            };
+            (0..3).map(run).min().unwrap()
+        };
+        // 62 is the youngest; 1,961 (127 + 0x2a + 14 * 128) the oldest.
+        let near = [0xff, 0x80, 0x00].repeat(20_000);
+        let far = [0xff, 0xaa, 0x0e].repeat(20_000);
+        let near = timed(&mut table, &mut pool, &mut scratch, &near);
+        let far = timed(&mut table, &mut pool, &mut scratch, &far);
+        assert!(far < near * 20, "{far:?} {near:?}");
+        // Each new entry pushes out the oldest one.
+        let fresh = [0x40, 1, b'b', 0].repeat(15_000);
+        let fresh = timed(&mut table, &mut pool, &mut scratch, &fresh);
+        assert!(fresh < near * 50, "{fresh:?} {near:?}");
+        table.free(&mut pool);
+        assert_eq!(pool.in_use(), 0);
+    }
+
     proptest! {
+        /// The ring against a plain list.
+        #[test]
+        fn equals_a_list(ops in proptest::collection::vec((0usize..300, 0usize..90, any::<u8>()), 0..400)) {
+            let mut pool = BytePool::new(1 << 18);
+            let (mut table, mut want) = (Table::default(), alloc::collections::VecDeque::new());
+            for (kind, n, byte) in ops {
+                if kind == 0 {
+                    table.max = n * 50;
+                    table.evict(&mut pool, 0);
+                } else {
+                    let (name, value) = (alloc::vec![byte; n], alloc::vec![!byte; kind]);
+                    table.add(&mut pool, &name, &value);
+                    want.push_front((name, value));
+                }
+                let size = |w: &alloc::collections::VecDeque<(Vec<u8>, Vec<u8>)>| -> usize {
+                    w.iter().map(|(n, v)| n.len() + v.len() + OVERHEAD).sum()
+                };
+                while size(&want) > table.max {
+                    want.pop_back();
+                }
+                prop_assert_eq!(table.count, want.len());
+                for (i, (n, v)) in want.iter().enumerate() {
+                    prop_assert_eq!(table.get(&pool, i), Some((&n[..], &v[..])));
+                }
+                prop_assert_eq!(table.get(&pool, want.len()), None);
+                prop_assert!(table.store.len() <= 2 * TABLE_MAX + 4);
+            }
+            table.free(&mut pool);
+            prop_assert_eq!(pool.in_use(), 0);
+        }
+
         #[test]
         fn never_panics(blocks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..80), 0..6)) {
             let refs: Vec<&[u8]> = blocks.iter().map(Vec::as_slice).collect();

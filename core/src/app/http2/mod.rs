@@ -39,6 +39,15 @@ const BODY_MAX: usize = 100 << 10;
 const STREAMS_MAX: usize = 4096;
 /// Header fields of a direction, trailers included: what rules and records walk.
 const FIELDS_MAX: u16 = 512;
+/// Bytes of a field, of one that says what is asked for, of a path (what servers take at most), of an authority.
+const FIELD_MAX: usize = 8 << 10;
+const WORD_MAX: usize = 1 << 10;
+const PATH_MAX: usize = 32 << 10;
+const AUTHORITY_MAX: usize = 4 << 10;
+/// Room for those fields: one of each name and direction always fits.
+const PSEUDO_MAX: usize = 96 << 10;
+/// Bytes of a direction's fields that buffers of all of them show.
+const SHOWN_MAX: usize = 60 << 10;
 /// Numbers kept of a stream's frames (types, errors, windows, settings).
 const NUMBERS_MAX: u16 = 256;
 
@@ -87,6 +96,9 @@ pub struct Stream {
     /// Header fields and sizes of the table.
     list: Entries,
     fields: [u16; 2],
+    field_bytes: [u32; 2],
+    /// The first field of each name that begins with a colon, apart, so that nothing crowds out what is asked for.
+    pseudo: Entries,
     /// What frames said, apart from the fields, so that frames cannot crowd them out.
     frames: Entries,
     numbers: u16,
@@ -109,7 +121,42 @@ impl Head for Stream {
     }
 }
 
+/// Name and value of a field as lists keep it.
+fn split(entry: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [a, b, rest @ ..] = entry else { return None };
+    rest.split_at_checked(usize::from(u16::from_le_bytes([*a, *b])))
+}
+
 impl Stream {
+    /// Keeps a field whose name is the first `n` bytes of `text`. `false` if not all of it was kept.
+    fn keep(&mut self, pool: &mut BytePool, dir: Dir, n: usize, text: &[u8]) -> bool {
+        let (d, tag) = (dir.ix(), T_FIELD + dir.ix() as u8);
+        let name = text.get(..n).unwrap_or(text);
+        let most = match name {
+            b":path" => PATH_MAX,
+            b":authority" => AUTHORITY_MAX,
+            b":method" | b":scheme" | b":status" => WORD_MAX,
+            _ => FIELD_MAX,
+        };
+        let first =
+            most != FIELD_MAX && !self.pseudo.all(pool, tag).filter_map(split).any(|(had, _)| had == name);
+        // What comes in the place of the field that counts is no longer than other fields.
+        let most = if first { most } else { FIELD_MAX };
+        let kept = text.get(..most).unwrap_or(text);
+        let n = (n.min(kept.len()) as u16).to_le_bytes();
+        let room = first || self.fields[d] < FIELDS_MAX;
+        let done = if first {
+            self.pseudo.push_within(PSEUDO_MAX, pool, tag, [&n[..], kept])
+        } else {
+            room && self.list.push_parts(pool, tag, [&n[..], kept])
+        };
+        if done {
+            self.fields[d] = self.fields[d].saturating_add(1);
+            self.field_bytes[d] = self.field_bytes[d].saturating_add(kept.len() as u32 + 4);
+        }
+        done && kept.len() == text.len() && self.field_bytes[d] as usize <= SHOWN_MAX
+    }
+
     fn number(&mut self, pool: &mut BytePool, tag: u8, dir: Dir, v: u32) {
         self.frame_value(pool, tag, dir, &v.to_le_bytes());
     }
@@ -128,10 +175,8 @@ impl Stream {
         pool: &'a BytePool,
         dir: Dir,
     ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
-        self.list.all(pool, T_FIELD + dir.ix() as u8).filter_map(|e| {
-            let [a, b, rest @ ..] = e else { return None };
-            rest.split_at_checked(usize::from(u16::from_le_bytes([*a, *b])))
-        })
+        let tag = T_FIELD + dir.ix() as u8;
+        self.pseudo.all(pool, tag).chain(self.list.all(pool, tag)).filter_map(split)
     }
 
     fn field<'a>(&self, pool: &'a BytePool, dir: Dir, name: &str) -> Option<&'a [u8]> {
@@ -166,6 +211,16 @@ struct Side {
 pub struct State {
     sides: [Side; 2],
     open: Streams,
+    /// The greatest numbers of streams that were opened, even and odd: peers count upwards, so a lower one that is not
+    /// open is over.
+    begun: [u32; 2],
+}
+
+impl State {
+    /// The stream was open and is no more.
+    fn is_over(&self, id: u32) -> bool {
+        id <= self.begun[(id & 1) as usize]
+    }
 }
 
 /// The parser.
@@ -177,26 +232,56 @@ pub struct Http2 {
 
 type Flow<'a> = Transactions<'a, Stream>;
 
-fn stream(s: &mut State, flow: &mut Flow<'_>, id: u32, dir: Dir, cx: &mut AppCx<'_>) -> Option<TxIdx> {
-    if id != 0 {
-        let found = s.open.get(cx.pool, id, cx.cfg.seed);
-        if found.is_some() {
-            return found;
-        }
-        if s.open.len() >= STREAMS_MAX {
-            flow.raise(EV_STREAMS, dir, cx.now);
-            return None;
-        }
+/// A new transaction, of a stream that is open until it ends unless `id` is 0. The newest is never refused: when there
+/// are too many, the one that was opened first has to be over.
+fn open(s: &mut State, flow: &mut Flow<'_>, id: u32, dir: Dir, cx: &mut AppCx<'_>) -> Option<TxIdx> {
+    if id != 0
+        && s.open.len() >= STREAMS_MAX
+        && let Some(old) = flow.waiting(|_| true)
+    {
+        flow.get(old).common.raise(EV_STREAMS, dir);
+        end_side(s, flow, old, Dir::ToServer, cx);
+        end_side(s, flow, old, Dir::ToClient, cx);
     }
     let tx = flow.open(cx.now)?;
     flow.get(tx).own.id = id;
-    if id != 0 && !s.open.insert(cx.pool, id, tx, cx.cfg.seed) {
+    if id == 0 {
+        return Some(tx);
+    }
+    let greatest = &mut s.begun[(id & 1) as usize];
+    *greatest = id.max(*greatest);
+    if !s.open.insert(cx.pool, id, tx, cx.cfg.seed) {
         // It cannot be found again: what there is of it is all there will be.
         let c = &mut flow.get(tx).common;
         c.advance_both(COMPLETE);
         c.raise(EV_STREAMS, dir);
         return None;
     }
+    flow.wait(tx);
+    Some(tx)
+}
+
+/// The transaction that a frame with a number belongs to. Header blocks, promises and data open a stream. What only says
+/// something of a stream that is not open has a transaction of its own, which is over at once, as frames about the connection
+/// have; of a stream that was open it says nothing any more.
+fn stream(
+    s: &mut State,
+    flow: &mut Flow<'_>,
+    (kind, id): (u8, u32),
+    dir: Dir,
+    cx: &mut AppCx<'_>,
+) -> Option<TxIdx> {
+    if let Some(found) = s.open.get(cx.pool, id, cx.cfg.seed) {
+        return Some(found);
+    }
+    if id != 0 && s.is_over(id) {
+        return None;
+    }
+    if matches!(kind, DATA | HEADERS | PUSH_PROMISE) && id != 0 {
+        return open(s, flow, id, dir, cx);
+    }
+    let tx = open(s, flow, 0, dir, cx)?;
+    flow.get(tx).own.id = id;
     Some(tx)
 }
 
@@ -222,21 +307,32 @@ fn message_begins(t: &mut Tx<Stream>, dir: Dir, cx: &mut AppCx<'_>) {
     body::begin(t, dir, cx);
 }
 
-fn end_side(s: &mut State, t: &mut Tx<Stream>, dir: Dir, cx: &mut AppCx<'_>) {
-    if t.common.progress(dir) < COMPLETE {
-        body::end(t, dir, cx);
-        if t.own.bodies.is_read() {
-            let (bodies, mut cx) = cx.bodies();
-            bodies.end(t.own.bodies, dir, Ended::Whole, &origin(t), &mut cx);
-        }
-        t.common.advance(dir, COMPLETE);
-        t.common.touch_both();
-        if let Some(f) = t.own.file[dir.ix()].checked_sub(1) {
-            cx.files.close(f, false);
-        }
-        if t.common.both_reached(COMPLETE) {
-            s.open.remove(cx.pool, t.own.id, cx.cfg.seed);
-        }
+fn end_side(s: &mut State, flow: &mut Flow<'_>, tx: TxIdx, dir: Dir, cx: &mut AppCx<'_>) {
+    let t = flow.get(tx);
+    if t.common.progress(dir) >= COMPLETE {
+        return;
+    }
+    body::end(t, dir, cx);
+    if t.own.bodies.is_read() {
+        let (bodies, mut cx) = cx.bodies();
+        bodies.end(t.own.bodies, dir, Ended::Whole, &origin(t), &mut cx);
+    }
+    t.common.advance(dir, COMPLETE);
+    t.common.touch_both();
+    if let Some(f) = t.own.file[dir.ix()].checked_sub(1) {
+        cx.files.close(f, false);
+    }
+    if t.common.both_reached(COMPLETE) {
+        let id = t.own.id;
+        close(s, flow, tx, id, cx);
+    }
+}
+
+/// A stream is open no more.
+fn close(s: &mut State, flow: &mut Flow<'_>, tx: TxIdx, id: u32, cx: &mut AppCx<'_>) {
+    if s.open.get(cx.pool, id, cx.cfg.seed) == Some(tx) {
+        s.open.remove(cx.pool, id, cx.cfg.seed);
+        flow.answered(tx);
     }
 }
 
@@ -251,9 +347,8 @@ impl Http2 {
         dir: Dir,
         cx: &mut AppCx<'_>,
     ) {
-        let d = dir.ix();
         if kind == CONTINUATION {
-            let side = &mut s.sides[d];
+            let side = &mut s.sides[dir.ix()];
             if side.block.len() + body.len() > BLOCK_MAX {
                 flow.raise(EV_LIMIT, dir, cx.now);
             } else {
@@ -264,40 +359,28 @@ impl Http2 {
             }
             return;
         }
-        let Some(tx) = stream(s, flow, id, dir, cx) else { return };
-        let t = flow.get(tx);
-        t.own.number(cx.pool, T_FRAME, dir, u32::from(kind));
-        t.common.touch_both();
+        let tx = stream(s, flow, (kind, id), dir, cx);
+        if let Some(tx) = tx {
+            let t = flow.get(tx);
+            t.own.number(cx.pool, T_FRAME, dir, u32::from(kind));
+            t.common.touch_both();
+        }
+        if matches!(kind, HEADERS | PUSH_PROMISE) {
+            self.headers(s, flow, (kind, flags, id), (tx, body), dir, cx);
+        } else if let Some(tx) = tx {
+            Self::note(flow.get(tx), kind, body, dir, cx);
+        }
+        if let Some(tx) = tx
+            && (kind == RST_STREAM || s.open.get(cx.pool, id, cx.cfg.seed).is_none())
+        {
+            end_side(s, flow, tx, dir, cx);
+            end_side(s, flow, tx, dir.flip(), cx);
+        }
+    }
+
+    /// What a frame without fields says.
+    fn note(t: &mut Tx<Stream>, kind: u8, body: &[u8], dir: Dir, cx: &mut AppCx<'_>) {
         match kind {
-            HEADERS | PUSH_PROMISE => {
-                let mut from = 0;
-                let mut pad = 0;
-                if flags & 8 != 0 {
-                    pad = body.first().map_or(0, |n| usize::from(*n));
-                    from = 1;
-                }
-                if kind == PUSH_PROMISE {
-                    from += 4;
-                } else if flags & 0x20 != 0 {
-                    if let Some(w) = body.get(from + 4) {
-                        t.own.number(cx.pool, T_PRIORITY, dir, u32::from(*w));
-                    }
-                    from += 5;
-                }
-                let Some(block) = body.len().checked_sub(pad).and_then(|to| body.get(from..to)) else {
-                    t.common.raise(EV_LENGTH, dir);
-                    return;
-                };
-                let side = &mut s.sides[d];
-                side.block.free(cx.pool);
-                let _ = side.block.extend(cx.pool, block);
-                side.block_of = id;
-                side.block_ends = kind == HEADERS && flags & 1 != 0;
-                if flags & 4 != 0 {
-                    self.block(s, flow, dir, cx);
-                }
-                return;
-            }
             PRIORITY => {
                 if let Some(w) = body.get(4) {
                     t.own.number(cx.pool, T_PRIORITY, dir, u32::from(*w));
@@ -308,10 +391,6 @@ impl Http2 {
                 match super::plain::be32(body, at) {
                     Some(code) => t.own.number(cx.pool, T_ERROR, dir, code),
                     None => t.common.raise(EV_LENGTH, dir),
-                }
-                if kind == RST_STREAM && id != 0 {
-                    end_side(s, t, dir, cx);
-                    end_side(s, t, dir.flip(), cx);
                 }
             }
             SETTINGS => {
@@ -329,68 +408,190 @@ impl Http2 {
             }
             _ => {}
         }
-        if id == 0 {
-            end_side(s, t, dir, cx);
-            end_side(s, t, dir.flip(), cx);
+    }
+
+    /// A frame that begins a header block, of a stream that may be over.
+    fn headers(
+        &mut self,
+        s: &mut State,
+        flow: &mut Flow<'_>,
+        (kind, flags, id): (u8, u8, u32),
+        (tx, body): (Option<TxIdx>, &[u8]),
+        dir: Dir,
+        cx: &mut AppCx<'_>,
+    ) {
+        let mut from = 0;
+        let mut pad = 0;
+        if flags & 8 != 0 {
+            pad = body.first().map_or(0, |n| usize::from(*n));
+            from = 1;
+        }
+        if kind == PUSH_PROMISE {
+            from += 4;
+        } else if flags & 0x20 != 0 {
+            if let (Some(w), Some(tx)) = (body.get(from + 4), tx) {
+                flow.get(tx).own.number(cx.pool, T_PRIORITY, dir, u32::from(*w));
+            }
+            from += 5;
+        }
+        let Some(block) = body.len().checked_sub(pad).and_then(|to| body.get(from..to)) else {
+            match tx {
+                Some(tx) => flow.get(tx).common.raise(EV_LENGTH, dir),
+                None => flow.raise(EV_LENGTH, dir, cx.now),
+            }
+            return;
+        };
+        let side = &mut s.sides[dir.ix()];
+        side.block.free(cx.pool);
+        let _ = side.block.extend(cx.pool, block);
+        side.block_of = id;
+        side.block_ends = kind == HEADERS && flags & 1 != 0;
+        if flags & 4 != 0 {
+            self.block(s, flow, dir, cx);
         }
     }
 
-    /// A header block is whole.
+    /// The fields of the block in `copy` go to `own`. The events that they raise (a bit each).
+    fn fields(&self, table: &mut Table, own: &mut Stream, dir: Dir, cx: &mut AppCx<'_>) -> u128 {
+        let mut events = 0;
+        let mut each = |item: Item, text: &[u8], pool: &mut BytePool| match item {
+            Item::Field(n) => {
+                if !own.keep(pool, dir, n, text) {
+                    events |= 1 << EV_LIMIT;
+                }
+            }
+            Item::Size(v) => own.number(pool, T_SIZE, dir, u32::try_from(v).unwrap_or(u32::MAX)),
+            Item::Broken => events |= 1 << EV_HEADER,
+        };
+        hpack::read(&self.copy, table, &self.huffman, cx.pool, cx.scratch, &mut each);
+        events
+    }
+
+    /// A header block is whole. The table of its direction follows it, whatever became of its stream.
     fn block(&mut self, s: &mut State, flow: &mut Flow<'_>, dir: Dir, cx: &mut AppCx<'_>) {
         let side = &mut s.sides[dir.ix()];
         let (id, ends) = (side.block_of, side.block_ends);
         let mut block = core::mem::take(&mut side.block);
-        let Some(tx) = stream(s, flow, id, dir, cx) else {
-            block.free(cx.pool);
+        self.copy.clear();
+        self.copy.extend(block.get(cx.pool).iter().take(BLOCK_MAX));
+        block.free(cx.pool);
+        let mut spare = Stream::default();
+        let found = s.open.get(cx.pool, id, cx.cfg.seed);
+        let own = match found {
+            Some(tx) => &mut flow.get(tx).own,
+            None => &mut spare,
+        };
+        let events = self.fields(&mut s.sides[dir.ix()].table, own, dir, cx);
+        let Some(tx) = found.or_else(|| Self::anew(s, flow, (id, &mut spare), dir, cx)) else {
+            Self::free(&mut spare, cx.pool);
             return;
         };
         let t = flow.get(tx);
-        let side = &mut s.sides[dir.ix()];
-        self.copy.clear();
-        self.copy.extend(block.get(cx.pool).iter().take(BLOCK_MAX));
-        let own = &mut t.own;
-        let (mut broken, mut crowded) = (false, false);
-        let mut each = |item: Item, text: &[u8], pool: &mut BytePool| match item {
-            Item::Field(n) => {
-                let text = text.get(..8192).unwrap_or(text);
-                let n = (n.min(text.len()) as u16).to_le_bytes();
-                if own.fields[dir.ix()] < FIELDS_MAX {
-                    own.fields[dir.ix()] += 1;
-                    own.list.push_parts(pool, T_FIELD + dir.ix() as u8, [&n[..], text]);
-                } else {
-                    crowded = true;
-                }
+        for ev in [EV_HEADER, EV_LIMIT] {
+            if events >> ev & 1 != 0 {
+                t.common.raise(ev, dir);
             }
-            Item::Size(v) => own.number(pool, T_SIZE, dir, u32::try_from(v).unwrap_or(u32::MAX)),
-            Item::Broken => broken = true,
-        };
-        hpack::read(&self.copy, &mut side.table, &self.huffman, cx.pool, cx.scratch, &mut each);
-        block.free(cx.pool);
-        if broken {
-            t.common.raise(EV_HEADER, dir);
         }
-        if crowded {
-            t.common.raise(EV_LIMIT, dir);
-        }
-        let c = &mut t.common;
-        c.advance(dir, HEADERS_DONE);
-        c.touch_both();
+        t.common.advance(dir, HEADERS_DONE);
+        t.common.touch_both();
         if dir == Dir::ToServer {
-            let (authority, host) =
-                (t.own.field(cx.pool, dir, ":authority"), t.own.field(cx.pool, dir, "host"));
-            let differs = matches!((authority, host), (Some(a), Some(h)) if !a.eq_ignore_ascii_case(h));
-            let user = authority.is_some_and(|a| a.contains(&b'@'));
-            if differs {
-                t.common.raise(EV_AUTHORITY, dir);
-            }
-            if user {
-                t.common.raise(EV_USERINFO, dir);
-            }
+            Self::names(t, dir, cx);
         }
         message_begins(t, dir, cx);
         if ends {
-            end_side(s, flow.get(tx), dir, cx);
+            end_side(s, flow, tx, dir, cx);
         }
+    }
+
+    /// A block of a stream that is not open. A request is one nevertheless: a server that is not strict answers it. What else
+    /// comes late (an answer to what was reset, a trailer) is nobody's.
+    fn anew(
+        s: &mut State,
+        flow: &mut Flow<'_>,
+        (id, spare): (u32, &mut Stream),
+        dir: Dir,
+        cx: &mut AppCx<'_>,
+    ) -> Option<TxIdx> {
+        if id == 0 || dir == Dir::ToClient || spare.field(cx.pool, dir, ":method").is_none() {
+            return None;
+        }
+        let tx = open(s, flow, id, dir, cx)?;
+        let t = flow.get(tx);
+        t.own = Stream { id, ..core::mem::take(spare) };
+        t.own.number(cx.pool, T_FRAME, dir, u32::from(HEADERS));
+        t.common.raise(EV_REUSE, dir);
+        Some(tx)
+    }
+
+    /// What a request says of the host.
+    fn names(t: &mut Tx<Stream>, dir: Dir, cx: &AppCx<'_>) {
+        let (authority, host) = (t.own.field(cx.pool, dir, ":authority"), t.own.field(cx.pool, dir, "host"));
+        let differs = matches!((authority, host), (Some(a), Some(h)) if !a.eq_ignore_ascii_case(h));
+        let user = authority.is_some_and(|a| a.contains(&b'@'));
+        if differs {
+            t.common.raise(EV_AUTHORITY, dir);
+        }
+        if user {
+            t.common.raise(EV_USERINFO, dir);
+        }
+    }
+
+    /// Bytes of the DATA frame under way.
+    fn data(s: &mut State, flow: &mut Flow<'_>, bytes: &[u8], dir: Dir, cx: &mut AppCx<'_>) {
+        let side = &mut s.sides[dir.ix()];
+        side.data -= bytes.len();
+        let (id, over) = (side.data_of, side.data == 0 && side.data_ends);
+        // The frame's head has opened it.
+        if let Some(tx) = s.open.get(cx.pool, id, cx.cfg.seed) {
+            body::data(flow.get(tx), bytes, dir, cx);
+            if over {
+                end_side(s, flow, tx, dir, cx);
+            }
+        }
+    }
+
+    /// The head of a DATA frame whose bytes follow. Bytes used; `None`: more are needed.
+    fn data_head(
+        s: &mut State,
+        flow: &mut Flow<'_>,
+        (rest, len, flags, id): (&[u8], usize, u8, u32),
+        dir: Dir,
+        cx: &mut AppCx<'_>,
+    ) -> Option<usize> {
+        let padded = flags & 8 != 0 && len > 0;
+        let pad = if padded { usize::from(*rest.get(9)?) } else { 0 };
+        let own = len - usize::from(padded);
+        let side = &mut s.sides[dir.ix()];
+        side.pad = pad.min(own);
+        side.data = own - side.pad;
+        (side.data_of, side.data_ends) = (id, flags & 1 != 0);
+        let nothing = side.data == 0;
+        if let Some(tx) = stream(s, flow, (DATA, id), dir, cx) {
+            flow.get(tx).own.number(cx.pool, T_FRAME, dir, u32::from(DATA));
+            if id == 0 || (nothing && flags & 1 != 0) {
+                end_side(s, flow, tx, dir, cx);
+            }
+            if id == 0 {
+                end_side(s, flow, tx, dir.flip(), cx);
+            }
+        }
+        Some(9 + usize::from(padded))
+    }
+
+    /// The client's first bytes. How many there are; `Err`: what comes of them.
+    fn preface(flow: &mut Flow<'_>, data: &[u8], dir: Dir, cx: &AppCx<'_>) -> Result<usize, Outcome> {
+        if dir == Dir::ToClient {
+            return Ok(0);
+        }
+        let n = data.len().min(PREFACE.len());
+        if data.get(..n) != PREFACE.get(..n) {
+            flow.raise(EV_MAGIC, dir, cx.now);
+            return Err(Outcome::Failed);
+        }
+        if n < PREFACE.len() {
+            return Err(Outcome::Consumed { bytes: 0, need: PREFACE.len() });
+        }
+        Ok(n)
     }
 }
 
@@ -414,34 +615,18 @@ impl Protocol for Http2 {
         }
         let mut at = 0;
         if !s.sides[d].begun && !input.data.is_empty() {
-            if dir == Dir::ToServer {
-                let n = input.data.len().min(PREFACE.len());
-                if input.data.get(..n) == PREFACE.get(..n) {
-                    if n < PREFACE.len() {
-                        return Outcome::Consumed { bytes: 0, need: PREFACE.len() };
-                    }
-                    at = n;
-                } else {
-                    flow.raise(EV_MAGIC, dir, cx.now);
-                    return Outcome::Failed;
-                }
-            }
+            at = match Self::preface(flow, input.data, dir, cx) {
+                Ok(n) => n,
+                Err(out) => return out,
+            };
             s.sides[d].begun = true;
         }
         while let Some(rest) = input.data.get(at..).filter(|r| !r.is_empty()) {
             let side = &mut s.sides[d];
             if side.data > 0 {
                 let n = side.data.min(rest.len());
-                side.data -= n;
                 at += n;
-                let over = side.data == 0 && side.data_ends;
-                let id = side.data_of;
-                if let Some(tx) = stream(s, flow, id, dir, cx) {
-                    body::data(flow.get(tx), rest.get(..n).unwrap_or(&[]), dir, cx);
-                }
-                if over && let Some(tx) = stream(s, flow, id, dir, cx) {
-                    end_side(s, flow.get(tx), dir, cx);
-                }
+                Self::data(s, flow, rest.get(..n).unwrap_or(&[]), dir, cx);
                 continue;
             }
             if side.pad + side.skip > 0 {
@@ -455,25 +640,12 @@ impl Protocol for Http2 {
             let (Some(head), Some(id)) = (rest.get(..9), super::plain::be32(rest, 5)) else { break };
             let len = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
             let (kind, flags, id) = (head[3], head[4], id & 0x7fff_ffff);
+            if flow.is_full() {
+                return Outcome::Full { bytes: at };
+            }
             if kind == DATA {
-                let padded = flags & 8 != 0 && len > 0;
-                if padded && rest.len() < 10 {
-                    break;
-                }
-                let pad = if padded { usize::from(rest[9]) } else { 0 };
-                let own = len - usize::from(padded);
-                side.pad = pad.min(own);
-                side.data = own - side.pad;
-                (side.data_of, side.data_ends) = (id, flags & 1 != 0);
-                at += 9 + usize::from(padded);
-                let nothing = side.data == 0;
-                if let Some(tx) = stream(s, flow, id, dir, cx) {
-                    let t = flow.get(tx);
-                    t.own.number(cx.pool, T_FRAME, dir, u32::from(kind));
-                    if nothing && flags & 1 != 0 {
-                        end_side(s, t, dir, cx);
-                    }
-                }
+                let Some(n) = Self::data_head(s, flow, (rest, len, flags, id), dir, cx) else { break };
+                at += n;
                 continue;
             }
             if len > FRAME_MAX {
@@ -493,6 +665,7 @@ impl Protocol for Http2 {
 
     fn free(own: &mut Stream, pool: &mut BytePool) {
         own.list.free(pool);
+        own.pseudo.free(pool);
         own.frames.free(pool);
         for b in &mut own.body {
             b.free(pool);

@@ -117,3 +117,122 @@ fn coded_bodies() {
         }
     }
 }
+
+/// A field that is not indexed.
+fn literal(name: &str, value: &str) -> Vec<u8> {
+    let text = |s: &str| match s.len() {
+        n @ 0..127 => [&[n as u8], s.as_bytes()].concat(),
+        n => [
+            &[127, (n - 127) as u8 | 0x80, ((n - 127) >> 7) as u8 | 0x80, ((n - 127) >> 14) as u8],
+            s.as_bytes(),
+        ]
+        .concat(),
+    };
+    [&[0][..], &text(name), &text(value)].concat()
+}
+
+fn get(id: u32, path: &str) -> Vec<u8> {
+    frame(HEADERS, 5, id, &[&[0x82, 0x86][..], &literal(":path", path)].concat())
+}
+
+const B_URI: u8 = 1;
+
+fn roomy() -> Bench {
+    let cfg = AppConfig { max_states: 4, max_txs: 20_000, max_files: 64, ..AppConfig::default() };
+    Bench::of(HTTP2.parser.unwrap()(&cfg), cfg)
+}
+
+#[test]
+fn frames_that_open_no_stream() {
+    let mut b = roomy();
+    let mut c = PREFACE.to_vec();
+    for i in 0..4200 {
+        c.extend(frame(PRIORITY, 0, 2 * i + 1001, &[0, 0, 0, 0, 16]));
+    }
+    c.extend(frame(WINDOW_UPDATE, 0, 3, &[0, 0, 16, 0]));
+    c.extend(frame(RST_STREAM, 0, 5, &[0, 0, 0, 8]));
+    c.extend(get(200_001, "/evil"));
+    b.feed(Dir::ToServer, &c);
+    assert_eq!(b.values(B_URI, Dir::ToServer), [(4202, b"/evil".to_vec())]);
+    // All but the request are over at once.
+    let open = b.live().into_iter().filter(|tx| !b.parser.common(*tx).both_reached(COMPLETE)).count();
+    assert_eq!(open, 1);
+    b.close();
+}
+
+/// However many streams wait, the next one is read, and the oldest goes.
+#[test]
+fn too_many_streams() {
+    let mut b = roomy();
+    let mut c = PREFACE.to_vec();
+    (0..4200).for_each(|i| c.extend(get(2 * i + 1, "/a")));
+    c.extend(get(20_001, "/evil"));
+    b.feed(Dir::ToServer, &c);
+    assert_eq!(b.values(B_URI, Dir::ToServer).last(), Some(&(4200, b"/evil".to_vec())));
+    assert_eq!((b.events(0), b.events(4200)), (1 << EV_STREAMS, 0));
+    assert!(b.parser.common(b.tx(104)).both_reached(COMPLETE));
+    assert!(!b.parser.common(b.tx(105)).both_reached(COMPLETE));
+    // An answer to one that had to go is nobody's, but the table of its direction follows it.
+    b.feed(Dir::ToClient, &frame(HEADERS, 5, 1, b"\x88\x40\x01x\x01y"));
+    b.feed(Dir::ToClient, &frame(HEADERS, 5, 20_001, b"\x89\xbe"));
+    assert_eq!(b.values(B_NAMES, Dir::ToClient), [(4200, b":status".to_vec()), (4200, b"x".to_vec())]);
+    b.close();
+}
+
+#[test]
+fn frames_after_the_end_of_a_stream() {
+    let mut b = Bench::new(&HTTP2);
+    b.feed(Dir::ToServer, &[PREFACE, &get(1, "/a")].concat());
+    b.feed(Dir::ToClient, &frame(HEADERS, 5, 1, &[0x88]));
+    for kind in [WINDOW_UPDATE, PRIORITY, RST_STREAM, DATA, 99] {
+        b.feed(Dir::ToServer, &frame(kind, 0, 1, &[0, 0, 16, 0, 1]));
+    }
+    b.feed(Dir::ToClient, &frame(DATA, 1, 1, b"late"));
+    assert_eq!(b.live().len(), 1);
+    // A request in the place of one that is over is a request.
+    b.feed(Dir::ToServer, &get(1, "/evil"));
+    assert_eq!(b.values(B_URI, Dir::ToServer), [(0, b"/a".to_vec()), (1, b"/evil".to_vec())]);
+    assert_eq!(b.events(1), 1 << EV_REUSE);
+    b.close();
+}
+
+/// What is cut or left out is told, and what is asked for is there whatever came before it.
+#[test]
+fn fields_beyond_the_limits() {
+    let long = "x".repeat(9000);
+    let head = |fields: &[(&str, &str)]| {
+        let block: Vec<u8> = fields.iter().flat_map(|(n, v)| literal(n, v)).collect();
+        let mut all = Vec::new();
+        let last = block.len().div_ceil(16_000) - 1;
+        for (i, part) in block.chunks(16_000).enumerate() {
+            let kind = if i == 0 { HEADERS } else { CONTINUATION };
+            let flags = u8::from(i == 0) | if i == last { 4 } else { 0 };
+            all.extend(frame(kind, flags, 1, part));
+        }
+        all
+    };
+    let mut b = Bench::new(&HTTP2);
+    let path = alloc::format!("/{}", "y".repeat(30_000));
+    let crowd = [("a", &long[..8000]), ("b", &long[..8000]), ("c", &long[..8000]), ("d", &long[..8000])];
+    let asked = [(":path", &path[..]), (":method", "GET"), (":authority", "h")];
+    b.feed(Dir::ToServer, &[PREFACE, &head(&[&asked[..], &crowd[..2]].concat())].concat());
+    assert_eq!(
+        (b.events(0), b.values(B_URI, Dir::ToServer)),
+        (0, alloc::vec![(0, path.clone().into_bytes())])
+    );
+    b.feed(Dir::ToClient, &head(&[&crowd[..], &[(":status", "200")]].concat()));
+    assert_eq!(b.values(6, Dir::ToClient), [(0, b"200".to_vec())]);
+    assert_eq!(b.events(0), 1 << EV_LIMIT);
+    b.close();
+    for (fields, told) in [
+        (&[("a", &long[..8000])][..], false),
+        (&[("a", &long[..])], true),
+        (&[crowd[0], crowd[1], crowd[2], crowd[3], ("e", "evil")], false),
+        (&[crowd[0], crowd[1], crowd[2], crowd[3], ("e", &long[..1000])], true),
+    ] {
+        let mut b = Bench::new(&HTTP2);
+        b.feed(Dir::ToServer, &[PREFACE, &head(fields)].concat());
+        assert_eq!(b.events(0) & 1 << EV_LIMIT != 0, told);
+        b.close();
+    }
+}

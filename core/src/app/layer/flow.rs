@@ -148,6 +148,8 @@ pub struct Fed {
     /// The parser announced a change of protocol after `consumed`. Detection and outputs should finish the
     /// transactions before the rest is fed: the old state goes when the new protocol is found.
     pub change: bool,
+    /// There are many new transactions: detection and outputs should finish them before the rest is fed.
+    pub full: bool,
     /// Client and server were mistaken for each other. Swap the flow (and call [`FlowApp::swap`]), then feed
     /// again with the opposite direction; nothing was consumed. Only with `midstream` or over UDP.
     pub reverse: bool,

@@ -320,6 +320,10 @@ impl AppLayer {
                 t.fed.consumed = bytes.min(len);
                 t.fed.need = need;
             }
+            Outcome::Full { bytes } => {
+                t.fed.consumed = bytes.min(len);
+                t.fed.full = true;
+            }
             // A flow fails once, whether in one direction or both.
             Outcome::Failed => {
                 t.fed.parse_failed = t.app.flags & LAME == 0;

@@ -287,6 +287,9 @@ impl Protocol for Redis {
         }
         let mut at = 0;
         while let Some(rest) = input.data.get(at..) {
+            if flow.is_full() {
+                return Outcome::Full { bytes: at };
+            }
             let before = s.readers[d].missing();
             let read = s.readers[d].next(rest, input.dir == Dir::ToServer);
             let (piece, used) = match read {

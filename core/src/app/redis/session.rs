@@ -24,7 +24,7 @@ impl State {
                 own.resp3 = self.resp3;
             }
             None => {
-                if let Some(tx) = self.youngest {
+                if let Some(tx) = self.youngest.or_else(|| flow.last()) {
                     flow.get(tx).common.raise(EV_PENDING, Dir::ToServer);
                 }
             }
@@ -165,6 +165,9 @@ impl State {
     }
 
     fn unasked(&mut self, flow: &mut Flow<'_>, r: &mut Reply, push: bool, cx: &mut AppCx<'_>) {
+        if flow.live() >= LIVE_MAX {
+            flow.raise(EV_PENDING, Dir::ToClient, cx.now);
+        }
         if flow.live() >= LIVE_MAX || (!push && self.unasked >= UNASKED_MAX) {
             return;
         }

@@ -14,7 +14,7 @@ use super::plain::SMB_BEGINS;
 use super::txs::Tx;
 use super::{
     AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, OVER_TCP, Outcome,
-    ProtoDef, TxView, buffer_at,
+    ProtoDef, TxIdx, TxView, buffer_at,
 };
 use crate::Dir;
 use crate::event::Fields;
@@ -80,7 +80,6 @@ pub struct Exchange {
     user: PBuf,
     domain: PBuf,
     call: Call,
-    done: bool,
 }
 
 #[derive(Debug, Default)]
@@ -94,9 +93,10 @@ pub struct Smb;
 
 type Flow<'a> = Transactions<'a, Exchange>;
 
-fn finish(s: &mut State, t: &mut Tx<Exchange>) {
-    t.own.done = true;
+fn finish(s: &mut State, flow: &mut Flow<'_>, tx: TxIdx) {
+    flow.answered(tx);
     s.pending = s.pending.saturating_sub(1);
+    let t = flow.get(tx);
     t.common.advance_both(1);
     t.common.touch_both();
 }
@@ -113,12 +113,13 @@ impl Smb {
 
     fn request(s: &mut State, flow: &mut Flow<'_>, r: &Record<'_>, cx: &mut AppCx<'_>) {
         if s.pending >= PENDING
-            && let Some(old) = flow.oldest(|t| !t.own.done)
+            && let Some(old) = flow.waiting(|_| true)
         {
-            finish(s, flow.get(old));
+            finish(s, flow, old);
         }
         let Some(tx) = flow.open(cx.now) else { return };
         s.pending += 1;
+        flow.wait(tx);
         let t = flow.get(tx);
         (t.own.version, t.own.id) = (r.version, r.id);
         // Without room a text is not there.
@@ -152,7 +153,7 @@ impl Smb {
     }
 
     fn answer(s: &mut State, flow: &mut Flow<'_>, r: &Record<'_>, now: u64) {
-        let found = flow.oldest(|t| !t.own.done && t.own.id == r.id);
+        let found = flow.waiting(|t| t.own.id == r.id);
         let Some(tx) = found.or_else(|| flow.open(now)) else { return };
         let t = flow.get(tx);
         t.own.version = r.version;
@@ -160,7 +161,7 @@ impl Smb {
             (t.own.pipe, t.own.told) = (pipe, true);
         }
         s.pending += usize::from(found.is_none());
-        finish(s, t);
+        finish(s, flow, tx);
     }
 }
 
@@ -186,6 +187,9 @@ impl Protocol for Smb {
                 s.skip[d] -= n;
                 at += n;
                 continue;
+            }
+            if flow.is_full() {
+                return Outcome::Full { bytes: at };
             }
             let Some(head) = rest.first_chunk::<4>() else { return Outcome::Consumed { bytes: at, need: 4 } };
             let len = usize::from(head[1]) << 16 | usize::from(head[2]) << 8 | usize::from(head[3]);

@@ -62,6 +62,10 @@ pub trait Sink {
     fn fault(&mut self, frame: &Frame, fault: Fault, pool: &mut BytePool);
     /// The frame ended, and with it the message if it is the last (`head.fin()`).
     fn end(&mut self, frame: &Frame, pool: &mut BytePool);
+    /// No further frame is to begin with these bytes.
+    fn is_full(&self) -> bool {
+        false
+    }
 }
 
 #[derive(Default)]
@@ -106,20 +110,24 @@ impl Messages {
         *line = Line { lost: true, ..Line::default() };
     }
 
-    /// Reads the next bytes of a direction, all of them.
+    /// Reads the next bytes of a direction. How many: all of them, or up to where no further frame is wanted now.
     pub fn read(
         &mut self,
         line: &mut Line,
         dir: Dir,
-        mut data: &[u8],
+        bytes: &[u8],
         pool: &mut BytePool,
         sink: &mut dyn Sink,
-    ) {
+    ) -> usize {
+        let mut data = bytes;
         while let Some((&byte, tail)) = data.split_first() {
             if line.lost {
-                return;
+                break;
             }
             let Some(frame) = line.frame else {
+                if sink.is_full() {
+                    return bytes.len() - data.len();
+                }
                 data = tail;
                 if let Some(head) = line.wire.push(byte) {
                     line.begin(dir, head, pool, sink);
@@ -134,7 +142,7 @@ impl Messages {
             data = rest;
             sink.raw(&frame, now, pool);
             let mut plain = [0; STEP];
-            let Some(plain) = plain.get_mut(..n) else { return };
+            let Some(plain) = plain.get_mut(..n) else { break };
             plain.copy_from_slice(now);
             if let Some(mask) = frame.head.mask {
                 let from = frame.head.len.wrapping_sub(line.left) as usize;
@@ -152,6 +160,7 @@ impl Messages {
                 self.end(line, pool, sink);
             }
         }
+        bytes.len()
     }
 
     /// `n` bytes are missing. Whether the direction can be read on.

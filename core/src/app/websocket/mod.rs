@@ -21,7 +21,7 @@ use crate::app::{buffer_at, event_at, int_at};
 use crate::event::Fields;
 use crate::pool::{BytePool, PBuf, Scratch};
 
-/// Transactions of a flow that wait for the end of a segment; frames beyond have none.
+/// Transactions of a flow that wait for the end of a segment; frames beyond have none, which is told.
 const LIVE_MAX: u32 = 2048;
 /// Records of frames with less payload are rationed: a frame can be two bytes.
 const SMALL: u64 = 16;
@@ -190,8 +190,14 @@ fn append(to: &mut PBuf, more: &PBuf, pool: &mut BytePool) {
 }
 
 impl Sink for Writer<'_, '_> {
+    fn is_full(&self) -> bool {
+        self.flow.is_full()
+    }
+
     fn begin(&mut self, f: &Frame, wire: &[u8], pool: &mut BytePool) {
         if self.flow.live() >= LIVE_MAX {
+            // Rules have had their turn and nothing went: what is not looked at is told.
+            self.flow.raise(EV_LIMIT, f.dir, self.now);
             return;
         }
         *self.open = self.flow.open(self.now);
@@ -281,6 +287,7 @@ impl Protocol for WebSocket {
             bodies.gap(s.bodies, input.dir, u64::from(input.gap), &ORIGIN, &mut cx);
         }
         let line = &mut s.lines[d];
+        let mut used = input.data.len();
         if !line.is_lost() {
             let mut to = Writer {
                 flow,
@@ -311,8 +318,11 @@ impl Protocol for WebSocket {
                     t.common.settle(input.dir.flip());
                 }
             } else {
-                self.messages.read(line, input.dir, input.data, cx.pool, &mut to);
+                used = self.messages.read(line, input.dir, input.data, cx.pool, &mut to);
             }
+        }
+        if used < input.data.len() {
+            return Outcome::Full { bytes: used };
         }
         if input.eof {
             let (bodies, mut cx) = cx.bodies();
