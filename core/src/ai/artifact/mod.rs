@@ -129,6 +129,11 @@ struct Level {
     proto: Proto,
     npy: Npy,
     last: u8,
+    /// The bytes may be a pickle as well, which whoever loads it as one runs.
+    twin: bool,
+    /// A file in the pickle is read below, and the name of what the pickle is in.
+    nested: bool,
+    around: report::Text<64>,
 }
 
 /// The head of a gzip member.
@@ -280,6 +285,9 @@ impl Level {
             proto: Proto::new(false),
             npy: Npy { at: 0, size: 0, major: 0, object: false, last: [0; 3] },
             last: 0,
+            twin: false,
+            nested: false,
+            around: report::Text::EMPTY,
         }
     }
 
@@ -302,6 +310,8 @@ impl Level {
         self.proto = Proto::new(false);
         self.npy = Npy { at: 0, size: 0, major: 0, object: false, last: [0; 3] };
         self.last = 0;
+        self.twin = false;
+        self.nested = false;
     }
 
     /// What the first bytes are, which are then read.
@@ -464,7 +474,7 @@ impl Level {
             self.carver.byte(b, look, rep);
         }
         match self.kind {
-            Kind::Pickle => self.pickled(b, rep),
+            Kind::Pickle => self.pickled(b, below, rep),
             Kind::Safetensors => self.safetensors.byte(b, rep),
             Kind::Gguf => self.gguf.byte(b, rep),
             Kind::Proto => self.proto.byte(b, rep),
@@ -480,11 +490,11 @@ impl Level {
         1
     }
 
-    fn pickled(&mut self, b: u8, rep: &mut Report) {
+    fn pickled(&mut self, b: u8, below: &mut [Level], rep: &mut Report) {
         if !self.machine.began() && matches!(b, b'\n' | b'\r' | b' ' | b'\t' | 0) {
             return;
         }
-        match self.machine.byte(b, rep) {
+        match self.machine_byte(b, below, rep) {
             Status::Running => {}
             Status::Stopped => {
                 rep.format("pickle");
@@ -493,12 +503,40 @@ impl Level {
                 self.machine.reset();
             }
             Status::Broken => {
-                if self.machine.sure() && self.stopped == 0 {
+                // Behind a pickle there may be numbers, but nothing that only begins as another pickle.
+                if self.broken_pickle() {
                     rep.find(Judgement::Unreadable, "pickle that cannot be read on", &[]);
                 }
                 self.kind = Kind::Plain;
             }
         }
+    }
+
+    fn broken_pickle(&self) -> bool {
+        if self.stopped == 0 { self.machine.sure() } else { self.machine.convincing() }
+    }
+
+    /// One byte of a pickle, which goes below, too, when it is of a file that the pickle loads.
+    fn machine_byte(&mut self, b: u8, below: &mut [Level], rep: &mut Report) -> Status {
+        if self.machine.nested() {
+            if !self.nested {
+                self.nested = true;
+                self.around = rep.member;
+                Below(below).begin(b"", rep);
+            }
+            push(below, rep, &[b]);
+        }
+        let status = self.machine.byte(b, rep);
+        if self.nested && !self.machine.nested() {
+            self.end_nested(below, rep);
+        }
+        status
+    }
+
+    fn end_nested(&mut self, below: &mut [Level], rep: &mut Report) {
+        self.nested = false;
+        Below(below).end(rep);
+        rep.member = self.around;
     }
 
     fn array(&mut self, b: u8, rep: &mut Report) {
@@ -679,6 +717,9 @@ impl Level {
     }
 
     fn end(&mut self, below: &mut [Level], rep: &mut Report) {
+        if self.nested {
+            self.end_nested(below, rep);
+        }
         match self.kind {
             Kind::Zip => self.zip.end(&mut Below(below), rep),
             Kind::Tar => self.tar.end(&mut Below(below), rep),
@@ -692,7 +733,7 @@ impl Level {
                 Below(below).end(rep);
                 rep.find(Judgement::Unreadable, "compressed data is cut off", &[]);
             }
-            Kind::Pickle if self.machine.began() && self.machine.sure() => {
+            Kind::Pickle if self.machine.began() && (self.machine.sure() || self.broken_pickle()) => {
                 rep.find(Judgement::Unreadable, "pickle is cut off", &[]);
             }
             Kind::Safetensors => self.safetensors.end(rep),

@@ -244,6 +244,74 @@ fn what_joblib_compresses_is_read() {
     assert_eq!(judge(&miniz_oxide::deflate::compress_to_vec_zlib(EVIL, 6)).0, Judgement::Malicious);
 }
 
+#[test]
+fn bytes_that_a_pickle_loads_are_judged_as_a_file() {
+    let loads = |bytes: &[u8], rest: &[u8]| {
+        let mut f = Vec::from(*b"\x80\x03ctorch.storage\n_load_from_bytes\nq\x00B");
+        f.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        f.extend_from_slice(bytes);
+        f.extend_from_slice(rest);
+        f
+    };
+    let file = |data: &[u8]| zip(&[("a/data.pkl", "a/data.pkl", data)]);
+    assert_eq!(judge(&loads(WEIGHTS, b"q\x01\x85q\x02R.")), (Judgement::Clean, "".into()));
+    assert_eq!(pickles(&loads(&file(WEIGHTS), b"\x85R.")), Judgement::Clean);
+    assert_eq!(pickles(&loads(&file(EVIL), b"\x85R.")), Judgement::Malicious);
+    let packed = miniz_oxide::deflate::compress_to_vec_zlib(EVIL, 6);
+    assert_eq!(pickles(&loads(&packed, b"\x85R.")), Judgement::Malicious);
+    // In a member, whose name is said.
+    let (j, why) = judge(&file(&loads(EVIL, b"\x85R.")));
+    assert_eq!(j, Judgement::Malicious, "{why}");
+    // Bytes that come another way are not judged.
+    for f in [
+        b"\x80\x04C\x02N.q\x000ctorch.storage\n_load_from_bytes\nh\x00\x85R.".as_slice(),
+        b"\x80\x04ctorch.storage\n_load_from_bytes\n(C\x02N.tR.",
+        b"\x80\x04(C\x02N.itorch.storage\n_load_from_bytes\n.",
+        b"\x80\x04(ctorch.storage\n_load_from_bytes\nC\x02N.o.",
+    ] {
+        assert_eq!(pickles(f), Judgement::Suspicious, "{:?}", alloc::string::String::from_utf8_lossy(f));
+    }
+}
+
+#[test]
+fn memoize_counts_different_keys() {
+    // "collections" is put twice under 1, so "os" is 1 of MEMOIZE in CPython, and "system" 2.
+    let f = b"\x80\x04\x8c\x0bcollectionsq\x01q\x010\x8c\x02os\x940\x8c\x0bOrderedDictq\x020\x8c\x06system\x940h\x01h\x02\x93\x8c\x04true\x85R.";
+    assert_eq!(pickles(f), Judgement::Malicious);
+    // A key far off that is put again: which one is next is not known, and a call is not clean.
+    let mut far =
+        Vec::from(*b"\x80\x04\x8c\x02osr\0\0\x10\0r\0\0\x10\0\x940\x8c\x06system\x940h\x01h\x02\x93)R.");
+    assert!(pickles(&far) > Judgement::Clean);
+    far.clear();
+    // Ten thousand in order are a list like any other.
+    far.extend_from_slice(b"\x80\x04]\x94");
+    (0..10_000).for_each(|_| far.extend_from_slice(b"]\x94a"));
+    far.push(b'.');
+    assert_eq!(pickles(&far), Judgement::Clean);
+}
+
+#[test]
+fn names_are_read_as_python_reads_them() {
+    for f in [
+        b"\x80\x04S'o\\x73'\nS'syste\\155'\n\x93\x8c\x04true\x85R.".as_slice(),
+        b"\x80\x04S\"\\157s\"\nV\\u0073yste\\U0000006d\n\x93\x8c\x04true\x85R.",
+        b"S'o\\x73'\nS'syste\\155'\n\x93(S'true'\ntR.",
+    ] {
+        assert_eq!(pickles(f), Judgement::Malicious, "{:?}", alloc::string::String::from_utf8_lossy(f));
+        assert_eq!(pickles(&[b"\x80\x04N.", f].concat()), Judgement::Malicious);
+    }
+    assert_eq!(pickles(b"\x80\x04V\\\\u006fs\nS'system'\n\x93)R."), Judgement::Unreadable);
+}
+
+#[test]
+fn a_second_pickle_that_breaks_off_is_not_clean() {
+    assert_eq!(pickles(b"\x80\x02N.\x80\x02NK\x01\xff"), Judgement::Unreadable);
+    assert_eq!(pickles(b"\x80\x02N.\x80\x04\x8c\x02os\x8c\x03a b\x93)R."), Judgement::Unreadable);
+    assert_eq!(pickles(b"\x80\x02N.cmine\nBuilt\n\xff"), Judgement::Unreadable);
+    // Numbers behind a pickle, as PyTorch writes them: 640 of them.
+    assert_eq!(pickles(b"\x80\x02N.\x80\x02\0\0\0\0\0\0\x01\x02"), Judgement::Clean);
+}
+
 /// What a file of pieces like those of real ones may be.
 fn anything() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
