@@ -1,4 +1,4 @@
-//! Containers: zip, tar, and streams of deflate.
+//! Containers: zip, and streams of deflate.
 //!
 //! In: bytes of the container. Out: bytes of its members, to whoever is given; findings where headers disagree. Local
 //! headers of a zip come first and are read as they come; the central directory comes last and is compared with them,
@@ -220,6 +220,11 @@ impl Zip {
 
     pub const fn scanning(&self) -> bool {
         matches!(self.st, At::Scan)
+    }
+
+    /// Whether a member was found.
+    pub const fn begun(&self) -> bool {
+        self.members > 0
     }
 
     /// Takes bytes; gives how many it took. Those between members are also the caller's to look at.
@@ -493,91 +498,6 @@ impl Zip {
             rep.find(Judgement::Unreadable, "archive is cut off", &[]);
         } else if !self.ended {
             rep.find(Judgement::Unreadable, "archive without its end", &[]);
-        } else {
-            rep.understood = true;
-        }
-    }
-}
-
-/// A tar archive.
-pub struct Tar {
-    head: [u8; 512],
-    have: usize,
-    left: u64,
-    pad: u64,
-    inside: bool,
-}
-
-impl Tar {
-    pub const NEW: Self = Self { head: [0; 512], have: 0, left: 0, pad: 0, inside: false };
-
-    pub fn feed(&mut self, data: &[u8], to: &mut impl Member, rep: &mut Report) -> usize {
-        let some = |left: u64| usize::try_from(left).unwrap_or(usize::MAX).min(data.len());
-        if self.left > 0 {
-            let n = some(self.left);
-            if self.inside {
-                to.bytes(data.get(..n).unwrap_or(data), rep);
-            }
-            self.left -= n as u64;
-            if self.left == 0 && self.inside {
-                self.inside = false;
-                to.end(rep);
-            }
-            return n;
-        }
-        if self.pad > 0 {
-            let n = some(self.pad);
-            self.pad -= n as u64;
-            return n;
-        }
-        if let (Some(p), Some(b)) = (self.head.get_mut(self.have), data.first()) {
-            *p = *b;
-        }
-        self.have += 1;
-        if self.have == 512 {
-            self.have = 0;
-            self.header(to, rep);
-        }
-        1
-    }
-
-    fn header(&mut self, to: &mut impl Member, rep: &mut Report) {
-        let field = |from: usize, n: usize| {
-            let f = self.head.get(from..from + n).unwrap_or(&[]);
-            f.split(|b| *b == 0).next().unwrap_or(f)
-        };
-        let name = field(0, 100);
-        if name.is_empty() {
-            return;
-        }
-        let mut size = 0u64;
-        for b in field(124, 12).iter().filter(|b| b.is_ascii_digit()) {
-            size = size.saturating_mul(8).saturating_add(u64::from(b - b'0'));
-        }
-        let kind = self.head.get(156).copied().unwrap_or(0);
-        let link = field(157, 100);
-        let name = name.strip_prefix(b"./").unwrap_or(name);
-        if escapes(name) || (matches!(kind, b'1' | b'2') && escapes(link)) {
-            rep.find(Judgement::Suspicious, "a member's path leaves the folder: ", &[name]);
-        }
-        if matches!(kind, b'3' | b'4' | b'6') {
-            rep.find(Judgement::Suspicious, "a member is a device or a pipe: ", &[name]);
-        }
-        self.left = size;
-        self.pad = (512 - size % 512) % 512;
-        self.inside = size > 0 && matches!(kind, 0 | b'0' | b'7');
-        if self.inside {
-            to.begin(name, rep);
-        }
-    }
-
-    pub fn end(&mut self, to: &mut impl Member, rep: &mut Report) {
-        if self.inside {
-            self.inside = false;
-            to.end(rep);
-        }
-        if self.left > 0 {
-            rep.find(Judgement::Unreadable, "archive is cut off", &[]);
         } else {
             rep.understood = true;
         }

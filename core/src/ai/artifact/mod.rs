@@ -15,6 +15,7 @@ mod names;
 mod pickle;
 mod proto;
 mod report;
+mod tar;
 mod tensors;
 #[cfg(test)]
 mod tests;
@@ -26,13 +27,14 @@ use alloc::vec::Vec;
 pub use report::{IMPORTS, Judgement, Verdict};
 
 use crate::app::bodies::decode::lzma::{Lzma, Status as LzmaStatus};
-use archive::{Inflate, Member, Tar, Zip};
+use archive::{Inflate, Member, Zip};
 use bzip2::Bzip2;
 use carve::Carver;
 use json::{Json, State};
 use pickle::{Machine, Status};
 use proto::Proto;
 use report::Report;
+use tar::Tar;
 use tensors::{Gguf, Safetensors};
 use text::{LineReader, Lines};
 
@@ -319,6 +321,8 @@ impl Level {
         let head = self.head;
         let h = head.get(..self.have).unwrap_or(&[]);
         (self.kind, self.carving) = self.recognise(h, rep);
+        // The signs of these are also a string or a number of a pickle.
+        self.twin = matches!(self.kind, Kind::Tar | Kind::Gguf | Kind::Safetensors);
         self.take(h, below, rep);
     }
 
@@ -356,7 +360,7 @@ impl Level {
             rep.format("gguf");
             return (Kind::Gguf, true);
         }
-        if h.get(257..262) == Some(b"ustar") {
+        if tar::checked(h) {
             rep.format("tar");
             return (Kind::Tar, false);
         }
@@ -430,7 +434,14 @@ impl Level {
                 | Kind::Proto
                 | Kind::Npy
                 | Kind::Pickle => self.open(data, below, rep),
-                Kind::Tar => self.tar.feed(data, &mut Below(below), rep),
+                Kind::Tar => {
+                    // Both readings go on in step, so that the first finding does not depend on how bytes come.
+                    let some = if self.twin { data.get(..1).unwrap_or(data) } else { data };
+                    if let Some(b) = data.first() {
+                        self.twin(*b, rep);
+                    }
+                    self.tar.feed(some, &mut Below(below), rep)
+                }
                 Kind::Gzip => self.gunzip(data, below, rep),
                 Kind::Zlib => self.inflated(data, below, rep),
                 Kind::Bzip2 => self.bunzip(data, below, rep),
@@ -473,10 +484,20 @@ impl Level {
             let look = self.kind != Kind::Pickle || self.machine.inside();
             self.carver.byte(b, look, rep);
         }
+        if matches!(self.kind, Kind::Safetensors | Kind::Gguf | Kind::Npy | Kind::Proto | Kind::Hdf5) {
+            // Readers of zip begin at the end of a file: whatever it is, an archive in it may be read.
+            self.zip.feed(&[b], &mut self.inflate, &mut Below(below), rep);
+        }
         match self.kind {
             Kind::Pickle => self.pickled(b, below, rep),
-            Kind::Safetensors => self.safetensors.byte(b, rep),
-            Kind::Gguf => self.gguf.byte(b, rep),
+            Kind::Safetensors => {
+                self.twin(b, rep);
+                self.safetensors.byte(b, rep);
+            }
+            Kind::Gguf => {
+                self.twin(b, rep);
+                self.gguf.byte(b, rep);
+            }
             Kind::Proto => self.proto.byte(b, rep),
             Kind::Npy => self.array(b, rep),
             Kind::Hdf5 => self.attribute(b, rep),
@@ -510,6 +531,22 @@ impl Level {
                 self.kind = Kind::Plain;
             }
         }
+    }
+
+    /// Reads what is taken for something else as a pickle, too: whoever loads it as one runs it.
+    fn twin(&mut self, b: u8, rep: &mut Report) {
+        if !self.twin {
+            return;
+        }
+        let status = self.machine.byte(b, rep);
+        // The level below is the archive's: a file in this pickle is not judged.
+        if self.machine.nested() || (status == Status::Stopped && self.machine.convincing()) {
+            rep.find(Judgement::Suspicious, "is a pickle as well", &[]);
+        }
+        if status == Status::Broken && self.machine.convincing() {
+            rep.find(Judgement::Unreadable, "is a pickle as well, that cannot be read on", &[]);
+        }
+        self.twin = status == Status::Running;
     }
 
     fn broken_pickle(&self) -> bool {
@@ -719,6 +756,14 @@ impl Level {
     fn end(&mut self, below: &mut [Level], rep: &mut Report) {
         if self.nested {
             self.end_nested(below, rep);
+        }
+        if matches!(self.kind, Kind::Safetensors | Kind::Gguf | Kind::Npy | Kind::Proto | Kind::Hdf5)
+            && self.zip.begun()
+        {
+            let understood = rep.understood;
+            self.zip.end(&mut Below(below), rep);
+            rep.understood = understood;
+            rep.find(Judgement::Suspicious, "is an archive as well", &[]);
         }
         match self.kind {
             Kind::Zip => self.zip.end(&mut Below(below), rep),

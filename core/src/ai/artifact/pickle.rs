@@ -486,7 +486,7 @@ impl Machine {
                     return Status::Broken;
                 }
                 let bytes = matches!(self.op, b'B' | b'C' | 0x8e);
-                self.nested = bytes && self.peek().is_some_and(|v| v.kind == Kind::Loader);
+                self.nested = bytes && !self.hidden && self.peek().is_some_and(|v| v.kind == Kind::Loader);
                 self.state = State::Body(n);
             }
         }

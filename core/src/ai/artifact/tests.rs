@@ -312,6 +312,118 @@ fn a_second_pickle_that_breaks_off_is_not_clean() {
     assert_eq!(pickles(b"\x80\x02N.\x80\x02\0\0\0\0\0\0\x01\x02"), Judgement::Clean);
 }
 
+/// A block of tar before a member, with its checksum.
+fn block(name: &[u8], size: &str, kind: u8) -> Vec<u8> {
+    let mut h = Vec::from([0u8; 512]);
+    h[..name.len()].copy_from_slice(name);
+    h[100..108].copy_from_slice(b"0000644\0");
+    h[124..124 + size.len()].copy_from_slice(size.as_bytes());
+    h[156] = kind;
+    h[257..265].copy_from_slice(b"ustar\x0000");
+    sum(&mut h);
+    h
+}
+
+fn sum(h: &mut [u8]) {
+    h[148..156].fill(b' ');
+    let sum: u32 = h.iter().map(|b| u32::from(*b)).sum();
+    h[148..155].copy_from_slice(alloc::format!("{sum:06o}\0").as_bytes());
+}
+
+fn octal(data: &[u8]) -> alloc::string::String {
+    alloc::format!("{:011o}", data.len())
+}
+
+/// Blocks and the data of members, filled up, and the end.
+fn tar(parts: &[&[u8]]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for p in parts {
+        out.extend_from_slice(p);
+        out.resize(out.len().next_multiple_of(512), 0);
+    }
+    out.resize(out.len() + 1024, 0);
+    out
+}
+
+#[test]
+fn tar_is_read_as_python_reads_it() {
+    let named = |name: &[u8], kind: u8| block(name, &octal(EVIL), kind);
+    assert_eq!(
+        judge(&tar(&[&block(b"a.pkl", &octal(WEIGHTS), b'0'), WEIGHTS])),
+        (Judgement::Clean, "".into())
+    );
+    for kind in [b'0', 0, b'7', b'S', b'Z', b'A'] {
+        assert_eq!(pickles(&tar(&[&named(b"a.pkl", kind), EVIL])), Judgement::Malicious, "{kind}");
+    }
+    assert_eq!(pickles(&tar(&[&named(b"\0a.pkl", b'0'), EVIL])), Judgement::Malicious);
+    // Sizes: binary, with blanks, in a record.
+    let mut h = named(b"a.pkl", b'0');
+    h[124..136].copy_from_slice(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, EVIL.len() as u8]);
+    sum(&mut h);
+    assert_eq!(pickles(&tar(&[&h, EVIL])), Judgement::Malicious);
+    assert_eq!(
+        pickles(&tar(&[&block(b"a.pkl", &alloc::format!("  {:o} ", EVIL.len()), b'0'), EVIL])),
+        Judgement::Malicious
+    );
+    let record = alloc::format!("11 size={}\n", EVIL.len());
+    let pax = block(b"pax", &octal(record.as_bytes()), b'x');
+    assert_eq!(record.len(), 11);
+    assert_eq!(
+        pickles(&tar(&[&pax, record.as_bytes(), &block(b"a.pkl", "0", b'0'), EVIL])),
+        Judgement::Malicious
+    );
+    // Two sizes disagree; all members get one.
+    let one = block(b"a.pkl", &octal(WEIGHTS), b'0');
+    assert_eq!(pickles(&tar(&[&pax, record.as_bytes(), &one, WEIGHTS])), Judgement::Suspicious);
+    let all = block(b"pax", &octal(record.as_bytes()), b'g');
+    assert_eq!(pickles(&tar(&[&all, record.as_bytes(), &one, WEIGHTS])), Judgement::Suspicious);
+    // A folder has no data, whatever its size: what follows is a header.
+    let folder = block(b"a/", &octal(&[0; 512]), b'5');
+    assert_eq!(pickles(&tar(&[&folder, &named(b"a.pkl", b'0'), EVIL])), Judgement::Malicious);
+    // Names that are long, in both ways.
+    let long = block(b"long", &octal(b"../../a\0"), b'L');
+    assert_eq!(pickles(&tar(&[&long, b"../../a\0", &one, WEIGHTS])), Judgement::Suspicious);
+    let path = block(b"pax", &octal(b"16 path=../../a\n"), b'x');
+    assert_eq!(pickles(&tar(&[&path, b"16 path=../../a\n", &one, WEIGHTS])), Judgement::Suspicious);
+}
+
+#[test]
+fn tar_that_is_cut_off_or_no_tar_is_not_clean() {
+    let one = block(b"a.pkl", &octal(WEIGHTS), b'0');
+    let whole = tar(&[&one, WEIGHTS]);
+    assert_eq!(pickles(&whole[..whole.len() - 1]), Judgement::Unreadable);
+    assert_eq!(pickles(&tar(&[&one, WEIGHTS, b"no header"])), Judgement::Unreadable);
+    // A word where tar has it does not make a tar of a pickle.
+    let mut f = block(b"\x80\x02X\xf9\x01\0\0a", "0", b'0');
+    f[148] = b'9';
+    f.extend_from_slice(b"0cos\nsystem\nX\x04\0\0\0true\x85R.");
+    assert_eq!(pickles(&f), Judgement::Malicious);
+    // One that is both.
+    for (size, kind) in [("0", b'0'), ("0", b'5'), ("33", b'0'), ("33", b'x'), ("33", b'L')] {
+        let mut f = block(b"\x80\x02X\xf9\x01\0\0a", size, kind);
+        f.extend_from_slice(b"0cos\nsystem\nX\x04\0\0\0true\x85R.");
+        assert_eq!(pickles(&f), Judgement::Malicious, "{size} {kind}");
+        assert_eq!(pickles(&tar(&[&f])), Judgement::Malicious, "{size} {kind}");
+    }
+}
+
+#[test]
+fn tensors_that_are_a_pickle_or_an_archive_too() {
+    let evil = b"0cos\nsystem\nX\x04\0\0\0true\x85R.";
+    assert_eq!(pickles(&[b"GGUF\x03\0\0\0\0".as_slice(), evil].concat()), Judgement::Malicious);
+    assert_eq!(pickles(&[b"G\0\0\0\0\0\0\0{".as_slice(), evil].concat()), Judgement::Malicious);
+    assert_eq!(pickles(&[b"\x80\x02X\x02\0\0\0a{".as_slice(), evil].concat()), Judgement::Malicious);
+    let mut gguf = Vec::from(*b"GGUF\x03\0\0\0");
+    gguf.extend_from_slice(&[0; 16]);
+    gguf.extend_from_slice(&[7; 600]);
+    let plain = gguf.clone();
+    assert_eq!(pickles(&plain), Judgement::Clean);
+    let packed = miniz_oxide::deflate::compress_to_vec_zlib(EVIL, 6);
+    gguf.extend_from_slice(&zip(&[("a/data.pkl", "a/data.pkl", &packed)]));
+    assert_eq!(pickles(&gguf), Judgement::Malicious);
+    assert_eq!(pickles(&[plain.as_slice(), &zip(&[("a", "a", WEIGHTS)])].concat()), Judgement::Suspicious);
+}
+
 /// What a file of pieces like those of real ones may be.
 fn anything() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
@@ -329,6 +441,8 @@ fn anything() -> impl Strategy<Value = Vec<u8>> {
         Just(Vec::from(
             *b"\x37\0\0\0\0\0\0\0{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}"
         )),
+        Just(tar(&[&block(b"a.pkl", &octal(EVIL), b'0'), EVIL])),
+        Just(block(b"\x80\x02X\xf9\x01\0\0a", "33", b'x')),
         Just(Vec::from(*b"\x89HDF\r\n\x1a\n{\"class_name\": \"Lambda\"}")),
         proptest::collection::vec(any::<u8>(), 0..40),
         proptest::collection::vec(
