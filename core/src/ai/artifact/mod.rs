@@ -472,6 +472,11 @@ impl Level {
         }
     }
 
+    /// Whether it is of a kind in whose numbers nothing else belongs.
+    const fn tensors(&self) -> bool {
+        matches!(self.kind, Kind::Safetensors | Kind::Gguf | Kind::Npy | Kind::Proto | Kind::Hdf5)
+    }
+
     /// Kinds in whose bytes other things may hide.
     fn open(&mut self, data: &[u8], below: &mut [Level], rep: &mut Report) -> usize {
         let between = self.kind != Kind::Zip || self.zip.scanning();
@@ -484,7 +489,7 @@ impl Level {
             let look = self.kind != Kind::Pickle || self.machine.inside();
             self.carver.byte(b, look, rep);
         }
-        if matches!(self.kind, Kind::Safetensors | Kind::Gguf | Kind::Npy | Kind::Proto | Kind::Hdf5) {
+        if self.kind == Kind::Pickle && !self.nested || self.tensors() {
             // Readers of zip begin at the end of a file: whatever it is, an archive in it may be read.
             self.zip.feed(&[b], &mut self.inflate, &mut Below(below), rep);
         }
@@ -555,7 +560,10 @@ impl Level {
 
     /// One byte of a pickle, which goes below, too, when it is of a file that the pickle loads.
     fn machine_byte(&mut self, b: u8, below: &mut [Level], rep: &mut Report) -> Status {
-        if self.machine.nested() {
+        if self.machine.nested() && !self.nested && !self.zip.scanning() {
+            // The level below has a member of an archive that began before.
+            rep.find(Judgement::Suspicious, "loads bytes as a file that were not judged", &[]);
+        } else if self.machine.nested() {
             if !self.nested {
                 self.nested = true;
                 self.around = rep.member;
@@ -757,13 +765,13 @@ impl Level {
         if self.nested {
             self.end_nested(below, rep);
         }
-        if matches!(self.kind, Kind::Safetensors | Kind::Gguf | Kind::Npy | Kind::Proto | Kind::Hdf5)
-            && self.zip.begun()
-        {
+        if self.tensors() && self.zip.begun() {
             let understood = rep.understood;
             self.zip.end(&mut Below(below), rep);
             rep.understood = understood;
             rep.find(Judgement::Suspicious, "is an archive as well", &[]);
+        } else if self.kind == Kind::Pickle && !self.zip.scanning() {
+            self.zip.end(&mut Below(below), rep);
         }
         match self.kind {
             Kind::Zip => self.zip.end(&mut Below(below), rep),

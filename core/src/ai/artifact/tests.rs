@@ -157,6 +157,82 @@ fn archives_are_read_by_their_local_headers_and_compared() {
 }
 
 #[test]
+fn both_headers_of_a_member_say_the_same() {
+    let good = zip(&[("a/data.pkl", "a/data.pkl", WEIGHTS), ("a/version", "a/version", b"3\n")]);
+    let entry = good.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+    // Flags, coding, checksum, both sizes, offset.
+    for (at, what) in
+        [(8, "flags"), (10, "coding"), (16, "checksum"), (20, "size"), (24, "size"), (42, "offset")]
+    {
+        let mut f = good.clone();
+        f[entry + at] ^= 8;
+        let (j, why) = judge(&f);
+        assert!(j == Judgement::Suspicious && why.contains(what), "{at}: {why}");
+    }
+    // Bytes before an archive move all of its offsets.
+    assert_eq!(pickles(&[b"GIF89a\x01\0".as_slice(), &good].concat()), Judgement::Clean);
+    // The end points elsewhere; a comment holds another end.
+    let end = good.len() - 22;
+    let mut f = good.clone();
+    f[end + 16] ^= 1;
+    assert_eq!(pickles(&f), Judgement::Suspicious);
+    let mut f = good.clone();
+    f[end + 20] = 22;
+    f.extend_from_slice(&good[end..]);
+    assert_eq!(pickles(&f), Judgement::Suspicious);
+    f.truncate(good.len());
+    f.extend_from_slice(b"made by hand, no more");
+    f.push(b'.');
+    assert_eq!(pickles(&f), Judgement::Clean);
+    // An entry that points into another member's data.
+    let inner = zip(&[("a/data.pkl", "a/data.pkl", EVIL)]);
+    let mut f = zip(&[("a/data.pkl", "a/data.pkl", &inner)]);
+    let entry = f.windows(4).rposition(|w| w == b"PK\x01\x02").unwrap();
+    f[entry + 42] = 40;
+    assert!(pickles(&f) >= Judgement::Suspicious);
+}
+
+#[test]
+fn sizes_behind_and_long_sizes_are_compared_too() {
+    // As PyTorch writes them: no sizes before the data, then a signature, checksum and sizes.
+    let behind = |data: &[u8], size: u32| {
+        let whole = zip(&[("a/data.pkl", "a/data.pkl", data)]);
+        let entry = whole.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+        let sum = Vec::from(&whole[14..18]);
+        let mut f = Vec::from(&whole[..entry]);
+        f[6] = 8;
+        f[14..26].fill(0);
+        f.extend_from_slice(b"PK\x07\x08");
+        f.extend_from_slice(&sum);
+        f.extend_from_slice(&(data.len() as u32).to_le_bytes());
+        f.extend_from_slice(&(data.len() as u32).to_le_bytes());
+        let at = f.len();
+        f.extend_from_slice(&whole[entry..]);
+        f[at + 8] = 8;
+        f[at + 24..at + 28].copy_from_slice(&size.to_le_bytes());
+        let end = f.len() - 6;
+        f[end..end + 4].copy_from_slice(&(at as u32).to_le_bytes());
+        judge(&f)
+    };
+    let n = WEIGHTS.len() as u32;
+    assert_eq!(behind(WEIGHTS, n), (Judgement::Clean, "".into()));
+    assert_eq!(behind(WEIGHTS, n + 1).0, Judgement::Suspicious);
+    assert_eq!(behind(EVIL, EVIL.len() as u32).0, Judgement::Malicious);
+    // Long sizes, as NumPy writes them, in the local header alone.
+    let whole = zip(&[("a", "a", WEIGHTS)]);
+    let mut f = Vec::from(&whole[..30]);
+    f[18..26].fill(0xff);
+    f[28] = 20;
+    f.extend_from_slice(b"a\x01\0\x10\0");
+    f.extend_from_slice(&u64::from(n).to_le_bytes());
+    f.extend_from_slice(&u64::from(n).to_le_bytes());
+    f.extend_from_slice(&whole[31..]);
+    let end = f.len() - 6;
+    f[end] += 20;
+    assert_eq!(judge(&f), (Judgement::Clean, "".into()));
+}
+
+#[test]
 fn tensor_files_are_held_to_their_headers() {
     let st = |header: &str, data: usize| {
         let mut f = Vec::from((header.len() as u64).to_le_bytes());
