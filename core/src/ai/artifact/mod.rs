@@ -393,7 +393,9 @@ impl Level {
             }
         }
         let json_length = matches!(h, [_, _, _, _, _, 0, 0, 0, b'{', ..]);
-        let claimed = h.get(8) == Some(&b'{') && !text;
+        // A length that is not believed, before what begins as an object does: one byte alone is in every 256th storage.
+        let object = h.get(9..).and_then(|o| o.iter().find(|b| !b.is_ascii_whitespace()));
+        let claimed = h.get(8) == Some(&b'{') && matches!(object, Some(b'"' | b'}')) && !text;
         if json_length || claimed || (self.hint == Hint::Safetensors && !pickled && !text) {
             rep.format("safetensors");
             return (Kind::Safetensors, true);

@@ -248,6 +248,10 @@ fn tensor_files_are_held_to_their_headers() {
     assert_eq!(st(r#"{"a":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}"#, 8), Judgement::Suspicious);
     assert_eq!(st(r#"{"__metadata__":{"chat_template":"{{ x.__class__ }}"}}"#, 0), Judgement::Malicious);
 
+    // Numbers with a brace as their ninth byte, as storages have them, are no header; with JSON behind it they are one.
+    assert_eq!(judge(b"\xff\x12\x99\x08\x07\x34\xaa\xc1{\x01\x02\x03").0, Judgement::Unknown);
+    assert_eq!(judge(b"\xff\x12\x99\x08\x07\x34\xaa\xc1{\"a\":{}}").0, Judgement::Suspicious);
+
     let gguf = |tensors: u64, template: &str| {
         let mut f = Vec::from(*b"GGUF\x03\0\0\0");
         f.extend_from_slice(&tensors.to_le_bytes());
