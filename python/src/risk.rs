@@ -19,14 +19,14 @@ static JUDGES: LazyLock<Pool<Risk>> = LazyLock::new(Pool::new);
 
 /// A verdict on `text`; `is_str`: places are counted in characters.
 fn told(v: &Verdict, text: &[u8], is_str: bool) -> Judged {
-    let why = v.evidence.iter().filter(|e| e.weight > 0).map(|e| {
-        let what = name_of(e.families);
-        let mut place = [(0, u64::from(e.from), u64::from(e.to))];
-        if is_str {
-            in_characters(text, &mut place);
-        }
-        (what, place[0].1, place[0].2, f64::from(e.weight) / 10.0)
-    });
+    let weighty = || v.evidence.iter().filter(|e| e.weight > 0);
+    let mut places: Vec<_> = weighty().map(|e| (0, u64::from(e.from), u64::from(e.to))).collect();
+    if is_str {
+        in_characters(text, &mut places);
+    }
+    let why = weighty()
+        .zip(&places)
+        .map(|(e, place)| (name_of(e.families), place.1, place.2, f64::from(e.weight) / 10.0));
     (v.score, v.families().map(Family::name).collect(), why.collect())
 }
 

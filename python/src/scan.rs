@@ -70,17 +70,29 @@ impl Text<'_> {
     }
 }
 
-/// Places in characters instead of bytes.
+/// Bytes between places whose characters are counted once for all matches.
+const BLOCK: usize = 256;
+
+/// Places in characters instead of bytes. Costs by the text and by the matches, never by their product: characters
+/// are counted once up to every block, and for each match from its block on.
 pub fn in_characters(text: &[u8], hits: &mut [Hit]) {
-    if hits.is_empty() || text.is_ascii() {
+    let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(text.len());
+    let Some(last) = hits.iter().map(|h| at(h.1.max(h.2))).max() else { return };
+    if text.is_ascii() {
         return;
     }
     let starts = |part: &[u8]| part.iter().filter(|&&b| b & 0xc0 != 0x80).count() as u64;
+    let mut before = Vec::with_capacity(last / BLOCK + 1);
+    let mut sum = 0;
+    before.push(sum);
+    for block in text[..last].chunks_exact(BLOCK) {
+        sum += starts(block);
+        before.push(sum);
+    }
+    let characters = |n: usize| before[n / BLOCK] + starts(&text[n / BLOCK * BLOCK..n]);
     for (_, start, end) in hits {
-        let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(text.len());
-        let (s, e) = (at(*start), at(*end));
-        *start = starts(&text[..s]);
-        *end = *start + starts(text.get(s..e).unwrap_or_default());
+        *start = characters(at(*start));
+        *end = characters(at(*end)).max(*start);
     }
 }
 
@@ -562,4 +574,36 @@ fn feed(search: &Search, going: &mut Going, piece: &[u8], last: bool) -> Vec<Hit
         _ => {}
     }
     hits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BLOCK, Hit, in_characters};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn places_are_counted_in_characters() {
+        let text = "a\u{e9}\u{20ac}\u{1f600}".repeat(BLOCK);
+        let places: Vec<usize> = text.char_indices().map(|(i, _)| i).chain([text.len()]).collect();
+        let mut hits: Vec<Hit> =
+            places.iter().map(|&end| (0, places[places.len() / 3].min(end) as u64, end as u64)).collect();
+        in_characters(text.as_bytes(), &mut hits);
+        for (i, h) in hits.iter().enumerate() {
+            assert_eq!((h.1, h.2), ((places.len() / 3).min(i) as u64, i as u64));
+        }
+        let mut beyond = [(0, 3, 1), (0, 0, u64::MAX)];
+        in_characters("\u{e9}\u{e9}".as_bytes(), &mut beyond);
+        assert_eq!(beyond, [(0, 2, 2), (0, 0, 2)]);
+    }
+
+    /// A million matches in two megabytes: counted from the start for each, that takes minutes.
+    #[test]
+    fn many_matches_cost_no_more_each() {
+        let text = "\u{e9}".repeat(1 << 20);
+        let mut hits: Vec<Hit> = (0..1 << 20).map(|i| (0, 2 * i, 2 * i + 2)).collect();
+        let began = Instant::now();
+        in_characters(text.as_bytes(), &mut hits);
+        assert!(hits.iter().enumerate().all(|(i, h)| (h.1, h.2) == (i as u64, i as u64 + 1)));
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    }
 }

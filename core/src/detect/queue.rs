@@ -32,21 +32,29 @@ pub struct Decision {
 /// The matches of the packet at hand.
 #[derive(Debug)]
 pub struct Queue {
+    /// Of fixed size from construction on.
     hits: Vec<Hit>,
+    room: usize,
     /// Matches that found no room.
     pub overflow: u64,
     /// Most alerts of one packet.
     max: usize,
 }
 
-/// Room for matches of one packet before ordering.
+/// Least room for matches of one packet before ordering; there is room for all alerts that may leave, too.
 const ROOM: usize = 512;
 
 impl Queue {
     /// `max`: most alerts of one packet; 0 means the default, 15.
     pub fn new(max: usize) -> Self {
         let max = if max == 0 { 15 } else { max };
-        Queue { hits: Vec::with_capacity(ROOM), overflow: 0, max }
+        let room = ROOM.max(max);
+        Queue { hits: Vec::with_capacity(room), room, overflow: 0, max }
+    }
+
+    #[cfg(test)]
+    pub fn room(&self) -> usize {
+        self.hits.capacity()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -54,7 +62,7 @@ impl Queue {
     }
 
     pub fn push(&mut self, hit: Hit) {
-        if self.hits.len() < ROOM {
+        if self.hits.len() < self.room {
             self.hits.push(hit);
         } else {
             self.overflow += 1;

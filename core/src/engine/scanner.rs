@@ -26,8 +26,6 @@ use crate::pool::BytePool;
 use crate::rules::RuleMeta;
 use crate::sig::text::Normalise;
 
-/// Matches of one piece that are put in order.
-const MOST: usize = 256;
 /// LINKTYPE_RAW.
 const LINK_RAW: u16 = 101;
 
@@ -192,8 +190,11 @@ impl Scanner {
 
     /// Takes all memory.
     pub fn new(rules: Rules, normalise: Normalise) -> Scanner {
+        // Any piece may match every rule, so there is room for all of them: what finds none would be lost.
+        let most = rules.set.len().max(1);
         let cfg = DetectConfig {
-            packet_alert_max: MOST,
+            // A rule of both directions leaves the queue twice.
+            packet_alert_max: 2 * most,
             threshold_slots: 1 << 10,
             host_slots: 1 << 10,
             ..DetectConfig::default()
@@ -205,7 +206,7 @@ impl Scanner {
             pool: BytePool::new(1 << 20),
             normalise,
             own: Some(own),
-            found: Vec::with_capacity(MOST),
+            found: Vec::with_capacity(most),
         }
     }
 
@@ -302,6 +303,9 @@ impl Scanner {
         let found = &mut self.found;
         self.detect.queue.settle(rules, &mut self.detect.thresholds, &pkt, 0, |d| {
             let Some(word) = told.get_mut(bit(d.hit.sig).0) else { return };
+            if *word & bit(d.hit.sig).1 != 0 {
+                return;
+            }
             *word |= bit(d.hit.sig).1;
             *passed |= d.action == Action::Pass;
             if !d.alert || found.len() >= found.capacity() {
@@ -385,6 +389,28 @@ alert ip any any -> any any (content:"exact"; sid:5;)
             false
         });
         assert_eq!(n, 1, "stopped");
+    }
+
+    #[test]
+    fn every_rule_that_matches_is_told_however_many() {
+        let text: String = (1..=700)
+            .map(|i| format!("alert ip any any -> any any (content:\"ignore\"; sid:{i};)\n"))
+            .collect();
+        for n in [Normalise::NONE, Normalise::GUARD] {
+            let mut s = Scanner::new(rules(&text), n);
+            let room = (s.found.capacity(), s.detect.queue.room());
+            let found: Vec<u32> = scan(&mut s, "please ignore this").iter().map(|m| m.0).collect();
+            assert_eq!(found, (1..=700).collect::<Vec<_>>());
+            assert_eq!((s.found.capacity(), s.detect.queue.room()), room, "nothing is taken while scanning");
+            let (mut stream, mut n) = (s.stream(), 0);
+            for piece in ["please ig", "nore", " this"] {
+                s.feed(&mut stream, piece.as_bytes(), |_| {
+                    n += 1;
+                    true
+                });
+            }
+            assert_eq!(n, 700);
+        }
     }
 
     #[test]

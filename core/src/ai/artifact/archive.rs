@@ -1,4 +1,4 @@
-//! Containers: zip, tar, and streams of deflate.
+//! Containers: zip, and streams of deflate.
 //!
 //! In: bytes of the container. Out: bytes of its members, to whoever is given; findings where headers disagree. Local
 //! headers of a zip come first and are read as they come; the central directory comes last and is compared with them,
@@ -18,6 +18,12 @@ use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 const WINDOW: usize = 32 << 10;
 /// Members whose local headers are remembered for the comparison.
 const MEMBERS: usize = 1024;
+/// Flags that change how a member is read: encryption, sizes behind it, patches, strong encryption, the name's
+/// characters, hidden headers.
+const FLAGS: u16 = 0x2869;
+/// Members whose end has to be searched for are compared up to this size: in more bytes their end may seem to come by
+/// chance.
+const SEARCHED: u64 = 1 << 20;
 
 /// What becomes of bytes of a member.
 pub trait Member {
@@ -103,13 +109,27 @@ enum At {
     /// Coded in a way that is not read.
     Opaque,
     CentralName,
+    CentralExtra,
     Skip,
 }
 
+/// A member as its local header and its data are.
 #[derive(Clone, Copy, Default)]
 struct Known {
     name: u32,
     seen: bool,
+    method: u16,
+    flags: u16,
+    /// Where its header is, from the first byte on.
+    at: u64,
+    /// Bytes of its data.
+    packed: u64,
+    size: u64,
+    crc: u32,
+    /// Size and checksum are known.
+    whole: bool,
+    /// Its end was searched for.
+    searched: bool,
 }
 
 pub struct Zip {
@@ -124,6 +144,14 @@ pub struct Zip {
     left: u64,
     extra_left: u64,
     skip: u64,
+    /// Bytes so far, where the header at hand begins, and where the first of the central directory does.
+    pos: u64,
+    at: u64,
+    central_at: u64,
+    /// How far the central directory's offsets are from where headers are: bytes before the archive.
+    shift: Option<u64>,
+    /// Bytes that the member gave.
+    out: u64,
     size: u64,
     flags: u16,
     method: u16,
@@ -192,6 +220,11 @@ impl Zip {
             left: 0,
             extra_left: 0,
             skip: 0,
+            pos: 0,
+            at: 0,
+            central_at: 0,
+            shift: None,
+            out: 0,
             size: 0,
             flags: 0,
             method: 0,
@@ -211,6 +244,8 @@ impl Zip {
         self.st = At::Scan;
         self.last = 0;
         self.have = 0;
+        self.pos = 0;
+        self.shift = None;
         self.members = 0;
         self.central = 0;
         self.strange = false;
@@ -222,6 +257,11 @@ impl Zip {
         matches!(self.st, At::Scan)
     }
 
+    /// Whether a member was found.
+    pub const fn begun(&self) -> bool {
+        self.members > 0
+    }
+
     /// Takes bytes; gives how many it took. Those between members are also the caller's to look at.
     pub fn feed(
         &mut self,
@@ -230,11 +270,18 @@ impl Zip {
         to: &mut impl Member,
         rep: &mut Report,
     ) -> usize {
+        let n = self.some(data, inflate, to, rep);
+        self.pos += n as u64;
+        n
+    }
+
+    fn some(&mut self, data: &[u8], inflate: &mut Inflate, to: &mut impl Member, rep: &mut Report) -> usize {
         match self.st {
             At::Stored => {
                 let n = usize::try_from(self.left).unwrap_or(usize::MAX).min(data.len());
                 let d = data.get(..n).unwrap_or(data);
                 self.crc = crc(self.crc, d);
+                self.out += n as u64;
                 to.bytes(d, rep);
                 self.left -= n as u64;
                 if self.left == 0 {
@@ -243,16 +290,17 @@ impl Zip {
                 n
             }
             At::Deflated => {
-                struct Summed<'a, M>(&'a mut M, &'a mut u32);
+                struct Summed<'a, M>(&'a mut M, &'a mut u32, &'a mut u64);
                 impl<M: Member> Member for Summed<'_, M> {
                     fn begin(&mut self, _: &[u8], _: &mut Report) {}
                     fn bytes(&mut self, data: &[u8], rep: &mut Report) {
                         *self.1 = crc(*self.1, data);
+                        *self.2 += data.len() as u64;
                         self.0.bytes(data, rep);
                     }
                     fn end(&mut self, _: &mut Report) {}
                 }
-                let n = inflate.feed(data, &mut Summed(to, &mut self.crc), rep);
+                let n = inflate.feed(data, &mut Summed(to, &mut self.crc, &mut self.out), rep);
                 if inflate.failed {
                     rep.find(Judgement::Unreadable, "a member that cannot be inflated", &[]);
                     to.end(rep);
@@ -289,11 +337,26 @@ impl Zip {
             );
         }
         to.end(rep);
+        let (crc, out, searched) = (!self.crc, self.out, self.st == At::Open);
+        let whole = self.flags & 1 == 0;
+        if let Some(k) = self.member() {
+            (k.crc, k.size, k.searched, k.whole) = (crc, out, searched, whole);
+        }
         self.st = At::Scan;
         self.last = 0;
     }
 
+    /// What is remembered of the member at hand.
+    fn member(&mut self) -> Option<&mut Known> {
+        self.known.get_mut(self.members.checked_sub(1)?)
+    }
+
+    /// A header begins, whose signature was just read.
     fn take(&mut self, st: At, need: usize) {
+        self.at = self.pos.saturating_sub(3);
+        if st == At::Central && self.central == 0 {
+            self.central_at = self.at;
+        }
         self.st = st;
         self.have = 4;
         self.need = need;
@@ -339,6 +402,16 @@ impl Zip {
                     self.begin(inflate, to, rep);
                 }
             }
+            At::CentralExtra => {
+                if let Some(p) = self.extra.get_mut(self.have) {
+                    *p = b;
+                }
+                self.have += 1;
+                self.left -= 1;
+                if self.left == 0 {
+                    self.listed(rep);
+                }
+            }
             At::Open => {
                 self.last = (self.last >> 8) | (u32::from(b) << 24);
                 // The last four bytes are kept until they are no signature.
@@ -354,7 +427,10 @@ impl Zip {
                 }
                 self.held += 1;
                 if self.held > 3 {
-                    to.bytes(&self.last.to_le_bytes()[..1], rep);
+                    let [b, ..] = self.last.to_le_bytes();
+                    self.crc = crc(self.crc, &[b]);
+                    self.out += 1;
+                    to.bytes(&[b], rep);
                 }
             }
             _ => {}
@@ -381,24 +457,38 @@ impl Zip {
             }
             At::Central => {
                 self.left = u64::from(u16_at(&h, 28));
-                self.skip = u64::from(u16_at(&h, 30)) + u64::from(u16_at(&h, 32));
+                self.extra_left = u64::from(u16_at(&h, 30));
+                self.skip = u64::from(u16_at(&h, 32));
                 self.name_len = 0;
                 self.st = At::CentralName;
                 if self.left == 0 {
                     self.named(inflate, to, rep);
                 }
             }
-            _ => {
-                self.ended = true;
-                let hidden = self.members > self.central
-                    || usize::from(u16_at(&h, 10)) != self.central && self.central < 0xffff;
-                if hidden && !self.open && u16_at(&h, 10) != 0xffff {
-                    rep.find(Judgement::Suspicious, "members that the central directory does not list", &[]);
-                }
-                self.left = u64::from(u16_at(&h, 20));
-                self.st = if self.left > 0 { At::Skip } else { At::Scan };
-            }
+            _ => self.over(rep),
         }
+    }
+
+    /// The end of the central directory.
+    fn over(&mut self, rep: &mut Report) {
+        let h = self.head;
+        if self.ended {
+            rep.find(Judgement::Suspicious, "an archive with two ends, of which readers take one", &[]);
+        }
+        self.ended = true;
+        let hidden = self.members > self.central
+            || usize::from(u16_at(&h, 10)) != self.central && self.central < 0xffff;
+        if hidden && !self.open && u16_at(&h, 10) != 0xffff {
+            rep.find(Judgement::Suspicious, "members that the central directory does not list", &[]);
+        }
+        let at = u32_at(&h, 16);
+        let shift = self.central_at.wrapping_sub(u64::from(at));
+        if at != u32::MAX && self.central > 0 && self.shift.is_some_and(|s| s != shift) {
+            rep.find(Judgement::Suspicious, "an archive's end points to another central directory", &[]);
+        }
+        // What is behind it, a comment, may hold another end.
+        self.st = At::Scan;
+        self.last = 0;
     }
 
     fn named(&mut self, inflate: &mut Inflate, to: &mut impl Member, rep: &mut Report) {
@@ -407,60 +497,116 @@ impl Zip {
         if escapes(name) {
             rep.find(Judgement::Suspicious, "a member's path leaves the folder: ", &[name]);
         }
+        self.have = 0;
+        self.extra = [0; 64];
+        self.left = self.extra_left;
         if self.st == At::CentralName {
-            self.central += 1;
-            let known = self.known.get_mut(..self.members.min(MEMBERS)).unwrap_or(&mut []);
-            match known.iter_mut().find(|k| k.name == h && !k.seen) {
-                Some(k) => k.seen = true,
-                None if self.members <= MEMBERS && !self.open => {
-                    rep.find(
-                        Judgement::Suspicious,
-                        "central directory and local headers disagree on a name: ",
-                        &[name],
-                    );
-                }
-                None => {}
+            self.st = At::CentralExtra;
+            if self.left == 0 {
+                self.listed(rep);
             }
-            if u16_at(&self.head, 8) & 1 == 1 && !self.strange {
-                rep.find(Judgement::Unknown, "central directory calls a member encrypted", &[]);
-            }
-            self.left = self.skip;
-            self.last = 0;
-            self.st = if self.left > 0 { At::Skip } else { At::Scan };
             return;
         }
         if let Some(k) = self.known.get_mut(self.members) {
-            *k = Known { name: h, seen: false };
+            *k = Known { name: h, at: self.at, ..Known::default() };
         }
         self.members += 1;
         rep.format("zip");
-        self.have = 0;
-        self.extra = [0; 64];
-        if self.extra_left > 0 {
-            self.left = self.extra_left;
+        if self.left > 0 {
             self.st = At::Extra;
         } else {
             self.begin(inflate, to, rep);
         }
     }
 
+    /// Fields of which those without a value stand in the extra field for long ones, in the same order.
+    fn long<const N: usize>(&self, fields: &[u32; N]) -> [u64; N] {
+        let mut out = fields.map(u64::from);
+        let mut at = 0;
+        while at + 4 <= self.have.min(64) {
+            let n = usize::from(u16_at(&self.extra, at + 2));
+            if u16_at(&self.extra, at) == 1 {
+                let mut from = at + 4;
+                for o in out.iter_mut().filter(|o| **o == u64::from(u32::MAX)) {
+                    if from + 8 <= (at + 4 + n).min(64) {
+                        *o = u64::from(u32_at(&self.extra, from))
+                            | (u64::from(u32_at(&self.extra, from + 4)) << 32);
+                    }
+                    from += 8;
+                }
+                break;
+            }
+            at += 4 + n;
+        }
+        out
+    }
+
+    /// An entry of the central directory is there: it has to say what the local header and the data say.
+    fn listed(&mut self, rep: &mut Report) {
+        self.left = self.skip;
+        self.last = 0;
+        self.st = if self.left > 0 { At::Skip } else { At::Scan };
+        self.central += 1;
+        let h = self.head;
+        let name = self.name.get(..self.name_len).unwrap_or(&[]);
+        let (flags, method, crc) = (u16_at(&h, 8), u16_at(&h, 10), u32_at(&h, 16));
+        if flags & 1 == 1 && !self.strange {
+            rep.find(Judgement::Unknown, "central directory calls a member encrypted", &[]);
+        }
+        let [size, packed, at] = self.long(&[u32_at(&h, 24), u32_at(&h, 20), u32_at(&h, 42)]);
+        let id = hash(name);
+        let shift = self.shift;
+        let differs = |k: &Known| {
+            let sized = k.whole && (!k.searched || size <= SEARCHED);
+            if k.method != method {
+                "a coding"
+            } else if (k.flags ^ flags) & FLAGS != 0 {
+                "flags"
+            } else if sized && k.size != size || k.flags & 8 == 0 && k.packed != packed {
+                "a size"
+            } else if sized && k.crc != crc {
+                "a checksum"
+            } else if shift.is_some_and(|s| s != k.at.wrapping_sub(at)) {
+                "an offset"
+            } else {
+                ""
+            }
+        };
+        let known = self.known.get_mut(..self.members.min(MEMBERS)).unwrap_or(&mut []);
+        let of_name = |k: &Known| k.name == id && !k.seen;
+        let same = known.iter().position(|k| of_name(k) && differs(k).is_empty());
+        let what = match same.or_else(|| known.iter().position(of_name)).and_then(|i| known.get_mut(i)) {
+            Some(k) => {
+                k.seen = true;
+                self.shift = self.shift.or(Some(k.at.wrapping_sub(at)));
+                differs(k)
+            }
+            None if self.members <= MEMBERS && !self.open => "a name",
+            None => "",
+        };
+        if !what.is_empty() {
+            let what = what.as_bytes();
+            rep.find(
+                Judgement::Suspicious,
+                "central directory and local headers disagree on ",
+                &[what, b": ", name],
+            );
+        }
+    }
+
     fn begin(&mut self, inflate: &mut Inflate, to: &mut impl Member, rep: &mut Report) {
         if self.size == 0xffff_ffff {
-            // Zip64: uncompressed size, then compressed size.
-            let mut at = 0;
-            while at + 4 <= self.have.min(64) {
-                let n = usize::from(u16_at(&self.extra, at + 2));
-                if u16_at(&self.extra, at) == 1 && n >= 16 {
-                    self.size = u64::from(u32_at(&self.extra, at + 12))
-                        | (u64::from(u32_at(&self.extra, at + 16)) << 32);
-                }
-                at += 4 + n;
-            }
+            self.size = self.long(&[u32::MAX, u32::MAX])[1];
+        }
+        let (method, flags, packed) = (self.method, self.flags, self.size);
+        if let Some(k) = self.member() {
+            (k.method, k.flags, k.packed) = (method, flags, packed);
         }
         if self.flags & 1 == 1 {
             rep.find(Judgement::Unreadable, "a member that says it is encrypted", &[]);
         }
         self.crc = !0;
+        self.out = 0;
         self.last = 0;
         self.held = 0;
         let name = self.name.get(..self.name_len).unwrap_or(&[]);
@@ -493,91 +639,6 @@ impl Zip {
             rep.find(Judgement::Unreadable, "archive is cut off", &[]);
         } else if !self.ended {
             rep.find(Judgement::Unreadable, "archive without its end", &[]);
-        } else {
-            rep.understood = true;
-        }
-    }
-}
-
-/// A tar archive.
-pub struct Tar {
-    head: [u8; 512],
-    have: usize,
-    left: u64,
-    pad: u64,
-    inside: bool,
-}
-
-impl Tar {
-    pub const NEW: Self = Self { head: [0; 512], have: 0, left: 0, pad: 0, inside: false };
-
-    pub fn feed(&mut self, data: &[u8], to: &mut impl Member, rep: &mut Report) -> usize {
-        let some = |left: u64| usize::try_from(left).unwrap_or(usize::MAX).min(data.len());
-        if self.left > 0 {
-            let n = some(self.left);
-            if self.inside {
-                to.bytes(data.get(..n).unwrap_or(data), rep);
-            }
-            self.left -= n as u64;
-            if self.left == 0 && self.inside {
-                self.inside = false;
-                to.end(rep);
-            }
-            return n;
-        }
-        if self.pad > 0 {
-            let n = some(self.pad);
-            self.pad -= n as u64;
-            return n;
-        }
-        if let (Some(p), Some(b)) = (self.head.get_mut(self.have), data.first()) {
-            *p = *b;
-        }
-        self.have += 1;
-        if self.have == 512 {
-            self.have = 0;
-            self.header(to, rep);
-        }
-        1
-    }
-
-    fn header(&mut self, to: &mut impl Member, rep: &mut Report) {
-        let field = |from: usize, n: usize| {
-            let f = self.head.get(from..from + n).unwrap_or(&[]);
-            f.split(|b| *b == 0).next().unwrap_or(f)
-        };
-        let name = field(0, 100);
-        if name.is_empty() {
-            return;
-        }
-        let mut size = 0u64;
-        for b in field(124, 12).iter().filter(|b| b.is_ascii_digit()) {
-            size = size.saturating_mul(8).saturating_add(u64::from(b - b'0'));
-        }
-        let kind = self.head.get(156).copied().unwrap_or(0);
-        let link = field(157, 100);
-        let name = name.strip_prefix(b"./").unwrap_or(name);
-        if escapes(name) || (matches!(kind, b'1' | b'2') && escapes(link)) {
-            rep.find(Judgement::Suspicious, "a member's path leaves the folder: ", &[name]);
-        }
-        if matches!(kind, b'3' | b'4' | b'6') {
-            rep.find(Judgement::Suspicious, "a member is a device or a pipe: ", &[name]);
-        }
-        self.left = size;
-        self.pad = (512 - size % 512) % 512;
-        self.inside = size > 0 && matches!(kind, 0 | b'0' | b'7');
-        if self.inside {
-            to.begin(name, rep);
-        }
-    }
-
-    pub fn end(&mut self, to: &mut impl Member, rep: &mut Report) {
-        if self.inside {
-            self.inside = false;
-            to.end(rep);
-        }
-        if self.left > 0 {
-            rep.find(Judgement::Unreadable, "archive is cut off", &[]);
         } else {
             rep.understood = true;
         }

@@ -15,6 +15,7 @@ mod names;
 mod pickle;
 mod proto;
 mod report;
+mod tar;
 mod tensors;
 #[cfg(test)]
 mod tests;
@@ -26,13 +27,14 @@ use alloc::vec::Vec;
 pub use report::{IMPORTS, Judgement, Verdict};
 
 use crate::app::bodies::decode::lzma::{Lzma, Status as LzmaStatus};
-use archive::{Inflate, Member, Tar, Zip};
+use archive::{Inflate, Member, Zip};
 use bzip2::Bzip2;
 use carve::Carver;
 use json::{Json, State};
 use pickle::{Machine, Status};
 use proto::Proto;
 use report::Report;
+use tar::Tar;
 use tensors::{Gguf, Safetensors};
 use text::{LineReader, Lines};
 
@@ -129,6 +131,11 @@ struct Level {
     proto: Proto,
     npy: Npy,
     last: u8,
+    /// The bytes may be a pickle as well, which whoever loads it as one runs.
+    twin: bool,
+    /// A file in the pickle is read below, and the name of what the pickle is in.
+    nested: bool,
+    around: report::Text<64>,
 }
 
 /// The head of a gzip member.
@@ -280,6 +287,9 @@ impl Level {
             proto: Proto::new(false),
             npy: Npy { at: 0, size: 0, major: 0, object: false, last: [0; 3] },
             last: 0,
+            twin: false,
+            nested: false,
+            around: report::Text::EMPTY,
         }
     }
 
@@ -302,6 +312,8 @@ impl Level {
         self.proto = Proto::new(false);
         self.npy = Npy { at: 0, size: 0, major: 0, object: false, last: [0; 3] };
         self.last = 0;
+        self.twin = false;
+        self.nested = false;
     }
 
     /// What the first bytes are, which are then read.
@@ -309,6 +321,8 @@ impl Level {
         let head = self.head;
         let h = head.get(..self.have).unwrap_or(&[]);
         (self.kind, self.carving) = self.recognise(h, rep);
+        // The signs of these are also a string or a number of a pickle.
+        self.twin = matches!(self.kind, Kind::Tar | Kind::Gguf | Kind::Safetensors);
         self.take(h, below, rep);
     }
 
@@ -346,7 +360,7 @@ impl Level {
             rep.format("gguf");
             return (Kind::Gguf, true);
         }
-        if h.get(257..262) == Some(b"ustar") {
+        if tar::checked(h) {
             rep.format("tar");
             return (Kind::Tar, false);
         }
@@ -379,7 +393,9 @@ impl Level {
             }
         }
         let json_length = matches!(h, [_, _, _, _, _, 0, 0, 0, b'{', ..]);
-        let claimed = h.get(8) == Some(&b'{') && !text;
+        // A length that is not believed, before what begins as an object does: one byte alone is in every 256th storage.
+        let object = h.get(9..).and_then(|o| o.iter().find(|b| !b.is_ascii_whitespace()));
+        let claimed = h.get(8) == Some(&b'{') && matches!(object, Some(b'"' | b'}')) && !text;
         if json_length || claimed || (self.hint == Hint::Safetensors && !pickled && !text) {
             rep.format("safetensors");
             return (Kind::Safetensors, true);
@@ -420,7 +436,14 @@ impl Level {
                 | Kind::Proto
                 | Kind::Npy
                 | Kind::Pickle => self.open(data, below, rep),
-                Kind::Tar => self.tar.feed(data, &mut Below(below), rep),
+                Kind::Tar => {
+                    // Both readings go on in step, so that the first finding does not depend on how bytes come.
+                    let some = if self.twin { data.get(..1).unwrap_or(data) } else { data };
+                    if let Some(b) = data.first() {
+                        self.twin(*b, rep);
+                    }
+                    self.tar.feed(some, &mut Below(below), rep)
+                }
                 Kind::Gzip => self.gunzip(data, below, rep),
                 Kind::Zlib => self.inflated(data, below, rep),
                 Kind::Bzip2 => self.bunzip(data, below, rep),
@@ -451,6 +474,11 @@ impl Level {
         }
     }
 
+    /// Whether it is of a kind in whose numbers nothing else belongs.
+    const fn tensors(&self) -> bool {
+        matches!(self.kind, Kind::Safetensors | Kind::Gguf | Kind::Npy | Kind::Proto | Kind::Hdf5)
+    }
+
     /// Kinds in whose bytes other things may hide.
     fn open(&mut self, data: &[u8], below: &mut [Level], rep: &mut Report) -> usize {
         let between = self.kind != Kind::Zip || self.zip.scanning();
@@ -463,10 +491,20 @@ impl Level {
             let look = self.kind != Kind::Pickle || self.machine.inside();
             self.carver.byte(b, look, rep);
         }
+        if self.kind == Kind::Pickle && !self.nested || self.tensors() {
+            // Readers of zip begin at the end of a file: whatever it is, an archive in it may be read.
+            self.zip.feed(&[b], &mut self.inflate, &mut Below(below), rep);
+        }
         match self.kind {
-            Kind::Pickle => self.pickled(b, rep),
-            Kind::Safetensors => self.safetensors.byte(b, rep),
-            Kind::Gguf => self.gguf.byte(b, rep),
+            Kind::Pickle => self.pickled(b, below, rep),
+            Kind::Safetensors => {
+                self.twin(b, rep);
+                self.safetensors.byte(b, rep);
+            }
+            Kind::Gguf => {
+                self.twin(b, rep);
+                self.gguf.byte(b, rep);
+            }
             Kind::Proto => self.proto.byte(b, rep),
             Kind::Npy => self.array(b, rep),
             Kind::Hdf5 => self.attribute(b, rep),
@@ -480,11 +518,11 @@ impl Level {
         1
     }
 
-    fn pickled(&mut self, b: u8, rep: &mut Report) {
+    fn pickled(&mut self, b: u8, below: &mut [Level], rep: &mut Report) {
         if !self.machine.began() && matches!(b, b'\n' | b'\r' | b' ' | b'\t' | 0) {
             return;
         }
-        match self.machine.byte(b, rep) {
+        match self.machine_byte(b, below, rep) {
             Status::Running => {}
             Status::Stopped => {
                 rep.format("pickle");
@@ -493,12 +531,59 @@ impl Level {
                 self.machine.reset();
             }
             Status::Broken => {
-                if self.machine.sure() && self.stopped == 0 {
+                // Behind a pickle there may be numbers, but nothing that only begins as another pickle.
+                if self.broken_pickle() {
                     rep.find(Judgement::Unreadable, "pickle that cannot be read on", &[]);
                 }
                 self.kind = Kind::Plain;
             }
         }
+    }
+
+    /// Reads what is taken for something else as a pickle, too: whoever loads it as one runs it.
+    fn twin(&mut self, b: u8, rep: &mut Report) {
+        if !self.twin {
+            return;
+        }
+        let status = self.machine.byte(b, rep);
+        // The level below is the archive's: a file in this pickle is not judged.
+        if self.machine.nested() || (status == Status::Stopped && self.machine.convincing()) {
+            rep.find(Judgement::Suspicious, "is a pickle as well", &[]);
+        }
+        if status == Status::Broken && self.machine.convincing() {
+            rep.find(Judgement::Unreadable, "is a pickle as well, that cannot be read on", &[]);
+        }
+        self.twin = status == Status::Running;
+    }
+
+    fn broken_pickle(&self) -> bool {
+        if self.stopped == 0 { self.machine.sure() } else { self.machine.convincing() }
+    }
+
+    /// One byte of a pickle, which goes below, too, when it is of a file that the pickle loads.
+    fn machine_byte(&mut self, b: u8, below: &mut [Level], rep: &mut Report) -> Status {
+        if self.machine.nested() && !self.nested && !self.zip.scanning() {
+            // The level below has a member of an archive that began before.
+            rep.find(Judgement::Suspicious, "loads bytes as a file that were not judged", &[]);
+        } else if self.machine.nested() {
+            if !self.nested {
+                self.nested = true;
+                self.around = rep.member;
+                Below(below).begin(b"", rep);
+            }
+            push(below, rep, &[b]);
+        }
+        let status = self.machine.byte(b, rep);
+        if self.nested && !self.machine.nested() {
+            self.end_nested(below, rep);
+        }
+        status
+    }
+
+    fn end_nested(&mut self, below: &mut [Level], rep: &mut Report) {
+        self.nested = false;
+        Below(below).end(rep);
+        rep.member = self.around;
     }
 
     fn array(&mut self, b: u8, rep: &mut Report) {
@@ -679,6 +764,17 @@ impl Level {
     }
 
     fn end(&mut self, below: &mut [Level], rep: &mut Report) {
+        if self.nested {
+            self.end_nested(below, rep);
+        }
+        if self.tensors() && self.zip.begun() {
+            let understood = rep.understood;
+            self.zip.end(&mut Below(below), rep);
+            rep.understood = understood;
+            rep.find(Judgement::Suspicious, "is an archive as well", &[]);
+        } else if self.kind == Kind::Pickle && !self.zip.scanning() {
+            self.zip.end(&mut Below(below), rep);
+        }
         match self.kind {
             Kind::Zip => self.zip.end(&mut Below(below), rep),
             Kind::Tar => self.tar.end(&mut Below(below), rep),
@@ -692,7 +788,7 @@ impl Level {
                 Below(below).end(rep);
                 rep.find(Judgement::Unreadable, "compressed data is cut off", &[]);
             }
-            Kind::Pickle if self.machine.began() && self.machine.sure() => {
+            Kind::Pickle if self.machine.began() && (self.machine.sure() || self.broken_pickle()) => {
                 rep.find(Judgement::Unreadable, "pickle is cut off", &[]);
             }
             Kind::Safetensors => self.safetensors.end(rep),

@@ -190,7 +190,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("torch._tensor", &["_rebuild_from_type_v2", "Tensor"]),
     ("torch.nn.parameter", &["*"]),
-    ("torch.storage", &["UntypedStorage", "TypedStorage", "_load_from_bytes"]),
+    ("torch.storage", &["UntypedStorage", "TypedStorage"]),
     ("torch.serialization", &["_get_layout"]),
     ("torch.jit._pickle", &["*"]),
     ("torch.random", &["set_rng_state"]),

@@ -29,6 +29,11 @@ enum Kind {
     /// From the extension registry.
     Ext,
     Container,
+    /// `torch.storage._load_from_bytes`, which loads the bytes that it is given as a file.
+    Loader,
+    /// Bytes for it that were judged as a file, and the arguments that are those bytes alone.
+    Judged,
+    JudgedArgs,
 }
 
 #[derive(Clone, Copy)]
@@ -84,13 +89,24 @@ pub struct Machine {
     marked: u32,
     memo: Vec<Slot>,
     memo_used: usize,
+    /// How many different keys were put: the key of the next `MEMOIZE`.
     memo_next: u32,
+    /// Beyond the highest key that was put.
+    memo_top: u32,
+    /// Bit per low key: it was put. The memo itself keeps only what may matter.
+    memo_keys: Vec<u64>,
     memo_full: bool,
     arena: Vec<u8>,
     arena_at: usize,
     objects: Vec<(u32, u16)>,
     objects_used: usize,
     read: u64,
+    /// Opcodes that began.
+    ops: u64,
+    /// It tried to reach a name.
+    named: bool,
+    /// The string at hand is a file that will be loaded.
+    nested: bool,
     /// A `PROTO` opened it: it is a pickle, whatever follows.
     sure: bool,
     /// A dangerous name was reached before it was sure that this is a pickle.
@@ -116,12 +132,17 @@ impl Machine {
             memo: vec![Slot { key: 0, used: false, value: OTHER }; memo],
             memo_used: 0,
             memo_next: 0,
+            memo_top: 0,
+            memo_keys: vec![0; memo / 16],
             memo_full: false,
             arena: vec![0; memo * 8],
             arena_at: 0,
             objects: vec![(0, 0); memo / 2],
             objects_used: 0,
             read: 0,
+            ops: 0,
+            named: false,
+            nested: false,
             sure: false,
             pending: None,
             hidden,
@@ -136,11 +157,17 @@ impl Machine {
             self.memo.iter_mut().for_each(|s| s.used = false);
         }
         self.memo_used = 0;
+        let words = (self.memo_top as usize).div_ceil(64).min(self.memo_keys.len());
+        self.memo_keys.iter_mut().take(words).for_each(|w| *w = 0);
         self.memo_next = 0;
+        self.memo_top = 0;
         self.memo_full = false;
         self.arena_at = 0;
         self.objects_used = 0;
         self.read = 0;
+        self.ops = 0;
+        self.named = false;
+        self.nested = false;
         self.sure = false;
         self.pending = None;
     }
@@ -156,6 +183,17 @@ impl Machine {
 
     pub const fn sure(&self) -> bool {
         self.sure
+    }
+
+    /// Whether what broke off was a pickle: one that opened as such and went on, or one that reached for a name.
+    /// Numbers behind a pickle may begin as `PROTO` does, but do not go on.
+    pub const fn convincing(&self) -> bool {
+        (self.sure && self.ops > 2) || self.named
+    }
+
+    /// Whether the next byte is of a file in this pickle that it loads.
+    pub const fn nested(&self) -> bool {
+        self.nested && self.inside()
     }
 
     /// Takes one byte.
@@ -177,7 +215,9 @@ impl Machine {
             }
             State::Line | State::Second => {
                 if b != b'\n' {
-                    if b < b' ' && b != b'\t' && b != b'\r' {
+                    // Python takes any byte in a string; where it is not sure that this is a pickle, it is none.
+                    let any = self.sure && matches!(self.op, b'S' | b'V');
+                    if b < b' ' && b != b'\t' && b != b'\r' && !any {
                         return Status::Broken;
                     }
                     self.keep(b);
@@ -212,6 +252,7 @@ impl Machine {
 
     fn begin(&mut self, op: u8, rep: &mut Report) -> Status {
         self.op = op;
+        self.ops += 1;
         self.arg_len = 0;
         self.line_len = 0;
         let n = match op {
@@ -354,7 +395,7 @@ impl Machine {
 
     fn put(&mut self, key: u32) -> Status {
         let Some(value) = self.peek() else { return Status::Broken };
-        self.memo_next = self.memo_next.saturating_add(1);
+        self.count_key(key);
         let n = self.memo.len();
         let mut i = (key.wrapping_mul(0x9e37_79b1) as usize) % n.max(1);
         let plain =
@@ -380,6 +421,25 @@ impl Machine {
             i = (i + 1) % n;
         }
         Status::Running
+    }
+
+    /// `MEMOIZE` takes the number of different keys as its key, as CPython does: a key that is put again is not counted.
+    fn count_key(&mut self, key: u32) {
+        let bit = 1u64 << (key % 64);
+        let new = match self.memo_keys.get_mut(key as usize / 64) {
+            Some(w) => {
+                let new = *w & bit == 0;
+                *w |= bit;
+                new
+            }
+            None => {
+                // No writer goes back to a key; from here on it is not known which key is next.
+                self.memo_full |= key < self.memo_top;
+                key >= self.memo_top
+            }
+        };
+        self.memo_next = self.memo_next.saturating_add(u32::from(new));
+        self.memo_top = self.memo_top.max(key.saturating_add(1));
     }
 
     fn get(&mut self, key: u32) -> Status {
@@ -425,6 +485,8 @@ impl Machine {
                     }
                     return Status::Broken;
                 }
+                let bytes = matches!(self.op, b'B' | b'C' | 0x8e);
+                self.nested = bytes && !self.hidden && self.peek().is_some_and(|v| v.kind == Kind::Loader);
                 self.state = State::Body(n);
             }
         }
@@ -451,8 +513,10 @@ impl Machine {
                 if n > STRING { OTHER } else { self.string(0, n) }
             }
             b'U' | b'T' if n <= STRING => self.string(0, n),
+            _ if self.nested => Value { kind: Kind::Judged, ..OTHER },
             _ => OTHER,
         };
+        self.nested = false;
         self.push(v);
         Status::Running
     }
@@ -483,12 +547,11 @@ impl Machine {
                 if !quoted {
                     return Status::Broken;
                 }
-                let end = if whole { n.saturating_sub(1) } else { n };
-                let v = if whole && end >= 1 { self.string(1, end) } else { OTHER };
+                let v = self.escaped(1, n.saturating_sub(1), whole);
                 self.push(v);
             }
             b'V' => {
-                let v = if whole { self.string(0, n) } else { OTHER };
+                let v = self.escaped(0, n, whole);
                 self.push(v);
             }
             b'P' => self.push(OTHER),
@@ -519,12 +582,29 @@ impl Machine {
         Status::Running
     }
 
+    /// A string of a line, whose escapes Python reads.
+    fn escaped(&mut self, from: usize, to: usize, whole: bool) -> Value {
+        let raw = self.op == b'V';
+        let Some(text) = self.line.get_mut(from..to) else { return OTHER };
+        if !whole {
+            // With escapes a short name may be a long line.
+            return if text.contains(&b'\\') { LOST } else { OTHER };
+        }
+        let n = unescape(text, raw);
+        self.string(from, from + n)
+    }
+
     /// A name is reached.
     fn global(&mut self, m: Value, q: Value, rep: &mut Report) -> Value {
         if m.kind != Kind::Str || q.kind != Kind::Str {
             return LOST;
         }
+        self.named = true;
         let (module, name) = (self.text(m), self.text(q));
+        if (module, name) == ("torch.storage", "_load_from_bytes") {
+            rep.import(module, name);
+            return Value { kind: Kind::Loader, ..OTHER };
+        }
         let class = names::class(module, name);
         if self.sure || class == Class::Safe {
             self.tell(m, q, class, rep);
@@ -610,6 +690,11 @@ impl Machine {
             Kind::Ext => rep.find(
                 Judgement::Suspicious,
                 "calls a callable of the extension registry, which the file does not name",
+                &[],
+            ),
+            Kind::Loader => rep.find(
+                Judgement::Suspicious,
+                "loads bytes as a file that were not judged: torch.storage._load_from_bytes",
                 &[],
             ),
             Kind::Result => rep.find(Judgement::Suspicious, "calls what another call gave", &[]),
@@ -702,8 +787,9 @@ impl Machine {
             }
             0x85..=0x87 => {
                 let from = self.height.checked_sub(usize::from(op) - 0x84).filter(|f| *f >= self.floor())?;
+                let judged = op == 0x85 && self.at(from).kind == Kind::Judged;
                 let (s, d) = self.sum(from, rep);
-                let v = self.object(s, d);
+                let v = if judged { Value { kind: Kind::JudgedArgs, ..OTHER } } else { self.object(s, d) };
                 self.push(v);
             }
             b'a' => {
@@ -729,12 +815,13 @@ impl Machine {
                 self.grow(into, by, rep);
             }
             b'R' | 0x81 => {
-                self.pop()?;
+                let args = self.pop()?;
                 let f = self.pop()?;
+                let judged = op == b'R' && (f.kind, args.kind) == (Kind::Loader, Kind::JudgedArgs);
                 // `cls.__new__` of a class that is not known is no call of a function that is not known.
                 if op == 0x81 && f.kind == Kind::Global && f.class == Class::Suspect {
                     rep.find(Judgement::Unknown, "makes an object of a class that is not known", &[]);
-                } else {
+                } else if !judged {
                     self.call(f, rep);
                 }
                 self.push(RESULT);
@@ -777,7 +864,8 @@ impl Machine {
     }
 
     fn stack_global(&mut self, m: Value, q: Value, rep: &mut Report) -> Option<Value> {
-        let made = |v: Value| matches!(v.kind, Kind::Result | Kind::Ext | Kind::Global);
+        let made = |v: Value| matches!(v.kind, Kind::Result | Kind::Ext | Kind::Global | Kind::Loader);
+        self.named |= self.sure;
         if made(m) || made(q) {
             let known = if m.kind == Kind::Str { self.text(m) } else { "?" };
             rep.find(
@@ -807,6 +895,41 @@ impl Machine {
         self.push(Value { kind: Kind::Global, class: Class::Danger, depth: 0, id: v.id });
         self.read = 1;
     }
+}
+
+/// Reads the escapes of a string as Python does, in place; gives its new length. `raw`: only those of code points. What
+/// is no ASCII becomes a byte that no name has.
+fn unescape(text: &mut [u8], raw: bool) -> usize {
+    let (mut at, mut to) = (0, 0);
+    while let Some(&b) = text.get(at) {
+        let digits = |from: usize, most: usize, radix: u32| {
+            let digit = |b: &u8| char::from(*b).to_digit(radix);
+            let d = text.get(from..).unwrap_or(&[]).iter().take(most).map_while(digit);
+            d.fold((0u32, 0), |(v, n), d| (v.wrapping_mul(radix).wrapping_add(d), n + 1))
+        };
+        let escape = if b == b'\\' { text.get(at + 1).copied() } else { None };
+        // What it stands for, and its bytes.
+        let (value, n) = match (escape, raw) {
+            (None, _) => (u32::from(b), 1),
+            (Some(b'u'), true) => (digits(at + 2, 4, 16).0, 6),
+            (Some(b'U'), true) => (digits(at + 2, 8, 16).0, 10),
+            (Some(b'x'), false) => (digits(at + 2, 2, 16).0, 4),
+            (Some(b'0'..=b'7'), false) => {
+                let (v, n) = digits(at + 1, 3, 8);
+                // Python keeps the low byte.
+                (v & 0xff, 1 + n)
+            }
+            (Some(c @ (b'\\' | b'\'' | b'"')), false) => (u32::from(c), 2),
+            (Some(b'a' | b'b' | b'f' | b'n' | b'r' | b't' | b'v'), false) => (u32::from(b' '), 2),
+            // The backslash stays, and so does a second one behind it.
+            (Some(_), _) => (0xff, 2),
+        };
+        if let Some(p) = text.get_mut(to) {
+            *p = u8::try_from(value).unwrap_or(0xff);
+        }
+        (at, to) = (at + n, to + 1);
+    }
+    to.min(text.len())
 }
 
 pub fn name_like(text: Option<&[u8]>) -> bool {

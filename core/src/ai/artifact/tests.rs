@@ -157,6 +157,82 @@ fn archives_are_read_by_their_local_headers_and_compared() {
 }
 
 #[test]
+fn both_headers_of_a_member_say_the_same() {
+    let good = zip(&[("a/data.pkl", "a/data.pkl", WEIGHTS), ("a/version", "a/version", b"3\n")]);
+    let entry = good.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+    // Flags, coding, checksum, both sizes, offset.
+    for (at, what) in
+        [(8, "flags"), (10, "coding"), (16, "checksum"), (20, "size"), (24, "size"), (42, "offset")]
+    {
+        let mut f = good.clone();
+        f[entry + at] ^= 8;
+        let (j, why) = judge(&f);
+        assert!(j == Judgement::Suspicious && why.contains(what), "{at}: {why}");
+    }
+    // Bytes before an archive move all of its offsets.
+    assert_eq!(pickles(&[b"GIF89a\x01\0".as_slice(), &good].concat()), Judgement::Clean);
+    // The end points elsewhere; a comment holds another end.
+    let end = good.len() - 22;
+    let mut f = good.clone();
+    f[end + 16] ^= 1;
+    assert_eq!(pickles(&f), Judgement::Suspicious);
+    let mut f = good.clone();
+    f[end + 20] = 22;
+    f.extend_from_slice(&good[end..]);
+    assert_eq!(pickles(&f), Judgement::Suspicious);
+    f.truncate(good.len());
+    f.extend_from_slice(b"made by hand, no more");
+    f.push(b'.');
+    assert_eq!(pickles(&f), Judgement::Clean);
+    // An entry that points into another member's data.
+    let inner = zip(&[("a/data.pkl", "a/data.pkl", EVIL)]);
+    let mut f = zip(&[("a/data.pkl", "a/data.pkl", &inner)]);
+    let entry = f.windows(4).rposition(|w| w == b"PK\x01\x02").unwrap();
+    f[entry + 42] = 40;
+    assert!(pickles(&f) >= Judgement::Suspicious);
+}
+
+#[test]
+fn sizes_behind_and_long_sizes_are_compared_too() {
+    // As PyTorch writes them: no sizes before the data, then a signature, checksum and sizes.
+    let behind = |data: &[u8], size: u32| {
+        let whole = zip(&[("a/data.pkl", "a/data.pkl", data)]);
+        let entry = whole.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+        let sum = Vec::from(&whole[14..18]);
+        let mut f = Vec::from(&whole[..entry]);
+        f[6] = 8;
+        f[14..26].fill(0);
+        f.extend_from_slice(b"PK\x07\x08");
+        f.extend_from_slice(&sum);
+        f.extend_from_slice(&(data.len() as u32).to_le_bytes());
+        f.extend_from_slice(&(data.len() as u32).to_le_bytes());
+        let at = f.len();
+        f.extend_from_slice(&whole[entry..]);
+        f[at + 8] = 8;
+        f[at + 24..at + 28].copy_from_slice(&size.to_le_bytes());
+        let end = f.len() - 6;
+        f[end..end + 4].copy_from_slice(&(at as u32).to_le_bytes());
+        judge(&f)
+    };
+    let n = WEIGHTS.len() as u32;
+    assert_eq!(behind(WEIGHTS, n), (Judgement::Clean, "".into()));
+    assert_eq!(behind(WEIGHTS, n + 1).0, Judgement::Suspicious);
+    assert_eq!(behind(EVIL, EVIL.len() as u32).0, Judgement::Malicious);
+    // Long sizes, as NumPy writes them, in the local header alone.
+    let whole = zip(&[("a", "a", WEIGHTS)]);
+    let mut f = Vec::from(&whole[..30]);
+    f[18..26].fill(0xff);
+    f[28] = 20;
+    f.extend_from_slice(b"a\x01\0\x10\0");
+    f.extend_from_slice(&u64::from(n).to_le_bytes());
+    f.extend_from_slice(&u64::from(n).to_le_bytes());
+    f.extend_from_slice(&whole[31..]);
+    let end = f.len() - 6;
+    f[end] += 20;
+    assert_eq!(judge(&f), (Judgement::Clean, "".into()));
+}
+
+#[test]
 fn tensor_files_are_held_to_their_headers() {
     let st = |header: &str, data: usize| {
         let mut f = Vec::from((header.len() as u64).to_le_bytes());
@@ -171,6 +247,10 @@ fn tensor_files_are_held_to_their_headers() {
     assert_eq!(st(r#"{"a":{"dtype":"F32","shape":[5],"data_offsets":[0,16]}}"#, 16), Judgement::Suspicious);
     assert_eq!(st(r#"{"a":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}"#, 8), Judgement::Suspicious);
     assert_eq!(st(r#"{"__metadata__":{"chat_template":"{{ x.__class__ }}"}}"#, 0), Judgement::Malicious);
+
+    // Numbers with a brace as their ninth byte, as storages have them, are no header; with JSON behind it they are one.
+    assert_eq!(judge(b"\xff\x12\x99\x08\x07\x34\xaa\xc1{\x01\x02\x03").0, Judgement::Unknown);
+    assert_eq!(judge(b"\xff\x12\x99\x08\x07\x34\xaa\xc1{\"a\":{}}").0, Judgement::Suspicious);
 
     let gguf = |tensors: u64, template: &str| {
         let mut f = Vec::from(*b"GGUF\x03\0\0\0");
@@ -244,6 +324,186 @@ fn what_joblib_compresses_is_read() {
     assert_eq!(judge(&miniz_oxide::deflate::compress_to_vec_zlib(EVIL, 6)).0, Judgement::Malicious);
 }
 
+#[test]
+fn bytes_that_a_pickle_loads_are_judged_as_a_file() {
+    let loads = |bytes: &[u8], rest: &[u8]| {
+        let mut f = Vec::from(*b"\x80\x03ctorch.storage\n_load_from_bytes\nq\x00B");
+        f.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        f.extend_from_slice(bytes);
+        f.extend_from_slice(rest);
+        f
+    };
+    let file = |data: &[u8]| zip(&[("a/data.pkl", "a/data.pkl", data)]);
+    assert_eq!(judge(&loads(WEIGHTS, b"q\x01\x85q\x02R.")), (Judgement::Clean, "".into()));
+    assert_eq!(pickles(&loads(&file(WEIGHTS), b"\x85R.")), Judgement::Clean);
+    assert_eq!(pickles(&loads(&file(EVIL), b"\x85R.")), Judgement::Malicious);
+    let packed = miniz_oxide::deflate::compress_to_vec_zlib(EVIL, 6);
+    assert_eq!(pickles(&loads(&packed, b"\x85R.")), Judgement::Malicious);
+    // In a member, whose name is said.
+    let (j, why) = judge(&file(&loads(EVIL, b"\x85R.")));
+    assert_eq!(j, Judgement::Malicious, "{why}");
+    // Bytes that come another way are not judged.
+    for f in [
+        b"\x80\x04C\x02N.q\x000ctorch.storage\n_load_from_bytes\nh\x00\x85R.".as_slice(),
+        b"\x80\x04ctorch.storage\n_load_from_bytes\n(C\x02N.tR.",
+        b"\x80\x04(C\x02N.itorch.storage\n_load_from_bytes\n.",
+        b"\x80\x04(ctorch.storage\n_load_from_bytes\nC\x02N.o.",
+    ] {
+        assert_eq!(pickles(f), Judgement::Suspicious, "{:?}", alloc::string::String::from_utf8_lossy(f));
+    }
+}
+
+#[test]
+fn memoize_counts_different_keys() {
+    // "collections" is put twice under 1, so "os" is 1 of MEMOIZE in CPython, and "system" 2.
+    let f = b"\x80\x04\x8c\x0bcollectionsq\x01q\x010\x8c\x02os\x940\x8c\x0bOrderedDictq\x020\x8c\x06system\x940h\x01h\x02\x93\x8c\x04true\x85R.";
+    assert_eq!(pickles(f), Judgement::Malicious);
+    // A key far off that is put again: which one is next is not known, and a call is not clean.
+    let mut far =
+        Vec::from(*b"\x80\x04\x8c\x02osr\0\0\x10\0r\0\0\x10\0\x940\x8c\x06system\x940h\x01h\x02\x93)R.");
+    assert!(pickles(&far) > Judgement::Clean);
+    far.clear();
+    // Ten thousand in order are a list like any other.
+    far.extend_from_slice(b"\x80\x04]\x94");
+    (0..10_000).for_each(|_| far.extend_from_slice(b"]\x94a"));
+    far.push(b'.');
+    assert_eq!(pickles(&far), Judgement::Clean);
+}
+
+#[test]
+fn names_are_read_as_python_reads_them() {
+    for f in [
+        b"\x80\x04S'o\\x73'\nS'syste\\155'\n\x93\x8c\x04true\x85R.".as_slice(),
+        b"\x80\x04S\"\\157s\"\nV\\u0073yste\\U0000006d\n\x93\x8c\x04true\x85R.",
+        b"S'o\\x73'\nS'syste\\155'\n\x93(S'true'\ntR.",
+    ] {
+        assert_eq!(pickles(f), Judgement::Malicious, "{:?}", alloc::string::String::from_utf8_lossy(f));
+        assert_eq!(pickles(&[b"\x80\x04N.", f].concat()), Judgement::Malicious);
+    }
+    assert_eq!(pickles(b"\x80\x04V\\\\u006fs\nS'system'\n\x93)R."), Judgement::Unreadable);
+}
+
+#[test]
+fn a_second_pickle_that_breaks_off_is_not_clean() {
+    assert_eq!(pickles(b"\x80\x02N.\x80\x02NK\x01\xff"), Judgement::Unreadable);
+    assert_eq!(pickles(b"\x80\x02N.\x80\x04\x8c\x02os\x8c\x03a b\x93)R."), Judgement::Unreadable);
+    assert_eq!(pickles(b"\x80\x02N.cmine\nBuilt\n\xff"), Judgement::Unreadable);
+    // Numbers behind a pickle, as PyTorch writes them: 640 of them.
+    assert_eq!(pickles(b"\x80\x02N.\x80\x02\0\0\0\0\0\0\x01\x02"), Judgement::Clean);
+}
+
+/// A block of tar before a member, with its checksum.
+fn block(name: &[u8], size: &str, kind: u8) -> Vec<u8> {
+    let mut h = Vec::from([0u8; 512]);
+    h[..name.len()].copy_from_slice(name);
+    h[100..108].copy_from_slice(b"0000644\0");
+    h[124..124 + size.len()].copy_from_slice(size.as_bytes());
+    h[156] = kind;
+    h[257..265].copy_from_slice(b"ustar\x0000");
+    sum(&mut h);
+    h
+}
+
+fn sum(h: &mut [u8]) {
+    h[148..156].fill(b' ');
+    let sum: u32 = h.iter().map(|b| u32::from(*b)).sum();
+    h[148..155].copy_from_slice(alloc::format!("{sum:06o}\0").as_bytes());
+}
+
+fn octal(data: &[u8]) -> alloc::string::String {
+    alloc::format!("{:011o}", data.len())
+}
+
+/// Blocks and the data of members, filled up, and the end.
+fn tar(parts: &[&[u8]]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for p in parts {
+        out.extend_from_slice(p);
+        out.resize(out.len().next_multiple_of(512), 0);
+    }
+    out.resize(out.len() + 1024, 0);
+    out
+}
+
+#[test]
+fn tar_is_read_as_python_reads_it() {
+    let named = |name: &[u8], kind: u8| block(name, &octal(EVIL), kind);
+    assert_eq!(
+        judge(&tar(&[&block(b"a.pkl", &octal(WEIGHTS), b'0'), WEIGHTS])),
+        (Judgement::Clean, "".into())
+    );
+    for kind in [b'0', 0, b'7', b'S', b'Z', b'A'] {
+        assert_eq!(pickles(&tar(&[&named(b"a.pkl", kind), EVIL])), Judgement::Malicious, "{kind}");
+    }
+    assert_eq!(pickles(&tar(&[&named(b"\0a.pkl", b'0'), EVIL])), Judgement::Malicious);
+    // Sizes: binary, with blanks, in a record.
+    let mut h = named(b"a.pkl", b'0');
+    h[124..136].copy_from_slice(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, EVIL.len() as u8]);
+    sum(&mut h);
+    assert_eq!(pickles(&tar(&[&h, EVIL])), Judgement::Malicious);
+    assert_eq!(
+        pickles(&tar(&[&block(b"a.pkl", &alloc::format!("  {:o} ", EVIL.len()), b'0'), EVIL])),
+        Judgement::Malicious
+    );
+    let record = alloc::format!("11 size={}\n", EVIL.len());
+    let pax = block(b"pax", &octal(record.as_bytes()), b'x');
+    assert_eq!(record.len(), 11);
+    assert_eq!(
+        pickles(&tar(&[&pax, record.as_bytes(), &block(b"a.pkl", "0", b'0'), EVIL])),
+        Judgement::Malicious
+    );
+    // Two sizes disagree; all members get one.
+    let one = block(b"a.pkl", &octal(WEIGHTS), b'0');
+    assert_eq!(pickles(&tar(&[&pax, record.as_bytes(), &one, WEIGHTS])), Judgement::Suspicious);
+    let all = block(b"pax", &octal(record.as_bytes()), b'g');
+    assert_eq!(pickles(&tar(&[&all, record.as_bytes(), &one, WEIGHTS])), Judgement::Suspicious);
+    // A folder has no data, whatever its size: what follows is a header.
+    let folder = block(b"a/", &octal(&[0; 512]), b'5');
+    assert_eq!(pickles(&tar(&[&folder, &named(b"a.pkl", b'0'), EVIL])), Judgement::Malicious);
+    // Names that are long, in both ways.
+    let long = block(b"long", &octal(b"../../a\0"), b'L');
+    assert_eq!(pickles(&tar(&[&long, b"../../a\0", &one, WEIGHTS])), Judgement::Suspicious);
+    let path = block(b"pax", &octal(b"16 path=../../a\n"), b'x');
+    assert_eq!(pickles(&tar(&[&path, b"16 path=../../a\n", &one, WEIGHTS])), Judgement::Suspicious);
+}
+
+#[test]
+fn tar_that_is_cut_off_or_no_tar_is_not_clean() {
+    let one = block(b"a.pkl", &octal(WEIGHTS), b'0');
+    let whole = tar(&[&one, WEIGHTS]);
+    assert_eq!(pickles(&whole[..whole.len() - 1]), Judgement::Unreadable);
+    assert_eq!(pickles(&tar(&[&one, WEIGHTS, b"no header"])), Judgement::Unreadable);
+    // A word where tar has it does not make a tar of a pickle.
+    let mut f = block(b"\x80\x02X\xf9\x01\0\0a", "0", b'0');
+    f[148] = b'9';
+    f.extend_from_slice(b"0cos\nsystem\nX\x04\0\0\0true\x85R.");
+    assert_eq!(pickles(&f), Judgement::Malicious);
+    // One that is both.
+    for (size, kind) in [("0", b'0'), ("0", b'5'), ("33", b'0'), ("33", b'x'), ("33", b'L')] {
+        let mut f = block(b"\x80\x02X\xf9\x01\0\0a", size, kind);
+        f.extend_from_slice(b"0cos\nsystem\nX\x04\0\0\0true\x85R.");
+        assert_eq!(pickles(&f), Judgement::Malicious, "{size} {kind}");
+        assert_eq!(pickles(&tar(&[&f])), Judgement::Malicious, "{size} {kind}");
+    }
+}
+
+#[test]
+fn tensors_that_are_a_pickle_or_an_archive_too() {
+    let evil = b"0cos\nsystem\nX\x04\0\0\0true\x85R.";
+    assert_eq!(pickles(&[b"GGUF\x03\0\0\0\0".as_slice(), evil].concat()), Judgement::Malicious);
+    assert_eq!(pickles(&[b"G\0\0\0\0\0\0\0{".as_slice(), evil].concat()), Judgement::Malicious);
+    assert_eq!(pickles(&[b"\x80\x02X\x02\0\0\0a{".as_slice(), evil].concat()), Judgement::Malicious);
+    let mut gguf = Vec::from(*b"GGUF\x03\0\0\0");
+    gguf.extend_from_slice(&[0; 16]);
+    gguf.extend_from_slice(&[7; 600]);
+    let plain = gguf.clone();
+    assert_eq!(pickles(&plain), Judgement::Clean);
+    let packed = miniz_oxide::deflate::compress_to_vec_zlib(EVIL, 6);
+    gguf.extend_from_slice(&zip(&[("a/data.pkl", "a/data.pkl", &packed)]));
+    assert_eq!(pickles(&gguf), Judgement::Malicious);
+    assert_eq!(pickles(&[plain.as_slice(), &zip(&[("a", "a", WEIGHTS)])].concat()), Judgement::Suspicious);
+}
+
 /// What a file of pieces like those of real ones may be.
 fn anything() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
@@ -261,6 +521,8 @@ fn anything() -> impl Strategy<Value = Vec<u8>> {
         Just(Vec::from(
             *b"\x37\0\0\0\0\0\0\0{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}"
         )),
+        Just(tar(&[&block(b"a.pkl", &octal(EVIL), b'0'), EVIL])),
+        Just(block(b"\x80\x02X\xf9\x01\0\0a", "33", b'x')),
         Just(Vec::from(*b"\x89HDF\r\n\x1a\n{\"class_name\": \"Lambda\"}")),
         proptest::collection::vec(any::<u8>(), 0..40),
         proptest::collection::vec(
