@@ -503,7 +503,7 @@ impl Engine {
         }
     }
 
-    /// One input for the parser.
+    /// One input for the parser. When it waits, the end comes again with what was left.
     fn feed_once(
         &mut self,
         ix: FlowIx,
@@ -575,11 +575,8 @@ impl Engine {
         let st = &mut self.state[ix.0 as usize];
         st.need[d.ix()] = if fed.consumed < len { u32::try_from(fed.need).unwrap_or(u32::MAX) } else { 0 };
         if fed.consumed > 0 && st.app.proto.is_known() {
-            for x in Dir::BOTH.into_iter().filter(|x| fed.due & x.bit() != 0) {
-                self.streams.raw_trigger(tcp, x);
-            }
+            self.raw_due(tcp, fed.due);
         }
-        // The end comes again with what was left.
         if eof && !fed.full {
             self.flows.hot_mut(ix).flags |= told;
         }
@@ -588,6 +585,13 @@ impl Engine {
             self.transactions(ix, pkt, dir, Ends::Protocol, sink);
         }
         if took == 0 { Round::Over } else { Round::Again }
+    }
+
+    /// Rules look at the raw bytes of these directions with the next packet.
+    fn raw_due(&mut self, tcp: u32, due: u8) {
+        for x in Dir::BOTH.into_iter().filter(|x| due & x.bit() != 0) {
+            self.streams.raw_trigger(tcp, x);
+        }
     }
 
     /// The parser has brought many transactions and waits: rules look at them, and those that are done go.
