@@ -2,7 +2,7 @@ use super::*;
 use alloc::vec::Vec;
 
 /// Of the weights that ship: to be changed with them.
-const SUMS: [i32; 3] = [-2743, -1169, 7110];
+const SUMS: [i32; 3] = [-2736, -1181, 7218];
 
 fn judged(text: &str) -> Verdict {
     Risk::default().classify(text.as_bytes())
