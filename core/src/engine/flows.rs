@@ -17,7 +17,7 @@ const LINK_RAW: u16 = 101;
 const GIVE_UP: usize = 2;
 const LOOK: usize = 16;
 
-/// Most blocks of one direction that are inspected at a flow's end: more than holes of one direction can part.
+/// Most blocks of one direction that are inspected at a flow's end; what is behind them goes unseen.
 const MAX_BLOCKS: usize = 4096;
 
 /// Whether a verdict keeps the frame from going on.
