@@ -118,8 +118,6 @@ fn add(v: &mut Verdict, families: u32, score: u8, e: Evidence) {
 /// What was found in the completion so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Leaks {
-    /// Bits of the kinds.
-    pub kinds: u32,
     /// Addresses and telephone numbers.
     contacts: u8,
 }
@@ -130,7 +128,6 @@ pub(super) struct Leaks {
 pub(super) fn leaks(text: &[u8], known: usize, so_far: &mut Leaks) -> (u32, (usize, usize)) {
     let (mut families, mut place) = (0, (0, 0));
     secret::each(text, |f| {
-        so_far.kinds |= 1 << f.kind as u8;
         let family = match f.kind {
             k if k.is_secret() => Family::SecretLeak,
             secret::Kind::Exfiltration => Family::Exfiltration,
