@@ -138,7 +138,7 @@ struct FlowState {
     /// Detection-level events already reported.
     app_events: u8,
     txs: u32,
-    /// Directions (bits of [`Dir::bit`]) whose protocol was found on a packet of the other direction: the next one of
+    /// Directions (bits of [`crate::Dir::bit`]) whose protocol was found on a packet of the other direction: the next one of
     /// their own is told.
     found: u8,
     /// Place in the list of flows with a parser.
