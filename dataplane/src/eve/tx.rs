@@ -21,17 +21,25 @@ fn setting<'a>(types: &'a [(String, RecordSettings)], record: &str) -> Option<&'
         .map(|(_, s)| s)
 }
 
-/// The record's object, `"http":{…}`.
-pub(super) fn object(j: &mut Json, t: &TxView<'_>, dir: Dir, settings: Option<&RecordSettings>) {
+/// The record's object, `"http":{…}`. Whether there is something in it: with these settings a record may have nothing
+/// to say, and is not written then.
+pub(super) fn object(j: &mut Json, t: &TxView<'_>, dir: Dir, settings: Option<&RecordSettings>) -> bool {
     let name = t.record();
     if name.is_empty() {
-        return;
+        return false;
     }
+    let before = j.buf.len();
     j.open(name);
+    let from = j.buf.len();
     let mut r = Record::new(j, settings);
     t.log(dir, &mut r);
     r.end();
+    let said = j.buf.len() > from;
     j.close();
+    if !said {
+        j.buf.truncate(before);
+    }
+    said
 }
 
 impl Output {
@@ -43,13 +51,17 @@ impl Output {
             return;
         }
         let s = s.clone();
+        let from = self.json.buf.len();
         let dir = r.tx.record_dir(r.dir);
         let about = About { packet: Some(r.packet), flow: Some(&r.flow), dir };
         let ends = Ends::of_flow(&r.flow, dir).about(Some(&r.tx));
         self.header(name, r.packet.ts, about, &ends);
         self.options(about);
         self.json.uint("tx_id", r.tx.common().shown_id);
-        object(&mut self.json, &r.tx, r.dir, Some(&s));
-        self.end();
+        if object(&mut self.json, &r.tx, r.dir, Some(&s)) {
+            self.end();
+        } else {
+            self.json.buf.truncate(from);
+        }
     }
 }

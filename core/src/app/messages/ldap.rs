@@ -105,6 +105,8 @@ impl Format for Ldap {
         parts(msg).map(|_| 0)
     }
 
+    fn log(_: &[u8], _: Dir, _: &mut dyn crate::event::Fields) {}
+
     fn text(msg: &[u8], local: u8, index: u32) -> Option<&[u8]> {
         let (_, kind, operation) = parts(msg).filter(|_| index == 0)?;
         match (local, kind) {

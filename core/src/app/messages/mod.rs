@@ -1,7 +1,8 @@
 //! Protocols of which each message is a transaction of its own direction: SIP, SNMP, DHCP, NTP, QUIC, LDAP, TFTP.
 //!
-//! In: datagrams, for SIP also a stream of messages. Out: a transaction for each, with buffers and numbers for rules; no
-//! records. A transaction keeps the message as it came, bounded by [`MOST`]; a [`Format`] finds fields in it when rules ask.
+//! In: datagrams, for SIP also a stream of messages. Out: a transaction for each, with buffers and numbers for rules and a
+//! record. A transaction keeps the message as it came, bounded by [`MOST`]; a [`Format`] finds fields in it when they are
+//! asked for.
 
 mod dhcp;
 mod ldap;
@@ -19,8 +20,8 @@ use core::marker::PhantomData;
 use super::hosted::{Protocol, Transactions, make};
 use super::txs::Tx;
 use super::{
-    AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, MakeParser, Outcome,
-    TxView,
+    AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, LOG_REQUEST,
+    LOG_RESPONSE, MakeParser, Outcome, TxView,
 };
 use crate::Dir;
 use crate::event::Fields;
@@ -63,6 +64,12 @@ pub(super) trait Format: Send + 'static {
     fn ends(_bytes: &[u8]) -> Ends {
         Ends::Never
     }
+    /// Whether the message has a record.
+    fn is_recorded(_msg: &[u8], _dir: Dir) -> bool {
+        true
+    }
+    /// Writes the record's fields.
+    fn log(msg: &[u8], dir: Dir, out: &mut dyn Fields);
     /// Event for a message that cannot be read, noted on the transaction before it.
     const BROKEN: Option<u8> = None;
 }
@@ -72,6 +79,8 @@ pub(super) trait Format: Send + 'static {
 pub(super) struct Message {
     bytes: PBuf,
     dir: Dir,
+    /// Its record is to be written.
+    recorded: bool,
 }
 
 /// The parser of a [`Format`].
@@ -102,6 +111,7 @@ impl<F: Format> Messages<F> {
         let Some(tx) = flow.open(cx.now) else { return true };
         let t = flow.get(tx);
         t.own.dir = dir;
+        t.own.recorded = F::is_recorded(msg, dir);
         // Without room the message has no fields.
         let _full = t.own.bytes.extend(cx.pool, msg.get(..MOST).unwrap_or(msg));
         let c = &mut t.common;
@@ -175,5 +185,19 @@ impl<F: Format> Protocol for Messages<F> {
         F::number(tx.own.bytes.get(at.pool), at.local, at.index)
     }
 
-    fn log(&self, _: &Tx<Message>, _: &TxView<'_>, _: Dir, _: &mut dyn Fields) {}
+    fn log(&self, tx: &Tx<Message>, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {
+        F::log(tx.own.bytes.get(view.pool), tx.own.dir, out);
+    }
+
+    fn log_due(&self, tx: &Tx<Message>) -> u8 {
+        match (tx.own.recorded, tx.own.dir) {
+            (false, _) => 0,
+            (true, Dir::ToServer) => LOG_REQUEST,
+            (true, Dir::ToClient) => LOG_RESPONSE,
+        }
+    }
+
+    fn log_at_end(&self, tx: &Tx<Message>) -> u8 {
+        self.log_due(tx)
+    }
 }

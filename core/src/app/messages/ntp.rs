@@ -4,6 +4,7 @@ use super::{BOTH, Format, field, number, parser};
 use crate::Dir;
 use crate::app::plain::NTP_BEGINS;
 use crate::app::{BufferDef, IntDef, OVER_UDP, ProtoDef};
+use crate::event::Fields;
 
 pub static NTP: ProtoDef = ProtoDef {
     name: "ntp",
@@ -12,6 +13,8 @@ pub static NTP: ProtoDef = ProtoDef {
     ints: INTS,
     recognise: NTP_BEGINS,
     parser: parser::<Ntp>(),
+    record: "ntp",
+    by_message: true,
     ..ProtoDef::NONE
 };
 
@@ -49,5 +52,16 @@ impl Format for Ntp {
             1 => first & 7,
             _ => u64::from(*msg.get(1)?),
         })
+    }
+
+    fn log(msg: &[u8], _: Dir, out: &mut dyn Fields) {
+        for (local, name) in ["version", "mode", "stratum"].into_iter().enumerate() {
+            if let Some(n) = Self::number(msg, local as u8, 0) {
+                out.u64(name, n);
+            }
+        }
+        if let Some([a, b, c, d]) = Self::text(msg, 0, 0) {
+            out.fmt("reference_id", format_args!("{a:02x}:{b:02x}:{c:02x}:{d:02x}"));
+        }
     }
 }

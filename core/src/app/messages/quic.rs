@@ -24,6 +24,8 @@ impl Format for Quic {
         version(msg).map(|_| 0)
     }
 
+    fn log(_: &[u8], _: Dir, _: &mut dyn crate::event::Fields) {}
+
     fn text(msg: &[u8], _: u8, index: u32) -> Option<&[u8]> {
         version(msg).filter(|_| index == 0)
     }

@@ -5,6 +5,7 @@ use super::{BOTH, Ends, Format, REQUESTS, RESPONSES, field, parser};
 use crate::Dir;
 use crate::app::plain::SIP_BEGINS;
 use crate::app::{BufferDef, OVER_TCP, OVER_UDP, ProtoDef};
+use crate::event::Fields;
 
 pub static SIP: ProtoDef = ProtoDef {
     name: "sip",
@@ -12,6 +13,8 @@ pub static SIP: ProtoDef = ProtoDef {
     buffers: BUFFERS,
     recognise: SIP_BEGINS,
     parser: parser::<Sip>(),
+    record: "sip",
+    by_message: true,
     ..ProtoDef::NONE
 };
 
@@ -122,6 +125,14 @@ fn value<'m>(head: &'m [u8], (long, short): (&[u8], &[u8]), index: u32) -> Optio
     None
 }
 
+/// The session description in what follows the first line, if the message says that it has one.
+fn description(rest: &[u8]) -> Option<&[u8]> {
+    let (head, body) = parts(rest);
+    let kind = value(head, NAMES[4], 0)?;
+    let is = kind.get(..15).is_some_and(|k| k.eq_ignore_ascii_case(b"application/sdp"));
+    (is && sdp::is_one(body)).then_some(body)
+}
+
 /// A first line cut at blanks: three parts, the last with what blanks it has.
 fn cut(line: &[u8]) -> Option<[&[u8]; 3]> {
     let a = memchr::memchr(b' ', line)?;
@@ -157,13 +168,29 @@ impl Format for Sip {
                 _ => Some(line),
             };
         }
-        let (head, body) = parts(rest);
         if local < SDP {
-            return value(head, *NAMES.get(usize::from(local - FIELDS))?, index);
+            return value(parts(rest).0, *NAMES.get(usize::from(local - FIELDS))?, index);
         }
-        let kind = value(head, NAMES[4], 0)?;
-        let described = kind.get(..15).is_some_and(|k| k.eq_ignore_ascii_case(b"application/sdp"));
-        sdp::value(body, *LINES.get(usize::from(local - SDP))?, index).filter(|_| described)
+        sdp::value(description(rest)?, *LINES.get(usize::from(local - SDP))?, index)
+    }
+
+    fn log(msg: &[u8], _: Dir, out: &mut dyn Fields) {
+        let Some((line, rest)) = first_line(msg) else { return };
+        let Some([a, b, c]) = cut(line) else { return };
+        if a.starts_with(b"SIP/") {
+            out.bytes("version", a);
+            out.bytes("code", b);
+            out.bytes("reason", c);
+            out.bytes("response_line", line);
+        } else {
+            out.bytes("method", a);
+            out.bytes("uri", b);
+            out.bytes("version", c);
+            out.bytes("request_line", line);
+        }
+        if let Some(body) = description(rest) {
+            sdp::log(body, out);
+        }
     }
 
     fn ends(bytes: &[u8]) -> Ends {

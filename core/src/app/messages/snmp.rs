@@ -1,9 +1,12 @@
-//! SNMP (RFC 1157, RFC 3416, RFC 3412): version, community, user, kind of message.
+//! SNMP (RFC 1157, RFC 3416, RFC 3412): version, community, user, kind of message, names of its variables.
+
+use core::fmt;
 
 use super::{BOTH, Format, field, number, parser};
 use crate::Dir;
 use crate::app::plain::{SNMP_BEGINS, ber};
 use crate::app::{BufferDef, IntDef, OVER_UDP, ProtoDef, event_at};
+use crate::event::Fields;
 
 pub static SNMP: ProtoDef = ProtoDef {
     name: "snmp",
@@ -13,6 +16,8 @@ pub static SNMP: ProtoDef = ProtoDef {
     events: EVENTS,
     recognise: SNMP_BEGINS,
     parser: parser::<Snmp>(),
+    record: "snmp",
+    by_message: true,
     ..ProtoDef::NONE
 };
 
@@ -105,6 +110,98 @@ fn parts(msg: &[u8]) -> Option<Parts<'_>> {
     Some(p)
 }
 
+/// Messages by their tag's number (RFC 3416 3, RFC 1157 4.1).
+const KINDS: [&str; 9] = [
+    "get_request",
+    "get_next_request",
+    "response",
+    "set_request",
+    "trap_v1",
+    "get_bulk_request",
+    "inform_request",
+    "trap_v2",
+    "report",
+];
+
+/// `generic-trap` as RFC 1157 writes it.
+const GENERIC: [&str; 7] = [
+    "coldStart",
+    "warmStart",
+    "linkDown",
+    "linkUp",
+    "authenticationFailure",
+    "egpNeighborLoss",
+    "enterpriseSpecific",
+];
+
+const OBJECT: u8 = 6;
+const TRAP_V1: u8 = 4;
+
+/// An object's name with dots (X.690 8.19).
+struct Oid<'m>(&'m [u8]);
+
+impl fmt::Display for Oid<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mut arc, mut first) = (0u64, true);
+        for b in self.0 {
+            arc = arc << 7 | u64::from(b & 0x7f);
+            if b & 0x80 != 0 {
+                continue;
+            }
+            if first {
+                // The first two share a number.
+                let top = (arc / 40).min(2);
+                write!(f, "{top}.{}", arc - top * 40)?;
+            } else {
+                write!(f, ".{arc}")?;
+            }
+            (arc, first) = (0, false);
+        }
+        Ok(())
+    }
+}
+
+/// The list of variables in a message of that tag.
+fn variables((tag, inner): (u8, &[u8])) -> Option<&[u8]> {
+    // A trap of version 1 has five values before it; others have three.
+    let before = if tag & 0x1f == TRAP_V1 { 5 } else { 3 };
+    let mut rest = inner;
+    for _ in 0..before {
+        rest = next(rest)?.2;
+    }
+    Some(expect(rest, SEQUENCE)?.0)
+}
+
+fn log_trap(inner: &[u8], out: &mut dyn Fields) -> Option<()> {
+    let (oid, rest) = expect(inner, OBJECT)?;
+    let (_, address, rest) = next(rest)?;
+    let kind = uint(expect(rest, INTEGER)?.0)?;
+    match usize::try_from(kind).ok().and_then(|k| GENERIC.get(k)) {
+        Some(name) => out.str("trap_type", name),
+        None => out.fmt("trap_type", format_args!("{kind}")),
+    }
+    out.fmt("trap_oid", format_args!("{}", Oid(oid)));
+    if let [a, b, c, d] = address {
+        out.fmt("trap_address", format_args!("{a}.{b}.{c}.{d}"));
+    }
+    Some(())
+}
+
+fn log_variables(inner: (u8, &[u8]), out: &mut dyn Fields) {
+    let mut rest = variables(inner).unwrap_or(&[]);
+    if rest.is_empty() {
+        return;
+    }
+    out.begin_array("vars");
+    while let Some((pair, after)) = expect(rest, SEQUENCE) {
+        if let Some((oid, _)) = expect(pair, OBJECT) {
+            out.fmt("", format_args!("{}", Oid(oid)));
+        }
+        rest = after;
+    }
+    out.end_array();
+}
+
 pub(super) struct Snmp;
 
 impl Format for Snmp {
@@ -133,6 +230,32 @@ impl Format for Snmp {
                 let (_, _, rest) = next(rest)?;
                 uint(expect(rest, INTEGER)?.0)
             }
+        }
+    }
+
+    fn log(msg: &[u8], _: Dir, out: &mut dyn Fields) {
+        let Some(p) = parts(msg) else { return };
+        out.u64("version", p.version);
+        let Some(inner) = p.inner else {
+            out.str("pdu_type", "encrypted");
+            if let Some(user) = p.user {
+                out.bytes("usm", user);
+            }
+            return;
+        };
+        match KINDS.get(usize::from(inner.0 & 0x1f)) {
+            Some(name) => out.str("pdu_type", name),
+            None => out.fmt("pdu_type", format_args!("{}", inner.0 & 0x1f)),
+        }
+        if inner.0 & 0x1f == TRAP_V1 {
+            let _none = log_trap(inner.1, out);
+        }
+        log_variables(inner, out);
+        if let Some(community) = p.community {
+            out.bytes("community", community);
+        }
+        if let Some(user) = p.user {
+            out.bytes("usm", user);
         }
     }
 }
