@@ -31,6 +31,9 @@ pub struct AppConfig {
     /// Compute JA3 / JA4 even when no rule asks.
     pub tls_ja3: bool,
     pub tls_ja4: bool,
+    /// The same of clients over QUIC.
+    pub quic_ja3: bool,
+    pub quic_ja4: bool,
     /// Compute HASSH fingerprints even when no rule asks (`app-layer.protocols.ssh.hassh`).
     pub ssh_hassh: bool,
     /// Judge what is said to models and by them even when no rule asks (`app-layer.protocols.ai.risk`).
@@ -133,6 +136,8 @@ impl Default for AppConfig {
             midstream: false,
             tls_ja3: false,
             tls_ja4: false,
+            quic_ja3: true,
+            quic_ja4: true,
             ssh_hassh: false,
             ai_risk: false,
             tls_bypass: true,

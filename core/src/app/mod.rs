@@ -21,6 +21,7 @@ pub mod nccl;
 pub mod nfs;
 pub mod nvme;
 pub mod plain;
+pub mod quic;
 pub mod ration;
 pub mod recognise;
 pub mod redis;

@@ -206,7 +206,6 @@ pub const UNREAD: &[(&str, &[&str])] = &[
             "unknown_command",
         ],
     ),
-    ("quic", &["crypto_frag_too_long", "error_on_data", "failed_decrypt"]),
     (
         "rfb",
         &["confused_state", "malformed_message", "unimplemented_security_type", "unknown_security_result"],

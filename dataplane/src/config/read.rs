@@ -348,6 +348,10 @@ fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> 
     if name == "ai" {
         a.ai_risk = or_auto("risk")?.unwrap_or(a.ai_risk);
     }
+    if name == "quic" {
+        a.quic_ja3 = or_auto("ja3-fingerprints")?.unwrap_or(a.quic_ja3);
+        a.quic_ja4 = or_auto("ja4-fingerprints")?.unwrap_or(a.quic_ja4);
+    }
     if name == "ssh" {
         a.ssh_hassh = or_auto("hassh")?.unwrap_or(a.ssh_hassh);
     }

@@ -1,4 +1,4 @@
-//! Protocols of which each message is a transaction of its own direction: SIP, SNMP, DHCP, NTP, QUIC, LDAP, TFTP.
+//! Protocols of which each message is a transaction of its own direction: SIP, SNMP, DHCP, NTP, LDAP, TFTP.
 //!
 //! In: datagrams, for SIP also a stream of messages. Out: a transaction for each, with buffers and numbers for rules and a
 //! record. A transaction keeps the message as it came, bounded by [`MOST`]; a [`Format`] finds fields in it when they are
@@ -7,7 +7,6 @@
 mod dhcp;
 mod ldap;
 mod ntp;
-mod quic;
 mod sdp;
 mod sip;
 mod snmp;
@@ -30,7 +29,6 @@ use crate::pool::{BytePool, PBuf};
 pub use dhcp::DHCP;
 pub use ldap::LDAP;
 pub use ntp::NTP;
-pub use quic::QUIC;
 pub use sip::SIP;
 pub use snmp::SNMP;
 pub use tftp::TFTP;

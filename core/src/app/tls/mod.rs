@@ -7,6 +7,7 @@
 
 mod hello;
 mod log;
+pub(super) mod prints;
 mod record;
 mod state;
 #[cfg(test)]
