@@ -16,6 +16,7 @@ pub mod grpc;
 pub mod hosted;
 pub mod http2;
 pub mod layer;
+pub mod ldap;
 pub mod messages;
 pub mod nccl;
 pub mod nfs;

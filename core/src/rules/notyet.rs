@@ -163,7 +163,6 @@ pub const UNREAD: &[(&str, &[&str])] = &[
         ],
     ),
     ("krb5", &["malformed_data", "weak_encryption"]),
-    ("ldap", &["invalid_data", "request_not_found", "too_many_transactions", "too_many_responses"]),
     (
         "modbus",
         &[

@@ -1,11 +1,10 @@
-//! Protocols of which each message is a transaction of its own direction: SIP, SNMP, DHCP, NTP, LDAP, TFTP.
+//! Protocols of which each message is a transaction of its own direction: SIP, SNMP, DHCP, NTP, TFTP.
 //!
 //! In: datagrams, for SIP also a stream of messages. Out: a transaction for each, with buffers and numbers for rules and a
 //! record. A transaction keeps the message as it came, bounded by [`MOST`]; a [`Format`] finds fields in it when they are
 //! asked for.
 
 mod dhcp;
-mod ldap;
 mod ntp;
 mod sdp;
 mod sip;
@@ -27,7 +26,6 @@ use crate::event::Fields;
 use crate::pool::{BytePool, PBuf};
 
 pub use dhcp::DHCP;
-pub use ldap::LDAP;
 pub use ntp::NTP;
 pub use sip::SIP;
 pub use snmp::SNMP;
