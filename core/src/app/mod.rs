@@ -290,6 +290,8 @@ pub const LOG_WHOLE: u8 = 4;
 #[derive(Clone, Copy)]
 pub struct TxView<'a> {
     pub proto: AppProto,
+    /// What the flow spoke before it changed to this protocol, or unknown.
+    pub before: AppProto,
     pub parser: &'a dyn Parser,
     pub state: StateId,
     pub tx: TxIdx,

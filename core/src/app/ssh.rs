@@ -11,7 +11,7 @@ use super::{
     TxView,
 };
 use crate::Dir;
-use crate::app::event_at;
+use crate::app::{buffer_at, event_at};
 use crate::event::Fields;
 use crate::pool::{BytePool, PBuf};
 
@@ -33,7 +33,20 @@ static BUFFERS: &[BufferDef] = &[
     single("ssh.hassh.string", &[], 1, BANNER_DONE),
     single("ssh.hassh.server", &[], 2, BANNER_DONE),
     single("ssh.hassh.server.string", &[], 2, BANNER_DONE),
+    frame("frame:ssh.record.hdr"),
+    frame("frame:ssh.record.data"),
+    frame("frame:ssh.record.pdu"),
 ];
+
+const fn frame(name: &'static str) -> BufferDef {
+    BufferDef { name, aliases: &[], modifiers: &[], dirs: 3, progress: 0, kind: BufferKind::Multi }
+}
+
+const F_HEAD: u8 = buffer_at(BUFFERS, "frame:ssh.record.hdr");
+const F_DATA: u8 = buffer_at(BUFFERS, "frame:ssh.record.data");
+const F_PDU: u8 = buffer_at(BUFFERS, "frame:ssh.record.pdu");
+/// A record's length, its padding, and the kind of its message.
+const HEAD: usize = 6;
 
 const EV_INVALID_BANNER: u8 = event_at(EVENTS, "invalid_banner");
 const EV_LONG_BANNER: u8 = event_at(EVENTS, "long_banner");
@@ -103,6 +116,7 @@ impl Protocol for Ssh {
     type State = State;
     type Own = Connection;
     const COMPLETE: u8 = FINISHED;
+    const FRAMES: u8 = F_HEAD;
 
     fn new(cfg: &AppConfig) -> Self {
         Ssh { hassh: cfg.ssh_hassh }
@@ -174,6 +188,12 @@ impl Protocol for Ssh {
                 s.done[d] = true;
                 t.common.advance(input.dir, FINISHED);
                 return all;
+            }
+            if cx.wanted.has(F_PDU) || cx.wanted.has(F_DATA) || cx.wanted.has(F_HEAD) {
+                if rest.len() < len + 4 && len <= PACKET_MAX {
+                    return Outcome::Consumed { bytes: at, need: len + 4 };
+                }
+                frames(t, rest.get(..len + 4).unwrap_or(rest), input.dir, cx);
             }
             match kind {
                 20 if len > PACKET_MAX => {
@@ -254,6 +274,16 @@ impl Protocol for Ssh {
 
     fn log_due(&self, tx: &Tx<Connection>) -> u8 {
         if tx.common.both_reached(BANNER_DONE) { LOG_WHOLE } else { 0 }
+    }
+}
+
+/// Keeps a record for the rules that look at it whole, at its front, at what follows.
+fn frames(t: &mut Tx<Connection>, record: &[u8], dir: Dir, cx: &mut AppCx<'_>) {
+    let (head, data) = record.split_at_checked(HEAD).unwrap_or((record, &[]));
+    for (local, bytes) in [(F_HEAD, head), (F_DATA, data), (F_PDU, record)] {
+        if cx.wanted.has(local) {
+            t.common.frame(local, dir, bytes, cx.pool);
+        }
     }
 }
 

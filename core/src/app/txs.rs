@@ -5,6 +5,7 @@
 //! transaction to write to it ([`TxSlab::get_mut`]) puts it into its flow's queues, so that readers (rules of either
 //! direction, the engine's reports) visit what changed and never walk what did not.
 
+use super::entries::Entries;
 use super::{AppConfig, TxDetect, TxIdx};
 use crate::Dir;
 use crate::pool::{BytePool, Records};
@@ -45,6 +46,13 @@ const LIVE: usize = 0;
 const WAITING: usize = 4;
 /// Written to since the flow's queues were last brought up to date (a bit of [`TxLinks::on`]).
 const TOUCHED: u8 = 1 << 7;
+
+/// Most bytes of frames that a transaction keeps.
+const FRAMES: usize = 128 << 10;
+
+const fn frame_tag(local: u8, dir: Dir) -> u8 {
+    local << 1 | dir.ix() as u8
+}
 
 /// A transaction's places in the lists of its flow.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +95,8 @@ pub struct TxCommon {
     pub files: [u32; 2],
     /// Owned by the engine: the last file per direction up to which all records were written.
     pub files_told: [u32; 2],
+    /// Frames that rules look at, see [`TxCommon::frame`].
+    frames: Entries,
     /// Packet time when it was created, ns.
     pub created: u64,
     progress: [u8; 2],
@@ -107,6 +117,7 @@ impl Default for TxCommon {
             logged: 0,
             files: [NIL; 2],
             files_told: [NIL; 2],
+            frames: Entries::default(),
             created: 0,
             progress: [0; 2],
             dirty: [true; 2],
@@ -176,10 +187,27 @@ impl TxCommon {
         self.dirty[dir.ix()] = true;
     }
 
+    /// Keeps a frame of the protocol: bytes that came in direction `dir`, for the buffer number `local`, one of those whose
+    /// names begin with `frame:`. For parsers that do not keep what arrived themselves; to be asked for only if rules read
+    /// that buffer ([`Wanted`](super::Wanted)). Of a frame beyond 64 KiB the beginning is kept, of a transaction's frames
+    /// what fits into 128 KiB.
+    pub fn frame(&mut self, local: u8, dir: Dir, bytes: &[u8], pool: &mut BytePool) {
+        let bytes = bytes.get(..usize::from(u16::MAX)).unwrap_or(bytes);
+        if self.frames.push_within(FRAMES, pool, frame_tag(local, dir), [bytes]) {
+            self.dirty[dir.ix()] = true;
+        }
+    }
+
+    /// Frame `index` of a buffer.
+    pub fn frame_at<'p>(&self, local: u8, dir: Dir, index: u32, pool: &'p BytePool) -> Option<&'p [u8]> {
+        self.frames.nth(pool, frame_tag(local, dir), index)
+    }
+
     /// Gives back everything detection kept on it; call when the transaction is freed.
     pub fn release(&mut self, pool: &mut BytePool) {
         self.detect[0].release(pool);
         self.detect[1].release(pool);
+        self.frames.free(pool);
     }
 }
 

@@ -156,6 +156,7 @@ impl Engine {
         let layer = self.app.layers(app).find(|l| l.proto == tx.proto)?;
         Some(TxView {
             proto: tx.proto,
+            before: app.proto_orig,
             parser: self.app.parser_of(tx.proto)?,
             state: layer.state,
             tx: tx.idx,

@@ -60,6 +60,7 @@ impl Output {
                 files(j, t, a.dir);
             }
         }
+        frame(j, a, &s);
         if let Some(f) = &a.flow {
             flow::app_proto(j, f);
             j.word("direction", if a.dir == Dir::ToServer { "to_server" } else { "to_client" });
@@ -86,6 +87,31 @@ impl Output {
         }
         self.end();
     }
+}
+
+/// The frame of the protocol in which the rule's literal was found.
+fn frame(j: &mut Json, a: &Alert<'_>, s: &AlertSettings) {
+    let Some((_, kind)) = a.fast.and_then(|f| f.buffer.strip_prefix("frame:")?.split_once('.')) else {
+        return;
+    };
+    let mut scratch = Scratch::new(MAX_BODY);
+    let Some(found) = a.found(&mut scratch) else { return };
+    j.open("frame");
+    j.word("type", kind);
+    j.word("direction", if a.dir == Dir::ToServer { "toserver" } else { "toclient" });
+    j.uint("length", found.bytes.len() as u64);
+    j.bool("complete", true);
+    let shown = found.bytes.get(..s.payload_buffer).unwrap_or(found.bytes);
+    if s.payload {
+        j.base64("payload", shown);
+    }
+    if s.payload_printable {
+        j.printable("payload_printable", shown);
+    }
+    if let Some(t) = &a.tx {
+        j.uint("tx_id", t.common().shown_id);
+    }
+    j.close();
 }
 
 /// The `alert` object.

@@ -74,6 +74,7 @@ const ANSWERS: u8 = buffer_at(BUFFERS, "dns.answers.rrname");
 const AUTHORITIES: u8 = buffer_at(BUFFERS, "dns.authorities.rrname");
 const ADDITIONALS: u8 = buffer_at(BUFFERS, "dns.additionals.rrname");
 const RESPONSE: u8 = buffer_at(BUFFERS, "dns.response.rrname");
+const PDU: u8 = buffer_at(BUFFERS, "frame:dns.pdu");
 
 static BUFFERS: &[BufferDef] = &[
     names("dns.query", &["dns_query"], TO_SERVER),
@@ -82,6 +83,7 @@ static BUFFERS: &[BufferDef] = &[
     names("dns.authorities.rrname", &[], BOTH),
     names("dns.additionals.rrname", &[], BOTH),
     names("dns.response.rrname", &[], TO_CLIENT),
+    BufferDef { kind: BufferKind::Single, ..names("frame:dns.pdu", &[], BOTH) },
 ];
 
 static MDNS_BUFFERS: &[BufferDef] = &[
@@ -91,6 +93,7 @@ static MDNS_BUFFERS: &[BufferDef] = &[
     names("mdns.authorities.rrname", &[], BOTH),
     names("mdns.additionals.rrname", &[], BOTH),
     names("mdns.response.rrname", &[], TO_SERVER),
+    BufferDef { kind: BufferKind::Single, ..names("frame:mdns.pdu", &[], BOTH) },
 ];
 
 const OPCODE: u8 = int_at(INTS, "dns.opcode");
@@ -432,6 +435,7 @@ impl<const MULTICAST: bool> Protocol for Dns<MULTICAST> {
             AUTHORITIES => 2,
             ADDITIONALS => 3,
             RESPONSE => return self.any_name(m, index, pool, scratch),
+            PDU if index == 0 => return Buffer::whole(msg),
             _ => return Buffer::Absent,
         };
         match m.at(section, index, pool) {

@@ -94,6 +94,7 @@ impl Flow {
             }
             let mut w = Words::default();
             let view = TxView {
+                before: crate::app::AppProto::UNKNOWN,
                 proto: super::super::AppProto::by_name("http").unwrap(),
                 parser: &*b.parser,
                 state: b.st,

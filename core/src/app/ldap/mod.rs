@@ -225,6 +225,7 @@ impl State {
             return self.answered(flow, tx);
         }
         t.own.keep(bytes, cx.pool);
+        t.common.touch(Dir::ToClient);
         let accepted = m.result().is_some_and(|r| r.code == 0);
         self.tls |= t.own.tls && accepted;
         if !matches!(m.kind, SEARCH_ENTRY | SEARCH_REFERENCE | INTERMEDIATE) {

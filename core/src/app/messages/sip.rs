@@ -4,7 +4,7 @@ use super::sdp::{self, Line};
 use super::{BOTH, Ends, Format, REQUESTS, RESPONSES, field, parser};
 use crate::Dir;
 use crate::app::plain::SIP_BEGINS;
-use crate::app::{BufferDef, OVER_TCP, OVER_UDP, ProtoDef};
+use crate::app::{BufferDef, OVER_TCP, OVER_UDP, ProtoDef, buffer_at};
 use crate::event::Fields;
 
 pub static SIP: ProtoDef = ProtoDef {
@@ -49,11 +49,20 @@ static BUFFERS: &[BufferDef] = &[
     field("sdp.media.media_info", BOTH, false),
     field("sdp.media.connection_data", BOTH, false),
     field("sdp.media.encryption_key", BOTH, false),
+    field("frame:sip.pdu", BOTH, false),
+    field("frame:sip.request.line", REQUESTS, false),
+    field("frame:sip.request.headers", REQUESTS, false),
+    field("frame:sip.request.body", REQUESTS, false),
+    field("frame:sip.response.line", RESPONSES, false),
+    field("frame:sip.response.headers", RESPONSES, false),
+    field("frame:sip.response.body", RESPONSES, false),
 ];
 
 /// First buffers of the two kinds behind the first line's.
 const FIELDS: u8 = 7;
 const SDP: u8 = 13;
+/// The whole message; then its line, its header fields and its body, of requests and of responses.
+const PDU: u8 = buffer_at(BUFFERS, "frame:sip.pdu");
 
 /// Names of the header fields and their short forms (RFC 3261 7.3.3).
 const NAMES: [(&[u8], &[u8]); 6] = [
@@ -133,6 +142,21 @@ fn description(rest: &[u8]) -> Option<&[u8]> {
     (is && sdp::is_one(body)).then_some(body)
 }
 
+/// A frame: the message, or a part of it with the ends of its lines.
+fn frame(msg: &[u8], local: u8, index: u32) -> Option<&[u8]> {
+    if local == PDU {
+        return Some(msg).filter(|_| index == 0);
+    }
+    let (_, rest) = first_line(msg)?;
+    let (head, body) = parts(rest);
+    let part = match (local - PDU) % 3 {
+        1 => msg.get(..msg.len() - rest.len())?,
+        2 => head,
+        _ => body,
+    };
+    Some(part).filter(|p| index == 0 && !p.is_empty())
+}
+
 /// A first line cut at blanks: three parts, the last with what blanks it has.
 fn cut(line: &[u8]) -> Option<[&[u8]; 3]> {
     let a = memchr::memchr(b' ', line)?;
@@ -167,6 +191,9 @@ impl Format for Sip {
                 5 => Some(c),
                 _ => Some(line),
             };
+        }
+        if local >= PDU {
+            return frame(msg, local, index);
         }
         if local < SDP {
             return value(parts(rest).0, *NAMES.get(usize::from(local - FIELDS))?, index);

@@ -56,6 +56,7 @@ fn record(b: &Bench, id: u64, content: bool) -> String {
     let mut out = Out(String::new(), content);
     let tx = b.tx(id);
     let view = TxView {
+        before: crate::app::AppProto::UNKNOWN,
         proto: crate::app::AppProto::by_name("redis").unwrap(),
         parser: &*b.parser,
         state: b.st,

@@ -34,6 +34,7 @@ fn totals(b: &mut Bench) -> (u64, u64, u64) {
     }
     let mut out = Out(Vec::new());
     let view = TxView {
+        before: crate::app::AppProto::UNKNOWN,
         proto: crate::app::AppProto::by_name("roce").unwrap(),
         parser: &*b.parser,
         state: b.st,

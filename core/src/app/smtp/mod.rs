@@ -136,7 +136,13 @@ static BUFFERS: &[BufferDef] = &[
     one("email.x_mailer"),
     several("email.received", &[]),
     several("email.url", &[]),
+    several("frame:smtp.command_line", &[]),
+    BufferDef { dirs: 2, ..several("frame:smtp.response_line", &[]) },
 ];
+
+/// Lines of either side, with their ends.
+const F_COMMAND: u8 = buffer_at(BUFFERS, "frame:smtp.command_line");
+const F_RESPONSE: u8 = buffer_at(BUFFERS, "frame:smtp.response_line");
 
 /// Tags of the `email.*` buffers, from the sixth on.
 const EMAIL_TAGS: [u8; 9] = [
@@ -201,6 +207,7 @@ pub struct Smtp {
 impl Protocol for Smtp {
     type State = State;
     type Own = Mail;
+    const FRAMES: u8 = F_COMMAND;
 
     fn new(_: &AppConfig) -> Self {
         Smtp { tls: AppProto::by_name("tls") }

@@ -3,7 +3,8 @@
 use super::mime::Mime;
 use super::{
     BODY_STEP, EV_BDAT_LEN, EV_COMMAND_LEN, EV_DATA_REJECTED, EV_DUPLICATE, EV_INVALID_REPLY, EV_NO_WELCOME,
-    EV_REPLY_LEN, EV_TLS_REJECTED, EV_TRUNCATED, EV_UNMATCHED_REPLY, EV_UNPARSABLE, EVENTS, Mail, tag,
+    EV_REPLY_LEN, EV_TLS_REJECTED, EV_TRUNCATED, EV_UNMATCHED_REPLY, EV_UNPARSABLE, EVENTS, F_COMMAND,
+    F_RESPONSE, Mail, tag,
 };
 use crate::Dir;
 use crate::app::hosted::Transactions;
@@ -164,6 +165,15 @@ impl Session<'_, '_, '_> {
         }
     }
 
+    /// Keeps a line for rules that look at it, with the mail that it belongs to or follows.
+    fn frame(&mut self, local: u8, dir: Dir, line: &[u8]) {
+        if self.cx.wanted.has(local)
+            && let Some(tx) = self.begun().or(self.flow.last())
+        {
+            self.flow.get(tx).common.frame(local, dir, line, self.cx.pool);
+        }
+    }
+
     fn await_reply(&mut self, c: Command) {
         if let Some(slot) = self.state.queue.get_mut(self.state.waiting) {
             *slot = c;
@@ -305,11 +315,13 @@ impl Session<'_, '_, '_> {
             match cut(rest, input.eof) {
                 Cut::More => break,
                 Cut::Line(line, eol) => {
-                    at += line.len() + usize::from(eol);
+                    let used = line.len() + usize::from(eol);
+                    at += used;
                     let skip = core::mem::take(&mut self.state.skipping[0]);
                     if mode == Mode::Commands {
                         if !skip {
                             self.command(line);
+                            self.frame(F_COMMAND, Dir::ToServer, rest.get(..used).unwrap_or(line));
                         }
                     } else if line == b"." && !skip {
                         if let Some(tx) = self.current() {
@@ -342,13 +354,16 @@ impl Session<'_, '_, '_> {
     fn server_bytes(&mut self, input: Input<'_>) -> Outcome {
         let mut at = 0;
         while at < input.data.len() {
-            match cut(input.data.get(at..).unwrap_or(&[]), input.eof) {
+            let rest = input.data.get(at..).unwrap_or(&[]);
+            match cut(rest, input.eof) {
                 Cut::More => break,
                 Cut::Line(line, eol) => {
-                    at += line.len() + usize::from(eol);
+                    let used = line.len() + usize::from(eol);
+                    at += used;
                     if core::mem::take(&mut self.state.skipping[1]) {
                         continue;
                     }
+                    self.frame(F_RESPONSE, Dir::ToClient, rest.get(..used).unwrap_or(line));
                     if self.reply(line) {
                         return Outcome::Change { bytes: at, to: self.tls };
                     }

@@ -510,6 +510,9 @@ impl Parser for Tls {
 
     fn log(&self, view: &TxView<'_>, _dir: Dir, out: &mut dyn Fields) {
         log::write(self.states.get(view.tx), view.pool, out);
+        if view.before.is_known() && out.wants("extended") {
+            out.str("from_proto", view.before.name());
+        }
     }
 
     fn log_due(&self, tx: TxIdx) -> u8 {
