@@ -282,7 +282,6 @@ alert tcp any any -> any any (msg:"16"; content:"a"; flowbits:set,there; flowbit
     let e = said(&o);
     for told in [
         "2 rules: filestore is not supported yet: files are not stored; the rule alerts",
-        "1 rule: tag:host is not supported yet",
         "1 rule: replace is not supported yet",
         "1 rule: flowbits: no rule sets the bit that it tests, so it never matches",
         "1 rule: config is not supported yet",

@@ -90,8 +90,15 @@ fn run(x: &Exchange<'_>) -> (Vec<String>, u128) {
     while let Some(t) = tx {
         if parser.log_at_end(t) != 0 {
             let files = Files::new(&cfg);
-            let view =
-                TxView { proto, before: AppProto::UNKNOWN, parser, state, tx: t, pool: &pool, files: &files };
+            let view = TxView {
+                proto,
+                before: crate::app::AppProto::UNKNOWN,
+                parser,
+                state,
+                tx: t,
+                pool: &pool,
+                files: &files,
+            };
             assert_eq!(view.common().shown_id, 7);
             view.log(Dir::ToServer, &mut out);
             events |= view.common().events;

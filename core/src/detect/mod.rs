@@ -22,6 +22,7 @@ pub mod queue;
 pub mod ruleset;
 pub mod run;
 pub mod state;
+pub mod tag;
 mod text;
 pub mod threshold;
 mod transaction;
@@ -42,8 +43,8 @@ pub struct FlowDetect {
     pub ints: PBuf,
     /// flowvar values: (`u16` number, `u16` length, bytes) records.
     pub vars: PBuf,
-    /// `tag` sessions: see `state`.
-    pub tag: state::FlowTag,
+    /// The tag of the flow: see [`tag`].
+    pub tag: Option<tag::Tag>,
     /// Rules on addresses and ports alone were asked (bit per direction).
     pub addresses: u8,
     /// Rules that wrote all this ([`Detector::generation`]): numbers in it are those of that rule set.

@@ -7,10 +7,11 @@ use super::context::{FlowCx, PacketCx};
 use super::queue::Hit;
 use super::ruleset::{CPost, CValue, Sig, SigIx};
 use super::run::Detector;
-use super::state::{self, FlowTag, HostKey, TagMetric};
-use crate::packet::{Packet, Source};
+use super::state::{self, HostKey};
+use super::tag;
+use crate::packet::Packet;
 use crate::pool::BytePool;
-use crate::rules::ir::{self, RuleId, TagMetric as IrTag};
+use crate::rules::ir::{self, RuleId};
 
 impl Detector {
     pub(super) fn matched(
@@ -24,7 +25,7 @@ impl Detector {
         self.queue.push(hit);
         let Some(f) = flow else {
             for p in &sig.post {
-                self.host_post(p, cx);
+                self.host_post(p, hit, cx);
             }
             return;
         };
@@ -55,28 +56,22 @@ impl Detector {
                     state::set_int(d, pool, *n, v);
                 }
                 CPost::Tag(t) if t.host.is_none() => {
-                    let n = u64::from(t.count);
-                    let (metric, left) = match t.metric {
-                        IrTag::Packets => (TagMetric::Packets, n),
-                        IrTag::Bytes => (TagMetric::Bytes, n),
-                        // To the end of that second.
-                        IrTag::Seconds => {
-                            let end = (cx.pkt.ts / 1_000_000_000).saturating_add(n).saturating_add(1);
-                            (TagMetric::Until, end.saturating_mul(1_000_000_000) - 1)
-                        }
-                    };
                     let rule = self.rules.meta(hit.sig).map_or_else(RuleId::default, |m| m.id());
-                    // The same rule begins to count anew, and the packet is logged for its earlier match.
-                    let fresh = !(d.tag.active && d.tag.rule == rule);
-                    d.tag = FlowTag { active: true, fresh, metric, left, sig: hit.sig, rule };
+                    tag::set(d, t, (hit, rule), cx.pkt.ts);
                 }
                 CPost::Bypass => d.bypass = true,
-                p => self.host_post(p, cx),
+                p => self.host_post(p, hit, cx),
             }
         }
     }
 
-    fn host_post(&mut self, p: &CPost, cx: &PacketCx<'_>) {
+    fn host_post(&mut self, p: &CPost, hit: Hit, cx: &PacketCx<'_>) {
+        if let CPost::Tag(t) = p
+            && t.host.is_some()
+        {
+            let rule = self.rules.meta(hit.sig).map_or_else(RuleId::default, |m| m.id());
+            self.host_tags.set(t, (hit, rule), cx.pkt);
+        }
         if let CPost::Xbit { bit, track, op, expire } = p {
             let now = cx.pkt.ts;
             let k = HostKey::new(*bit, *track, cx.pkt.src, cx.pkt.dst);
@@ -89,20 +84,14 @@ impl Detector {
         }
     }
 
-    /// Whether the packet is to be logged because of a `tag`; counts it. The packet that set the tag counts, and is shown by
-    /// its alert.
-    pub fn tagged(&mut self, flow: &mut FlowDetect, pkt: &Packet<'_>) -> Option<SigIx> {
-        let t = &mut flow.tag;
-        if !t.active || pkt.source == Source::FlowEnd {
-            return None;
-        }
-        let left = match t.metric {
-            TagMetric::Packets => t.left.checked_sub(1),
-            TagMetric::Bytes => t.left.checked_sub(pkt.data.len() as u64),
-            TagMetric::Until => Some(t.left).filter(|end| pkt.ts <= *end),
-        };
-        t.active = left.is_some();
-        t.left = left?;
-        (!core::mem::take(&mut t.fresh)).then_some(t.sig)
+    /// The rule because of whose `tag` the packet is to be logged; counts it.
+    pub fn tagged(&mut self, flow: Option<&mut FlowDetect>, pkt: &Packet<'_>) -> Option<SigIx> {
+        let by_flow = flow.and_then(|d| tag::logs(d, pkt));
+        let rules = &self.rules;
+        // The place is right unless the rules were changed since.
+        let by_host = self.host_tags.logs(pkt, |sig, rule| {
+            if rules.meta(sig).is_some_and(|m| m.id() == rule) { Some(sig) } else { rules.find(rule) }
+        });
+        by_flow.or(by_host)
     }
 }

@@ -14,7 +14,8 @@ use super::inspect::transform::Inflater;
 use super::inspect::{Bytes, Spent};
 use super::queue::{Hit, Queue};
 use super::ruleset::{Groups, RuleSet, Rules, Sig, SigIx};
-use super::state::{FlowTag, HostTable};
+use super::state::HostTable;
+use super::tag::{HostTags, host_tags};
 use super::threshold::Thresholds;
 use super::wait::{Gate, Waiting};
 use crate::Dir;
@@ -46,6 +47,7 @@ pub struct Detector {
     pub queue: Queue,
     pub thresholds: Thresholds,
     pub(super) hosts: HostTable<()>,
+    pub(super) host_tags: HostTags,
     pub counters: Counters,
 }
 
@@ -75,6 +77,7 @@ impl Detector {
             queue: Queue::new(cfg.packet_alert_max),
             thresholds: Thresholds::new(cfg.threshold_slots, secret.key(*b"threshld")),
             hosts: HostTable::new(cfg.host_slots, secret.key(*b"hosts   ")),
+            host_tags: HostTags::new(host_tags(cfg.host_slots), secret),
             counters: Counters::default(),
             rules: rules.set.clone(),
             generation: 0,
@@ -90,6 +93,7 @@ impl Detector {
     pub(crate) fn warm(&mut self) {
         self.thresholds.warm();
         self.hosts.warm();
+        self.host_tags.warm();
     }
 
     /// What tables of thresholds and of hosts pushed out before its time.
@@ -137,11 +141,7 @@ impl Detector {
         let tag = flow.tag;
         flow.release(pool);
         *flow = FlowDetect { generation: self.generation, ..FlowDetect::default() };
-        if tag.active
-            && let Some(sig) = self.rules.find(tag.rule)
-        {
-            flow.tag = FlowTag { sig, ..tag };
-        }
+        flow.tag = tag.and_then(|t| t.renewed(|rule| self.rules.find(rule)));
     }
 
     pub fn rules(&self) -> &Arc<RuleSet> {

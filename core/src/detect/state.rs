@@ -10,7 +10,7 @@ use super::FlowDetect;
 use crate::keyed::Sip13;
 use crate::packet::Addr;
 use crate::pool::{self, BytePool, PBuf};
-use crate::rules::ir::{BitOp, Cmp, RuleId, Track};
+use crate::rules::ir::{BitOp, Cmp, Track};
 
 /// Longest flowvar value kept, bytes.
 const MAX_VAR: usize = 256;
@@ -264,28 +264,6 @@ impl<T: Copy + Default> HostTable<T> {
             }
         }
     }
-}
-
-/// A tag on a flow: packets that follow an alert are logged too.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct FlowTag {
-    pub active: bool,
-    /// Set by the packet at hand, which its alert shows.
-    pub fresh: bool,
-    /// Counted in packets, seconds (as an end time, ns) or bytes.
-    pub metric: TagMetric,
-    pub left: u64,
-    /// Rule that set it: its place in the rule set, and the number that outlives the set.
-    pub sig: u32,
-    pub rule: RuleId,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TagMetric {
-    #[default]
-    Packets,
-    Until,
-    Bytes,
 }
 
 #[cfg(test)]

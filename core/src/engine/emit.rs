@@ -174,12 +174,8 @@ impl Engine {
         ix: Option<FlowIx>,
         sink: &mut dyn EventSink,
     ) -> Verdict {
-        let tagged = match ix {
-            Some(ix) => self.state.get_mut(ix.0 as usize).and_then(|s| {
-                if s.detect.tag.active { self.detect.tagged(&mut s.detect, pkt) } else { None }
-            }),
-            None => None,
-        };
+        let flow = ix.and_then(|ix| self.state.get_mut(ix.0 as usize)).map(|s| &mut s.detect);
+        let tagged = self.detect.tagged(flow, pkt);
         if self.detect.queue.is_empty() && tagged.is_none() {
             return Verdict::Forward;
         }
@@ -260,28 +256,32 @@ impl Engine {
         }
     }
 
-    /// The packet is logged because a rule with `tag` matched earlier in its flow.
+    /// The packet is logged because a rule with `tag` matched earlier in its flow or on one of its hosts.
     #[cold]
     fn tell_tagged(&self, rules: &RuleSet, sig: SigIx, of: &Settled<'_>, sink: &mut dyn EventSink) {
-        let (Some(rule), Some(ix)) = (rules.meta(sig), of.ix) else { return };
-        self.view(ix).with(|flow| {
-            sink.event(Event::Alert(&Alert {
-                packet: of.pkt,
-                root: of.root,
-                dir: of.dir,
-                flow: Some(flow),
-                rule,
-                action: Action::Alert,
-                allowed: true,
-                tx: None,
-                in_stream: false,
-                stream_data: &[],
-                tagged: true,
-                verdict: of.outcome.verdict,
-                passed: of.outcome.passed,
-                fast: None,
-            }));
-        });
+        let Some(rule) = rules.meta(sig) else { return };
+        let alert = Alert {
+            packet: of.pkt,
+            root: of.root,
+            dir: of.dir,
+            flow: None,
+            rule,
+            action: Action::Alert,
+            allowed: true,
+            tx: None,
+            in_stream: false,
+            stream_data: &[],
+            tagged: true,
+            verdict: of.outcome.verdict,
+            passed: of.outcome.passed,
+            fast: None,
+        };
+        match of.ix {
+            Some(ix) => {
+                self.view(ix).with(|flow| sink.event(Event::Alert(&Alert { flow: Some(flow), ..alert })))
+            }
+            None => sink.event(Event::Alert(&alert)),
+        }
     }
 
     fn emit_drop(&self, rec: Dropped<'_>, ix: Option<FlowIx>, sink: &mut dyn EventSink) {

@@ -6,6 +6,7 @@
 use super::plain::Plain;
 use super::{Config, FlowState};
 use crate::detect::state::HostTable;
+use crate::detect::tag::{HostTags, host_tags};
 use crate::detect::threshold::Thresholds;
 use crate::flow::FlowTable;
 use crate::pool::{Arena, BytePool, PAGE, Slab};
@@ -176,7 +177,7 @@ fn most_flows(bytes: usize) -> usize {
 }
 
 fn host_bytes(places: usize) -> usize {
-    Thresholds::bytes(places) + HostTable::<()>::bytes(places)
+    Thresholds::bytes(places) + HostTable::<()>::bytes(places) + HostTags::bytes(host_tags(places))
 }
 
 /// The largest power of two of places in both tables of hosts within `bytes`.

@@ -77,18 +77,19 @@ const TOO_LONG: u8 = event_at(EVENTS, "crypto_frag_too_long");
 const LONGEST: usize = 65_535;
 const PIECES: usize = 128;
 
-/// A version as rules and records write it: Google's by its four letters, others in hexadecimal.
+/// A version: for rules its four bytes, which are letters for Google's; in records others are in hexadecimal.
 #[derive(Clone, Copy, Debug, Default)]
 struct Version {
+    bytes: [u8; 4],
     text: [u8; 8],
     len: u8,
 }
 
 impl Version {
     fn new(version: u32) -> Self {
-        let mut v = Version::default();
+        let mut v = Version { bytes: version.to_be_bytes(), ..Version::default() };
         if packet::is_google(version) {
-            v.text[..4].copy_from_slice(&version.to_be_bytes());
+            v.text[..4].copy_from_slice(&v.bytes);
             v.len = 4;
             return v;
         }
@@ -404,7 +405,7 @@ impl Protocol for Quic {
         }
         let set = |b: &PBuf| (!b.is_empty()).then(|| b.get(at.pool));
         let value = match at.local {
-            B_VERSION => Some(own.version.get()),
+            B_VERSION => Some(&own.version.bytes[..]),
             B_SNI => own.sni(at.pool),
             B_AGENT => own.agent(at.pool),
             B_CYU => set(&own.cyu),

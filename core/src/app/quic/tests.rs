@@ -45,7 +45,7 @@ fn keys_of_the_standards_example() {
 }
 
 #[test]
-fn versions_as_rules_write_them() {
+fn versions_as_records_write_them() {
     for (version, text) in
         [(1, "1"), (0, "0"), (0x5130_3436, "Q046"), (0x1b02_042a, "1b02042a"), (V2, "6b3343cf")]
     {

@@ -133,8 +133,8 @@ fn tag(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         Some("host") => true,
         t => return bad(format!("\"{}\" is neither session nor host", t.unwrap_or(""))),
     };
-    // Without a count it is 5 packets.
-    let (mut count, mut metric) = (5, TagMetric::Packets);
+    // Without a number (0) it lasts as many packets as any may.
+    let (mut count, mut metric) = (0, TagMetric::Packets);
     if let Some(n) = p.next() {
         count = above_zero(n, "the number")?;
         metric = match p.next() {
@@ -152,5 +152,5 @@ fn tag(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         (true, Some(d)) => return bad(format!("host takes src or dst, not \"{d}\"")),
     };
     b.rule.post.push(Post::Tag(Tag { host, count, metric }));
-    if host.is_some() { b.not_yet("tag:host") } else { Ok(()) }
+    Ok(())
 }
