@@ -397,6 +397,10 @@ pub struct PacketSeen<'a> {
 pub trait EventSink {
     fn event(&mut self, event: Event<'_>);
 
+    /// Bytes of a file, in order, when the engine was told so ([`crate::app::AppConfig`]); `file` is its number
+    /// ([`FileView::serial`]). Whether it is to be kept is told at its end ([`Event::File`]).
+    fn file_bytes(&mut self, _file: u64, _bytes: &[u8]) {}
+
     /// Every packet with a flow, when the engine was told so ([`crate::engine::Config::tell_packets`]).
     fn packet(&mut self, _seen: &PacketSeen<'_>) {}
 

@@ -183,7 +183,6 @@ fn settings_without_effect_are_told() {
         "ignored setting: flow.memcap-policy (what finds no room is counted and not ruled on)",
         "ignored setting: outputs.0.eve-log.types: nfs, frobnicate (no such events here)",
         "ignored setting: outputs.1.stats (counters are in eve.json, with `stats` among its types)",
-        "ignored setting: outputs.3.file-store (files are not stored; their hashes are in `fileinfo` records)",
         "limits.config:2:",
     ] {
         assert!(e.contains(told), "{told}\n---\n{e}");
@@ -254,6 +253,45 @@ fn datasets_of_the_configuration_are_used() {
     assert!(said(&o).contains("datasets.uris: gone.lst: No such file"), "{}", said(&o));
 }
 
+/// Files that a rule wants are on disk under their hash, with a record; others are not, and nothing unfinished is left.
+#[test]
+fn files_are_stored_where_rules_ask() {
+    let p = Place::new("store", &traffic::everything().frames);
+    let rules =
+        p.write("r.rules", "alert http any any -> any any (msg:\"x\"; filesize:>20; filestore; sid:1;)\n");
+    let yaml = |extra: &str| {
+        let name = format!("{}.yaml", extra.len());
+        p.write(
+            &name,
+            &format!(
+                "outputs:\n  - eve-log: {{enabled: yes, types: [files]}}\n  - file-store: {{enabled: yes, version: 2, \
+                 write-fileinfo: yes{extra}}}\n"
+            ),
+        )
+    };
+    let mut counts = [0; 2];
+    for (i, extra) in ["", ", force-filestore: yes"].into_iter().enumerate() {
+        let o = p.run(&["-c", text(&yaml(extra)), "-S", text(&rules)]);
+        assert!(o.status.success(), "{}", said(&o));
+        let eve = std::fs::read_to_string(p.at("out/eve.json")).unwrap();
+        for line in eve.lines().filter(|l| l.contains("\"stored\":true")) {
+            let hash = line.split("\"sha256\":\"").nth(1).map(|t| &t[..64]);
+            let Some(hash) = hash else { continue };
+            let path = p.at(&format!("out/filestore/{}/{hash}", &hash[..2]));
+            let bytes = std::fs::read(&path).unwrap();
+            assert!(line.contains(&format!("\"size\":{}", bytes.len())), "{line}");
+            let beside = std::fs::read_dir(path.parent().unwrap()).unwrap().flatten();
+            let records = beside.filter(|e| e.file_name().to_string_lossy().ends_with(".json")).count();
+            assert!(records > 0);
+            counts[i] += 1;
+        }
+        assert!(eve.contains("\"stored\":false") || i == 1, "{eve}");
+        assert!(!p.at("out/filestore/tmp").exists());
+        std::fs::remove_dir_all(p.at("out")).unwrap();
+    }
+    assert!(counts[0] > 0 && counts[1] > counts[0], "{counts:?}");
+}
+
 /// Parts of rules that do nothing are named by the command and by `rules check`; rules that could never match are refused.
 #[test]
 fn parts_of_rules_without_effect_are_named() {
@@ -281,7 +319,6 @@ alert tcp any any -> any any (msg:"16"; content:"a"; flowbits:set,there; flowbit
     let o = p.run(&["-S", text(&rules)]);
     let e = said(&o);
     for told in [
-        "2 rules: filestore is not supported yet: files are not stored; the rule alerts",
         "1 rule: replace is not supported yet",
         "1 rule: flowbits: no rule sets the bit that it tests, so it never matches",
         "1 rule: config is not supported yet",

@@ -45,6 +45,10 @@ pub struct AppConfig {
     pub websocket_max_payload: usize,
     /// Hashes wanted for every file.
     pub file_md5: bool,
+    /// The bytes of files go out to be stored ([`EventSink::file_bytes`](crate::event::EventSink)), and those of every file
+    /// are, not only where a rule says `filestore`.
+    pub file_tap: bool,
+    pub file_store_all: bool,
     pub file_sha1: bool,
     pub file_sha256: bool,
     /// Bytes of a file kept in the window that `file.data` sees.
@@ -143,6 +147,8 @@ impl Default for AppConfig {
             tls_bypass: true,
             websocket_max_payload: 0xffff,
             file_md5: false,
+            file_tap: false,
+            file_store_all: false,
             file_sha1: false,
             file_sha256: false,
             file_window: 64 << 10,

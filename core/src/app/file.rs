@@ -6,6 +6,7 @@
 //! has logged and stored.
 
 use super::AppConfig;
+use super::tap::Tap;
 use crate::Dir;
 use crate::pool::{BytePool, PBuf, Records};
 use md5::Md5;
@@ -68,6 +69,10 @@ pub struct File {
     tx_id: u64,
     /// `Content-Range`: first and last byte of the whole that this file is (EVE `start`, `end`).
     range: Option<(u64, u64)>,
+    /// Number of the file in its engine, under which its bytes go out.
+    serial: u64,
+    /// Some of its bytes found no room on their way out.
+    lost: bool,
     /// Number given when the file is stored (EVE `file_id`).
     pub store_id: u32,
     /// A rule or the configuration wants its bytes kept.
@@ -95,6 +100,8 @@ impl Default for File {
             hashes: NO_FILE,
             tx_id: 0,
             range: None,
+            serial: 0,
+            lost: false,
             store_id: 0,
             store: false,
             stored: false,
@@ -139,6 +146,9 @@ pub struct Files {
     sha1: bool,
     sha256: bool,
     refused: u64,
+    tap: Tap,
+    /// Files that were stored.
+    stored: u32,
 }
 
 impl Default for Files {
@@ -161,6 +171,8 @@ impl Files {
             sha1: cfg.file_sha1,
             sha256: cfg.file_sha256,
             refused: 0,
+            tap: Tap::new(cfg.file_tap),
+            stored: 0,
         }
     }
 
@@ -185,6 +197,7 @@ impl Files {
         f.dir = new.dir;
         f.tx_id = new.tx_id;
         f.range = new.range;
+        f.serial = self.tap.number();
         f.window_max = window_max;
         let name = new.name.get(..MAX_NAME).unwrap_or(new.name);
         if f.name.extend(pool, name).is_err() {
@@ -211,6 +224,7 @@ impl Files {
             return;
         }
         f.size += data.len() as u64;
+        f.lost |= !self.tap.push(pool, f.serial, data);
         let max = f.window_max as usize;
         let mut rest = data;
         while max > 1 && !rest.is_empty() {
@@ -315,6 +329,24 @@ impl Files {
         FileView { files: self, id }
     }
 
+    /// Gives away the bytes of files that came since the last call: the number of a file, and bytes of it.
+    pub fn drain(&mut self, pool: &mut BytePool, to: impl FnMut(u64, &[u8])) {
+        if !self.tap.is_empty() {
+            self.tap.drain(pool, to);
+        }
+    }
+
+    /// Of a file that ended: whether all its bytes went out and somebody asked for them.
+    pub fn settle_store(&mut self, id: u32) {
+        let on = self.tap.is_on();
+        let f = self.slab.get_mut(id);
+        if on && f.store && !f.lost && f.state != FileState::Error && !f.stored {
+            self.stored += 1;
+            f.stored = true;
+            f.store_id = self.stored;
+        }
+    }
+
     /// To set `store`, `stored`, `store_id` and `logged`.
     pub fn get_mut(&mut self, id: u32) -> &mut File {
         self.slab.get_mut(id)
@@ -379,6 +411,11 @@ impl<'a> FileView<'a> {
 
     pub fn dir(&self) -> Dir {
         self.file().dir
+    }
+
+    /// Number of the file in its engine, see [`Files::drain`].
+    pub fn serial(&self) -> u64 {
+        self.file().serial
     }
 
     pub fn tx_id(&self) -> u64 {

@@ -322,6 +322,7 @@ pub mod file;
 pub mod ftp;
 pub mod ftp_data;
 pub mod http;
+mod tap;
 pub use config::AppConfig;
 pub use file::FileView;
 pub use layer::{AppLayer, Fed, FlowApp, FlowFacts, Layer};

@@ -95,6 +95,8 @@ pub struct TxCommon {
     pub files: [u32; 2],
     /// Owned by the engine: the last file per direction up to which all records were written.
     pub files_told: [u32; 2],
+    /// Directions whose files a rule wants stored (bits of [`Dir::bit`]).
+    pub store: u8,
     /// Frames that rules look at, see [`TxCommon::frame`].
     frames: Entries,
     /// Packet time when it was created, ns.
@@ -117,6 +119,7 @@ impl Default for TxCommon {
             logged: 0,
             files: [NIL; 2],
             files_told: [NIL; 2],
+            store: 0,
             frames: Entries::default(),
             created: 0,
             progress: [0; 2],

@@ -45,6 +45,8 @@ pub struct FlowDetect {
     pub vars: PBuf,
     /// The tag of the flow: see [`tag`].
     pub tag: Option<tag::Tag>,
+    /// Directions whose files are stored from now on (bits of [`crate::Dir::bit`]).
+    pub store: u8,
     /// Rules on addresses and ports alone were asked (bit per direction).
     pub addresses: u8,
     /// Rules that wrote all this ([`Detector::generation`]): numbers in it are those of that rule set.

@@ -60,6 +60,17 @@ impl Detector {
                     tag::set(d, t, (hit, rule), cx.pkt.ts);
                 }
                 CPost::Bypass => d.bypass = true,
+                CPost::FileStore { dirs, flow } => {
+                    let dirs = if *dirs == 0 { cx.dir.bit() } else { *dirs };
+                    if *flow {
+                        d.store |= dirs;
+                    }
+                    if let Some(tx) = hit.tx
+                        && self.stores.len() < self.stores.capacity()
+                    {
+                        self.stores.push((tx, dirs));
+                    }
+                }
                 p => self.host_post(p, hit, cx),
             }
         }

@@ -303,10 +303,19 @@ pub enum CPost {
     IntSet(u16, CValue),
     IntAdd(u16, CValue),
     IntSub(u16, CValue),
-    Xbit { bit: u64, track: ir::Track, op: ir::BitOp, expire: u32 },
+    Xbit {
+        bit: u64,
+        track: ir::Track,
+        op: ir::BitOp,
+        expire: u32,
+    },
     Tag(ir::Tag),
     Bypass,
-    FileStore,
+    /// `filestore`: directions (0: that of the match), and whether all files of the flow from now on.
+    FileStore {
+        dirs: u8,
+        flow: bool,
+    },
 }
 
 /// All groups of one transport in one direction.

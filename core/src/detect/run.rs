@@ -13,12 +13,13 @@ use super::header::header;
 use super::inspect::transform::Inflater;
 use super::inspect::{Bytes, Spent};
 use super::queue::{Hit, Queue};
-use super::ruleset::{Groups, RuleSet, Rules, Sig, SigIx};
+use super::ruleset::{CPost, Groups, RuleSet, Rules, Sig, SigIx};
 use super::state::HostTable;
 use super::tag::{HostTags, host_tags};
 use super::threshold::Thresholds;
 use super::wait::{Gate, Waiting};
 use crate::Dir;
+use crate::app::TxRef;
 use crate::keyed::Secret;
 use crate::packet::{L4, Packet};
 use crate::pool::{BytePool, Scratch};
@@ -48,6 +49,10 @@ pub struct Detector {
     pub thresholds: Thresholds,
     pub(super) hosts: HostTable<()>,
     pub(super) host_tags: HostTags,
+    /// Transactions of which rules that matched on the packet at hand want files stored, and in which directions.
+    pub stores: Vec<(TxRef, u8)>,
+    /// Some rule wants files stored: whether a file is, is known when its transaction is complete.
+    pub storing: bool,
     pub counters: Counters,
 }
 
@@ -77,6 +82,8 @@ impl Detector {
             queue: Queue::new(cfg.packet_alert_max),
             thresholds: Thresholds::new(cfg.threshold_slots, secret.key(*b"threshld")),
             hosts: HostTable::new(cfg.host_slots, secret.key(*b"hosts   ")),
+            stores: Vec::with_capacity(64),
+            storing: false,
             host_tags: HostTags::new(host_tags(cfg.host_slots), secret),
             counters: Counters::default(),
             rules: rules.set.clone(),
@@ -110,6 +117,7 @@ impl Detector {
             m.prepare(&mut self.scratch);
         }
         self.seen = alloc::vec![0; rules.len()];
+        self.storing = rules.sigs.iter().flat_map(|s| &s.post).any(|p| matches!(p, CPost::FileStore { .. }));
         self.epoch = 0;
         // A rule both ways may be in two lists by port.
         self.cands = Vec::with_capacity(rules.len() + rules.ip_only.len());

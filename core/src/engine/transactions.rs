@@ -151,6 +151,7 @@ impl Engine {
         if layers.peek().is_none() {
             return;
         }
+        self.stored_files(sink);
         let hot = self.flows.hot_mut(ix);
         hot.flags &= !TX_DUE;
         let passed = hot.flags & flag::PASS != 0;
@@ -165,6 +166,18 @@ impl Engine {
             let last = ends == Ends::Flow || (ends == Ends::Protocol && layer.proto == owner);
             let due = Due { all: last || now_passed, last, passed };
             self.layer_transactions(ix, (pkt, dir), layer, due, sink);
+        }
+    }
+
+    /// Hands the bytes of files on, and notes which files rules want stored.
+    fn stored_files(&mut self, sink: &mut dyn EventSink) {
+        self.app.files_mut().drain(&mut self.app_pool, |file, bytes| sink.file_bytes(file, bytes));
+        for (tx, dirs) in self.detect.stores.drain(..) {
+            if let Some(parser) = self.app.parser_of_mut(tx.proto)
+                && parser.common(tx.idx).id == tx.id
+            {
+                parser.common_mut(tx.idx).store |= dirs;
+            }
         }
     }
 
@@ -261,9 +274,20 @@ impl Engine {
     }
 
     fn tx_files(&mut self, ix: FlowIx, pkt: &Packet<'_>, tx: TxRef, last: bool, sink: &mut dyn EventSink) {
+        let Some(parser) = self.app.parser_of(tx.proto) else { return };
+        let mut store = parser.common(tx.idx).store | self.state[ix.0 as usize].detect.store;
+        if self.app.config().file_store_all {
+            store = Dir::ToServer.bit() | Dir::ToClient.bit();
+        }
+        let waits = self.detect.storing && self.app.config().file_tap && !last;
         for d in Dir::BOTH {
             let Some(parser) = self.app.parser_of(tx.proto) else { return };
             let c = parser.common(tx.idx);
+            // A rule that is still waiting may want the file.
+            let unseen = c.is_dirty(d) && self.detect.wants_tx(tx.proto, d);
+            if waits && (c.progress(d) < parser.complete_progress(d) || unseen) {
+                continue;
+            }
             let (head, told) = (c.files[d.ix()], c.files_told[d.ix()]);
             let mut id = if told == NO_FILE { head } else { self.app.files().view(told).next() };
             let (mut first, mut behind) = (true, told);
@@ -275,7 +299,9 @@ impl Engine {
                 }
                 let f = self.app.files().view(id);
                 if f.ended() && !f.file().logged {
-                    self.app.files_mut().get_mut(id).logged = true;
+                    let f = self.app.files_mut().get_mut(id);
+                    (f.logged, f.store) = (true, f.store || store & d.bit() != 0);
+                    self.app.files_mut().settle_store(id);
                     self.tell_file((ix, tx), (pkt, d), id, sink);
                 }
                 // Of a long chain only what is new is looked at again.

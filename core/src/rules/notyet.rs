@@ -28,7 +28,6 @@ const fn refused(part: &'static str, why: &'static str) -> NotYet {
 
 /// All of them; `docs/rules.md` is made of it.
 pub const NOT_YET: &[NotYet] = &[
-    named("filestore", "files are not stored; the rule alerts"),
     named("config", "logging is not switched; nothing else of the rule changes"),
     named("replace", "payloads are not changed; the rule alerts, and drops where it says so"),
     named("pcre with flow:NAME", "captures are kept for alerts only (alert:NAME)"),

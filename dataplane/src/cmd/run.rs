@@ -62,6 +62,10 @@ impl EventSink for Counting {
         }
         self.eve.event(event);
     }
+
+    fn file_bytes(&mut self, file: u64, bytes: &[u8]) {
+        self.eve.file_bytes(file, bytes);
+    }
 }
 
 /// What was read.
@@ -272,6 +276,7 @@ fn write_stats(
     let events = settings.stats_decoder_events;
     let mut counters = crate::counters::named(&engine.stats(), &sink.eve.counts, ips, events);
     counters.push(("datasets.refused".into(), refused_values));
+    counters.extend(sink.eve.store_counters());
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     sink.eve.stats(&Stats {
         now: now.map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)),

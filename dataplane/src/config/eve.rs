@@ -12,8 +12,8 @@ pub struct Outputs {
     pub eve: Vec<EveSettings>,
     /// `fast.log`: file name, when enabled.
     pub fast: Option<String>,
-    /// `file-store` is on: files are not stored, but their SHA-256 is in `fileinfo` records.
-    pub sha256: bool,
+    /// `file-store`, when it is on: then the SHA-256 of files is in `fileinfo` records as well.
+    pub store: Option<StoreSettings>,
     /// Outputs and event types that do not exist here, each with the reason.
     pub unknown: Vec<String>,
 }
@@ -22,7 +22,37 @@ impl Outputs {
     /// Whether an output tells of transactions, files or anomalies by themselves (alerts tell of them as well).
     pub fn show_transactions(&self) -> bool {
         let shows = |e: &EveSettings| !e.records.is_empty() || e.files.is_some() || e.anomaly.is_some();
-        self.sha256 || self.eve.iter().any(shows)
+        self.store.is_some() || self.eve.iter().any(shows)
+    }
+}
+
+/// `file-store`: files on disk.
+#[derive(Clone, Debug)]
+pub struct StoreSettings {
+    /// Its folder, in that of the logs unless it is absolute.
+    pub dir: String,
+    /// All files, not only those that rules ask for.
+    pub all: bool,
+    /// A record beside each.
+    pub info: bool,
+    pub md5: bool,
+    pub sha1: bool,
+}
+
+impl StoreSettings {
+    fn read(n: &Node) -> Result<Self, ConfigError> {
+        n.one_of("version", &["2"])?;
+        let hashes: Vec<String> = n
+            .child("force-hash")
+            .map(|l| l.named_items().map(|(h, _)| h.to_ascii_lowercase()).collect())
+            .unwrap_or_default();
+        Ok(StoreSettings {
+            dir: n.text("dir").unwrap_or("filestore").to_string(),
+            all: n.flag("force-filestore")?.unwrap_or(false),
+            info: n.flag("write-fileinfo")?.unwrap_or(false),
+            md5: hashes.iter().any(|h| h == "md5"),
+            sha1: hashes.iter().any(|h| h == "sha1"),
+        })
     }
 }
 
@@ -224,13 +254,12 @@ impl Outputs {
                     out.fast = Some(n.text("filename").unwrap_or("fast.log").to_string());
                     n.child("append");
                 }
+                "file-store" if on == Some(true) => out.store = Some(StoreSettings::read(n)?),
                 _ if on == Some(true) || (on.is_none() && n.children.is_empty()) => {
                     let why = match name {
                         "stats" => "counters are in eve.json, with `stats` among its types",
-                        "file-store" => "files are not stored; their hashes are in `fileinfo` records",
                         _ => "no such output here",
                     };
-                    out.sha256 |= name == "file-store";
                     out.unknown.push(format!("{} ({why})", n.path_as(name)));
                     n.accept();
                 }

@@ -316,7 +316,12 @@ fn app(root: &Node, outputs: &Outputs) -> Result<AppConfig, ConfigError> {
         a.file_sha1 |= f.sha1;
         a.file_sha256 |= f.sha256;
     }
-    a.file_sha256 |= outputs.sha256;
+    if let Some(s) = &outputs.store {
+        a.file_sha256 = true;
+        a.file_md5 |= s.md5;
+        a.file_sha1 |= s.sha1;
+        (a.file_tap, a.file_store_all) = (true, s.all);
+    }
     // An extended record shows the fingerprints, so they are computed unless they are switched off.
     let extended = outputs.eve.iter().any(|e| e.record("tls").is_some_and(|r| r.extended));
     let off = |key: &str| root.text(&format!("app-layer.protocols.tls.{key}")).and_then(truth) == Some(false);

@@ -15,6 +15,7 @@ mod header;
 mod json;
 mod names;
 mod stats;
+mod store;
 mod time;
 mod tx;
 
@@ -23,12 +24,14 @@ use std::path::{Path, PathBuf};
 use tidegate_core::event::{DropReason, Event, EventSink};
 use tidegate_core::flow::FlowView;
 
+use crate::config::eve::FilesSettings;
 use crate::config::{EveSettings, Outputs};
 use crate::lines::{LineFile, last_line};
 pub use fast::FastLine;
 pub use json::{Json, base64_into};
 pub use names::protocol;
 pub use stats::Stats;
+use store::FileStore;
 
 /// Bytes collected before they are written to the file.
 const FLUSH_AT: usize = 256 << 10;
@@ -49,6 +52,8 @@ pub struct EveSink {
     /// By number of the output.
     targets: Vec<LineFile>,
     fast: Option<(FastLine, Vec<u8>, LineFile)>,
+    /// Where files go, and the writer of the records beside them.
+    store: Option<(FileStore, EveLine)>,
     /// Packets can be dropped: `drop` means drop.
     ips: bool,
     drops: DropsSeen,
@@ -169,10 +174,20 @@ impl EveSink {
             Some(name) => Some((FastLine::default(), Vec::new(), open(name)?)),
         };
         let any_drop = outs.iter().any(|o| o.settings.drop.is_some());
+        let store = match &outputs.store {
+            None => None,
+            Some(s) => {
+                let path = dir.join(&s.dir);
+                let made = FileStore::create(path.clone(), s.info);
+                let record = EveSettings { files: Some(FilesSettings::default()), ..EveSettings::empty("") };
+                Some((made.map_err(|source| OutputError { path, source })?, EveLine::new(record, ips)))
+            }
+        };
         Ok(EveSink {
             outputs: outs,
             targets,
             fast,
+            store,
             ips,
             drops: DropsSeen::new(any_drop),
             counts: Counts::default(),
@@ -186,11 +201,17 @@ impl EveSink {
             outputs: Vec::new(),
             targets: Vec::new(),
             fast: None,
+            store: None,
             ips: false,
             drops: DropsSeen::new(false),
             counts: Counts::default(),
             error: None,
         }
+    }
+
+    /// Counters of stored files under Suricata's names; none when files are not stored.
+    pub fn store_counters(&self) -> Vec<(String, u64)> {
+        self.store.iter().flat_map(|(s, _)| s.counters()).collect()
     }
 
     /// Names the capture that is read from now on. `folder`: it is one of several.
@@ -230,6 +251,9 @@ impl EveSink {
         }
         if let Some((_, text, file)) = &mut self.fast {
             take(file, text, &mut self.error);
+        }
+        if let Some((path, source)) = self.store.as_mut().and_then(|(s, _)| s.error()) {
+            self.error.get_or_insert(OutputError { path, source });
         }
         self.error.take().map_or(Ok(()), Err)
     }
@@ -367,8 +391,19 @@ impl Output {
 }
 
 impl EventSink for EveSink {
+    fn file_bytes(&mut self, file: u64, bytes: &[u8]) {
+        if let Some((store, _)) = &mut self.store {
+            store.bytes(file, bytes);
+        }
+    }
+
     fn event(&mut self, event: Event<'_>) {
         self.counts.event(&event);
+        if let (Some((store, line)), Event::File(r)) = (&mut self.store, event)
+            && let Some(path) = store.ended(r)
+        {
+            store.record(&path, line.write(&event, false));
+        }
         let first = self.drops.first(&event);
         if let (Some((line, text, file)), Event::Alert(a)) = (&mut self.fast, event) {
             let l = line.alert(a);

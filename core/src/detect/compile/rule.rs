@@ -353,7 +353,9 @@ impl Compiler {
                 }
                 ir::Post::Tag(t) => CPost::Tag(t.clone()),
                 ir::Post::Bypass => CPost::Bypass,
-                ir::Post::FileStore { .. } => CPost::FileStore,
+                ir::Post::FileStore { dirs, scope } => {
+                    CPost::FileStore { dirs: *dirs, flow: *scope == ir::FileScope::Flow }
+                }
                 // Logging settings and replaced bytes do not change what is detected.
                 ir::Post::Config(_) | ir::Post::Replace(_) => continue,
             });
