@@ -5,6 +5,7 @@
 
 use crate::Dir;
 use crate::app::{AppProto, Buffer, BufferAt, BufferKind, FileView, TxView};
+use crate::detect::asked::ContextsOf;
 use crate::detect::ruleset::Fast;
 use crate::flow::{Cold, FlowView};
 use crate::packet::Packet;
@@ -241,6 +242,8 @@ pub struct Alert<'a> {
     pub passed: bool,
     /// The literal by which the rule was chosen, if it has one.
     pub fast: Option<&'a Fast>,
+    /// What datasets of JSON say of the values that the rule found in them.
+    pub contexts: Option<ContextsOf<'a>>,
 }
 
 /// A value in which a rule's literal was found.

@@ -296,6 +296,14 @@ impl Sets for Datasets {
         let mut room = [0; 16];
         s.base.get(key(s.kind, value, &mut room)).map(|f| f.reputation)
     }
+
+    fn context(&self, set: u16, value: &[u8], f: &mut dyn FnMut(&str)) {
+        let Some(Some(s)) = self.sets.get(usize::from(set)) else { return };
+        let mut room = [0; 16];
+        if let Some(text) = s.base.get(key(s.kind, value, &mut room)).and_then(|found| found.context) {
+            f(text);
+        }
+    }
 }
 
 #[cfg(test)]

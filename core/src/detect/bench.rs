@@ -5,6 +5,7 @@
 
 use alloc::sync::Arc;
 
+use super::asked::Asked;
 use super::context::FlowCx;
 use super::context::PacketCx;
 use super::inspect::transform::{self, Inflater};
@@ -29,6 +30,8 @@ pub(super) struct Bench {
     pub(super) build: Scratch,
     pub(super) xf: [Scratch; 2],
     pub(super) sets: Arc<dyn Sets>,
+    /// What the rule at hand found in them.
+    pub(super) asked: Asked,
     pub(super) spent: Spent,
     pub(super) body_min: [u32; 2],
     /// What the rule evaluated last waits for.
@@ -64,6 +67,7 @@ pub(super) fn transformed(
 impl Bench {
     pub(super) fn begin(&mut self) {
         self.base64_ready = false;
+        self.asked.begin();
     }
 
     fn inspector(&mut self) -> Inspector<'_> {
@@ -73,6 +77,7 @@ impl Bench {
             base64_ready: &mut self.base64_ready,
             regex: &mut self.regex,
             sets: &*self.sets,
+            asked: &mut self.asked,
             dce_little: false,
             tries: 0,
             spent: &mut self.spent,
@@ -89,7 +94,7 @@ impl Bench {
         if key.xforms.is_empty() {
             return self.inspector().run(&l.steps, b);
         }
-        let Bench { vars, base64, base64_ready, regex, inflater, xf, sets, spent, .. } = self;
+        let Bench { vars, base64, base64_ready, regex, inflater, xf, sets, asked, spent, .. } = self;
         let Some(which) = transformed(&key.xforms, b.buf, xf, regex, inflater) else { return false };
         let mut i = Inspector {
             vars,
@@ -97,6 +102,7 @@ impl Bench {
             base64_ready,
             regex,
             sets: &**sets,
+            asked,
             dce_little: false,
             tries: 0,
             spent,
@@ -241,7 +247,11 @@ impl Bench {
             CState::AddrSet { src, set, op } => {
                 let a = if *src { &cx.pkt.src } else { &cx.pkt.dst };
                 let n = if cx.pkt.is_ipv6() { 16 } else { 4 };
-                self.sets.dataset(*set, *op, &a.0[..n])
+                let is = self.sets.dataset(*set, *op, &a.0[..n]);
+                if is && *op == ir::DatasetOp::IsSet {
+                    self.asked.found(*set, &a.0[..n]);
+                }
+                is
             }
         })
     }

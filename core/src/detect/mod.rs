@@ -8,6 +8,7 @@
 //!    conditions ([`inspect`]);
 //! 4. what matched is put in order, thresholds and pass rules are applied, and alerts leave ([`queue`]).
 
+pub mod asked;
 mod bench;
 pub mod compile;
 pub mod context;

@@ -23,6 +23,7 @@ impl Detector {
         pool: &mut BytePool,
     ) {
         self.queue.push(hit);
+        self.contexts.keep(hit.sig, &self.bench.asked, &self.rules.datasets);
         let Some(f) = flow else {
             for p in &sig.post {
                 self.host_post(p, hit, cx);

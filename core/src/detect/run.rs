@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::FlowDetect;
+use super::asked::{Asked, Contexts};
 use super::bench::Bench;
 use super::context::{Counters, DetectConfig, FlowCx, PacketCx, Raw};
 use super::header::header;
@@ -49,6 +50,8 @@ pub struct Detector {
     pub thresholds: Thresholds,
     pub(super) hosts: HostTable<()>,
     pub(super) host_tags: HostTags,
+    /// What rules that matched on the packet at hand found in datasets.
+    pub contexts: Contexts,
     /// Transactions of which rules that matched on the packet at hand want files stored, and in which directions.
     pub stores: Vec<(TxRef, u8)>,
     /// Some rule wants files stored: whether a file is, is known when its transaction is complete.
@@ -69,6 +72,7 @@ impl Detector {
                 build: Scratch::new(cfg.scratch),
                 xf: [Scratch::new(cfg.scratch), Scratch::new(cfg.scratch)],
                 sets: rules.sets.clone(),
+                asked: Asked::default(),
                 spent: Spent::default(),
                 body_min: cfg.body_min,
                 gate: Gate::OPEN,
@@ -82,6 +86,7 @@ impl Detector {
             queue: Queue::new(cfg.packet_alert_max),
             thresholds: Thresholds::new(cfg.threshold_slots, secret.key(*b"threshld")),
             hosts: HostTable::new(cfg.host_slots, secret.key(*b"hosts   ")),
+            contexts: Contexts::new(),
             stores: Vec::with_capacity(64),
             storing: false,
             host_tags: HostTags::new(host_tags(cfg.host_slots), secret),
@@ -136,6 +141,11 @@ impl Detector {
     /// Panics at the next packet, see [`crate::fault`].
     pub fn fail(&mut self) -> bool {
         self.faults.ask(crate::fault::Station::Detect)
+    }
+
+    /// The sets that rules look into.
+    pub fn sets(&self) -> &dyn super::inspect::Sets {
+        &*self.bench.sets
     }
 
     /// Number of the rule set in force: what is kept of a flow under another number was written by other rules.

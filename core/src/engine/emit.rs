@@ -3,6 +3,7 @@
 use super::Engine;
 use crate::Dir;
 use crate::app::{TxRef, TxView};
+use crate::detect::asked::ContextsOf;
 use crate::detect::queue::Decision;
 use crate::detect::ruleset::{Names, SigIx};
 use crate::detect::{FlowDetect, RuleSet};
@@ -194,6 +195,7 @@ impl Engine {
         }
         let of = Settled { pkt, root, dir, ix, outcome };
         self.tell(&rules, &of, sink);
+        self.detect.contexts.clear();
         if let Some(sig) = tagged {
             self.tell_tagged(&rules, sig, &of, sink);
         }
@@ -246,6 +248,13 @@ impl Engine {
                 verdict,
                 passed,
                 fast: rules.fast(d.hit.sig),
+                contexts: Some(ContextsOf {
+                    kept: &self.detect.contexts,
+                    sig: d.hit.sig,
+                    names: rules.datasets(),
+                    sets: self.detect.sets(),
+                })
+                .filter(|c| !c.is_empty()),
             };
             match of.ix {
                 Some(ix) => {
@@ -275,6 +284,7 @@ impl Engine {
             verdict: of.outcome.verdict,
             passed: of.outcome.passed,
             fast: None,
+            contexts: None,
         };
         match of.ix {
             Some(ix) => {

@@ -2,6 +2,7 @@
 
 use tidegate_core::Dir;
 use tidegate_core::app::{Buffer, BufferAt, TxView};
+use tidegate_core::detect::asked::ContextsOf;
 use tidegate_core::event::{Action, Alert, Verdict};
 use tidegate_core::packet::Packet;
 use tidegate_core::pool::Scratch;
@@ -45,7 +46,7 @@ impl Output {
             j.uint("tx_id", t.common().shown_id);
         }
         let extra = client.as_deref().filter(|_| !overwrite);
-        object(j, a.rule, a.allowed, &ends, &s, extra);
+        object(j, a.rule, a.allowed, &ends, &s, More { xff: extra, contexts: a.contexts });
         if let Some(root) = a.root {
             tunnel(j, a.packet, root);
         }
@@ -114,6 +115,15 @@ fn frame(j: &mut Json, a: &Alert<'_>, s: &AlertSettings) {
     j.close();
 }
 
+/// What only some alerts have.
+#[derive(Clone, Copy, Default)]
+pub(super) struct More<'a> {
+    /// Address of a proxy's client.
+    xff: Option<&'a [u8]>,
+    /// What datasets say of values.
+    contexts: Option<ContextsOf<'a>>,
+}
+
 /// The `alert` object.
 pub(super) fn object(
     j: &mut Json,
@@ -121,7 +131,7 @@ pub(super) fn object(
     allowed: bool,
     ends: &Ends,
     s: &AlertSettings,
-    xff: Option<&[u8]>,
+    more: More<'_>,
 ) {
     j.open("alert");
     j.word("action", if allowed { "allowed" } else { "blocked" });
@@ -160,7 +170,15 @@ pub(super) fn object(
     if s.rule_text {
         j.string("rule", r.text.as_bytes());
     }
-    if let Some(ip) = xff {
+    if let Some(c) = more.contexts {
+        j.open("context");
+        c.each(|name, text| {
+            j.wire_key(name.as_bytes());
+            j.buf.extend_from_slice(text.as_bytes());
+        });
+        j.close();
+    }
+    if let Some(ip) = more.xff {
         j.string("xff", ip);
     }
     j.close();

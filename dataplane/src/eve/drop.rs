@@ -35,7 +35,7 @@ impl Output {
             && let Some(r) = d.rule
         {
             let a = self.settings.alert.clone().unwrap_or_default();
-            alert::object(j, r, false, &ends, &a, None);
+            alert::object(j, r, false, &ends, &a, alert::More::default());
         }
         self.end();
     }

@@ -13,6 +13,7 @@ pub mod bytes;
 pub mod needle;
 pub mod transform;
 
+use super::asked::Asked;
 use alloc::vec::Vec;
 
 use crate::pool::Scratch;
@@ -86,6 +87,8 @@ impl<'a> Bytes<'a> {
 pub trait Sets: Send + Sync {
     fn dataset(&self, set: u16, op: crate::rules::ir::DatasetOp, value: &[u8]) -> bool;
     fn reputation(&self, set: u16, value: &[u8]) -> Option<u16>;
+    /// Calls `f` with what a set of JSON knows of a value that is in it.
+    fn context(&self, _set: u16, _value: &[u8], _f: &mut dyn FnMut(&str)) {}
 }
 
 /// The worker's memory while one rule is evaluated.
@@ -96,6 +99,8 @@ pub struct Inspector<'a> {
     pub base64_ready: &'a mut bool,
     pub regex: &'a mut Cache,
     pub sets: &'a dyn Sets,
+    /// Values found in them.
+    pub asked: &'a mut Asked,
     pub dce_little: bool,
     /// Tries left.
     pub tries: u32,
@@ -267,6 +272,9 @@ impl Inspector<'_> {
                     if !self.sets.dataset(*set, *op, b.buf) {
                         return R::NoMatch;
                     }
+                    if *op == crate::rules::ir::DatasetOp::IsSet {
+                        self.asked.found(*set, b.buf);
+                    }
                 }
                 Step::Datarep { set, cmp, value } => {
                     let ok = self
@@ -416,7 +424,9 @@ mod tests {
     fn run(steps: &[Step], b: Bytes<'_>) -> bool {
         let (mut vars, mut ready, mut spent) = ([0; 16], false, Spent::default());
         let (mut base64, mut regex) = (Scratch::new(64), Cache::default());
+        let mut asked = Asked::default();
         Inspector {
+            asked: &mut asked,
             vars: &mut vars,
             base64: &mut base64,
             base64_ready: &mut ready,
