@@ -404,6 +404,9 @@ pub trait EventSink {
     /// ([`FileView::serial`]). Whether it is to be kept is told at its end ([`Event::File`]).
     fn file_bytes(&mut self, _file: u64, _bytes: &[u8]) {}
 
+    /// An ARP message; [`Packet::l3_hdr`] says where it lies.
+    fn arp(&mut self, _packet: &Packet<'_>) {}
+
     /// Every packet with a flow, when the engine was told so ([`crate::engine::Config::tell_packets`]).
     fn packet(&mut self, _seen: &PacketSeen<'_>) {}
 

@@ -10,7 +10,7 @@ use crate::detect::{FlowCx, PacketCx};
 use crate::event::{AnomalyKind, DropReason, EventSink, PacketSeen, Verdict};
 use crate::fault::Station;
 use crate::flow::{FlowIx, Found, Hashed, State, exception_target, flag};
-use crate::packet::{EventSet, L4, Packet, PacketBuf, Source};
+use crate::packet::{EventSet, L3, L4, Packet, PacketBuf, Source};
 use crate::stream::{Ev, ExceptionPolicy, StreamOut, outflag};
 
 /// Bits of `Hot::flags` that are the engine's: end of data was told to the parser, per direction.
@@ -103,6 +103,9 @@ impl Engine {
             return self.fragment(pkt, root, sink, depth);
         }
         if !pkt.has_ip() || pkt.invalid || !hashed.is_tracked() {
+            if pkt.l3 == L3::Arp && !pkt.invalid {
+                sink.arp(pkt);
+            }
             return self.without_flow(pkt, root, sink);
         }
         self.faults.here(Station::Flow);

@@ -63,6 +63,10 @@ impl EventSink for Counting {
         self.eve.event(event);
     }
 
+    fn arp(&mut self, packet: &tidegate_core::packet::Packet<'_>) {
+        self.eve.arp(packet);
+    }
+
     fn file_bytes(&mut self, file: u64, bytes: &[u8]) {
         self.eve.file_bytes(file, bytes);
     }

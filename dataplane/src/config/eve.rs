@@ -62,6 +62,8 @@ pub struct EveSettings {
     pub filename: String,
     /// Flowbits, flowints and variables under `metadata`.
     pub metadata: bool,
+    /// ARP messages.
+    pub arp: bool,
     pub ethernet: bool,
     pub community_id: bool,
     pub community_id_seed: u16,
@@ -297,6 +299,7 @@ impl EveSettings {
         EveSettings {
             filename: filename.to_string(),
             metadata: true,
+            arp: false,
             ethernet: false,
             community_id: false,
             community_id_seed: 0,
@@ -357,6 +360,7 @@ impl EveSettings {
                         Some(FlowSettings { exception_policy: t.flag("exception-policy")?.unwrap_or(false) });
                 }
                 "netflow" => e.netflow = true,
+                "arp" => e.arp = true,
                 _ if is_record(name) => e.records.push((name.to_string(), RecordSettings::read(name, t)?)),
                 _ => {
                     strange.push(name);

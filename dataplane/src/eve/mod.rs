@@ -5,6 +5,7 @@
 
 mod alert;
 mod anomaly;
+mod arp;
 mod community;
 mod drop;
 mod fast;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use tidegate_core::event::{DropReason, Event, EventSink};
 use tidegate_core::flow::FlowView;
+use tidegate_core::packet::Packet;
 
 use crate::config::eve::FilesSettings;
 use crate::config::{EveSettings, Outputs};
@@ -333,6 +335,13 @@ impl EveLine {
         self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
     }
 
+    /// The line of an ARP message, as [`EveLine::write`].
+    pub fn arp(&mut self, packet: &Packet<'_>) -> &[u8] {
+        self.out.json.buf.clear();
+        self.out.arp(packet);
+        self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
+    }
+
     /// The `stats` record without its line feed, until the next call; empty when the settings want none.
     pub fn stats(&mut self, stats: &Stats<'_>) -> &[u8] {
         self.out.json.buf.clear();
@@ -391,6 +400,15 @@ impl Output {
 }
 
 impl EventSink for EveSink {
+    fn arp(&mut self, packet: &Packet<'_>) {
+        for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
+            o.arp(packet);
+            if o.json.buf.len() >= FLUSH_AT {
+                take(t, &mut o.json.buf, &mut self.error);
+            }
+        }
+    }
+
     fn file_bytes(&mut self, file: u64, bytes: &[u8]) {
         if let Some((store, _)) = &mut self.store {
             store.bytes(file, bytes);

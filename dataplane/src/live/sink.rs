@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use tidegate_core::event::{Event, EventSink};
+use tidegate_core::packet::Packet;
 
 use super::chunk::{Channel, Class, Filling};
 use crate::config::Outputs;
@@ -61,6 +62,15 @@ impl LiveSink {
 }
 
 impl EventSink for LiveSink {
+    fn arp(&mut self, packet: &Packet<'_>) {
+        for (line, filling) in self.lines.iter_mut().zip(&mut self.filling) {
+            let text = line.arp(packet);
+            if !text.is_empty() {
+                filling.keep(text, Class::Record, &self.channel);
+            }
+        }
+    }
+
     fn event(&mut self, event: Event<'_>) {
         assert!(!std::mem::take(&mut self.fault), "a fault was asked for");
         self.counts.event(&event);

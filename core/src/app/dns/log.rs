@@ -7,14 +7,14 @@ use crate::event::Fields;
 use crate::pool::BytePool;
 
 /// A name being expanded, with no memory but the stack's.
-struct Name {
+pub(super) struct Name {
     buf: [u8; message::NAME_MAX],
     len: usize,
     flags: u8,
 }
 
 impl Name {
-    fn read(msg: &[u8], at: usize) -> Name {
+    pub(super) fn read(msg: &[u8], at: usize) -> Name {
         let mut n = Name { buf: [0; message::NAME_MAX], len: 0, flags: 0 };
         let (buf, len) = (&mut n.buf, &mut n.len);
         let r = message::name(msg, at, |p| {
@@ -27,11 +27,11 @@ impl Name {
         n
     }
 
-    fn get(&self) -> &[u8] {
+    pub(super) fn get(&self) -> &[u8] {
         self.buf.get(..self.len).unwrap_or(&[])
     }
 
-    fn cut(&self) -> bool {
+    pub(super) fn cut(&self) -> bool {
         self.flags & message::TRUNCATED != 0
     }
 }
@@ -63,7 +63,10 @@ fn rcode(out: &mut dyn Fields, flags: u16) {
 
 /// Writes the record of one message. Version 2 (when the output asks for it) has `type` `query`/`answer` and the first question at the top.
 pub fn write(m: &Message, id: u64, cfg: &DnsConfig, multicast: bool, pool: &BytePool, out: &mut dyn Fields) {
-    if out.wants("version.2") && !multicast {
+    if multicast {
+        return super::mdns::write(m, pool, out);
+    }
+    if out.wants("version.2") {
         return write_v2(m, id, pool, out);
     }
     out.u64("version", 3);
@@ -335,7 +338,7 @@ fn options(mut b: &[u8], out: &mut dyn Fields) {
     out.end_array();
 }
 
-fn texts(mut b: &[u8], mut each: impl FnMut(&[u8])) {
+pub(super) fn texts(mut b: &[u8], mut each: impl FnMut(&[u8])) {
     while let Some((&n, rest)) = b.split_first() {
         let Some((text, tail)) = rest.split_at_checked(usize::from(n)) else { break };
         each(text);

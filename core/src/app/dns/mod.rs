@@ -5,6 +5,7 @@
 //! the message and the offsets of its records; names are expanded when they are asked for.
 
 pub mod log;
+mod mdns;
 pub mod message;
 
 use self::message::{Header, Record};
