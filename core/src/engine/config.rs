@@ -25,6 +25,9 @@ pub struct Config {
     pub ips: bool,
     /// The sink is told of every packet with a flow ([`crate::event::EventSink::packet`]): for statistics of flows.
     pub tell_packets: bool,
+    /// An alert by a rule that looked at no transaction is about the flow's transaction if there is one only
+    /// (`detect.guess-applayer-tx`).
+    pub guess_tx: bool,
 }
 
 impl Config {
@@ -42,6 +45,7 @@ impl Config {
             app_error: crate::stream::ExceptionPolicy::default(),
             ips: false,
             tell_packets: false,
+            guess_tx: false,
         }
     }
 }

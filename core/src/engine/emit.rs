@@ -166,6 +166,16 @@ impl Engine {
         })
     }
 
+    /// The flow's transaction, if it has one and no other.
+    fn only_tx(&self, ix: FlowIx) -> Option<TxRef> {
+        let app = &self.state.get(ix.0 as usize)?.app;
+        let layer = self.app.layers(app).next()?;
+        let parser = self.app.parser_of(layer.proto)?;
+        let idx = parser.next_tx(layer.state, None)?;
+        let alone = parser.next_tx(layer.state, Some(idx)).is_none();
+        alone.then(|| TxRef { proto: layer.proto, idx, id: parser.common(idx).id })
+    }
+
     /// Puts the packet's matches in order, reports them and says what becomes of the packet.
     pub(super) fn settle(
         &mut self,
@@ -225,6 +235,7 @@ impl Engine {
             }
             let tx = match (of.ix, d.hit.tx) {
                 (Some(ix), Some(tx)) => self.tx_view(ix, tx),
+                (Some(ix), None) if self.guess_tx => self.only_tx(ix).and_then(|tx| self.tx_view(ix, tx)),
                 _ => None,
             };
             let stream_data = match of.ix {

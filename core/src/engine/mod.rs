@@ -180,6 +180,7 @@ pub struct Engine {
     reordered_at: u64,
     ips: bool,
     tell_packets: bool,
+    guess_tx: bool,
     /// No protocols are recognised.
     app_off: bool,
     app_error: crate::stream::ExceptionPolicy,
@@ -229,6 +230,7 @@ impl Engine {
             reordered_at: 0,
             ips: cfg.ips,
             tell_packets: cfg.tell_packets,
+            guess_tx: cfg.guess_tx,
             app_off,
             app_error: cfg.app_error,
             stats: Stats::default(),

@@ -51,6 +51,9 @@ fn protocol(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize, short: 
                 true
             }
         }
+        // What PPPoE agrees on before data flows is nothing strange: link, network and authentication control
+        // (RFC 1661 2).
+        0x8000.. if p.layers & layers::PPPOE != 0 => true,
         0x0023 | 0x0025 | 0x0027 | 0x0029 | 0x002b | 0x002d | 0x0031 | 0x0033 | 0x0035 | 0x0201 | 0x0231
         | 0x0233 | 0x0281 | 0x0283 | 0x8021 | 0x8023 | 0x8025 | 0x8027 | 0x8029 | 0x802b | 0x8033
         | 0x8035 | 0x8057 | 0x8281 | 0xc021 | 0xc023 | 0xc025 | 0xc223 => {

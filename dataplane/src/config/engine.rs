@@ -73,6 +73,7 @@ impl Settings {
             timeout_ns: u64::from(self.defrag.timeout_s) * 1_000_000_000,
             ..c.defrag
         };
+        c.guess_tx = self.guess_tx;
         c.app_error = policy(self.exception.app_error);
         let http = &c.app.http;
         let inline = mode.ips || c.stream.inline;

@@ -49,6 +49,8 @@ pub struct Settings {
     pub action_order: [Action; 4],
     /// Most alerts of one packet.
     pub packet_alert_max: u16,
+    /// An alert without a transaction is about its flow's only one.
+    pub guess_tx: bool,
     pub default_log_dir: Option<PathBuf>,
     /// `stats.enabled`; `stats.decoder-events`.
     pub stats: bool,

@@ -85,6 +85,7 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
         datasets: datasets(root, dir)?,
         exception,
         action_order: action_order(root)?,
+        guess_tx: root.flag("detect.guess-applayer-tx")?.unwrap_or(false),
         packet_alert_max: root.number("packet-alert-max")?.unwrap_or(15),
         default_log_dir: root.text("default-log-dir").map(PathBuf::from),
         stats: root.flag("stats.enabled")?.unwrap_or(true),

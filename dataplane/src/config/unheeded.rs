@@ -139,12 +139,6 @@ pub const UNHEEDED: &[Unheeded] = &[
     undone("decoder.ipv4.ipip.track-parent-flow", Kind::Flag, "flows in tunnels have no parents", NO),
     undone("decoder.ipv6.ipip-ipv4.track-parent-flow", Kind::Flag, "flows in tunnels have no parents", NO),
     undone("decoder.ipv6.ipip-ipv6.track-parent-flow", Kind::Flag, "flows in tunnels have no parents", NO),
-    undone(
-        "detect.guess-applayer-tx",
-        Kind::Flag,
-        "alerts name the transaction that their rule looked at",
-        NO,
-    ),
     moot("detect.profile", Kind::Any, "groups are made as they pay"),
     moot("detect.sgh-mpm-context", Kind::Any, "groups share databases where they pay"),
     moot("mpm-algo", Kind::Any, "there is one matcher"),

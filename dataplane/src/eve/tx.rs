@@ -52,7 +52,8 @@ impl Output {
         }
         let s = s.clone();
         let from = self.json.buf.len();
-        let dir = r.tx.record_dir(r.dir);
+        // Version 2 of Suricata's DNS records shows an answer's addresses as its flow has them.
+        let dir = if s.version == Some(2) { Dir::ToServer } else { r.tx.record_dir(r.dir) };
         let about = About { packet: Some(r.packet), flow: Some(&r.flow), dir };
         let ends = Ends::of_flow(&r.flow, dir).about(Some(&r.tx));
         self.header(name, r.packet.ts, about, &ends);
