@@ -27,6 +27,8 @@ pub struct ProtoDef {
     pub events: &'static [&'static str],
     /// How the protocol is recognised. Empty when it is only reached by a change of protocol.
     pub recognise: Recognise,
+    /// Whether bytes are the protocol's, in the direction in which nothing was found while the other was found to be it.
+    pub answer: fn(&[u8]) -> bool,
     /// Makes the parser; `None` for a protocol that is recognised but not parsed.
     pub parser: Option<MakeParser>,
     /// Makes the guest, for a protocol that lives in the messages of others; it has no `parser` then.
@@ -60,6 +62,7 @@ impl ProtoDef {
         ints: &[],
         events: &[],
         recognise: Recognise::NONE,
+        answer: |_| false,
         parser: None,
         guest: None,
         record: "",

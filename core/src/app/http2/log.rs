@@ -7,7 +7,22 @@ use crate::app::plain::{be16, be32};
 use crate::event::Fields;
 use crate::pool::BytePool;
 
+impl Stream {
+    /// A frame about the connection that says nothing worth a record: a ping, a window, an acknowledgement.
+    fn says_nothing(&self, pool: &BytePool) -> bool {
+        self.id == 0
+            && Dir::BOTH.into_iter().all(|d| {
+                self.frames.all(pool, T_SETTING + d.ix() as u8).next().is_none()
+                    && self.numbers(pool, T_ERROR, d).next().is_none()
+                    && self.numbers(pool, T_PRIORITY, d).next().is_none()
+            })
+    }
+}
+
 pub(super) fn write(own: &Stream, pool: &BytePool, out: &mut dyn Fields) {
+    if own.says_nothing(pool) {
+        return;
+    }
     out.str("version", "2");
     for (dir, key) in [(Dir::ToServer, "request_headers"), (Dir::ToClient, "response_headers")] {
         out.begin_array(key);
@@ -89,12 +104,13 @@ const SETTING_NAMES: &[&str] = &[
     "SETTINGSMAXHEADERLISTSIZE",
 ];
 
-/// A name in capitals.
+/// A name in capitals, without what joins its words.
 struct Upper<'a>(&'a str);
 
 impl core::fmt::Display for Upper<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        self.0.chars().try_for_each(|c| core::fmt::Write::write_char(f, c.to_ascii_uppercase()))
+        let mut letters = self.0.chars().filter(|c| *c != '_');
+        letters.try_for_each(|c| core::fmt::Write::write_char(f, c.to_ascii_uppercase()))
     }
 }
 

@@ -72,12 +72,20 @@ pub static HTTP2: ProtoDef = ProtoDef {
         patterns: &[super::plain::start_nocase(PREFACE, Dir::ToServer, OVER_TCP)],
         ..Recognise::NONE
     },
+    answer: begins_with_settings,
     complete: COMPLETE,
     parser: Some(make::<Http2>),
     record: "http",
     families: &["http"],
     ..ProtoDef::NONE
 };
+
+/// A server's first frame: settings, with no flag but that of an acknowledgement (RFC 9113 3.4).
+fn begins_with_settings(b: &[u8]) -> bool {
+    const LONGEST: u32 = 16_384;
+    let [l0, l1, l2, 4, flags, s0, _, _, _, ..] = b else { return false };
+    u32::from_be_bytes([0, *l0, *l1, *l2]) <= LONGEST && flags & 0xfe == 0 && s0 & 0x80 == 0
+}
 
 /// Tags of [`Stream::list`], plus the direction: a field (name length, name, value), the table's size, and what
 /// frames said (a number each).

@@ -144,6 +144,11 @@ impl AppLayer {
         if !input.data.is_empty() {
             t.app.first = SENT;
         }
+        if (other.def().answer)(input.data) {
+            t.app.set_side(dir, other);
+            t.fed.consumed = input.data.len();
+            return self.parse(t, input);
+        }
         t.app.set_side(dir, AppProto::FAILED);
         t.fed.consumed = input.data.len();
         if other != AppProto::FAILED {
