@@ -10,12 +10,17 @@ use super::header::{About, Ends};
 use super::json::Json;
 use crate::config::eve::RecordSettings;
 
-/// Name of the setting that switches a record on: as in `app_proto`, with dashes.
-fn setting<'a>(types: &'a [(String, RecordSettings)], record: &str) -> Option<&'a RecordSettings> {
+/// The settings of a protocol's record: under the protocol's name, as `http2`, or the record's, with dashes.
+fn setting<'a>(
+    types: &'a [(String, RecordSettings)],
+    proto: &str,
+    record: &str,
+) -> Option<&'a RecordSettings> {
     let same = |name: &str| name == record || name.replace('-', "_") == record;
     types
         .iter()
-        .find(|(name, _)| same(name))
+        .find(|(name, _)| name == proto)
+        .or_else(|| types.iter().find(|(name, _)| same(name)))
         // Data connections come with the control connection's records.
         .or_else(|| types.iter().find(|(name, _)| record == "ftp_data" && name == "ftp"))
         .map(|(_, s)| s)
@@ -45,7 +50,7 @@ pub(super) fn object(j: &mut Json, t: &TxView<'_>, dir: Dir, settings: Option<&R
 impl Output {
     pub(super) fn tx(&mut self, r: &TxRecord<'_>) {
         let name = r.tx.record();
-        let Some(s) = setting(&self.settings.records, name) else { return };
+        let Some(s) = setting(&self.settings.records, r.tx.proto.name(), name) else { return };
         let by_message = r.tx.proto.def().by_message;
         if by_message && !(if r.dir == Dir::ToServer { s.requests } else { s.responses }) {
             return;
