@@ -57,11 +57,13 @@ pub struct Contexts {
     kept: Vec<(SigIx, Value)>,
 }
 
-impl Contexts {
-    pub fn new() -> Self {
+impl Default for Contexts {
+    fn default() -> Self {
         Contexts { kept: Vec::with_capacity(OF_PACKET) }
     }
+}
 
+impl Contexts {
     pub fn clear(&mut self) {
         self.kept.clear();
     }

@@ -86,7 +86,7 @@ impl Detector {
             queue: Queue::new(cfg.packet_alert_max),
             thresholds: Thresholds::new(cfg.threshold_slots, secret.key(*b"threshld")),
             hosts: HostTable::new(cfg.host_slots, secret.key(*b"hosts   ")),
-            contexts: Contexts::new(),
+            contexts: Contexts::default(),
             stores: Vec::with_capacity(64),
             storing: false,
             host_tags: HostTags::new(host_tags(cfg.host_slots), secret),
