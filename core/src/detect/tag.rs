@@ -31,9 +31,9 @@ const PER_HOST: u32 = 4;
 pub struct Tag {
     metric: Metric,
     /// Packets, bytes or seconds.
-    limit: u64,
+    limit: u32,
     /// Packets or bytes so far; for seconds the one in which it began.
-    used: u64,
+    used: u32,
     matches: u8,
     /// Set by the packet at hand, which its alert shows.
     fresh: bool,
@@ -50,6 +50,11 @@ enum Metric {
     Seconds,
 }
 
+/// Packet time in seconds.
+const fn seconds(ns: u64) -> u32 {
+    (ns / 1_000_000_000) as u32
+}
+
 impl Tag {
     fn new(t: &ir::Tag, hit: Hit, rule: RuleId, now: u64) -> Tag {
         let metric = match t.metric {
@@ -57,8 +62,8 @@ impl Tag {
             ir::TagMetric::Bytes => Metric::Bytes,
             ir::TagMetric::Seconds => Metric::Seconds,
         };
-        let limit = u64::from(if t.count == 0 { DEFAULT_PACKETS } else { t.count });
-        let used = if metric == Metric::Seconds { now / 1_000_000_000 } else { 0 };
+        let limit = if t.count == 0 { DEFAULT_PACKETS } else { t.count };
+        let used = if metric == Metric::Seconds { seconds(now) } else { 0 };
         Tag { metric, limit, used, matches: 1, fresh: true, sig: hit.sig, rule }
     }
 
@@ -66,7 +71,7 @@ impl Tag {
     fn again(&mut self, now: u64) {
         if self.matches < MOST_MATCHES {
             self.matches += 1;
-            self.used = if self.metric == Metric::Seconds { now / 1_000_000_000 } else { 0 };
+            self.used = if self.metric == Metric::Seconds { seconds(now) } else { 0 };
         }
     }
 
@@ -74,14 +79,14 @@ impl Tag {
     fn count(&mut self, pkt: &Packet<'_>) -> Option<bool> {
         let used = match self.metric {
             Metric::Packets => {
-                self.used += 1;
+                self.used = self.used.saturating_add(1);
                 self.used
             }
             Metric::Bytes => {
-                self.used += pkt.data.len() as u64;
+                self.used = self.used.saturating_add(pkt.data.len() as u32);
                 self.used
             }
-            Metric::Seconds => (pkt.ts / 1_000_000_000).saturating_sub(self.used),
+            Metric::Seconds => seconds(pkt.ts).saturating_sub(self.used),
         };
         if core::mem::take(&mut self.fresh) {
             return Some(false);
