@@ -43,7 +43,7 @@ VERIFY ?= $(SHARED)/conformance
 OUT    ?= out
 BIN    := target/release/tidegate
 
-.PHONY: ai all demo test test-bare test-live test-arm bench bench-sig regex-differential fuzz fuzz-smoke conformance artifacts floods differential rulediff robustness install doc clean FORCE
+.PHONY: ai all demo test test-bare test-live test-arm bench bench-sig regex-differential fuzz fuzz-smoke conformance artifacts floods differential rulediff eve-schema robustness install doc clean FORCE
 
 all: $(BIN)
 
@@ -106,6 +106,10 @@ differential: $(BIN) $(PYTHON)
 # What each keyword means: single rules and the packets on which Suricata alerts (RULEDIFF=floors).
 rulediff: $(BIN)
 	python3 tests/rulediff.py --engine $(abspath $(BIN)) --shared $(SHARED) $(RULEDIFF)
+
+# Whether events are what Suricata's schema of EVE says (needs ../shared).
+eve-schema: $(BIN) $(PYENV)/ready
+	$(PY) tests/eve_schema.py --engine $(abspath $(BIN)) --shared $(SHARED) $(SCHEMA)
 
 # Records and alerts of recorded AI traffic, and attacks found in labelled texts: floors (AI=--quick cuts the traffic anew in
 # one way only, and judges texts by the model that ships alone).

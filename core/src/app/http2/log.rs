@@ -10,12 +10,14 @@ use crate::pool::BytePool;
 impl Stream {
     /// A frame about the connection that says nothing worth a record: a ping, a window, an acknowledgement.
     fn says_nothing(&self, pool: &BytePool) -> bool {
-        self.id == 0
-            && Dir::BOTH.into_iter().all(|d| {
-                self.frames.all(pool, T_SETTING + d.ix() as u8).next().is_none()
-                    && self.numbers(pool, T_ERROR, d).next().is_none()
-                    && self.numbers(pool, T_PRIORITY, d).next().is_none()
-            })
+        self.id == 0 && !Dir::BOTH.into_iter().any(|d| self.has_frames(pool, d))
+    }
+
+    /// Whether there is something to say of frames of a direction.
+    fn has_frames(&self, pool: &BytePool, d: Dir) -> bool {
+        self.frames.all(pool, T_SETTING + d.ix() as u8).next().is_some()
+            || self.numbers(pool, T_ERROR, d).next().is_some()
+            || self.numbers(pool, T_PRIORITY, d).next().is_some()
     }
 }
 
@@ -25,19 +27,7 @@ pub(super) fn write(own: &Stream, pool: &BytePool, out: &mut dyn Fields) {
     }
     out.str("version", "2");
     for (dir, key) in [(Dir::ToServer, "request_headers"), (Dir::ToClient, "response_headers")] {
-        out.begin_array(key);
-        for n in own.numbers(pool, T_SIZE, dir) {
-            out.begin_object("");
-            out.u64("table_size_update", u64::from(n));
-            out.end_object();
-        }
-        for (n, v) in own.fields(pool, dir) {
-            out.begin_object("");
-            out.bytes("name", n);
-            out.bytes("value", v);
-            out.end_object();
-        }
-        out.end_array();
+        headers(own, dir, key, pool, out);
     }
     let ts = |name| own.field(pool, Dir::ToServer, name);
     let tc = |name| own.field(pool, Dir::ToClient, name);
@@ -62,37 +52,64 @@ pub(super) fn write(own: &Stream, pool: &BytePool, out: &mut dyn Fields) {
     out.begin_object("http2");
     out.u64("stream_id", u64::from(own.id));
     for (dir, key) in [(Dir::ToServer, "request"), (Dir::ToClient, "response")] {
-        out.begin_object(key);
-        let mut open = false;
-        for set in own.frames.all(pool, T_SETTING + dir.ix() as u8) {
-            if !open {
-                out.begin_array("settings");
-                open = true;
-            }
-            out.begin_object("");
-            let id = be16(set, 0).unwrap_or(0);
-            match SETTING_NAMES.get(usize::from(id).wrapping_sub(1)) {
-                Some(n) => out.str("settings_id", n),
-                None => out.fmt("settings_id", format_args!("SETTINGS UNKNOWN ID {id}")),
-            }
-            out.u64("settings_value", u64::from(be32(set, 2).unwrap_or(0)));
+        if own.has_frames(pool, dir) {
+            out.begin_object(key);
+            frames(own, dir, pool, out);
             out.end_object();
         }
-        if open {
-            out.end_array();
-        }
-        if let Some(code) = own.numbers(pool, T_ERROR, dir).next() {
-            match ERROR_VALUES.get(code as usize) {
-                Some((n, _)) => out.fmt("error_code", format_args!("{}", Upper(n))),
-                None => out.fmt("error_code", format_args!("{code}")),
-            }
-        }
-        if let Some(p) = own.numbers(pool, T_PRIORITY, dir).next() {
-            out.u64("priority", u64::from(p));
-        }
-        out.end_object();
     }
     out.end_object();
+}
+
+/// The header fields of a direction and the changes of their table's size, if there are any.
+fn headers(own: &Stream, dir: Dir, key: &str, pool: &BytePool, out: &mut dyn Fields) {
+    if own.numbers(pool, T_SIZE, dir).next().is_none() && own.fields(pool, dir).next().is_none() {
+        return;
+    }
+    out.begin_array(key);
+    for n in own.numbers(pool, T_SIZE, dir) {
+        out.begin_object("");
+        out.u64("table_size_update", u64::from(n));
+        out.end_object();
+    }
+    for (n, v) in own.fields(pool, dir) {
+        out.begin_object("");
+        out.bytes("name", n);
+        out.bytes("value", v);
+        out.end_object();
+    }
+    out.end_array();
+}
+
+/// What frames other than those of headers and data said.
+fn frames(own: &Stream, dir: Dir, pool: &BytePool, out: &mut dyn Fields) {
+    let mut open = false;
+    for set in own.frames.all(pool, T_SETTING + dir.ix() as u8) {
+        if !open {
+            out.begin_array("settings");
+            open = true;
+        }
+        out.begin_object("");
+        let id = be16(set, 0).unwrap_or(0);
+        match SETTING_NAMES.get(usize::from(id).wrapping_sub(1)) {
+            Some(n) => out.str("settings_id", n),
+            None => out.fmt("settings_id", format_args!("SETTINGS UNKNOWN ID {id}")),
+        }
+        out.u64("settings_value", u64::from(be32(set, 2).unwrap_or(0)));
+        out.end_object();
+    }
+    if open {
+        out.end_array();
+    }
+    if let Some(code) = own.numbers(pool, T_ERROR, dir).next() {
+        match ERROR_VALUES.get(code as usize) {
+            Some((n, _)) => out.fmt("error_code", format_args!("{}", Upper(n))),
+            None => out.fmt("error_code", format_args!("{code}")),
+        }
+    }
+    if let Some(p) = own.numbers(pool, T_PRIORITY, dir).next() {
+        out.u64("priority", u64::from(p));
+    }
 }
 
 const SETTING_NAMES: &[&str] = &[
