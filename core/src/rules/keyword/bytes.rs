@@ -95,6 +95,11 @@ impl Form {
     }
 }
 
+/// Adds a condition: a relative one goes on where the content before it matched, in that content's buffer.
+fn join(b: &mut Builder<'_, '_>, relative: bool, m: Match) -> Res {
+    if relative { b.push_relative(m) } else { b.push(m) }
+}
+
 fn constant(n: Num) -> Option<i64> {
     match n {
         Num::Const(v) => Some(v),
@@ -157,7 +162,11 @@ fn byte_test(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         dce(b)?;
     }
     let (endian, base, bitmask) = (form.endian(), form.base(), form.bitmask);
-    b.push(Match::ByteTest(ByteTest { bytes, negated, cmp, value, offset, relative, endian, base, bitmask }))
+    join(
+        b,
+        relative,
+        Match::ByteTest(ByteTest { bytes, negated, cmp, value, offset, relative, endian, base, bitmask }),
+    )
 }
 
 /// `dce` makes the rule one about DCERPC.
@@ -221,7 +230,7 @@ fn byte_jump(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         dce(b)?;
     }
     (j.endian, j.base) = (form.endian(), form.base());
-    b.push(Match::ByteJump(j))
+    join(b, j.relative, Match::ByteJump(j))
 }
 
 fn byte_extract(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
@@ -264,7 +273,11 @@ fn byte_extract(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     }
     let var = b.new_var(name)?;
     let (endian, base) = (form.endian(), form.base());
-    b.push(Match::ByteExtract(ByteExtract { bytes, offset, var, relative, multiplier, endian, base, align }))
+    join(
+        b,
+        relative,
+        Match::ByteExtract(ByteExtract { bytes, offset, var, relative, multiplier, endian, base, align }),
+    )
 }
 
 fn byte_math(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
@@ -350,7 +363,11 @@ fn byte_math(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     }
     let var = b.new_var(name)?;
     let (endian, base, bitmask) = (form.endian(), form.base(), form.bitmask);
-    b.push(Match::ByteMath(ByteMath { bytes, offset, op, rvalue, var, relative, endian, base, bitmask }))
+    join(
+        b,
+        relative,
+        Match::ByteMath(ByteMath { bytes, offset, op, rvalue, var, relative, endian, base, bitmask }),
+    )
 }
 
 fn isdataat(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
@@ -374,5 +391,5 @@ fn isdataat(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
             _ => return bad(format!("\"{w}\" is not an option of isdataat")),
         }
     }
-    b.push(Match::IsDataAt { at, relative, negated })
+    join(b, relative, Match::IsDataAt { at, relative, negated })
 }
