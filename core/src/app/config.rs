@@ -40,6 +40,7 @@ pub struct AppConfig {
     /// Bytes of a WebSocket payload that are kept, those of a message together
     /// (`app-layer.protocols.websocket.max-payload-size`).
     pub websocket_max_payload: usize,
+    pub mqtt: MqttConfig,
     /// Hashes wanted for every file.
     pub file_md5: bool,
     pub file_sha1: bool,
@@ -101,6 +102,22 @@ pub struct HttpConfig {
     pub max_tx: usize,
 }
 
+/// `app-layer.protocols.mqtt`.
+#[derive(Clone, Copy, Debug)]
+pub struct MqttConfig {
+    /// Packets that are longer are passed over (`max-msg-length`).
+    pub max_message: usize,
+    /// Topics of one packet that rules look at (`subscribe-topic-match-limit`, `unsubscribe-topic-match-limit`).
+    pub subscribe_topics: u16,
+    pub unsubscribe_topics: u16,
+}
+
+impl Default for MqttConfig {
+    fn default() -> Self {
+        MqttConfig { max_message: 1 << 20, subscribe_topics: 100, unsubscribe_topics: 100 }
+    }
+}
+
 impl Default for HttpConfig {
     fn default() -> Self {
         HttpConfig {
@@ -137,6 +154,7 @@ impl Default for AppConfig {
             ai_risk: false,
             tls_bypass: true,
             websocket_max_payload: 0xffff,
+            mqtt: MqttConfig::default(),
             file_md5: false,
             file_sha1: false,
             file_sha256: false,

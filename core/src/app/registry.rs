@@ -1,8 +1,8 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
 use super::{
-    ProtoDef, dcerpc, dns, ftp, ftp_data, grpc, http, http2, messages, nccl, nfs, nvme, plain, redis, roce,
-    smb, smtp, ssh, tls, websocket,
+    ProtoDef, dcerpc, dns, ftp, ftp_data, grpc, http, http2, messages, mqtt, nccl, nfs, nvme, plain, redis,
+    roce, smb, smtp, ssh, tls, websocket,
 };
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
@@ -28,7 +28,7 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &messages::SIP,
     &plain::RDP,
     &plain::RFB,
-    &plain::MQTT,
+    &mqtt::MQTT,
     &plain::IKE,
     &messages::TFTP,
     &plain::TELNET,

@@ -177,23 +177,6 @@ pub const UNREAD: &[(&str, &[&str])] = &[
             "value_mismatch",
         ],
     ),
-    (
-        "mqtt",
-        &[
-            "double_connect",
-            "invalid_qos_level",
-            "malformed_traffic",
-            "missing_connect",
-            "missing_msg_id",
-            "missing_publish",
-            "missing_subscribe",
-            "missing_unsubscribe",
-            "too_many_messages",
-            "too_many_transactions",
-            "unassigned_msg_type",
-            "unintroduced_message",
-        ],
-    ),
     ("nfs", &["malformed_data", "too_many_transactions"]),
     ("pgsql", &["invalid_length", "malformed_request", "malformed_response", "too_many_transactions"]),
     (

@@ -109,25 +109,6 @@ fn probe_rfb(b: &[u8], _: Dir) -> Verdict {
     if b.len() < 12 { Verdict::Unsure } else { yes_if(b.get(7) == Some(&b'.') && b.get(11) == Some(&b'\n')) }
 }
 
-/// MQTT 3.1, 3.1.1 and 5.
-pub static MQTT: ProtoDef =
-    def("mqtt", OVER_TCP, Recognise { probes: &[probe(&[1883], probe_mqtt)], ..Recognise::NONE });
-
-fn probe_mqtt(b: &[u8], _: Dir) -> Verdict {
-    let Some(&first) = b.first() else { return Verdict::Unsure };
-    if first >> 4 == 0 || first >> 1 & 3 == 3 {
-        return Verdict::No;
-    }
-    for i in 1..5 {
-        match b.get(i) {
-            None => return Verdict::Unsure,
-            Some(x) if x & 0x80 == 0 => return Verdict::Yes,
-            Some(_) => {}
-        }
-    }
-    Verdict::No
-}
-
 /// Telnet (RFC 854): recognised by its option negotiation.
 pub static TELNET: ProtoDef = ProtoDef {
     due: |_, _| false,
