@@ -22,6 +22,7 @@ pub mod nccl;
 pub mod nfs;
 pub mod nvme;
 mod octets;
+pub mod pgsql;
 pub mod plain;
 pub mod ration;
 pub mod recognise;

@@ -59,6 +59,13 @@ impl<'a> Octets<'a> {
     }
 }
 
+/// Bytes of the wire that may be a key of a record: plain letters and signs, not many. Outputs escape values only.
+pub fn key(bytes: &[u8]) -> Option<&str> {
+    let plain = |b: &u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\');
+    let fits = (1..=64).contains(&bytes.len()) && bytes.iter().all(plain);
+    if fits { core::str::from_utf8(bytes).ok() } else { None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

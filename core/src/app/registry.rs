@@ -1,8 +1,8 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
 use super::{
-    ProtoDef, dcerpc, dns, ftp, ftp_data, grpc, http, http2, messages, mqtt, nccl, nfs, nvme, plain, redis,
-    roce, smb, smtp, ssh, tls, websocket,
+    ProtoDef, dcerpc, dns, ftp, ftp_data, grpc, http, http2, messages, mqtt, nccl, nfs, nvme, pgsql, plain,
+    redis, roce, smb, smtp, ssh, tls, websocket,
 };
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
@@ -33,7 +33,7 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &messages::TFTP,
     &plain::TELNET,
     &messages::LDAP,
-    &plain::PGSQL,
+    &pgsql::PGSQL,
     &plain::BITTORRENT_DHT,
     &messages::QUIC,
     &websocket::WEBSOCKET,

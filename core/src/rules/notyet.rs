@@ -178,7 +178,6 @@ pub const UNREAD: &[(&str, &[&str])] = &[
         ],
     ),
     ("nfs", &["malformed_data", "too_many_transactions"]),
-    ("pgsql", &["invalid_length", "malformed_request", "malformed_response", "too_many_transactions"]),
     (
         "pop3",
         &[

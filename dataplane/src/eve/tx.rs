@@ -50,6 +50,12 @@ impl Output {
         self.options(about);
         self.json.uint("tx_id", r.tx.common().shown_id);
         object(&mut self.json, &r.tx, r.dir, Some(&s));
+        // What asked for the encryption: `from_proto` of the object that was just closed.
+        let from = r.flow.extra.app_orig;
+        if name == "tls" && from.is_known() && self.json.buf.pop() == Some(b'}') {
+            self.json.word("from_proto", from.name());
+            self.json.close();
+        }
         self.end();
     }
 }

@@ -7,6 +7,7 @@ use super::message::{
     CLEAN_SESSION, CONNACK, CONNECT, Connect, DISCONNECT, Message, PASSWORD, PUBLISH, Properties, Rest,
     SUBACK, SUBSCRIBE, UNSUBACK, UNSUBSCRIBE, USERNAME, Value, WILL, WILL_RETAIN,
 };
+use crate::app::octets::key;
 use crate::event::Fields;
 use crate::pool::BytePool;
 
@@ -62,7 +63,7 @@ fn properties(out: &mut dyn Fields, p: Properties<'_>) {
             Value::Number(n) => out.u64(name, u64::from(n)),
             Value::Text(t) => text(out, name, t),
             // The user's own names stand beside the others.
-            Value::Pair(k, v) => text(out, core::str::from_utf8(k).unwrap_or(name), v),
+            Value::Pair(k, v) => text(out, key(k).unwrap_or(name), v),
         }
     }
     out.end_object();

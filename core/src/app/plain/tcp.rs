@@ -150,67 +150,6 @@ fn probe_ldap(b: &[u8], _: Dir) -> Verdict {
     }
 }
 
-/// PostgreSQL frontend/backend protocol 3.
-pub static PGSQL: ProtoDef =
-    def("pgsql", OVER_TCP, Recognise { probes: &[probe(&[5432], probe_pgsql)], ..Recognise::NONE });
-
-fn probe_pgsql(b: &[u8], dir: Dir) -> Verdict {
-    if b.is_empty() {
-        return Verdict::Unsure;
-    }
-    match dir {
-        ToServer => {
-            if let (Some(len), Some(code)) = (be32(b, 0), be32(b, 4)) {
-                // SSLRequest, GSSENCRequest, CancelRequest, StartupMessage of version 3.
-                if matches!(code, 80_877_102..=80_877_104) {
-                    return yes_if(len == 8 || len == 16);
-                }
-                if code >> 16 == 3 && (9..=10_000).contains(&len) {
-                    return Verdict::Yes;
-                }
-            } else if b.len() < 5 {
-                return Verdict::Unsure;
-            }
-            let known = matches!(
-                b.first(),
-                Some(b'p' | b'Q' | b'X' | b'P' | b'B' | b'E' | b'D' | b'S' | b'C' | b'd' | b'c' | b'f')
-            );
-            yes_if(known && be32(b, 1).is_some_and(|n| (4..=1 << 20).contains(&n)))
-        }
-        ToClient => {
-            if matches!(b, [b'S' | b'N' | b'G']) {
-                return Verdict::Yes;
-            }
-            if b.len() < 5 {
-                return Verdict::Unsure;
-            }
-            let known = matches!(
-                b.first(),
-                Some(
-                    b'R' | b'E'
-                        | b'K'
-                        | b'S'
-                        | b'Z'
-                        | b'T'
-                        | b'D'
-                        | b'C'
-                        | b'A'
-                        | b'N'
-                        | b'1'
-                        | b'2'
-                        | b'3'
-                        | b'n'
-                        | b'G'
-                        | b'H'
-                        | b'd'
-                        | b'c'
-                )
-            );
-            yes_if(known && be32(b, 1).is_some_and(|n| (4..=1 << 20).contains(&n)))
-        }
-    }
-}
-
 /// Modbus/TCP.
 pub static MODBUS: ProtoDef = def(
     "modbus",
