@@ -24,10 +24,13 @@ pub mod nvme;
 mod octets;
 pub mod pgsql;
 pub mod plain;
+pub mod pop3;
 pub mod ration;
+pub mod rdp;
 pub mod recognise;
 pub mod redis;
 pub mod registry;
+pub mod rfb;
 pub mod roce;
 #[cfg(test)]
 mod shown;

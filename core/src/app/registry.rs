@@ -2,7 +2,7 @@
 
 use super::{
     ProtoDef, dcerpc, dns, ftp, ftp_data, grpc, http, http2, messages, mqtt, nccl, nfs, nvme, pgsql, plain,
-    redis, roce, smb, smtp, ssh, tls, websocket,
+    pop3, rdp, redis, rfb, roce, smb, smtp, ssh, tls, websocket,
 };
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
@@ -17,7 +17,7 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &smtp::SMTP,
     &ssh::SSH,
     &plain::IMAP,
-    &plain::POP3,
+    &pop3::POP3,
     &smb::SMB,
     &dcerpc::DCERPC,
     &nfs::NFS,
@@ -26,8 +26,8 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &messages::NTP,
     &messages::SNMP,
     &messages::SIP,
-    &plain::RDP,
-    &plain::RFB,
+    &rdp::RDP,
+    &rfb::RFB,
     &mqtt::MQTT,
     &plain::IKE,
     &messages::TFTP,

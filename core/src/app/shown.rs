@@ -83,8 +83,10 @@ pub fn events(b: &Bench, def: &ProtoDef, id: u64) -> Vec<&'static str> {
     def.events.iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1).map(|(_, n)| *n).collect()
 }
 
-/// All that can be seen of all transactions.
-pub fn seen(b: &mut Bench, def: &ProtoDef) -> (Vec<(u64, Vec<u8>)>, Vec<String>, Vec<u64>) {
+/// All that can be seen of all transactions: values of buffers, records with events, numbers.
+pub type Seen = (Vec<(u64, Vec<u8>)>, Vec<String>, Vec<u64>);
+
+pub fn seen(b: &mut Bench, def: &ProtoDef) -> Seen {
     let ids: Vec<u64> = b.live().into_iter().map(|t| b.parser.common(t).id).collect();
     let mut told = Vec::new();
     let mut numbers = Vec::new();

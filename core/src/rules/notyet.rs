@@ -178,21 +178,7 @@ pub const UNREAD: &[(&str, &[&str])] = &[
         ],
     ),
     ("nfs", &["malformed_data", "too_many_transactions"]),
-    (
-        "pop3",
-        &[
-            "incorrect_argument_count",
-            "request_too_long",
-            "response_too_long",
-            "too_many_transactions",
-            "unknown_command",
-        ],
-    ),
     ("quic", &["crypto_frag_too_long", "error_on_data", "failed_decrypt"]),
-    (
-        "rfb",
-        &["confused_state", "malformed_message", "unimplemented_security_type", "unknown_security_result"],
-    ),
     (
         "smb",
         &[
