@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod bench;
+pub mod bittorrent_dht;
 pub mod bodies;
 pub mod dcerpc;
 mod def;
@@ -15,6 +16,7 @@ pub mod expect;
 pub mod grpc;
 pub mod hosted;
 pub mod http2;
+pub mod ike;
 pub mod layer;
 pub mod messages;
 pub mod mqtt;

@@ -1,8 +1,8 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
 use super::{
-    ProtoDef, dcerpc, dns, ftp, ftp_data, grpc, http, http2, messages, mqtt, nccl, nfs, nvme, pgsql, plain,
-    pop3, rdp, redis, rfb, roce, smb, smtp, ssh, tls, websocket,
+    ProtoDef, bittorrent_dht, dcerpc, dns, ftp, ftp_data, grpc, http, http2, ike, messages, mqtt, nccl, nfs,
+    nvme, pgsql, plain, pop3, rdp, redis, rfb, roce, smb, smtp, ssh, tls, websocket,
 };
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
@@ -29,12 +29,12 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &rdp::RDP,
     &rfb::RFB,
     &mqtt::MQTT,
-    &plain::IKE,
+    &ike::IKE,
     &messages::TFTP,
     &plain::TELNET,
     &messages::LDAP,
     &pgsql::PGSQL,
-    &plain::BITTORRENT_DHT,
+    &bittorrent_dht::BITTORRENT_DHT,
     &messages::QUIC,
     &websocket::WEBSOCKET,
     &plain::DOH2,

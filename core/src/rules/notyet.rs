@@ -146,22 +146,6 @@ pub const UNREAD: &[(&str, &[&str])] = &[
             "too_many_frames",
         ],
     ),
-    (
-        "ike",
-        &[
-            "invalid_proposal",
-            "malformed_data",
-            "multiple_server_proposal",
-            "no_encryption",
-            "unknown_proposal",
-            "weak_crypto_auth",
-            "weak_crypto_dh",
-            "weak_crypto_enc",
-            "weak_crypto_no_auth",
-            "weak_crypto_no_dh",
-            "weak_crypto_prf",
-        ],
-    ),
     ("krb5", &["malformed_data", "weak_encryption"]),
     ("ldap", &["invalid_data", "request_not_found", "too_many_transactions", "too_many_responses"]),
     (
