@@ -7,10 +7,11 @@
 use super::entries::Entries;
 use super::hosted::{Protocol, Transactions, make};
 use super::plain::{is, start, start_nocase, yes_if};
+use super::ration::Ration;
 use super::txs::Tx;
 use super::{
-    AppConfig, AppCx, AppProto, Buffer, BufferAt, Input, OVER_TCP, Outcome, Probe, ProtoDef, Recognise, Seen,
-    TxIdx, TxView, Verdict, event_at,
+    AppConfig, AppCx, AppProto, Buffer, BufferAt, Input, LOG_WHOLE, OVER_TCP, Outcome, Probe, ProtoDef,
+    Recognise, Seen, TxIdx, TxView, Verdict, event_at,
 };
 use crate::Dir;
 use crate::Dir::{ToClient, ToServer};
@@ -119,6 +120,8 @@ pub struct Exchange {
     lines: bool,
     success: Option<bool>,
     waits: bool,
+    /// It has no record and no events: a line of one byte is a command that there is none of.
+    quiet: bool,
 }
 
 /// What the flow keeps.
@@ -131,6 +134,7 @@ pub struct State {
     credentials: bool,
     /// The transaction whose response goes on; it is the one that has waited longest.
     inside: bool,
+    ration: Ration,
 }
 
 /// The parser.
@@ -199,7 +203,12 @@ impl State {
         t.own.lines = is(b"CAPA") || is(b"RETR") || is(b"TOP") || is(b"LANG") && count == 0;
         t.own.lines |= count == 0 && (is(b"LIST") || is(b"UIDL") || is(b"AUTH"));
         match command {
-            None => t.common.raise(EV_UNKNOWN, ToServer),
+            None => {
+                t.own.quiet = !self.ration.take(true, cx.now);
+                if !t.own.quiet {
+                    t.common.raise(EV_UNKNOWN, ToServer);
+                }
+            }
             Some((_, least, most)) if count < *least || count > *most => t.common.raise(EV_COUNT, ToServer),
             Some(_) => {}
         }
@@ -327,6 +336,14 @@ impl Protocol for Pop3 {
             }
             out.end_object();
         }
+    }
+
+    fn log_due(&self, tx: &Tx<Exchange>) -> u8 {
+        if tx.common.both_reached(Self::COMPLETE) { self.log_at_end(tx) } else { 0 }
+    }
+
+    fn log_at_end(&self, tx: &Tx<Exchange>) -> u8 {
+        if tx.own.quiet { 0 } else { LOG_WHOLE }
     }
 }
 

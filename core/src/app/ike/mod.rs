@@ -33,8 +33,12 @@ const KEPT: usize = 4 << 10;
 /// Payloads of a message that are looked at.
 const PAYLOADS_MAX: usize = 256;
 
-const fn buffer(name: &'static str, kind: BufferKind) -> BufferDef {
-    BufferDef { name, aliases: &[], modifiers: &[], dirs: 3, progress: 0, kind }
+/// Directions of a buffer: clients name themselves and their vendors, servers themselves.
+const TS: u8 = ToServer.bit();
+const TC: u8 = ToClient.bit();
+
+const fn buffer(name: &'static str, dirs: u8, kind: BufferKind) -> BufferDef {
+    BufferDef { name, aliases: &[], modifiers: &[], dirs, progress: 0, kind }
 }
 
 const B_INIT: u8 = buffer_at(BUFFERS, "ike.init_spi");
@@ -43,15 +47,19 @@ const B_VENDOR: u8 = buffer_at(BUFFERS, "ike.vendor");
 const B_KEY: u8 = buffer_at(BUFFERS, "ike.key_exchange_payload");
 
 static BUFFERS: &[BufferDef] = &[
-    buffer("ike.init_spi", BufferKind::Single),
-    buffer("ike.resp_spi", BufferKind::Single),
-    buffer("ike.vendor", BufferKind::Multi),
-    buffer("ike.key_exchange_payload", BufferKind::Single),
-    buffer("ike.nonce_payload", BufferKind::Single),
+    buffer("ike.init_spi", TS, BufferKind::Single),
+    buffer("ike.resp_spi", TC, BufferKind::Single),
+    buffer("ike.vendor", TS, BufferKind::Multi),
+    buffer("ike.key_exchange_payload", TS | TC, BufferKind::Single),
+    buffer("ike.nonce_payload", TS | TC, BufferKind::Single),
 ];
 
 const fn int(name: &'static str) -> IntDef {
-    IntDef { name, aliases: &[], dirs: 3, progress: 0, multi: false, values: &[] }
+    IntDef { name, aliases: &[], dirs: TS | TC, progress: 0, multi: false, values: &[] }
+}
+
+const fn chosen(name: &'static str) -> IntDef {
+    IntDef { dirs: TC, ..int(name) }
 }
 
 const I_EXCHANGE: u8 = int_at(INTS, "ike.exchtype");
@@ -62,16 +70,16 @@ static INTS: &[IntDef] = &[
     int("ike.exchtype"),
     int("ike.key_exchange_payload_length"),
     int("ike.nonce_payload_length"),
-    int("ike.chosen_sa_attribute=alg_enc"),
-    int("ike.chosen_sa_attribute=alg_hash"),
-    int("ike.chosen_sa_attribute=alg_auth"),
-    int("ike.chosen_sa_attribute=alg_dh"),
-    int("ike.chosen_sa_attribute=alg_prf"),
-    int("ike.chosen_sa_attribute=sa_group_type"),
-    int("ike.chosen_sa_attribute=sa_life_type"),
-    int("ike.chosen_sa_attribute=sa_life_duration"),
-    int("ike.chosen_sa_attribute=sa_key_length"),
-    int("ike.chosen_sa_attribute=sa_field_size"),
+    chosen("ike.chosen_sa_attribute=alg_enc"),
+    chosen("ike.chosen_sa_attribute=alg_hash"),
+    chosen("ike.chosen_sa_attribute=alg_auth"),
+    chosen("ike.chosen_sa_attribute=alg_dh"),
+    chosen("ike.chosen_sa_attribute=alg_prf"),
+    chosen("ike.chosen_sa_attribute=sa_group_type"),
+    chosen("ike.chosen_sa_attribute=sa_life_type"),
+    chosen("ike.chosen_sa_attribute=sa_life_duration"),
+    chosen("ike.chosen_sa_attribute=sa_key_length"),
+    chosen("ike.chosen_sa_attribute=sa_field_size"),
 ];
 
 const EV_MALFORMED: u8 = event_at(EVENTS, "malformed_data");

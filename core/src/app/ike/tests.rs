@@ -129,7 +129,7 @@ fn version_one() {
     ));
     assert!(record(&b, &IKE, 4).ends_with("exchange_type=2 ikev1{ encrypted_payloads=true }"));
     assert_eq!(values(&mut b, &IKE, "ike.vendor", ToServer), [(0, "4a131c".into()), (0, "90cb".into())]);
-    assert_eq!(values(&mut b, &IKE, "ike.init_spi", ToClient)[0].1, "0102030405060708");
+    assert_eq!(values(&mut b, &IKE, "ike.init_spi", ToServer)[0].1, "0102030405060708");
     assert_eq!(values(&mut b, &IKE, "ike.resp_spi", ToClient)[0].1, "0000000000000000");
     assert_eq!(
         values(&mut b, &IKE, "ike.key_exchange_payload", ToServer),

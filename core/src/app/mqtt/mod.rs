@@ -16,6 +16,7 @@ use self::message::{
     SUBACK, SUBSCRIBE, Stop, TYPES, UNSUBACK, UNSUBSCRIBE, USERNAME, WILL, WILL_RETAIN,
 };
 use super::hosted::{Protocol, Transactions, make};
+use super::ration::Ration;
 use super::txs::Tx;
 use super::{
     AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, LOG_WHOLE, OVER_TCP,
@@ -29,6 +30,8 @@ use crate::pool::{BytePool, PBuf};
 const PACKETS_MAX: u8 = 16;
 /// Transactions of a flow that wait for an answer; each answer walks them to find its own.
 const WAITING_MAX: u32 = 256;
+/// Bytes of packets that have a transaction by ration ([`Ration`]).
+const SMALL: usize = 4;
 /// Codes of one packet that rules look at.
 const CODES_MAX: usize = 256;
 /// Bytes before a packet that is kept: whether it was too long, and its length.
@@ -217,6 +220,7 @@ pub struct State {
     /// Bytes of a packet that is too long to be looked at, per direction.
     skip: [u64; 2],
     waiting: u32,
+    ration: Ration,
 }
 
 /// The parser.
@@ -283,7 +287,11 @@ impl Mqtt {
     }
 
     /// A transaction of one packet.
-    fn alone(&self, s: &State, flow: &mut Flow<'_>, p: &Packet<'_>, cx: &mut AppCx<'_>) -> Option<TxIdx> {
+    /// Of the smallest, which a flood can have many of, some have none.
+    fn alone(&self, s: &mut State, flow: &mut Flow<'_>, p: &Packet<'_>, cx: &mut AppCx<'_>) -> Option<TxIdx> {
+        if p.bytes.len() <= SMALL && !s.ration.take(true, cx.now) {
+            return None;
+        }
         let tx = self.open(s, flow, p, cx)?;
         Self::complete(flow, tx);
         Some(tx)

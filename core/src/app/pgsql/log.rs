@@ -96,7 +96,13 @@ impl Exchange {
             }
             Request::Password => out.bool("password_redacted", true),
             Request::SaslInitial => {
-                out.bytes("sasl_authentication_mechanism", self.text(pool, T_MECHANISM).unwrap_or(&[]));
+                // Suricata has names of its own for those that PostgreSQL has.
+                let mechanism: &[u8] = match self.text(pool, T_MECHANISM).unwrap_or(&[]) {
+                    b"SCRAM-SHA-256" => b"scram_SHA256",
+                    b"SCRAM-SHA-256-PLUS" => b"scram_SHA256_plus",
+                    other => other,
+                };
+                out.bytes("sasl_authentication_mechanism", mechanism);
                 if let Some(p) = self.text(pool, T_SASL) {
                     out.bytes("sasl_param", p);
                 }

@@ -15,6 +15,7 @@ use self::server::Answer;
 use super::entries::Entries;
 use super::hosted::{Protocol, Transactions, make};
 use super::octets::Octets;
+use super::ration::Ration;
 use super::txs::Tx;
 use super::{
     AppConfig, AppCx, AppProto, Buffer, BufferAt, BufferDef, BufferKind, Input, LOG_WHOLE, OVER_TCP, Outcome,
@@ -184,6 +185,8 @@ pub struct State {
     /// Extended queries whose answers come before the next transaction's.
     unseen: u32,
     waiting: u32,
+    /// Of messages of five bytes that nothing answers.
+    ration: Ration,
 }
 
 /// The parser.
@@ -239,6 +242,13 @@ impl State {
         Some(tx)
     }
 
+    /// A message that there is none of.
+    fn strange(&mut self, flow: &mut Flow<'_>, ev: u8, dir: Dir, now: u64) {
+        if self.ration.take(true, now) {
+            broken(flow, ev, dir, now);
+        }
+    }
+
     /// The server has answered.
     fn finish(&mut self, flow: &mut Flow<'_>, tx: TxIdx) {
         if flow.peek(tx).own.waits {
@@ -281,7 +291,7 @@ impl State {
                     }
                 }
             }
-            _ => broken(flow, EV_REQUEST, ToServer, cx.now),
+            _ => self.strange(flow, EV_REQUEST, ToServer, cx.now),
         }
         Step::Used(len)
     }
@@ -314,13 +324,15 @@ impl State {
             }
             b'p' => self.credential(flow, body, cx),
             b'X' => {
-                self.ask(flow, Request::Terminate, cx.now);
+                if self.ration.take(true, cx.now) {
+                    self.ask(flow, Request::Terminate, cx.now);
+                }
             }
             b'd' | b'c' | b'f' => self.copy(flow, kind, whole as u64 - HEAD as u64, cx.now),
             // An extended query has no transaction; its answers are nobody else's.
             b'S' | b'F' => self.unseen += u32::from(flow.waiting(|_| true).is_none()),
             k if is_request(k) => {}
-            _ => broken(flow, EV_REQUEST, ToServer, cx.now),
+            _ => self.strange(flow, EV_REQUEST, ToServer, cx.now),
         }
         Step::Used(wanted)
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Credential, EV_LENGTH, EV_RESPONSE, Flow, HEAD, ROW, State, Step, T_COMMAND, T_FINAL, T_STATUS,
-    WHOLE_MAX, broken, head,
+    WHOLE_MAX, head,
 };
 use crate::Dir::ToClient;
 use crate::app::AppCx;
@@ -81,7 +81,7 @@ impl State {
         if is_answer(kind) {
             self.message(flow, kind, msg, whole, cx);
         } else {
-            broken(flow, EV_RESPONSE, ToClient, cx.now);
+            self.strange(flow, EV_RESPONSE, ToClient, cx.now);
         }
         Step::Used(wanted)
     }

@@ -134,7 +134,7 @@ fn scram() {
     assert_eq!(
         [1, 2].map(|i| record(&b, &PGSQL, i)),
         [
-            "tx_id=2 request{ sasl_authentication_mechanism=SCRAM-SHA-256 sasl_param=n,,n= } \
+            "tx_id=2 request{ sasl_authentication_mechanism=scram_SHA256 sasl_param=n,,n= } \
              response{ message=authentication_sasl_continue }",
             "tx_id=3 request{ sasl_response=c=biws } response{ message=authentication_ok authentication_sasl_final=v=x }",
         ]

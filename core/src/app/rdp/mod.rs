@@ -25,6 +25,8 @@ use crate::Dir::ToClient;
 use crate::event::Fields;
 use crate::pool::{BytePool, PBuf};
 
+/// Messages of a beginning: no more are looked at.
+const MESSAGES_MAX: u8 = 32;
 /// Bytes of a TPKT header.
 const TPKT: usize = 4;
 /// Bytes of a TLS handshake in which certificates are looked for, and certificates of it.
@@ -106,6 +108,8 @@ pub struct State {
     tls: bool,
     /// Nothing more is read.
     over: bool,
+    /// Messages so far.
+    count: u8,
     /// Handshake bytes of the server, without the heads of their records.
     handshake: PBuf,
 }
@@ -140,6 +144,8 @@ impl State {
             return Step::Failed;
         }
         let Some(packet) = rest.get(..len) else { return Step::Need(len) };
+        self.count += 1;
+        self.over = self.count >= MESSAGES_MAX;
         let mut o = Octets(packet.get(TPKT..).unwrap_or(&[]));
         let (_, code) = (o.u8(), o.u8().unwrap_or(0));
         match code {
