@@ -22,6 +22,9 @@ const DEPTH_MAX: u8 = 8;
 /// Nodes and peers that a record shows.
 const LIST_MAX: usize = 64;
 
+/// How messages begin: a query, an answer, an answer with the asker's address, an error.
+const BEGINNINGS: &[&[u8]] = &[b"d1:ad", b"d1:rd", b"d2:ip", b"d1:el"];
+
 const EV_MALFORMED: u8 = event_at(EVENTS, "malformed_packet");
 
 static EVENTS: &[&str] = &["malformed_packet"];
@@ -179,7 +182,8 @@ impl Protocol for Dht {
         cx: &mut AppCx<'_>,
     ) -> Outcome {
         let all = Outcome::Consumed { bytes: input.data.len(), need: 0 };
-        if input.data.is_empty() {
+        // On the same ports other things are said (uTP); those are no messages.
+        if !BEGINNINGS.iter().any(|b| input.data.len() > b.len() && input.data.starts_with(b)) {
             return all;
         }
         let sound = message(input.data).is_some_and(is_sound);
@@ -366,7 +370,7 @@ porti6881e5:token3:aoee1:q13:announce_peer1:t2:aa1:y1:qe";
             &b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:y1:qe"[..],
             b"d1:ad2:id20:abcdefghij0123456789e1:q9:find_node1:t2:aa1:y1:qe",
             b"d1:rd2:id20:abcde",
-            b"d1:el",
+            b"d1:eli2",
             b"d1:rd1:allllllllllllllllleeeeeeeeeeeeeeeee1:t1:a1:y1:re",
         ] {
             let mut b = Bench::new(&BITTORRENT_DHT);
@@ -375,6 +379,16 @@ porti6881e5:token3:aoee1:q13:announce_peer1:t2:aa1:y1:qe";
             assert!(record(&b, &BITTORRENT_DHT, 0).starts_with("transaction_id="));
             b.close();
         }
+    }
+
+    #[test]
+    fn what_is_no_message_has_no_transaction() {
+        let mut b = Bench::new(&BITTORRENT_DHT);
+        b.datagram(ToServer, PING);
+        b.datagram(ToClient, b"\x41\x02 something of uTP");
+        b.datagram(ToClient, b"d1:el");
+        assert_eq!(b.live().len(), 1);
+        b.close();
     }
 
     proptest! {

@@ -41,6 +41,9 @@ pub struct AppConfig {
     /// (`app-layer.protocols.websocket.max-payload-size`).
     pub websocket_max_payload: usize,
     pub mqtt: MqttConfig,
+    /// Transactions of a flow that may wait for their answer, where the configuration says so
+    /// (`app-layer.protocols.NAME.max-tx`): protocol, and how many.
+    pub max_waiting: Vec<(String, u32)>,
     /// Hashes wanted for every file.
     pub file_md5: bool,
     pub file_sha1: bool,
@@ -64,6 +67,13 @@ pub struct AppConfig {
 }
 
 impl AppConfig {
+    /// Transactions of a flow of that protocol that may wait for their answer. Answers walk those that wait, so there is an
+    /// end to it whatever the configuration says.
+    pub(crate) fn waiting(&self, name: &str) -> u32 {
+        let set = self.max_waiting.iter().rfind(|m| m.0 == name).map_or(256, |m| m.1);
+        set.clamp(1, 1024)
+    }
+
     /// The memory for records: the engine's, or that of a parser on its own.
     pub(crate) fn arena(&self) -> Arc<Arena> {
         self.arena.clone().unwrap_or_else(|| Arena::new(self.records))
@@ -155,6 +165,7 @@ impl Default for AppConfig {
             tls_bypass: true,
             websocket_max_payload: 0xffff,
             mqtt: MqttConfig::default(),
+            max_waiting: Vec::new(),
             file_md5: false,
             file_sha1: false,
             file_sha256: false,

@@ -23,8 +23,6 @@ const COMMAND_MAX: usize = 255;
 const RESPONSE_MAX: usize = 512;
 /// Longest line that is looked at; the rest of it is passed over.
 const LINE_MAX: usize = 4096;
-/// Commands that wait for their response.
-const WAITING_MAX: u32 = 256;
 /// Lines of a response that a record shows.
 const SHOWN_MAX: usize = 1024;
 
@@ -68,7 +66,7 @@ const COMMANDS: &[(&[u8], usize, usize)] = &[
     (b"USER", 1, usize::MAX),
     (b"PASS", 1, usize::MAX),
     (b"APOP", 2, 2),
-    (b"AUTH", 0, 2),
+    (b"AUTH", 1, 2),
     (b"CAPA", 0, 0),
     (b"QUIT", 0, 0),
     (b"STAT", 0, 0),
@@ -134,12 +132,15 @@ pub struct State {
     credentials: bool,
     /// The transaction whose response goes on; it is the one that has waited longest.
     inside: bool,
+    /// How many commands may wait.
+    most: u32,
     ration: Ration,
 }
 
 /// The parser.
 pub struct Pop3 {
     tls: Option<AppProto>,
+    waiting: u32,
 }
 
 type Flow<'a> = Transactions<'a, Exchange>;
@@ -153,7 +154,7 @@ impl State {
         t.common.advance(ToServer, 1);
         flow.wait(tx);
         self.waiting += 1;
-        if self.waiting > WAITING_MAX
+        if self.waiting > self.most
             && let Some(oldest) = flow.waiting(|_| true)
         {
             flow.get(oldest).common.raise(EV_MANY, ToServer);
@@ -270,12 +271,13 @@ impl Protocol for Pop3 {
     type State = State;
     type Own = Exchange;
 
-    fn new(_: &AppConfig) -> Self {
-        Pop3 { tls: AppProto::by_name("tls") }
+    fn new(cfg: &AppConfig) -> Self {
+        Pop3 { tls: AppProto::by_name("tls"), waiting: cfg.waiting("pop3") }
     }
 
     fn parse(&mut self, s: &mut State, flow: &mut Flow<'_>, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
         let d = input.dir.ix();
+        s.most = self.waiting;
         if input.gap > 0 {
             s.skipping[d] = true;
         }
@@ -420,7 +422,7 @@ mod tests {
         b.close();
         let cfg = AppConfig { max_txs: 1000, ..AppConfig::default() };
         let mut b = Bench::of((POP3.parser.unwrap())(&cfg), cfg);
-        for _ in 0..=WAITING_MAX {
+        for _ in 0..=AppConfig::default().waiting("pop3") {
             b.feed(ToServer, b"NOOP\r\n");
         }
         assert_eq!(events(&b, &POP3, 0), ["too_many_transactions"]);

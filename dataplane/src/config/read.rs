@@ -357,6 +357,11 @@ fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> 
         // Payloads are kept whole in memory of all flows.
         a.websocket_max_payload = usize::try_from(size).unwrap_or(usize::MAX).min(1 << 20);
     }
+    if matches!(name, "mqtt" | "pgsql" | "pop3")
+        && let Some(most) = n.number("max-tx")?
+    {
+        a.max_waiting.push((name.to_string(), most));
+    }
     if name == "mqtt" {
         if let Some(size) = n.size("max-msg-length")? {
             // Packets are kept whole in memory of all flows.

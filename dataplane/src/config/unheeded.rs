@@ -265,7 +265,7 @@ outputs:
         - netflow: {}
         - http: {xff: {enabled: yes}}
         - mqtt: {}
-app-layer: {protocols: {tls: {tcp: {detection-ports: {}}, udp: {}}, ssh: {}, websocket: {}, mqtt: {}, http: {libhtp: {default-config: {}}}}}
+app-layer: {protocols: {tls: {tcp: {detection-ports: {}}, udp: {}}, ssh: {}, websocket: {}, mqtt: {}, pgsql: {}, pop3: {}, http: {libhtp: {default-config: {}}}}}
 datasets: {NAME: {type: string}, defaults: {}, rules: {}}
 stream: {reassembly: {urgent: {}}}
 decoder: {teredo: {}, vxlan: {}, geneve: {}, gtp: {}}

@@ -28,8 +28,6 @@ use crate::pool::{BytePool, PBuf};
 
 /// Packets of a transaction that are kept.
 const PACKETS_MAX: u8 = 16;
-/// Transactions of a flow that wait for an answer; each answer walks them to find its own.
-const WAITING_MAX: u32 = 256;
 /// Bytes of packets that have a transaction by ration ([`Ration`]).
 const SMALL: usize = 4;
 /// Codes of one packet that rules look at.
@@ -225,6 +223,8 @@ pub struct State {
 
 /// The parser.
 pub struct Mqtt {
+    /// Transactions of a flow that wait for an answer; each answer walks them to find its own.
+    waiting: u32,
     max: usize,
     topics: [u16; 2],
 }
@@ -311,7 +311,7 @@ impl Mqtt {
         (own.awaits, own.id) = waits;
         flow.wait(tx);
         s.waiting += 1;
-        if s.waiting > WAITING_MAX
+        if s.waiting > self.waiting
             && let Some(oldest) = flow.waiting(|_| true)
         {
             raise(flow, oldest, EV_MANY);
@@ -441,7 +441,11 @@ impl Protocol for Mqtt {
     type Own = Exchange;
 
     fn new(cfg: &AppConfig) -> Self {
-        Mqtt { max: cfg.mqtt.max_message, topics: [cfg.mqtt.subscribe_topics, cfg.mqtt.unsubscribe_topics] }
+        Mqtt {
+            waiting: cfg.waiting("mqtt"),
+            max: cfg.mqtt.max_message,
+            topics: [cfg.mqtt.subscribe_topics, cfg.mqtt.unsubscribe_topics],
+        }
     }
 
     fn parse(&mut self, s: &mut State, flow: &mut Flow<'_>, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {

@@ -166,10 +166,9 @@ fn every_event() {
     assert_eq!(events(&b, &MQTT, at), ["too_many_messages"]);
     b.close();
 
-    let mut b = Bench::new(&MQTT);
-    b.cfg.max_txs = 1000;
-    b = Bench::of((MQTT.parser.unwrap())(&AppConfig { max_txs: 1000, ..AppConfig::default() }), b.cfg);
-    for i in 1..=WAITING_MAX + 1 {
+    let cfg = AppConfig { max_txs: 1000, ..AppConfig::default() };
+    let mut b = Bench::of((MQTT.parser.unwrap())(&cfg), cfg);
+    for i in 1..=AppConfig::default().waiting("mqtt") + 1 {
         let id = (i as u16).to_be_bytes();
         b.feed(TS, &packet(0x32, &[b"\0\x01t", &id[..], b"x"].concat()));
     }

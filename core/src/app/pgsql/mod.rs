@@ -31,8 +31,6 @@ use crate::pool::{BytePool, PBuf};
 const WHOLE_MAX: usize = 64 << 10;
 /// Bytes of a query that are kept.
 const TEXT_MAX: usize = 64 << 10;
-/// Transactions of a flow that wait for an answer.
-const WAITING_MAX: u32 = 256;
 /// The type and the length of a message.
 const HEAD: usize = 5;
 /// As much of a message as says how large what it carries is.
@@ -185,6 +183,8 @@ pub struct State {
     /// Extended queries whose answers come before the next transaction's.
     unseen: u32,
     waiting: u32,
+    /// How many may wait.
+    most: u32,
     /// Of messages of five bytes that nothing answers.
     ration: Ration,
 }
@@ -192,6 +192,7 @@ pub struct State {
 /// The parser.
 pub struct Pgsql {
     tls: Option<AppProto>,
+    waiting: u32,
 }
 
 type Flow<'a> = Transactions<'a, Exchange>;
@@ -233,7 +234,7 @@ impl State {
         t.own.waits = true;
         flow.wait(tx);
         self.waiting += 1;
-        if self.waiting > WAITING_MAX
+        if self.waiting > self.most
             && let Some(oldest) = flow.waiting(|_| true)
         {
             flow.get(oldest).common.raise(EV_MANY, ToServer);
@@ -389,12 +390,13 @@ impl Protocol for Pgsql {
     type State = State;
     type Own = Exchange;
 
-    fn new(_: &AppConfig) -> Self {
-        Pgsql { tls: AppProto::by_name("tls") }
+    fn new(cfg: &AppConfig) -> Self {
+        Pgsql { tls: AppProto::by_name("tls"), waiting: cfg.waiting("pgsql") }
     }
 
     fn parse(&mut self, s: &mut State, flow: &mut Flow<'_>, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
         let (dir, d) = (input.dir, input.dir.ix());
+        s.most = self.waiting;
         if input.gap > 0 {
             // What is missing may be part of what is not looked at.
             let gap = u64::from(input.gap);

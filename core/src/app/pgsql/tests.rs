@@ -234,7 +234,7 @@ fn every_event() {
     b.close();
     let cfg = AppConfig { max_txs: 1000, ..AppConfig::default() };
     let mut b = Bench::of((PGSQL.parser.unwrap())(&cfg), cfg);
-    for _ in 0..=WAITING_MAX {
+    for _ in 0..=AppConfig::default().waiting("pgsql") {
         b.feed(ToServer, &msg(b'Q', b"x\0"));
     }
     assert_eq!(events(&b, &PGSQL, 0), ["too_many_transactions"]);
