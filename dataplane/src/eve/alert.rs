@@ -51,7 +51,7 @@ impl Output {
         }
         if let Some(t) = &a.tx {
             if s.app_layer {
-                tx::object(j, t, a.dir, self.settings.record(t.record()));
+                tx::object(j, t, a.dir, self.settings.record(t.record()), a.flow.as_ref());
                 if s.http_body || s.http_body_printable {
                     bodies(j, t, &s);
                 }

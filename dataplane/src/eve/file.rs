@@ -21,7 +21,7 @@ impl Output {
         self.header_from("fileinfo", r.packet.ts, about, &ends, proxied);
         self.options(about);
         if let Some(t) = &r.tx {
-            tx::object(&mut self.json, t, r.dir, self.settings.record(t.record()));
+            tx::object(&mut self.json, t, r.dir, self.settings.record(t.record()), Some(&r.flow));
         }
         let j = &mut self.json;
         flow::app_proto(j, &r.flow);

@@ -3,6 +3,7 @@
 use tidegate_core::Dir;
 use tidegate_core::app::TxView;
 use tidegate_core::event::TxRecord;
+use tidegate_core::flow::FlowView;
 
 use super::Output;
 use super::fields::Record;
@@ -22,7 +23,13 @@ fn setting<'a>(types: &'a [(String, RecordSettings)], record: &str) -> Option<&'
 }
 
 /// The record's object, `"http":{…}`.
-pub(super) fn object(j: &mut Json, t: &TxView<'_>, dir: Dir, settings: Option<&RecordSettings>) {
+pub(super) fn object(
+    j: &mut Json,
+    t: &TxView<'_>,
+    dir: Dir,
+    settings: Option<&RecordSettings>,
+    flow: Option<&FlowView<'_>>,
+) {
     let name = t.record();
     if name.is_empty() {
         return;
@@ -31,6 +38,11 @@ pub(super) fn object(j: &mut Json, t: &TxView<'_>, dir: Dir, settings: Option<&R
     let mut r = Record::new(j, settings);
     t.log(dir, &mut r);
     r.end();
+    // What asked for the encryption.
+    let from = flow.map(|f| f.extra.app_orig).filter(|p| p.is_known());
+    if let Some(from) = from.filter(|_| name == "tls") {
+        j.word("from_proto", from.name());
+    }
     j.close();
 }
 
@@ -49,13 +61,7 @@ impl Output {
         self.header(name, r.packet.ts, about, &ends);
         self.options(about);
         self.json.uint("tx_id", r.tx.common().shown_id);
-        object(&mut self.json, &r.tx, r.dir, Some(&s));
-        // What asked for the encryption: `from_proto` of the object that was just closed.
-        let from = r.flow.extra.app_orig;
-        if name == "tls" && from.is_known() && self.json.buf.pop() == Some(b'}') {
-            self.json.word("from_proto", from.name());
-            self.json.close();
-        }
+        object(&mut self.json, &r.tx, r.dir, Some(&s), Some(&r.flow));
         self.end();
     }
 }

@@ -319,7 +319,9 @@ impl Protocol for Ike {
                 }
                 Self::payloads(s, h, input.data, input.dir, cx)
             }
-            _ => 1 << EV_MALFORMED,
+            // Of no version that there is: what else goes through the port (ESP in UDP, RFC 3948).
+            Some(_) => return all,
+            None => 1 << EV_MALFORMED,
         };
         let Some(tx) = flow.open(cx.now) else { return all };
         let t = flow.get(tx);
