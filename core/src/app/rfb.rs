@@ -6,7 +6,7 @@
 
 use super::hosted::{Protocol, Transactions, make};
 use super::octets::Octets;
-use super::plain::be32;
+use super::plain::{be32, start_nocase};
 use super::txs::Tx;
 use super::{
     AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, OVER_TCP, Outcome,
@@ -66,6 +66,8 @@ pub static RFB: ProtoDef = ProtoDef {
     ints: INTS,
     events: EVENTS,
     recognise: Recognise {
+        // On any port: nothing else begins so.
+        patterns: &[start_nocase(b"RFB ", ToServer, OVER_TCP), start_nocase(b"RFB ", ToClient, OVER_TCP)],
         probes: &[Probe {
             over: OVER_TCP,
             ports: &[5900, 5901, 5902, 5903, 5904, 5905, 5906, 5907, 5908, 5909],

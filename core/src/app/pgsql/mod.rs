@@ -82,8 +82,9 @@ fn probe_pgsql(b: &[u8], dir: Dir) -> Verdict {
     let known = match dir {
         ToServer => {
             if let (Some(len), Some(code)) = (be32(b, 0), be32(b, 4)) {
-                // Also a request of that form which there is none of: the parser tells of it.
-                if matches!(code, CANCEL..=GSS) || (len == 8 && b.len() == 8) {
+                // Also a request of that form which there is none of: the parser tells of it. Suricata does not know a flow
+                // by its request for GSS.
+                if matches!(code, CANCEL | SSL) || (len == 8 && b.len() == 8 && code != GSS) {
                     return yes_if(len == 8 || len == 16);
                 }
                 if code >> 16 == 3 && (9..=10_000).contains(&len) {
@@ -95,7 +96,7 @@ fn probe_pgsql(b: &[u8], dir: Dir) -> Verdict {
             b.first().is_some_and(|k| is_request(*k))
         }
         ToClient => {
-            if matches!(b, [b'S' | b'N' | b'G']) {
+            if matches!(b, [b'S' | b'N']) {
                 return Verdict::Yes;
             }
             if b.len() < HEAD {
