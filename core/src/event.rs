@@ -68,9 +68,14 @@ pub trait Fields {
         self.value(key, Value::Base64(value));
     }
     /// Whether the output asks for an optional part of the record: `extended`, `custom.NAME` (a header or field
-    /// by its lower-case name), `dump-all-headers.request` / `.response`, `content` (texts of the traffic themselves).
+    /// by its lower-case name), `dump-all-headers.request` / `.response`, `content` (texts of the traffic themselves),
+    /// `passwords.yes` / `passwords.no` (what the settings say of credentials; neither: what the protocol does otherwise).
     fn wants(&self, option: &str) -> bool {
         option == "extended"
+    }
+    /// A number that the output has for an option of the record (`string-log-limit`, bytes).
+    fn limit(&self, _option: &str) -> Option<u64> {
+        None
     }
 }
 

@@ -159,6 +159,8 @@ fn no_allocation_in_process_tick_and_finish() {
         .collect();
     for name in
         ["http", "dns", "tls", "smtp", "ftp", "ftp-data", "ssh", "redis", "websocket", "nvme", "roce", "nccl"]
+            .into_iter()
+            .chain(["mqtt", "pgsql", "rfb", "pop3", "rdp", "ike", "bittorrent-dht"])
     {
         assert!(seen.contains(name), "no transaction of {name}, only of {seen:?}");
     }

@@ -173,6 +173,9 @@ impl Fields for Writer<'_> {
     fn wants(&self, option: &str) -> bool {
         option == "extended" || self.settings.is_some_and(|s| s.wants(option))
     }
+    fn limit(&self, option: &str) -> Option<u64> {
+        self.settings.and_then(|s| s.limit(option))
+    }
 }
 
 fn base64(to: &mut Vec<u8>, value: &[u8]) {

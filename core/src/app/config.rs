@@ -43,6 +43,10 @@ pub struct AppConfig {
     /// Bytes of a WebSocket payload that are kept, those of a message together
     /// (`app-layer.protocols.websocket.max-payload-size`).
     pub websocket_max_payload: usize,
+    pub mqtt: MqttConfig,
+    /// Transactions of a flow that may wait for their answer, where the configuration says so
+    /// (`app-layer.protocols.NAME.max-tx`): protocol, and how many.
+    pub max_waiting: Vec<(String, u32)>,
     /// Hashes wanted for every file.
     pub file_md5: bool,
     /// The bytes of files go out to be stored ([`EventSink::file_bytes`](crate::event::EventSink)), and those of every file
@@ -70,6 +74,13 @@ pub struct AppConfig {
 }
 
 impl AppConfig {
+    /// Transactions of a flow of that protocol that may wait for their answer. Answers walk those that wait, so there is an
+    /// end to it whatever the configuration says.
+    pub(crate) fn waiting(&self, name: &str) -> u32 {
+        let set = self.max_waiting.iter().rfind(|m| m.0 == name).map_or(256, |m| m.1);
+        set.clamp(1, 1024)
+    }
+
     /// The memory for records: the engine's, or that of a parser on its own.
     pub(crate) fn arena(&self) -> Arc<Arena> {
         self.arena.clone().unwrap_or_else(|| Arena::new(self.records))
@@ -106,6 +117,22 @@ pub struct HttpConfig {
     /// Largest dictionary of lzma, bytes: data is decoded until it is full.
     pub lzma_memory: usize,
     pub max_tx: usize,
+}
+
+/// `app-layer.protocols.mqtt`.
+#[derive(Clone, Copy, Debug)]
+pub struct MqttConfig {
+    /// Packets that are longer are passed over (`max-msg-length`).
+    pub max_message: usize,
+    /// Topics of one packet that rules look at (`subscribe-topic-match-limit`, `unsubscribe-topic-match-limit`).
+    pub subscribe_topics: u16,
+    pub unsubscribe_topics: u16,
+}
+
+impl Default for MqttConfig {
+    fn default() -> Self {
+        MqttConfig { max_message: 1 << 20, subscribe_topics: 100, unsubscribe_topics: 100 }
+    }
 }
 
 impl Default for HttpConfig {
@@ -146,6 +173,8 @@ impl Default for AppConfig {
             ai_risk: false,
             tls_bypass: true,
             websocket_max_payload: 0xffff,
+            mqtt: MqttConfig::default(),
+            max_waiting: Vec::new(),
             file_md5: false,
             file_tap: false,
             file_store_all: false,

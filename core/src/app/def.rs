@@ -241,6 +241,7 @@ pub enum BufferKind {
 /// A named number (`dns.opcode`, `tls.cert_chain_len`); `Multi` ones are asked for by index.
 #[derive(Debug)]
 pub struct IntDef {
+    /// Keyword; `keyword=number` for one of several numbers that a rule names in the keyword's value.
     pub name: &'static str,
     pub aliases: &'static [&'static str],
     pub dirs: u8,

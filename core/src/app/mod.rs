@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod bench;
+pub mod bittorrent_dht;
 pub mod bodies;
 pub mod dcerpc;
 mod def;
@@ -15,19 +16,28 @@ pub mod expect;
 pub mod grpc;
 pub mod hosted;
 pub mod http2;
+pub mod ike;
 pub mod layer;
 pub mod ldap;
 pub mod messages;
+pub mod mqtt;
 pub mod nccl;
 pub mod nfs;
 pub mod nvme;
+mod octets;
+pub mod pgsql;
 pub mod plain;
+pub mod pop3;
 pub mod quic;
 pub mod ration;
+pub mod rdp;
 pub mod recognise;
 pub mod redis;
 pub mod registry;
+pub mod rfb;
 pub mod roce;
+#[cfg(test)]
+mod shown;
 pub mod smb;
 pub mod smtp;
 pub mod ssh;

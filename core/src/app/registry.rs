@@ -1,8 +1,8 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
 use super::{
-    ProtoDef, dcerpc, dns, ftp, ftp_data, grpc, http, http2, ldap, messages, nccl, nfs, nvme, plain, quic,
-    redis, roce, smb, smtp, ssh, tls, websocket,
+    ProtoDef, bittorrent_dht, dcerpc, dns, ftp, ftp_data, grpc, http, http2, ike, ldap, messages, mqtt, nccl,
+    nfs, nvme, pgsql, plain, pop3, quic, rdp, redis, rfb, roce, smb, smtp, ssh, tls, websocket,
 };
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
@@ -17,7 +17,7 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &smtp::SMTP,
     &ssh::SSH,
     &plain::IMAP,
-    &plain::POP3,
+    &pop3::POP3,
     &smb::SMB,
     &dcerpc::DCERPC,
     &nfs::NFS,
@@ -26,15 +26,15 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &messages::NTP,
     &messages::SNMP,
     &messages::SIP,
-    &plain::RDP,
-    &plain::RFB,
-    &plain::MQTT,
-    &plain::IKE,
+    &rdp::RDP,
+    &rfb::RFB,
+    &mqtt::MQTT,
+    &ike::IKE,
     &messages::TFTP,
     &plain::TELNET,
     &ldap::LDAP,
-    &plain::PGSQL,
-    &plain::BITTORRENT_DHT,
+    &pgsql::PGSQL,
+    &bittorrent_dht::BITTORRENT_DHT,
     &quic::QUIC,
     &websocket::WEBSOCKET,
     &plain::DOH2,

@@ -51,6 +51,8 @@ pub enum Entry {
     Modifier(usize),
     /// Number: position in [`Index::ints`].
     Int(usize),
+    /// One of the numbers that share this keyword: its value names which (`keyword:number=value`).
+    IntOf(&'static str),
 }
 
 /// The table of names, sorted.
@@ -94,7 +96,10 @@ impl Index {
                     }
                 };
                 ints[at].defs.push((proto, n));
-                names.push((n.name, Entry::Int(at)));
+                match n.name.split_once('=') {
+                    Some((keyword, _)) => names.push((keyword, Entry::IntOf(keyword))),
+                    None => names.push((n.name, Entry::Int(at))),
+                }
                 names.extend(n.aliases.iter().map(|a| (*a, Entry::Int(at))));
             }
         }

@@ -144,22 +144,6 @@ pub const UNREAD: &[(&str, &[&str])] = &[
             "too_many_frames",
         ],
     ),
-    (
-        "ike",
-        &[
-            "invalid_proposal",
-            "malformed_data",
-            "multiple_server_proposal",
-            "no_encryption",
-            "unknown_proposal",
-            "weak_crypto_auth",
-            "weak_crypto_dh",
-            "weak_crypto_enc",
-            "weak_crypto_no_auth",
-            "weak_crypto_no_dh",
-            "weak_crypto_prf",
-        ],
-    ),
     ("krb5", &["malformed_data", "weak_encryption"]),
     (
         "modbus",
@@ -174,39 +158,7 @@ pub const UNREAD: &[(&str, &[&str])] = &[
             "value_mismatch",
         ],
     ),
-    (
-        "mqtt",
-        &[
-            "double_connect",
-            "invalid_qos_level",
-            "malformed_traffic",
-            "missing_connect",
-            "missing_msg_id",
-            "missing_publish",
-            "missing_subscribe",
-            "missing_unsubscribe",
-            "too_many_messages",
-            "too_many_transactions",
-            "unassigned_msg_type",
-            "unintroduced_message",
-        ],
-    ),
     ("nfs", &["malformed_data", "too_many_transactions"]),
-    ("pgsql", &["invalid_length", "malformed_request", "malformed_response", "too_many_transactions"]),
-    (
-        "pop3",
-        &[
-            "incorrect_argument_count",
-            "request_too_long",
-            "response_too_long",
-            "too_many_transactions",
-            "unknown_command",
-        ],
-    ),
-    (
-        "rfb",
-        &["confused_state", "malformed_message", "unimplemented_security_type", "unknown_security_result"],
-    ),
     (
         "smb",
         &[

@@ -326,7 +326,7 @@ fn apply(b: &mut Builder<'_, '_>, name: &[u8], value: Option<&[u8]>) -> Res {
         Entry::Keyword(k) => (k.value, k.quotes, k.negation),
         Entry::Buffer(_) => (Value::Optional, keyword::Quotes::No, false),
         Entry::Modifier(_) => (Value::None, keyword::Quotes::No, false),
-        Entry::Int(_) => (Value::Needed, keyword::Quotes::No, false),
+        Entry::Int(_) | Entry::IntOf(_) => (Value::Needed, keyword::Quotes::No, false),
     };
     let wrong = |why: &str| Fault::new(RefusalKind::Value, why);
     let value = value.filter(|v| !v.is_empty());
@@ -366,6 +366,7 @@ fn apply(b: &mut Builder<'_, '_>, name: &[u8], value: Option<&[u8]>) -> Res {
             index.buffers.get(i).map_or(Ok(()), |info| b.stick_app(info, side))
         }
         Entry::Modifier(i) => index.buffers.get(i).map_or(Ok(()), |info| b.move_content(info)),
+        Entry::IntOf(keyword) => keyword::app::int_of(b, keyword, &arg),
         Entry::Int(i) => index.ints.get(i).map_or(Ok(()), |info| keyword::app::int(b, info, &arg)),
     }
 }

@@ -197,6 +197,10 @@ pub struct RecordSettings {
     pub content: Content,
     /// `websocket`: `payload-base64`, `payload-printable`.
     pub payload: [bool; 2],
+    /// `mqtt`, `pgsql`: `passwords`; `None`: as the protocol does by itself.
+    pub passwords: Option<bool>,
+    /// `mqtt`: `string-log-limit`, bytes.
+    pub string_limit: Option<u64>,
     pub xff: Option<Xff>,
 }
 
@@ -231,11 +235,18 @@ impl RecordSettings {
             "payload-base64" => self.payload[0],
             "payload-printable" => self.payload[1],
             "content" => self.content == Content::Yes,
+            "passwords.yes" => self.passwords == Some(true),
+            "passwords.no" => self.passwords == Some(false),
             "content.hash" => self.content == Content::Hash,
             "version.1" => self.version == Some(1),
             "version.2" => self.version == Some(2),
             o => o.strip_prefix("custom.").is_some_and(|name| self.custom.iter().any(|c| c == name)),
         }
+    }
+
+    /// A number of the settings: see [`tidegate_core::event::Fields::limit`].
+    pub fn limit(&self, option: &str) -> Option<u64> {
+        if option == "string-log-limit" { self.string_limit } else { None }
     }
 }
 
@@ -479,6 +490,8 @@ impl RecordSettings {
                 t.flag("payload-base64")?.unwrap_or(false),
                 t.flag("payload-printable")?.unwrap_or(false),
             ],
+            passwords: if matches!(name, "mqtt" | "pgsql") { t.flag("passwords")? } else { None },
+            string_limit: if name == "mqtt" { t.size("string-log-limit")? } else { None },
             xff: xff(t)?,
         })
     }

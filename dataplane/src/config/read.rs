@@ -367,6 +367,26 @@ fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> 
         // Payloads are kept whole in memory of all flows.
         a.websocket_max_payload = usize::try_from(size).unwrap_or(usize::MAX).min(1 << 20);
     }
+    if matches!(name, "mqtt" | "pgsql" | "pop3")
+        && let Some(most) = n.number("max-tx")?
+    {
+        a.max_waiting.push((name.to_string(), most));
+    }
+    if name == "mqtt" {
+        if let Some(size) = n.size("max-msg-length")? {
+            // Packets are kept whole in memory of all flows.
+            a.mqtt.max_message = usize::try_from(size).unwrap_or(usize::MAX).min(1 << 20);
+        }
+        // 0 means without a limit.
+        let topics = |key: &str, to: &mut u16| -> Result<(), ConfigError> {
+            if let Some(most) = n.number::<u16>(key)? {
+                *to = if most == 0 { u16::MAX } else { most };
+            }
+            Ok(())
+        };
+        topics("subscribe-topic-match-limit", &mut a.mqtt.subscribe_topics)?;
+        topics("unsubscribe-topic-match-limit", &mut a.mqtt.unsubscribe_topics)?;
+    }
     if name == "tls" {
         a.tls_ja3 = or_auto("ja3-fingerprints")?.unwrap_or(a.tls_ja3);
         a.tls_ja4 = or_auto("ja4-fingerprints")?.unwrap_or(a.tls_ja4);

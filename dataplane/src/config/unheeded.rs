@@ -258,7 +258,8 @@ outputs:
         - flow: {}
         - netflow: {}
         - http: {xff: {enabled: yes}}
-app-layer: {protocols: {tls: {tcp: {detection-ports: {}}, udp: {}}, ssh: {}, websocket: {}, http: {libhtp: {default-config: {}}}}}
+        - mqtt: {}
+app-layer: {protocols: {tls: {tcp: {detection-ports: {}}, udp: {}}, ssh: {}, websocket: {}, mqtt: {}, pgsql: {}, pop3: {}, http: {libhtp: {default-config: {}}}}}
 datasets: {NAME: {type: string}, defaults: {}, rules: {}}
 stream: {reassembly: {urgent: {}}}
 decoder: {teredo: {}, vxlan: {}, geneve: {}, gtp: {}}
@@ -278,7 +279,7 @@ defrag: {}
         let plain = |path: &str| -> String {
             let parts = path.split('.').map(|p| if p.parse::<u32>().is_ok() { "*" } else { p });
             let path = parts.collect::<Vec<_>>().join(".");
-            path.replace("types.*.http", "types.*.PROTOCOL")
+            path.replace("types.*.http", "types.*.PROTOCOL").replace("types.*.mqtt", "types.*.PROTOCOL")
         };
         let all: std::collections::BTreeSet<String> = all.iter().map(|p| plain(p)).collect();
         let inner =

@@ -125,6 +125,9 @@ impl Fields for Record<'_> {
     fn wants(&self, option: &str) -> bool {
         self.settings.map_or(option == "extended", |s| s.wants(option))
     }
+    fn limit(&self, option: &str) -> Option<u64> {
+        self.settings.and_then(|s| s.limit(option))
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What the tests of whole engines share: traffic of every protocol, rules of every kind, and ways to run them.
 #![allow(dead_code)]
 
+pub mod sessions;
 pub mod traffic;
 pub mod wire;
 
@@ -55,7 +56,10 @@ pub fn rules(text: &str, settings: &Settings) -> Rules {
 }
 
 pub fn settings() -> Settings {
-    Settings::load(None, &Overrides::default()).expect("the built-in configuration")
+    let mut s = Settings::load(None, &Overrides::default()).expect("the built-in configuration");
+    // Off unless it is asked for; tests ask.
+    s.app.disabled.retain(|d| d != "pgsql");
+    s
 }
 
 /// The configuration of an engine in `memory` bytes, as the command makes it.

@@ -265,7 +265,7 @@ fn conversations(w: &mut Wire, port: u16) {
         (7, 4444),
         &[(0, b"raw abracadabra content \x90\x90\x90\x90"), (1, b"uid=0(root)")],
     );
-    // QUIC and MQTT are recognised, no more.
+    // QUIC is recognised, no more.
     let initial =
         [&[0xc3, 0, 0, 0, 1, 8, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0x44, 0xb0][..], &[0x5a; 1200]].concat();
     w.udp((1, port + 11), (4, 443), &initial);
@@ -304,6 +304,7 @@ fn conversations(w: &mut Wire, port: u16) {
     rank.resize(80, 7);
     w.talk((1, port + 16), (11, 29_500), &[(0, &rank), (1, b"\x04\0\0\0\0\0\0\0")]);
     calls(w, port);
+    super::sessions::sessions(w, port + 30);
     let long = [&b"start "[..], &b"A".repeat(2000), b"abracadabra"].concat();
     w.udp_in_fragments((1, port + 9), (7, 4444), &long, 512, false);
     w.udp_in_fragments((1, port + 10), (7, 4444), &long, 512, true);

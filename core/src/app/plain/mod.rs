@@ -13,9 +13,8 @@ use crate::Dir;
 pub use binary::KRB5;
 pub(super) use binary::{DCERPC_BEGINS, NFS_BEGINS, SMB_BEGINS};
 pub(super) use tcp::LDAP_BEGINS;
-pub use tcp::{DNP3, ENIP, IMAP, MODBUS, MQTT, PGSQL, POP3, RDP, RFB, TELNET};
+pub use tcp::{DNP3, ENIP, IMAP, MODBUS, TELNET};
 pub(super) use text::{FTP_BEGINS, SIP_BEGINS, SMTP_BEGINS, SSH_BEGINS};
-pub use udp::{BITTORRENT_DHT, IKE};
 pub(super) use udp::{DHCP_BEGINS, NTP_BEGINS, QUIC_BEGINS, SNMP_BEGINS, TFTP_BEGINS};
 
 /// DNS over HTTP/2 (RFC 8484): reached from HTTP/2.

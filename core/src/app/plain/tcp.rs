@@ -1,6 +1,6 @@
 //! Beginnings of protocols over TCP.
 
-use super::{be16, be32, ber, def, is, le16, start, start_nocase, yes_if};
+use super::{be16, be32, ber, def, le16, start_nocase, yes_if};
 use crate::Dir;
 use crate::Dir::{ToClient, ToServer};
 use crate::app::{OVER_TCP, OVER_UDP, Pattern, Probe, ProtoDef, Recognise, Seen, Verdict};
@@ -46,88 +46,6 @@ fn confirm_imap(bytes: &[u8], seen: &Seen) -> Verdict {
     yes_if(seen.pattern.dir == ToClient || !user)
 }
 
-/// POP3 (RFC 1939).
-pub static POP3: ProtoDef = def(
-    "pop3",
-    OVER_TCP,
-    Recognise {
-        patterns: &[start(b"+OK ", ToClient, OVER_TCP), start_nocase(b"USER ", ToServer, OVER_TCP)],
-        probes: &[Probe { over: OVER_TCP, ports: &[110], probe: probe_pop3, dirs: 1, min_bytes: 4 }],
-        confirm: Some(confirm_pop3),
-        ..Recognise::NONE
-    },
-);
-
-/// A client's `USER` is also how FTP begins: the server decides.
-fn confirm_pop3(_: &[u8], seen: &Seen) -> Verdict {
-    yes_if(seen.pattern.dir == ToClient || is(seen.other, "pop3"))
-}
-
-/// A client's first command (RFC 1939, RFC 2449, RFC 5034).
-fn probe_pop3(b: &[u8], _: Dir) -> Verdict {
-    const COMMANDS: [&[u8]; 14] = [
-        b"USER", b"PASS", b"APOP", b"AUTH", b"CAPA", b"QUIT", b"STAT", b"LIST", b"RETR", b"DELE", b"NOOP",
-        b"RSET", b"UIDL", b"STLS",
-    ];
-    let word = b.get(..4).unwrap_or(b);
-    let whole = b.get(4).is_none_or(|c| matches!(c, b' ' | b'\r' | b'\n'));
-    yes_if(whole && COMMANDS.iter().any(|c| c.eq_ignore_ascii_case(word)))
-}
-
-/// RDP (X.224 in TPKT, MS-RDPBCGR 2.2.1).
-pub static RDP: ProtoDef = ProtoDef {
-    due: |b, dir| matches!((b.first(), dir), (Some(3), _) | (Some(0x16), ToClient)),
-    ..def("rdp", OVER_TCP, Recognise { probes: &[probe(&[3389], probe_rdp)], ..Recognise::NONE })
-};
-
-fn probe_rdp(b: &[u8], _: Dir) -> Verdict {
-    match b {
-        [] => Verdict::Unsure,
-        [3, 0, ..] => match be16(b, 2) {
-            Some(n) => yes_if(n >= 7 && b.len() >= 7),
-            None => Verdict::Unsure,
-        },
-        _ => Verdict::No,
-    }
-}
-
-/// RFB (RFC 6143).
-pub static RFB: ProtoDef = def(
-    "rfb",
-    OVER_TCP,
-    Recognise {
-        probes: &[probe(&[5900, 5901, 5902, 5903, 5904, 5905, 5906, 5907, 5908, 5909], probe_rfb)],
-        ..Recognise::NONE
-    },
-);
-
-fn probe_rfb(b: &[u8], _: Dir) -> Verdict {
-    let n = b.len().min(4);
-    if b.get(..n) != b"RFB ".get(..n) {
-        return Verdict::No;
-    }
-    if b.len() < 12 { Verdict::Unsure } else { yes_if(b.get(7) == Some(&b'.') && b.get(11) == Some(&b'\n')) }
-}
-
-/// MQTT 3.1, 3.1.1 and 5.
-pub static MQTT: ProtoDef =
-    def("mqtt", OVER_TCP, Recognise { probes: &[probe(&[1883], probe_mqtt)], ..Recognise::NONE });
-
-fn probe_mqtt(b: &[u8], _: Dir) -> Verdict {
-    let Some(&first) = b.first() else { return Verdict::Unsure };
-    if first >> 4 == 0 || first >> 1 & 3 == 3 {
-        return Verdict::No;
-    }
-    for i in 1..5 {
-        match b.get(i) {
-            None => return Verdict::Unsure,
-            Some(x) if x & 0x80 == 0 => return Verdict::Yes,
-            Some(_) => {}
-        }
-    }
-    Verdict::No
-}
-
 /// Telnet (RFC 854): recognised by its option negotiation.
 pub static TELNET: ProtoDef = ProtoDef {
     due: |_, _| false,
@@ -166,67 +84,6 @@ fn probe_ldap(b: &[u8], _: Dir) -> Verdict {
         },
         (Some(_), Some(_)) => Verdict::No,
         _ => Verdict::Unsure,
-    }
-}
-
-/// PostgreSQL frontend/backend protocol 3.
-pub static PGSQL: ProtoDef =
-    def("pgsql", OVER_TCP, Recognise { probes: &[probe(&[5432], probe_pgsql)], ..Recognise::NONE });
-
-fn probe_pgsql(b: &[u8], dir: Dir) -> Verdict {
-    if b.is_empty() {
-        return Verdict::Unsure;
-    }
-    match dir {
-        ToServer => {
-            if let (Some(len), Some(code)) = (be32(b, 0), be32(b, 4)) {
-                // SSLRequest, GSSENCRequest, CancelRequest, StartupMessage of version 3.
-                if matches!(code, 80_877_102..=80_877_104) {
-                    return yes_if(len == 8 || len == 16);
-                }
-                if code >> 16 == 3 && (9..=10_000).contains(&len) {
-                    return Verdict::Yes;
-                }
-            } else if b.len() < 5 {
-                return Verdict::Unsure;
-            }
-            let known = matches!(
-                b.first(),
-                Some(b'p' | b'Q' | b'X' | b'P' | b'B' | b'E' | b'D' | b'S' | b'C' | b'd' | b'c' | b'f')
-            );
-            yes_if(known && be32(b, 1).is_some_and(|n| (4..=1 << 20).contains(&n)))
-        }
-        ToClient => {
-            if matches!(b, [b'S' | b'N' | b'G']) {
-                return Verdict::Yes;
-            }
-            if b.len() < 5 {
-                return Verdict::Unsure;
-            }
-            let known = matches!(
-                b.first(),
-                Some(
-                    b'R' | b'E'
-                        | b'K'
-                        | b'S'
-                        | b'Z'
-                        | b'T'
-                        | b'D'
-                        | b'C'
-                        | b'A'
-                        | b'N'
-                        | b'1'
-                        | b'2'
-                        | b'3'
-                        | b'n'
-                        | b'G'
-                        | b'H'
-                        | b'd'
-                        | b'c'
-                )
-            );
-            yes_if(known && be32(b, 1).is_some_and(|n| (4..=1 << 20).contains(&n)))
-        }
     }
 }
 

@@ -1,9 +1,8 @@
 //! Beginnings of protocols over UDP.
 
-use super::{be16, be32, ber, def, start, yes_if};
+use super::{be16, be32, ber, yes_if};
 use crate::Dir;
-use crate::Dir::{ToClient, ToServer};
-use crate::app::{OVER_UDP, Probe, ProtoDef, Recognise, Verdict};
+use crate::app::{OVER_UDP, Probe, Recognise, Verdict};
 
 const BOTH: u8 = 3;
 
@@ -47,54 +46,12 @@ fn probe_snmp(b: &[u8], _: Dir) -> Verdict {
     }
 }
 
-/// IKE (RFC 2408, RFC 7296).
-pub static IKE: ProtoDef =
-    def("ike", OVER_UDP, Recognise { probes: &[probe(&[500, 4500], probe_ike)], ..Recognise::NONE });
-
-fn probe_ike(b: &[u8], dir: Dir) -> Verdict {
-    if b.len() < 28 {
-        return Verdict::No;
-    }
-    let (Some(version), Some(kind), Some(len)) = (b.get(17), b.get(18), be32(b, 24)) else {
-        return Verdict::No;
-    };
-    let is = match (version >> 4, version & 15) {
-        (1, _) => true,
-        (2, 0) => (34..=37).contains(kind) && len as usize == b.len(),
-        _ => false,
-    };
-    if !is {
-        return Verdict::No;
-    }
-    let opening = b.get(8..16) == Some(&[0; 8]);
-    if opening && dir == ToClient { Verdict::Reversed } else { Verdict::Yes }
-}
-
 /// TFTP (RFC 1350).
 pub const TFTP_BEGINS: Recognise = Recognise { probes: &[probe(&[69], probe_tftp)], ..Recognise::NONE };
 
 fn probe_tftp(b: &[u8], _: Dir) -> Verdict {
     if b.len() < 4 { Verdict::Unsure } else { yes_if(matches!(be16(b, 0), Some(1..=5))) }
 }
-
-/// BitTorrent's distributed hash table (BEP 5).
-pub static BITTORRENT_DHT: ProtoDef = def(
-    "bittorrent-dht",
-    OVER_UDP,
-    Recognise {
-        patterns: &[
-            start(b"d1:ad2:id20:", ToServer, OVER_UDP),
-            start(b"d1:ad2:id20:", ToClient, OVER_UDP),
-            start(b"d1:rd2:id20:", ToServer, OVER_UDP),
-            start(b"d1:rd2:id20:", ToClient, OVER_UDP),
-            start(b"d2:ip", ToServer, OVER_UDP),
-            start(b"d2:ip", ToClient, OVER_UDP),
-            start(b"d1:el", ToServer, OVER_UDP),
-            start(b"d1:el", ToClient, OVER_UDP),
-        ],
-        ..Recognise::NONE
-    },
-);
 
 /// QUIC (RFC 9000) and Google's versions before it.
 pub const QUIC_BEGINS: Recognise = Recognise { probes: &[probe(&[443, 80], probe_quic)], ..Recognise::NONE };

@@ -12,7 +12,7 @@ mod record;
 mod state;
 #[cfg(test)]
 mod tests;
-mod x509;
+pub(super) mod x509;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

@@ -52,6 +52,21 @@ pub fn int(b: &mut Builder<'_, '_>, info: &IntInfo, a: &Arg<'_>) -> Res {
     Ok(())
 }
 
+/// `keyword:number=value`, or another test than equality: which of the keyword's numbers, and its test.
+pub fn int_of(b: &mut Builder<'_, '_>, keyword: &str, a: &Arg<'_>) -> Res {
+    let t = a.text()?;
+    let end = t.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(t.len());
+    let (number, test) = t.split_at(end);
+    let test = test.trim();
+    let index = b.index;
+    let same = |n: &&IntInfo| n.name.split_once('=') == Some((keyword, number));
+    let Some(info) = index.ints.iter().find(same).filter(|_| !test.is_empty()) else {
+        return bad(format!("\"{t}\" tests no number of {keyword}"));
+    };
+    let test = test.strip_prefix('=').unwrap_or(test);
+    int(b, info, &Arg { bytes: test.as_bytes(), ..*a })
+}
+
 /// The greatest value of a number whose field is narrow.
 fn width(name: &str) -> u64 {
     match name {

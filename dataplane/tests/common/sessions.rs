@@ -1,0 +1,102 @@
+//! Traffic of MQTT, PostgreSQL, RFB, POP3, RDP, IKE and BitTorrent's hash table.
+
+use super::wire::Wire;
+
+/// A message of PostgreSQL.
+fn pgsql(kind: u8, body: &[u8]) -> Vec<u8> {
+    [&[kind], &(body.len() as u32 + 4).to_be_bytes()[..], body].concat()
+}
+
+/// A packet of MQTT that is not long.
+fn mqtt(first: u8, body: &[u8]) -> Vec<u8> {
+    [&[first, body.len() as u8], body].concat()
+}
+
+fn tpkt(body: &[u8]) -> Vec<u8> {
+    [&[3, 0], &(body.len() as u16 + 4).to_be_bytes()[..], body].concat()
+}
+
+/// A message of IKE version 1 with one payload, a security association with one transform.
+fn ike(answer: bool) -> Vec<u8> {
+    let attributes = b"\x80\x01\0\x07\x80\x0e\0\x80\x80\x02\0\x02\x80\x04\0\x02\x80\x03\0\x01\x80\x0b\0\x01\0\x0c\0\x04\0\x01\x51\x80";
+    let item = |rest: &[u8]| [&[0, 0], &(rest.len() as u16 + 4).to_be_bytes()[..], rest].concat();
+    let transform = item(&[&[1, 1, 0, 0], &attributes[..]].concat());
+    let proposal = item(&[&[1, 1, 0, 1], &transform[..]].concat());
+    let body = item(&[&b"\0\0\0\x01\0\0\0\x01"[..], &proposal].concat());
+    let mut v = b"initspi!".to_vec();
+    v.extend(if answer { b"respspi!" } else { &[0; 8] });
+    v.extend([1, 0x10, 2, 0, 0, 0, 0, 0]);
+    v.extend((28 + body.len() as u32).to_be_bytes());
+    v.extend(body);
+    v
+}
+
+/// One conversation of each.
+pub fn sessions(w: &mut Wire, port: u16) {
+    w.talk(
+        (1, port),
+        (8, 1883),
+        &[
+            (0, &mqtt(0x10, b"\0\x04MQTT\x05\xc2\0\x3c\x03\x21\0\x14\0\x02id\0\x04evil\0\x02pw")),
+            (1, &mqtt(0x20, b"\0\0\0")),
+            (0, &mqtt(0x34, b"\0\x05topic\0\x07\0abracadabra")),
+            (1, &mqtt(0x50, b"\0\x07")),
+            (0, &mqtt(0x62, b"\0\x07")),
+            (1, &mqtt(0x70, b"\0\x07")),
+            (0, &mqtt(0x82, b"\0\x08\0\0\x01#\0")),
+            (1, &[mqtt(0x90, b"\0\x08\0\0"), mqtt(0xb0, b"\0\x09")].concat()),
+        ],
+    );
+    let ready = pgsql(b'Z', b"I");
+    w.talk(
+        (1, port + 1),
+        (8, 5432),
+        &[
+            (0, b"\0\0\0\x08\x04\xd2\x16\x2f"),
+            (1, b"N"),
+            (0, b"\0\0\0\x11\0\x03\0\0user\0me\0\0"),
+            (1, &[pgsql(b'R', &[0; 4]), pgsql(b'S', b"TimeZone\0UTC\0"), ready.clone()].concat()),
+            (0, &pgsql(b'Q', b"drop table evil\0")),
+            (1, &[pgsql(b'E', b"SERROR\0C42501\0Mno\0\0"), ready].concat()),
+            (0, &[pgsql(b'!', b""), pgsql(b'X', b"")].concat()),
+        ],
+    );
+    w.talk(
+        (1, port + 2),
+        (8, 5900),
+        &[
+            (1, b"RFB 003.008\n"),
+            (0, b"RFB 003.007\n"),
+            (1, b"\x01\x02"),
+            (0, b"\x02"),
+            (1, b"0123456789abcdef"),
+            (0, b"fedcba9876543210"),
+            (1, b"\0\0\0\0"),
+            (0, b"\x01"),
+            (1, b"\x05\0\x03\x20\x20\x18\0\x01\0\xff\0\xff\0\xff\x10\x08\0\0\0\0\0\0\0\x04evil"),
+        ],
+    );
+    w.talk(
+        (1, port + 3),
+        (8, 110),
+        &[
+            (1, b"+OK ready\r\n"),
+            (0, b"USER evil\r\nPASS\r\nCAPA\r\n"),
+            (1, b"+OK\r\n-ERR what\r\n+OK list\r\nUSER\r\nSTLS\r\n.\r\n"),
+        ],
+    );
+    w.talk(
+        (1, port + 4),
+        (8, 3389),
+        &[
+            (0, &tpkt(b"\x0e\xe0\0\0\0\0\0Cookie: mstshash=evil\r\n\x01\0\x08\0\x03\0\0\0")),
+            (1, &tpkt(b"\x0e\xd0\0\0\0\0\0\x02\0\x08\0\0\0\0\0")),
+            (0, &tpkt(b"\x02\xf0\x80\x7f\x65 Duca\x0c\x03\xc0\x0c\0\x01\0\0\0rdpdr\0\0\0\0\0\0\0")),
+            (1, &tpkt(b"\x02\xf0\x80\x7f\x66\0")),
+        ],
+    );
+    w.udp((1, port + 5), (8, 500), &ike(false));
+    w.udp((8, 500), (1, port + 5), &ike(true));
+    w.udp((1, port + 6), (8, 6881), b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe");
+    w.udp((8, 6881), (1, port + 6), b"d1:rd2:id20:abcdefghij0123456789e1:y1:re");
+}
