@@ -47,6 +47,7 @@ impl Fields for Out<'_> {
 pub fn record_with(b: &Bench, def: &ProtoDef, id: u64, wants: &[&str], limit: Option<u64>) -> String {
     let mut out = Out { text: String::new(), wants, limit };
     let view = TxView {
+        before: crate::app::AppProto::UNKNOWN,
         proto: AppProto::by_name(def.name).unwrap(),
         parser: &*b.parser,
         state: b.st,
