@@ -25,6 +25,8 @@ pub(super) const TX_DUE: u32 = 1 << (flag::ENGINE_SHIFT + 5);
 pub(super) const UDP_DONE: u32 = 1 << (flag::ENGINE_SHIFT + 6);
 /// The flow was passed by a rule, and its transactions were gone through since.
 pub(super) const PASS_SEEN: u32 = 1 << (flag::ENGINE_SHIFT + 8);
+/// Both directions ended, and the records of all transactions were written since.
+pub(super) const ENDED: u32 = 1 << (flag::ENGINE_SHIFT + 9);
 /// What feeding a parser sets.
 pub(super) const TX_FED: u32 = TX_CHANGED | TX_CHANGED << 1 | TX_DUE;
 
@@ -298,8 +300,12 @@ impl Engine {
         if flags & flag::PASS == 0 && !self.no_rules {
             verdict = self.inspect_and_settle(ix, pkt, dir, &seen, false, sink);
         }
-        if self.flows.hot(ix).flags & TX_DUE != 0 {
-            self.transactions(ix, pkt, dir, Ends::Nothing, sink);
+        let flags = self.flows.hot(ix).flags;
+        let both = EOF_TOLD | EOF_TOLD << 1;
+        // With the end of the second direction everything has been said that records tell.
+        let ends = if flags & both == both && flags & ENDED == 0 { Ends::Bytes } else { Ends::Nothing };
+        if flags & TX_DUE != 0 || ends == Ends::Bytes {
+            self.transactions(ix, pkt, dir, ends, sink);
         }
         if let Some(why) = out.drop
             && self.ips

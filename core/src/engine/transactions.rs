@@ -1,7 +1,7 @@
 //! Transactions between the parsers and the outside: inspected in the packet's direction, recorded when they are
 //! complete, given back when nothing needs them any more.
 
-use super::packet::{PASS_SEEN, PacketFacts, TX_DUE, TX_FED};
+use super::packet::{ENDED, PASS_SEEN, PacketFacts, TX_DUE, TX_FED};
 use super::{Engine, FlowState};
 use crate::Dir;
 use crate::app::file::NO_FILE;
@@ -62,6 +62,8 @@ impl TxInspection<'_> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ends {
     Nothing,
+    /// The bytes of both directions.
+    Bytes,
     /// The protocol of the flow's bytes.
     Protocol,
     Flow,
@@ -72,6 +74,8 @@ pub(super) enum Ends {
 struct Due {
     all: bool,
     last: bool,
+    /// Nothing more is said in it.
+    said: bool,
     passed: bool,
 }
 
@@ -154,6 +158,9 @@ impl Engine {
         self.stored_files(sink);
         let hot = self.flows.hot_mut(ix);
         hot.flags &= !TX_DUE;
+        if ends == Ends::Bytes {
+            hot.flags |= ENDED;
+        }
         let passed = hot.flags & flag::PASS != 0;
         // A rule that passed the flow ends what transactions waited for: all of them are looked at once.
         let now_passed = passed && hot.flags & PASS_SEEN == 0;
@@ -164,7 +171,8 @@ impl Engine {
         for layer in layers {
             // Guests outlive the protocol that carried them.
             let last = ends == Ends::Flow || (ends == Ends::Protocol && layer.proto == owner);
-            let due = Due { all: last || now_passed, last, passed };
+            let said = last || ends == Ends::Bytes;
+            let due = Due { all: said || now_passed, last, said, passed };
             self.layer_transactions(ix, (pkt, dir), layer, due, sink);
         }
     }
@@ -187,7 +195,7 @@ impl Engine {
         ix: FlowIx,
         (pkt, dir): (&Packet<'_>, Dir),
         layer: Layer,
-        Due { all, last, passed }: Due,
+        Due { all, last, said, passed }: Due,
         sink: &mut dyn EventSink,
     ) {
         let (owner, state) = (layer.proto, layer.state);
@@ -206,7 +214,7 @@ impl Engine {
                 self.tx_anomalies(ix, pkt, dir, tx, sink);
             }
             self.tx_files(ix, pkt, tx, last, sink);
-            self.tx_records(ix, pkt, tx, last, sink);
+            self.tx_records(ix, pkt, tx, said, sink);
             let Some(parser) = self.app.parser_of(owner) else { return };
             let done = |d: &Dir| {
                 c.progress(*d) >= parser.complete_progress(*d)
