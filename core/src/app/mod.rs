@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod bench;
 pub mod bodies;
+mod carried;
+mod counted;
 pub mod dcerpc;
 mod def;
 pub mod dns;
@@ -30,6 +32,8 @@ pub mod smb;
 pub mod smtp;
 pub mod ssh;
 pub mod tls;
+#[cfg(test)]
+mod told;
 pub mod txs;
 pub mod websocket;
 

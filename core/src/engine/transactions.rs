@@ -239,7 +239,9 @@ impl Engine {
         if tx.proto.def().record.is_empty() {
             return;
         }
-        let due = if last { parser.log_at_end(tx.idx) } else { parser.log_due(tx.idx) };
+        // Of a flow that was dropped what is not complete is not told.
+        let dropped = self.flows.hot(ix).flags & flag::DROP != 0;
+        let due = if last && !dropped { parser.log_at_end(tx.idx) } else { parser.log_due(tx.idx) };
         let due = due & !parser.common(tx.idx).logged;
         if due == 0 {
             return;

@@ -211,29 +211,7 @@ pub const UNREAD: &[(&str, &[&str])] = &[
         "rfb",
         &["confused_state", "malformed_message", "unimplemented_security_type", "unknown_security_result"],
     ),
-    (
-        "smb",
-        &[
-            "duplicate_negotiate",
-            "file_overlap",
-            "internal_error",
-            "malformed_data",
-            "malformed_ntlmssp_request",
-            "negotiate_malformed_dialects",
-            "negotiate_max_read_size_too_large",
-            "negotiate_max_write_size_too_large",
-            "read_queue_cnt_exceeded",
-            "read_queue_size_exceeded",
-            "read_request_too_large",
-            "read_response_too_large",
-            "record_overflow",
-            "request_to_client",
-            "response_to_server",
-            "write_queue_cnt_exceeded",
-            "write_queue_size_exceeded",
-            "write_request_too_large",
-        ],
-    ),
+    ("smb", &["internal_error", "record_overflow"]),
 ];
 
 /// The number of an event that nothing raises.

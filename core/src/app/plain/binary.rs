@@ -16,6 +16,8 @@ pub const SMB_BEGINS: Recognise = Recognise {
         at4(b"\xffSMB", ToClient),
         at4(b"\xfeSMB", ToServer),
         at4(b"\xfeSMB", ToClient),
+        at4(b"\xfdSMB", ToServer),
+        at4(b"\xfdSMB", ToClient),
     ],
     probes: &[Probe { over: OVER_TCP, ports: &[139, 445], probe: probe_smb, dirs: 3, min_bytes: 36 }],
     confirm: Some(confirm_smb),
