@@ -1,8 +1,8 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
 use super::{
-    ProtoDef, dcerpc, dns, ftp, ftp_data, grpc, http, http2, messages, nccl, nfs, nvme, plain, redis, roce,
-    smb, smtp, ssh, tls, websocket,
+    ProtoDef, dcerpc, dnp3, dns, ftp, ftp_data, grpc, http, http2, krb5, messages, nccl, nfs, nvme, plain,
+    redis, roce, smb, smtp, ssh, tls, websocket,
 };
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
@@ -21,7 +21,7 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &smb::SMB,
     &dcerpc::DCERPC,
     &nfs::NFS,
-    &plain::KRB5,
+    &krb5::KRB5,
     &messages::DHCP,
     &messages::NTP,
     &messages::SNMP,
@@ -39,7 +39,7 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &websocket::WEBSOCKET,
     &plain::DOH2,
     &plain::MODBUS,
-    &plain::DNP3,
+    &dnp3::DNP3,
     &plain::ENIP,
     &redis::REDIS,
     &nvme::NVME,

@@ -193,7 +193,7 @@ impl Engine {
                 self.tx_anomalies(ix, pkt, dir, tx, sink);
             }
             self.tx_files(ix, pkt, tx, last, sink);
-            self.tx_records(ix, pkt, tx, last, sink);
+            self.tx_records(ix, (pkt, dir), tx, last, sink);
             let Some(parser) = self.app.parser_of(owner) else { return };
             let done = |d: &Dir| {
                 c.progress(*d) >= parser.complete_progress(*d)
@@ -234,7 +234,14 @@ impl Engine {
         }
     }
 
-    fn tx_records(&mut self, ix: FlowIx, pkt: &Packet<'_>, tx: TxRef, last: bool, sink: &mut dyn EventSink) {
+    fn tx_records(
+        &mut self,
+        ix: FlowIx,
+        (pkt, dir): (&Packet<'_>, Dir),
+        tx: TxRef,
+        last: bool,
+        sink: &mut dyn EventSink,
+    ) {
         let Some(parser) = self.app.parser_of_mut(tx.proto) else { return };
         if tx.proto.def().record.is_empty() {
             return;
@@ -251,7 +258,7 @@ impl Engine {
         for (bit, d) in [
             (crate::app::LOG_REQUEST, Dir::ToServer),
             (crate::app::LOG_RESPONSE, Dir::ToClient),
-            (crate::app::LOG_WHOLE, Dir::ToServer),
+            (crate::app::LOG_WHOLE, if tx.proto.def().by_packet { dir } else { Dir::ToServer }),
         ] {
             if due & bit != 0 {
                 let flow = self.view(ix);

@@ -121,19 +121,6 @@ pub const UNRAISED: &[(&str, &[&str])] = &[
 
 /// Events of protocols that Suricata's parsers raise and that have no number here, because nothing reads so much of them.
 pub const UNREAD: &[(&str, &[&str])] = &[
-    (
-        "dnp3",
-        &[
-            "bad_link_crc",
-            "bad_transport_crc",
-            "flooded",
-            "len_too_small",
-            "too_long_reassembly",
-            "too_many_objects",
-            "too_many_points",
-            "unknown_object",
-        ],
-    ),
     ("enip", &["invalid_pdu"]),
     ("http", &["compression_bomb_limit_reached"]),
     (
@@ -162,7 +149,6 @@ pub const UNREAD: &[(&str, &[&str])] = &[
             "weak_crypto_prf",
         ],
     ),
-    ("krb5", &["malformed_data", "weak_encryption"]),
     ("ldap", &["invalid_data", "request_not_found", "too_many_transactions", "too_many_responses"]),
     (
         "modbus",
@@ -194,7 +180,6 @@ pub const UNREAD: &[(&str, &[&str])] = &[
             "unintroduced_message",
         ],
     ),
-    ("nfs", &["malformed_data", "too_many_transactions"]),
     ("pgsql", &["invalid_length", "malformed_request", "malformed_response", "too_many_transactions"]),
     (
         "pop3",

@@ -1,9 +1,9 @@
 //! Beginnings of SMB, DCERPC, NFS and Kerberos.
 
-use super::{be16, be32, ber, def, start, yes_if};
+use super::{be16, be32, ber, start, yes_if};
 use crate::Dir;
 use crate::Dir::{ToClient, ToServer};
-use crate::app::{OVER_TCP, OVER_UDP, Pattern, Probe, ProtoDef, Recognise, Seen, Verdict};
+use crate::app::{OVER_TCP, OVER_UDP, Pattern, Probe, Recognise, Seen, Verdict};
 
 const fn at4(bytes: &'static [u8], dir: Dir) -> Pattern {
     Pattern { bytes, caseless: false, offset: 4, depth: 8, dir, over: OVER_TCP }
@@ -179,5 +179,3 @@ fn probe_krb5(b: &[u8], _: Dir) -> Verdict {
     // pvno: a context tag, then INTEGER 5.
     yes_if(b.get(at + inner + 2..at + inner + 5) == Some(&[2, 1, 5]))
 }
-
-pub static KRB5: ProtoDef = def("krb5", OVER_TCP | OVER_UDP, KRB5_BEGINS);

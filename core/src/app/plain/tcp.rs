@@ -250,19 +250,19 @@ fn probe_modbus(b: &[u8], _: Dir) -> Verdict {
 }
 
 /// DNP3 (IEEE 1815) link frames.
-pub static DNP3: ProtoDef = def(
-    "dnp3",
-    OVER_TCP,
-    Recognise {
-        probes: &[Probe { over: OVER_TCP, ports: &[20000], probe: probe_dnp3, dirs: BOTH, min_bytes: 10 }],
-        ..Recognise::NONE
-    },
-);
+pub const DNP3_BEGINS: Recognise = Recognise {
+    probes: &[Probe { over: OVER_TCP, ports: &[20000], probe: probe_dnp3, dirs: BOTH, min_bytes: 10 }],
+    ..Recognise::NONE
+};
 
-fn probe_dnp3(b: &[u8], _: Dir) -> Verdict {
+/// The highest bit of the control byte says that the master speaks.
+fn probe_dnp3(b: &[u8], dir: Dir) -> Verdict {
     match b {
-        [0x05, 0x64, len, ..] => yes_if(*len >= 5),
-        [] | [0x05] | [0x05, 0x64] => Verdict::Unsure,
+        [0x05, 0x64, len, control, ..] if *len >= 5 => {
+            let master = control & 0x80 != 0;
+            if master == (dir == ToServer) { Verdict::Yes } else { Verdict::Reversed }
+        }
+        [] | [0x05] | [0x05, 0x64] | [0x05, 0x64, _] => Verdict::Unsure,
         _ => Verdict::No,
     }
 }
