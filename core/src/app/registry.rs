@@ -1,8 +1,8 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
 use super::{
-    ProtoDef, dcerpc, dnp3, dns, ftp, ftp_data, grpc, http, http2, krb5, messages, nccl, nfs, nvme, plain,
-    redis, roce, smb, smtp, ssh, tls, websocket,
+    ProtoDef, dcerpc, dnp3, dns, enip, ftp, ftp_data, grpc, http, http2, krb5, messages, modbus, nccl, nfs,
+    nvme, plain, redis, roce, smb, smtp, ssh, tls, websocket,
 };
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
@@ -38,9 +38,9 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &messages::QUIC,
     &websocket::WEBSOCKET,
     &plain::DOH2,
-    &plain::MODBUS,
+    &modbus::MODBUS,
     &dnp3::DNP3,
-    &plain::ENIP,
+    &enip::ENIP,
     &redis::REDIS,
     &nvme::NVME,
     &roce::ROCE,

@@ -121,7 +121,6 @@ pub const UNRAISED: &[(&str, &[&str])] = &[
 
 /// Events of protocols that Suricata's parsers raise and that have no number here, because nothing reads so much of them.
 pub const UNREAD: &[(&str, &[&str])] = &[
-    ("enip", &["invalid_pdu"]),
     ("http", &["compression_bomb_limit_reached"]),
     (
         "http2",
@@ -150,19 +149,6 @@ pub const UNREAD: &[(&str, &[&str])] = &[
         ],
     ),
     ("ldap", &["invalid_data", "request_not_found", "too_many_transactions", "too_many_responses"]),
-    (
-        "modbus",
-        &[
-            "flooded",
-            "invalid_exception_code",
-            "invalid_function_code",
-            "invalid_length",
-            "invalid_protocol_id",
-            "invalid_value",
-            "unsolicited_response",
-            "value_mismatch",
-        ],
-    ),
     (
         "mqtt",
         &[

@@ -15,8 +15,8 @@ use super::hosted::{Protocol, Transactions, make};
 use super::plain::DNP3_BEGINS;
 use super::txs::Tx;
 use super::{
-    AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, OVER_TCP, Outcome,
-    ProtoDef, TxView, event_at, int_at,
+    AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, LOG_WHOLE, OVER_TCP,
+    Outcome, ProtoDef, TxView, event_at, int_at,
 };
 use crate::Dir;
 use crate::event::Fields;
@@ -191,23 +191,35 @@ impl Visit for Kinds<'_> {
     }
 }
 
+/// Raises an event on the youngest message, or on a transaction without one, which exists in that direction alone.
+fn raise(flow: &mut Flow<'_>, ev: u8, dir: Dir, now: u64) {
+    let known = flow.last();
+    let Some(tx) = known.or_else(|| flow.open(now)) else { return };
+    let c = &mut flow.get(tx).common;
+    if known.is_none() {
+        c.advance_both(1);
+        c.settle(dir.flip());
+    }
+    c.raise(ev, dir);
+}
+
 impl State {
     fn frame(&mut self, flow: &mut Flow<'_>, b: &[u8], dir: Dir, cx: &mut AppCx<'_>) {
         let Some(link) = Link::read(b) else { return };
         if !link::head_is_sound(b) {
-            return flow.raise(EV_LINK, dir, cx.now);
+            return raise(flow, EV_LINK, dir, cx.now);
         }
         if !link.carries_data() {
             return;
         }
         if link.len < 6 {
-            return flow.raise(EV_SMALL, dir, cx.now);
+            return raise(flow, EV_SMALL, dir, cx.now);
         }
         let side = &mut self.sides[dir.ix()];
         let mut first = true;
         for (block, sound) in link::blocks(b) {
             if !sound {
-                flow.raise(EV_TRANSPORT, dir, cx.now);
+                raise(flow, EV_TRANSPORT, dir, cx.now);
                 side.seq = None;
                 side.data.truncate(0);
                 return;
@@ -223,7 +235,7 @@ impl State {
             if side.data.len() + block.len() > MOST {
                 side.seq = None;
                 side.data.truncate(0);
-                return flow.raise(EV_LONG, dir, cx.now);
+                return raise(flow, EV_LONG, dir, cx.now);
             }
             // Without room the message is shorter.
             let _full = side.data.extend(cx.pool, block);
@@ -251,9 +263,13 @@ impl State {
     fn message(&mut self, flow: &mut Flow<'_>, dir: Dir, cx: &mut AppCx<'_>) {
         let side = &mut self.sides[dir.ix()];
         side.seq = None;
+        // A confirmation is part of what was said before.
+        if dir == Dir::ToServer && side.data.get(cx.pool).get(1) == Some(&0) {
+            return;
+        }
         let least = if dir == Dir::ToServer { 2 } else { 4 };
         if side.data.len() < least {
-            return flow.raise(EV_SMALL, dir, cx.now);
+            return raise(flow, EV_SMALL, dir, cx.now);
         }
         let Some(tx) = flow.open(cx.now) else { return };
         let t = flow.get(tx);
@@ -358,6 +374,15 @@ impl Protocol for Dnp3 {
                 Some(u64::from(u16::from_be_bytes(*kind)))
             }
         }
+    }
+
+    fn log_due(&self, tx: &Tx<Message>) -> u8 {
+        if tx.common.both_reached(1) { self.log_at_end(tx) } else { 0 }
+    }
+
+    /// One that only an event was raised on has no record.
+    fn log_at_end(&self, tx: &Tx<Message>) -> u8 {
+        if !tx.own.data.is_empty() { LOG_WHOLE } else { 0 }
     }
 
     fn log(&self, tx: &Tx<Message>, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {

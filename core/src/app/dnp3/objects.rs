@@ -88,7 +88,7 @@ fn head(b: &[u8], at: usize) -> Option<(Head, usize)> {
     Some((h, at + n))
 }
 
-/// Goes through the objects. `read`: the message asks for them, so that they have no points.
+/// Goes through the objects. `read`: the message asks for them, so that they have no points (but those with a size).
 pub(super) fn walk(b: &[u8], read: bool, v: &mut impl Visit) -> Result<(), Stop> {
     let (mut at, mut points) = (0, 0);
     for _ in 0..OBJECTS {
@@ -98,9 +98,8 @@ pub(super) fn walk(b: &[u8], read: bool, v: &mut impl Visit) -> Result<(), Stop>
         let (h, next) = head(b, at).ok_or(Stop::Short)?;
         at = next;
         v.object(&h);
-        if h.count > 0 && read {
-            let prefixes = (h.count as usize).saturating_mul(prefix_len(h.prefix_code));
-            at = at.saturating_add(if h.prefix_code <= 3 { prefixes } else { 0 });
+        if h.count > 0 && read && h.prefix_code < 4 {
+            at = at.saturating_add((h.count as usize).saturating_mul(prefix_len(h.prefix_code)));
         } else if h.count > 0 {
             points += h.count as usize;
             if points > POINTS {

@@ -80,18 +80,12 @@ pub(super) fn kind(m: &[u8]) -> Option<u8> {
     (id & 0xe0 == 0x60).then_some(id & 0x1f)
 }
 
-/// Reads a message. `None`: what it must have is not there.
+/// Reads a message; of requests, as in Suricata, the kind alone. `None`: what it must have is not there.
 pub(super) fn read(m: &[u8]) -> Option<Message<'_>> {
     let kind = kind(m)?;
     let (_, body, _) = value(m)?;
     let mut out = Message { kind, ..Message::default() };
     match kind {
-        AS_REQ | TGS_REQ => {
-            let body = contents(field(contents(body, 0x30)?, 4)?, 0x30)?;
-            out.client = field(body, 1).and_then(principal);
-            out.realm = Some(contents(field(body, 2)?, 0x1b)?);
-            out.server = field(body, 3).and_then(principal);
-        }
         AS_REP | TGS_REP => {
             let body = contents(body, 0x30)?;
             out.realm = Some(contents(field(body, 3)?, 0x1b)?);

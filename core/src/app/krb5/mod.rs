@@ -14,8 +14,8 @@ use super::hosted::{Protocol, Transactions, make};
 use super::plain::{KRB5_BEGINS, be32};
 use super::txs::Tx;
 use super::{
-    AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, OVER_TCP, OVER_UDP,
-    Outcome, ProtoDef, TxView, buffer_at, event_at, int_at,
+    AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, LOG_WHOLE, OVER_TCP,
+    OVER_UDP, Outcome, ProtoDef, TxView, buffer_at, event_at, int_at,
 };
 use crate::Dir;
 use crate::event::Fields;
@@ -204,6 +204,15 @@ impl Protocol for Krb5 {
             I_ERROR => own.error.map(|e| e as u32).map(u64::from),
             _ => own.ticket.map(|e| e as u32).map(u64::from),
         }
+    }
+
+    fn log_due(&self, tx: &Tx<Message>) -> u8 {
+        if tx.common.both_reached(1) { self.log_at_end(tx) } else { 0 }
+    }
+
+    /// One that only an event was raised on has no record.
+    fn log_at_end(&self, tx: &Tx<Message>) -> u8 {
+        if tx.own.kind > 0 { LOG_WHOLE } else { 0 }
     }
 
     fn log(&self, tx: &Tx<Message>, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {

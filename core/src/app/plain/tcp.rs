@@ -231,15 +231,11 @@ fn probe_pgsql(b: &[u8], dir: Dir) -> Verdict {
 }
 
 /// Modbus/TCP.
-pub static MODBUS: ProtoDef = def(
-    "modbus",
-    OVER_TCP,
-    Recognise {
-        probes: &[Probe { over: OVER_TCP, ports: &[502], probe: probe_modbus, dirs: BOTH, min_bytes: 8 }],
-        first: 1,
-        ..Recognise::NONE
-    },
-);
+pub const MODBUS_BEGINS: Recognise = Recognise {
+    probes: &[Probe { over: OVER_TCP, ports: &[502], probe: probe_modbus, dirs: BOTH, min_bytes: 8 }],
+    first: 1,
+    ..Recognise::NONE
+};
 
 fn probe_modbus(b: &[u8], _: Dir) -> Verdict {
     match (be16(b, 2), be16(b, 4)) {
@@ -268,17 +264,13 @@ fn probe_dnp3(b: &[u8], dir: Dir) -> Verdict {
 }
 
 /// EtherNet/IP encapsulation.
-pub static ENIP: ProtoDef = def(
-    "enip",
-    OVER_TCP | OVER_UDP,
-    Recognise {
-        probes: &[
-            probe(&[44818], probe_enip),
-            Probe { over: OVER_UDP, ports: &[44818], probe: probe_enip, dirs: BOTH, min_bytes: 0 },
-        ],
-        ..Recognise::NONE
-    },
-);
+pub const ENIP_BEGINS: Recognise = Recognise {
+    probes: &[
+        probe(&[44818], probe_enip),
+        Probe { over: OVER_UDP, ports: &[44818], probe: probe_enip, dirs: BOTH, min_bytes: 0 },
+    ],
+    ..Recognise::NONE
+};
 
 fn probe_enip(b: &[u8], _: Dir) -> Verdict {
     let (Some(cmd), Some(status), true) = (le16(b, 0), super::le32(b, 8), b.len() >= 24) else {

@@ -23,8 +23,8 @@ use super::hosted::{Protocol, Transactions, make};
 use super::plain::SMB_BEGINS;
 use super::txs::Tx;
 use super::{
-    AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, OVER_TCP, Outcome,
-    ProtoDef, TxView, buffer_at, event_at,
+    AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, LOG_WHOLE, OVER_TCP,
+    Outcome, ProtoDef, TxView, buffer_at, event_at,
 };
 use crate::Dir;
 use crate::event::Fields;
@@ -317,6 +317,15 @@ impl Protocol for Smb {
 
     fn int(&self, tx: &Tx<Exchange>, at: IntAt<'_>) -> Option<u64> {
         if at.local == 0 { Some(u64::from(tx.own.version)) } else { tx.own.call.opnum.map(u64::from) }
+    }
+
+    fn log_due(&self, tx: &Tx<Exchange>) -> u8 {
+        if tx.common.both_reached(1) { self.log_at_end(tx) } else { 0 }
+    }
+
+    /// One that only an event was raised on has no record.
+    fn log_at_end(&self, tx: &Tx<Exchange>) -> u8 {
+        if tx.own.version > 0 { LOG_WHOLE } else { 0 }
     }
 
     fn log(&self, tx: &Tx<Exchange>, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {

@@ -22,6 +22,7 @@ pub static KEYWORDS: &[Keyword] = &[
     Keyword::new("dcerpc.opnum", dce_opnum).aliases(&["dce_opnum"]),
     Keyword::flag("ftpbounce", ftpbounce),
     Keyword::new("krb5.ticket_encryption", krb5_ticket_encryption),
+    Keyword::new("cip_service", cip_service),
     Keyword::new("dnp3_ind", dnp3_ind),
     Keyword::new("dnp3_obj", dnp3_obj),
 ];
@@ -399,6 +400,26 @@ fn dnp3_obj(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     };
     let value = num::uint_to(group.trim(), 255)? << 8 | num::uint_to(variation.trim(), 255)?;
     b.rule.ints.push(AppInt { name: info.name, test: IntTest::Eq(value), index: IntIndex::Any });
+    Ok(())
+}
+
+/// `service[,class[,attribute]]` of one call.
+fn cip_service(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    let index = b.index;
+    let Some(info) = index.int("enip.cip_call") else { return unsupported("enip") };
+    b.require_protos(&info.protos(), "cip_service")?;
+    let (mut value, mut mask) = (0, 0);
+    let mut n = 0;
+    for (p, (at, most)) in parts(a.text()?).zip([(32, 0xff), (16, 0xffff), (0, 0xffff)]) {
+        value |= num::uint_to(p, most)? << at;
+        mask |= most << at;
+        n += 1;
+    }
+    if parts(a.text()?).count() > n {
+        return bad("write service, class and attribute");
+    }
+    let test = IntTest::Mask { mask, value, negated: false };
+    b.rule.ints.push(AppInt { name: info.name, test, index: IntIndex::Any });
     Ok(())
 }
 
