@@ -143,7 +143,8 @@ impl State {
         }
         let Some(pdu) = Pdu::read(b) else { return };
         let asks = dir == Dir::ToServer && pdu.is_request();
-        if !asks && !(dir == Dir::ToClient && pdu.is_answer()) {
+        let answers = dir == Dir::ToClient && pdu.is_answer();
+        if !asks && !answers {
             return;
         }
         let mine = |t: &Tx<Exchange>| t.own.call.id == pdu.call && !t.own.call.whole[d];

@@ -10,6 +10,8 @@ const CALLS: usize = 64;
 const SEGMENTS: usize = 16;
 
 pub(super) const MULTIPLE: u8 = 0x0a;
+const GET_LIST: u8 = 3;
+const SET_LIST: u8 = 4;
 
 /// A header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,6 +94,8 @@ pub(super) trait Visit {
     fn request(&mut self, service: u8, inner: bool);
     /// A segment of the call's path, and bytes of its number.
     fn segment(&mut self, s: Segment, value: u32, bytes: u8);
+    /// An attribute that the call lists beside its path.
+    fn listed(&mut self, _attribute: u16) {}
     /// An answer: service, status, additional status.
     fn answer(&mut self, service: u8, status: u8, more: Option<u16>, inner: bool);
     /// The call or answer is complete.
@@ -129,7 +133,11 @@ fn call(b: &[u8], answer: bool, inner: bool, v: &mut impl Visit) -> Option<()> {
         v.request(service, inner);
         let words = usize::from(*b.get(1)?);
         path(b.get(2..2 + 2 * words)?, v);
-        b.get(2 + 2 * words..)?
+        let body = b.get(2 + 2 * words..)?;
+        if matches!(service, GET_LIST | SET_LIST) {
+            listed(service, body, v);
+        }
+        body
     };
     if service & 0x7f == MULTIPLE && !inner && !body.is_empty() {
         v.several(true);
@@ -140,6 +148,17 @@ fn call(b: &[u8], answer: bool, inner: bool, v: &mut impl Visit) -> Option<()> {
     }
     v.end(inner);
     Some(())
+}
+
+/// Attributes that a call lists: how many, then each; to be set with a value of unknown length, so that the first is known.
+fn listed(service: u8, b: &[u8], v: &mut impl Visit) {
+    let n = if service == GET_LIST { le16(b, 0).unwrap_or(0) } else { 1 };
+    for i in 0..usize::from(n).min(SEGMENTS) {
+        match le16(b, 2 + 2 * i) {
+            Some(a) => v.listed(a),
+            None => break,
+        }
+    }
 }
 
 /// The calls of a multiple service packet: how many, and where each begins.

@@ -163,6 +163,12 @@ impl Visit for Note<'_> {
         };
         self.put(local, u64::from(value));
     }
+    fn listed(&mut self, attribute: u16) {
+        if self.attribute == 0 {
+            self.attribute = attribute;
+        }
+        self.put(I_ATTRIBUTE, u64::from(attribute));
+    }
     fn answer(&mut self, service: u8, status: u8, more: Option<u16>, _: bool) {
         self.put(I_CALL, u64::from(service) << 32);
         self.put(I_CIP_STATUS, u64::from(status));

@@ -1,5 +1,6 @@
 //! Calls and replies made by hand.
 
+use super::session::{COMMIT, LOOKUP, READ, READ2, RENAME, WRITE};
 use super::*;
 use crate::app::bench::Bench;
 use crate::app::file::FileState;

@@ -5,6 +5,7 @@
 //! and direction, one a call through a pipe. Of a record the first [`MOST`] bytes are read, and all data of files. Owns what
 //! a connection has open ([`session`]).
 
+mod data;
 mod log;
 mod names;
 mod ntlmssp;

@@ -1,77 +1,74 @@
 //! What a connection of SMB has: its dialect, shares, open files, reads that wait for their answers, calls in pipes. In:
 //! commands. Out: transactions. All tables are bounded; the oldest entry gives way.
 
+use super::data::ended;
 use super::ntlmssp;
-use super::record::{self, Data, Fid, Record, Text, What};
+use super::record::{self, Fid, Record, Text, What};
 use super::{
-    EV_AGAIN, EV_DIALECTS, EV_MALFORMED, EV_MANY, EV_MAX_READ, EV_MAX_WRITE, EV_NTLMSSP, EV_OVERLAP, EV_READ,
-    EV_READ_ANSWER, EV_READ_BYTES, EV_READS, EV_TO_CLIENT, EV_TO_SERVER, EV_WRITE, EV_WRITE_BYTES, EV_WRITES,
-    FILE, Flow, Kind, STUB, names, put, tag,
+    EV_AGAIN, EV_DIALECTS, EV_MALFORMED, EV_MANY, EV_MAX_READ, EV_MAX_WRITE, EV_NTLMSSP, EV_READ,
+    EV_TO_CLIENT, EV_TO_SERVER, Flow, Kind, names, put, tag,
 };
 use crate::Dir;
-use crate::app::carried::TooMuch;
-use crate::app::dcerpc::{Bound, HEAD, Pdu};
-use crate::app::txs::{TxCommon, TxHandle};
+use crate::app::dcerpc::Bound;
+use crate::app::txs::TxHandle;
 use crate::app::{AppCx, TxIdx};
 use crate::pool::{BytePool, PBuf};
 
 /// Requests that wait for their answers.
 const PENDING: usize = 256;
 const SHARES: usize = 8;
-const OPEN: usize = 32;
+pub(super) const OPEN: usize = 32;
 const READS: usize = 32;
-/// PDUs of one message that are looked at.
-const PDUS: usize = 64;
 /// Dialects of one negotiation that are kept.
 const DIALECTS: usize = 32;
 /// The largest read and write that a server may allow, and a client ask for: Suricata's defaults.
-const MAX_IO: u32 = 16 << 20;
+pub(super) const MAX_IO: u32 = 16 << 20;
 /// Longest name that is kept.
-const NAME: usize = 4096;
+pub(super) const NAME: usize = 4096;
 
 const PENDING_STATUS: u32 = 0x103;
 const OVERFLOW: u32 = 0x8000_0005;
 
 #[derive(Debug, Default)]
-struct Share {
-    id: u32,
-    name: PBuf,
+pub(super) struct Share {
+    pub(super) id: u32,
+    pub(super) name: PBuf,
     pipe: bool,
 }
 
 /// An open file.
 #[derive(Debug, Default)]
-struct Open {
-    fid: Fid,
-    name: PBuf,
+pub(super) struct Open {
+    pub(super) fid: Fid,
+    pub(super) name: PBuf,
     /// It is a pipe of a service that speaks DCERPC, by its name.
-    service: bool,
+    pub(super) service: bool,
     /// Its transactions: what is written, what is read.
-    files: [TxHandle; 2],
+    pub(super) files: [TxHandle; 2],
 }
 
 /// A read that was asked for.
 #[derive(Clone, Copy, Debug, Default)]
-struct Read {
-    id: u64,
-    fid: Fid,
-    offset: u64,
+pub(super) struct Read {
+    pub(super) id: u64,
+    pub(super) fid: Fid,
+    pub(super) offset: u64,
 }
 
 /// The data of a file that are coming.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Coming {
-    tx: TxHandle,
-    at: u64,
-    left: u64,
+    pub(super) tx: TxHandle,
+    pub(super) at: u64,
+    pub(super) left: u64,
 }
 
 /// A call whose data go on in the next message.
 #[derive(Clone, Copy, Debug, Default)]
-struct Call {
-    tx: TxHandle,
-    left: usize,
-    last: bool,
+pub(super) struct Call {
+    pub(super) tx: TxHandle,
+    pub(super) left: usize,
+    pub(super) last: bool,
 }
 
 #[derive(Debug, Default)]
@@ -79,25 +76,25 @@ pub(super) struct Side {
     pub(super) left: usize,
     pub(super) lost: bool,
     pub(super) file: Option<Coming>,
-    call: Call,
+    pub(super) call: Call,
 }
 
 #[derive(Debug, Default)]
 pub struct State {
     pub(super) sides: [Side; 2],
-    bound: Bound,
+    pub(super) bound: Bound,
     pending: usize,
     dialect: u16,
     /// Name of a dialect of version 1.
     dialect_name: PBuf,
     negotiated: bool,
-    max_read: u32,
-    max_write: u32,
-    shares: [Share; SHARES],
+    pub(super) max_read: u32,
+    pub(super) max_write: u32,
+    pub(super) shares: [Share; SHARES],
     next_share: usize,
-    open: [Open; OPEN],
-    next_open: usize,
-    reads: [Read; READS],
+    pub(super) open: [Open; OPEN],
+    pub(super) next_open: usize,
+    pub(super) reads: [Read; READS],
     next_read: usize,
     /// The file that the message under way opens: further commands in it name no other.
     related: TxHandle,
@@ -117,7 +114,7 @@ impl State {
         self.shares.iter().find(|s| s.id == id && !s.name.is_empty())
     }
 
-    fn opened(&self, fid: Fid) -> Option<usize> {
+    pub(super) fn opened(&self, fid: Fid) -> Option<usize> {
         self.open.iter().position(|o| o.fid == fid && fid.len > 0)
     }
 
@@ -138,7 +135,7 @@ impl State {
     }
 
     /// What is written to that file is DCERPC: by its share, or by its name where the share is not known.
-    fn carries_calls(&self, tree: u32, fid: Fid) -> bool {
+    pub(super) fn carries_calls(&self, tree: u32, fid: Fid) -> bool {
         match self.share(tree) {
             Some(s) => s.pipe,
             None => self.opened(fid).and_then(|o| self.open.get(o)).is_some_and(|o| o.service),
@@ -164,7 +161,7 @@ impl State {
     }
 
     /// A new transaction for a command.
-    fn new_tx(
+    pub(super) fn new_tx(
         &mut self,
         flow: &mut Flow<'_>,
         r: &Record<'_>,
@@ -188,7 +185,13 @@ impl State {
     }
 
     /// One that waits for its answer. The oldest waits no longer when there are too many.
-    fn wait(&mut self, flow: &mut Flow<'_>, r: &Record<'_>, kind: Kind, cx: &mut AppCx<'_>) -> Option<TxIdx> {
+    pub(super) fn wait(
+        &mut self,
+        flow: &mut Flow<'_>,
+        r: &Record<'_>,
+        kind: Kind,
+        cx: &mut AppCx<'_>,
+    ) -> Option<TxIdx> {
         if self.pending >= PENDING
             && let Some(old) = flow.waiting(|_| true)
         {
@@ -201,7 +204,7 @@ impl State {
         Some(tx)
     }
 
-    fn finish(&mut self, flow: &mut Flow<'_>, tx: TxIdx) {
+    pub(super) fn finish(&mut self, flow: &mut Flow<'_>, tx: TxIdx) {
         flow.answered(tx);
         self.pending = self.pending.saturating_sub(1);
         let c = &mut flow.get(tx).common;
@@ -210,7 +213,7 @@ impl State {
     }
 
     /// A transaction that waits, its request complete.
-    fn asked(
+    pub(super) fn asked(
         &mut self,
         flow: &mut Flow<'_>,
         r: &Record<'_>,
@@ -475,7 +478,8 @@ impl State {
             }
             What::Negotiated { dialect, guid, max_read, max_write } => {
                 self.dialect = dialect;
-                self.negotiated = true;
+                // What version 1 begins is negotiated again by version 2.
+                self.negotiated = t.own.version > 1;
                 (self.max_read, self.max_write) = (max_read, max_write);
                 (t.own.max_read, t.own.max_write) = (max_read, max_write);
                 t.own.server = guid.first_chunk().copied().unwrap_or_default();
@@ -535,252 +539,6 @@ impl State {
             let _full = o.name.extend(cx.pool, cx.scratch.as_slice());
         }
     }
-
-    /// The transaction of a file in one direction, a new one at the first data. One that was not opened in sight has no name.
-    fn file(
-        &mut self,
-        flow: &mut Flow<'_>,
-        r: &Record<'_>,
-        fid: Fid,
-        dir: Dir,
-        cx: &mut AppCx<'_>,
-    ) -> Option<TxIdx> {
-        let place = self.opened(fid).unwrap_or(self.next_open);
-        let open = self.open.get_mut(place)?;
-        if open.fid != fid {
-            self.next_open = (self.next_open + 1) % OPEN;
-            for f in core::mem::take(&mut open.files) {
-                ended(flow, f, true, cx);
-            }
-            (open.fid, open.service) = (fid, false);
-            open.name.free(cx.pool);
-        }
-        let known = open.files.get(dir.ix()).and_then(|h| flow.resolve(*h));
-        if known.is_some_and(|tx| flow.peek(tx).own.file.is_open()) {
-            return known;
-        }
-        let tx = self.new_tx(flow, r, Kind::File, cx)?;
-        let t = flow.get(tx);
-        (t.own.fid, t.own.dir) = (fid, dir);
-        let open = self.open.get_mut(place)?;
-        t.own.list.push_from(cx.pool, tag::NAME, &open.name, NAME);
-        if let Some(s) = self.shares.iter().find(|s| s.id == r.tree && !s.name.is_empty()) {
-            t.own.list.push_from(cx.pool, tag::SHARE, &s.name, NAME);
-        }
-        cx.scratch.clear();
-        cx.scratch.extend(open.name.get(cx.pool));
-        open.files[dir.ix()] = flow.handle(tx);
-        let t = flow.get(tx);
-        t.own.file.open(&mut t.common, dir, cx);
-        Some(tx)
-    }
-
-    /// Data of a file begin: those that are here, and how many follow.
-    fn begins(&mut self, flow: &mut Flow<'_>, r: &Record<'_>, d: Data<'_>, dir: Dir, cx: &mut AppCx<'_>) {
-        let Some(tx) = self.file(flow, r, d.fid, dir, cx) else { return };
-        let t = flow.get(tx);
-        if d.offset < t.own.file.next() && d.len > 0 {
-            t.common.raise(EV_OVERLAP, dir);
-        }
-        let left = d.len.saturating_sub(d.bytes.len() as u64);
-        let full = t.own.file.data(d.offset, d.bytes, cx.wanted.has(FILE), cx);
-        too_much(&mut t.common, full, dir);
-        t.common.touch(dir);
-        if left > 0 {
-            let at = d.offset.saturating_add(d.bytes.len() as u64);
-            self.sides[dir.ix()].file = Some(Coming { tx: flow.handle(tx), at, left });
-        }
-    }
-
-    /// More bytes of the record that is under way, or (`gap`) so many that never arrived.
-    pub(super) fn data(&mut self, flow: &mut Flow<'_>, bytes: &[u8], gap: u64, dir: Dir, cx: &mut AppCx<'_>) {
-        let Some(c) = self.sides[dir.ix()].file.as_mut().filter(|c| c.left > 0) else { return };
-        // What follows the data is padding.
-        let most = usize::try_from(c.left).unwrap_or(usize::MAX);
-        let bytes = bytes.get(..most).unwrap_or(bytes);
-        let (at, n, gap) = (c.at, bytes.len() as u64, gap.min(c.left));
-        (c.at, c.left) = (at.saturating_add(n + gap), c.left - n - gap);
-        let Some(tx) = flow.resolve(c.tx) else { return };
-        let t = flow.get(tx);
-        if gap > 0 {
-            t.own.file.gap(at, gap, cx.wanted.has(FILE), cx);
-        } else {
-            let full = t.own.file.data(at, bytes, cx.wanted.has(FILE), cx);
-            too_much(&mut t.common, full, dir);
-        }
-        t.common.touch(dir);
-    }
-
-    fn write(&mut self, flow: &mut Flow<'_>, r: &Record<'_>, d: Data<'_>, cx: &mut AppCx<'_>) {
-        if d.len > u64::from(MAX_IO) || (self.max_write > 0 && d.len > u64::from(self.max_write)) {
-            flow.raise(EV_WRITE, Dir::ToServer, cx.now);
-        }
-        if self.carries_calls(r.tree, d.fid) {
-            return self.call(flow, r, d.fid, d.bytes, cx);
-        }
-        self.begins(flow, r, d, Dir::ToServer, cx);
-    }
-
-    fn read(&mut self, flow: &mut Flow<'_>, r: &Record<'_>, d: Data<'_>, cx: &mut AppCx<'_>) {
-        if self.max_read > 0 && d.len > u64::from(self.max_read) {
-            flow.raise(EV_READ_ANSWER, Dir::ToClient, cx.now);
-        }
-        let Some(asked) = self.reads.iter_mut().find(|q| q.id == r.id && q.fid.len > 0) else { return };
-        let Read { fid, offset, .. } = core::mem::take(asked);
-        if self.carries_calls(r.tree, fid) {
-            return self.called(flow, r, fid, d.bytes, cx);
-        }
-        if d.len > 0 {
-            self.begins(flow, r, Data { fid, offset, ..d }, Dir::ToClient, cx);
-        }
-    }
-
-    /// A file is closed, or (`truncated`) no more of it will be seen.
-    fn close(&mut self, flow: &mut Flow<'_>, fid: Fid, truncated: bool, cx: &mut AppCx<'_>) {
-        if let Some(o) = self.opened(fid).and_then(|o| self.open.get_mut(o)) {
-            for f in core::mem::take(&mut o.files) {
-                ended(flow, f, truncated, cx);
-            }
-        }
-    }
-
-    /// The stream of a direction has ended: so have its files.
-    pub(super) fn end(&mut self, flow: &mut Flow<'_>, dir: Dir, cx: &mut AppCx<'_>) {
-        for o in &mut self.open {
-            ended(flow, core::mem::take(&mut o.files[dir.ix()]), true, cx);
-        }
-    }
-
-    /// Bytes that are written to a pipe.
-    fn call(&mut self, flow: &mut Flow<'_>, r: &Record<'_>, fid: Fid, bytes: &[u8], cx: &mut AppCx<'_>) {
-        let mut rest = self.more(flow, bytes, Dir::ToServer, cx);
-        for n in 0..PDUS {
-            let Some(pdu) = Pdu::read(rest).filter(|p| p.is_request()) else {
-                if n == 0 {
-                    self.other(flow, r, fid, rest, cx);
-                }
-                return;
-            };
-            let goes_on = |t: &crate::app::txs::Tx<super::Exchange>| {
-                t.own.kind == Kind::Pipe
-                    && t.own.call.id == pdu.call
-                    && !t.own.call.whole[0]
-                    && t.own.fid == fid
-            };
-            let found = flow.waiting(goes_on);
-            let Some(tx) = found.or_else(|| self.wait(flow, r, Kind::Pipe, cx)) else { return };
-            let x = &mut flow.get(tx).own;
-            x.fid = fid;
-            x.call.asked(pdu, rest, &mut self.bound, cx.pool);
-            rest = self.stub(flow, tx, pdu, rest, Dir::ToServer, cx);
-        }
-    }
-
-    /// Something else in a pipe that could be a PDU by its length: as in Suricata it is told, and has no answer.
-    fn other(&mut self, flow: &mut Flow<'_>, r: &Record<'_>, fid: Fid, b: &[u8], cx: &mut AppCx<'_>) {
-        let Some(pdu) = Pdu::any(b) else { return };
-        let Some(tx) = self.asked(flow, r, Kind::Pipe, cx) else { return };
-        let t = flow.get(tx);
-        t.own.fid = fid;
-        t.own.call.other(pdu);
-        if pdu.kind > 20 {
-            t.common.raise(EV_MALFORMED, Dir::ToServer);
-        }
-    }
-
-    /// Bytes that are read from a pipe, or come as the answer of a call.
-    fn called(&mut self, flow: &mut Flow<'_>, r: &Record<'_>, fid: Fid, bytes: &[u8], cx: &mut AppCx<'_>) {
-        let mut rest = self.more(flow, bytes, Dir::ToClient, cx);
-        for _ in 0..PDUS {
-            let Some(pdu) = Pdu::read(rest).filter(|p| p.is_answer()) else { return };
-            let answers = |t: &crate::app::txs::Tx<super::Exchange>| {
-                let same = fid.len == 0 || t.own.fid.len == 0 || t.own.fid == fid;
-                t.own.kind == Kind::Pipe && t.own.call.id == pdu.call && !t.own.call.whole[1] && same
-            };
-            let Some(tx) = flow.waiting(answers) else { return };
-            let x = &mut flow.get(tx).own;
-            x.status = Some((r.status, r.dos));
-            x.call.answered(pdu, rest, &mut self.bound, cx.pool);
-            rest = self.stub(flow, tx, pdu, rest, Dir::ToClient, cx);
-        }
-    }
-
-    /// The data of a PDU, as far as they are here. What follows the PDU is given back.
-    fn stub<'b>(
-        &mut self,
-        flow: &mut Flow<'_>,
-        tx: TxIdx,
-        pdu: Pdu,
-        b: &'b [u8],
-        dir: Dir,
-        cx: &mut AppCx<'_>,
-    ) -> &'b [u8] {
-        let here = b.get(..pdu.len).unwrap_or(b);
-        let call = &mut flow.get(tx).own.call;
-        if pdu.has_data() {
-            call.data(dir, here.get(pdu.first(true)..).unwrap_or(&[]), cx.wanted.has(STUB), cx.pool);
-        }
-        let (left, last) = (pdu.len - here.len(), call.whole[dir.ix()]);
-        if left > 0 {
-            call.whole[dir.ix()] = false;
-            self.sides[dir.ix()].call = Call { tx: flow.handle(tx), left, last };
-        } else if last {
-            self.part_whole(flow, tx, dir);
-        }
-        b.get(pdu.len.max(HEAD)..).unwrap_or(&[])
-    }
-
-    /// Data of the PDU that was cut off in the message before; what follows it is given back.
-    fn more<'b>(&mut self, flow: &mut Flow<'_>, b: &'b [u8], dir: Dir, cx: &mut AppCx<'_>) -> &'b [u8] {
-        let c = &mut self.sides[dir.ix()].call;
-        let here = b.get(..c.left).unwrap_or(b);
-        c.left -= here.len();
-        let (whole, last) = (c.left == 0, c.last);
-        if let Some(tx) = flow.resolve(c.tx).filter(|_| !here.is_empty()) {
-            let call = &mut flow.get(tx).own.call;
-            call.data(dir, here, cx.wanted.has(STUB), cx.pool);
-            if whole && last {
-                call.whole[dir.ix()] = true;
-                self.part_whole(flow, tx, dir);
-            }
-        }
-        b.get(here.len()..).unwrap_or(&[])
-    }
-
-    /// All of a call, or of its answer, was seen.
-    fn part_whole(&mut self, flow: &mut Flow<'_>, tx: TxIdx, dir: Dir) {
-        if dir == Dir::ToClient {
-            return self.finish(flow, tx);
-        }
-        let c = &mut flow.get(tx).common;
-        c.advance(dir, 1);
-        c.touch(dir);
-    }
-}
-
-/// Pieces of a file came too early, and more than can wait.
-fn too_much(c: &mut TxCommon, full: Option<TooMuch>, dir: Dir) {
-    let ev = match (full, dir) {
-        (None, _) => return,
-        (Some(TooMuch::Pieces), Dir::ToServer) => EV_WRITES,
-        (Some(TooMuch::Bytes), Dir::ToServer) => EV_WRITE_BYTES,
-        (Some(TooMuch::Pieces), Dir::ToClient) => EV_READS,
-        (Some(TooMuch::Bytes), Dir::ToClient) => EV_READ_BYTES,
-    };
-    c.raise(ev, dir);
-}
-
-/// No more data of a file come.
-fn ended(flow: &mut Flow<'_>, f: TxHandle, truncated: bool, cx: &mut AppCx<'_>) {
-    let Some(tx) = flow.resolve(f) else { return };
-    let t = flow.get(tx);
-    if !t.own.file.is_open() {
-        return;
-    }
-    t.own.file.close(truncated, cx.wanted.has(FILE), cx);
-    t.own.status = Some((0, false));
-    t.common.advance_both(1);
-    t.common.touch_both();
 }
 
 /// Commands that are no transaction of their own: reads and writes are those of their file, and of questions and settings
