@@ -30,7 +30,8 @@ const PARTS: usize = 16;
 pub const STRONG: [i32; 6] = [17, 18, 19, 20, 25, 26];
 
 const fn name(name: &'static str, aliases: &'static [&'static str]) -> BufferDef {
-    BufferDef { name, aliases, modifiers: &[], dirs: 3, progress: 0, kind: BufferKind::Multi }
+    // Requests are read no further than their kind.
+    BufferDef { name, aliases, modifiers: &[], dirs: 2, progress: 0, kind: BufferKind::Multi }
 }
 
 static BUFFERS: &[BufferDef] = &[name("krb5.cname", &["krb5_cname"]), name("krb5.sname", &["krb5_sname"])];

@@ -100,6 +100,9 @@ pub struct Exchange {
     file: Option<Dir>,
     data: Carried,
     chunks: u32,
+    /// The last piece was filled up in a datagram; another piece came behind it.
+    filled: bool,
+    cut: bool,
     /// The call that ended it.
     last: Option<u32>,
 }
@@ -152,6 +155,7 @@ impl Protocol for Nfs {
             return out;
         }
         s.sides[input.dir.ix()].file = None;
+        s.datagrams = true;
         s.message(flow, input.data, input.dir, cx);
         Outcome::Consumed { bytes: input.data.len(), need: 0 }
     }

@@ -77,6 +77,7 @@ pub(super) struct Side {
 #[derive(Debug, Default)]
 pub struct State {
     pub(super) sides: [Side; 2],
+    pub(super) datagrams: bool,
     names: [(u64, PBuf); NAMES],
     next_name: usize,
     open: [Open; FILES],
@@ -336,7 +337,10 @@ impl State {
             self.next_open = (self.next_open + 1) % FILES;
         }
         let known = self.open.get(place).and_then(|o| flow.resolve(o.files[dir.ix()]));
-        if let Some(tx) = known.filter(|tx| flow.peek(*tx).own.data.is_open()) {
+        if let Some(tx) = known.filter(|tx| {
+            let x = &flow.peek(*tx).own;
+            x.data.is_open() || x.cut
+        }) {
             return Some((tx, false));
         }
         let tx = self.open(flow, c, cx)?;
@@ -388,6 +392,12 @@ impl State {
         let handle = flow.handle(tx);
         let t = flow.get(tx);
         let Some(dir) = t.own.file else { return };
+        if t.own.filled && t.own.data.is_open() {
+            // As in Suricata, which waits in vain for what fills a piece up in a datagram: the file ends with that piece.
+            t.own.data.close(true, cx.wanted.has(FILE), cx);
+            t.own.cut = true;
+        }
+        t.own.filled = self.datagrams && len % 4 != 0;
         t.own.data.data(offset, bytes, cx.wanted.has(FILE), cx);
         t.common.touch(dir);
         let left = len.saturating_sub(bytes.len() as u64);
@@ -438,9 +448,10 @@ impl State {
     ) {
         let Some(tx) = flow.resolve(f) else { return };
         let t = flow.get(tx);
-        if !t.own.data.is_open() {
+        if !t.own.data.is_open() && !t.own.cut {
             return;
         }
+        t.own.cut = false;
         t.own.data.close(truncated, cx.wanted.has(FILE), cx);
         t.own.last = by;
         t.common.advance(Dir::ToServer, 1);
@@ -497,7 +508,7 @@ impl State {
         }
         let x = &flow.get(tx).own;
         // A file of version 4 is complete when the stream is; others when they are closed.
-        if !file || (version < 4 && !x.data.is_open()) {
+        if !file || (version < 4 && !x.data.is_open() && !x.cut) {
             self.finish(flow, tx);
         } else if version < 4 && x.file == Some(Dir::ToServer) {
             flow.get(tx).common.advance(Dir::ToClient, 1);

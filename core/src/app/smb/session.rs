@@ -369,7 +369,12 @@ impl State {
     ) -> Option<()> {
         let tx = self.wait(flow, r, Kind::Tree, cx)?;
         let x = &mut flow.get(tx).own;
-        put(&mut x.list, tag::SHARE, path, cx);
+        cx.scratch.clear();
+        ntlmssp::text(path.bytes, path.wide, cx.scratch);
+        let name = cx.scratch.as_slice();
+        // Of version 1, as in Suricata, without the first of the two backslashes.
+        let name = if r.version == 1 { name.get(1..).unwrap_or(&[]) } else { name };
+        x.list.push(cx.pool, tag::SHARE, name);
         if r.version == 1 {
             x.list.push(cx.pool, tag::SERVICE, service);
         }

@@ -194,7 +194,7 @@ fn a_share_is_known_when_the_answer_came() {
         );
         assert!(ask(&mut b, SHARE).is_empty() && ask(&mut b, PIPE).is_empty());
         b.feed(Dir::ToClient, &one(0x75, true, &[255, 0, 0, 0, 0, 0], service));
-        let name = alloc::vec![(0u64, b"\\\\10.0.0.2\\IPC$".to_vec())];
+        let name = alloc::vec![(0u64, b"\\10.0.0.2\\IPC$".to_vec())];
         let (yes, no) = if share { (SHARE, PIPE) } else { (PIPE, SHARE) };
         assert_eq!((ask(&mut b, yes), ask(&mut b, no)), (name, Vec::new()));
         b.close();
