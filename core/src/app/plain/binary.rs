@@ -110,7 +110,7 @@ fn confirm_dcerpc(b: &[u8], seen: &Seen) -> Verdict {
 pub const NFS_BEGINS: Recognise = Recognise {
     patterns: &[],
     probes: &[
-        Probe { over: OVER_TCP, ports: &[2049], probe: probe_nfs_tcp, dirs: 3, min_bytes: 0 },
+        Probe { over: OVER_TCP, ports: &[2049], probe: probe_nfs_tcp, dirs: 3, min_bytes: 28 },
         Probe { over: OVER_UDP, ports: &[2049], probe: probe_nfs_udp, dirs: 3, min_bytes: 0 },
     ],
     confirm: None,

@@ -266,7 +266,7 @@ fn probe_dnp3(b: &[u8], dir: Dir) -> Verdict {
 /// EtherNet/IP encapsulation.
 pub const ENIP_BEGINS: Recognise = Recognise {
     probes: &[
-        probe(&[44818], probe_enip),
+        Probe { over: OVER_TCP, ports: &[44818], probe: probe_enip, dirs: BOTH, min_bytes: 24 },
         Probe { over: OVER_UDP, ports: &[44818], probe: probe_enip, dirs: BOTH, min_bytes: 0 },
     ],
     ..Recognise::NONE
