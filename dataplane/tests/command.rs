@@ -181,7 +181,7 @@ fn settings_without_effect_are_told() {
         "ignored setting: totally (not a setting here)",
         "ignored setting: decoder.vntag.enabled (VN-Tags are not decoded)",
         "ignored setting: flow.memcap-policy (what finds no room is counted and not ruled on)",
-        "ignored setting: outputs.0.eve-log.types: nfs, frobnicate (no such events here)",
+        "ignored setting: outputs.0.eve-log.types: frobnicate (no such events here)",
         "ignored setting: outputs.1.stats (counters are in eve.json, with `stats` among its types)",
         "limits.config:2:",
     ] {

@@ -49,7 +49,9 @@ impl EventSink for Records {
     }
 }
 
-const PORTS: &[u16] = &[80, 53, 443, 25, 21, 22, 8080, 139, 6379, 1883, 5432, 5900, 110, 3389];
+const PORTS: &[u16] = &[
+    80, 53, 443, 25, 21, 22, 8080, 139, 6379, 1883, 5432, 5900, 110, 3389, 445, 135, 2049, 88, 44_818, 502, 20_000,
+];
 
 /// What a client and a server say first: WebSocket, Redis, NVMe/TCP.
 const BEGINNINGS: &[(u16, &[u8], &[u8])] = &[

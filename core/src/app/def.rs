@@ -45,6 +45,8 @@ pub struct ProtoDef {
     pub ours: bool,
     /// Records are about single messages with a direction of their own, not about request and answer together.
     pub by_message: bool,
+    /// Records have the direction of the packet with which they are written.
+    pub by_packet: bool,
     /// For a protocol that is not parsed: whether bytes of a direction end the wait of rules on raw bytes; otherwise
     /// these wait until a chunk of the stream is full. In Suricata 8 each parser decides that.
     pub due: fn(&[u8], Dir) -> bool,
@@ -71,6 +73,7 @@ impl ProtoDef {
         shouts: false,
         ours: false,
         by_message: false,
+        by_packet: false,
         due: |_, _| true,
         complete: 1,
     };

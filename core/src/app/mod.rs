@@ -8,18 +8,24 @@
 mod bench;
 pub mod bittorrent_dht;
 pub mod bodies;
+mod carried;
+mod counted;
 pub mod dcerpc;
 mod def;
+pub mod dnp3;
 pub mod dns;
+pub mod enip;
 pub mod entries;
 pub mod expect;
 pub mod grpc;
 pub mod hosted;
 pub mod http2;
 pub mod ike;
+pub mod krb5;
 pub mod layer;
 pub mod ldap;
 pub mod messages;
+pub mod modbus;
 pub mod mqtt;
 pub mod nccl;
 pub mod nfs;
@@ -42,6 +48,8 @@ pub mod smb;
 pub mod smtp;
 pub mod ssh;
 pub mod tls;
+#[cfg(test)]
+mod told;
 pub mod txs;
 pub mod websocket;
 
@@ -317,9 +325,11 @@ impl<'a> TxView<'a> {
     pub fn log(&self, dir: Dir, out: &mut dyn Fields) {
         self.parser.log(self, dir, out);
     }
-    /// Direction that the record is about: a message's own, or for a transaction as a whole the client's.
+    /// Direction that the record is about: a message's own, or for a transaction as a whole the client's (some: that of the
+    /// packet that completed it).
     pub fn record_dir(&self, dir: Dir) -> Dir {
-        if self.proto.def().by_message { dir } else { Dir::ToServer }
+        let def = self.proto.def();
+        if def.by_message || def.by_packet { dir } else { Dir::ToServer }
     }
     /// The name of the record (`http`, `dns`, …).
     pub fn record(&self) -> &'static str {

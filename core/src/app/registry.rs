@@ -1,8 +1,9 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
 use super::{
-    ProtoDef, bittorrent_dht, dcerpc, dns, ftp, ftp_data, grpc, http, http2, ike, ldap, messages, mqtt, nccl,
-    nfs, nvme, pgsql, plain, pop3, quic, rdp, redis, rfb, roce, smb, smtp, ssh, tls, websocket,
+    ProtoDef, bittorrent_dht, dcerpc, dnp3, dns, enip, ftp, ftp_data, grpc, http, http2, ike, krb5, ldap,
+    messages, modbus, mqtt, nccl, nfs, nvme, pgsql, plain, pop3, quic, rdp, redis, rfb, roce, smb, smtp, ssh,
+    tls, websocket,
 };
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
@@ -21,7 +22,7 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &smb::SMB,
     &dcerpc::DCERPC,
     &nfs::NFS,
-    &plain::KRB5,
+    &krb5::KRB5,
     &messages::DHCP,
     &messages::NTP,
     &messages::SNMP,
@@ -38,9 +39,9 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &quic::QUIC,
     &websocket::WEBSOCKET,
     &plain::DOH2,
-    &plain::MODBUS,
-    &plain::DNP3,
-    &plain::ENIP,
+    &modbus::MODBUS,
+    &dnp3::DNP3,
+    &enip::ENIP,
     &redis::REDIS,
     &nvme::NVME,
     &roce::ROCE,

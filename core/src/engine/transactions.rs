@@ -214,7 +214,7 @@ impl Engine {
                 self.tx_anomalies(ix, pkt, dir, tx, sink);
             }
             self.tx_files(ix, pkt, tx, last, sink);
-            self.tx_records(ix, pkt, tx, said, sink);
+            self.tx_records(ix, (pkt, dir), tx, said, sink);
             let Some(parser) = self.app.parser_of(owner) else { return };
             let done = |d: &Dir| {
                 c.progress(*d) >= parser.complete_progress(*d)
@@ -255,12 +255,21 @@ impl Engine {
         }
     }
 
-    fn tx_records(&mut self, ix: FlowIx, pkt: &Packet<'_>, tx: TxRef, last: bool, sink: &mut dyn EventSink) {
+    fn tx_records(
+        &mut self,
+        ix: FlowIx,
+        (pkt, dir): (&Packet<'_>, Dir),
+        tx: TxRef,
+        last: bool,
+        sink: &mut dyn EventSink,
+    ) {
         let Some(parser) = self.app.parser_of_mut(tx.proto) else { return };
         if tx.proto.def().record.is_empty() {
             return;
         }
-        let due = if last { parser.log_at_end(tx.idx) } else { parser.log_due(tx.idx) };
+        // Of a flow that was dropped what is not complete is not told.
+        let dropped = self.flows.hot(ix).flags & flag::DROP != 0;
+        let due = if last && !dropped { parser.log_at_end(tx.idx) } else { parser.log_due(tx.idx) };
         let due = due & !parser.common(tx.idx).logged;
         if due == 0 {
             return;
@@ -270,7 +279,7 @@ impl Engine {
         for (bit, d) in [
             (crate::app::LOG_REQUEST, Dir::ToServer),
             (crate::app::LOG_RESPONSE, Dir::ToClient),
-            (crate::app::LOG_WHOLE, Dir::ToServer),
+            (crate::app::LOG_WHOLE, if tx.proto.def().by_packet { dir } else { Dir::ToServer }),
         ] {
             if due & bit != 0 {
                 let flow = self.view(ix);

@@ -119,20 +119,6 @@ pub const UNRAISED: &[(&str, &[&str])] = &[
 
 /// Events of protocols that Suricata's parsers raise and that have no number here, because nothing reads so much of them.
 pub const UNREAD: &[(&str, &[&str])] = &[
-    (
-        "dnp3",
-        &[
-            "bad_link_crc",
-            "bad_transport_crc",
-            "flooded",
-            "len_too_small",
-            "too_long_reassembly",
-            "too_many_objects",
-            "too_many_points",
-            "unknown_object",
-        ],
-    ),
-    ("enip", &["invalid_pdu"]),
     ("http", &["compression_bomb_limit_reached"]),
     (
         "http2",
@@ -144,44 +130,7 @@ pub const UNREAD: &[(&str, &[&str])] = &[
             "too_many_frames",
         ],
     ),
-    ("krb5", &["malformed_data", "weak_encryption"]),
-    (
-        "modbus",
-        &[
-            "flooded",
-            "invalid_exception_code",
-            "invalid_function_code",
-            "invalid_length",
-            "invalid_protocol_id",
-            "invalid_value",
-            "unsolicited_response",
-            "value_mismatch",
-        ],
-    ),
-    ("nfs", &["malformed_data", "too_many_transactions"]),
-    (
-        "smb",
-        &[
-            "duplicate_negotiate",
-            "file_overlap",
-            "internal_error",
-            "malformed_data",
-            "malformed_ntlmssp_request",
-            "negotiate_malformed_dialects",
-            "negotiate_max_read_size_too_large",
-            "negotiate_max_write_size_too_large",
-            "read_queue_cnt_exceeded",
-            "read_queue_size_exceeded",
-            "read_request_too_large",
-            "read_response_too_large",
-            "record_overflow",
-            "request_to_client",
-            "response_to_server",
-            "write_queue_cnt_exceeded",
-            "write_queue_size_exceeded",
-            "write_request_too_large",
-        ],
-    ),
+    ("smb", &["internal_error", "record_overflow"]),
 ];
 
 /// The number of an event that nothing raises.

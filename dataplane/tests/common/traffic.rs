@@ -303,11 +303,43 @@ fn conversations(w: &mut Wire, port: u16) {
         b"\x80\x02\x80\x02\x80\x02\x80\x02\x01\0\0\0\x40\0\0\0\x03\0\0\0\x08\0\0\0\x02\0\x1f\x90".to_vec();
     rank.resize(80, 7);
     w.talk((1, port + 16), (11, 29_500), &[(0, &rank), (1, b"\x04\0\0\0\0\0\0\0")]);
+    offices_and_plants(w, port);
     calls(w, port);
     super::sessions::sessions(w, port + 30);
     let long = [&b"start "[..], &b"A".repeat(2000), b"abracadabra"].concat();
     w.udp_in_fragments((1, port + 9), (7, 4444), &long, 512, false);
     w.udp_in_fragments((1, port + 10), (7, 4444), &long, 512, true);
+}
+
+/// SMB with a share and a file that is written, DCERPC, NFS, Kerberos, EtherNet/IP.
+fn offices_and_plants(w: &mut Wire, port: u16) {
+    let smb = |command: u8, answer: u8, id: u8, body: &[u8]| {
+        let mut m = b"\xfeSMB\x40\0\0\0\0\0\0\0".to_vec();
+        m.extend([command, 0, 1, 0, answer, 0, 0, 0, 0, 0, 0, 0, id, 0, 0, 0, 0, 0, 0, 0]);
+        m.extend([0, 0, 0, 0, 7, 0, 0, 0, 0x22, 0x11, 0, 0, 0, 0, 0, 0]);
+        m.extend([0; 16]);
+        m.extend(body);
+        [&[0, 0, 0, m.len() as u8][..], &m].concat()
+    };
+    let tree = smb(3, 0, 1, b"\x09\0\0\0\x48\0\x0a\0\\\0\\\0s\0\\\0c\0");
+    let connected = smb(3, 1, 1, &[16, 0, 1, 0, 0, 0, 0, 0]);
+    let data: &[u8] = b"start of a file";
+    let head = [&[49, 0, 112, 0, data.len() as u8, 0, 0, 0][..], &[0; 8], &[1; 16], &[0; 16]].concat();
+    let write = smb(9, 0, 2, &[&head, data].concat());
+    let written = smb(9, 1, 2, &[17, 0]);
+    let close = smb(6, 0, 3, &[&[24, 0, 0, 0, 0, 0, 0, 0][..], &[1; 16]].concat());
+    let turns: [(usize, &[u8]); 5] = [(0, &tree), (1, &connected), (0, &write), (1, &written), (0, &close)];
+    w.talk((1, port + 45), (12, 445), &turns);
+    let call = b"\x05\0\0\x03\x10\0\0\0\x1c\0\0\0\x09\0\0\0\0\0\0\0\0\0\x0f\0stub";
+    let answer = b"\x05\0\x02\x03\x10\0\0\0\x1a\0\0\0\x09\0\0\0\0\0\0\0\0\0\0\0ok";
+    w.talk((1, port + 46), (12, 135), &[(0, call), (1, answer)]);
+    let words = |w: &[u32]| w.iter().flat_map(|w| w.to_be_bytes()).collect::<Vec<u8>>();
+    let lookup =
+        [words(&[0x8000_0038, 9, 0, 2, 100_003, 3, 3, 0, 0, 0, 0, 4, 1, 2]), b"ab\0\0".to_vec()].concat();
+    let found = words(&[0x8000_0024, 9, 1, 0, 0, 0, 0, 0, 4, 2]);
+    w.talk((1, port + 47), (12, 2049), &[(0, &lookup), (1, &found)]);
+    let list = [&[0x63, 0, 0, 0][..], &[0; 20]].concat();
+    w.talk((1, port + 48), (12, 44_818), &[(0, &list), (1, &list)]);
 }
 
 /// A request or an answer of HTTP/1 with a body.

@@ -1,9 +1,9 @@
 //! Beginnings of SMB, DCERPC, NFS and Kerberos.
 
-use super::{be16, be32, ber, def, start, yes_if};
+use super::{be16, be32, ber, start, yes_if};
 use crate::Dir;
 use crate::Dir::{ToClient, ToServer};
-use crate::app::{OVER_TCP, OVER_UDP, Pattern, Probe, ProtoDef, Recognise, Seen, Verdict};
+use crate::app::{OVER_TCP, OVER_UDP, Pattern, Probe, Recognise, Seen, Verdict};
 
 const fn at4(bytes: &'static [u8], dir: Dir) -> Pattern {
     Pattern { bytes, caseless: false, offset: 4, depth: 8, dir, over: OVER_TCP }
@@ -16,6 +16,8 @@ pub const SMB_BEGINS: Recognise = Recognise {
         at4(b"\xffSMB", ToClient),
         at4(b"\xfeSMB", ToServer),
         at4(b"\xfeSMB", ToClient),
+        at4(b"\xfdSMB", ToServer),
+        at4(b"\xfdSMB", ToClient),
     ],
     probes: &[Probe { over: OVER_TCP, ports: &[139, 445], probe: probe_smb, dirs: 3, min_bytes: 36 }],
     confirm: Some(confirm_smb),
@@ -108,7 +110,7 @@ fn confirm_dcerpc(b: &[u8], seen: &Seen) -> Verdict {
 pub const NFS_BEGINS: Recognise = Recognise {
     patterns: &[],
     probes: &[
-        Probe { over: OVER_TCP, ports: &[2049], probe: probe_nfs_tcp, dirs: 3, min_bytes: 0 },
+        Probe { over: OVER_TCP, ports: &[2049], probe: probe_nfs_tcp, dirs: 3, min_bytes: 28 },
         Probe { over: OVER_UDP, ports: &[2049], probe: probe_nfs_udp, dirs: 3, min_bytes: 0 },
     ],
     confirm: None,
@@ -177,5 +179,3 @@ fn probe_krb5(b: &[u8], _: Dir) -> Verdict {
     // pvno: a context tag, then INTEGER 5.
     yes_if(b.get(at + inner + 2..at + inner + 5) == Some(&[2, 1, 5]))
 }
-
-pub static KRB5: ProtoDef = def("krb5", OVER_TCP | OVER_UDP, KRB5_BEGINS);

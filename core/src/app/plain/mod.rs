@@ -10,10 +10,9 @@ mod udp;
 use super::{AppProto, Pattern, ProtoDef, Recognise};
 use crate::Dir;
 
-pub use binary::KRB5;
-pub(super) use binary::{DCERPC_BEGINS, NFS_BEGINS, SMB_BEGINS};
-pub(super) use tcp::LDAP_BEGINS;
-pub use tcp::{DNP3, ENIP, IMAP, MODBUS, TELNET};
+pub(super) use binary::{DCERPC_BEGINS, KRB5_BEGINS, NFS_BEGINS, SMB_BEGINS};
+pub(super) use tcp::{DNP3_BEGINS, ENIP_BEGINS, LDAP_BEGINS, MODBUS_BEGINS};
+pub use tcp::{IMAP, TELNET};
 pub(super) use text::{FTP_BEGINS, SIP_BEGINS, SMTP_BEGINS, SSH_BEGINS};
 pub(super) use udp::{DHCP_BEGINS, NTP_BEGINS, QUIC_BEGINS, SNMP_BEGINS, TFTP_BEGINS};
 
@@ -51,6 +50,10 @@ pub(super) fn be16(b: &[u8], at: usize) -> Option<u16> {
 
 pub(super) fn be32(b: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(b.get(at..at + 4)?.try_into().ok()?))
+}
+
+pub(super) fn be64(b: &[u8], at: usize) -> Option<u64> {
+    b.get(at..)?.first_chunk::<8>().map(|v| u64::from_be_bytes(*v))
 }
 
 pub(super) fn le16(b: &[u8], at: usize) -> Option<u16> {

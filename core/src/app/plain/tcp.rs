@@ -88,15 +88,11 @@ fn probe_ldap(b: &[u8], _: Dir) -> Verdict {
 }
 
 /// Modbus/TCP.
-pub static MODBUS: ProtoDef = def(
-    "modbus",
-    OVER_TCP,
-    Recognise {
-        probes: &[Probe { over: OVER_TCP, ports: &[502], probe: probe_modbus, dirs: BOTH, min_bytes: 8 }],
-        first: 1,
-        ..Recognise::NONE
-    },
-);
+pub const MODBUS_BEGINS: Recognise = Recognise {
+    probes: &[Probe { over: OVER_TCP, ports: &[502], probe: probe_modbus, dirs: BOTH, min_bytes: 8 }],
+    first: 1,
+    ..Recognise::NONE
+};
 
 fn probe_modbus(b: &[u8], _: Dir) -> Verdict {
     match (be16(b, 2), be16(b, 4)) {
@@ -107,35 +103,31 @@ fn probe_modbus(b: &[u8], _: Dir) -> Verdict {
 }
 
 /// DNP3 (IEEE 1815) link frames.
-pub static DNP3: ProtoDef = def(
-    "dnp3",
-    OVER_TCP,
-    Recognise {
-        probes: &[Probe { over: OVER_TCP, ports: &[20000], probe: probe_dnp3, dirs: BOTH, min_bytes: 10 }],
-        ..Recognise::NONE
-    },
-);
+pub const DNP3_BEGINS: Recognise = Recognise {
+    probes: &[Probe { over: OVER_TCP, ports: &[20000], probe: probe_dnp3, dirs: BOTH, min_bytes: 10 }],
+    ..Recognise::NONE
+};
 
-fn probe_dnp3(b: &[u8], _: Dir) -> Verdict {
+/// The highest bit of the control byte says that the master speaks.
+fn probe_dnp3(b: &[u8], dir: Dir) -> Verdict {
     match b {
-        [0x05, 0x64, len, ..] => yes_if(*len >= 5),
-        [] | [0x05] | [0x05, 0x64] => Verdict::Unsure,
+        [0x05, 0x64, len, control, ..] if *len >= 5 => {
+            let master = control & 0x80 != 0;
+            if master == (dir == ToServer) { Verdict::Yes } else { Verdict::Reversed }
+        }
+        [] | [0x05] | [0x05, 0x64] | [0x05, 0x64, _] => Verdict::Unsure,
         _ => Verdict::No,
     }
 }
 
 /// EtherNet/IP encapsulation.
-pub static ENIP: ProtoDef = def(
-    "enip",
-    OVER_TCP | OVER_UDP,
-    Recognise {
-        probes: &[
-            probe(&[44818], probe_enip),
-            Probe { over: OVER_UDP, ports: &[44818], probe: probe_enip, dirs: BOTH, min_bytes: 0 },
-        ],
-        ..Recognise::NONE
-    },
-);
+pub const ENIP_BEGINS: Recognise = Recognise {
+    probes: &[
+        Probe { over: OVER_TCP, ports: &[44818], probe: probe_enip, dirs: BOTH, min_bytes: 24 },
+        Probe { over: OVER_UDP, ports: &[44818], probe: probe_enip, dirs: BOTH, min_bytes: 0 },
+    ],
+    ..Recognise::NONE
+};
 
 fn probe_enip(b: &[u8], _: Dir) -> Verdict {
     let (Some(cmd), Some(status), true) = (le16(b, 0), super::le32(b, 8), b.len() >= 24) else {

@@ -1,30 +1,42 @@
-//! SMB 1 to 3 (MS-CIFS, MS-SMB2): versions, shares, pipes, who signs in, and the DCERPC in named pipes.
+//! SMB 1 to 3 (MS-CIFS, MS-SMB2): versions, shares, who signs in, files with their data, renames and deletions, and the
+//! DCERPC in named pipes.
 //!
-//! In: the byte stream, records of the session service (RFC 1002). Out: a transaction a request, with its answer. Of a record
-//! the first [`MOST`] bytes are read. Owns what a session bound in its pipes.
+//! In: the byte stream, records of the session service (RFC 1002). Out: a transaction a request with its answer, one a file
+//! and direction, one a call through a pipe. Of a record the first [`MOST`] bytes are read, and all data of files. Owns what
+//! a connection has open ([`session`]).
 
+mod data;
+mod log;
+mod names;
 mod ntlmssp;
+mod one;
 mod record;
+mod session;
 #[cfg(test)]
 mod tests;
+mod two;
 
-use super::dcerpc::{Bound, Call, INTERFACE, OPERATION, Pdu};
+use super::carried::Carried;
+use super::counted::{self, Head, Part, Reader};
+use super::dcerpc::{Call, INTERFACE, OPERATION, STUB_DATA};
+use super::entries::Entries;
 use super::hosted::{Protocol, Transactions, make};
 use super::plain::SMB_BEGINS;
 use super::txs::Tx;
 use super::{
-    AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, OVER_TCP, Outcome,
-    ProtoDef, TxIdx, TxView, buffer_at,
+    AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, LOG_WHOLE, OVER_TCP,
+    Outcome, ProtoDef, TxView, buffer_at, event_at,
 };
 use crate::Dir;
 use crate::event::Fields;
-use crate::pool::{BytePool, PBuf};
-use record::{Record, What};
+use crate::pool::BytePool;
+use record::Fid;
+use session::State;
 
-/// Most bytes of a record that are looked at.
-const MOST: usize = 16 << 10;
-/// Requests that wait for their answers.
-const PENDING: usize = 256;
+/// Most bytes of a record that are looked at, but for the data of files.
+const MOST: usize = 64 << 10;
+/// Bytes of a record that say how much is to be read before the data of a file.
+const PEEK: usize = 112;
 
 const fn text(name: &'static str, aliases: &'static [&'static str]) -> BufferDef {
     BufferDef { name, aliases, modifiers: &[], dirs: 1, progress: 0, kind: BufferKind::Single }
@@ -36,12 +48,18 @@ static BUFFERS: &[BufferDef] = &[
     text("smb.ntlmssp_user", &["smb_ntlmssp_user"]),
     text("smb.ntlmssp_domain", &["smb_ntlmssp_domain"]),
     INTERFACE,
+    STUB_DATA,
+    BufferDef { name: "file.data", aliases: &["file_data"], kind: BufferKind::Streaming, ..INTERFACE },
+    BufferDef { name: "file.name", ..INTERFACE },
 ];
 
 const SHARE: u8 = buffer_at(BUFFERS, "smb.share");
 const PIPE: u8 = buffer_at(BUFFERS, "smb.named_pipe");
 const USER: u8 = buffer_at(BUFFERS, "smb.ntlmssp_user");
 const DOMAIN: u8 = buffer_at(BUFFERS, "smb.ntlmssp_domain");
+const STUB: u8 = buffer_at(BUFFERS, "dcerpc.stub_data");
+const FILE: u8 = buffer_at(BUFFERS, "file.data");
+const FILE_NAME: u8 = buffer_at(BUFFERS, "file.name");
 
 static INTS: &[IntDef] = &[
     IntDef {
@@ -55,113 +73,192 @@ static INTS: &[IntDef] = &[
     OPERATION,
 ];
 
+static EVENTS: &[&str] = &[
+    "malformed_data",
+    "malformed_ntlmssp_request",
+    "negotiate_malformed_dialects",
+    "negotiate_max_read_size_too_large",
+    "negotiate_max_write_size_too_large",
+    "duplicate_negotiate",
+    "file_overlap",
+    "response_to_server",
+    "request_to_client",
+    "read_request_too_large",
+    "read_response_too_large",
+    "write_request_too_large",
+    "read_queue_cnt_exceeded",
+    "read_queue_size_exceeded",
+    "write_queue_cnt_exceeded",
+    "write_queue_size_exceeded",
+    "too_many_transactions",
+];
+
+const EV_MALFORMED: u8 = event_at(EVENTS, "malformed_data");
+const EV_NTLMSSP: u8 = event_at(EVENTS, "malformed_ntlmssp_request");
+const EV_DIALECTS: u8 = event_at(EVENTS, "negotiate_malformed_dialects");
+const EV_MAX_READ: u8 = event_at(EVENTS, "negotiate_max_read_size_too_large");
+const EV_MAX_WRITE: u8 = event_at(EVENTS, "negotiate_max_write_size_too_large");
+const EV_AGAIN: u8 = event_at(EVENTS, "duplicate_negotiate");
+const EV_OVERLAP: u8 = event_at(EVENTS, "file_overlap");
+const EV_TO_SERVER: u8 = event_at(EVENTS, "response_to_server");
+const EV_TO_CLIENT: u8 = event_at(EVENTS, "request_to_client");
+const EV_READ: u8 = event_at(EVENTS, "read_request_too_large");
+const EV_READ_ANSWER: u8 = event_at(EVENTS, "read_response_too_large");
+const EV_WRITE: u8 = event_at(EVENTS, "write_request_too_large");
+const EV_READS: u8 = event_at(EVENTS, "read_queue_cnt_exceeded");
+const EV_READ_BYTES: u8 = event_at(EVENTS, "read_queue_size_exceeded");
+const EV_WRITES: u8 = event_at(EVENTS, "write_queue_cnt_exceeded");
+const EV_WRITE_BYTES: u8 = event_at(EVENTS, "write_queue_size_exceeded");
+const EV_MANY: u8 = event_at(EVENTS, "too_many_transactions");
+
 pub static SMB: ProtoDef = ProtoDef {
     name: "smb",
     over: OVER_TCP,
     buffers: BUFFERS,
     ints: INTS,
+    events: EVENTS,
     recognise: SMB_BEGINS,
     parser: Some(make::<Smb>),
+    record: "smb",
     families: &["dcerpc"],
     ..ProtoDef::NONE
 };
 
-/// One request and its answer.
-#[derive(Debug, Default)]
-pub struct Exchange {
-    version: u8,
-    /// Number of the request in its connection.
-    id: u64,
-    /// What was connected to: a share, or (`pipe`) the share of pipes.
-    tree: PBuf,
-    pipe: bool,
-    /// The answer said which.
-    told: bool,
-    user: PBuf,
-    domain: PBuf,
-    call: Call,
+/// Texts of a transaction.
+mod tag {
+    pub(super) const DIALECT: u8 = 1;
+    pub(super) const OFFERED: u8 = 2;
+    pub(super) const NAME: u8 = 3;
+    pub(super) const TO: u8 = 4;
+    pub(super) const SHARE: u8 = 5;
+    pub(super) const SERVICE: u8 = 6;
+    pub(super) const FOUND: u8 = 7;
+    pub(super) const USER: u8 = 8;
+    pub(super) const DOMAIN: u8 = 9;
+    pub(super) const HOST: u8 = 10;
+    pub(super) const VERSION: u8 = 11;
+    pub(super) const REALM: u8 = 12;
+    pub(super) const SNAME: u8 = 13;
+    pub(super) const OS: u8 = 14;
+    pub(super) const LM: u8 = 15;
+    pub(super) const SERVER_OS: u8 = 16;
+    pub(super) const SERVER_LM: u8 = 17;
 }
 
+/// What a transaction is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Kind {
+    #[default]
+    Generic,
+    Negotiate,
+    Setup,
+    Tree,
+    Create,
+    File,
+    Rename,
+    Disposition,
+    Pipe,
+    Ioctl,
+}
+
+/// One request and its answer, a file, or a call.
 #[derive(Debug, Default)]
-pub struct State {
-    bound: Bound,
-    pending: usize,
-    skip: [usize; 2],
+pub struct Exchange {
+    kind: Kind,
+    version: u8,
+    command: u16,
+    /// What an answer shares with its request.
+    id: u64,
+    session: u64,
+    tree: u32,
+    /// The status, and whether it is a class and a code of DOS.
+    status: Option<(u32, bool)>,
+    dialect: u16,
+    list: Entries,
+    /// The share is that of pipes; the answer said which it is.
+    pipe: bool,
+    told: bool,
+    /// A directory is opened; of a session: names lie where the version should be.
+    flag: bool,
+    delete: bool,
+    /// Disposition, kind of the share, function, or how a file is to be changed.
+    number: u32,
+    fid: Fid,
+    times: [u64; 4],
+    size: u64,
+    client: Option<[u8; 16]>,
+    server: [u8; 16],
+    max_read: u32,
+    max_write: u32,
+    /// Direction of the bytes of a file.
+    dir: Dir,
+    file: Carried,
+    call: Call,
 }
 
 pub struct Smb;
 
 type Flow<'a> = Transactions<'a, Exchange>;
 
-fn finish(s: &mut State, flow: &mut Flow<'_>, tx: TxIdx) {
-    flow.answered(tx);
-    s.pending = s.pending.saturating_sub(1);
-    let t = flow.get(tx);
-    t.common.advance_both(1);
-    t.common.touch_both();
+/// Adds a text as UTF-8.
+fn put(list: &mut Entries, tag: u8, text: record::Text<'_>, cx: &mut AppCx<'_>) {
+    cx.scratch.clear();
+    ntlmssp::text(text.bytes, text.wide, cx.scratch);
+    // Without room a text is not there.
+    list.push(cx.pool, tag, cx.scratch.as_slice());
 }
 
-impl Smb {
-    fn record(s: &mut State, flow: &mut Flow<'_>, b: &[u8], dir: Dir, cx: &mut AppCx<'_>) {
-        let Some(r) = Record::read(b) else { return };
-        match dir {
-            Dir::ToServer if !r.response => Self::request(s, flow, &r, cx),
-            Dir::ToClient if r.response => Self::answer(s, flow, &r, cx.now),
-            _ => {}
+impl Reader<Exchange> for State {
+    fn left(&mut self, dir: Dir) -> &mut usize {
+        &mut self.sides[dir.ix()].left
+    }
+
+    fn head(&mut self, rest: &[u8], dir: Dir) -> Head {
+        let lost = self.sides[dir.ix()].lost;
+        if lost {
+            // After a gap the next bytes that look like a record are one.
+            let at = memchr::memchr(0, rest).unwrap_or(rest.len());
+            if at > 0 {
+                return Head::Skip(at);
+            }
+            match rest.get(4..8) {
+                None => return Head::More(8),
+                Some([0xfd..=0xff, b'S', b'M', b'B']) => self.sides[dir.ix()].lost = false,
+                Some(_) => return Head::Skip(1),
+            }
+        }
+        let Some(head) = rest.first_chunk::<4>() else { return Head::More(4) };
+        let len = usize::from(head[1]) << 16 | usize::from(head[2]) << 8 | usize::from(head[3]);
+        if head[0] != 0 {
+            // Others of the session service have no message.
+            return Head::Record { whole: 4 + len, first: 4 };
+        }
+        let need = 4 + len.min(PEEK);
+        let Some(start) = rest.get(4..need) else { return Head::More(need) };
+        let first = match record::before_data(start).filter(|_| !self.is_pipe(start, dir)) {
+            Some(n) => n.min(len).min(MOST),
+            None => len.min(MOST),
+        };
+        Head::Record { whole: 4 + len, first: 4 + first }
+    }
+
+    fn part(&mut self, part: Part<'_>, flow: &mut Flow<'_>, dir: Dir, cx: &mut AppCx<'_>) {
+        match part {
+            Part::First { bytes, .. } => {
+                self.sides[dir.ix()].file = None;
+                if let (Some(0), Some(m)) = (bytes.first(), bytes.get(4..)) {
+                    self.message(flow, m, dir, cx);
+                }
+            }
+            Part::Rest { bytes, .. } => self.data(flow, bytes, 0, dir, cx),
+            Part::Gap { bytes, .. } => self.data(flow, &[], bytes as u64, dir, cx),
         }
     }
 
-    fn request(s: &mut State, flow: &mut Flow<'_>, r: &Record<'_>, cx: &mut AppCx<'_>) {
-        if s.pending >= PENDING
-            && let Some(old) = flow.waiting(|_| true)
-        {
-            finish(s, flow, old);
-        }
-        let Some(tx) = flow.open(cx.now) else { return };
-        s.pending += 1;
-        flow.wait(tx);
-        let t = flow.get(tx);
-        (t.own.version, t.own.id) = (r.version, r.id);
-        // Without room a text is not there.
-        match r.what {
-            What::Tree { path, wide } => {
-                cx.scratch.clear();
-                ntlmssp::text(path, wide, cx.scratch);
-                // The first of the two backslashes is not part of the name.
-                let name = cx.scratch.as_slice();
-                let _full = t.own.tree.extend(cx.pool, name.get(1..).unwrap_or(&[]));
-                // What kind of share it is says the answer.
-                return;
-            }
-            What::Setup(blob) => {
-                if let Some(who) = ntlmssp::find(blob) {
-                    for (to, part) in [(&mut t.own.user, who.user), (&mut t.own.domain, who.domain)] {
-                        cx.scratch.clear();
-                        ntlmssp::text(part, who.wide, cx.scratch);
-                        let _full = to.extend(cx.pool, cx.scratch.as_slice());
-                    }
-                }
-            }
-            What::Pipe(data) => {
-                if let Some(pdu) = Pdu::read(data).filter(|p| p.is_request()) {
-                    t.own.call = s.bound.request(pdu, data);
-                }
-            }
-            What::Answer { .. } | What::Other => {}
-        }
-        t.common.advance(Dir::ToServer, 1);
-    }
-
-    fn answer(s: &mut State, flow: &mut Flow<'_>, r: &Record<'_>, now: u64) {
-        let found = flow.waiting(|t| t.own.id == r.id);
-        let Some(tx) = found.or_else(|| flow.open(now)) else { return };
-        let t = flow.get(tx);
-        t.own.version = r.version;
-        if let What::Answer { pipe } = r.what {
-            (t.own.pipe, t.own.told) = (pipe, true);
-        }
-        s.pending += usize::from(found.is_none());
-        finish(s, flow, tx);
+    fn lost(&mut self, dir: Dir) -> bool {
+        let side = &mut self.sides[dir.ix()];
+        (side.lost, side.file) = (true, None);
+        true
     }
 }
 
@@ -176,54 +273,45 @@ impl Protocol for Smb {
     fn parse(&mut self, s: &mut State, flow: &mut Flow<'_>, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
         // No message ends the wait of rules on raw bytes, as in Suricata 8.
         cx.due = 0;
-        if input.gap > 0 {
-            return Outcome::Failed;
+        let out = counted::read(s, flow, input, cx);
+        if input.eof {
+            s.end(flow, input.dir, cx);
         }
-        let d = input.dir.ix();
-        let mut at = 0;
-        while let Some(rest) = input.data.get(at..).filter(|r| !r.is_empty()) {
-            if s.skip[d] > 0 {
-                let n = s.skip[d].min(rest.len());
-                s.skip[d] -= n;
-                at += n;
-                continue;
-            }
-            if flow.is_full() {
-                return Outcome::Full { bytes: at };
-            }
-            let Some(head) = rest.first_chunk::<4>() else { return Outcome::Consumed { bytes: at, need: 4 } };
-            let len = usize::from(head[1]) << 16 | usize::from(head[2]) << 8 | usize::from(head[3]);
-            let need = 4 + len.min(MOST);
-            let Some(record) = rest.get(4..need) else { return Outcome::Consumed { bytes: at, need } };
-            if head[0] == 0 {
-                Self::record(s, flow, record, input.dir, cx);
-            }
-            at += need;
-            s.skip[d] = len + 4 - need;
-        }
-        Outcome::Consumed { bytes: at, need: 0 }
+        out
     }
 
     fn free(own: &mut Exchange, pool: &mut BytePool) {
-        own.tree.free(pool);
-        own.user.free(pool);
-        own.domain.free(pool);
+        own.list.free(pool);
+        own.file.free(pool);
+        own.call.free(pool);
+    }
+
+    fn close(s: &mut State, cx: &mut AppCx<'_>) {
+        s.free(cx.pool);
     }
 
     fn buffer<'a>(&'a self, tx: &'a Tx<Exchange>, at: BufferAt<'a>) -> Buffer<'a> {
-        let BufferAt { local, index, pool, .. } = at;
+        let BufferAt { local, dir, index, pool, .. } = at;
         let own = &tx.own;
         if index > 0 {
             return Buffer::Absent;
         }
-        let stored = |b: &PBuf| if b.is_empty() { Buffer::Absent } else { Buffer::whole(b.get(pool)) };
+        let stored = |tag: u8| match own.list.nth(pool, tag, 0) {
+            Some(v) if !v.is_empty() => Buffer::whole(v),
+            _ => Buffer::Absent,
+        };
         match local {
-            SHARE | PIPE if !own.tree.is_empty() && !own.told => Buffer::NotYet,
-            SHARE if !own.pipe => stored(&own.tree),
-            PIPE if own.pipe => stored(&own.tree),
+            SHARE | PIPE if own.kind != Kind::Tree => Buffer::Absent,
+            SHARE | PIPE if !own.told => Buffer::NotYet,
+            SHARE if !own.pipe => stored(tag::SHARE),
+            PIPE if own.pipe => stored(tag::SHARE),
             SHARE | PIPE => Buffer::Absent,
-            USER => stored(&own.user),
-            DOMAIN => stored(&own.domain),
+            USER => stored(tag::USER),
+            DOMAIN => stored(tag::DOMAIN),
+            STUB if own.kind == Kind::Pipe => own.call.stub(dir, pool),
+            FILE if own.kind == Kind::File && own.dir == dir => own.file.buffer(pool),
+            FILE_NAME if own.kind == Kind::File && own.dir == dir => stored(tag::NAME),
+            STUB | FILE | FILE_NAME => Buffer::Absent,
             _ => own.call.interface().map_or(Buffer::Absent, Buffer::whole),
         }
     }
@@ -232,5 +320,16 @@ impl Protocol for Smb {
         if at.local == 0 { Some(u64::from(tx.own.version)) } else { tx.own.call.opnum.map(u64::from) }
     }
 
-    fn log(&self, _: &Tx<Exchange>, _: &TxView<'_>, _: Dir, _: &mut dyn Fields) {}
+    fn log_due(&self, tx: &Tx<Exchange>) -> u8 {
+        if tx.common.both_reached(1) { self.log_at_end(tx) } else { 0 }
+    }
+
+    /// One that only an event was raised on has no record.
+    fn log_at_end(&self, tx: &Tx<Exchange>) -> u8 {
+        if tx.own.version > 0 { LOG_WHOLE } else { 0 }
+    }
+
+    fn log(&self, tx: &Tx<Exchange>, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {
+        log::write(&tx.own, tx.common.id, view.pool, out);
+    }
 }

@@ -1,99 +1,177 @@
-//! One message of SMB 1 (MS-CIFS 2.2.3) or SMB 2 and 3 (MS-SMB2 2.2.1). In: its bytes. Out: what of it matters here.
+//! One message of SMB 1 (MS-CIFS 2.2.3) or SMB 2 and 3 (MS-SMB2 2.2.1). In: its bytes, of reads and writes of files at least
+//! those before the data. Out: what of it matters here.
 
-/// A message.
-#[derive(Debug, PartialEq, Eq)]
+use super::{one, two};
+
+/// Bytes of a message that says where its data begin.
+pub(super) const TWO_HEAD: usize = 64;
+pub(super) const ONE_HEAD: usize = 32;
+
+/// What names an open file: in version 2 by 16 bytes, in version 1 by two and the session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Fid {
+    pub(super) bytes: [u8; 16],
+    pub(super) len: u8,
+}
+
+/// A text: in UTF-16, or one byte a character.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Text<'b> {
+    pub(super) bytes: &'b [u8],
+    pub(super) wide: bool,
+}
+
+/// A message, or one command of several in a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record<'b> {
     pub(super) version: u8,
     pub(super) response: bool,
+    pub(super) command: u16,
     /// What an answer shares with its request.
     pub(super) id: u64,
+    pub(super) session: u64,
+    pub(super) tree: u32,
+    pub(super) status: u32,
+    /// The status is a class and a code of DOS.
+    pub(super) dos: bool,
     pub(super) what: What<'b>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+/// Bytes of a file or a pipe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Data<'b> {
+    pub(super) fid: Fid,
+    pub(super) offset: u64,
+    /// Bytes that the message says it has.
+    pub(super) len: u64,
+    /// Those that are here.
+    pub(super) bytes: &'b [u8],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum What<'b> {
-    /// Connects to a share; `wide`: its name is UTF-16.
-    Tree {
-        path: &'b [u8],
-        wide: bool,
+    /// Names of dialects, each after a byte 2 and ended by 0.
+    Dialects(&'b [u8]),
+    /// Numbers of dialects, and who asks.
+    Negotiate {
+        dialects: &'b [u8],
+        guid: &'b [u8],
     },
-    /// Signs in.
-    Setup(&'b [u8]),
-    /// Writes to a pipe, or what may be one.
-    Pipe(&'b [u8]),
-    /// The answer to a connection: whether to the share of pipes.
-    Answer {
-        pipe: bool,
+    /// The dialect of that place.
+    Chosen {
+        index: u16,
+        guid: &'b [u8],
+    },
+    Negotiated {
+        dialect: u16,
+        guid: &'b [u8],
+        max_read: u32,
+        max_write: u32,
+    },
+    /// Signs in; what the host says of itself.
+    Setup {
+        blob: &'b [u8],
+        os: Text<'b>,
+        lm: Text<'b>,
+    },
+    Tree {
+        path: Text<'b>,
+        service: &'b [u8],
+    },
+    /// Kind of the share, or the service that was found.
+    TreeAnswer {
+        kind: u8,
+        service: &'b [u8],
+    },
+    TreeGone,
+    Create {
+        name: Text<'b>,
+        disposition: u32,
+        options: u32,
+    },
+    /// Created, accessed, modified, changed: 100 ns since 1601.
+    Created {
+        fid: Fid,
+        times: [u64; 4],
+        size: u64,
+    },
+    Close(Fid),
+    Read {
+        fid: Fid,
+        offset: u64,
+        len: u64,
+    },
+    ReadAnswer(Data<'b>),
+    Write(Data<'b>),
+    /// A call in a pipe, and the answer.
+    Pipe {
+        fid: Fid,
+        bytes: &'b [u8],
+    },
+    PipeAnswer(&'b [u8]),
+    Ioctl {
+        function: u32,
+        fid: Fid,
+        bytes: &'b [u8],
+    },
+    /// `from` is empty where the file is named by its number.
+    Rename {
+        fid: Fid,
+        from: Text<'b>,
+        to: Text<'b>,
+    },
+    /// Delete it when it is closed, or not; `sub`, `level`: how version 1 says so.
+    Disposition {
+        fid: Fid,
+        name: Text<'b>,
+        delete: bool,
+        sub: u16,
+        level: u16,
     },
     Other,
+    /// What its command needs is not there.
+    Malformed,
 }
 
-fn le16(b: &[u8], at: usize) -> Option<usize> {
-    b.get(at..)?.first_chunk::<2>().map(|v| usize::from(u16::from_le_bytes(*v)))
+pub(super) fn le16(b: &[u8], at: usize) -> Option<u16> {
+    b.get(at..)?.first_chunk::<2>().map(|v| u16::from_le_bytes(*v))
 }
 
-fn le32(b: &[u8], at: usize) -> Option<usize> {
-    b.get(at..)?.first_chunk::<4>().map(|v| u32::from_le_bytes(*v) as usize)
+pub(super) fn le32(b: &[u8], at: usize) -> Option<u32> {
+    b.get(at..)?.first_chunk::<4>().map(|v| u32::from_le_bytes(*v))
 }
 
-impl<'b> Record<'b> {
-    pub(super) fn read(b: &'b [u8]) -> Option<Record<'b>> {
-        match b.get(..4)? {
-            b"\xffSMB" => one(b),
-            b"\xfeSMB" => two(b),
-            _ => None,
-        }
+pub(super) fn le64(b: &[u8], at: usize) -> Option<u64> {
+    b.get(at..)?.first_chunk::<8>().map(|v| u64::from_le_bytes(*v))
+}
+
+/// `len` bytes from `at` on.
+pub(super) fn span(b: &[u8], at: usize, len: usize) -> Option<&[u8]> {
+    b.get(at..at.checked_add(len)?)
+}
+
+/// At most `len` bytes from `at` on.
+pub(super) fn some(b: &[u8], at: usize, len: usize) -> &[u8] {
+    let rest = b.get(at..).unwrap_or(&[]);
+    rest.get(..len).unwrap_or(rest)
+}
+
+/// Calls `f` with each command of a message. `None`: it is no message of SMB, or too short for one.
+pub(super) fn each<'b>(b: &'b [u8], f: impl FnMut(Record<'b>)) -> Option<()> {
+    match b.get(..4)? {
+        b"\xffSMB" => one::each(b, f),
+        b"\xfeSMB" => two::each(b, f),
+        // Encrypted, or compressed.
+        b"\xfdSMB" | b"\xfcSMB" => Some(()),
+        _ => None,
     }
 }
 
-fn one(b: &[u8]) -> Option<Record<'_>> {
-    let (command, flags, flags2) = (*b.get(4)?, *b.get(9)?, le16(b, 10)?);
-    let response = flags & 0x80 != 0;
-    // Process and multiplex numbers.
-    let id = (le16(b, 26)? as u64) << 16 | le16(b, 30)? as u64;
-    let words = usize::from(*b.get(32)?) * 2;
-    let data = 35 + words;
-    let count = le16(b, 33 + words)?;
-    let bytes = b.get(data..).map(|d| d.get(..count).unwrap_or(d)).unwrap_or(&[]);
-    let wide = flags2 & 0x8000 != 0;
-    let what = match (command, response) {
-        (0x75, false) => tree_one(b, bytes, data, wide).unwrap_or(What::Other),
-        (0x75, true) => What::Answer { pipe: bytes.starts_with(b"IPC\0") },
-        (0x73, false) => What::Setup(bytes),
-        // A transaction's data lie where its words say; a pipe's transaction has the function 0x26.
-        (0x25, false) => le16(b, 33 + 24).and_then(|at| b.get(at..)).map_or(What::Other, What::Pipe),
-        (0x2f, false) => le16(b, 33 + 22).and_then(|at| b.get(at..)).map_or(What::Other, What::Pipe),
-        _ => What::Other,
-    };
-    Some(Record { version: 1, response, id, what })
-}
-
-/// Password, path, service.
-fn tree_one<'b>(b: &[u8], bytes: &'b [u8], data: usize, wide: bool) -> Option<What<'b>> {
-    let password = le16(b, 33 + 6)?;
-    // Text of two bytes a character begins at an even place of the message.
-    let odd = usize::from(wide && (data + password) & 1 == 1);
-    let rest = bytes.get(password + odd..)?;
-    let end =
-        if wide { 2 * rest.chunks_exact(2).position(|c| c == [0, 0])? } else { memchr::memchr(0, rest)? };
-    Some(What::Tree { path: rest.get(..end)?, wide })
-}
-
-fn two(b: &[u8]) -> Option<Record<'_>> {
-    let (command, flags) = (le16(b, 12)?, le32(b, 16)?);
-    let response = flags & 1 != 0;
-    let id = u64::from_le_bytes(*b.get(24..)?.first_chunk::<8>()?);
-    let span = |at: usize, len: usize| b.get(at..at.checked_add(len)?);
-    let body = 64;
-    let what = match (command, response) {
-        (1, false) => span(le16(b, body + 12)?, le16(b, body + 14)?).map(What::Setup),
-        (3, false) => {
-            span(le16(b, body + 4)?, le16(b, body + 6)?).map(|path| What::Tree { path, wide: true })
-        }
-        (3, true) => Some(What::Answer { pipe: *b.get(body + 2)? == 2 }),
-        (9, false) => b.get(le16(b, body + 2)?..).map(What::Pipe),
-        (11, false) if le32(b, body + 4)? == 0x0011_c017 => b.get(le32(b, body + 24)?..).map(What::Pipe),
+/// How much of a message is to be read before the data of a file that it carries, if it carries one and nothing else.
+pub(super) fn before_data(b: &[u8]) -> Option<usize> {
+    match b.get(..4)? {
+        b"\xffSMB" => one::before_data(b),
+        b"\xfeSMB" => two::before_data(b),
         _ => None,
-    };
-    Some(Record { version: 2, response, id, what: what.unwrap_or(What::Other) })
+    }
 }

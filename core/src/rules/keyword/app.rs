@@ -21,6 +21,10 @@ pub static KEYWORDS: &[Keyword] = &[
     Keyword::new("dcerpc.iface", dce_iface).aliases(&["dce_iface"]),
     Keyword::new("dcerpc.opnum", dce_opnum).aliases(&["dce_opnum"]),
     Keyword::flag("ftpbounce", ftpbounce),
+    Keyword::new("krb5.ticket_encryption", krb5_ticket_encryption),
+    Keyword::new("cip_service", cip_service),
+    Keyword::new("dnp3_ind", dnp3_ind),
+    Keyword::new("dnp3_obj", dnp3_obj),
 ];
 
 /// A number of a protocol: a test with symbolic values, bits by name, and which of several values is meant.
@@ -43,6 +47,8 @@ pub fn int(b: &mut Builder<'_, '_>, info: &IntInfo, a: &Arg<'_>) -> Res {
     let test = match symbol(info, t) {
         Some(test) => test,
         None => match num::int_test(t, width(info.name)) {
+            // Ranges of procedures have their ends.
+            Ok(IntTest::Between(a, b)) if info.name == "nfs_procedure" => IntTest::Ranges([(a, b)].to_vec()),
             Ok(test) => test,
             Err(_) if symbolic => return bad(format!("\"{t}\" is neither a number nor a known value")),
             Err(f) => return Err(f),
@@ -327,6 +333,108 @@ fn dce_opnum(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         ranges.push((lo, hi));
     }
     b.rule.ints.push(AppInt { name: info.name, test: IntTest::Ranges(ranges), index: IntIndex::Any });
+    Ok(())
+}
+
+/// `weak`, or a list of numbers and names; `!` negates all of it.
+fn krb5_ticket_encryption(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    let index = b.index;
+    let Some(info) = index.int("krb5.ticket_etype") else { return unsupported("krb5") };
+    b.require_protos(&info.protos(), "krb5.ticket_encryption")?;
+    let t = a.text()?;
+    let (negated, t) = match t.strip_prefix('!') {
+        Some(t) => (true, t.trim()),
+        None => (false, t),
+    };
+    // Numbers are kept as they are on the wire, in 32 bits with a sign.
+    let wire = |v: i64| u64::from(v as i32 as u32);
+    let test = if t == "weak" {
+        let strong: Vec<u64> = crate::app::krb5::STRONG.iter().map(|v| wire(i64::from(*v))).collect();
+        if negated { IntTest::OneOf(strong) } else { none_of(strong) }
+    } else {
+        let mut list = Vec::new();
+        for p in t.split([',', ' ']).filter(|p| !p.is_empty()) {
+            match info.value(p) {
+                Some(v) => list.push(v),
+                None => list.push(wire(num::int(p)?)),
+            }
+        }
+        if list.is_empty() {
+            return bad(format!("\"{t}\" names no encryption"));
+        }
+        if negated { none_of(list) } else { IntTest::OneOf(list) }
+    };
+    b.rule.ints.push(AppInt { name: info.name, test, index: IntIndex::Any });
+    Ok(())
+}
+
+/// Any 32-bit number but these.
+fn none_of(mut list: Vec<u64>) -> IntTest {
+    list.sort_unstable();
+    list.dedup();
+    let (mut from, mut ranges) = (0, Vec::new());
+    for v in list {
+        if v > from {
+            ranges.push((from, v - 1));
+        }
+        from = v + 1;
+    }
+    ranges.push((from, u64::from(u32::MAX)));
+    IntTest::Ranges(ranges)
+}
+
+/// A number of DNP3.
+fn dnp3_int<'b>(b: &mut Builder<'b, '_>, name: &'static str) -> Res<&'b IntInfo> {
+    let index = b.index;
+    let Some(info) = index.int(name) else { return unsupported("dnp3") };
+    b.require_protos(&info.protos(), "dnp3")?;
+    Ok(info)
+}
+
+/// Any of the indications is set.
+fn dnp3_ind(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    let info = dnp3_int(b, "dnp3.indicators")?;
+    let mut mask = 0;
+    for p in parts(a.text()?) {
+        match info.value(p) {
+            Some(bit) => mask |= bit,
+            None => return bad(format!("\"{p}\" is not an indication of DNP3")),
+        }
+    }
+    let test = IntTest::Mask { mask, value: 0, negated: true };
+    b.rule.ints.push(AppInt { name: info.name, test, index: IntIndex::Any });
+    Ok(())
+}
+
+/// `group,variation` of any object.
+fn dnp3_obj(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    let info = dnp3_int(b, "dnp3.object")?;
+    let t = a.text()?;
+    let Some((group, variation)) = t.split_once(',') else {
+        return bad(format!("\"{t}\" is not a group and a variation"));
+    };
+    let value = num::uint_to(group.trim(), 255)? << 8 | num::uint_to(variation.trim(), 255)?;
+    b.rule.ints.push(AppInt { name: info.name, test: IntTest::Eq(value), index: IntIndex::Any });
+    Ok(())
+}
+
+/// `service[,class[,attribute]]` of one call.
+fn cip_service(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    let index = b.index;
+    let Some(info) = index.int("enip.cip_call") else { return unsupported("enip") };
+    b.require_protos(&info.protos(), "cip_service")?;
+    let (mut value, mut mask) = (0, 0);
+    let mut n = 0;
+    for (p, (at, most)) in parts(a.text()?).zip([(32, 0xff), (16, 0xffff), (0, 0xffff)]) {
+        value |= num::uint_to(p, most)? << at;
+        mask |= most << at;
+        n += 1;
+    }
+    if parts(a.text()?).count() > n {
+        return bad("write service, class and attribute");
+    }
+    let test = IntTest::Mask { mask, value, negated: false };
+    b.rule.ints.push(AppInt { name: info.name, test, index: IntIndex::Any });
     Ok(())
 }
 

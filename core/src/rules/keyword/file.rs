@@ -44,12 +44,7 @@ fn text(b: &mut Builder<'_, '_>, a: &Arg<'_>, buffer: &str, ext: bool) -> Res {
 fn needs_files(b: &mut Builder<'_, '_>, what: &str) -> Res {
     let index = b.index;
     match index.buffer("file.data").or_else(|| index.buffer("file.name")) {
-        Some(info) => {
-            // Data of NFS are buffers: nothing counts or digests them.
-            let mut protos = info.protos();
-            protos.retain(|p| p.name() != "nfs");
-            b.require_protos(&protos, what)
-        }
+        Some(info) => b.require_protos(&info.protos(), what),
         None => unsupported("a protocol with files"),
     }
 }

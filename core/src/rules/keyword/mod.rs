@@ -14,6 +14,7 @@ pub mod event;
 pub mod file;
 pub mod flow;
 pub mod meta;
+pub mod modbus;
 pub mod packet;
 pub mod pcre;
 pub mod post;
@@ -37,6 +38,7 @@ pub static FAMILIES: &[&[Keyword]] = &[
     threshold::KEYWORDS,
     packet::KEYWORDS,
     app::KEYWORDS,
+    modbus::KEYWORDS,
     tls::KEYWORDS,
     event::KEYWORDS,
     file::KEYWORDS,

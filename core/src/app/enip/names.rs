@@ -1,0 +1,130 @@
+//! Names of EtherNet/IP and CIP (ODVA, volumes 1 and 2), as rules and records write them.
+
+pub(super) const COMMANDS: &[(&str, u64)] = &[
+    ("nop", 0),
+    ("list_services", 4),
+    ("list_identity", 0x63),
+    ("list_interfaces", 0x64),
+    ("register_session", 0x65),
+    ("unregister_session", 0x66),
+    ("send_rrdata", 0x6f),
+    ("send_unit_data", 0x70),
+    ("indicate_status", 0x72),
+    ("cancel", 0x73),
+];
+
+pub(super) const STATUSES: &[(&str, u64)] = &[
+    ("success", 0),
+    ("invalid_cmd", 1),
+    ("no_resources", 2),
+    ("incorrect_data", 3),
+    ("invalid_session", 0x64),
+    ("invalid_length", 0x65),
+    ("unsupported_prot_rev", 0x69),
+    ("encap_header_error", 0x6a),
+];
+
+pub(super) const SERVICES: &[(&str, u64)] = &[
+    ("get_attr_all", 0x01),
+    ("set_attr_all", 0x02),
+    ("get_attr_list", 0x03),
+    ("set_attr_list", 0x04),
+    ("reset", 0x05),
+    ("start", 0x06),
+    ("stop", 0x07),
+    ("create", 0x08),
+    ("delete", 0x09),
+    ("multiple_service", 0x0a),
+    ("apply_attr", 0x0d),
+    ("get_attr_single", 0x0e),
+    ("set_attr_single", 0x10),
+    ("find_next", 0x11),
+    ("restore", 0x15),
+    ("save", 0x16),
+    ("nop", 0x17),
+    ("get_member", 0x18),
+    ("set_member", 0x19),
+    ("insert_member", 0x1a),
+    ("remove_member", 0x1b),
+    ("group_sync", 0x1c),
+    ("kick_timer", 0x4b),
+    ("open_connection", 0x4c),
+    ("change_start", 0x4f),
+    ("get_status", 0x50),
+    ("unconnected_send", 0x52),
+    ("forward_open", 0x54),
+];
+
+pub(super) const CLASSES: &[(&str, u64)] = &[
+    ("identity", 0x01),
+    ("message_router", 0x02),
+    ("device_net", 0x03),
+    ("assembly", 0x04),
+    ("connection", 0x05),
+    ("connection_manager", 0x06),
+    ("register", 0x07),
+    ("discrete_input_point", 0x08),
+    ("discrete_output_point", 0x09),
+    ("analog_input_point", 0x0a),
+    ("analog_output_point", 0x0b),
+    ("presence_sensing", 0x0e),
+    ("parameter", 0x0f),
+    ("parameter_group", 0x10),
+    ("group", 0x12),
+    ("file", 0x37),
+    ("port", 0xf4),
+    ("tcp_ip_interface", 0xf5),
+    ("ethernet_link", 0xf6),
+];
+
+/// General statuses of CIP (volume 1, appendix B).
+pub(super) const CIP_STATUSES: &[(&str, u64)] = &[
+    ("success", 0x00),
+    ("connection_failure", 0x01),
+    ("resource_unavailable", 0x02),
+    ("invalid_parameter_value", 0x03),
+    ("path_segment_error", 0x04),
+    ("path_destination_unknown", 0x05),
+    ("partial_transfer", 0x06),
+    ("connection_lost", 0x07),
+    ("service_not_supported", 0x08),
+    ("invalid_attribute_value", 0x09),
+    ("attribute_list_error", 0x0a),
+    ("already_in_requested_mode", 0x0b),
+    ("object_state_conflict", 0x0c),
+    ("object_already_exists", 0x0d),
+    ("attribute_not_settable", 0x0e),
+    ("privilege_violation", 0x0f),
+    ("device_state_conflict", 0x10),
+    ("reply_data_too_large", 0x11),
+    ("fragmentation_of_a_primitive_value", 0x12),
+    ("not_enough_data", 0x13),
+    ("attribute_not_supported", 0x14),
+    ("too_much_data", 0x15),
+    ("object_does_not_exist", 0x16),
+    ("embedded_service_error", 0x1e),
+    ("vendor_specific_error", 0x1f),
+    ("invalid_parameter", 0x20),
+];
+
+/// Kinds of devices (volume 1, 6).
+pub(super) const DEVICES: &[(&str, u64)] = &[
+    ("generic_device", 0x00),
+    ("ac_drive", 0x02),
+    ("motor_overload", 0x03),
+    ("limit_switch", 0x04),
+    ("inductive_proximity_switch", 0x05),
+    ("photoelectric_sensor", 0x06),
+    ("general_purpose_discrete_io", 0x07),
+    ("resolver", 0x09),
+    ("communications_adapter", 0x0c),
+    ("programmable_logic_controller", 0x0e),
+    ("position_controller", 0x10),
+    ("dc_drive", 0x13),
+    ("human_machine_interface", 0x18),
+    ("managed_ethernet_switch", 0x2c),
+];
+
+pub(super) fn of(names: &[(&'static str, u64)], n: u64) -> Option<&'static str> {
+    names.iter().find(|v| v.1 == n).map(|v| v.0)
+}
