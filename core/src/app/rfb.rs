@@ -24,14 +24,27 @@ const VERSION: usize = 12;
 const CHALLENGE: usize = 16;
 const SCREEN: usize = 24;
 
-static BUFFERS: &[BufferDef] = &[BufferDef {
-    name: "rfb.name",
-    aliases: &[],
-    modifiers: &[],
-    dirs: Dir::ToClient.bit(),
-    progress: 1,
-    kind: BufferKind::Single,
-}];
+static BUFFERS: &[BufferDef] = &[
+    BufferDef {
+        name: "rfb.name",
+        aliases: &[],
+        modifiers: &[],
+        dirs: Dir::ToClient.bit(),
+        progress: 1,
+        kind: BufferKind::Single,
+    },
+    // Each message of the handshake.
+    BufferDef {
+        name: "frame:rfb.pdu",
+        aliases: &[],
+        modifiers: &[],
+        dirs: 3,
+        progress: 0,
+        kind: BufferKind::Multi,
+    },
+];
+
+const F_PDU: u8 = 1;
 
 const fn int(name: &'static str, dirs: u8, values: &'static [(&'static str, u64)]) -> IntDef {
     IntDef { name, aliases: &[], dirs, progress: 1, multi: false, values }
@@ -276,6 +289,7 @@ impl Rfb {
 impl Protocol for Rfb {
     type State = State;
     type Own = Own;
+    const FRAMES: u8 = F_PDU;
 
     fn new(_: &AppConfig) -> Self {
         Rfb
@@ -302,6 +316,10 @@ impl Protocol for Rfb {
             };
             match read {
                 Read::Done(n, next) => {
+                    if cx.wanted.has(F_PDU) {
+                        let pdu = rest.get(..n).unwrap_or(rest);
+                        flow.get(tx).common.frame(F_PDU, input.dir, pdu, cx.pool);
+                    }
                     at += n;
                     s.step = next;
                     if next == Step::Over {

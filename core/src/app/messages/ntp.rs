@@ -2,7 +2,7 @@
 
 use super::{BOTH, Format, field, number, parser};
 use crate::Dir;
-use crate::app::plain::NTP_BEGINS;
+use crate::app::plain::{NTP_BEGINS, is_ntp};
 use crate::app::{BufferDef, IntDef, OVER_UDP, ProtoDef};
 use crate::event::Fields;
 
@@ -38,7 +38,7 @@ pub(super) struct Ntp;
 impl Format for Ntp {
     fn read(msg: &[u8], _: Dir) -> Option<u128> {
         let version = msg.first()? >> 3 & 7;
-        (matches!(version, 3 | 4) && msg.len() >= 48).then_some(0)
+        (matches!(version, 3 | 4) && is_ntp(msg)).then_some(0)
     }
 
     fn text(msg: &[u8], _: u8, index: u32) -> Option<&[u8]> {

@@ -68,7 +68,15 @@ static BUFFERS: &[BufferDef] = &[
     buffer("mqtt.publish.message", BufferKind::Single),
     buffer("mqtt.subscribe.topic", BufferKind::Multi),
     buffer("mqtt.unsubscribe.topic", BufferKind::Multi),
+    BufferDef { progress: 0, ..buffer("frame:mqtt.pdu", BufferKind::Multi) },
+    BufferDef { progress: 0, ..buffer("frame:mqtt.header", BufferKind::Multi) },
+    BufferDef { progress: 0, ..buffer("frame:mqtt.data", BufferKind::Multi) },
 ];
+
+/// A packet, its fixed header, and what follows that.
+const F_PDU: u8 = buffer_at(BUFFERS, "frame:mqtt.pdu");
+const F_HEADER: u8 = buffer_at(BUFFERS, "frame:mqtt.header");
+const F_DATA: u8 = buffer_at(BUFFERS, "frame:mqtt.data");
 
 const fn int(name: &'static str, values: &'static [(&'static str, u64)]) -> IntDef {
     IntDef {
@@ -186,6 +194,8 @@ pub struct Exchange {
     id: u16,
     /// Who began it.
     by: Dir,
+    /// Directions of packets that are kept as frames (bits of [`Dir::bit`]).
+    framed: u8,
     /// Topics of one packet that rules look at, to subscribe and to unsubscribe.
     topics: [u16; 2],
 }
@@ -265,6 +275,13 @@ impl Mqtt {
             return;
         }
         t.own.count += 1;
+        let (head, data) = p.bytes.split_at_checked(p.head.size).unwrap_or((p.bytes, &[]));
+        for (local, bytes) in [(F_PDU, p.bytes), (F_HEADER, head), (F_DATA, data)] {
+            if cx.wanted.has(local) && !bytes.is_empty() {
+                t.common.frame(local, p.dir, bytes, cx.pool);
+                t.own.framed |= p.dir.bit();
+            }
+        }
         if !cx.shown {
             return;
         }
@@ -282,8 +299,10 @@ impl Mqtt {
     fn complete(flow: &mut Flow<'_>, tx: TxIdx) {
         let t = flow.get(tx);
         t.common.advance_both(1);
-        // It is its beginner's, with its answers: rules look at it once.
-        t.common.settle(t.own.by.flip());
+        // It is its beginner's, with its answers: rules look at it once. But for frames of the answers.
+        if t.own.framed & t.own.by.flip().bit() == 0 {
+            t.common.settle(t.own.by.flip());
+        }
     }
 
     /// A transaction of one packet.
@@ -439,6 +458,7 @@ impl Mqtt {
 impl Protocol for Mqtt {
     type State = State;
     type Own = Exchange;
+    const FRAMES: u8 = F_PDU;
 
     fn new(cfg: &AppConfig) -> Self {
         Mqtt {

@@ -17,9 +17,24 @@ fn probe_ntp(b: &[u8], _: Dir) -> Verdict {
     let Some(&first) = b.first() else { return Verdict::Unsure };
     let version = first >> 3 & 7;
     match version {
-        3 | 4 => yes_if(b.len() >= 48),
+        3 | 4 => yes_if(is_ntp(b)),
         _ => Verdict::No,
     }
+}
+
+/// Whether a packet is whole: 48 bytes, and in version 4 extension fields (RFC 7822) before what authenticates it, which is
+/// taken for that if it has the 20 bytes of a key's number and an MD5.
+pub(in crate::app) fn is_ntp(b: &[u8]) -> bool {
+    let Some(mut rest) = b.get(48..) else { return false };
+    let four = b.first().is_some_and(|f| f >> 3 & 7 == 4);
+    while four && !rest.is_empty() && rest.len() != 20 {
+        let len = be16(rest, 2).map_or(0, usize::from);
+        match rest.get(len..) {
+            Some(after) if len >= 4 => rest = after,
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// DHCP (RFC 2131) with its magic cookie.
