@@ -1,6 +1,8 @@
 //! FTP control connections (RFC 959, RFC 2428, RFC 4217): one transaction a command with its replies. Data
 //! connections are announced with the file they carry.
 
+use core::net::IpAddr;
+
 use super::entries::Entries;
 use super::expect::{Announce, WHAT_MAX};
 use super::hosted::{Protocol, Transactions, make};
@@ -13,6 +15,7 @@ use super::{
 use crate::Dir;
 use crate::app::{buffer_at, event_at, int_at};
 use crate::event::Fields;
+use crate::packet::Addr;
 use crate::pool::{BytePool, PBuf};
 
 /// Longest line kept (`app-layer.protocols.ftp.max-line-length`).
@@ -38,6 +41,7 @@ static BUFFERS: &[BufferDef] = &[
 ];
 
 const I_PORT: u8 = int_at(INTS, "ftp.dynamic_port");
+const I_BOUNCE: u8 = int_at(INTS, "ftp.bounce");
 const I_MODE: u8 = int_at(INTS, "ftp.mode");
 
 const fn int(name: &'static str, dirs: u8, values: &'static [(&'static str, u64)]) -> IntDef {
@@ -47,6 +51,8 @@ const fn int(name: &'static str, dirs: u8, values: &'static [(&'static str, u64)
 
 static INTS: &[IntDef] = &[
     int("ftp.dynamic_port", 3, &[]),
+    // `ftpbounce`.
+    int("ftp.bounce", 1, &[]),
     int("ftp.mode", 3, &[("active", 0), ("passive", 1)]),
     int("ftp.reply_received", 2, &[("no", 0), ("off", 0), ("false", 0), ("yes", 1), ("on", 1), ("true", 1)]),
 ];
@@ -54,7 +60,16 @@ static INTS: &[IntDef] = &[
 const EV_COMMAND: u8 = event_at(EVENTS, "request_command_too_long");
 const EV_REPLY: u8 = event_at(EVENTS, "response_command_too_long");
 
-static EVENTS: &[&str] = &["request_command_too_long", "response_command_too_long", "too_many_transactions"];
+const EV_BEFORE: u8 = event_at(EVENTS, "file_before_port");
+const EV_NAMELESS: u8 = event_at(EVENTS, "file_without_name");
+
+static EVENTS: &[&str] = &[
+    "request_command_too_long",
+    "response_command_too_long",
+    "too_many_transactions",
+    "file_before_port",
+    "file_without_name",
+];
 
 /// `ftp`.
 pub static FTP: ProtoDef = ProtoDef {
@@ -90,6 +105,8 @@ pub struct Exchange {
     port: u16,
     /// 1 active, 2 passive.
     mode: u8,
+    /// The command names another host than the client's.
+    bounce: bool,
     cut: bool,
     reply_cut: bool,
     replied: bool,
@@ -154,15 +171,24 @@ impl Ftp {
             "AUTH TLS" => s.auth_tls = true,
             _ => {}
         }
+        // A file is asked for, and there is no connection for it yet, or no name.
+        let file = matches!(name, "RETR" | "STOR");
+        let wrong = [(EV_BEFORE, s.port == 0), (EV_NAMELESS, args.trim_ascii().is_empty())];
         match name {
             "PORT" | "EPRT" => {
+                own.bounce = names_another(name, args, cx.client);
                 own.mode = 1;
                 s.port = own.port;
             }
             "PASV" | "EPSV" => own.mode = 2,
-            "RETR" | "STOR" if s.port != 0 => {
+            "RETR" | "STOR" | "LIST" | "NLST" if s.port != 0 => {
                 let mut what = [0u8; WHAT_MAX];
-                what[0] = if name == "RETR" { 1 } else { 2 };
+                what[0] = match name {
+                    "RETR" => 1,
+                    "STOR" => 2,
+                    "LIST" => 3,
+                    _ => 4,
+                };
                 let n = args.len().min(WHAT_MAX - 1);
                 if let (Some(to), Some(from)) = (what.get_mut(1..1 + n), args.get(..n)) {
                     to.copy_from_slice(from);
@@ -175,6 +201,9 @@ impl Ftp {
         }
         if cut {
             t.common.raise(EV_COMMAND, Dir::ToServer);
+        }
+        for (event, _) in wrong.into_iter().filter(|w| file && w.1) {
+            t.common.raise(event, Dir::ToServer);
         }
     }
 
@@ -241,6 +270,25 @@ fn finish(t: &mut Tx<Exchange>) {
 
 /// `(192,168,0,1,234,10)`: the port of the last two numbers.
 fn comma_port(text: &[u8]) -> u16 {
+    comma_numbers(text).map_or(0, |[.., high, low]| (high & 255) << 8 | low & 255)
+}
+
+/// Whether the host in the argument of PORT or EPRT is another than the client: then the server is to send data to a third
+/// (RFC 2577 2).
+fn names_another(command: &str, args: &[u8], client: Addr) -> bool {
+    if command == "PORT" {
+        let Some([a, b, c, d, ..]) = comma_numbers(args) else { return false };
+        return Addr::v4([a, b, c, d].map(|n| n as u8)) != client;
+    }
+    let host = args.split(|b| *b == b'|').nth(2).and_then(|h| core::str::from_utf8(h).ok());
+    host.and_then(|h| h.parse::<IpAddr>().ok()).is_some_and(|ip| match ip {
+        IpAddr::V4(ip) => Addr::v4(ip.octets()) != client,
+        IpAddr::V6(ip) => Addr(ip.octets()) != client,
+    })
+}
+
+/// The six numbers between commas.
+fn comma_numbers(text: &[u8]) -> Option<[u16; 6]> {
     let mut numbers = [0u16; 6];
     let mut n = 0;
     let mut inside = false;
@@ -259,10 +307,10 @@ fn comma_port(text: &[u8]) -> u16 {
             }
             b' ' if !inside => {}
             _ if n == 5 => break,
-            _ => return 0,
+            _ => return None,
         }
     }
-    if n == 5 { (numbers[4] & 255) << 8 | numbers[5] & 255 } else { 0 }
+    (n == 5).then_some(numbers)
 }
 
 /// `|1|10.0.0.1|6275|` or `(|||6275|)`: the port between the bars, the `bar`th.
@@ -355,6 +403,7 @@ impl Protocol for Ftp {
         let own = &tx.own;
         match local {
             I_PORT => (own.port != 0).then_some(u64::from(own.port)),
+            I_BOUNCE => Some(u64::from(own.bounce)),
             I_MODE => (own.mode != 0).then(|| u64::from(own.mode) - 1),
             _ => Some(u64::from(own.replied)),
         }
@@ -455,5 +504,34 @@ mod tests {
             b.everything(&FTP);
             b.close();
         }
+    }
+
+    #[test]
+    fn a_third_host_is_told_from_the_client() {
+        let client = Addr::v4([10, 0, 0, 7]);
+        for (command, args, another) in [
+            ("PORT", "10,0,0,7,4,1", false),
+            ("PORT", "10,0,0,8,4,1", true),
+            ("PORT", "10,0,0", false),
+            ("EPRT", "|1|10.0.0.7|1025|", false),
+            ("EPRT", "|1|10.0.0.9|1025|", true),
+            ("EPRT", "|2|::1|1025|", true),
+            ("EPRT", "|1|x|1025|", false),
+        ] {
+            assert_eq!(names_another(command, args.as_bytes(), client), another, "{command} {args}");
+        }
+    }
+
+    #[test]
+    fn files_without_a_name_or_a_connection() {
+        let mut b = Bench::new(&FTP);
+        b.feed(Dir::ToServer, b"RETR a\r\nPORT 10,0,0,7,4,1\r\nRETR\r\nPORT 10,0,0,7,4,1\r\nRETR b\r\n");
+        let raised: alloc::vec::Vec<u128> = b
+            .live()
+            .into_iter()
+            .map(|tx| b.parser.common(tx).events & (1 << EV_BEFORE | 1 << EV_NAMELESS))
+            .filter(|e| *e != 0)
+            .collect();
+        assert_eq!(raised, [1 << EV_BEFORE, 1 << EV_NAMELESS]);
     }
 }

@@ -43,7 +43,7 @@ static INTS: &[IntDef] = &[IntDef {
     dirs: 3,
     progress: 0,
     multi: false,
-    values: &[("retr", 1), ("stor", 2)],
+    values: &[("retr", 1), ("stor", 2), ("list", 3), ("nlst", 4)],
 }];
 
 /// `ftp-data`.
@@ -59,11 +59,14 @@ pub static FTP_DATA: ProtoDef = ProtoDef {
     ..ProtoDef::NONE
 };
 
+/// The first of the commands whose data is a listing.
+const LIST: u8 = 3;
+
 /// The file.
 #[derive(Debug, Default)]
 pub struct Transfer {
     name: PBuf,
-    /// 1 RETR, 2 STOR.
+    /// 1 RETR, 2 STOR, 3 LIST, 4 NLST.
     command: u8,
     body: PBuf,
     /// File number + 1.
@@ -116,10 +119,13 @@ impl Protocol for FtpData {
             cx.scratch.extend(s.what.get(cx.pool));
             let (command, name) = cx.scratch.as_slice().split_first().unwrap_or((&0, &[]));
             t.own.command = *command;
-            let _ = t.own.name.extend(cx.pool, name);
-            let new = NewFile { name, dir: input.dir, tx_id: t.common.id, window: false, range: None };
-            t.own.file =
-                cx.files.open(cx.pool, &mut t.common.files[input.dir.ix()], new).map_or(0, |f| f + 1);
+            // What is named in a command for a listing is a folder, and the listing is no file.
+            if t.own.command < LIST {
+                let _ = t.own.name.extend(cx.pool, name);
+                let new = NewFile { name, dir: input.dir, tx_id: t.common.id, window: false, range: None };
+                t.own.file =
+                    cx.files.open(cx.pool, &mut t.common.files[input.dir.ix()], new).map_or(0, |f| f + 1);
+            }
         }
         if t.own.dir != input.dir {
             return all;
@@ -158,7 +164,7 @@ impl Protocol for FtpData {
         let own = &tx.own;
         match local {
             _ if index > 0 => Buffer::Absent,
-            B_NAME if !own.name.is_empty() => Buffer::whole(own.name.get(pool)),
+            B_NAME if own.dir == dir && !own.name.is_empty() => Buffer::whole(own.name.get(pool)),
             B_FILE if own.dir == dir && !own.body.is_empty() => Buffer::Data {
                 bytes: own.body.get(pool),
                 offset: 0,
@@ -181,6 +187,8 @@ impl Protocol for FtpData {
         match tx.own.command {
             1 => out.str("command", "RETR"),
             2 => out.str("command", "STOR"),
+            LIST => out.str("command", "LIST"),
+            4 => out.str("command", "NLST"),
             _ => {}
         }
     }

@@ -218,7 +218,6 @@ impl Bench {
             CState::FlowVar { var, value, negated } => d.is_some_and(|d| {
                 state::var(d, pool, *var).is_some_and(|v| (v == value.as_slice()) != *negated)
             }),
-            CState::FtpBounce => false,
             CState::Reputation { side, category, cmp, value } => {
                 let score = |a: &crate::packet::Addr| {
                     let r = &rules.reputation;

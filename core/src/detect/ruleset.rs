@@ -273,7 +273,6 @@ pub enum CState {
         version: Option<ir::IntTest>,
         any_frag: bool,
     },
-    FtpBounce,
     Reputation {
         side: ir::RepSide,
         category: u8,

@@ -492,6 +492,9 @@ impl<const MULTICAST: bool> Dns<MULTICAST> {
     fn any_name<'a>(&self, m: &Message, index: u32, pool: &BytePool, scratch: &'a mut Scratch) -> Buffer<'a> {
         let msg = m.raw(pool);
         let mut i = index;
+        if MULTICAST && !m.response {
+            return Buffer::Absent;
+        }
         for section in 0..4 {
             let step = if section == 0 { 1 } else { 2 };
             let n = u32::from(m.found[section]) * step;

@@ -1,7 +1,8 @@
 //! What rules can name of HTTP/2: events, buffers and numbers, and their values in a stream.
 
-use super::{COMPLETE, HEADERS_DONE, Stream, T_ERROR, T_FRAME, T_PRIORITY, T_SIZE, T_WINDOW};
+use super::{COMPLETE, HEADERS_DONE, Stream, T_ERROR, T_FRAME, T_PRIORITY, T_SETTING, T_SIZE, T_WINDOW};
 use crate::Dir;
+use crate::app::plain::{be16, be32};
 use crate::app::txs::Tx;
 use crate::app::{Buffer, BufferDef, BufferKind, IntDef};
 use crate::app::{buffer_at, event_at, int_at};
@@ -126,7 +127,16 @@ pub(super) static INTS: &[IntDef] = &[
     i("http2.priority", &[]),
     i("http2.window", &[]),
     i("http2.size_update", &[]),
+    // Values of settings, by their numbers from 1 on (RFC 9113 6.5.2).
+    i("http2.settings=SETTINGS_HEADER_TABLE_SIZE", &[]),
+    i("http2.settings=SETTINGS_ENABLE_PUSH", &[]),
+    i("http2.settings=SETTINGS_MAX_CONCURRENT_STREAMS", &[]),
+    i("http2.settings=SETTINGS_INITIAL_WINDOW_SIZE", &[]),
+    i("http2.settings=SETTINGS_MAX_FRAME_SIZE", &[]),
+    i("http2.settings=SETTINGS_MAX_HEADER_LIST_SIZE", &[]),
 ];
+
+const I_SETTING: u8 = int_at(INTS, "http2.settings=SETTINGS_HEADER_TABLE_SIZE");
 
 pub(super) const ERROR_VALUES: &[(&str, u64)] = &[
     ("no_error", 0),
@@ -223,6 +233,12 @@ pub(super) fn buffer<'a>(
 
 /// The value of a number.
 pub(super) fn int(tx: &Tx<Stream>, local: u8, dir: Dir, index: u32, pool: &BytePool) -> Option<u64> {
+    if local >= I_SETTING {
+        let number = u16::from(local - I_SETTING) + 1;
+        let all = tx.own.frames.all(pool, T_SETTING + dir.ix() as u8);
+        let mut values = all.filter(|s| be16(s, 0) == Some(number)).filter_map(|s| be32(s, 2));
+        return values.nth(index as usize).map(u64::from);
+    }
     let tag = match local {
         I_FRAME => T_FRAME,
         I_ERROR => T_ERROR,

@@ -42,10 +42,6 @@ impl Compiler {
     }
 
     pub(super) fn add(&mut self, mut r: ir::Rule) -> Result<(), Refuse> {
-        // A rule that could never match is refused, not loaded.
-        if r.state.iter().any(|s| matches!(s, ir::StateMatch::FtpBounce)) {
-            return Err("ftpbounce is not supported yet".into());
-        }
         let tables = self.tables(&mut r.packet)?;
         let apps = apps_of(&r);
         let transaction = r.header.direction == ir::Direction::Transaction;
@@ -73,7 +69,7 @@ impl Compiler {
             || !r.files.is_empty()
             || r.state.iter().any(|s| {
                 matches!(s, ir::StateMatch::AppEvent { .. } | ir::StateMatch::AppState { .. })
-                    || matches!(s, ir::StateMatch::DceIface { .. } | ir::StateMatch::FtpBounce)
+                    || matches!(s, ir::StateMatch::DceIface { .. })
             });
         let (ip, proto) = proto_of(&r.header.proto);
         let cints = r
@@ -322,7 +318,6 @@ impl Compiler {
                 ir::StateMatch::DceIface { uuid, version, any_frag } => {
                     CState::DceIface { uuid: *uuid, version: version.clone(), any_frag: *any_frag }
                 }
-                ir::StateMatch::FtpBounce => CState::FtpBounce,
             });
         }
         out

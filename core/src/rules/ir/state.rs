@@ -55,8 +55,6 @@ pub enum StateMatch {
         version: Option<IntTest>,
         any_frag: bool,
     },
-    /// `ftpbounce`: the PORT command names another host than the client.
-    FtpBounce,
     /// `app-layer-state`: progress of the transaction.
     AppState {
         test: IntTest,

@@ -65,7 +65,9 @@ pub fn int_of(b: &mut Builder<'_, '_>, keyword: &str, a: &Arg<'_>) -> Res {
     let (number, test) = t.split_at(end);
     let test = test.trim();
     let index = b.index;
-    let same = |n: &&IntInfo| n.name.split_once('=') == Some((keyword, number));
+    let same = |n: &&IntInfo| {
+        n.name.split_once('=').is_some_and(|(k, n)| k == keyword && n.eq_ignore_ascii_case(number))
+    };
     let Some(info) = index.ints.iter().find(same).filter(|_| !test.is_empty()) else {
         return bad(format!("\"{t}\" tests no number of {keyword}"));
     };
@@ -444,6 +446,6 @@ fn ftpbounce(b: &mut Builder<'_, '_>, _: &Arg<'_>) -> Res {
         return unsupported("ftp");
     }
     b.require_protos(&protos, "ftpbounce")?;
-    b.rule.state.push(StateMatch::FtpBounce);
+    b.rule.ints.push(AppInt { name: "ftp.bounce", test: IntTest::Eq(1), index: IntIndex::Any });
     Ok(())
 }
