@@ -157,7 +157,10 @@ fn parse_proto(t: &str) -> Res<(ProtoSpec, Option<String>)> {
 pub fn protos_named(name: &str) -> Vec<AppProto> {
     let Some(own) = AppProto::by_name(name) else { return Vec::new() };
     let parts: &[&str] = if name == "doh2" { own.def().families } else { &[] };
-    let others = PROTOCOLS.iter().filter(|p| p.families.contains(&own.name()) || parts.contains(&p.name));
+    let others = PROTOCOLS
+        .iter()
+        // `http1` is HTTP/1 alone.
+        .filter(|p| name != "http1" && (p.families.contains(&own.name()) || parts.contains(&p.name)));
     core::iter::once(own).chain(others.filter_map(|p| AppProto::by_name(p.name))).collect()
 }
 

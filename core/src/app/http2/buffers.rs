@@ -57,6 +57,8 @@ pub(super) const VALUES: &[(&str, u8, BufferKind)] = &[
     ("accept-language", 1, BufferKind::Single),
     ("server", 2, BufferKind::Single),
     ("location", 2, BufferKind::Single),
+    ("content-length", 3, BufferKind::Single),
+    ("connection", 3, BufferKind::Single),
 ];
 pub(super) const AFTER: u8 = VALUES.len() as u8;
 pub(super) const B_HOST: u8 = buffer_at(BUFFERS, "http.host");
@@ -65,6 +67,9 @@ pub(super) const B_FIELDS: u8 = buffer_at(BUFFERS, "http2.header");
 pub(super) const B_REQUEST: u8 = buffer_at(BUFFERS, "http.request_header");
 pub(super) const B_RESPONSE: u8 = buffer_at(BUFFERS, "http.response_header");
 pub(super) const B_HEADER: u8 = buffer_at(BUFFERS, "http.header");
+pub(super) const B_RAW_HEADER: u8 = buffer_at(BUFFERS, "http.header.raw");
+pub(super) const B_HEADER_NAMES: u8 = buffer_at(BUFFERS, "http.header_names");
+pub(super) const B_PROTOCOL: u8 = buffer_at(BUFFERS, "http.protocol");
 pub(super) const B_FILE: u8 = buffer_at(BUFFERS, "file.data");
 pub(super) const B_FILE_NAME: u8 = buffer_at(BUFFERS, "file.name");
 pub(super) const B_REQUEST_BODY: u8 = buffer_at(BUFFERS, "http.request_body");
@@ -86,11 +91,16 @@ pub(super) static BUFFERS: &[BufferDef] = &[
     b("http.accept_lang", &[], 1, BufferKind::Single),
     b("http.server", &[], 2, BufferKind::Single),
     b("http.location", &[], 2, BufferKind::Single),
+    b("http.content_len", &[], 3, BufferKind::Single),
+    b("http.connection", &[], 3, BufferKind::Single),
     b("http2.header_name", &[], 3, BufferKind::Multi),
     b("http2.header", &[], 3, BufferKind::Multi),
     b("http.request_header", &[], 1, BufferKind::Multi),
     b("http.response_header", &[], 2, BufferKind::Multi),
     b("http.header", &[], 3, BufferKind::Single),
+    b("http.header.raw", &[], 3, BufferKind::Single),
+    b("http.header_names", &[], 3, BufferKind::Single),
+    b("http.protocol", &[], 3, BufferKind::Single),
     b("file.data", &["file_data"], 3, BufferKind::Streaming),
     b("file.name", &[], 3, BufferKind::Single),
     b("http.request_body", &[], 1, BufferKind::Streaming),
@@ -201,7 +211,7 @@ pub(super) fn buffer<'a>(
             None => Buffer::Absent,
         },
         // All fields, those of the frame's own (`:path`) too, one line each.
-        B_HEADER if index == 0 && progress >= HEADERS_DONE => {
+        B_HEADER | B_RAW_HEADER if index == 0 && progress >= HEADERS_DONE => {
             scratch.clear();
             for (n, v) in own.fields(pool, dir) {
                 for part in [n, b": ", v, b"\r\n"] {
@@ -210,8 +220,20 @@ pub(super) fn buffer<'a>(
             }
             Buffer::whole(scratch.as_slice())
         }
-        B_HEADER if index == 0 => missing,
-        B_HEADER => Buffer::Absent,
+        // Their names, each on a line, with an empty line before and behind.
+        B_HEADER_NAMES if index == 0 && progress >= HEADERS_DONE => {
+            scratch.clear();
+            scratch.extend(b"\r\n");
+            for (n, _) in own.fields(pool, dir) {
+                scratch.extend(n);
+                scratch.extend(b"\r\n");
+            }
+            scratch.extend(b"\r\n");
+            Buffer::whole(scratch.as_slice())
+        }
+        B_PROTOCOL if index == 0 && progress >= HEADERS_DONE => Buffer::whole(b"HTTP/2"),
+        B_HEADER | B_RAW_HEADER | B_HEADER_NAMES | B_PROTOCOL if index == 0 => missing,
+        B_HEADER | B_RAW_HEADER | B_HEADER_NAMES | B_PROTOCOL => Buffer::Absent,
         B_FILE | B_REQUEST_BODY | B_RESPONSE_BODY => {
             let body = &own.body[dir.ix()];
             if index > 0 {

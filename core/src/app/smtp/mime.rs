@@ -204,11 +204,13 @@ impl Mime {
             {
                 keep_name(&mut self.name, n, cx.pool, raised);
             }
-        } else if is("content-disposition")
-            && let Some(n) = parameter(value, b"filename")
-        {
-            self.name.free(cx.pool);
-            keep_name(&mut self.name, n, cx.pool, raised);
+        } else if is("content-disposition") {
+            let mut whole = [0; 2 * NAME_MAX];
+            let pieces = continued(value, b"filename", &mut whole);
+            if let Some(n) = parameter(value, b"filename").or(pieces.and_then(|n| whole.get(..n))) {
+                self.name.free(cx.pool);
+                keep_name(&mut self.name, n, cx.pool, raised);
+            }
         }
         if !self.inner
             && let Some((t, _)) = tag::FIELDS.iter().find(|(_, n)| is(n))
@@ -508,9 +510,72 @@ fn parameter<'a>(value: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     None
 }
 
+/// A parameter in pieces or with a character set (RFC 2231 3, 4): `name*0=a; name*1=b`, `name*=UTF-8''a%20b`. As much of it as
+/// fits into `out`; how much that is.
+fn continued(value: &[u8], name: &[u8], out: &mut [u8]) -> Option<usize> {
+    let mut key = [0u8; 16];
+    let mut len = 0;
+    // Not in pieces, but coded; then the pieces, of which each may be coded.
+    let mut put = |key: &[u8], coded: bool, first: bool| -> bool {
+        let Some(mut v) = parameter(value, key) else { return false };
+        if coded && first {
+            // Character set and language stand before.
+            v = v.splitn(3, |b| *b == b'\'').nth(2).unwrap_or(v);
+        }
+        let mut at = 0;
+        while let (Some(&b), Some(slot)) = (v.get(at), out.get_mut(len)) {
+            let digit = |i: usize| v.get(i).and_then(|d| (*d as char).to_digit(16));
+            (*slot, at) = match (coded && b == b'%', digit(at + 1), digit(at + 2)) {
+                (true, Some(a), Some(b)) => ((a << 4 | b) as u8, at + 3),
+                _ => (b, at + 1),
+            };
+            len += 1;
+        }
+        true
+    };
+    key.get_mut(..name.len())?.copy_from_slice(name);
+    *key.get_mut(name.len())? = b'*';
+    let star = name.len() + 1;
+    if put(key.get(..star)?, true, true) {
+        return Some(len);
+    }
+    for n in 0..PIECES {
+        let digits = if n < 10 { 1 } else { 2 };
+        let end = star + digits;
+        let number = key.get_mut(star..end)?;
+        number[digits - 1] = b'0' + n % 10;
+        if digits == 2 {
+            number[0] = b'0' + n / 10;
+        }
+        *key.get_mut(end)? = b'*';
+        if !put(key.get(..end)?, false, n == 0) && !put(key.get(..=end)?, true, n == 0) {
+            return (n > 0).then_some(len);
+        }
+    }
+    Some(len)
+}
+
+/// Most pieces of a parameter.
+const PIECES: u8 = 32;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parameters_in_pieces() {
+        let text = |v: &[u8]| {
+            let mut out = [0; 64];
+            continued(v, b"filename", &mut out)
+                .map(|n| alloc::string::String::from_utf8_lossy(&out[..n]).into_owned())
+        };
+        assert_eq!(text(b"attachment; filename*0=ab; filename*1=\"c;d\"").as_deref(), Some("abc;d"));
+        assert_eq!(text(b"attachment; filename*=UTF-8''a%20b%2").as_deref(), Some("a b%2"));
+        assert_eq!(text(b"a; filename*1=b; filename*0*=UTF-8'en'%41").as_deref(), Some("Ab"));
+        assert_eq!(text(b"a; filename=x"), None);
+        let many: alloc::string::String = (0..40).map(|n| alloc::format!("; filename*{n}=xxx")).collect();
+        assert_eq!(text(many.as_bytes()).map(|t| t.len()), Some(64));
+    }
 
     #[test]
     fn parameters() {
