@@ -32,7 +32,7 @@ pub use snmp::SNMP;
 pub use tftp::TFTP;
 
 /// Longest message kept, bytes: more than a datagram holds.
-const MOST: usize = 64 << 10;
+const MOST: usize = 256 << 10;
 
 pub(super) const BOTH: u8 = 3;
 pub(super) const REQUESTS: u8 = 1;
