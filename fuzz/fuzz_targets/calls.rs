@@ -122,7 +122,15 @@ fn records(kind: usize, bodies: [&[u8]; 2], cuts: &[u8]) -> String {
         let mut tx = parser.next_tx(state, None);
         while let Some(t) = tx {
             let files = Files::new(&cfg);
-            let view = TxView { proto, parser, state, tx: t, pool: &pool, files: &files };
+            let view = TxView {
+                proto,
+                before: tidegate_core::app::AppProto::UNKNOWN,
+                parser,
+                state,
+                tx: t,
+                pool: &pool,
+                files: &files,
+            };
             let _ = write!(out.0, "{} {:x}:", parser.log_at_end(t), parser.common(t).events);
             view.log(Dir::ToServer, &mut out);
             tx = parser.next_tx(state, Some(t));
