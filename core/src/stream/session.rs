@@ -262,9 +262,10 @@ impl Session {
     pub fn tcp_flags(&self, dir: Dir) -> u8 {
         self.sides[dir.ix()].tcp_flags
     }
-    /// Most separate pieces of data held at once in a direction (EVE `tcp.ts_max_regions`, `tcp.tc_max_regions`).
+    /// Most separate pieces of data held at once in a direction (EVE `tcp.ts_max_regions`, `tcp.tc_max_regions`). A session
+    /// has room for one from its beginning, which is counted though nothing came.
     pub fn max_regions(&self, dir: Dir) -> u16 {
-        self.sides[dir.ix()].data.max_blocks
+        self.sides[dir.ix()].data.max_blocks.max(1)
     }
     /// Bytes are missing in that direction (EVE `tcp.ts_gap`, `tcp.tc_gap`).
     pub fn has_gap(&self, dir: Dir) -> bool {
