@@ -154,6 +154,8 @@ pub(super) mod df {
     pub const RAW_NOW: u16 = 1 << 8;
     pub const GAP: u16 = 1 << 9;
     pub const OS_KNOWN: u16 = 1 << 10;
+    /// Its SYN or SYN/ACK was signed: so are the rest of its segments (RFC 2385, RFC 5925).
+    pub const SIGNED: u16 = 1 << 11;
 }
 
 /// One TCP session.
