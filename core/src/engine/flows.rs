@@ -135,13 +135,10 @@ impl Engine {
             !self.streams.app_ready(hot.tcp, Dir::ToClient, &self.stream_pool, true).data.is_empty();
         if live {
             for d in Dir::BOTH {
+                let p = self.stand_in(ix, d);
                 if hot.tcp != u32::MAX {
-                    let p = self.stand_in(ix, d);
                     self.feed_tcp(ix, (d, true), (&p, d), &mut seen, sink);
                 }
-            }
-            for d in Dir::BOTH {
-                let p = self.stand_in(ix, d);
                 if hot.flags & flag::PASS == 0 {
                     seen.only_txs = !left[d.ix()];
                     self.inspect_and_settle(ix, &p, d, &seen, true, sink);
