@@ -333,6 +333,6 @@ pub mod ftp;
 pub mod ftp_data;
 pub mod http;
 mod tap;
-pub use config::AppConfig;
+pub use config::{AppConfig, Encrypted};
 pub use file::FileView;
 pub use layer::{AppLayer, Fed, FlowApp, FlowFacts, Layer};

@@ -4,7 +4,7 @@ use super::Engine;
 use super::flows::gone;
 use super::transactions::{Ends, TxInspection};
 use crate::Dir;
-use crate::app::{AppProto, FlowFacts, Input, OVER_TCP, OVER_UDP};
+use crate::app::{AppProto, Encrypted, FlowFacts, Input, OVER_TCP, OVER_UDP};
 use crate::detect::context::Raw;
 use crate::detect::{FlowCx, PacketCx};
 use crate::event::{AnomalyKind, DropReason, EventSink, PacketSeen, Verdict};
@@ -250,6 +250,8 @@ impl Engine {
             return self.dropped(pkt, dir, ix, DropReason::FlowDrop, Verdict::Drop, sink);
         }
         if self.flows.hot(ix).state == State::Bypassed {
+            self.stats.local_bypassed.0 += 1;
+            self.stats.local_bypassed.1 += pkt.data.len() as u64;
             return Verdict::Bypass;
         }
         let pending = &mut self.state[ix.0 as usize].found;
@@ -307,7 +309,18 @@ impl Engine {
         {
             verdict = self.dropped(pkt, dir, ix, why, Verdict::Drop, sink);
         }
+        if self.bypass_encrypted && !gone(&verdict) {
+            self.bypass_if_encrypted(ix);
+        }
         verdict
+    }
+
+    /// Where the configuration says so, nobody looks at an encrypted flow any more.
+    fn bypass_if_encrypted(&mut self, ix: FlowIx) {
+        let app = &self.state[ix.0 as usize].app;
+        if app.is_opaque() && self.app.config().encrypted(app.proto) == Encrypted::Bypass {
+            self.flows.set_state(ix, State::Bypassed);
+        }
     }
 
     /// Once a session: no bytes are kept for directions that neither rules nor parsers read.
