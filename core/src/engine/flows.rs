@@ -139,7 +139,7 @@ impl Engine {
                 if hot.tcp != u32::MAX {
                     self.feed_tcp(ix, (d, true), (&p, d), &mut seen, sink);
                 }
-                if hot.flags & flag::PASS == 0 {
+                if self.flows.hot(ix).flags & flag::UNSEEN == 0 {
                     seen.only_txs = !left[d.ix()];
                     self.inspect_and_settle(ix, &p, d, &seen, true, sink);
                     // Each block between holes is inspected apart.

@@ -297,7 +297,8 @@ impl Engine {
             return self.decided(pkt, dir, ix, DropReason::AppLayerError, v, sink);
         }
         let mut verdict = Verdict::Forward;
-        if flags & flag::PASS == 0 && !self.no_rules {
+        let dropped = self.flows.hot(ix).flags & flag::WOULD_DROP;
+        if (flags & flag::UNSEEN) | dropped == 0 && !self.no_rules {
             verdict = self.inspect_and_settle(ix, pkt, dir, &seen, false, sink);
         }
         if self.flows.hot(ix).flags & TX_DUE != 0 {
@@ -641,7 +642,7 @@ impl Engine {
             }
             return;
         }
-        if self.no_rules || self.flows.hot(ix).flags & flag::PASS != 0 {
+        if self.no_rules || self.flows.hot(ix).flags & flag::UNSEEN != 0 {
             return;
         }
         let facts = PacketFacts {
@@ -651,6 +652,9 @@ impl Engine {
             ..PacketFacts::default()
         };
         for x in Dir::BOTH {
+            if self.flows.hot(ix).flags & flag::WOULD_DROP != 0 {
+                return;
+            }
             let mut p = self.stand_in(ix, x);
             p.ts = pkt.ts;
             self.inspect_and_settle(ix, &p, x, &facts, true, sink);

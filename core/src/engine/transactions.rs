@@ -85,7 +85,7 @@ impl Engine {
         seen: &PacketFacts<'_>,
         sink: &mut dyn EventSink,
     ) {
-        if self.no_rules || self.flows.hot(ix).flags & flag::PASS != 0 {
+        if self.no_rules || self.flows.hot(ix).flags & flag::UNSEEN != 0 {
             return;
         }
         if self.state[ix.0 as usize].detect.generation != self.detect.generation() {
@@ -154,7 +154,7 @@ impl Engine {
         self.stored_files(sink);
         let hot = self.flows.hot_mut(ix);
         hot.flags &= !TX_DUE;
-        let passed = hot.flags & flag::PASS != 0;
+        let passed = hot.flags & flag::UNSEEN != 0;
         // A rule that passed the flow ends what transactions waited for: all of them are looked at once.
         let now_passed = passed && hot.flags & PASS_SEEN == 0;
         if passed {

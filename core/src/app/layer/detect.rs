@@ -201,8 +201,13 @@ impl AppLayer {
             }
             return;
         };
+        if let Some(st) = t.app.state()
+            && let Some(p) = self.parser_of_mut(t.app.owner)
+        {
+            t.carried = p.handed_on(st, found.proto);
+        }
         self.close_state(t.app, t.flow, t.pool, t.now);
-        t.app.flags &= !CHANGING;
+        t.app.flags = t.app.flags & !CHANGING | FRESH;
         t.app.proto_ts = agreed.unwrap_or_default();
         t.app.proto_tc = agreed.unwrap_or_default();
         t.app.progress = progress;
