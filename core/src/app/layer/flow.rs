@@ -25,19 +25,19 @@ pub(super) const UNEXPECTED: u8 = 1 << 5;
 
 /// Bytes have gone to a parser: the question which direction came first is settled.
 pub(super) const SENT: u8 = 0x80;
+/// Beside [`SENT`]: the protocol was found after a change, and its parser has not taken all of the bytes that it was found by.
+pub(super) const FRESH: u8 = 0x40;
 
 // Bits of `FlowApp::flags`.
-pub(super) const OFF: u16 = 1;
-pub(super) const OPAQUE: u16 = 2;
-pub(super) const CHANGING: u16 = 4;
+pub(super) const OFF: u8 = 1;
+pub(super) const OPAQUE: u8 = 2;
+pub(super) const CHANGING: u8 = 4;
 /// The direction's decision waits for the other direction's bytes (bit by direction: 8, 16).
-pub(super) const HELD: u16 = 8;
+pub(super) const HELD: u8 = 8;
 /// Detection in the direction ended without a look at its start (a gap): 32, 64.
-pub(super) const LOST: u16 = 32;
+pub(super) const LOST: u8 = 32;
 /// The parser gave up in one direction, which was told.
-pub(super) const LAME: u16 = 128;
-/// The protocol was found after a change, and its parser has not taken all of the bytes that it was found by.
-pub(super) const FRESH: u16 = 256;
+pub(super) const LAME: u8 = 128;
 
 /// What a flow remembers of its application protocol.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,9 +58,9 @@ pub struct FlowApp {
     pub(super) state: u32,
     /// Its guests' states.
     pub(super) lodging: Lodging,
-    /// Direction bit of the first data, or [`SENT`].
+    /// Direction bit of the first data, or [`SENT`], with [`FRESH`] or not.
     pub(super) first: u8,
-    pub(super) flags: u16,
+    pub(super) flags: u8,
     /// Bytes held back per direction while undecided, as last seen.
     pub(super) held: [u32; 2],
     pub(super) progress: Progress,

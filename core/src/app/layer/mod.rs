@@ -313,7 +313,7 @@ impl AppLayer {
             t.app.owner = t.app.proto;
         }
         let Some(st) = t.app.state() else { return };
-        let fresh = t.app.flags & FRESH != 0;
+        let fresh = t.app.first & FRESH != 0;
         let (parser, mut cx) = self.split(i, t.flow, (t.pool, &mut t.app.lodging), t.now);
         let Some(p) = parser else { return };
         cx.due = input.dir.bit();
@@ -323,7 +323,7 @@ impl AppLayer {
         let announced = p.announced();
         t.fed.due = due;
         if !matches!(out, Outcome::Consumed { bytes, .. } if bytes < len) {
-            t.app.flags &= !FRESH;
+            t.app.first &= !FRESH;
         }
         match out {
             Outcome::Consumed { bytes, need } => {
