@@ -14,6 +14,7 @@ pub mod lists;
 #[cfg(unix)]
 pub mod live;
 pub mod load;
+pub mod log;
 pub mod save;
 pub mod secret;
 pub mod sets;

@@ -2,6 +2,7 @@
 //! reason of every refusal.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -81,6 +82,8 @@ pub struct Loaded {
     pub warnings: Vec<Refused>,
     /// What else is to be told: lists and limits that could not be read and were done without.
     pub notes: Vec<String>,
+    /// Files of datasets outside of the data folder that rules name, where the configuration allows them.
+    pub outside: Vec<String>,
     pub took: Duration,
 }
 
@@ -235,7 +238,15 @@ pub fn load_after(
     dirs.extend(on_disk.iter().filter_map(|f| f.parent().map(Path::to_path_buf)));
     dirs.push(PathBuf::from("."));
     dirs.dedup();
+    let outside = RefCell::new(Vec::new());
+    let note = |name: &str| {
+        let mut known = outside.borrow_mut();
+        if s.datasets.allow_absolute && name.starts_with('/') && !known.iter().any(|k| k == name) {
+            known.push(name.to_string());
+        }
+    };
     let mut loader = |name: &str| -> Result<Vec<u8>, String> {
+        note(name);
         let mut last = format!("{name}: not found");
         for d in &dirs {
             match std::fs::read(d.join(name)) {
@@ -309,13 +320,16 @@ pub fn load_after(
     let set = Arc::new(set);
     // Back to where it came from; else into the first of the folders.
     sets.place_saves(|f| {
+        note(f);
         let there = dirs.iter().map(|d| d.join(f)).find(|p| p.exists());
         let new = || dirs.first().map_or_else(|| PathBuf::from(f), |d| d.join(f));
         there.unwrap_or_else(new).display().to_string()
     });
     let sets = Arc::new(Datasets::new(&set, &sets, secret::random()?, before));
     let rules = sets.rules(set);
-    Ok(Loaded { rules, sets, sources, loaded, refused: all, skipped, warnings, notes, took: start.elapsed() })
+    let took = start.elapsed();
+    let outside = outside.take();
+    Ok(Loaded { rules, sets, sources, loaded, refused: all, skipped, warnings, notes, outside, took })
 }
 
 /// The datasets of the configuration, which rules use by name.

@@ -515,3 +515,82 @@ fn what_a_full_dataset_refuses_is_counted() {
     let eve = std::fs::read_to_string(p.at("out/eve.json")).unwrap();
     assert!(eve.contains("\"datasets\":{\"refused\":14}"), "{eve}");
 }
+
+/// Of a web page fetched, what one of the ends sent.
+fn one_side(host: u8) -> Vec<Packet> {
+    let mut w = Wire::new();
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    w.talk((1, 40_000), (2, 80), &[(0, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"), (1, answer)]);
+    w.frames.retain(|p| p.data[29] == host);
+    w.frames
+}
+
+/// Where only one direction is seen, what is said of its transactions names its packets, and the flow's record says by
+/// which policy it was picked up and has a region of bytes in both directions, as Suricata's.
+#[test]
+fn a_flow_of_one_side_is_told_as_its_side() {
+    let config = "%YAML 1.1\n---\noutputs:\n- eve-log:\n    enabled: yes\n    types: [anomaly, http, flow]\n";
+    for (host, kinds) in [(1, vec!["http", "flow"]), (2, vec!["anomaly", "http", "flow"])] {
+        let p = Place::new(&format!("side{host}"), &one_side(host));
+        let yaml = p.write("c.yaml", config);
+        let o = p.run(&[
+            "-c",
+            text(&yaml),
+            "--set",
+            "stream.midstream=true",
+            "--set",
+            "stream.async-oneside=true",
+        ]);
+        assert!(o.status.success(), "{}", said(&o));
+        let eve = std::fs::read_to_string(p.at("out/eve.json")).unwrap();
+        let lines: Vec<_> = eve.lines().collect();
+        assert_eq!(lines.len(), kinds.len(), "{eve}");
+        for (line, kind) in lines.iter().zip(kinds) {
+            assert!(line.contains(&format!(r#""event_type":"{kind}""#)), "{line}");
+            // The record of a transaction and of a flow begins with the client, an anomaly with who sent it.
+            let first = if kind == "anomaly" { 2 } else { 1 };
+            assert!(line.contains(&format!(r#""src_ip":"10.1.0.{first}""#)), "{line}");
+        }
+        let flow = lines.last().unwrap();
+        assert!(flow.contains(r#""ts_max_regions":1,"tc_max_regions":1"#), "{flow}");
+        let picked = r#""exception_policy":[{"target":"stream_midstream","policy":"ignore"}]"#;
+        assert_eq!(flow.contains(picked), host == 2, "{flow}");
+    }
+}
+
+/// The file of the program's own words has what went wrong, whether or not the run went on.
+#[test]
+fn the_log_in_json_has_errors_and_what_its_level_takes() {
+    let p = Place::new("enginelog", &one_side(1));
+    let config = "%YAML 1.1\n---\nexception-policy: auto\ndatasets:\n  rules:\n    allow-absolute-filenames: yes\nlogging:\n  \
+                  outputs:\n  - file:\n      enabled: yes\n      filename: own.json\n      type: json\n";
+    let yaml = p.write("c.yaml", config);
+    let set = p.at("set.txt");
+    let rule = format!(
+        "alert http any any -> any any (http.host; dataset:isset,s,type string,state {}; sid:1;)\nalert nothing\n",
+        text(&set)
+    );
+    let rules = p.write("r.rules", &rule);
+    let told = |args: &[&str]| {
+        let o = p.run(&[&["-c", text(&yaml), "-S", text(&rules)], args].concat());
+        (o.status.code(), std::fs::read_to_string(p.at("out/own.json")).unwrap())
+    };
+    let line = |level: &str, module: &str, message: &str| {
+        format!(
+            r#""log_level":"{level}","event_type":"engine","engine":{{"message":"{message}","module":"{module}"}}}}"#
+        )
+    };
+    let (code, log) = told(&[]);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.lines().all(|l| l.starts_with(r#"{"timestamp":"2"#) && l.ends_with("}}")), "{log}");
+    assert_eq!(log.matches(r#""log_level":"Error""#).count(), 1, "{log}");
+    assert!(!log.contains("Info") && log.contains(r#""log_level":"Notice""#), "{log}");
+    let (_, log) = told(&["-vvv"]);
+    assert!(log.contains(&line("Info", "exception-policy", "master exception-policy set to: auto")), "{log}");
+    let allowed = format!("Allowing absolute filename for dataset rule: {}", text(&set));
+    assert!(log.contains(&line("Config", "datasets", &allowed)), "{log}");
+    // A setting that ends the run is told all the same, and nothing else is.
+    let (code, log) = told(&["--set", "stream.midstream-policy=drop-packet"]);
+    assert_eq!((code, log.lines().count()), (Some(1), 1), "{log}");
+    assert!(log.contains(r#""log_level":"Error""#) && log.contains("stream.midstream-policy"), "{log}");
+}

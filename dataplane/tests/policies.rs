@@ -141,3 +141,65 @@ fn fragments_that_overlap_too_much_stay() {
         assert!(seen.drops.iter().all(|d| *d == DropReason::DefragError));
     }
 }
+
+/// A flow of one conversation under rules, in a network that can drop or not.
+fn told(lines: &[(usize, &[u8])], port: u16, text: &str, ips: bool) -> (Story, Vec<String>) {
+    struct Both(Story, Vec<String>);
+    impl EventSink for Both {
+        fn event(&mut self, event: Event<'_>) {
+            if let Event::Flow(f) = event {
+                let marks = f.hot.flags & (flag::DROP | flag::WOULD_DROP);
+                self.1.push(format!("{} {} {marks}", f.extra.app.name(), f.extra.app_orig.name()));
+            }
+            self.0.event(event);
+        }
+    }
+    let settings = Settings::load(None, &Overrides { ips, set: &[] }).unwrap();
+    let rules = rules(text, &settings);
+    assert_eq!(rules.refused, Vec::<String>::new());
+    let mode = Mode { ips, ignore_checksums: true, memory: 8 << 20, secret: Secret::fixed(1) };
+    let mut wire = Wire::new();
+    wire.talk((1, 33_333), (2, port), lines);
+    let mut sink = Both(Story::default(), Vec::new());
+    run(&mut engine(settings.engine(mode).unwrap(), &rules), &frames(&wire.frames), 32, &mut sink);
+    (sink.0, sink.1)
+}
+
+const UPGRADE: &[u8] = b"GET /a HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n";
+const SWITCH: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n";
+
+/// Where nothing can be dropped, a drop rule alerts once and its flow is not inspected any more; its protocols are still read.
+#[test]
+fn a_drop_rule_where_nothing_can_be_dropped() {
+    let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat();
+    let lines: [(usize, &[u8]); 4] =
+        [(0, UPGRADE), (1, SWITCH), (0, &preface), (1, &[0, 0, 0, 4, 0, 0, 0, 0, 0])];
+    let (story, flows) = told(&lines, 80, r#"drop http any any -> any any (msg:"h"; sid:1;)"#, false);
+    assert_eq!((story.alerts, story.drops.len()), (1, 0));
+    assert_eq!(flows, [format!("http2 http {}", flag::WOULD_DROP)]);
+    let (story, flows) = told(&lines, 80, r#"drop http any any -> any any (msg:"h"; sid:1;)"#, true);
+    assert!(story.alerts == 1 && !story.drops.is_empty(), "{}", story.alerts);
+    assert!(flows[0].ends_with(&format!(" {}", flag::DROP)), "{flows:?}");
+    // The request is stream 1 of the protocol that it asked for.
+    let text = r#"alert http2 any any -> any any (msg:"a"; http.uri; content:"/a"; bsize:2; http.host; content:"h"; sid:1;)"#;
+    assert_eq!(told(&lines, 80, text, false).0.alerts, 1);
+}
+
+/// A protocol that came of a change and asks for another with its first bytes does not get it.
+#[test]
+fn a_change_within_a_change_fails() {
+    let lines: [(usize, &[u8]); 5] = [
+        (1, b"220 mail\r\n"),
+        (0, b"EHLO c\r\nSTARTTLS\r\n"),
+        (1, b"250 ok\r\n220 go on\r\n"),
+        (1, SWITCH),
+        (1, b"\0"),
+    ];
+    let text =
+        r#"alert http any any -> any any (msg:"c"; app-layer-event:http.failed_protocol_change; sid:1;)"#;
+    let (story, flows) = told(&lines, 25, text, false);
+    assert!(story.alerts > 0, "{flows:?}");
+    assert!(flows[0].starts_with("http "), "{flows:?}");
+    let plain: [(usize, &[u8]); 2] = [(0, UPGRADE), (1, SWITCH)];
+    assert_eq!(told(&plain, 80, text, false).0.alerts, 0);
+}

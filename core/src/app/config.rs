@@ -9,6 +9,18 @@ use crate::pool::Arena;
 /// Protocols that Suricata leaves off unless the configuration names them.
 pub const OFF_BY_DEFAULT: &[&str] = &["modbus", "dnp3"];
 
+/// What is done with a flow once it is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Encrypted {
+    /// Inspected on.
+    Full,
+    /// Followed without a look at payloads.
+    #[default]
+    Track,
+    /// Not looked at any more.
+    Bypass,
+}
+
 /// Settings of all protocols. Sizes are bytes.
 #[derive(Clone, Debug)]
 pub struct AppConfig {
@@ -38,8 +50,10 @@ pub struct AppConfig {
     pub ssh_hassh: bool,
     /// Judge what is said to models and by them even when no rule asks (`app-layer.protocols.ai.risk`).
     pub ai_risk: bool,
-    /// What follows a TLS handshake: `false` = inspect on ("full"), `true` = no payload inspection.
-    pub tls_bypass: bool,
+    /// What is done with what follows a TLS handshake, and an SSH key exchange
+    /// (`app-layer.protocols.tls.encryption-handling`, `ssh.encryption-handling`).
+    pub tls_encrypted: Encrypted,
+    pub ssh_encrypted: Encrypted,
     /// Bytes of a WebSocket payload that are kept, those of a message together
     /// (`app-layer.protocols.websocket.max-payload-size`).
     pub websocket_max_payload: usize,
@@ -74,6 +88,15 @@ pub struct AppConfig {
 }
 
 impl AppConfig {
+    /// What is done with encrypted flows of a protocol.
+    pub fn encrypted(&self, proto: super::AppProto) -> Encrypted {
+        match proto.name() {
+            "tls" => self.tls_encrypted,
+            "ssh" => self.ssh_encrypted,
+            _ => Encrypted::Track,
+        }
+    }
+
     /// Transactions of a flow of that protocol that may wait for their answer. Answers walk those that wait, so there is an
     /// end to it whatever the configuration says.
     pub(crate) fn waiting(&self, name: &str) -> u32 {
@@ -171,7 +194,8 @@ impl Default for AppConfig {
             quic_ja4: true,
             ssh_hassh: false,
             ai_risk: false,
-            tls_bypass: true,
+            tls_encrypted: Encrypted::Track,
+            ssh_encrypted: Encrypted::Track,
             websocket_max_payload: 0xffff,
             mqtt: MqttConfig::default(),
             max_waiting: Vec::new(),

@@ -293,6 +293,16 @@ pub trait Parser: Send {
     fn announced(&mut self) -> Option<expect::Announce> {
         None
     }
+    /// The change of protocol that was asked for in direction `dir` is not done: the protocol is itself what came of another
+    /// change just now.
+    fn change_refused(&mut self, st: StateId, dir: Dir) {
+        let _ = (st, dir);
+    }
+    /// What the protocol that comes after this one, `to`, is told ([`Parser::expected`]); given up by the flow's state.
+    fn handed_on(&mut self, st: StateId, to: AppProto) -> PBuf {
+        let _ = (st, to);
+        PBuf::default()
+    }
     /// The flow of the fresh state `st` was announced: `what` the announcement carries, by flow number `from`.
     fn expected(&mut self, st: StateId, what: PBuf, from: u64, cx: &mut AppCx<'_>) {
         let _ = (st, what, from, cx);
@@ -343,6 +353,6 @@ pub mod ftp;
 pub mod ftp_data;
 pub mod http;
 mod tap;
-pub use config::AppConfig;
+pub use config::{AppConfig, Encrypted};
 pub use file::FileView;
 pub use layer::{AppLayer, Fed, FlowApp, FlowFacts, Layer};

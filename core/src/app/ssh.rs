@@ -11,7 +11,7 @@ use super::{
     TxView,
 };
 use crate::Dir;
-use crate::app::{buffer_at, event_at};
+use crate::app::{Encrypted, buffer_at, event_at};
 use crate::event::Fields;
 use crate::pool::{BytePool, PBuf};
 
@@ -215,7 +215,8 @@ impl Protocol for Ssh {
                     t.common.touch_both();
                     s.done[d] = true;
                     // What follows is encrypted in both directions.
-                    return if s.done[1 - d] { Outcome::Opaque { bytes: input.data.len() } } else { all };
+                    let over = s.done[1 - d] && cx.cfg.ssh_encrypted != Encrypted::Full;
+                    return if over { Outcome::Opaque { bytes: input.data.len() } } else { all };
                 }
                 _ => s.skip[d] = len.saturating_add(4),
             }

@@ -119,9 +119,10 @@ fn decide(rules: &RuleSet, decisions: &[Decision], ips: bool) -> Outcome {
         if ips {
             let reason = if sig.action.is_drop() { DropReason::Rules } else { DropReason::RulesThreshold };
             out.dropping.get_or_insert((d.hit.sig, d.action, reason));
-            if whole_flow {
-                out.flow_flags |= flag::DROP;
-            }
+        }
+        // Without a way to drop anything the rest of the flow is spared further alerts all the same, as in Suricata.
+        if whole_flow {
+            out.flow_flags |= if ips { flag::DROP } else { flag::WOULD_DROP };
         }
     }
     out

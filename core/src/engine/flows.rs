@@ -130,16 +130,16 @@ impl Engine {
         let established = self.streams.session(hot.tcp).is_none_or(|s| s.is_established());
         let mut seen = PacketFacts { established, pseudo: true, in_stream: true, ..PacketFacts::default() };
         let left = Dir::BOTH.map(|d| self.is_left(ix, d));
+        // What is said of transactions is said on the packet that brings the last bytes.
+        let answered =
+            !self.streams.app_ready(hot.tcp, Dir::ToClient, &self.stream_pool, true).data.is_empty();
         if live {
             for d in Dir::BOTH {
+                let p = self.stand_in(ix, d);
                 if hot.tcp != u32::MAX {
-                    let p = self.stand_in(ix, d);
                     self.feed_tcp(ix, (d, true), (&p, d), &mut seen, sink);
                 }
-            }
-            for d in Dir::BOTH {
-                let p = self.stand_in(ix, d);
-                if hot.flags & flag::PASS == 0 {
+                if self.flows.hot(ix).flags & flag::UNSEEN == 0 {
                     seen.only_txs = !left[d.ix()];
                     self.inspect_and_settle(ix, &p, d, &seen, true, sink);
                     // Each block between holes is inspected apart.
@@ -153,8 +153,9 @@ impl Engine {
                 }
             }
         }
-        let p = self.stand_in(ix, Dir::ToServer);
-        self.transactions(ix, &p, Dir::ToServer, Ends::Flow, sink);
+        let dir = if live && answered { Dir::ToClient } else { Dir::ToServer };
+        let p = self.stand_in(ix, dir);
+        self.transactions(ix, &p, dir, Ends::Flow, sink);
     }
 
     /// Whether a direction of a flow that ends has something that no packet's inspection saw: bytes that wait, a

@@ -114,6 +114,10 @@ impl Engine {
         self.see(f.ts);
         self.since_sweep += 1;
         self.stats.head(head);
+        if verdict == Verdict::Bypass {
+            self.stats.local_bypassed.0 += 1;
+            self.stats.local_bypassed.1 += f.data.len() as u64;
+        }
         self.flows.count(ix, dir, f.ts, f.data.len(), head.ttl);
         if self.tell_packets {
             let packet = &head.packet(f.data, f.ts, f.index);

@@ -38,7 +38,7 @@ use alloc::vec::Vec;
 use self::clock::{Clock, Moved};
 use self::holders::{Holders, Links};
 use self::plain::Plain;
-use crate::app::{AppConfig, AppLayer, FlowApp};
+use crate::app::{AppConfig, AppLayer, Encrypted, FlowApp};
 use crate::detect::queue::Decision;
 use crate::detect::{Detector, FlowDetect, RuleSet, Rules};
 use crate::event::{EventSink, Verdict};
@@ -185,6 +185,8 @@ pub struct Engine {
     app_off: bool,
     app_error: crate::stream::ExceptionPolicy,
     raw_wanted: [bool; 2],
+    /// Encrypted flows of some protocol are bypassed.
+    bypass_encrypted: bool,
     /// Nothing is inspected: there are no rules.
     no_rules: bool,
     stats: Stats,
@@ -197,6 +199,7 @@ impl Engine {
         let max_flows = cfg.flow.max_flows;
         let app_off = cfg.app.off;
         let app = AppConfig { seed: cfg.secret.word(*b"parsers "), ..cfg.app };
+        let bypass_encrypted = [app.tls_encrypted, app.ssh_encrypted].contains(&Encrypted::Bypass);
         let mut app = AppLayer::new(app);
         app.set_wanted(rules.set.wanted());
         app.set_ruled(!rules.set.is_empty());
@@ -209,6 +212,7 @@ impl Engine {
             streams,
             app,
             raw_wanted: rules.set.raw_wanted,
+            bypass_encrypted,
             no_rules: rules.set.is_empty(),
             detect: Detector::new(&cfg.detect, cfg.secret, rules),
             stream_pool: BytePool::new(cfg.memory.stream),
@@ -383,6 +387,8 @@ impl Engine {
     fn sweep(&mut self, sink: &mut dyn EventSink) {
         let now = self.clock.now();
         self.last_tick = now;
+        let pressure = stats::pressure(self.pools(), self.app.records().0);
+        self.stats.pressure_max = self.stats.pressure_max.max(pressure);
         self.since_sweep = 0;
         self.defrag.tick(now);
         while let Some(ix) = self.flows.next_expired(now) {
@@ -451,7 +457,7 @@ impl Engine {
         s.stream = self.streams.counters();
         s.detect = self.detect.counters();
         s.alert_overflow = self.detect.queue.overflow;
-        s.pools = [&self.stream_pool, &self.app_pool].map(|p| (p.in_use() as u64, p.capacity() as u64));
+        s.pools = self.pools();
         (s.record_pages, s.records_refused) = self.app.records();
         s.hosts_evicted = self.detect.evicted();
         s.defrag = self.defrag.stats();
@@ -461,6 +467,11 @@ impl Engine {
         s.expectations_evicted = self.app.expectations_evicted();
         s.pool_refused = [self.stream_pool.refused(), self.app_pool.refused()];
         s
+    }
+
+    /// Bytes in use and reserved: stream pool, application pool.
+    fn pools(&self) -> [(u64, u64); 2] {
+        [&self.stream_pool, &self.app_pool].map(|p| (p.in_use() as u64, p.capacity() as u64))
     }
 
     /// The rules in force.

@@ -4,7 +4,7 @@ use super::Engine;
 use super::flows::gone;
 use super::transactions::{Ends, TxInspection};
 use crate::Dir;
-use crate::app::{AppProto, FlowFacts, Input, OVER_TCP, OVER_UDP};
+use crate::app::{AppProto, Encrypted, FlowFacts, Input, OVER_TCP, OVER_UDP};
 use crate::detect::context::Raw;
 use crate::detect::{FlowCx, PacketCx};
 use crate::event::{AnomalyKind, DropReason, EventSink, PacketSeen, Verdict};
@@ -252,6 +252,8 @@ impl Engine {
             return self.dropped(pkt, dir, ix, DropReason::FlowDrop, Verdict::Drop, sink);
         }
         if self.flows.hot(ix).state == State::Bypassed {
+            self.stats.local_bypassed.0 += 1;
+            self.stats.local_bypassed.1 += pkt.data.len() as u64;
             return Verdict::Bypass;
         }
         let pending = &mut self.state[ix.0 as usize].found;
@@ -297,7 +299,8 @@ impl Engine {
             return self.decided(pkt, dir, ix, DropReason::AppLayerError, v, sink);
         }
         let mut verdict = Verdict::Forward;
-        if flags & flag::PASS == 0 && !self.no_rules {
+        let dropped = self.flows.hot(ix).flags & flag::WOULD_DROP;
+        if (flags & flag::UNSEEN) | dropped == 0 && !self.no_rules {
             verdict = self.inspect_and_settle(ix, pkt, dir, &seen, false, sink);
         }
         let flags = self.flows.hot(ix).flags;
@@ -313,7 +316,18 @@ impl Engine {
         {
             verdict = self.dropped(pkt, dir, ix, why, Verdict::Drop, sink);
         }
+        if self.bypass_encrypted && !gone(&verdict) {
+            self.bypass_if_encrypted(ix);
+        }
         verdict
+    }
+
+    /// Where the configuration says so, nobody looks at an encrypted flow any more.
+    fn bypass_if_encrypted(&mut self, ix: FlowIx) {
+        let app = &self.state[ix.0 as usize].app;
+        if app.is_opaque() && self.app.config().encrypted(app.proto) == Encrypted::Bypass {
+            self.flows.set_state(ix, State::Bypassed);
+        }
     }
 
     /// Once a session: no bytes are kept for directions that neither rules nor parsers read.
@@ -634,7 +648,7 @@ impl Engine {
             }
             return;
         }
-        if self.no_rules || self.flows.hot(ix).flags & flag::PASS != 0 {
+        if self.no_rules || self.flows.hot(ix).flags & flag::UNSEEN != 0 {
             return;
         }
         let facts = PacketFacts {
@@ -644,6 +658,9 @@ impl Engine {
             ..PacketFacts::default()
         };
         for x in Dir::BOTH {
+            if self.flows.hot(ix).flags & flag::WOULD_DROP != 0 {
+                return;
+            }
             let mut p = self.stand_in(ix, x);
             p.ts = pkt.ts;
             self.inspect_and_settle(ix, &p, x, &facts, true, sink);

@@ -11,6 +11,7 @@ use crate::stream::{ExceptionPolicy, StreamCounters};
 const SYN: u8 = 2;
 const RST: u8 = 4;
 const ACK: u8 = 16;
+const URG: u8 = 32;
 
 /// Protocols counted: all of the registry.
 const PROTOS: usize = PROTOCOLS.len();
@@ -68,6 +69,12 @@ pub struct Stats {
     pub blocked: u64,
     pub rejected: u64,
     pub bypassed: u64,
+    /// Packets of flows that are bypassed here, and their bytes.
+    pub local_bypassed: (u64, u64),
+    /// TCP packets with urgent data.
+    pub urg: u64,
+    /// Largest share of a pool in use so far, percent.
+    pub pressure_max: u64,
     /// Dropped packets by [`crate::event::DropReason`].
     pub drop_reasons: [u64; DropReason::COUNT],
     /// Streams without packets: opened, refused because too many were open, and their bytes.
@@ -144,6 +151,9 @@ impl Default for Stats {
             blocked: 0,
             rejected: 0,
             bypassed: 0,
+            local_bypassed: (0, 0),
+            urg: 0,
+            pressure_max: 0,
             drop_reasons: [0; DropReason::COUNT],
             flow: flow::Counters::default(),
             flows_active: 0,
@@ -164,6 +174,12 @@ impl Default for Stats {
     }
 }
 
+/// The largest share in use of pools (used, size) and of the pages of records (free, all), percent.
+pub(super) fn pressure(pools: [(u64, u64); 2], (free, all): (u64, u64)) -> u64 {
+    let share = |(used, size): (u64, u64)| used.saturating_mul(100).checked_div(size).unwrap_or(0);
+    pools.into_iter().chain([(all.saturating_sub(free), all)]).map(share).max().unwrap_or(0)
+}
+
 impl Stats {
     /// Says by protocol what was counted by kind.
     pub(super) fn sum_kinds(&mut self) {
@@ -173,6 +189,11 @@ impl Stats {
         let [tcp, udp, icmpv4, icmpv6] = [L4::Tcp, L4::Udp, L4::Icmpv4, L4::Icmpv6].map(of);
         let [sctp, gre, esp] = [L4::Sctp, L4::Gre, L4::Esp].map(of);
         *self = Stats { ipv4, ipv6, arp, tcp, udp, icmpv4, icmpv6, sctp, gre, esp, ..*self };
+    }
+
+    /// Share of the fullest pool that is in use, percent.
+    pub fn pressure(&self) -> u64 {
+        pressure(self.pools, self.record_pages)
     }
 
     /// Forgets what is now, and keeps what was counted: for an engine that is no more.
@@ -215,6 +236,9 @@ impl Stats {
             (&mut self.blocked, o.blocked),
             (&mut self.rejected, o.rejected),
             (&mut self.bypassed, o.bypassed),
+            (&mut self.local_bypassed.0, o.local_bypassed.0),
+            (&mut self.local_bypassed.1, o.local_bypassed.1),
+            (&mut self.urg, o.urg),
             (&mut self.streams_opened, o.streams_opened),
             (&mut self.streams_refused, o.streams_refused),
             (&mut self.streams_bytes, o.streams_bytes),
@@ -270,6 +294,7 @@ impl Stats {
             *a += b;
         }
         self.max_len = self.max_len.max(o.max_len);
+        self.pressure_max = self.pressure_max.max(o.pressure_max);
         self.flow.longest_probe = self.flow.longest_probe.max(o.flow.longest_probe);
         self.flow.peak += o.flow.peak;
         list(&mut self.layers, &o.layers);
@@ -294,7 +319,8 @@ impl Stats {
         self.packets += 1;
         self.invalid += u64::from(p.invalid);
         self.kinds[p.l3 as usize & 3][p.l4 as usize & 7] += 1;
-        if p.l4 == L4::Tcp && p.tcp.flags & (SYN | RST) != 0 {
+        if p.l4 == L4::Tcp && p.tcp.flags & (SYN | RST | URG) != 0 {
+            self.urg += u64::from(p.tcp.flags & URG != 0);
             match p.tcp.flags & (SYN | RST | ACK) {
                 SYN => self.syn += 1,
                 f if f == SYN | ACK => self.synack += 1,

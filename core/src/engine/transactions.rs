@@ -89,7 +89,7 @@ impl Engine {
         seen: &PacketFacts<'_>,
         sink: &mut dyn EventSink,
     ) {
-        if self.no_rules || self.flows.hot(ix).flags & flag::PASS != 0 {
+        if self.no_rules || self.flows.hot(ix).flags & flag::UNSEEN != 0 {
             return;
         }
         if self.state[ix.0 as usize].detect.generation != self.detect.generation() {
@@ -161,7 +161,7 @@ impl Engine {
         if ends == Ends::Bytes {
             hot.flags |= ENDED;
         }
-        let passed = hot.flags & flag::PASS != 0;
+        let passed = hot.flags & flag::UNSEEN != 0;
         // A rule that passed the flow ends what transactions waited for: all of them are looked at once.
         let now_passed = passed && hot.flags & PASS_SEEN == 0;
         if passed {

@@ -119,6 +119,10 @@ pub mod flag {
     pub const SWAPPED: u32 = 1 << 7;
     /// An exception policy was applied (see [`super::Cold::exception`]).
     pub const EXCEPTION: u32 = 1 << 8;
+    /// A rule drops it, but nothing can be dropped here: it is not inspected any more.
+    pub const WOULD_DROP: u32 = 1 << 9;
+    /// Rules do not look at it any more.
+    pub const UNSEEN: u32 = PASS | WOULD_DROP;
     /// Hardware handled a part of it.
     pub const OFFLOADED: u32 = 1 << 11;
     /// Bits from here up are the engine's.

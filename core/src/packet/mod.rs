@@ -139,6 +139,8 @@ pub struct TcpFields {
     pub sack: Span,
     /// TCP fast open option present, with the length of its cookie.
     pub fast_open: Option<u8>,
+    /// Signed: by MD5 (RFC 2385) or with the authentication option (RFC 5925).
+    pub signed: bool,
 }
 
 /// ICMP type and code, and the datagram an error message quotes.
@@ -331,6 +333,7 @@ impl<'a> Packet<'a> {
                 sack_permitted: false,
                 sack: NO,
                 fast_open: None,
+                signed: false,
             },
             icmp: IcmpFields { kind: 0, code: 0, id: None, seq: None, mtu: None, embedded: None },
             frag: None,

@@ -93,6 +93,10 @@ fn options(p: &mut Packet<'_>, off: usize, end: usize) {
             (253 | 254, _) if len != 4 && len != 12 => Some(ev::TCP_OPT_INVALID_LEN),
             (19, _) if len != 18 => Some(ev::TCP_OPT_INVALID_LEN),
             (29, _) if len < 4 => Some(ev::TCP_OPT_INVALID_LEN),
+            (19 | 29, _) => {
+                t.signed = true;
+                None
+            }
             (2 | 3 | 4 | 5 | 8 | 34, _) => Some(ev::TCP_OPT_INVALID_LEN),
             _ => None,
         };

@@ -245,7 +245,35 @@ fn find_sid(bytes: &[u8]) -> Option<u32> {
     None
 }
 
+/// Reads a rule. What is wrong with one that is for other engines says nothing against it, wherever it says so.
 fn parse(
+    bytes: &[u8],
+    env: &mut Env<'_>,
+    index: &Index,
+    warnings: &mut Vec<(RefusalKind, String)>,
+) -> Result<Rule, Trouble> {
+    parse_all(bytes, env, index, warnings).map_err(|t| unmet(bytes, env, index).unwrap_or(t))
+}
+
+/// The `requires` of a rule that is not met.
+fn unmet(bytes: &[u8], env: &Env<'_>, index: &Index) -> Option<Trouble> {
+    let mut at = memchr::memchr(b'(', bytes)? + 1;
+    while let Ok(Some(opt)) = next_option(bytes, at, bytes.len()) {
+        at = opt.next;
+        if opt.name != b"requires" {
+            continue;
+        }
+        let text = core::str::from_utf8(opt.value?).ok()?;
+        if let Err(fault) = keyword::requires::met(text, env.features, index)
+            && fault.kind == RefusalKind::Requires
+        {
+            return Some(Trouble { offset: opt.start, keyword: Some(to_text(opt.name)), fault, sid: None });
+        }
+    }
+    None
+}
+
+fn parse_all(
     bytes: &[u8],
     env: &mut Env<'_>,
     index: &Index,

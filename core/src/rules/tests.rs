@@ -104,6 +104,24 @@ fn loads(rule: &str) -> bool {
     out.refused.is_empty()
 }
 
+/// What is wrong with a rule for other engines says nothing, wherever it stands; an unknown protocol without `requires` does.
+#[test]
+fn rules_for_other_engines_are_skipped_whole() {
+    for (rule, kind) in [
+        ("alert nothing any any -> any any (requires: version >= 10; sid:1;)", RefusalKind::Requires),
+        ("alert udp any any -> any any (nothing:10; requires: version >= 10; sid:1;)", RefusalKind::Requires),
+        (
+            "alert tcp any any -> any any (frame:nothing; requires: keyword nothing; sid:1;)",
+            RefusalKind::Requires,
+        ),
+        ("alert nothing any any -> any any (requires: version >= 8; sid:1;)", RefusalKind::Protocol),
+        ("alert nothing any any -> any any (sid:1;)", RefusalKind::Protocol),
+    ] {
+        let out = read(rule.as_bytes());
+        assert_eq!(out.refused.first().map(|r| r.kind), Some(kind), "{rule}");
+    }
+}
+
 #[test]
 fn conditions_that_cannot_be_meant() {
     for (rule, ok) in [

@@ -11,7 +11,7 @@ impl Machine<'_> {
     pub(super) fn after_fin(&mut self, seg: &Seg, state: TcpState) -> Step {
         if seg.any(RST) {
             self.check_rst(seg)?;
-            self.close_by_rst();
+            self.closed_by(seg);
             self.rst_acks(seg);
             return Ok(());
         }

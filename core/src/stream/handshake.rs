@@ -187,12 +187,9 @@ impl Machine<'_> {
         if seg.dir == crate::Dir::ToServer || echo == 0 {
             return true;
         }
+        // Whoever sent none ignores those of the answer (RFC 7323, 3.2).
         let client = &self.ssn.sides[0];
-        if client.flags & df::TIMESTAMP != 0 {
-            client.last_ts == 0 || echo == client.last_ts
-        } else {
-            client.last_ts != 0
-        }
+        client.flags & df::TIMESTAMP == 0 || client.last_ts == 0 || echo == client.last_ts
     }
 
     pub(super) fn syn_sent(&mut self, seg: &Seg) -> Step {
@@ -260,6 +257,7 @@ impl Machine<'_> {
         }
         self.ssn.queue.free(self.pool);
         self.use_syn_ack(&Queued::of(seg));
+        self.me(seg).flags |= if seg.signed { df::SIGNED } else { 0 };
         Ok(())
     }
 
@@ -402,7 +400,7 @@ impl Machine<'_> {
             // These answer a handshake with a wrong acknowledgment by nothing: the RST concerns no connection.
             let stray = self.flag(sf::EVASION) && matches!(self.me(seg).os, Linux | OldLinux | Solaris);
             if !stray {
-                self.close_by_rst();
+                self.closed_by(seg);
                 self.timestamps_used(seg);
             }
             return Ok(());

@@ -41,6 +41,7 @@ pub(super) struct Seg {
     pub(super) ts: Option<(u32, u32)>,
     pub(super) sack_ok: bool,
     pub(super) fast_open: bool,
+    pub(super) signed: bool,
     /// Packet time, seconds.
     pub(super) now: u32,
     pub(super) sack: SackBlocks,
@@ -83,6 +84,7 @@ impl Seg {
             ts: t.timestamp,
             sack_ok: t.sack_permitted,
             fast_open: t.fast_open.is_some(),
+            signed: t.signed,
             now: (pkt.ts / 1_000_000_000) as u32,
             sack,
         }

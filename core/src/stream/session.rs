@@ -154,6 +154,8 @@ pub(super) mod df {
     pub const RAW_NOW: u16 = 1 << 8;
     pub const GAP: u16 = 1 << 9;
     pub const OS_KNOWN: u16 = 1 << 10;
+    /// Its SYN or SYN/ACK was signed: so are the rest of its segments (RFC 2385, RFC 5925).
+    pub const SIGNED: u16 = 1 << 11;
 }
 
 /// One TCP session.
@@ -262,9 +264,10 @@ impl Session {
     pub fn tcp_flags(&self, dir: Dir) -> u8 {
         self.sides[dir.ix()].tcp_flags
     }
-    /// Most separate pieces of data held at once in a direction (EVE `tcp.ts_max_regions`, `tcp.tc_max_regions`).
+    /// Most separate pieces of data held at once in a direction (EVE `tcp.ts_max_regions`, `tcp.tc_max_regions`). A session
+    /// has room for one from its beginning, which is counted though nothing came.
     pub fn max_regions(&self, dir: Dir) -> u16 {
-        self.sides[dir.ix()].data.max_blocks
+        self.sides[dir.ix()].data.max_blocks.max(1)
     }
     /// Bytes are missing in that direction (EVE `tcp.ts_gap`, `tcp.tc_gap`).
     pub fn has_gap(&self, dir: Dir) -> bool {

@@ -196,6 +196,7 @@ impl Machine<'_> {
         client.set_isn(seg.seq);
         client.next_seq = seg.seq.wrapping_add(1);
         client.last_ack = client.next_seq;
+        client.flags |= if seg.signed { df::SIGNED } else { 0 };
         if let Some((val, _)) = seg.ts {
             client.last_ts = val;
             client.flags |= df::TIMESTAMP | if val == 0 { df::ZERO_TIMESTAMP } else { 0 };
@@ -353,6 +354,15 @@ impl Machine<'_> {
         }
     }
 
+    /// A RST of this side closes the session. One that is signed where the connection is not (or the other way round) is
+    /// dropped by its receiver, who is not known to look: if its sender goes on, the session does, too.
+    pub(super) fn closed_by(&mut self, seg: &Seg) {
+        if seg.signed != (self.me(seg).flags & df::SIGNED != 0) {
+            self.peer(seg).flags |= df::RST_RECEIVED;
+        }
+        self.close_by_rst();
+    }
+
     pub(super) fn close_by_rst(&mut self) {
         self.ssn.flags |= sf::BY_RST;
         self.out.flags |= outflag::RESET;
@@ -380,7 +390,7 @@ impl Machine<'_> {
     pub(super) fn established(&mut self, seg: &Seg) -> Step {
         if seg.any(RST) {
             self.check_rst(seg)?;
-            self.close_by_rst();
+            self.closed_by(seg);
             let extra = u32::from(seg.dir == Dir::ToClient);
             let (me, peer) = (seg.dir.ix(), seg.dir.flip().ix());
             self.ssn.sides[peer].next_seq = seg.ack;

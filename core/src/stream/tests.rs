@@ -48,6 +48,16 @@ impl Net {
         data: &[u8],
         urgent: u16,
     ) -> (FlowIx, StreamOut) {
+        self.send_as((dir, flags, seq, ack), data, |p| p.tcp.urgent = urgent)
+    }
+
+    /// Sends a packet that is changed by `edit`: given are its direction, flags, sequence number and acknowledgment.
+    fn send_as(
+        &mut self,
+        (dir, flags, seq, ack): (Dir, u8, u32, u32),
+        data: &[u8],
+        edit: impl FnOnce(&mut Packet<'_>),
+    ) -> (FlowIx, StreamOut) {
         self.now += 1_000_000;
         let mut p = Packet::new(data, 101, self.now, 1);
         p.l3 = L3::Ipv4;
@@ -60,7 +70,7 @@ impl Net {
         p.tcp.seq = seq;
         p.tcp.ack = ack;
         p.tcp.window = 60000;
-        p.tcp.urgent = urgent;
+        edit(&mut p);
         let h = self.flows.hash(&p);
         loop {
             match self.flows.lookup_or_insert(&p, &h, &self.streams) {
@@ -201,6 +211,52 @@ fn rst_and_injection() {
     n.send(Dir::ToClient, RST | ACK, 5000, 1004, b"");
     assert_eq!(n.state(tcp), TcpState::Closed);
     assert_eq!(n.read(tcp, Dir::ToServer, false), (b"left".to_vec(), 0, true));
+}
+
+/// A RST that is signed where the connection is not closes the session only until its sender goes on.
+#[test]
+fn a_signed_rst_of_an_unsigned_connection() {
+    let mut n = Net::new(StreamConfig::default());
+    let tcp = n.handshake();
+    n.send_as((Dir::ToServer, RST | ACK, 1000, 5000), b"", |p| p.tcp.signed = true);
+    assert_eq!(n.state(tcp), TcpState::Closed);
+    let (_, out) = n.send(Dir::ToServer, ACK, 1000, 5000, b"on");
+    assert!(out.events.has(Ev::SuspectedRstInject as u8) && out.has(outflag::ADDED));
+    assert_eq!(n.state(tcp), TcpState::Established);
+    let (_, out) = n.send(Dir::ToServer, ACK, 1002, 5000, b"more");
+    assert!(!out.events.has(Ev::SuspectedRstInject as u8));
+    n.send(Dir::ToClient, ACK, 5000, 1006, b"");
+    assert_eq!(n.read(tcp, Dir::ToServer, false).0, b"onmore");
+    // A plain one is believed.
+    n.send(Dir::ToServer, RST | ACK, 1006, 5000, b"");
+    let (_, out) = n.send(Dir::ToServer, ACK, 1006, 5000, b"late");
+    assert!(!out.events.has(Ev::SuspectedRstInject as u8) && !out.has(outflag::ADDED));
+    // Where all of a connection is signed, so is its RST.
+    let mut n = Net::new(StreamConfig::default());
+    for (dir, flags, seq, ack) in [
+        (Dir::ToServer, SYN, 999, 0),
+        (Dir::ToClient, SYN | ACK, 4999, 1000),
+        (Dir::ToServer, ACK, 1000, 5000),
+        (Dir::ToServer, RST | ACK, 1000, 5000),
+    ] {
+        n.send_as((dir, flags, seq, ack), b"", |p| p.tcp.signed = true);
+    }
+    let (_, out) = n.send_as((Dir::ToServer, ACK, 1000, 5000), b"late", |p| p.tcp.signed = true);
+    assert!(!out.events.has(Ev::SuspectedRstInject as u8) && !out.has(outflag::ADDED));
+}
+
+/// An answer with a timestamp to a SYN without one is an answer; the timestamps mean nothing.
+#[test]
+fn timestamps_that_nobody_asked_for() {
+    let mut n = Net::new(StreamConfig::default());
+    n.send(Dir::ToServer, SYN, 999, 0, b"");
+    let stamp = |v, e| move |p: &mut Packet<'_>| p.tcp.timestamp = Some((v, e));
+    let (_, out) = n.send_as((Dir::ToClient, SYN | ACK, 4999, 1000), b"", stamp(1000, 9000));
+    assert!(out.events.is_empty());
+    n.send_as((Dir::ToServer, ACK, 1000, 5000), b"", stamp(9000, 1001));
+    let (ix, _) = n.send_as((Dir::ToServer, ACK, 1000, 5000), b"data", stamp(1, 1));
+    let tcp = n.flows.hot(ix).tcp;
+    assert_eq!((n.state(tcp), n.read(tcp, Dir::ToServer, true).0), (TcpState::Established, b"data".to_vec()));
 }
 
 #[test]

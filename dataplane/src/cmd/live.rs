@@ -17,6 +17,7 @@ use crate::live::worker::{Fail, Worker};
 use crate::live::writer::Writer;
 use crate::live::{control, prometheus};
 use crate::load::{self, Loaded};
+use crate::log::EngineLog;
 use crate::secret;
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
@@ -36,7 +37,7 @@ struct Start<'a> {
     fail: Fail,
 }
 
-pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
+pub fn run(args: &RunArgs, log: &EngineLog) -> Result<ExitCode, String> {
     let inline = !args.live.inline.is_empty();
     let ips = inline || args.simulate_ips;
     let over = Overrides { set: &args.set, ips };
@@ -55,6 +56,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
     super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
     let files = rule_files(args, &settings)?;
     let loaded = load::load(&files, &settings, args.data_dir.as_deref())?;
+    super::log_start(log, &settings, &loaded);
     super::notes(&loaded, args.strict)?;
     tell_refusals(&loaded, args);
     if args.init_errors_fatal && !loaded.refused.is_empty() {
@@ -73,7 +75,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, String> {
         .clone()
         .or_else(|| settings.default_log_dir.clone())
         .unwrap_or_else(|| PathBuf::from("."));
-    let dir_is_new = !dir.exists();
+    let dir_is_new = log.made_dir || !dir.exists();
     std::fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     let ignore_checksums = settings.pcap_checksums == crate::config::ChecksumMode::No;
     let mode = Mode { ips, ignore_checksums, memory, secret: secret::random()? };

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::Settings;
+use crate::log::EngineLog;
 
 /// Exit code for input that is wrong: a capture that cannot be read, a configuration that cannot be understood.
 pub const WRONG_INPUT: u8 = 1;
@@ -74,6 +75,25 @@ fn settings_without_effect(
         s.without_effect().iter().chain(&beyond).for_each(|t| eprintln!("ignored setting: {t}"));
     }
     Ok(())
+}
+
+/// Tells the log what the settings and the rules are.
+fn log_start(log: &EngineLog, s: &Settings, l: &crate::load::Loaded) {
+    if let Some(master) = s.exception.master {
+        let name = master.map_or("auto", |e| e.name());
+        log.info("exception-policy", &format!("master exception-policy set to: {name}"));
+    }
+    for t in s.without_effect() {
+        log.warning("config", &format!("ignored setting: {t}"));
+    }
+    for f in &l.outside {
+        let text = format!("Allowing absolute filename for dataset rule: {f}");
+        log.say(crate::config::logging::Level::Config, "datasets", &text);
+    }
+    l.notes.iter().for_each(|n| log.warning("rules", n));
+    l.refused.iter().for_each(|r| log.error("rules", &format!("refused: {}", l.place(r))));
+    let (loaded, refused, skipped) = (l.loaded, l.refused.len(), l.skipped);
+    log.info("rules", &format!("{loaded} rules loaded, {refused} refused, {skipped} skipped"));
 }
 
 /// Tells what was done without while rules were loaded; with `strict` that is an error.

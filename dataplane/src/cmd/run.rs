@@ -11,10 +11,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::capture::{self, Capture, CaptureError};
 use crate::config::engine::{LONG, Mode, room, warm};
+use crate::config::logging::{Level, Logging};
 use crate::config::{ChecksumMode, Overrides, Settings};
 use crate::eve::{EveSink, Stats};
 use crate::filter::Filter;
 use crate::load::{self, Loaded};
+use crate::log::EngineLog;
 use crate::secret;
 use tidegate_core::engine::{Engine, Frame};
 use tidegate_core::event::{Event, EventSink, Verdict};
@@ -34,13 +36,21 @@ pub fn main(args: &RunArgs) -> ExitCode {
     if args.read.as_ref().is_none_or(long) {
         super::pages::allow();
     }
-    let result = match &args.read {
-        Some(read) => run(args, read),
-        None => super::live::run(args),
+    let over = Overrides { set: &args.set, ips: args.simulate_ips };
+    let logging = Logging::of(config_file(args), &over);
+    let live = args.read.is_none();
+    let log = EngineLog::open(&logging, args.log_dir.as_deref(), args.verbose, live);
+    let result = match (&log, &args.read) {
+        (Err(e), _) => Err(e.clone()),
+        (Ok(log), Some(read)) => run(args, read, log),
+        (Ok(log), None) => super::live::run(args, log),
     };
     match result {
         Ok(code) => code,
         Err(e) => {
+            if let Ok(log) = log {
+                log.error("run", &e);
+            }
             eprintln!("tidegate: {e}");
             ExitCode::from(WRONG_INPUT)
         }
@@ -98,10 +108,14 @@ impl Tally {
     }
 }
 
-fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
+/// The configuration that is named; `/dev/null` is none.
+fn config_file(args: &RunArgs) -> Option<&Path> {
+    args.config.as_deref().filter(|c| *c != Path::new("/dev/null"))
+}
+
+fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, String> {
     let over = Overrides { set: &args.set, ips: args.simulate_ips };
-    let config = args.config.as_deref().filter(|c| *c != Path::new("/dev/null"));
-    let mut settings = Settings::load(config, &over).map_err(|e| e.to_string())?;
+    let mut settings = Settings::load(config_file(args), &over).map_err(|e| e.to_string())?;
     settings.pcap_checksums = settings.pcap_checksums.or_asked(args.checksums.as_deref());
     let memory = super::memory::parse(&args.memory, 1)?;
     super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
@@ -122,6 +136,7 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
     }
 
     let loaded = load::load(&rule_files(args, &settings)?, &settings, args.data_dir.as_deref())?;
+    super::log_start(log, &settings, &loaded);
     super::notes(&loaded, args.strict)?;
     tell_refusals(&loaded, args);
     if args.init_errors_fatal && !loaded.refused.is_empty() {
@@ -236,6 +251,8 @@ fn run(args: &RunArgs, source: &Path) -> Result<ExitCode, String> {
             grouped(tally.packets)
         );
     }
+    let read = format!("{} packets, {} bytes, {} captures", tally.packets, tally.bytes, tally.captures);
+    log.say(Level::Notice, "capture", &read);
     if !args.quiet {
         summary(&sink, &tally, &loaded, took, folder || captures.len() > 1);
     }

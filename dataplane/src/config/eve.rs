@@ -368,7 +368,7 @@ impl EveSettings {
                 }
                 "flow" => {
                     e.flow =
-                        Some(FlowSettings { exception_policy: t.flag("exception-policy")?.unwrap_or(false) });
+                        Some(FlowSettings { exception_policy: t.flag("exception-policy")?.unwrap_or(true) });
                 }
                 "netflow" => e.netflow = true,
                 "arp" => e.arp = true,

@@ -4,6 +4,7 @@
 pub mod engine;
 pub mod eve;
 mod hosts;
+pub mod logging;
 mod read;
 pub mod unheeded;
 pub mod yaml;
@@ -52,6 +53,8 @@ pub struct Settings {
     /// An alert without a transaction is about its flow's only one.
     pub guess_tx: bool,
     pub default_log_dir: Option<PathBuf>,
+    /// Files for the program's own words.
+    pub logging: logging::Logging,
     /// `stats.enabled`; `stats.decoder-events`.
     pub stats: bool,
     pub stats_decoder_events: bool,
@@ -204,6 +207,22 @@ pub enum Exception {
     Bypass,
 }
 
+impl Exception {
+    /// The setting's word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Exception::Ignore => "ignore",
+            Exception::PassPacket => "pass-packet",
+            Exception::PassFlow => "pass-flow",
+            Exception::DropPacket => "drop-packet",
+            Exception::DropFlow => "drop-flow",
+            Exception::Reject => "reject",
+            Exception::RejectBoth => "reject-both",
+            Exception::Bypass => "bypass",
+        }
+    }
+}
+
 /// Exception policies by cause; `auto` and the master switch already applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct ExceptionPolicies {
@@ -239,17 +258,8 @@ impl Settings {
 
     /// Reads `config`, or the built-in defaults, and applies `--set`.
     pub fn load(config: Option<&Path>, over: &Overrides<'_>) -> Result<Settings, ConfigError> {
-        let config = config.map(find);
-        let (mut root, dir) = match &config {
-            Some(path) => (Node::load(path)?, path.parent().unwrap_or(Path::new("."))),
-            None => {
-                (Node::parse(DEFAULT, Path::new("built-in configuration"), Path::new("."))?, Path::new("."))
-            }
-        };
-        for s in over.set {
-            root.set(s)?;
-        }
-        read::settings(&root, dir, over.ips)
+        let (root, dir) = tree(config, over)?;
+        read::settings(&root, &dir, over.ips)
     }
 
     /// As [`Settings::load`], from YAML text; files it includes are looked for in the working folder.
@@ -261,6 +271,19 @@ impl Settings {
         }
         read::settings(&root, dir, over.ips)
     }
+}
+
+/// The tree of `config`, or of the built-in defaults, with `--set` applied, and the folder that its files are beside.
+fn tree(config: Option<&Path>, over: &Overrides<'_>) -> Result<(Node, PathBuf), ConfigError> {
+    let config = config.map(find);
+    let (mut root, dir) = match &config {
+        Some(path) => (Node::load(path)?, path.parent().unwrap_or(Path::new("."))),
+        None => (Node::parse(DEFAULT, Path::new("built-in configuration"), Path::new("."))?, Path::new(".")),
+    };
+    for s in over.set {
+        root.set(s)?;
+    }
+    Ok((root, dir.to_path_buf()))
 }
 
 /// `path`, or where it is found from one of the folders above the working one: a project's configuration serves

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tidegate_core::app::AppConfig;
+use tidegate_core::app::{AppConfig, Encrypted};
 use tidegate_core::detect::compile::ACTION_ORDER;
 use tidegate_core::event::Action;
 use tidegate_core::rules::Vars;
@@ -10,6 +10,7 @@ use tidegate_core::rules::ir::DatasetType;
 use tidegate_core::rules::sets::{parse_addrs, parse_ports};
 use tidegate_core::stream::policy::OsPolicy;
 
+use super::logging::Logging;
 use super::unheeded;
 use super::yaml::{ConfigError, Node, truth};
 use super::{
@@ -88,6 +89,7 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
         guess_tx: root.flag("detect.guess-applayer-tx")?.unwrap_or(false),
         packet_alert_max: root.number("packet-alert-max")?.unwrap_or(15),
         default_log_dir: root.text("default-log-dir").map(PathBuf::from),
+        logging: Logging::read(root)?,
         stats: root.flag("stats.enabled")?.unwrap_or(true),
         stats_decoder_events: root.flag("stats.decoder-events")?.unwrap_or(true),
         ignored: Vec::new(),
@@ -391,12 +393,27 @@ fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> 
         a.tls_ja3 = or_auto("ja3-fingerprints")?.unwrap_or(a.tls_ja3);
         a.tls_ja4 = or_auto("ja4-fingerprints")?.unwrap_or(a.tls_ja4);
         for key in ["encryption-handling", "encrypt-handling"] {
-            if n.one_of(key, &["full", "bypass", "track-only", "default"])? == Some("full") {
-                a.tls_bypass = false;
+            if let Some(how) = encrypted(n, key)? {
+                a.tls_encrypted = how;
             }
         }
     }
+    if name == "ssh"
+        && let Some(how) = encrypted(n, "encryption-handling")?
+    {
+        a.ssh_encrypted = how;
+    }
     Ok(())
+}
+
+/// What is done with a flow once it is encrypted.
+fn encrypted(n: &Node, key: &str) -> Result<Option<Encrypted>, ConfigError> {
+    let word = n.one_of(key, &["full", "bypass", "track-only", "default"])?;
+    Ok(word.map(|w| match w {
+        "full" => Encrypted::Full,
+        "bypass" => Encrypted::Bypass,
+        _ => Encrypted::Track,
+    }))
 }
 
 fn detection_ports(a: &mut AppConfig, name: &str, tcp: Option<bool>, n: &Node) -> Result<(), ConfigError> {

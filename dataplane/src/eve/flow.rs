@@ -107,7 +107,7 @@ impl Output {
         j.word("state", f.state().name());
         j.word("reason", f.reason().name());
         j.bool("alerted", f.has(flag::ALERTED));
-        if f.has(flag::DROP) {
+        if f.has(flag::DROP | flag::WOULD_DROP) {
             j.word("action", "drop");
         } else if f.has(flag::PASS) {
             j.word("action", "pass");

@@ -143,6 +143,7 @@ pub const REQUEST_EMPTY_NAME: u8 = event_at(NAMES, "request_invalid_empty_name")
 pub const RESPONSE_LWS_AFTER_NAME: u8 = event_at(NAMES, "response_invalid_lws_after_name");
 pub const RESPONSE_NAME_NOT_TOKEN: u8 = event_at(NAMES, "response_header_name_not_token");
 pub const REQUEST_LWS_AFTER_NAME: u8 = event_at(NAMES, "request_invalid_lws_after_name");
+pub const FAILED_PROTOCOL_CHANGE: u8 = event_at(NAMES, "failed_protocol_change");
 pub const INVALID_GAP: u8 = event_at(NAMES, "invalid_gap");
 pub const RANGE_INVALID: u8 = event_at(NAMES, "range_invalid");
 pub const COMPRESSION_BOMB: u8 = event_at(NAMES, "compression_bomb");

@@ -1,4 +1,4 @@
-//! The EVE `http` record, extended form.
+//! The EVE `http` record; what is beyond the basic form where the output asks for it (`extended`).
 
 use super::{Tx, body, text};
 use crate::event::Fields;
@@ -36,6 +36,14 @@ impl Tx {
             }
             out.end_object();
         }
+        if out.wants("extended") {
+            self.log_more(pool, out);
+        }
+    }
+
+    /// The fields of the extended form.
+    fn log_more(&self, pool: &BytePool, out: &mut dyn Fields) {
+        let [req, res] = &self.msg;
         if let Some((v, _)) = req.headers.get(pool, b"referer") {
             out.bytes("http_refer", v);
         }

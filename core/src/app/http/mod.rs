@@ -35,7 +35,7 @@ use super::{
 };
 use crate::Dir;
 use crate::event::Fields;
-use crate::pool::Records;
+use crate::pool::{PBuf, Records};
 use alloc::boxed::Box;
 use state::{Flow, Span, Stage, Tx};
 
@@ -313,7 +313,23 @@ impl Parser for Http {
         while let Some(idx) = self.flows.get(st).list.first() {
             self.release_tx(st, idx, cx);
         }
+        self.flows.get_mut(st).carried.free(cx.pool);
         self.flows.free(st);
+    }
+
+    fn change_refused(&mut self, st: StateId, dir: Dir) {
+        if let Some(tx) = self.live(st, self.flows.get(st).side[dir.ix()].last.0) {
+            // It is the matter of both sides.
+            Dir::BOTH.iter().for_each(|d| self.txs.get_mut(tx).raise(events::FAILED_PROTOCOL_CHANGE, *d));
+        }
+        self.txs.settle(&mut self.flows.get_mut(st).list);
+    }
+
+    fn handed_on(&mut self, st: StateId, to: super::AppProto) -> PBuf {
+        if to.name() != "http2" {
+            return PBuf::default();
+        }
+        core::mem::take(&mut self.flows.get_mut(st).carried)
     }
 
     fn parse(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {

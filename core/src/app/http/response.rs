@@ -20,6 +20,9 @@ fn line_len(data: &[u8], eof: bool) -> Option<usize> {
     }
 }
 
+/// Bytes of a request that are carried over to HTTP/2.
+const CARRY_MAX: usize = 8 << 10;
+
 impl Http {
     /// One step in the server's bytes.
     pub(super) fn response_step(&mut self, st: StateId, data: &[u8], cx: &mut AppCx<'_>) -> Next {
@@ -405,11 +408,43 @@ impl Http {
             if to == AppProto::by_name("websocket") && to.is_some() {
                 self.upgraded(idx, cx);
             }
+            if to == AppProto::by_name("http2") && to.is_some() && self.txs.get(idx).msg[0].has_line {
+                self.carry(st, idx, cx);
+            }
             if to.is_some() {
                 return Next::Change(used, to);
             }
         }
         Next::Used(used)
+    }
+
+    /// Keeps the request that asks for HTTP/2, which is that one's stream 1 (RFC 7540, 3.2): fields, each with the lengths of
+    /// its name and value before it.
+    fn carry(&mut self, st: StateId, idx: u32, cx: &mut AppCx<'_>) {
+        let m = &self.txs.get(idx).msg[0];
+        cx.scratch.clear();
+        let mut field = |name: &[u8], value: &[u8]| {
+            let lengths = u16::try_from(name.len()).ok().zip(u16::try_from(value.len()).ok());
+            if let Some((n, v)) =
+                lengths.filter(|_| cx.scratch.len() + 4 + name.len() + value.len() <= CARRY_MAX)
+            {
+                let parts: [&[u8]; 4] = [&n.to_le_bytes(), &v.to_le_bytes(), name, value];
+                parts.iter().for_each(|p| {
+                    cx.scratch.extend(p);
+                });
+            }
+        };
+        field(b":method", m.first.get(&m.line, cx.pool));
+        field(b":path", m.second.get(&m.line, cx.pool));
+        for e in m.headers.entries(cx.pool) {
+            let name = m.headers.name(cx.pool, e);
+            let name = if name.eq_ignore_ascii_case(b"host") { b":authority" } else { name };
+            field(name, m.headers.value(cx.pool, e));
+        }
+        let carried = &mut self.flows.get_mut(st).carried;
+        carried.truncate(0);
+        // A full pool costs the stream its request.
+        let _ = carried.extend(cx.pool, cx.scratch.as_slice());
     }
 
     /// The rest of the flow is not HTTP/1.

@@ -211,4 +211,6 @@ pub(super) struct Flow {
     /// Number of the next transaction to be answered.
     pub(super) answer: u64,
     pub(super) side: [Side; 2],
+    /// The request that asked for HTTP/2, as `Http::carry` writes it.
+    pub(super) carried: PBuf,
 }

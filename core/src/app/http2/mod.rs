@@ -7,6 +7,7 @@ mod hpack;
 mod huffman;
 mod log;
 mod streams;
+mod upgrade;
 
 use alloc::vec::Vec;
 
@@ -222,6 +223,8 @@ pub struct State {
     /// The greatest numbers of streams that were opened, even and odd: peers count upwards, so a lower one that is not
     /// open is over.
     begun: [u32; 2],
+    /// The request of HTTP/1 that led here.
+    carried: PBuf,
 }
 
 impl State {
@@ -621,6 +624,9 @@ impl Protocol for Http2 {
         if s.sides[d].lost {
             return Outcome::Consumed { bytes: input.data.len(), need: 0 };
         }
+        if !s.carried.is_empty() {
+            self.adopt(s, flow, cx);
+        }
         let mut at = 0;
         if !s.sides[d].begun && !input.data.is_empty() {
             at = match Self::preface(flow, input.data, dir, cx) {
@@ -692,7 +698,15 @@ impl Protocol for Http2 {
         bodies.release(&mut id, &mut cx);
     }
 
+    fn expected(&mut self, s: &mut State, what: PBuf, cx: &mut AppCx<'_>) {
+        cx.scratch.clear();
+        cx.scratch.extend(what.get(cx.pool));
+        // A full pool costs the stream its request.
+        let _ = s.carried.extend(cx.pool, cx.scratch.as_slice());
+    }
+
     fn close(s: &mut State, cx: &mut AppCx<'_>) {
+        s.carried.free(cx.pool);
         s.open.free(cx.pool);
         for side in &mut s.sides {
             side.table.free(cx.pool);

@@ -62,6 +62,44 @@ fn bodies_of_streams_that_take_turns() {
     b.close();
 }
 
+/// The request of HTTP/1 that asked for HTTP/2 is stream 1, its settings are the client's first; damaged ones harm nobody.
+#[test]
+fn a_request_that_asked_for_http2() {
+    let field = |n: &str, v: &str| {
+        let mut f = (n.len() as u16).to_le_bytes().to_vec();
+        f.extend((v.len() as u16).to_le_bytes());
+        f.extend([n.as_bytes(), v.as_bytes()].concat());
+        f
+    };
+    let fields = [
+        field(":method", "GET"),
+        field(":path", "/a"),
+        field(":authority", "h.example"),
+        field("HTTP2-Settings", "AAMAAABkAAQAAP__"),
+    ]
+    .concat();
+    for cut in 0..=fields.len() {
+        let mut b = Bench::new(&HTTP2);
+        let st = b.st;
+        b.with(|p, cx| {
+            let mut what = PBuf::from_slice(cx.pool, &fields[..cut]).unwrap();
+            p.expected(st, what, 1, cx);
+            what.free(cx.pool);
+        });
+        b.feed(Dir::ToServer, PREFACE);
+        b.feed(Dir::ToClient, &frame(HEADERS, 5, 1, &[0x88]));
+        if cut == fields.len() {
+            assert_eq!(b.values(0, Dir::ToServer), [(0, b"GET".to_vec())]);
+            assert_eq!(b.values(3, Dir::ToServer), [(0, b"h.example".to_vec())]);
+            assert_eq!(b.values(6, Dir::ToClient), [(0, b"200".to_vec())]);
+            assert_eq!(b.parser.common(b.tx(0)).steps(), [COMPLETE; 2]);
+            let settings = &b.parser.common(b.tx(1));
+            assert_eq!((settings.id, settings.steps()), (1, [COMPLETE; 2]));
+        }
+        b.close();
+    }
+}
+
 proptest! {
     #[test]
     fn any_cut_gives_the_same(cuts in proptest::collection::vec(1usize..40, 1..8)) {

@@ -92,7 +92,7 @@ impl AppLayer {
         if other != AppProto::UNKNOWN && other != proto {
             t.fed.events |= MISMATCH;
             // Once a parser has been fed its answer stands; before that the server is believed.
-            t.app.proto = if t.app.first != SENT && dir == Dir::ToClient { proto } else { other };
+            t.app.proto = if t.app.first & SENT == 0 && dir == Dir::ToClient { proto } else { other };
         } else {
             t.app.proto = proto;
         }
@@ -110,7 +110,7 @@ impl AppLayer {
     /// Checks that the first bytes of the flow travelled as the protocol demands.
     pub(super) fn first_fits(&mut self, t: &mut Turn<'_>, dir: Dir) -> bool {
         let must = t.app.proto.def().recognise.first;
-        if t.app.first != SENT && must != 0 {
+        if t.app.first & SENT == 0 && must != 0 {
             if must & t.app.first == 0 {
                 t.fed.events |= WRONG_DIRECTION;
                 self.give_up(t);
@@ -125,7 +125,7 @@ impl AppLayer {
                 return false;
             }
         }
-        t.app.first = SENT;
+        t.app.first = t.app.first & FRESH | SENT;
         true
     }
 
@@ -133,7 +133,7 @@ impl AppLayer {
     fn follow_other(&mut self, t: &mut Turn<'_>, input: Input<'_>, other: AppProto) {
         let dir = input.dir;
         let must = other.def().recognise.first;
-        if t.app.first != SENT && must != 0 && must & dir.bit() == 0 {
+        if t.app.first & SENT == 0 && must != 0 && must & dir.bit() == 0 {
             t.fed.consumed = input.data.len();
             self.give_up(t);
             return;
@@ -142,7 +142,7 @@ impl AppLayer {
             return;
         }
         if !input.data.is_empty() {
-            t.app.first = SENT;
+            t.app.first = t.app.first & FRESH | SENT;
         }
         if (other.def().answer)(input.data) {
             t.app.set_side(dir, other);
@@ -201,12 +201,17 @@ impl AppLayer {
             }
             return;
         };
+        if let Some(st) = t.app.state()
+            && let Some(p) = self.parser_of_mut(t.app.owner)
+        {
+            t.carried = p.handed_on(st, found.proto);
+        }
         self.close_state(t.app, t.flow, t.pool, t.now);
         t.app.flags &= !CHANGING;
         t.app.proto_ts = agreed.unwrap_or_default();
         t.app.proto_tc = agreed.unwrap_or_default();
         t.app.progress = progress;
-        t.app.first = SENT;
+        t.app.first = SENT | FRESH;
         t.app.held = [0; 2];
         if t.app.proto_expected != AppProto::UNKNOWN && t.app.proto_expected != found.proto {
             t.fed.events |= UNEXPECTED;
@@ -281,7 +286,7 @@ impl AppLayer {
     fn give_up(&mut self, t: &mut Turn<'_>) {
         self.close_state(t.app, t.flow, t.pool, t.now);
         t.app.flags |= OFF;
-        t.app.first = SENT;
+        t.app.first = t.app.first & FRESH | SENT;
         t.app.proto = AppProto::FAILED;
         for dir in Dir::BOTH {
             if t.app.side(dir) == AppProto::UNKNOWN {

@@ -25,6 +25,8 @@ pub(super) const UNEXPECTED: u8 = 1 << 5;
 
 /// Bytes have gone to a parser: the question which direction came first is settled.
 pub(super) const SENT: u8 = 0x80;
+/// Beside [`SENT`]: the protocol was found after a change, and its parser has not taken all of the bytes that it was found by.
+pub(super) const FRESH: u8 = 0x40;
 
 // Bits of `FlowApp::flags`.
 pub(super) const OFF: u8 = 1;
@@ -56,7 +58,7 @@ pub struct FlowApp {
     pub(super) state: u32,
     /// Its guests' states.
     pub(super) lodging: Lodging,
-    /// Direction bit of the first data, or [`SENT`].
+    /// Direction bit of the first data, or [`SENT`], with [`FRESH`] or not.
     pub(super) first: u8,
     pub(super) flags: u8,
     /// Bytes held back per direction while undecided, as last seen.

@@ -13,7 +13,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use self::flow::{CHANGING, HELD, LAME, LOST, OFF, OPAQUE};
+use self::flow::{CHANGING, FRESH, HELD, LAME, LOST, OFF, OPAQUE};
 pub use self::flow::{Fed, FlowApp, FlowFacts, LAYER_EVENTS};
 use super::bodies::{Bodies, BodyCx, GUESTS_MAX, Lodging};
 use super::expect::Expectations;
@@ -22,7 +22,7 @@ use super::recognise::Recogniser;
 use super::registry::PROTOCOLS;
 use super::{AppConfig, AppCx, AppProto, Input, Outcome, Parser, StateId, TxRef, Wanted};
 use crate::Dir;
-use crate::pool::{Arena, BytePool, Scratch};
+use crate::pool::{Arena, BytePool, PBuf, Scratch};
 
 /// One call of [`AppLayer::feed`].
 struct Turn<'a> {
@@ -31,6 +31,8 @@ struct Turn<'a> {
     pool: &'a mut BytePool,
     now: u64,
     fed: Fed,
+    /// What the protocol before it hands on.
+    carried: PBuf,
 }
 
 /// All protocols of one engine.
@@ -245,8 +247,9 @@ impl AppLayer {
         if app.flags & (OFF | OPAQUE) != 0 {
             return fed;
         }
-        let mut turn = Turn { app, flow, pool, now, fed };
+        let mut turn = Turn { app, flow, pool, now, fed, carried: PBuf::default() };
         self.take(&mut turn, input);
+        turn.carried.free(turn.pool);
         turn.fed
     }
 
@@ -302,11 +305,15 @@ impl AppLayer {
                 p.expected(st, c.what, c.flow, &mut cx);
                 c.what.free(cx.pool);
             }
+            if !t.carried.is_empty() {
+                p.expected(st, t.carried, t.flow.id, &mut cx);
+            }
             t.app.state = st + 1;
             t.fed.opened = true;
             t.app.owner = t.app.proto;
         }
         let Some(st) = t.app.state() else { return };
+        let fresh = t.app.first & FRESH != 0;
         let (parser, mut cx) = self.split(i, t.flow, (t.pool, &mut t.app.lodging), t.now);
         let Some(p) = parser else { return };
         cx.due = input.dir.bit();
@@ -315,6 +322,9 @@ impl AppLayer {
         let due = cx.due;
         let announced = p.announced();
         t.fed.due = due;
+        if !matches!(out, Outcome::Consumed { bytes, .. } if bytes < len) {
+            t.app.first &= !FRESH;
+        }
         match out {
             Outcome::Consumed { bytes, need } => {
                 t.fed.consumed = bytes.min(len);
@@ -332,6 +342,10 @@ impl AppLayer {
             Outcome::FailedHere => {
                 t.fed.parse_failed = t.app.flags & LAME == 0;
                 t.app.flags |= LAME;
+            }
+            Outcome::Change { .. } if fresh => {
+                t.fed.consumed = len;
+                p.change_refused(st, input.dir);
             }
             Outcome::Change { bytes, to } => {
                 t.fed.consumed = bytes.min(len);

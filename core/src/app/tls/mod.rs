@@ -18,7 +18,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::*;
-use crate::app::buffer_at;
+use crate::app::{Encrypted, buffer_at};
 use crate::pool::Records;
 use record::Step;
 use state::*;
@@ -419,7 +419,7 @@ impl Parser for Tls {
         let through = s.common.both_reached(HANDSHAKE);
         // In TLS 1.3 a record of data behind the server's hello is enough, whatever the client has said so far.
         let v13 = whole_data && s.flags & SERVER_HELLO != 0 && s.sides[1].version == 0x0304;
-        if cx.cfg.tls_bypass && (through || v13) && s.flags & APP_DATA != 0 {
+        if cx.cfg.tls_encrypted != Encrypted::Full && (through || v13) && s.flags & APP_DATA != 0 {
             s.flags |= OPAQUE;
             if through {
                 s.advance_both(FINISHED);

@@ -1,11 +1,13 @@
 //! Real handshakes, broken ones, and any cut of them.
 
 use super::*;
+use crate::app::Encrypted;
 use crate::app::bench::Bench;
 use proptest::prelude::*;
 
 fn bench() -> Bench<Tls> {
-    let cfg = AppConfig { max_states: 4, max_files: 4, tls_bypass: false, ..AppConfig::default() };
+    let cfg =
+        AppConfig { max_states: 4, max_files: 4, tls_encrypted: Encrypted::Full, ..AppConfig::default() };
     Bench::of(Box::new(Tls::new(&cfg)), cfg)
 }
 
@@ -330,7 +332,7 @@ fn resumption_shows_without_a_certificate() {
 #[test]
 fn tls13_is_due_without_a_certificate_and_then_opaque() {
     let mut b = bench();
-    b.cfg.tls_bypass = true;
+    b.cfg.tls_encrypted = Encrypted::Track;
     let st = b.st;
     b.feed_pieces(st, Dir::ToServer, &record(22, 0x0301, &chrome()), 1000);
     let flight = [

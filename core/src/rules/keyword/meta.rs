@@ -113,6 +113,8 @@ fn reference(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         return bad("write system,reference");
     }
     let prefix = match b.env.references.0.get(&system.to_ascii_lowercase()) {
+        // An address that names its own scheme is whole (Suricata 8, "reference").
+        Some(_) if system.eq_ignore_ascii_case("url") && what.contains("://") => String::new(),
         Some(prefix) => prefix.clone(),
         None => {
             if !b.env.references.0.is_empty() {

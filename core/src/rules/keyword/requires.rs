@@ -4,6 +4,7 @@ use alloc::format;
 
 use super::{Arg, Keyword, parts, word};
 use crate::rules::build::Builder;
+use crate::rules::index::Index;
 use crate::rules::refuse::{Fault, RefusalKind, Res, bad};
 
 pub static KEYWORDS: &[Keyword] = &[Keyword::new("requires", requires)];
@@ -12,8 +13,13 @@ pub static KEYWORDS: &[Keyword] = &[Keyword::new("requires", requires)];
 pub const VERSION: [u32; 3] = [8, 0, 6];
 
 fn requires(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    met(a.text()?, b.env.features, b.index)
+}
+
+/// Whether everything that `requires` asks for in `text` is here.
+pub fn met(text: &str, features: &[&str], index: &Index) -> Res {
     let unmet = |why| Err(Fault::new(RefusalKind::Requires, why));
-    for p in parts(a.text()?) {
+    for p in parts(text) {
         match word(p) {
             ("version", e) => {
                 if !version(e)? {
@@ -21,12 +27,12 @@ fn requires(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
                 }
             }
             ("feature", f) => {
-                if !b.env.features.contains(&f) {
+                if !features.contains(&f) {
                     return unmet(format!("feature {f} is required"));
                 }
             }
             ("keyword", k) => {
-                if b.index.find(k).is_none() {
+                if index.find(k).is_none() {
                     return unmet(format!("keyword {k} is required"));
                 }
             }
