@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tidegate_core::detect::{RuleSet, Rules};
 use tidegate_core::rules::{
     Classification, Env, References, Refusal, RefusalKind, Reputation, SetStore, Vars, dataset,
-    drop_duplicates, never_set, parse_source, reputation::parse_categories, threshold_file,
+    drop_duplicates, never_set, never_stored, parse_source, reputation::parse_categories, threshold_file,
 };
 
 use crate::config::Settings;
@@ -274,6 +274,9 @@ pub fn load_after(
     }
     drop_duplicates(&mut rules, &mut no);
     warn.extend(never_set(&rules));
+    if !s.app.file_tap {
+        warn.extend(never_stored(&rules));
+    }
     if let Some(f) = &s.threshold_file {
         match std::fs::read(f) {
             Ok(text) => {

@@ -55,6 +55,7 @@ impl Said {
             From::File(path) => Settings::load(Some(path), &over),
             From::Text(text) => Settings::parse(text, &over),
         }
+        .map(Settings::without_store)
         .map_err(|e| wrong(&e))
     }
 

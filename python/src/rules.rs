@@ -32,6 +32,7 @@ impl Said {
     /// The settings, for an engine whose verdicts are obeyed or not.
     pub fn read(&self, inline: bool) -> Result<Settings, String> {
         Settings::load(self.config.as_deref(), &Overrides { set: &self.set, ips: inline })
+            .map(Settings::without_store)
             .map_err(|e| e.to_string())
     }
 }

@@ -43,4 +43,4 @@ pub use ir::RuleMeta;
 pub use refuse::{Refusal, RefusalKind};
 pub use reputation::{Categories, Reputation};
 pub use sets::Vars;
-pub use source::{Parsed, drop_duplicates, never_set, parse_source};
+pub use source::{Parsed, drop_duplicates, never_set, never_stored, parse_source};

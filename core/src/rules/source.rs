@@ -56,16 +56,29 @@ pub fn never_set(rules: &[Rule]) -> Vec<Refusal> {
             _ => false,
         })
     };
-    let told = |r: &Rule| Refusal {
+    let reason = "flowbits: no rule sets the bit that it tests, so it never matches";
+    rules.iter().filter(deaf).map(|r| told(r, reason)).collect()
+}
+
+/// Rules with `filestore`, for whoever stores no files.
+pub fn never_stored(rules: &[Rule]) -> Vec<Refusal> {
+    let stores = |r: &&Rule| r.post.iter().any(|p| matches!(p, Post::FileStore { .. }));
+    let reason =
+        "filestore: files are not stored (file-store is off, or the traffic is live); the rule alerts";
+    rules.iter().filter(stores).map(|r| told(r, reason)).collect()
+}
+
+/// A part of a loaded rule that has no effect.
+fn told(r: &Rule, reason: &str) -> Refusal {
+    Refusal {
         file: r.meta.file,
         line: r.meta.line,
         column: 1,
         sid: Some(r.meta.sid),
         keyword: None,
         kind: RefusalKind::Unsupported,
-        reason: "flowbits: no rule sets the bit that it tests, so it never matches".into(),
-    };
-    rules.iter().filter(deaf).map(told).collect()
+        reason: reason.into(),
+    }
 }
 
 /// Applies Suricata's rule on equal `gid` and `sid`: of two, the one with the greater `rev` stays, and of two equal

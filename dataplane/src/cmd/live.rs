@@ -44,14 +44,8 @@ pub fn run(args: &RunArgs, log: &EngineLog) -> Result<ExitCode, String> {
     let config = args.config.as_deref().filter(|c| *c != std::path::Path::new("/dev/null"));
     let mut settings = Settings::load(config, &over).map_err(|e| e.to_string())?;
     settings.pcap_checksums = settings.pcap_checksums.or_asked(args.checksums.as_deref());
-    if settings.outputs.store.is_some() {
-        // A worker never waits for a disk.
-        settings.app.file_tap = false;
-        settings.told.push(
-            "file-store (files of live traffic are not stored; their hashes are in `fileinfo` records)"
-                .into(),
-        );
-    }
+    // A worker never waits for a disk.
+    let settings = settings.without_store();
     let memory = super::memory::parse(&args.memory, u64::from(args.live.workers))?;
     super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
     let files = rule_files(args, &settings)?;

@@ -250,6 +250,18 @@ impl Settings {
         unknown.chain(self.told.iter().cloned()).collect()
     }
 
+    /// For an engine whose files nobody stores: a setting that asks for it is named.
+    pub fn without_store(mut self) -> Settings {
+        if self.outputs.store.is_some() {
+            self.told.push(
+                "file-store (only files of captures that `tidegate run` reads are stored; their hashes are in `fileinfo` records)"
+                    .into(),
+            );
+        }
+        self.app.file_tap = false;
+        self
+    }
+
     /// An error when something in the files has no effect (`--strict`).
     pub fn strict(&self) -> Result<(), ConfigError> {
         let all = self.without_effect();

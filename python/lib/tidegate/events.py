@@ -243,7 +243,34 @@ class OtherRecord(Record):
     """A record of a protocol that has no class of its own."""
 
     __slots__ = ()
-    kind: Literal["ftp", "ftp_data", "mdns", "smtp", "ssh"]
+    kind: Literal[
+        "bittorrent_dht",
+        "dcerpc",
+        "dhcp",
+        "dnp3",
+        "enip",
+        "ftp",
+        "ftp_data",
+        "ike",
+        "krb5",
+        "ldap",
+        "mdns",
+        "modbus",
+        "mqtt",
+        "nfs",
+        "ntp",
+        "pgsql",
+        "pop3",
+        "quic",
+        "rdp",
+        "rfb",
+        "sip",
+        "smb",
+        "smtp",
+        "snmp",
+        "ssh",
+        "tftp",
+    ]
 
 
 class Http(Record):
