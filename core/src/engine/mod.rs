@@ -14,6 +14,7 @@ mod clock;
 mod config;
 mod control;
 mod emit;
+mod feed;
 mod flows;
 mod holders;
 mod lean;
