@@ -292,6 +292,33 @@ fn files_are_stored_where_rules_ask() {
     assert!(counts[0] > 0 && counts[1] > counts[0], "{counts:?}");
 }
 
+/// A message of ARP has a record if it is asked for; a frame that a rule matched in is shown.
+#[test]
+fn arp_and_frames_are_shown() {
+    let mut w = Wire::new();
+    let sip = b"OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/UDP here\r\nContent-Length: 0\r\n\r\n";
+    w.udp((7, 5060), (8, 5060), sip);
+    let mut arp = vec![0xff; 6];
+    arp.extend([2, 0, 0, 0, 0, 1, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1]);
+    arp.extend([0, 0, 0, 0, 0, 0, 10, 0, 0, 2]);
+    w.frames.push(Packet { data: arp, ts: w.frames[0].ts + 1 });
+    let p = Place::new("frames", &w.frames);
+    let rules = p.write(
+        "r.rules",
+        "alert sip any any -> any any (msg:\"f\"; frame:request.headers; content:\"Via\"; startswith; sid:1;)\n",
+    );
+    let yaml = p.write("c.yaml", "outputs:\n  - eve-log: {enabled: yes, types: [arp, alert]}\n");
+    let o = p.run(&["-c", text(&yaml), "-S", text(&rules), "-k", "none"]);
+    assert!(o.status.success(), "{}", said(&o));
+    let eve = std::fs::read_to_string(p.at("out/eve.json")).unwrap();
+    for wanted in [
+        r#""arp":{"hw_type":"ethernet","proto_type":"ipv4","opcode":"request","src_mac":"02:00:00:00:00:01","src_ip":"10.0.0.1","dest_mac":"00:00:00:00:00:00","dest_ip":"10.0.0.2"}"#,
+        r#""frame":{"type":"request.headers","direction":"toserver","length":42,"complete":true,"tx_id":0}"#,
+    ] {
+        assert!(eve.contains(wanted), "{wanted}\n---\n{eve}");
+    }
+}
+
 /// Parts of rules that do nothing are named by the command and by `rules check`; rules that could never match are refused.
 #[test]
 fn parts_of_rules_without_effect_are_named() {
