@@ -110,3 +110,27 @@ proptest! {
         b.close();
     }
 }
+
+/// Multicast messages have a record of another form; of an answer rules see every name, of a question none.
+#[test]
+fn records_of_multicast() {
+    use crate::app::shown::record;
+    let mut b = Bench::new(&MDNS);
+    let question = b"\0\0\0\0\0\x01\0\0\0\0\0\0\x04_ipp\x04_tcp\x05local\0\0\x0c\0\x01";
+    let mut answer =
+        b"\0\0\x84\0\0\0\0\x02\0\0\0\0\x04_ipp\x04_tcp\x05local\0\0\x0c\0\x01\0\0\0\x78\0\x04\x01p\xc0\x0c"
+            .to_vec();
+    answer.extend(b"\xc0\x27\0\x10\0\x01\0\0\0\x78\0\x08\x03a=1\x03b=2");
+    b.datagram(Dir::ToServer, question);
+    b.datagram(Dir::ToServer, &answer);
+    assert_eq!(record(&b, &MDNS, 0), "type=request queries[ { rrname=_ipp._tcp.local rrtype=ptr } ]");
+    assert_eq!(
+        record(&b, &MDNS, 1),
+        "type=response flags[ aa ] answers[ { rrname=_ipp._tcp.local ptr=p._ipp._tcp.local } { \
+         rrname=p._ipp._tcp.local txt[ a=1 b=2 ] } ]"
+    );
+    let local = buffer_at(MDNS_BUFFERS, "mdns.response.rrname");
+    let named: Vec<u64> = b.values(local, Dir::ToServer).into_iter().map(|v| v.0).collect();
+    assert!(!named.is_empty() && named.iter().all(|id| *id == 1), "{named:?}");
+    b.close();
+}
