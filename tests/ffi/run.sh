@@ -163,12 +163,9 @@ run_examples() {
 
 capture_() {
     say "events equal the command's, byte for byte"
-    tidegate=$lib/tidegate
-    # One that lies there may be of an earlier state of the sources.
-    if [ "$lib" = target/debug ] || [ ! -x "$tidegate" ]; then
-        cargo build -q --locked -p tidegate-dataplane --bin tidegate
-        tidegate=target/debug/tidegate
-    fi
+    # Always of these sources: one that lies there may be of earlier ones.
+    cargo build -q --locked -p tidegate-dataplane --bin tidegate
+    tidegate=target/debug/tidegate
     set -- "$capture"
     # One in eighteen of the captures that may lie beside the checkout: 100.
     if [ -d ../shared/captures ]; then
