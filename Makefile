@@ -107,10 +107,6 @@ differential: $(BIN) $(PYTHON)
 rulediff: $(BIN)
 	python3 tests/rulediff.py --engine $(abspath $(BIN)) --shared $(SHARED) $(RULEDIFF)
 
-# Whether events are what Suricata's schema of EVE says (needs ../shared).
-eve-schema: $(BIN) $(PYENV)/ready
-	$(PY) tests/eve_schema.py --engine $(abspath $(BIN)) --shared $(SHARED) $(SCHEMA)
-
 # Records and alerts of recorded AI traffic, and attacks found in labelled texts: floors (AI=--quick cuts the traffic anew in
 # one way only, and judges texts by the model that ships alone).
 ai: $(BIN)
@@ -236,6 +232,10 @@ test-python-heavy: $(PYENV)/ready demo-capture pytidegate
 	$(PYTEST) tests/test_examples.py
 
 # The package as it is released, for measurements.
+# Whether events are what Suricata's schema of EVE says (needs ../shared).
+eve-schema: $(BIN) $(PYENV)/ready
+	$(PY) tests/eve_schema.py --engine $(abspath $(BIN)) --shared $(SHARED) $(SCHEMA)
+
 pytidegate: $(PYENV)/ready
 	@rm -rf $(OUT)/wheels-release
 	$(MATURIN) build -q --locked --release -m python/Cargo.toml -o $(OUT)/wheels-release
