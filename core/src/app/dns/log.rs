@@ -186,7 +186,9 @@ fn answers(m: &Message, pool: &BytePool, out: &mut dyn Fields) {
         );
         // A group is written where its kind occurs first. Bounded: a message of many kinds has few of each.
         let earlier = (0..i).any(|j| m.record(1, j, pool).is_some_and(|e| e.kind == r.kind));
-        if !groups || earlier {
+        // Records of an update have no data (RFC 2136 2.4).
+        let said = (i..n).any(|j| m.record(1, j, pool).is_some_and(|e| e.kind == r.kind && e.len > 0));
+        if !groups || earlier || !said {
             continue;
         }
         out.begin_array(message::kind_name(r.kind).unwrap_or(""));
