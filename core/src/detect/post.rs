@@ -66,10 +66,8 @@ impl Detector {
                     if *flow {
                         d.store |= dirs;
                     }
-                    if let Some(tx) = hit.tx
-                        && self.stores.len() < self.stores.capacity()
-                    {
-                        self.stores.push((tx, dirs));
+                    if hit.tx.is_some() {
+                        self.store |= dirs;
                     }
                 }
                 p => self.host_post(p, hit, cx),

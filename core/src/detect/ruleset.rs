@@ -310,7 +310,8 @@ pub enum CPost {
     },
     Tag(ir::Tag),
     Bypass,
-    /// `filestore`: directions (0: that of the match), and whether all files of the flow from now on.
+    /// `filestore`: directions (0: that of the match), and whether all files of the flow from now on. Otherwise those of
+    /// the transaction: where it has several in one direction (attachments of a mail), "file" stores them all.
     FileStore {
         dirs: u8,
         flow: bool,

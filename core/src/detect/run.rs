@@ -20,7 +20,6 @@ use super::tag::{HostTags, host_tags};
 use super::threshold::Thresholds;
 use super::wait::{Gate, Waiting};
 use crate::Dir;
-use crate::app::TxRef;
 use crate::keyed::Secret;
 use crate::packet::{L4, Packet};
 use crate::pool::{BytePool, Scratch};
@@ -52,8 +51,8 @@ pub struct Detector {
     pub(super) host_tags: HostTags,
     /// What rules that matched on the packet at hand found in datasets.
     pub contexts: Contexts,
-    /// Transactions of which rules that matched on the packet at hand want files stored, and in which directions.
-    pub stores: Vec<(TxRef, u8)>,
+    /// Directions in which rules that matched the transaction at hand want its files stored (bits of [`Dir::bit`]).
+    pub(super) store: u8,
     /// Some rule wants files stored: whether a file is, is known when its transaction is complete.
     pub storing: bool,
     pub counters: Counters,
@@ -87,7 +86,7 @@ impl Detector {
             thresholds: Thresholds::new(cfg.threshold_slots, secret.key(*b"threshld")),
             hosts: HostTable::new(cfg.host_slots, secret.key(*b"hosts   ")),
             contexts: Contexts::default(),
-            stores: Vec::with_capacity(64),
+            store: 0,
             storing: false,
             host_tags: HostTags::new(host_tags(cfg.host_slots), secret),
             counters: Counters::default(),

@@ -82,6 +82,7 @@ impl Detector {
         det.seen = progress.saturating_add(1);
         let common = at.parser.common_mut(at.tx.idx);
         common.detect[dir.ix()] = det;
+        common.store |= core::mem::take(&mut self.store);
         common.settle(dir);
     }
 

@@ -155,7 +155,7 @@ impl Engine {
         if layers.peek().is_none() {
             return;
         }
-        self.stored_files(sink);
+        self.app.files_mut().drain(&mut self.app_pool, |file, bytes| sink.file_bytes(file, bytes));
         let hot = self.flows.hot_mut(ix);
         hot.flags &= !TX_DUE;
         if ends == Ends::Bytes {
@@ -174,18 +174,6 @@ impl Engine {
             let said = last || ends == Ends::Bytes;
             let due = Due { all: said || now_passed, last, said, passed };
             self.layer_transactions(ix, (pkt, dir), layer, due, sink);
-        }
-    }
-
-    /// Hands the bytes of files on, and notes which files rules want stored.
-    fn stored_files(&mut self, sink: &mut dyn EventSink) {
-        self.app.files_mut().drain(&mut self.app_pool, |file, bytes| sink.file_bytes(file, bytes));
-        for (tx, dirs) in self.detect.stores.drain(..) {
-            if let Some(parser) = self.app.parser_of_mut(tx.proto)
-                && parser.common(tx.idx).id == tx.id
-            {
-                parser.common_mut(tx.idx).store |= dirs;
-            }
         }
     }
 
