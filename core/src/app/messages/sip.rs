@@ -95,6 +95,9 @@ const LINES: [Line; 17] = [
     Line::Media(b'k'),
 ];
 
+/// Most bytes that a message's first line and header fields take: until their end is here, every segment looks for it anew.
+const HEAD: usize = 16 << 10;
+
 pub(super) struct Sip;
 
 /// The first line without its end, and what follows it.
@@ -221,7 +224,7 @@ impl Format for Sip {
     }
 
     fn ends(bytes: &[u8]) -> Ends {
-        let more = Ends::More(bytes.len() + 1);
+        let more = if bytes.len() < HEAD { Ends::More(bytes.len() + 1) } else { Ends::Never };
         let Some((_, rest)) = first_line(bytes) else { return more };
         let (head, body) = parts(rest);
         if head.len() == rest.len() {

@@ -45,6 +45,13 @@ fn messages_of_a_stream_end_where_they_say() {
     }
     let two = [INVITE, INVITE].concat();
     assert!(matches!(sip::Sip::ends(&two), Ends::At(n) if n == INVITE.len()));
+    // A header that does not end is not waited for, however long its message may be.
+    for endless in [&b"Via: a\r\n"[..], b"x"] {
+        let header = [b"INVITE sip:bob@example.org SIP/2.0\r\n", &endless.repeat(20_000)[..]].concat();
+        assert!(matches!(sip::Sip::ends(&header[..16_000]), Ends::More(16_001)));
+        assert!(matches!(sip::Sip::ends(&header[..16_384]), Ends::Never));
+        assert!(matches!(sip::Sip::ends(&header), Ends::Never));
+    }
 }
 
 #[test]
