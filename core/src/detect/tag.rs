@@ -17,14 +17,14 @@ const DEFAULT_PACKETS: u32 = 256;
 const MOST_MATCHES: u8 = 10;
 /// How long a host's tag waits for its next packet, ns.
 const IDLE: u64 = 600_000_000_000;
-/// Places for tags in the table of hosts with `slots` of its own.
+/// Tags of one host.
+const PER_HOST: usize = 4;
+
+/// Hosts that can have tags, where the table of hosts has `slots` places.
 pub const fn host_tags(slots: usize) -> usize {
-    let n = slots / 16;
+    let n = slots / 32;
     if n < 64 { 64 } else { n }
 }
-
-/// Tags of one host.
-const PER_HOST: u32 = 4;
 
 /// A tag in force.
 #[derive(Clone, Copy, Debug, Default)]
@@ -100,49 +100,52 @@ impl Tag {
     }
 }
 
+/// The tags of one host; a place without matches is free.
+type Tags = [Tag; PER_HOST];
+
 /// The tags of hosts.
 #[derive(Debug)]
 pub struct HostTags {
-    table: HostTable<Tag>,
-    /// Some were set: until then no packet asks for its hosts.
-    any: bool,
+    table: HostTable<Tags>,
+    /// Packet time when the last of them ends: from then on no packet asks for its hosts.
+    until: u64,
 }
 
 impl HostTags {
     pub fn new(slots: usize, secret: Secret) -> Self {
-        HostTags { table: HostTable::new(slots, secret.key(*b"tags    ")), any: false }
+        HostTags { table: HostTable::new(slots, secret.key(*b"tags    ")), until: 0 }
     }
 
-    /// Bytes of a table for `slots` tags.
+    /// Bytes of a table for `slots` hosts.
     pub const fn bytes(slots: usize) -> usize {
-        HostTable::<Tag>::bytes(slots)
+        HostTable::<Tags>::bytes(slots)
     }
 
     pub(super) fn warm(&mut self) {
         self.table.warm();
     }
 
-    fn key(host: Addr, part: u32) -> HostKey {
-        HostKey { part, ..HostKey::new(named("tag"), Track::Src, host, Addr::default()) }
+    fn key(host: Addr) -> HostKey {
+        HostKey::new(named("tag"), Track::Src, host, Addr::default())
+    }
+
+    fn keep(&mut self, host: Addr, tags: Tags, now: u64) {
+        let end = now.saturating_add(IDLE);
+        self.until = self.until.max(end);
+        self.table.set(Self::key(host), tags, end, now);
     }
 
     /// A rule with such a tag matched a packet.
     pub(super) fn set(&mut self, t: &ir::Tag, (hit, rule): (Hit, RuleId), pkt: &Packet<'_>) {
         let host = if t.host == Some(Track::Dst) { pkt.dst } else { pkt.src };
         let now = pkt.ts;
-        self.any = true;
-        let mut free = None;
-        for part in 0..PER_HOST {
-            let k = Self::key(host, part);
-            match self.table.get(&k, now) {
-                Some(tag) if tag.rule == rule => return tag.again(now),
-                Some(_) => {}
-                None => free = free.or(Some(k)),
-            }
+        let mut tags = self.table.get(&Self::key(host), now).map_or(Tags::default(), |t| *t);
+        if let Some(tag) = tags.iter_mut().find(|tag| tag.matches > 0 && tag.rule == rule) {
+            tag.again(now);
+        } else if let Some(free) = tags.iter_mut().find(|tag| tag.matches == 0) {
+            *free = Tag::new(t, hit, rule, now);
         }
-        if let Some(k) = free {
-            self.table.set(k, Tag::new(t, hit, rule, now), now.saturating_add(IDLE), now);
-        }
+        self.keep(host, tags, now);
     }
 
     /// Whether a packet from or to a host is logged, and for which rule; counts it.
@@ -151,25 +154,26 @@ impl HostTags {
         pkt: &Packet<'_>,
         find: impl Fn(SigIx, RuleId) -> Option<SigIx>,
     ) -> Option<SigIx> {
-        if !self.any || pkt.source == Source::FlowEnd {
+        let now = pkt.ts;
+        if now >= self.until || pkt.source == Source::FlowEnd {
             return None;
         }
-        let (now, mut logged) = (pkt.ts, None);
+        let mut logged = None;
         for (i, host) in [pkt.src, pkt.dst].into_iter().enumerate() {
             if i > 0 && pkt.src == pkt.dst {
                 break;
             }
-            for part in 0..PER_HOST {
-                let k = Self::key(host, part);
-                let Some(tag) = self.table.get(&k, now) else { continue };
+            let Some(mut tags) = self.table.get(&Self::key(host), now).map(|t| *t) else { continue };
+            for tag in tags.iter_mut().filter(|tag| tag.matches > 0) {
                 match tag.count(pkt) {
-                    Some(shown) => {
-                        let tag = *tag;
-                        logged = logged.or(find(tag.sig, tag.rule).filter(|_| shown));
-                        self.table.set(k, tag, now.saturating_add(IDLE), now);
-                    }
-                    None => self.table.remove(&k),
+                    Some(shown) => logged = logged.or(find(tag.sig, tag.rule).filter(|_| shown)),
+                    None => *tag = Tag::default(),
                 }
+            }
+            if tags.iter().all(|tag| tag.matches == 0) {
+                self.table.remove(&Self::key(host));
+            } else {
+                self.keep(host, tags, now);
             }
         }
         logged
@@ -260,9 +264,24 @@ mod tests {
             .map(|(a, b)| tags.logs(&packet(*a, *b, 1), found).is_some())
             .collect();
         assert_eq!(seen, [false, true, false, true, true, false]);
+        // Ten minutes without a packet end a tag, and with the last of them the table is not asked any more.
+        tags.set(&tag(Some(Track::Src), 4, ir::TagMetric::Packets), (hit(), RULE), &packet(1, 2, 5));
+        assert_eq!(tags.until, 5 + IDLE);
+        assert_eq!(tags.logs(&packet(1, 2, 5 + IDLE), found), None);
+        // Four rules' tags of one host; a fifth finds no place.
+        let other = |sid| (hit(), RuleId { gid: 1, sid });
+        for sid in 1..=5 {
+            tags.set(&tag(Some(Track::Src), 9, ir::TagMetric::Packets), other(sid), &packet(1, 2, 5 + IDLE));
+        }
+        let of = tags.table.get(&HostTags::key(Addr::v4([10, 0, 0, 1])), 5 + IDLE).unwrap();
+        assert_eq!(of.map(|t| t.rule.sid), [1, 2, 3, 4]);
         // Many hosts push each other out; the table does not grow.
         for n in 0..200 {
-            tags.set(&tag(Some(Track::Dst), 4, ir::TagMetric::Packets), (hit(), RULE), &packet(1, n, 5));
+            tags.set(
+                &tag(Some(Track::Dst), 4, ir::TagMetric::Packets),
+                (hit(), RULE),
+                &packet(1, n, 6 + IDLE),
+            );
         }
         assert!(tags.table.evicted > 0);
     }
