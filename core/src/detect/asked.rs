@@ -68,10 +68,6 @@ impl Contexts {
         self.kept.clear();
     }
 
-    pub const fn is_empty(&self) -> bool {
-        self.kept.is_empty()
-    }
-
     /// The rule matched: keeps what it found in sets that have contexts.
     pub fn keep(&mut self, sig: SigIx, asked: &Asked, sets: &[ir::Dataset]) {
         for v in asked.values.iter().take(asked.count) {

@@ -1,4 +1,4 @@
-//! The standard's own example packets (RFC 9001 A, RFC 9369 A), read whole and in pieces.
+//! The standard's own example packets (RFC 9001 A.3), read whole and in pieces.
 
 use super::*;
 use crate::app::bench::Bench;
