@@ -44,6 +44,7 @@ pub mod rfb;
 pub mod roce;
 #[cfg(test)]
 mod shown;
+mod skip;
 pub mod smb;
 pub mod smtp;
 pub mod ssh;

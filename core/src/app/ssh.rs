@@ -5,6 +5,7 @@ use md5::{Digest, Md5};
 
 use super::hosted::{Protocol, Transactions, make};
 use super::plain::SSH_BEGINS;
+use super::skip::Skip;
 use super::txs::Tx;
 use super::{
     AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, LOG_WHOLE, OVER_TCP, Outcome, ProtoDef,
@@ -103,13 +104,75 @@ pub struct Connection {
 pub struct State {
     tx: Option<u64>,
     /// Bytes of a packet still to be skipped, per direction.
-    skip: [usize; 2],
+    skip: Skip,
     done: [bool; 2],
+}
+
+/// What was made of the bytes at hand.
+enum Step {
+    Used(usize),
+    /// Bytes that say nothing more.
+    Skip(usize),
+    /// So many are needed; 0: any more.
+    Need(usize),
+    /// An event; nothing more is read of the direction.
+    Broken(u8),
+    /// What follows is encrypted.
+    Encrypted,
 }
 
 /// The parser.
 pub struct Ssh {
     hassh: bool,
+}
+
+impl Ssh {
+    /// A packet before encryption (RFC 4253 6).
+    fn packet(&self, t: &mut Tx<Connection>, rest: &[u8], dir: Dir, cx: &mut AppCx<'_>) -> Step {
+        let Some(len) = super::plain::be32(rest, 0) else { return Step::Need(0) };
+        let len = len as usize;
+        if len < 2 {
+            return Step::Broken(EV_INVALID_RECORD);
+        }
+        let Some(kind) = rest.get(5) else { return Step::Need(0) };
+        if cx.wanted.has(F_PDU) || cx.wanted.has(F_DATA) || cx.wanted.has(F_HEAD) {
+            if rest.len() < len + 4 && len <= PACKET_MAX {
+                return Step::Need(len + 4);
+            }
+            frames(t, rest.get(..len + 4).unwrap_or(rest), dir, cx);
+        }
+        match kind {
+            20 if len > PACKET_MAX => {
+                t.common.raise(EV_LONG_KEX, dir);
+                Step::Skip(len + 4)
+            }
+            20 => {
+                let Some(packet) = rest.get(..len + 4) else { return Step::Need(len + 4) };
+                let (text, hash) = if dir == Dir::ToServer { (3, 2) } else { (5, 4) };
+                if self.hassh || cx.wanted.has(text) || cx.wanted.has(hash) {
+                    offer(t, packet, dir, cx);
+                }
+                Step::Used(packet.len())
+            }
+            21 => Step::Encrypted,
+            _ => Step::Skip(len + 4),
+        }
+    }
+}
+
+/// A line before the packets (RFC 4253 4.2).
+fn line(t: &mut Tx<Connection>, rest: &[u8], dir: Dir, cx: &mut AppCx<'_>) -> Step {
+    let window = rest.get(..BANNER_MAX + 2).unwrap_or(rest);
+    let Some(n) = memchr::memchr(b'\n', window) else {
+        return if window.len() == BANNER_MAX + 2 { Step::Broken(EV_LONG_BANNER) } else { Step::Need(0) };
+    };
+    let line = window.get(..n).unwrap_or(&[]);
+    if line.starts_with(b"SSH-") {
+        banner(t, line, dir, cx);
+    } else if dir == Dir::ToServer {
+        return Step::Broken(EV_INVALID_BANNER);
+    }
+    Step::Used(n + 1)
 }
 
 impl Protocol for Ssh {
@@ -130,7 +193,7 @@ impl Protocol for Ssh {
         cx: &mut AppCx<'_>,
     ) -> Outcome {
         let all = Outcome::Consumed { bytes: input.data.len(), need: 0 };
-        let d = input.dir.ix();
+        let (dir, d) = (input.dir, input.dir.ix());
         let Some(tx) = flow.only(&mut s.tx, cx.now) else { return all };
         if input.gap > 0 {
             s.done[d] = true;
@@ -143,86 +206,38 @@ impl Protocol for Ssh {
         let t = flow.get(tx);
         let mut at = 0;
         while let Some(rest) = input.data.get(at..).filter(|r| !r.is_empty()) {
-            if s.skip[d] > 0 {
-                let n = s.skip[d].min(rest.len());
-                s.skip[d] -= n;
-                at += n;
+            let passed = s.skip.take(dir, rest.len());
+            if passed > 0 {
+                at += passed;
                 continue;
             }
-            if t.common.progress(input.dir) < BANNER_DONE {
-                let window = rest.get(..BANNER_MAX + 2).unwrap_or(rest);
-                let Some(n) = memchr::memchr(b'\n', window) else {
-                    if window.len() < rest.len() || window.len() == BANNER_MAX + 2 {
-                        t.common.raise(EV_LONG_BANNER, input.dir);
-                        t.common.advance(input.dir, FINISHED);
-                        s.done[d] = true;
-                        return all;
-                    }
-                    break;
-                };
-                let line = window.get(..n).unwrap_or(&[]);
-                at += n + 1;
-                if line.starts_with(b"SSH-") {
-                    banner(t, line, input.dir, cx);
-                } else if input.dir == Dir::ToServer {
-                    t.common.raise(EV_INVALID_BANNER, input.dir);
-                    t.common.advance(input.dir, FINISHED);
-                    s.done[d] = true;
-                    return all;
-                }
-                continue;
-            }
-            let Some(len) = super::plain::be32(rest, 0) else { break };
-            let len = len as usize;
-            let Some(kind) = rest.get(5) else {
-                if len < 2 {
-                    t.common.raise(EV_INVALID_RECORD, input.dir);
-                    s.done[d] = true;
-                    t.common.advance(input.dir, FINISHED);
-                    return all;
-                }
-                break;
+            let step = if t.common.progress(dir) < BANNER_DONE {
+                line(t, rest, dir, cx)
+            } else {
+                self.packet(t, rest, dir, cx)
             };
-            if len < 2 {
-                t.common.raise(EV_INVALID_RECORD, input.dir);
-                s.done[d] = true;
-                t.common.advance(input.dir, FINISHED);
-                return all;
-            }
-            if cx.wanted.has(F_PDU) || cx.wanted.has(F_DATA) || cx.wanted.has(F_HEAD) {
-                if rest.len() < len + 4 && len <= PACKET_MAX {
-                    return Outcome::Consumed { bytes: at, need: len + 4 };
+            match step {
+                Step::Used(n) => at += n,
+                Step::Skip(n) => s.skip.over(dir, n),
+                Step::Need(need) => return Outcome::Consumed { bytes: at, need },
+                Step::Broken(ev) => {
+                    t.common.raise(ev, dir);
+                    t.common.advance(dir, FINISHED);
+                    s.done[d] = true;
+                    return all;
                 }
-                frames(t, rest.get(..len + 4).unwrap_or(rest), input.dir, cx);
-            }
-            match kind {
-                20 if len > PACKET_MAX => {
-                    t.common.raise(EV_LONG_KEX, input.dir);
-                    s.skip[d] = len + 4;
-                }
-                20 => {
-                    let Some(packet) = rest.get(..len + 4) else {
-                        return Outcome::Consumed { bytes: at, need: len + 4 };
-                    };
-                    let (text, hash) = if input.dir == Dir::ToServer { (3, 2) } else { (5, 4) };
-                    if self.hassh || cx.wanted.has(text) || cx.wanted.has(hash) {
-                        offer(t, packet, input.dir, cx);
-                    }
-                    at += packet.len();
-                }
-                21 => {
-                    t.common.advance(input.dir, FINISHED);
+                Step::Encrypted => {
+                    t.common.advance(dir, FINISHED);
                     t.common.touch_both();
                     s.done[d] = true;
                     // What follows is encrypted in both directions.
                     let over = s.done[1 - d] && cx.cfg.ssh_encrypted != Encrypted::Full;
                     return if over { Outcome::Opaque { bytes: input.data.len() } } else { all };
                 }
-                _ => s.skip[d] = len.saturating_add(4),
             }
         }
-        if s.skip[d] == 0 && at == input.data.len() {
-            cx.due = input.dir.bit();
+        if s.skip.is_over(dir) {
+            cx.due = dir.bit();
         }
         Outcome::Consumed { bytes: at, need: 0 }
     }

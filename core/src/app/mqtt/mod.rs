@@ -17,6 +17,7 @@ use self::message::{
 };
 use super::hosted::{Protocol, Transactions, make};
 use super::ration::Ration;
+use super::skip::Skip;
 use super::txs::Tx;
 use super::{
     AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, LOG_WHOLE, OVER_TCP,
@@ -226,7 +227,7 @@ pub struct State {
     version: u8,
     connected: bool,
     /// Bytes of a packet that is too long to be looked at, per direction.
-    skip: [u64; 2],
+    skip: Skip,
     waiting: u32,
     ration: Ration,
 }
@@ -469,21 +470,14 @@ impl Protocol for Mqtt {
     }
 
     fn parse(&mut self, s: &mut State, flow: &mut Flow<'_>, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
-        let d = input.dir.ix();
-        if input.gap > 0 {
-            // What is missing may be part of what is passed over.
-            let gap = u64::from(input.gap);
-            if gap > s.skip[d] {
-                return Outcome::Failed;
-            }
-            s.skip[d] -= gap;
+        if !s.skip.gap(input.dir, input.gap) {
+            return Outcome::Failed;
         }
         let mut at = 0;
         while let Some(rest) = input.data.get(at..).filter(|r| !r.is_empty()) {
-            if s.skip[d] > 0 {
-                let n = s.skip[d].min(rest.len() as u64);
-                s.skip[d] -= n;
-                at += n as usize;
+            let passed = s.skip.take(input.dir, rest.len());
+            if passed > 0 {
+                at += passed;
                 continue;
             }
             if flow.is_full() {
@@ -502,7 +496,7 @@ impl Protocol for Mqtt {
             let used = if truncated { head.size } else { whole };
             let bytes = rest.get(..used).unwrap_or(rest);
             if truncated {
-                s.skip[d] = head.len as u64;
+                s.skip.over(input.dir, head.len);
             }
             let p = Packet { bytes, head, dir: input.dir, truncated };
             if self.packet(s, flow, &p, cx).is_err() {

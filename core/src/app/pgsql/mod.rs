@@ -16,6 +16,7 @@ use super::entries::Entries;
 use super::hosted::{Protocol, Transactions, make};
 use super::octets::Octets;
 use super::ration::Ration;
+use super::skip::Skip;
 use super::txs::Tx;
 use super::{
     AppConfig, AppCx, AppProto, Buffer, BufferAt, BufferDef, BufferKind, Input, LOG_WHOLE, OVER_TCP, Outcome,
@@ -173,7 +174,7 @@ enum Credential {
 #[derive(Debug, Default)]
 pub struct State {
     /// Bytes of a message that are not looked at, per direction.
-    skip: [u64; 2],
+    skip: Skip,
     /// One byte answers a request for encryption.
     byte_awaited: bool,
     credential: Credential,
@@ -313,7 +314,7 @@ impl State {
         };
         let Some(msg) = rest.get(..wanted) else { return Step::Need(wanted) };
         let body = msg.get(HEAD..).unwrap_or(&[]);
-        self.skip[0] = (whole - wanted) as u64;
+        self.skip.over(ToServer, whole - wanted);
         match kind {
             b'Q' => {
                 if let Some(tx) = self.ask(flow, Request::Query, cx.now)
@@ -396,22 +397,16 @@ impl Protocol for Pgsql {
     }
 
     fn parse(&mut self, s: &mut State, flow: &mut Flow<'_>, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
-        let (dir, d) = (input.dir, input.dir.ix());
+        let dir = input.dir;
         s.most = self.waiting;
-        if input.gap > 0 {
-            // What is missing may be part of what is not looked at.
-            let gap = u64::from(input.gap);
-            if gap > s.skip[d] {
-                return Outcome::Failed;
-            }
-            s.skip[d] -= gap;
+        if !s.skip.gap(dir, input.gap) {
+            return Outcome::Failed;
         }
         let mut at = 0;
         while let Some(rest) = input.data.get(at..).filter(|r| !r.is_empty()) {
-            if s.skip[d] > 0 {
-                let n = s.skip[d].min(rest.len() as u64);
-                s.skip[d] -= n;
-                at += n as usize;
+            let passed = s.skip.take(dir, rest.len());
+            if passed > 0 {
+                at += passed;
                 continue;
             }
             if flow.is_full() {

@@ -77,7 +77,7 @@ impl State {
             _ => HEAD,
         };
         let Some(msg) = rest.get(..wanted) else { return Step::Need(wanted) };
-        self.skip[1] = (whole - wanted) as u64;
+        self.skip.over(ToClient, whole - wanted);
         if is_answer(kind) {
             self.message(flow, kind, msg, whole, cx);
         } else {
