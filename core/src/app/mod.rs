@@ -49,8 +49,6 @@ pub mod smb;
 pub mod smtp;
 pub mod ssh;
 pub mod tls;
-#[cfg(test)]
-mod told;
 pub mod txs;
 pub mod websocket;
 

@@ -21,10 +21,10 @@ impl Fields for Out<'_> {
             Value::Bytes(v) => String::from_utf8_lossy(v).into_owned(),
             Value::U64(v) => alloc::format!("{v}"),
             Value::I64(v) => alloc::format!("{v}"),
+            Value::F64(v) => alloc::format!("{v}"),
             Value::Bool(v) => alloc::format!("{v}"),
             Value::Text(v) => alloc::format!("{v}"),
-            Value::Hex(v) => v.iter().map(|b| alloc::format!("{b:02x}")).collect(),
-            v => alloc::format!("{v:?}"),
+            Value::Hex(v) | Value::Base64(v) => v.iter().map(|b| alloc::format!("{b:02x}")).collect(),
         };
         self.text += &if key.is_empty() { alloc::format!("{v} ") } else { alloc::format!("{key}={v} ") };
     }
@@ -46,22 +46,37 @@ impl Fields for Out<'_> {
 /// The record of transaction number `id`, with options that are wanted and a limit of texts.
 pub fn record_with(b: &Bench, def: &ProtoDef, id: u64, wants: &[&str], limit: Option<u64>) -> String {
     let mut out = Out { text: String::new(), wants, limit };
-    let view = TxView {
-        before: crate::app::AppProto::UNKNOWN,
-        proto: AppProto::by_name(def.name).unwrap(),
-        parser: &*b.parser,
-        state: b.st,
-        tx: b.tx(id),
-        pool: &b.pool,
-        files: &b.files,
-    };
-    b.parser.log(&view, Dir::ToServer, &mut out);
+    b.parser.log(&view(b, def, id), Dir::ToServer, &mut out);
     String::from(out.text.trim_end())
 }
 
 /// As [`record_with`], with neither.
 pub fn record(b: &Bench, def: &ProtoDef, id: u64) -> String {
     record_with(b, def, id, &[], None)
+}
+
+/// The record as events show it, of a direction: with what is written beside the parser's own fields.
+pub fn record_of(b: &Bench, def: &ProtoDef, id: u64, dir: Dir) -> String {
+    let mut out = Out { text: String::new(), wants: &[], limit: None };
+    view(b, def, id).log(dir, &mut out);
+    out.text
+}
+
+/// [`record_of`] of all transactions in their order, of the direction to the server.
+pub fn records(b: &Bench, def: &ProtoDef) -> Vec<String> {
+    b.live().iter().map(|t| record_of(b, def, b.parser.common(*t).id, Dir::ToServer)).collect()
+}
+
+fn view<'a>(b: &'a Bench, def: &ProtoDef, id: u64) -> TxView<'a> {
+    TxView {
+        before: AppProto::UNKNOWN,
+        proto: AppProto::by_name(def.name).unwrap(),
+        parser: &*b.parser,
+        state: b.st,
+        tx: b.tx(id),
+        pool: &b.pool,
+        files: &b.files,
+    }
 }
 
 /// Every value of the named buffer, with its transaction's number.

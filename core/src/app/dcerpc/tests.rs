@@ -3,7 +3,7 @@
 use super::pdu::{BIND, BIND_ACK, RESPONSE};
 use super::*;
 use crate::app::bench::Bench;
-use crate::app::told;
+use crate::app::shown;
 use alloc::vec::Vec;
 use proptest::prelude::*;
 
@@ -59,7 +59,7 @@ fn conversation() -> [Vec<u8>; 2] {
 }
 
 fn record(b: &Bench, id: u64) -> alloc::string::String {
-    told::record(b, "dcerpc", id)
+    shown::record_of(b, &DCERPC, id, Dir::ToServer)
 }
 
 #[test]
@@ -74,15 +74,15 @@ fn a_conversation_is_told() {
     assert_eq!(
         record(&b, 0),
         alloc::format!(
-            "request=BIND response=BINDACK interfaces( ( {uuid}ack_result=0 ) ( {uuid}ack_result=2 ) ) \
+            "request=BIND response=BINDACK interfaces[ {{ {uuid}ack_result=0 }} {{ {uuid}ack_result=2 }} ] \
              call_id=1 rpc_version=5.0 "
         )
     );
     assert_eq!(
         record(&b, 1),
         alloc::format!(
-            "request=REQUEST response=RESPONSE req( opnum=15 frag_cnt=2 stub_data_size=8 ) \
-             interfaces( ( {uuid}ack_result=0 ) ) res( frag_cnt=1 stub_data_size=14 ) \
+            "request=REQUEST response=RESPONSE req{{ opnum=15 frag_cnt=2 stub_data_size=8 }} \
+             interfaces[ {{ {uuid}ack_result=0 }} ] res{{ frag_cnt=1 stub_data_size=14 }} \
              call_id=2 rpc_version=5.0 "
         )
     );
@@ -126,8 +126,8 @@ fn calls_in_datagrams() {
     b.datagram(Dir::ToClient, &m);
     assert_eq!(
         record(&b, 0),
-        "request=REQUEST response=RESPONSE req( opnum=26 frag_cnt=1 stub_data_size=2 ) \
-         res( frag_cnt=1 stub_data_size=2 ) activityuuid=4b324fc8-1670-01d3-1278-5a47bf6ee188 \
+        "request=REQUEST response=RESPONSE req{ opnum=26 frag_cnt=1 stub_data_size=2 } \
+         res{ frag_cnt=1 stub_data_size=2 } activityuuid=4b324fc8-1670-01d3-1278-5a47bf6ee188 \
          seqnum=9 rpc_version=4.0 "
     );
     assert_eq!(b.values(0, Dir::ToServer).len(), 1);

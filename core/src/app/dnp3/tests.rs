@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::app::bench::Bench;
-use crate::app::told;
+use crate::app::shown;
 use alloc::vec::Vec;
 use proptest::prelude::*;
 
@@ -35,23 +35,23 @@ fn messages_are_told() {
     b.feed(Dir::ToClient, &server);
     let object = "range_code=0 start=7 stop=7 count=1";
     assert_eq!(
-        told::record(&b, "dnp3", 0),
+        shown::record_of(&b, &DNP3, 0, Dir::ToServer),
         alloc::format!(
-            "type=request control( dir=true pri=true fcb=false fcv=false function_code=4 ) src=3 dst=2 \
-             application( control( fir=true fin=true con=false uns=false sequence=4 ) function_code=2 \
-             objects( ( group=80 variation=1 qualifier=0 prefix_code=0 {object} points( ( prefix=0 index=7 \
-             state=0 ) ) ) ( group=50 variation=1 qualifier=7 prefix_code=0 range_code=7 start=0 stop=0 count=1 \
-             points( ( prefix=0 index=0 timestamp=1 ) ) ) ) complete=true ) "
+            "type=request control{{ dir=true pri=true fcb=false fcv=false function_code=4 }} src=3 dst=2 \
+             application{{ control{{ fir=true fin=true con=false uns=false sequence=4 }} function_code=2 \
+             objects[ {{ group=80 variation=1 qualifier=0 prefix_code=0 {object} points[ {{ prefix=0 index=7 \
+             state=0 }} ] }} {{ group=50 variation=1 qualifier=7 prefix_code=0 range_code=7 start=0 stop=0 count=1 \
+             points[ {{ prefix=0 index=0 timestamp=1 }} ] }} ] complete=true }} "
         )
     );
-    let told = told::record(&b, "dnp3", 1);
-    assert!(told.contains("points( ( prefix=9 index=9 online=1 restart=0 "), "{told}");
-    assert!(told.contains("value=1.5 ) ) )"), "{told}");
+    let told = shown::record_of(&b, &DNP3, 1, Dir::ToServer);
+    assert!(told.contains("points[ { prefix=9 index=9 online=1 restart=0 "), "{told}");
+    assert!(told.contains("value=1.5 } ] }"), "{told}");
     assert!(
-        told.contains("( prefix=5 index=5 op_type=1 qu=0 cr=0 tcc=1 count=1 ontime=100 offtime=100 "),
+        told.contains("{ prefix=5 index=5 op_type=1 qu=0 cr=0 tcc=1 count=1 ontime=100 offtime=100 "),
         "{told}"
     );
-    assert!(told.ends_with("iin( indicators( =device_restart =object_unknown ) ) "), "{told}");
+    assert!(told.ends_with("iin{ indicators[ device_restart object_unknown ] } "), "{told}");
     let get =
         |id, local, index, dir| b.parser.int(b.st, b.tx(id), IntAt { local, dir, index, pool: &b.pool });
     assert_eq!((get(0, I_FUNCTION, 0, Dir::ToServer), get(0, I_FUNCTION, 0, Dir::ToClient)), (Some(2), None));
@@ -112,7 +112,7 @@ proptest! {
             let mut b = Bench::new(&DNP3);
             b.feed_cut(Dir::ToServer, client, cuts);
             b.feed_cut(Dir::ToClient, &server, cuts);
-            let all = (b.everything(&DNP3), told::records(&b, "dnp3"));
+            let all = (b.everything(&DNP3), shown::records(&b, &DNP3));
             b.close();
             all
         };

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::app::bench::Bench;
-use crate::app::told;
+use crate::app::shown;
 use alloc::vec::Vec;
 use proptest::prelude::*;
 
@@ -47,20 +47,20 @@ fn calls_and_identities_are_told() {
     let mut b = Bench::new(&ENIP);
     b.feed(Dir::ToServer, &client);
     b.feed(Dir::ToClient, &server);
-    let all = told::records(&b, "enip");
+    let all = shown::records(&b, &ENIP);
     assert_eq!(
         all[0],
-        "request( command=send_unit_data status=success cip( service=multiple_service path( ( \
-         segment_type=class_8bits value=2 ) ( segment_type=instance_8bits value=1 ) ) class_name=message_router \
-         multiple( ( service=get_attr_single path( ( segment_type=class_8bits value=1 ) ( \
-         segment_type=instance_8bits value=1 ) ( segment_type=attr_8bits value=5 ) ) class_name=identity ) ( \
-         service=get_attr_all path( ( segment_type=class_16bits value=256 ) ) ) ) ) ) response( \
-         command=send_unit_data status=success cip( service=multiple_service status=success multiple( ( \
-         service=get_attr_single status=success ) ( service=get_attr_all status=path_destination_unknown \
-         status_extended=1234 ) ) ) ) "
+        "request{ command=send_unit_data status=success cip{ service=multiple_service path[ { \
+         segment_type=class_8bits value=2 } { segment_type=instance_8bits value=1 } ] class_name=message_router \
+         multiple[ { service=get_attr_single path[ { segment_type=class_8bits value=1 } { \
+         segment_type=instance_8bits value=1 } { segment_type=attr_8bits value=5 } ] class_name=identity } { \
+         service=get_attr_all path[ { segment_type=class_16bits value=256 } ] } ] } } response{ \
+         command=send_unit_data status=success cip{ service=multiple_service status=success multiple[ { \
+         service=get_attr_single status=success } { service=get_attr_all status=path_destination_unknown \
+         status_extended=1234 } ] } } "
     );
     assert!(all[1].contains(
-        "identity( protocol_version=1 revision=4.3 vendor_id=1 device_type=communications_adapter"
+        "identity{ protocol_version=1 revision=4.3 vendor_id=1 device_type=communications_adapter"
     ));
     let get =
         |id, local, index, dir| b.parser.int(b.st, b.tx(id), IntAt { local, dir, index, pool: &b.pool });
@@ -102,7 +102,7 @@ proptest! {
             let mut b = Bench::new(&ENIP);
             b.feed_cut(Dir::ToServer, client, cuts);
             b.feed_cut(Dir::ToClient, &server, cuts);
-            let all = (b.everything(&ENIP), told::records(&b, "enip"));
+            let all = (b.everything(&ENIP), shown::records(&b, &ENIP));
             b.close();
             all
         };

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::app::bench::Bench;
-use crate::app::told;
+use crate::app::shown;
 use alloc::vec::Vec;
 use proptest::prelude::*;
 
@@ -89,7 +89,7 @@ fn messages_are_told() {
     b.datagram(Dir::ToServer, &as_req());
     b.datagram(Dir::ToClient, &error());
     b.datagram(Dir::ToClient, &as_rep(18, 23));
-    let all = told::records(&b, "krb5");
+    let all = shown::records(&b, &KRB5);
     assert_eq!(
         all[0],
         "msg_type=KRB_AS_REQ cname=<empty> realm=<empty> sname=<empty> encryption=<none> weak_encryption=false "
@@ -131,7 +131,7 @@ proptest! {
         let seen = |stream: &[u8], cuts: &[usize]| {
             let mut b = Bench::new(&KRB5);
             let _left = b.feed_cut(Dir::ToClient, stream, cuts);
-            let all = (b.everything(&KRB5), told::records(&b, "krb5"));
+            let all = (b.everything(&KRB5), shown::records(&b, &KRB5));
             b.close();
             all
         };

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::app::bench::Bench;
-use crate::app::told;
+use crate::app::shown;
 use alloc::vec::Vec;
 use proptest::prelude::*;
 
@@ -37,19 +37,19 @@ fn messages_are_told() {
     let mut b = Bench::new(&MODBUS);
     b.feed(Dir::ToServer, &client);
     b.feed(Dir::ToClient, &server);
-    let all = told::records(&b, "modbus");
+    let all = shown::records(&b, &MODBUS);
     let head = "transaction_id=1 protocol_id=0 unit_id=10 function_raw=1 function_code=RdCoils access_type=READ | COILS \
                 category=PUBLIC_ASSIGNED error_flags=NONE ";
     assert_eq!(
         all[0],
         alloc::format!(
-            "id=1 request( {head}read( address=0 quantity=9 ) ) response( {head}read( data=[ff, 01] ) ) "
+            "id=1 request{{ {head}read{{ address=0 quantity=9 }} }} response{{ {head}read{{ data=ff01 }} }} "
         )
     );
-    assert!(all[1].contains("write( address=5 quantity=2 data=[00, 07, 01, 00] ) "), "{}", all[1]);
-    assert!(all[2].contains("diagnostic( raw=4 code=ForceListenOnlyMode data=[00, 00] ) "), "{}", all[2]);
-    assert!(all[2].contains("exception( raw=1 code=IllegalFunction ) "), "{}", all[2]);
-    assert!(all[3].contains("mei( raw=14 code=RdDevId data="), "{}", all[3]);
+    assert!(all[1].contains("write{ address=5 quantity=2 data=00070100 } "), "{}", all[1]);
+    assert!(all[2].contains("diagnostic{ raw=4 code=ForceListenOnlyMode data=0000 } "), "{}", all[2]);
+    assert!(all[2].contains("exception{ raw=1 code=IllegalFunction } "), "{}", all[2]);
+    assert!(all[3].contains("mei{ raw=14 code=RdDevId data="), "{}", all[3]);
     assert!(b.live().iter().all(|t| b.parser.common(*t).both_reached(1) && b.parser.common(*t).events == 0));
     let get = |id, local, index| {
         b.parser.int(b.st, b.tx(id), IntAt { local, dir: Dir::ToServer, index, pool: &b.pool })
@@ -93,7 +93,7 @@ proptest! {
             let mut b = Bench::new(&MODBUS);
             b.feed_cut(Dir::ToServer, client, cuts);
             b.feed_cut(Dir::ToClient, &server, cuts);
-            let all = told::records(&b, "modbus");
+            let all = shown::records(&b, &MODBUS);
             let events: Vec<_> = b.live().iter().map(|t| b.parser.common(*t).events).collect();
             b.close();
             (all, events)

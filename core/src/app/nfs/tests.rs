@@ -4,7 +4,7 @@ use super::session::{COMMIT, LOOKUP, READ, READ2, RENAME, WRITE};
 use super::*;
 use crate::app::bench::Bench;
 use crate::app::file::FileState;
-use crate::app::told;
+use crate::app::shown;
 use alloc::vec::Vec;
 use proptest::prelude::*;
 
@@ -58,7 +58,7 @@ fn conversation() -> Vec<(Dir, Vec<u8>)> {
     ]
 }
 
-const RPC: &str = "auth_type=UNIX creds( machine_name=pc01 uid=1000 gid=100 ) ";
+const RPC: &str = "auth_type=UNIX creds{ machine_name=pc01 uid=1000 gid=100 } ";
 
 #[test]
 fn a_conversation_is_told() {
@@ -66,22 +66,22 @@ fn a_conversation_is_told() {
     for (dir, m) in conversation() {
         b.feed(dir, &m);
     }
-    let all = told::records(&b, "nfs");
+    let all = shown::records(&b, &NFS);
     assert_eq!(
         all[0],
         alloc::format!(
-            "version=3 procedure=LOOKUP filename=ab hhash=cf4abe30 id=1 file_tx=false type=response status=OK ) \
-             rpc( xid=1 status=ACCEPTED {RPC}"
+            "version=3 procedure=LOOKUP filename=ab hhash=cf4abe30 id=1 file_tx=false type=response status=OK }} \
+             rpc{{ xid=1 status=ACCEPTED {RPC}"
         )
     );
     assert_eq!(
         all[1],
-        "version=3 procedure=WRITE filename=ab hhash=cf4abe30 id=2 file_tx=true write( first=true last=true \
-         last_xid=4 chunks=1 ) type=response status=OK ) rpc( xid=2 status=ACCEPTED auth_type=NULL "
+        "version=3 procedure=WRITE filename=ab hhash=cf4abe30 id=2 file_tx=true write{ first=true last=true \
+         last_xid=4 chunks=1 } type=response status=OK } rpc{ xid=2 status=ACCEPTED auth_type=NULL "
     );
     assert!(all[2].contains("READ filename=ab"), "{}", all[2]);
-    assert!(all[2].contains("read( first=true last=true last_xid=6 chunks="), "{}", all[2]);
-    assert!(all[3].contains("rename( from=a to=b ) type=response status=ERR_ACCESS"), "{}", all[3]);
+    assert!(all[2].contains("read{ first=true last=true last_xid=6 chunks="), "{}", all[2]);
+    assert!(all[3].contains("rename{ from=a to=b } type=response status=ERR_ACCESS"), "{}", all[3]);
     assert_eq!(b.values(FILE, Dir::ToServer), [(1, b"hello wo".to_vec())]);
     assert_eq!(b.values(NAME, Dir::ToServer), [(1, b"ab".to_vec())]);
     let f = b.files.view(b.parser.common(b.tx(1)).files[0]);
@@ -105,7 +105,7 @@ fn a_compound_call_writes_a_file() {
     b.feed(Dir::ToServer, &call(4, 1, 1, &args));
     b.feed(Dir::ToClient, &reply(1, &words(&[0, 0, 0])));
     assert_eq!(b.values(FILE, Dir::ToServer), [(0, b"abc".to_vec())]);
-    let told = told::record(&b, "nfs", 0);
+    let told = shown::record_of(&b, &NFS, 0, Dir::ToServer);
     assert!(told.starts_with("version=4 procedure=WRITE filename= hhash="), "{told}");
     // As in Suricata it is complete when the stream is.
     assert!(!b.parser.common(b.tx(0)).both_reached(1));
@@ -160,7 +160,7 @@ proptest! {
                 }
             }
             let all = b.everything(&NFS);
-            let told = told::records(&b, "nfs");
+            let told = shown::records(&b, &NFS);
             b.close();
             (all, told)
         };

@@ -3,7 +3,7 @@
 use super::*;
 use crate::app::bench::Bench;
 use crate::app::file::FileState;
-use crate::app::told;
+use crate::app::shown;
 use alloc::vec::Vec;
 use proptest::prelude::*;
 
@@ -154,13 +154,13 @@ fn a_conversation_is_told() {
     for (dir, m) in conversation() {
         b.feed(dir, &m);
     }
-    let all = told::records(&b, "smb");
+    let all = shown::records(&b, &SMB);
     let ones = "01010101-0101-0101-0101-010101010101";
     assert_eq!(
         all[0],
         alloc::format!(
             "id=1 dialect=3.11 command=SMB2_COMMAND_NEGOTIATE_PROTOCOL status=STATUS_SUCCESS status_code=0x0 \
-             session_id=4386 tree_id=7 client_dialects( =2.02 =3.11 ) client_guid={ones} \
+             session_id=4386 tree_id=7 client_dialects[ 2.02 3.11 ] client_guid={ones} \
              server_guid=02020202-0202-0202-0202-020202020202 max_read_size=1048576 max_write_size=1048576 "
         )
     );
@@ -217,9 +217,9 @@ fn who_signs_in() {
     b.feed(Dir::ToServer, &two(1, false, 1, &body));
     assert_eq!(b.values(USER, Dir::ToServer), [(0, b"bob".to_vec())]);
     assert_eq!(b.values(DOMAIN, Dir::ToServer), [(0, b"LAB".to_vec())]);
-    let told = told::record(&b, "smb", 0);
+    let told = shown::record_of(&b, &SMB, 0, Dir::ToServer);
     assert!(
-        told.ends_with("ntlmssp( domain=LAB user=bob host=h version=10.0 build 10586 rev 15 ) "),
+        told.ends_with("ntlmssp{ domain=LAB user=bob host=h version=10.0 build 10586 rev 15 } "),
         "{told}"
     );
     // One whose fields lie outside is broken.
@@ -241,11 +241,11 @@ fn calls_in_pipes() {
     b.feed(Dir::ToClient, &two(9, true, 2, &[17, 0]));
     b.feed(Dir::ToServer, &two(8, false, 3, &read(1, 0, 1024)));
     b.feed(Dir::ToClient, &two(8, true, 3, &read_answer(answer)));
-    let told = told::record(&b, "smb", 1);
+    let told = shown::record_of(&b, &SMB, 1, Dir::ToServer);
     assert!(
         told.ends_with(
-            "dcerpc( request=REQUEST response=RESPONSE opnum=15 req( frag_cnt=1 stub_data_size=4 ) \
-             res( frag_cnt=1 stub_data_size=2 ) call_id=9 ) "
+            "dcerpc{ request=REQUEST response=RESPONSE opnum=15 req{ frag_cnt=1 stub_data_size=4 } \
+             res{ frag_cnt=1 stub_data_size=2 } call_id=9 } "
         ),
         "{told}"
     );
@@ -349,7 +349,7 @@ proptest! {
                 }
             }
             let all = b.everything(&SMB);
-            let told = told::records(&b, "smb");
+            let told = shown::records(&b, &SMB);
             b.close();
             (all, told)
         };
