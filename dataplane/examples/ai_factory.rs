@@ -230,7 +230,7 @@ fn label(n: u32) -> String {
         .collect()
 }
 
-fn capture() -> Vec<u8> {
+pub(crate) fn capture() -> Vec<u8> {
     let p = &mut Pcap::new();
     let key = "factory-key-0123456789";
 
