@@ -52,6 +52,9 @@ pub enum LoadError {
     Dataset { name: String, path: PathBuf, reason: String },
     #[error(transparent)]
     Entropy(#[from] secret::NoEntropy),
+    /// The environment asks for an instruction set that is not there.
+    #[error(transparent)]
+    Isa(#[from] tidegate_core::sig::IsaError),
 }
 
 impl LoadError {
@@ -188,6 +191,7 @@ pub fn load_after(
     before: Option<&Datasets>,
 ) -> Result<Loaded, LoadError> {
     let start = Instant::now();
+    tidegate_core::sig::instruction_set()?;
     let vars = Vars {
         addresses: s.address_groups.iter().cloned().collect(),
         ports: s.port_groups.iter().cloned().collect(),

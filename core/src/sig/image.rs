@@ -22,7 +22,10 @@
 //! ```
 use super::simd::cast::{bytes, take};
 use super::verify::{CASELESS, Entry, RUN, Sampling};
-use super::{Builder, Database, IdRef, LAST_ID, build, simd::Level};
+use super::{
+    Builder, Database, IdRef, LAST_ID, build,
+    simd::{Level, isa},
+};
 use alloc::{borrow::Cow, vec::Vec};
 
 const MAGIC: &[u8; 8] = b"TGSIGDB\n";
@@ -122,7 +125,7 @@ impl<'a> Database<'a> {
     /// # Errors
     /// See [`ImageError`]. Whatever passes is a database as if built here.
     pub fn from_bytes(image: &'a [u8]) -> Result<Database<'a>, ImageError> {
-        Database::load(image, Level::best())
+        Database::load(image, isa::level())
     }
 
     /// The database of `image`, to be run on `run`.

@@ -34,6 +34,7 @@ use alloc::{borrow::Cow, string::String, vec::Vec};
 
 pub use image::ImageError;
 pub use set::{BadPattern, Set, SetBuilder, SetScratch, Why};
+pub use simd::isa::{IsaError, instruction_set};
 pub use stream::Stream;
 
 /// The longest pattern, bytes.
@@ -118,7 +119,7 @@ impl Builder {
     /// Builds the immutable database. The same patterns in the same order give the same database.
     #[must_use]
     pub fn build(self) -> Database<'static> {
-        build::build(&self, simd::Level::best(), None)
+        build::build(&self, simd::isa::level(), None)
     }
 }
 

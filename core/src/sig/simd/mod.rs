@@ -15,6 +15,7 @@
 pub(super) mod alphabet;
 pub(super) mod cast;
 pub(super) mod gram;
+pub(super) mod isa;
 pub(super) mod list;
 pub(super) mod probe;
 pub(super) mod set;
@@ -90,6 +91,17 @@ impl Level {
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn is_here(self) -> bool {
         self == Level::Scalar
+    }
+
+    /// As `TIDEGATE_ISA` has it.
+    fn key(self) -> &'static str {
+        match self {
+            Level::Scalar => "scalar",
+            Level::Ssse3 => "ssse3",
+            Level::Avx2 => "avx2",
+            Level::Avx512 => "avx512",
+            Level::Neon => "neon",
+        }
     }
 
     pub(super) fn name(self) -> &'static str {
