@@ -1,7 +1,7 @@
 //! The engine of a database: which filters it has, and what they are called.
 use super::{
     simd::{
-        HEAD, Level, WORDS, alphabet::Alphabet, gram::Gram, list::Found, set::Bytes, teddy::Teddy, vbmi,
+        HEAD, Level, WORDS, alphabet::Alphabet, gram::Gram, list::Found, nibbles::Nibbles, set::Bytes, vbmi,
         vbmi::Fused, words,
     },
     verify::{CLASSES, STRIDED, Sampling, code, hash, mixed, width},
@@ -40,25 +40,20 @@ pub(super) struct Filters {
 
 #[derive(Debug)]
 enum All {
-    /// One after the other.
+    /// One after the other, without vectors.
     Parts(Parts),
-    /// In one pass.
+    /// In one pass, tables of 128 bytes.
     Fused(Box<Fused>),
+    /// In one pass, tables of 16 bytes.
+    Nibbles(Box<Nibbles>),
 }
 
 #[derive(Debug)]
 struct Parts {
     /// Patterns of one byte: what is found matches.
     single: Option<Bytes>,
-    /// The others, and the classes of windows that each looks for.
-    parts: Box<[(Filter, u32)]>,
-}
-
-#[derive(Debug)]
-enum Filter {
-    Buckets(Teddy),
-    Hashed(Gram),
-    Scalar(Scalar),
+    /// The others, and the class of windows that each looks for.
+    parts: Box<[(Scalar, u32)]>,
 }
 
 impl Filters {
@@ -75,6 +70,7 @@ impl Filters {
         match &self.all {
             All::Parts(p) => p.single.as_ref().is_some_and(|s| s.has(b)),
             All::Fused(f) => f.has(b),
+            All::Nibbles(f) => f.has(b),
         }
     }
 
@@ -90,6 +86,7 @@ impl Filters {
     ) -> (usize, usize) {
         match &self.all {
             All::Fused(f) => f.block(hay, first, found, single),
+            All::Nibbles(f) => f.block(hay, first, found, single),
             All::Parts(p) => p.block(hay, first, found, single),
         }
     }
@@ -97,6 +94,7 @@ impl Filters {
     fn describe(&self) -> String {
         let parts = match &self.all {
             All::Fused(f) => f.describe(),
+            All::Nibbles(f) => f.describe(),
             All::Parts(p) => {
                 let single = p.single.iter().map(|_| "a byte set".into());
                 let parts: Vec<String> = p.parts.iter().map(|p| p.0.describe()).chain(single).collect();
@@ -109,6 +107,7 @@ impl Filters {
     fn memory_bytes(&self) -> usize {
         match &self.all {
             All::Fused(f) => f.memory_bytes(),
+            All::Nibbles(f) => f.memory_bytes(),
             All::Parts(p) => {
                 p.parts.iter().map(|p| p.0.memory_bytes()).sum::<usize>()
                     + p.single.as_ref().map_or(0, Bytes::memory_bytes)
@@ -133,44 +132,12 @@ impl Parts {
             let at = (HEAD + 1 + 64 * i) as u32;
             (single.mask[ks], single.at[ks]) = (masks[0][i], at);
             ks += usize::from(masks[0][i] != 0);
-            for ((_, classes), m) in self.parts.iter().zip(&masks[1..]) {
-                let mask = m[i];
-                let mut left = if mask == 0 { 0 } else { *classes };
-                while left != 0 {
-                    (found.mask[k], found.at[k]) = (mask, at | code(left.trailing_zeros()));
-                    left &= left - 1;
-                    k += 1;
-                }
+            for ((_, class), m) in self.parts.iter().zip(&masks[1..]) {
+                (found.mask[k], found.at[k]) = (m[i], at | code(*class));
+                k += usize::from(m[i] != 0);
             }
         }
         (k, ks)
-    }
-}
-
-impl Filter {
-    fn fill(&self, hay: &[u8], first: usize, masks: &mut [u64; WORDS]) -> usize {
-        match self {
-            Filter::Buckets(f) => f.fill(hay, first, masks),
-            Filter::Hashed(f) => f.fill(hay, first, masks),
-            Filter::Scalar(f) => f.fill(hay, first, masks),
-        }
-    }
-
-    fn memory_bytes(&self) -> usize {
-        core::mem::size_of::<Filter>()
-            + match self {
-                Filter::Buckets(f) => f.memory_bytes(),
-                Filter::Hashed(f) => f.memory_bytes(),
-                Filter::Scalar(f) => core::mem::size_of_val(&*f.bits),
-            }
-    }
-
-    fn describe(&self) -> String {
-        match self {
-            Filter::Buckets(f) => f.describe(),
-            Filter::Hashed(f) => f.describe(),
-            Filter::Scalar(f) => alloc::format!("hashed windows of {} bytes", f.width),
-        }
     }
 }
 
@@ -205,7 +172,15 @@ impl Scalar {
         Scalar { width: width(class), more: how.more(), bits, shift, at }
     }
 
-    fn fill(&self, hay: &[u8], first: usize, masks: &mut [u64; WORDS]) -> usize {
+    fn describe(&self) -> String {
+        alloc::format!("hashed windows of {} bytes", self.width)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        core::mem::size_of::<Scalar>() + core::mem::size_of_val(&*self.bits)
+    }
+
+    fn fill(&self, hay: &[u8], first: usize, masks: &mut [u64; WORDS]) {
         let n = words(hay.len()).saturating_sub(first).min(WORDS);
         let folded = |w: &[u8]| w.iter().rev().fold(0, |word, &b| word << 8 | u32::from(b | 0x20));
         for (i, m) in masks.iter_mut().enumerate().take(n) {
@@ -220,7 +195,6 @@ impl Scalar {
                 all | (self.bits.get((h >> 6) as usize).map_or(0, |x| x >> (h & 63) & 1)) << at
             }) & self.at;
         }
-        n
     }
 }
 
@@ -243,34 +217,27 @@ impl Engine {
         let of = |c: u32| keys.iter().copied().filter(|k| k.0 == c).collect::<Vec<_>>();
         let strided = of(STRIDED);
         let few: Vec<_> = keys.iter().copied().filter(|k| k.0 != STRIDED).collect();
-        let classes = |keys: &[(u32, u32)]| keys.iter().fold(0, |all, k| all | 1u32 << k.0);
         let gram = || {
             let keys: Vec<u32> = strided.iter().map(|k| k.1).collect();
             (!keys.is_empty()).then(|| Gram::new(&keys, alphabet, how, level))
         };
         let all = match level {
             vbmi::LEVEL => All::Fused(Box::new(Fused::new(&few, bytes, gram()))),
-            _ => {
+            Level::Scalar => {
                 let mut parts = Vec::new();
-                if level == Level::Scalar {
-                    for c in (1..=STRIDED).rev() {
-                        let keys = of(c);
-                        if !keys.is_empty() {
-                            let how = if c == STRIDED { how } else { Sampling::new(1, width(c) as u8) };
-                            parts.push((Filter::Scalar(Scalar::new(&keys, c, how)), 1 << c));
-                        }
-                    }
-                } else {
-                    parts.extend(gram().map(|g| (Filter::Hashed(g), 1 << STRIDED)));
-                    if !few.is_empty() {
-                        parts.push((Filter::Buckets(Teddy::new(&few, level)), classes(&few)));
+                for c in (1..=STRIDED).rev() {
+                    let keys = of(c);
+                    if !keys.is_empty() {
+                        let how = if c == STRIDED { how } else { Sampling::new(1, width(c) as u8) };
+                        parts.push((Scalar::new(&keys, c, how), c));
                     }
                 }
-                let single = (!bytes.is_empty()).then(|| Bytes::new(bytes.iter().copied(), level));
+                let single = (!bytes.is_empty()).then(|| Bytes::new(bytes.iter().copied()));
                 All::Parts(Parts { single, parts: parts.into() })
             }
+            _ => All::Nibbles(Box::new(Nibbles::new(&few, bytes, gram(), level))),
         };
-        let classes = classes(keys);
+        let classes = keys.iter().fold(0, |all, k| all | 1u32 << k.0);
         let mut short = [0u64; 4];
         for k in keys.iter().filter(|k| k.0 == 1 || k.0 == 2) {
             let h = hash(k.1) >> 24;

@@ -13,13 +13,14 @@
 #![allow(unsafe_code)]
 
 pub(super) mod alphabet;
+mod buckets;
 pub(super) mod cast;
 pub(super) mod gram;
 pub(super) mod isa;
 pub(super) mod list;
+pub(super) mod nibbles;
 pub(super) mod probe;
 pub(super) mod set;
-pub(super) mod teddy;
 pub(super) mod vbmi;
 mod vector;
 #[cfg(target_arch = "x86_64")]
@@ -119,45 +120,6 @@ impl Level {
 #[inline]
 pub(super) fn words(len: usize) -> usize {
     len.saturating_sub(HEAD).div_ceil(64)
-}
-
-/// One block of a filter: its word for the `BLOCK` bytes at `p`.
-///
-/// # Safety
-/// Both need the instruction set of the instance. `full`: `BLOCK` bytes at `p` are readable. `part`: `n` bytes are;
-/// the bits of ends beyond them are anything.
-trait Filter {
-    unsafe fn full(&self, p: *const u8) -> u64;
-    unsafe fn part(&self, p: *const u8, n: usize) -> u64;
-}
-
-/// Fills `masks` with the words `first..` of `hay`, as many as there are and fit; returns how many.
-///
-/// # Safety
-/// The instruction set of the instance of `F` is there.
-#[inline(always)]
-unsafe fn fill<F: Filter>(f: &F, hay: &[u8], first: usize, masks: &mut [u64; WORDS]) -> usize {
-    let total = words(hay.len());
-    if first >= total {
-        return 0;
-    }
-    let n = (total - first).min(WORDS);
-    if hay.len() < BLOCK {
-        // SAFETY: `hay.len()` bytes are readable at its start; the instruction set is the caller's promise.
-        let word = unsafe { f.part(hay.as_ptr(), hay.len()) };
-        // `total` was 1 or more, so `hay.len()` exceeds `HEAD`, and there are at most 63 ends.
-        masks[0] = word & ((1u64 << (hay.len() - HEAD)) - 1);
-        return 1;
-    }
-    for (i, m) in masks.iter_mut().enumerate().take(n) {
-        let at = 64 * (first + i);
-        let start = at.min(hay.len() - BLOCK);
-        // SAFETY: `start + BLOCK <= hay.len()`; the instruction set is the caller's promise.
-        let word = unsafe { f.full(hay.as_ptr().add(start)) };
-        // `start < at` only for the last block, which has at least one new end: the shift is below 64.
-        *m = word >> (at - start);
-    }
-    n
 }
 
 /// Copies `n < BLOCK` bytes at `p` to the start of a zeroed block.

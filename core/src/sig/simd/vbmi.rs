@@ -1,12 +1,12 @@
 //! All filters in one pass, where the machine looks up 128-byte tables (AVX-512 VBMI, with VBMI2 and GFNI).
 //!
-//! Up to a few hundred windows go into buckets as in [`super::teddy`], but what a table is asked for is a hash of two
+//! Up to a few hundred windows go into buckets as in [`super::nibbles`], but what a table is asked for is a hash of two
 //! neighbouring bytes: a bucket of n windows passes about (n / 128)³ of all positions, whatever its windows have in
 //! common with ordinary text byte by byte. Where that is too many the last two bytes are asked for with two hashes,
 //! which together tell all pairs apart: (n / 128)⁴, and (n / 128)² for windows of two bytes.
+use super::buckets::byte_at;
 use super::gram::Gram;
 use super::list::Found;
-use super::teddy::byte_at;
 use super::{Key, Level, WORDS, words};
 use alloc::{boxed::Box, string::String, vec, vec::Vec};
 
