@@ -46,6 +46,7 @@ pub(super) enum Level {
     /// No vectors: the byte-by-byte engine.
     Scalar,
     Ssse3,
+    /// AVX2 and BMI1.
     Avx2,
     /// AVX-512 F, BW, VL, VBMI, VBMI2, and GFNI; BMI1, BMI2, LZCNT and POPCNT.
     Avx512,
@@ -74,7 +75,7 @@ impl Level {
         match self {
             Level::Scalar => true,
             Level::Ssse3 => has!("ssse3"),
-            Level::Avx2 => has!("avx2"),
+            Level::Avx2 => has!("avx2", "bmi1"),
             Level::Avx512 => {
                 has!("avx2", "avx512f", "avx512bw", "avx512vl", "avx512vbmi", "avx512vbmi2", "gfni")
                     && has!("bmi1", "bmi2", "lzcnt", "popcnt")

@@ -5,7 +5,8 @@
 //! which lies there. A window of more than four bytes is hashed as its first four and its last four. Three passes over
 //! all words of a block, so that none waits for the stores of the one before: vectors fold and hash the bytes at each
 //! position into a byte index and a bit number; scalar loads fetch the bytes (faster than gathers on the machines
-//! measured); vectors test the bit in each. With AVX-512 one pass does it ([`x86::at`]), for [`super::vbmi`].
+//! measured); vectors test the bit in each. With AVX2 one pass does it for small bitmaps ([`avx2`]), with AVX-512 for all
+//! ([`x86::at`], for [`super::vbmi`]).
 use super::super::{
     rank::FOLD,
     verify::{MORE, MUL, Sampling, hash},
@@ -14,6 +15,11 @@ use super::{BLOCK, HEAD, Level, WORDS, words};
 use super::{alphabet::Alphabet, vector::Vector};
 use alloc::{boxed::Box, vec};
 use core::mem::MaybeUninit;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod x86;
 
 /// Largest small bitmap, as a power of two of bits: a byte index has 16 bits.
 const SMALL: u32 = 19;
@@ -100,6 +106,12 @@ impl Gram {
     #[inline(always)]
     fn run(&self, hay: &[u8], first: usize, n: usize, masks: &mut [u64; WORDS]) {
         assert!(n <= WORDS && hay.len() >= BLOCK + self.more && first + n <= words(hay.len()));
+        #[cfg(target_arch = "x86_64")]
+        if self.level == Level::Avx2 && !self.is_large() {
+            // SAFETY: what is asked for was checked just now; a level is given at build only when the machine has it.
+            unsafe { avx2::fill(self, hay, first, n, masks) };
+            return;
+        }
         let mut b = Buffers::new();
         masks[..n].fill(0);
         // SAFETY: `n` was checked for `hay` just now; a level is given at build only when the machine has it
@@ -404,164 +416,5 @@ unsafe fn test_words<V: Vector>(b: &Buffers, n: usize, masks: &mut [u64; WORDS])
                 *m |= g.and(t).nonzero() << (part * V::BYTES);
             }
         }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-pub(super) mod x86 {
-    //! The instances. Each needs the instruction set of its name.
-    use super::super::vbmi::x86::load_first;
-    use super::*;
-    use core::arch::x86_64::*;
-
-    /// The word `i` of `hay`.
-    ///
-    /// # Safety
-    /// AVX-512 F, BW, VL and BMI are there; `hay` has this word; `S` is the stride of `g`.
-    #[inline(always)]
-    pub(in super::super) unsafe fn at<const S: usize>(g: &Gram, hay: &[u8], i: usize) -> u64 {
-        let (p, len, at) = (hay.as_ptr(), hay.len(), 64 * i);
-        // SAFETY: a word reads 64 bytes at `start + k` and at `start + k + more` for `k = 0, S, .. 4 - S`, so up to
-        // `start + 4 - S + more + 64 <= len`. In a shorter input it reads under a mask.
-        unsafe {
-            if len < BLOCK + g.more {
-                let (p, len) = (p.wrapping_add(at), len.saturating_sub(at));
-                let word = word::<S>(g, |k| load_first(p.wrapping_add(k), len.saturating_sub(k)));
-                return word & valid(len.saturating_sub(HEAD));
-            }
-            let from = start(hay, at, S, g.more);
-            if let Some(a) = &g.alphabet
-                && !a.may(|k| __m512i::load(p.add(from + k)))
-            {
-                return 0;
-            }
-            down(word::<S>(g, |k| __m512i::load(p.add(from + k))), at - from)
-        }
-    }
-
-    /// The word at `load(0)`, where `load(k)` gives the 64 bytes at distance `k`.
-    ///
-    /// # Safety
-    /// As [`at`].
-    #[inline(always)]
-    unsafe fn word<const S: usize>(g: &Gram, load: impl Fn(usize) -> __m512i) -> u64 {
-        let mut word = 0;
-        for k in (0..4).step_by(S) {
-            // SAFETY: the caller's promise.
-            let m = unsafe { sixteen(g, |more| load(k + more)) };
-            // SAFETY: as above.
-            word |= unsafe { _pdep_u64(u64::from(m), 0x1111_1111_1111_1111 << k) };
-        }
-        word
-    }
-
-    /// Which of 16 windows are in the bitmap: `load(k)` gives four bytes of each at distance `k` from its start.
-    ///
-    /// # Safety
-    /// As [`at`].
-    #[inline(always)]
-    unsafe fn sixteen(g: &Gram, load: impl Fn(usize) -> __m512i) -> u32 {
-        const POWERS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0];
-        // SAFETY: the caller's promise. An index is a hash without its lowest three bits, and `bits` has a byte for
-        // each; or one without its lowest five, and four.
-        unsafe {
-            let powers = _mm_loadu_si128(POWERS.as_ptr().cast());
-            let bits = g.bits.as_ptr();
-            let fold = __m512i::splat32(FOLD);
-            let mut key = load(0).or(fold);
-            if g.more > 0 {
-                key = key.xor(load(g.more).or(fold).mul32(__m512i::splat32(MORE)));
-            }
-            let h = key.mul32(__m512i::splat32(MUL)).shr32(g.shift);
-            if g.is_large() {
-                // As words of 32 bits, of which a bitmap has a whole number.
-                let got = _mm512_i32gather_epi32::<4>(h.shr32(5), bits.cast());
-                let bit = _mm512_sllv_epi32(_mm512_set1_epi32(1), h.and(__m512i::splat32(31)));
-                return u32::from(_mm512_test_epi32_mask(got, bit));
-            }
-            let at = _mm512_cvtepi32_epi16(h.shr32(3));
-            let (low, high) = (_mm256_castsi256_si128(at), _mm256_extracti128_si256::<1>(at));
-            let got = _mm_unpacklo_epi64(fetch_eight(bits, low), fetch_eight(bits, high));
-            let bit = _mm_shuffle_epi8(powers, _mm_and_si128(_mm512_cvtepi32_epi8(h), _mm_set1_epi8(7)));
-            u32::from(_mm_test_epi8_mask(got, bit))
-        }
-    }
-
-    /// The bytes of `bits` at eight indices of 16 bits, in the lower half. Written by hand: an insertion straight from
-    /// memory is one operation where what compilers make of it is three, and this is half of the time of a scan.
-    ///
-    /// # Safety
-    /// AVX and BMI1 are there; `bits` has a byte for each index.
-    #[inline(always)]
-    unsafe fn fetch_eight(bits: *const u8, at: __m128i) -> __m128i {
-        let mut got: __m128i;
-        // SAFETY: reads one byte at each index, which the caller promises to be there; writes registers only.
-        unsafe {
-            core::arch::asm!(
-                "vmovq {q}, {at}",
-                "vpextrq {r}, {at}, 1",
-                "movzx {t:e}, {q:x}",
-                "movzx {u:e}, {r:x}",
-                "vpxor {got}, {got}, {got}",
-                "vpinsrb {got}, {got}, byte ptr [{bits} + {t}], 0",
-                "vpinsrb {got}, {got}, byte ptr [{bits} + {u}], 4",
-                "bextr {t}, {q}, {second}",
-                "bextr {u}, {r}, {second}",
-                "vpinsrb {got}, {got}, byte ptr [{bits} + {t}], 1",
-                "vpinsrb {got}, {got}, byte ptr [{bits} + {u}], 5",
-                "bextr {t}, {q}, {third}",
-                "bextr {u}, {r}, {third}",
-                "vpinsrb {got}, {got}, byte ptr [{bits} + {t}], 2",
-                "vpinsrb {got}, {got}, byte ptr [{bits} + {u}], 6",
-                "shr {q}, 48",
-                "shr {r}, 48",
-                "vpinsrb {got}, {got}, byte ptr [{bits} + {q}], 3",
-                "vpinsrb {got}, {got}, byte ptr [{bits} + {r}], 7",
-                at = in(xmm_reg) at,
-                bits = in(reg) bits,
-                // 16 bits from bit 16 and from bit 32 on.
-                second = in(reg) 0x1010u64,
-                third = in(reg) 0x1020u64,
-                q = out(reg) _,
-                r = out(reg) _,
-                t = out(reg) _,
-                u = out(reg) _,
-                got = out(xmm_reg) got,
-                options(pure, readonly, nostack),
-            );
-        }
-        got
-    }
-
-    /// # Safety
-    /// As [`hash_words`].
-    #[target_feature(enable = "ssse3")]
-    pub(super) unsafe fn hash_ssse3(g: &Gram, hay: &[u8], first: usize, n: usize, b: &mut Buffers) -> usize {
-        // SAFETY: this function has the instruction set; the rest is promised.
-        unsafe { strides::<__m128i>(g, hay, first, n, b) }
-    }
-
-    /// # Safety
-    /// As [`hash_words`].
-    #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn hash_avx2(g: &Gram, hay: &[u8], first: usize, n: usize, b: &mut Buffers) -> usize {
-        // SAFETY: this function has the instruction set; the rest is promised.
-        unsafe { strides::<__m256i>(g, hay, first, n, b) }
-    }
-
-    /// # Safety
-    /// As [`test_words`].
-    #[target_feature(enable = "ssse3")]
-    pub(super) unsafe fn test_ssse3(b: &Buffers, n: usize, masks: &mut [u64; WORDS]) {
-        // SAFETY: this function has the instruction set; the rest is promised.
-        unsafe { test_words::<__m128i>(b, n, masks) }
-    }
-
-    /// # Safety
-    /// As [`test_words`].
-    #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn test_avx2(b: &Buffers, n: usize, masks: &mut [u64; WORDS]) {
-        // SAFETY: this function has the instruction set; the rest is promised.
-        unsafe { test_words::<__m256i>(b, n, masks) }
     }
 }
