@@ -61,7 +61,79 @@ unsafe extern "C" {
     ) -> c_int;
     fn hs_reset_stream(stream: Ptr, flags: c_uint, scratch: Ptr, on: OnEvent, ctx: Ptr) -> c_int;
     fn hs_close_stream(stream: Ptr, scratch: Ptr, on: Option<OnEvent>, ctx: Ptr) -> c_int;
+    fn dlsym(handle: Ptr, name: *const c_char) -> Ptr;
     fn clock_gettime(clock: c_int, t: *mut [i64; 2]) -> c_int;
+}
+
+type Scan = unsafe extern "C" fn(Ptr, *const u8, c_uint, c_uint, Ptr, OnEvent, Ptr) -> c_int;
+type Open = unsafe extern "C" fn(Ptr, c_uint, *mut Ptr) -> c_int;
+type Feed = unsafe extern "C" fn(Ptr, *const u8, c_uint, c_uint, Ptr, OnEvent, Ptr) -> c_int;
+type Reset = unsafe extern "C" fn(Ptr, c_uint, Ptr, OnEvent, Ptr) -> c_int;
+type Close = unsafe extern "C" fn(Ptr, Ptr, Option<OnEvent>, Ptr) -> c_int;
+
+/// `hs_platform_info_t`.
+#[repr(C)]
+struct Platform {
+    tune: c_uint,
+    cpu_features: u64,
+    reserved: [u64; 2],
+}
+
+/// `HS_CPU_FEATURES_AVX2`.
+const FEATURES_AVX2: u64 = 1 << 2;
+
+/// The library's functions that run: those it chooses for the machine, or those of AVX2, which it would choose on a machine
+/// without AVX-512.
+struct Runtime {
+    scan: Scan,
+    open: Open,
+    feed: Feed,
+    reset: Reset,
+    close: Close,
+    platform: Option<Platform>,
+}
+
+// The platform is read only.
+static RUNTIME: std::sync::OnceLock<Runtime> = std::sync::OnceLock::new();
+
+fn runtime() -> &'static Runtime {
+    RUNTIME.get_or_init(|| Runtime {
+        scan: hs_scan,
+        open: hs_open_stream,
+        feed: hs_scan_stream,
+        reset: hs_reset_stream,
+        close: hs_close_stream,
+        platform: None,
+    })
+}
+
+/// Has the library compile for and run with AVX2 from now on; to be called before anything else of it.
+///
+/// # Errors
+/// It is not built for several instruction sets.
+pub fn limit_to_avx2() -> Result<(), String> {
+    let find = |name: &CStr| {
+        // SAFETY: the name is a C string; a null handle asks for the symbols of the program and its libraries.
+        let f = unsafe { dlsym(null_mut(), name.as_ptr()) };
+        if f.is_null() { Err(format!("Hyperscan has no {}", name.to_string_lossy())) } else { Ok(f) }
+    };
+    // SAFETY: these symbols are functions with the types of those without their prefix.
+    let limited = unsafe {
+        Runtime {
+            scan: std::mem::transmute::<Ptr, Scan>(find(c"avx2_hs_scan")?),
+            open: std::mem::transmute::<Ptr, Open>(find(c"avx2_hs_open_stream")?),
+            feed: std::mem::transmute::<Ptr, Feed>(find(c"avx2_hs_scan_stream")?),
+            reset: std::mem::transmute::<Ptr, Reset>(find(c"avx2_hs_reset_stream")?),
+            close: std::mem::transmute::<Ptr, Close>(find(c"avx2_hs_close_stream")?),
+            platform: Some(Platform { tune: 0, cpu_features: FEATURES_AVX2, reserved: [0; 2] }),
+        }
+    };
+    RUNTIME.set(limited).map_err(|_| "Hyperscan was in use already".into())
+}
+
+/// The platform to compile for; null is this machine.
+fn platform() -> Ptr {
+    runtime().platform.as_ref().map_or(null_mut(), |p| std::ptr::from_ref(p).cast_mut().cast())
 }
 
 pub const CASELESS: u32 = 1;
@@ -142,7 +214,7 @@ impl Hs {
                 lens.as_ptr(),
                 n,
                 mode,
-                null_mut(),
+                platform(),
                 &mut db,
                 &mut err,
             )
@@ -166,7 +238,7 @@ impl Hs {
                 ids.as_ptr(),
                 n,
                 MODE_BLOCK,
-                null_mut(),
+                platform(),
                 &mut db,
                 &mut err,
             )
@@ -219,7 +291,7 @@ impl Hs {
         let cb = callback(on);
         // SAFETY: `data` is readable; `on` outlives the call and is of the type `cb` was made for.
         let code = unsafe {
-            hs_scan(
+            (runtime().scan)(
                 self.db,
                 data.as_ptr(),
                 data.len() as c_uint,
@@ -236,7 +308,7 @@ impl Hs {
     pub fn stream(&self) -> Stream {
         let mut s = null_mut();
         // SAFETY: `db` is a streaming database.
-        let code = unsafe { hs_open_stream(self.db, 0, &mut s) };
+        let code = unsafe { (runtime().open)(self.db, 0, &mut s) };
         assert_eq!(code, 0, "hs_open_stream");
         Stream(s)
     }
@@ -246,7 +318,7 @@ impl Hs {
         let cb = callback(on);
         // SAFETY: as in `scan`.
         let code = unsafe {
-            hs_scan_stream(
+            (runtime().feed)(
                 stream.0,
                 data.as_ptr(),
                 data.len() as c_uint,
@@ -263,7 +335,7 @@ impl Hs {
     pub fn reset<F: FnMut(u32, u64)>(&mut self, stream: &mut Stream, on: &mut F) {
         let cb = callback(on);
         // SAFETY: as in `scan`.
-        let code = unsafe { hs_reset_stream(stream.0, 0, self.scratch, cb, std::ptr::from_mut(on).cast()) };
+        let code = unsafe { (runtime().reset)(stream.0, 0, self.scratch, cb, std::ptr::from_mut(on).cast()) };
         assert_eq!(code, 0, "hs_reset_stream");
     }
 }
@@ -275,7 +347,7 @@ pub struct Stream(Ptr);
 impl Drop for Stream {
     fn drop(&mut self) {
         // SAFETY: open, closed once; without a callback no scratch is needed.
-        unsafe { hs_close_stream(self.0, null_mut(), None, null_mut()) };
+        unsafe { (runtime().close)(self.0, null_mut(), None, null_mut()) };
     }
 }
 

@@ -18,8 +18,8 @@ const SHORT: u8 = 2;
 const SHORT_ALONE: u8 = 4;
 
 /// What costs, in cycles for 64 positions: asking two tables for a byte; and each position that passes.
-const ASK: f32 = 2.5;
-const PASS: f32 = 64.0 * 25.0;
+const ASK: f32 = 4.0;
+const PASS: f32 = 64.0 * 50.0;
 
 /// Groups that are merged one by one; of more windows, neighbours are put together first.
 const MERGED: usize = 64;
@@ -81,8 +81,17 @@ const fn nibble(eighth: u8) -> u8 {
 }
 
 /// Probability of the bytes with folded high nibble and a low nibble of the first or last eight, by the set of those.
+/// [`LIKELY`] is how likely a byte is in the traffic that has it most; here all together are one.
 static SHARE: [[[f32; 256]; 2]; 8] = {
     let mut t = [[[0.0; 256]; 2]; 8];
+    let mut sum = 0.0;
+    let mut b = 0;
+    while b < 256 {
+        if b & 0x20 != 0 {
+            sum += LIKELY[b];
+        }
+        b += 1;
+    }
     let mut h = 0;
     while h < 8 {
         let mut half = 0;
@@ -91,7 +100,7 @@ static SHARE: [[[f32; 256]; 2]; 8] = {
             while set < 256 {
                 let lowest = (set as u32).trailing_zeros() as usize;
                 let byte = (nibble(h as u8) as usize) << 4 | 8 * half | lowest;
-                t[h][half][set] = t[h][half][set & (set - 1)] + LIKELY[byte];
+                t[h][half][set] = t[h][half][set & (set - 1)] + LIKELY[byte] / sum;
                 set += 1;
             }
             half += 1;

@@ -35,12 +35,18 @@ pub(in super::super) fn items(level: Level, found: &Found, n: usize, out: &mut [
     let _ = level;
     let mut k = 0;
     for (&mask, &at) in found.mask[..n].iter().zip(&found.at) {
+        // Four at a time, so that few branches depend on how many there are; what is too much is written over.
         let mut m = mask;
+        let mut to = k;
         while m != 0 {
-            out[k] = at + m.trailing_zeros();
-            m &= m - 1;
-            k += 1;
+            let Some(four) = out.get_mut(to..to + 4) else { break };
+            for o in four {
+                *o = at.wrapping_add(m.trailing_zeros());
+                m &= m.wrapping_sub(1);
+            }
+            to += 4;
         }
+        k += mask.count_ones() as usize;
     }
     k
 }

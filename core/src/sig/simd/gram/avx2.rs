@@ -36,6 +36,10 @@ unsafe fn words_of<const S: usize, const M: bool>(
     // SAFETY: a word reads 64 bytes at `start + k` and at `start + k + more` for `k = 0, S, .. 4 - S`, so up to
     // `start + 4 - S + more + 64 <= len`.
     unsafe {
+        // Inputs are mostly new to the first-level cache: all lines of the block are asked for at once.
+        for i in 0..n {
+            _mm_prefetch::<_MM_HINT_T0>(hay.as_ptr().wrapping_add(64 * (first + i)).cast());
+        }
         for (i, m) in masks.iter_mut().enumerate().take(n) {
             let at = 64 * (first + i);
             let from = start(hay, at, S, g.more);
