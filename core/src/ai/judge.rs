@@ -61,7 +61,9 @@ fn messages(call: &mut Call, risk: &mut Risk, pool: &BytePool) {
 /// Secrets that are handed to a tool.
 fn arguments(call: &mut Call, pool: &BytePool) {
     let text = call.arguments.kept.get(pool);
-    let (families, _) = leaks(text, 0, &mut Leaks::default());
+    let mut of = Leaks::default();
+    let (families, _) = leaks(text, 0, true, &mut of);
+    call.leaks.kinds |= of.kinds;
     if families & Family::SecretLeak.bit() != 0 {
         let families = Family::SecretLeak.bit() | Family::Exfiltration.bit();
         let e = Evidence { families, weight: 60, from: 0, to: text.len() as u32 };
@@ -100,11 +102,10 @@ fn completion(call: &mut Call, over: bool, pool: &BytePool) {
     if text.len() < known + STEP && !(over && text.len() > known) {
         return;
     }
-    let from = known.saturating_sub(BACK);
-    let (families, (a, b)) = leaks(&text[from..], known - from, &mut call.leaks);
+    let (families, (a, b)) = leaks(text, known, over, &mut call.leaks);
     call.judged[3] = text.len() as u32;
     if families != 0 {
-        let e = Evidence { families, weight: 60, from: (from + a) as u32, to: (from + b) as u32 };
+        let e = Evidence { families, weight: 60, from: a as u32, to: b as u32 };
         add(&mut call.verdicts[1], families, 90, e);
     }
 }
@@ -120,26 +121,30 @@ fn add(v: &mut Verdict, families: u32, score: u8, e: Evidence) {
 pub(super) struct Leaks {
     /// Addresses and telephone numbers.
     contacts: u8,
+    /// Bits of [`secret::Kind`].
+    pub(super) kinds: u16,
 }
 
-/// Families of what leaks in a text, and where the first finding lies.
+/// Families of what leaks in a text, of which `known` bytes were looked through before, and where the first finding lies.
 /// A single address or telephone number is no leak: those of earlier pieces count, those that end in the first `known`
 /// bytes were counted.
-pub(super) fn leaks(text: &[u8], known: usize, so_far: &mut Leaks) -> (u32, (usize, usize)) {
+pub(super) fn leaks(text: &[u8], known: usize, over: bool, so_far: &mut Leaks) -> (u32, (usize, usize)) {
     let (mut families, mut place) = (0, (0, 0));
-    secret::each(text, |f| {
+    secret::since(text, known.saturating_sub(BACK), over, |f| {
         let family = match f.kind {
             k if k.is_secret() => Family::SecretLeak,
             secret::Kind::Exfiltration => Family::Exfiltration,
-            secret::Kind::Card | secret::Kind::Iban | secret::Kind::SocialSecurity => Family::PiiLeak,
-            _ => {
-                so_far.contacts = so_far.contacts.saturating_add(u8::from(f.to > known));
+            secret::Kind::Email | secret::Kind::Phone => {
+                // What ended with the text was left for now.
+                so_far.contacts = so_far.contacts.saturating_add(u8::from(f.to >= known));
                 if so_far.contacts < 3 {
                     return;
                 }
                 Family::PiiLeak
             }
+            _ => Family::PiiLeak,
         };
+        so_far.kinds |= 1 << f.kind as u16;
         if families == 0 {
             place = (f.from, f.to);
         }

@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::call::{Call, Tag};
+use super::secret::{Kind, Law};
 use crate::event::Fields;
 use crate::pool::BytePool;
 
@@ -143,6 +144,7 @@ fn risk(c: &Call, out: &mut dyn Fields) {
         all.families().for_each(|f| out.str("", f.name()));
         out.end_array();
     }
+    leaked(c, out);
     if c.verdicts[0].score > 0 && c.verdicts[0].score >= c.verdicts[1].score {
         out.begin_object("where");
         out.u64("message", u64::from(c.worst.0));
@@ -161,6 +163,25 @@ fn risk(c: &Call, out: &mut dyn Fields) {
     }
     out.end_array();
     out.end_object();
+}
+
+/// What kinds of secrets and personal data were found, and what rules they fall under; never the data.
+fn leaked(c: &Call, out: &mut dyn Fields) {
+    if c.leaks.kinds == 0 {
+        return;
+    }
+    let mut laws = 0;
+    out.begin_array("data");
+    for kind in Kind::ALL.into_iter().filter(|k| c.leaks.kinds >> *k as u16 & 1 != 0) {
+        laws |= kind.laws();
+        out.str("", kind.name());
+    }
+    out.end_array();
+    if laws != 0 {
+        out.begin_array("laws");
+        Law::ALL.into_iter().filter(|l| laws & *l as u8 != 0).for_each(|l| out.str("", l.name()));
+        out.end_array();
+    }
 }
 
 fn tools(c: &Call, pool: &BytePool, out: &mut dyn Fields) {

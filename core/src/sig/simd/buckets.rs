@@ -99,7 +99,7 @@ static SHARE: [[[f32; 256]; 2]; 8] = {
             let mut set = 1;
             while set < 256 {
                 let lowest = (set as u32).trailing_zeros() as usize;
-                let byte = (nibble(h as u8) as usize) << 4 | 8 * half | lowest;
+                let byte = ((nibble(h as u8) as usize) << 4) | (8 * half) | lowest;
                 t[h][half][set] = t[h][half][set & (set - 1)] + LIKELY[byte] / sum;
                 set += 1;
             }
