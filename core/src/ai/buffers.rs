@@ -101,10 +101,6 @@ pub(super) const I_RISK: u8 = int_at(INTS, "ai.risk");
 pub(super) const I_FAMILY: u8 = int_at(INTS, "ai.family");
 
 /// Whether a message is instructions, not what a user or a document says.
-const fn is_system(r: Role) -> bool {
-    matches!(r, Role::System | Role::Developer)
-}
-
 const fn is_tool(r: Role) -> bool {
     matches!(r, Role::Tool | Role::Function)
 }
@@ -137,8 +133,8 @@ pub(super) fn buffer<'a>(tx: &'a Tx<Call>, at: BufferAt<'a>) -> Buffer<'a> {
         MCP_METHOD => one(Tag::RpcMethod),
         MCP_TOOL => one(Tag::RpcTool),
         MCP_SESSION => one(Tag::Session),
-        PROMPT => spoken(c, pool, index, |r| !is_system(r)),
-        SYSTEM => spoken(c, pool, index, is_system),
+        PROMPT => spoken(c, pool, index, |r| !r.is_system()),
+        SYSTEM => spoken(c, pool, index, Role::is_system),
         COMPLETION => growing(&c.completion, pool, over),
         REASONING => growing(&c.reasoning, pool, over),
         ARGUMENTS => growing(&c.arguments, pool, over),

@@ -83,6 +83,11 @@ impl Role {
         Role::ALL[self as usize].0
     }
 
+    /// Who operates the model, not who asks it.
+    pub(super) const fn is_system(self) -> bool {
+        matches!(self, Role::System | Role::Developer)
+    }
+
     pub(super) fn numbered(n: u8) -> Role {
         Role::ALL.get(usize::from(n)).map_or(Role::Unknown, |r| r.1)
     }
@@ -309,6 +314,13 @@ impl Call {
     /// The text of a message.
     pub(super) fn text<'p>(&self, pool: &'p BytePool, m: Message) -> &'p [u8] {
         self.prompt.kept.get(pool).get(m.from as usize..m.to as usize).unwrap_or(&[])
+    }
+
+    /// What is asked: the last message, where instructions to the model count only if there is nothing else. Members of
+    /// JSON come in any order, so that they may stand behind it.
+    pub(super) fn prompt<'p>(&self, pool: &'p BytePool) -> Option<&'p [u8]> {
+        let said = self.messages(pool).rev().find(|m| !m.role.is_system());
+        said.or_else(|| self.messages(pool).next_back()).map(|m| self.text(pool, m))
     }
 
     /// A piece of what the model says.

@@ -236,7 +236,7 @@ fn content(c: &Call, pool: &BytePool, out: &mut dyn Fields) {
             out.end_object();
         }
         out.end_array();
-        text(out, "prompt", c.messages(pool).next_back().map(|m| c.text(pool, m)));
+        text(out, "prompt", c.prompt(pool));
     }
     text(out, "error", c.short(pool, Tag::ErrorText));
     text(out, "completion", Some(c.completion.kept.get(pool)).filter(|t| !t.is_empty()));
@@ -266,8 +266,6 @@ fn hashes(c: &Call, pool: &BytePool, out: &mut dyn Fields) {
             out.end_object();
         }
     };
-    if let Some(m) = c.messages(pool).next_back() {
-        one("prompt", c.text(pool, m));
-    }
+    one("prompt", c.prompt(pool).unwrap_or(&[]));
     one("completion", c.completion.kept.get(pool));
 }

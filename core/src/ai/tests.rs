@@ -59,6 +59,11 @@ struct Exchange<'a> {
 
 /// The records of an exchange, and the events of its calls.
 fn run(x: &Exchange<'_>) -> (Vec<String>, u128) {
+    run_as(x, false)
+}
+
+/// As [`run`]; `early`: the answer is over when of the request only the head is there.
+fn run_as(x: &Exchange<'_>, early: bool) -> (Vec<String>, u128) {
     let cfg = AppConfig { max_states: 4, max_txs: 64, max_files: 4, ..AppConfig::default() };
     let mut pool = BytePool::new(8 << 20);
     let mut scratch = Scratch::new(64 << 10);
@@ -67,7 +72,11 @@ fn run(x: &Exchange<'_>) -> (Vec<String>, u128) {
     let head = Made(x.head.iter().map(|(d, n, v)| (*d, *n, v.to_string())).collect());
     let o = Origin { carrier: x.carrier, tx: 7, head: &head };
     let mut id = BodyId::default();
-    for (now, dir) in [(1_000_000, Dir::ToServer), (5_000_000, Dir::ToClient)] {
+    let mut order = [(1_000_000, Dir::ToServer), (5_000_000, Dir::ToClient)];
+    if early {
+        order.reverse();
+    }
+    for (now, dir) in order {
         let mut cx = BodyCx {
             pool: &mut pool,
             scratch: &mut scratch,
@@ -77,11 +86,22 @@ fn run(x: &Exchange<'_>) -> (Vec<String>, u128) {
             lodging: &mut lodging,
             wanted: Wanted::ALL,
         };
-        bodies.begin(&mut id, dir, &o, &mut cx);
+        if early && dir == Dir::ToClient {
+            bodies.begin(&mut id, Dir::ToServer, &o, &mut cx);
+        }
+        if !early || dir == Dir::ToClient {
+            bodies.begin(&mut id, dir, &o, &mut cx);
+        }
         for part in x.bodies[dir.ix()].chunks(x.cut) {
             bodies.data(id, dir, part, &o, &mut cx);
         }
         bodies.end(id, dir, Ended::Whole, &o, &mut cx);
+        if early && dir == Dir::ToClient {
+            let (proto, state) = bodies.layer(&lodging, 0).unwrap();
+            let parser = bodies.parser(proto).unwrap();
+            let t = parser.next_tx(state, None).unwrap();
+            assert!(!parser.common(t).both_reached(COMPLETE), "the call is not over");
+        }
     }
     let Some((proto, state)) = bodies.layer(&lodging, 0) else { return (Vec::new(), 0) };
     let (mut out, mut events) = (Lines::default(), 0);
@@ -197,6 +217,9 @@ fn the_other_interfaces_of_openai() {
         "prompt=q",
         "messages..role=system",
     ];
+    // Members come in any order.
+    let turned = r#"{"input":"q","instructions":"i","model":"m","stream":true}"#;
+    has(post("/v1/responses", SSE, turned, answer), &want);
     let request = r#"{"model":"m","instructions":"i","input":"q","stream":true}"#;
     has(post("/v1/responses", SSE, request, answer), &want);
     let want = ["operation=text_completion", "prompt=p", "completion=t", "response.finish_reasons.=length"];
@@ -413,6 +436,24 @@ fn what_is_broken_is_told_and_what_is_foreign_is_not() {
     {
         assert_eq!(post(path, JSON, body, "no").0, [] as [&str; 0], "{path}");
     }
+}
+
+/// A server that refuses a request by its head alone answers before the rest of it: what follows is still the call's.
+#[test]
+fn answered_before_the_request_is_over() {
+    let head = [
+        (Dir::ToServer, ":method", "POST"),
+        (Dir::ToServer, ":path", "/v1/chat/completions"),
+        (Dir::ToServer, "content-type", JSON),
+        (Dir::ToClient, ":status", "401"),
+        (Dir::ToClient, "content-type", JSON),
+    ];
+    let bodies = [
+        &br#"{"model":"m","messages":[{"role":"user","content":"q"}]}"#[..],
+        br#"{"error":{"message":"no","code":"invalid_api_key"}}"#,
+    ];
+    let x = Exchange { head: &head, carrier: Carrier::Http1, bodies, cut: 9 };
+    has(run_as(&x, true), &["request.model=m", "prompt=q", "response.status=401", "error=no"]);
 }
 
 proptest! {
