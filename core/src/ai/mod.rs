@@ -67,6 +67,8 @@ const COMPLETE: u8 = 1;
 struct Schemas {
     route: &'static Route,
     dialect: &'static str,
+    /// What the last segment of paths must be; empty: anything.
+    last: &'static [u8],
     of: [Schema; 2],
 }
 
@@ -111,16 +113,19 @@ impl Ai {
             _ => Wire::Json,
         };
         let json = || kind.windows(4).any(|w| w.eq_ignore_ascii_case(b"json"));
-        let fits = |(i, s): (usize, &Schemas), path: &[u8]| {
+        let fits = |(i, s): (usize, &Schemas), (path, last): (&[u8], &[u8])| {
             let r = s.route;
-            if r.wire != wire {
+            if r.wire != wire || (!s.last.is_empty() && s.last != last) {
                 return None;
             }
             let known = dialect::fits(r, method, path)?;
             let asked = (r.header.is_empty() || field(r.header).is_some()) && (!r.json || json());
             asked.then_some((i as u16, known))
         };
-        let among = |path: &[u8]| self.routes.iter().enumerate().find_map(|r| fits(r, path));
+        let among = |path: &[u8]| {
+            let last = dialect::last_of(path);
+            self.routes.iter().enumerate().find_map(|r| fits(r, (path, last)))
+        };
         let mut room = [0; 512];
         let (raw, meant) = (among(path), unescaped(path, &mut room).and_then(among));
         match (raw, meant) {
@@ -169,6 +174,7 @@ fn make_routes() -> Arc<[Schemas]> {
     let schemas = |(dialect, route): (&'static str, &'static Route)| Schemas {
         route,
         dialect,
+        last: dialect::last_wanted(route),
         of: [route.request, route.answer].map(|lists| Schema::new(lists.iter().copied().flatten())),
     };
     registry::routes().map(schemas).collect()

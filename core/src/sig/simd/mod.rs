@@ -15,6 +15,7 @@
 pub(super) mod alphabet;
 mod buckets;
 pub(super) mod cast;
+pub(in crate::sig) mod equal;
 pub(super) mod gram;
 pub(super) mod isa;
 pub(super) mod list;
