@@ -13,6 +13,10 @@ pub(super) const TEXT_MAX: usize = 1 << 20;
 pub(super) const MESSAGES_MAX: usize = 4096;
 /// Longest short value (a model's name, an identifier).
 pub(super) const SHORT_MAX: usize = 1024;
+/// Most values of a tag that are kept all (reasons of an end, models of a list).
+const LISTED_MAX: u8 = 64;
+/// Values that others took the place of, before their bytes are taken out.
+const DEAD_MAX: u8 = 32;
 /// Longest text about a tool.
 pub(super) const TOOL_MAX: usize = 16 << 10;
 
@@ -130,6 +134,10 @@ pub(super) enum Tag {
     Listed,
 }
 
+impl Tag {
+    const COUNT: usize = Tag::Listed as usize + 1;
+}
+
 /// Text of one kind: what is kept of it, and its length.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Text {
@@ -192,6 +200,10 @@ pub struct Call {
     /// Short values, and those about tools.
     pub(super) head: Entries,
     pub(super) tools: Entries,
+    /// Where the one value of a tag lies in `head`, plus one; for tags with several how many there are. So that what an
+    /// event of a stream says costs the same however many came before.
+    places: [u16; Tag::COUNT],
+    dead: u8,
     /// Texts of the request's messages one after the other, and where each lies.
     pub(super) prompt: Text,
     messages: PBuf,
@@ -256,21 +268,59 @@ impl Call {
 
     /// A short value: of several the last, as readers of JSON have it.
     pub(super) fn short<'p>(&self, pool: &'p BytePool, tag: Tag) -> Option<&'p [u8]> {
-        self.head.all(pool, tag as u8).last()
+        self.head.at(pool, usize::from(self.places[tag as usize].checked_sub(1)?))
     }
 
     /// Notes a short value.
     pub(super) fn note(&mut self, pool: &mut BytePool, tag: Tag, value: &[u8]) {
-        if !value.is_empty() && self.short(pool, tag) != Some(value) {
-            self.head.push(pool, tag as u8, &value[..value.len().min(SHORT_MAX)]);
+        let value = &value[..value.len().min(SHORT_MAX)];
+        if value.is_empty() || self.short(pool, tag) == Some(value) {
+            return;
         }
+        if let Some(place) = self.places[tag as usize].checked_sub(1) {
+            if self.head.replace(pool, usize::from(place), value) {
+                return;
+            }
+            self.places[tag as usize] = 0;
+            self.dead += 1;
+            if self.dead >= DEAD_MAX {
+                self.pack(pool);
+            }
+        }
+        let mut place = self.head.end();
+        let mut there = self.head.push(pool, tag as u8, value);
+        if !there && self.dead > 0 {
+            self.pack(pool);
+            place = self.head.end();
+            there = self.head.push(pool, tag as u8, value);
+        }
+        if there {
+            self.places[tag as usize] = place as u16 + 1;
+        }
+    }
+
+    fn pack(&mut self, pool: &mut BytePool) {
+        self.dead = 0;
+        let places = &mut self.places;
+        self.head.pack(pool, |tag, place| {
+            if tag != Tag::Finish as u8
+                && tag != Tag::Listed as u8
+                && let Some(p) = places.get_mut(usize::from(tag))
+            {
+                *p = place as u16 + 1;
+            }
+        });
     }
 
     /// Adds a short value to those with its tag, unless it is there.
     pub(super) fn add(&mut self, pool: &mut BytePool, tag: Tag, value: &[u8]) {
+        let value = &value[..value.len().min(SHORT_MAX)];
+        if value.is_empty() || self.places[tag as usize] >= u16::from(LISTED_MAX) {
+            return;
+        }
         let there = self.head.all(pool, tag as u8).any(|v| v == value);
-        if !value.is_empty() && !there {
-            self.head.push(pool, tag as u8, &value[..value.len().min(SHORT_MAX)]);
+        if !there && self.head.push(pool, tag as u8, value) {
+            self.places[tag as usize] += 1;
         }
     }
 

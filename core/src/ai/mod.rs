@@ -24,6 +24,8 @@ pub mod rules;
 pub mod secret;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod work;
 
 use alloc::sync::Arc;
 

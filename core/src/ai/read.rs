@@ -15,6 +15,8 @@ use crate::pool::{BytePool, PBuf};
 const DONE: &[u8] = b"[DONE]";
 /// Longest value in base64.
 const NESTED_MAX: usize = 64 << 10;
+/// Longest value that is a name: of kinds of events no more is looked at.
+const NAME_MAX: usize = 64;
 /// The piece at hand is something else.
 const OTHER: u8 = u8::MAX;
 
@@ -73,6 +75,8 @@ pub(super) fn end(
 }
 
 fn feed(tx: &mut Tx<Call>, r: &mut Reading, schemas: &Schemas, dir: Dir, bytes: &[u8], cx: &mut BodyCx<'_>) {
+    #[cfg(test)]
+    crate::app::entries::work::add(bytes.len());
     let schema = &schemas.of[dir.ix()];
     let mut to = Teller::new(tx, &mut r.words, &mut r.held, schemas, cx);
     if schemas.route.wire == Wire::Grpc {
@@ -123,6 +127,9 @@ const fn base64(c: u8) -> Option<u8> {
 
 /// A piece is whole: the next is read from its start.
 fn whole(tx: &mut Tx<Call>, r: &mut Reading, schemas: &Schemas, dir: Dir, cx: &mut BodyCx<'_>) {
+    // Its own state is as long as that many bytes of a message.
+    #[cfg(test)]
+    crate::app::entries::work::add(size_of::<Reading>() / 16);
     let schema = &schemas.of[dir.ix()];
     let mut to = Teller::new(tx, &mut r.words, &mut r.held, schemas, cx);
     r.json.end(schema, &mut to);
@@ -227,13 +234,25 @@ impl<'a> Teller<'a> {
         }
     }
 
+    /// A short value is whole. It lies in the pool that it is copied to, so it is taken out first; most are names.
     fn short(&mut self, f: F) {
-        // The value lies in the pool that it is copied to: its buffer is taken out meanwhile.
-        let mut value = [0; SHORT_MAX];
         let held = self.held.get(self.pool);
-        let n = held.len().min(SHORT_MAX);
-        value[..n].copy_from_slice(&held[..n]);
-        let v = &value[..n];
+        if let Some(held) = held.get(..NAME_MAX.min(held.len())).filter(|_| held.len() <= NAME_MAX) {
+            let mut value = [0; NAME_MAX];
+            let n = held.len();
+            value[..n].copy_from_slice(held);
+            self.value(f, &value[..n]);
+        } else {
+            let mut value = [0; SHORT_MAX];
+            let n = held.len().min(SHORT_MAX);
+            value[..n].copy_from_slice(&held[..n]);
+            self.value(f, &value[..n]);
+        }
+    }
+
+    fn value(&mut self, f: F, v: &[u8]) {
+        #[cfg(test)]
+        crate::app::entries::work::add(v.len());
         let (call, pool) = (&mut *self.call, &mut *self.pool);
         match f {
             F::Model => call.note(pool, Tag::Model, v),
@@ -246,6 +265,7 @@ impl<'a> Teller<'a> {
             F::ErrorText => call.note(pool, Tag::ErrorText, v),
             F::Role => self.words.role = Role::of(v) as u8,
             F::Kind => {
+                let v = v.get(..NAME_MAX).unwrap_or(v);
                 let has = |w: &str| v.windows(w.len()).any(|p| p == w.as_bytes());
                 self.words.kind = if has("arguments") {
                     Kind::Arguments
@@ -334,6 +354,8 @@ impl Visit for Teller<'_> {
     }
 
     fn text(&mut self, f: Field, bytes: &[u8]) {
+        #[cfg(test)]
+        crate::app::entries::work::add(bytes.len());
         let f = F::of(f);
         match f {
             F::Text | F::Prompt | F::System | F::ToolResult | F::Document => self.spoken(bytes),

@@ -49,16 +49,16 @@ impl Fields for Lines {
     }
 }
 
-struct Exchange<'a> {
-    head: &'a [(Dir, &'static str, &'a str)],
-    carrier: Carrier,
+pub(super) struct Exchange<'a> {
+    pub(super) head: &'a [(Dir, &'static str, &'a str)],
+    pub(super) carrier: Carrier,
     /// Bytes of the request and of the answer, cut every so many bytes.
-    bodies: [&'a [u8]; 2],
-    cut: usize,
+    pub(super) bodies: [&'a [u8]; 2],
+    pub(super) cut: usize,
 }
 
 /// The records of an exchange, and the events of its calls.
-fn run(x: &Exchange<'_>) -> (Vec<String>, u128) {
+pub(super) fn run(x: &Exchange<'_>) -> (Vec<String>, u128) {
     run_as(x, false)
 }
 

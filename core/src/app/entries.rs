@@ -12,6 +12,25 @@ pub struct Entries {
 
 /// Most bytes one list may take.
 const MAX: usize = 32 << 10;
+/// Tag of a value that another one took the place of.
+const DEAD: u8 = u8::MAX;
+
+/// Counts work for tests that hold it bounded: bytes read, copied and walked over, each about the same.
+#[cfg(test)]
+pub(crate) mod work {
+    std::thread_local! {
+        static DONE: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
+    }
+
+    pub(crate) fn add(n: usize) {
+        DONE.set(DONE.get() + n as u64);
+    }
+
+    /// What was done since the last time.
+    pub(crate) fn take() -> u64 {
+        DONE.take()
+    }
+}
 
 impl Entries {
     /// Appends a value; what does not fit (a full pool, a list beyond 32 KiB, a value beyond 64 KiB) is left out.
@@ -74,6 +93,8 @@ impl Entries {
         let mut rest = self.buf.get(pool);
         core::iter::from_fn(move || {
             loop {
+                #[cfg(test)]
+                work::add(1);
                 let [t, a, b, tail @ ..] = rest else { return None };
                 let (value, next) = tail.split_at_checked(usize::from(u16::from_le_bytes([*a, *b])))?;
                 rest = next;
@@ -82,6 +103,54 @@ impl Entries {
                 }
             }
         })
+    }
+
+    /// Bytes of the list: where the next value will be.
+    pub fn end(&self) -> usize {
+        self.buf.len()
+    }
+
+    /// The value at a place that [`Entries::end`] told before it was pushed.
+    pub fn at<'a>(&self, pool: &'a BytePool, place: usize) -> Option<&'a [u8]> {
+        let [_, a, b, tail @ ..] = self.buf.get(pool).get(place..)? else { return None };
+        tail.get(..usize::from(u16::from_le_bytes([*a, *b])))
+    }
+
+    /// Writes over the value at a place, if it is as long; else the old one is dead.
+    pub fn replace(&mut self, pool: &mut BytePool, place: usize, value: &[u8]) -> bool {
+        let Some([tag, a, b, tail @ ..]) = self.buf.get_mut(pool).get_mut(place..) else { return false };
+        let len = usize::from(u16::from_le_bytes([*a, *b]));
+        match tail.get_mut(..len) {
+            Some(old) if len == value.len() => {
+                old.copy_from_slice(value);
+                true
+            }
+            _ => {
+                *tag = DEAD;
+                false
+            }
+        }
+    }
+
+    /// Takes dead values out; tells the tags of those that stay and where they are now.
+    pub fn pack(&mut self, pool: &mut BytePool, mut stays: impl FnMut(u8, usize)) {
+        let all = self.buf.get_mut(pool);
+        let (mut from, mut to) = (0, 0);
+        while let Some([tag, a, b, ..]) = all.get(from..) {
+            let (tag, end) = (*tag, from + 3 + usize::from(u16::from_le_bytes([*a, *b])));
+            if end > all.len() {
+                break;
+            }
+            #[cfg(test)]
+            work::add(1 + (end - from) / 16);
+            if tag != DEAD {
+                all.copy_within(from..end, to);
+                stays(tag, to);
+                to += end - from;
+            }
+            from = end;
+        }
+        self.buf.truncate(to);
     }
 
     /// The value with that tag and that place among its like.
@@ -106,5 +175,30 @@ impl Entries {
     /// Gives the memory back.
     pub fn free(&mut self, pool: &mut BytePool) {
         self.buf.free(pool);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dead_values_make_room() {
+        let (mut pool, mut e) = (BytePool::new(1 << 20), Entries::default());
+        let mut places = [0; 3];
+        for (tag, value) in [(0, &b"one"[..]), (1, b"two"), (2, b"three")] {
+            places[usize::from(tag)] = e.end();
+            e.push(&mut pool, tag, value);
+        }
+        assert!(e.replace(&mut pool, places[1], b"TWO"));
+        assert!(!e.replace(&mut pool, places[0], b"longer"));
+        assert_eq!(e.all(&pool, 0).next(), None);
+        e.pack(&mut pool, |tag, place| places[usize::from(tag)] = place);
+        assert_eq!(
+            (e.at(&pool, places[1]), e.at(&pool, places[2])),
+            (Some(&b"TWO"[..]), Some(&b"three"[..]))
+        );
+        assert_eq!(e.end(), 3 + 3 + 3 + 5);
+        e.free(&mut pool);
     }
 }
