@@ -3,7 +3,7 @@
 
     floods.py --engine BIN [--packets N] [--memory SIZE] [--only NAME ...]
 
-Makes each flood in a capture, with an HTTP request begun before it (rule 1) and attacks after it (rules 2 to 5), and
+Makes each flood in a capture, with an HTTP request begun before it (rule 1) and attacks after it (rules 2 to 6), and
 runs it. Exit status 1 when a known attack is missed or the resident size passes the memory given by more than 48 MB
 (rules, outputs, the program). Costs are printed beside those of ordinary HTTP; they are not judged, as machines are
 busy: `work_is_bounded` in the core counts the work.
@@ -16,6 +16,7 @@ alert http any any -> any any (msg:"after"; flow:established,to_server; http.uri
 alert udp any any -> any any (msg:"udp"; content:"UDP-known-attack"; sid:3;)
 alert udp any any -> any any (msg:"fragments"; content:"FRAG-known-attack"; sid:4;)
 alert tcp any any -> any any (msg:"content"; flow:established; content:"after-known"; sid:5;)
+alert ai any any -> any any (msg:"call"; ai.prompt; content:"prompt-known"; sid:6;)
 """
 SYN, RST, PSH, ACK, FIN = 2, 4, 8, 16, 1
 SERVER, RESOLVER = 0x0A000050, 0x0A000035
@@ -77,10 +78,18 @@ def after(p, a, seq):
     p.tcp(a, 1111, SERVER, 80, seq, 5001, PSH | ACK, rest)
     p.tcp(SERVER, 80, a, 1111, 5001, seq + len(rest), PSH | ACK, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
     p.http(0x0A020202, 2222, b"GET /after-known HTTP/1.1\r\nHost: h\r\n\r\n")
+    p.http(0x0A050505, 5555, call(b"prompt-known\"}]}"))
     p.udp(0x0A030303, 3333, RESOLVER, 9999, b"UDP-known-attack")
     whole = struct.pack(">HHHH", 3333, 9999, 32, 0) + b"FRAG-known-attack-000000"
     p.ip(0x0A040404, RESOLVER, 17, whole[:16], 777, 0x2000)
     p.ip(0x0A040404, RESOLVER, 17, whole[16:], 777, 2)
+
+
+def call(text, missing=0):
+    """a request of a model, and how much of it is still to come"""
+    body = b'{"model":"small","messages":[{"role":"user","content":"' + text
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    return head % (len(body) + missing) + body
 
 
 def who(r):
@@ -113,6 +122,21 @@ def holes(p, n, r):
         p.tcp(a, sp, SERVER, 80, 101, 501, ACK)
         for ahead in (100, 2100):
             p.tcp(a, sp, SERVER, 80, 101 + ahead, 501, PSH | ACK, b"A" * 1400)
+
+
+def calls(p, n, r):
+    """100,000 calls at once, whatever `--packets` says, each with a prompt that goes on and on"""
+    seen = [who(r) for _ in range(100_000)]
+    begun = call(b"a prompt of many ", 1 << 20)
+    for a, sp in seen:
+        p.tcp(a, sp, SERVER, 80, 100, 0, SYN)
+        p.tcp(SERVER, 80, a, sp, 500, 101, SYN | ACK)
+        p.tcp(a, sp, SERVER, 80, 101, 501, PSH | ACK, begun)
+    at = 101 + len(begun)
+    for _ in range(2):
+        for a, sp in seen:
+            p.tcp(a, sp, SERVER, 80, at, 501, PSH | ACK, b"that goes on " * 100)
+        at += 1300
 
 
 def udp(p, n, r):
@@ -181,7 +205,7 @@ def far(p, n, r):
         p.tcp(a, sp, SERVER, 80, 101 + 1_000_000, 501, PSH | ACK, b"x")
 
 
-FLOODS = [ordinary, syn, half, holes, far, udp, dns, frag_first, frag_tiny, frag_alternate, frag_overlap,
+FLOODS = [ordinary, syn, half, holes, far, calls, udp, dns, frag_first, frag_tiny, frag_alternate, frag_overlap,
           reversed_bytes, byte_holes, overlaps]
 
 
@@ -245,7 +269,7 @@ def main():
             n, cpu, rss, alerts, stats = measure(a.engine, a.memory, f, a.packets, folder)
             each = max(cpu - idle, 0) * 1e6 / n
             base = base or each
-            wrong = alerts != [1, 2, 3, 4, 5] or rss > bound
+            wrong = alerts != [1, 2, 3, 4, 5, 6] or rss > bound
             bad += wrong
             print(f"{f.__name__:16} {n:9} {each:9.2f} {each / base:7.1f}x {rss:5.0f}  {str(alerts):15} {gave_way(stats)}"
                   + ("   <-- wrong" if wrong else ""), flush=True)

@@ -336,6 +336,45 @@ fn idle_compressed_bodies_blind_nobody() {
     }
 }
 
+/// Far more calls of a model at once than there is memory for, each with a prompt that goes on: requests after them are
+/// inspected, and so is a call. `tests/floods.py` does it with a hundred thousand.
+#[test]
+fn a_flood_of_calls_starves_nobody() {
+    let text = format!(
+        "{RULES}alert ai any any -> any any (msg:\"call\"; ai.prompt; content:\"prompt-after\"; sid:4;)\n"
+    );
+    let head = |n: usize| {
+        format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {n}\r\n\r\n"
+        )
+        .into_bytes()
+    };
+    let begun =
+        [&head(9000)[..], br#"{"model":"m","messages":[{"role":"user","content":"prompt-of-many "#].concat();
+    let mut w = around(|w| {
+        for n in 0..8000u32 {
+            let client = ((n % 200) as u8 + 10, 1024 + (n / 200) as u16);
+            w.tcp(client, (250, 80)).send(0, &begun);
+        }
+    });
+    let body = br#"{"model":"m","messages":[{"role":"user","content":"prompt-after"}]}"#;
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+    w.talk((4, 4444), (250, 80), &[(0, &[&head(body.len())[..], body].concat()), (1, answer)]);
+    let mut c = config(8 * MIB);
+    c.app.ai_risk = true;
+    let mut e = engine(c, &rules(&text, &settings()));
+    let mut seen = Seen::default();
+    feed(&mut e, &frames(&w.frames), &mut seen);
+    let s = e.stats();
+    // The request that rested all the while gives way, as it would to any flows.
+    for sid in [2, 3, 4] {
+        assert_eq!(seen.alerts.get(&sid), Some(&1), "rule {sid}: {:?} {s:#?}", seen.alerts);
+    }
+    assert!(s.states_evicted > 1000, "{} calls gave way", s.states_evicted);
+    e.finish(&mut seen);
+    assert_eq!(e.stats().pools.map(|p| p.0), [0, 0], "memory of ended flows is not given back");
+}
+
 /// An announced flow that finds no room for its state gives back what the announcement carried.
 #[test]
 fn an_announced_flow_without_room_keeps_nothing() {
