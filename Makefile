@@ -9,9 +9,12 @@
 #   make robustness               every capture, several batch sizes, checked arithmetic (needs ../shared)
 #   make bench                    speed against Suricata (needs ../shared and suricata)
 #   make bench-sig                the matcher against Hyperscan, aho-corasick and daachorse (BENCH_SIG=options)
+#   make bench-ai                 the JSON reader against serde_json and simd-json, and what records of calls cost (../shared)
 #   make bench-many               many indicators (addresses, URLs) against Hyperscan
 #   make regex-differential       ends of regex matches against Hyperscan's
 #   make test-live                live traffic on a loopback of its own: full disks, rights, moved logs (root)
+#   make test-servers             records against what real clients of real AI servers say, live (root; large downloads; SERVERS=names)
+#   make test-servers-quick       the same for those whose packages are small
 #   make test-arm                 for aarch64, emulated: the tests of core, the whole workspace, captures by DPDK
 #   make test-arm-dpdk            the last two alone
 #   make dpdk                     the command with DPDK (target/dpdk/release/tidegate)
@@ -70,6 +73,7 @@ demo: $(BIN)
 test:
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path benches/sig/Cargo.toml --check
+	$(CARGO) fmt --manifest-path benches/json/Cargo.toml --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) test --workspace --locked
@@ -138,6 +142,13 @@ hyperscan:
 bench-sig: hyperscan
 	$(SIG) -q --bin bench -- --shared $(SHARED) $(BENCH_SIG)
 
+# What reading AI traffic costs (BENCH_AI=options): the reader of JSON alone, then the whole command.
+.PHONY: bench-ai
+bench-ai: $(BIN)
+	CARGO_TARGET_DIR=$(abspath target/bench) $(CARGO) build --release --locked -q --manifest-path benches/json/Cargo.toml
+	python3 benches/ai.py json --bench target/bench/release/tidegate-bench-json --engine $(abspath $(BIN)) --shared $(SHARED) $(BENCH_AI)
+	@if [ -d $(SHARED)/ai-captures ]; then python3 benches/ai.py run --engine $(abspath $(BIN)) --shared $(SHARED) $(BENCH_AI); fi
+
 # Addresses and URLs by the thousands, against Hyperscan.
 .PHONY: bench-many
 bench-many: hyperscan
@@ -149,6 +160,19 @@ regex-differential: hyperscan
 test-live:
 	$(CARGO) build --locked -p tidegate-dataplane --bin tidegate
 	python3 tests/live.py target/debug/tidegate
+
+# Real clients of real servers, live; each set of packages has an environment in out/servers.
+.PHONY: test-servers test-servers-quick redis-server
+redis-server:
+	@command -v redis-server >/dev/null || { apt-get update -qq && apt-get install -qq -y redis-server >/dev/null; } \
+	|| { echo "redis-server is needed: apt-get install redis-server"; exit 1; }
+test-servers: $(BIN) redis-server
+	python3 tests/servers/run.py --engine $(abspath $(BIN)) --out $(OUT)/servers $(SERVERS)
+
+# With the debug build, which `make test` makes.
+test-servers-quick: redis-server
+	$(CARGO) build --locked -p tidegate-dataplane --bin tidegate
+	python3 tests/servers/run.py --engine target/debug/tidegate --out $(OUT)/servers --quick
 
 test-arm:
 	sh tests/arm.sh
