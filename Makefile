@@ -162,15 +162,16 @@ test-live:
 	python3 tests/live.py target/debug/tidegate
 
 # Real clients of real servers, live; each set of packages has an environment in out/servers.
-.PHONY: test-servers test-servers-quick redis-server
-redis-server:
-	@command -v redis-server >/dev/null || { apt-get update -qq && apt-get install -qq -y redis-server >/dev/null; } \
-	|| { echo "redis-server is needed: apt-get install redis-server"; exit 1; }
-test-servers: $(BIN) redis-server
+.PHONY: test-servers test-servers-quick servers-need
+servers-need:
+	@{ command -v redis-server && command -v ss && python3 -c 'import ensurepip'; } >/dev/null 2>&1 \
+	|| { apt-get update -qq && apt-get install -qq -y redis-server iproute2 python3-venv >/dev/null; } \
+	|| { echo "needed: apt-get install redis-server iproute2 python3-venv"; exit 1; }
+test-servers: $(BIN) servers-need
 	python3 tests/servers/run.py --engine $(abspath $(BIN)) --out $(OUT)/servers $(SERVERS)
 
 # With the debug build, which `make test` makes.
-test-servers-quick: redis-server
+test-servers-quick: servers-need
 	$(CARGO) build --locked -p tidegate-dataplane --bin tidegate
 	python3 tests/servers/run.py --engine target/debug/tidegate --out $(OUT)/servers --quick
 
