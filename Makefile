@@ -162,13 +162,17 @@ test-live:
 	python3 tests/live.py target/debug/tidegate
 
 # Real clients of real servers, live; each set of packages has an environment in out/servers.
-.PHONY: test-servers test-servers-quick servers-need
+.PHONY: test-servers test-servers-quick servers-need servers-quick-packages
 servers-need:
 	@{ command -v redis-server && command -v ss && python3 -c 'import ensurepip'; } >/dev/null 2>&1 \
 	|| { apt-get update -qq && apt-get install -qq -y redis-server iproute2 python3-venv >/dev/null; } \
 	|| { echo "needed: apt-get install redis-server iproute2 python3-venv"; exit 1; }
 test-servers: $(BIN) servers-need
 	python3 tests/servers/run.py --engine $(abspath $(BIN)) --out $(OUT)/servers $(SERVERS)
+
+# Ahead, while other things run.
+servers-quick-packages: servers-need
+	python3 tests/servers/run.py --install --out $(OUT)/servers --quick
 
 # With the debug build, which `make test` makes.
 test-servers-quick: servers-need

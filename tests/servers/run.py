@@ -137,21 +137,24 @@ def inside(o, chosen):
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("names", nargs="*")
-    ap.add_argument("--engine", required=True)
+    ap.add_argument("--engine")
+    ap.add_argument("--install", action="store_true", help="install the packages and end")
     ap.add_argument("--out", default="out/servers")
     ap.add_argument("--quick", action="store_true", help="those whose packages are small")
     ap.add_argument("--keep", help="a folder for logs and records")
     o = ap.parse_args()
-    if os.geteuid() != 0:
-        sys.exit("servers: root is needed, for network namespaces")
+    if not o.install and (os.geteuid() != 0 or not o.engine):
+        sys.exit("servers: root is needed, for network namespaces, and --engine")
     chosen = [s for s in SERVERS if (s.file in o.names if o.names else s.quick or not o.quick)]
     if not chosen:
         sys.exit(f"servers: no such server; there are {', '.join(s.file for s in SERVERS)}")
-    o.engine, o.out = os.path.abspath(o.engine), os.path.abspath(o.out)
+    o.engine, o.out = os.path.abspath(o.engine or ""), os.path.abspath(o.out)
     if os.environ.get("TIDEGATE_SERVERS") != "inside":
         os.makedirs(o.out, exist_ok=True)
         for name in sorted({s.packages for s in chosen}):
             install(name, o.out)
+        if o.install:
+            return
         os.environ["TIDEGATE_SERVERS"] = "inside"
         os.execvp("unshare", ["unshare", "-n", "-m", sys.executable, os.path.abspath(__file__), *sys.argv[1:]])
     failed = inside(o, chosen)
