@@ -50,6 +50,8 @@ pub struct ProtoDef {
     /// For a protocol that is not parsed: whether bytes of a direction end the wait of rules on raw bytes; otherwise
     /// these wait until a chunk of the stream is full. In Suricata 8 each parser decides that.
     pub due: fn(&[u8], Dir) -> bool,
+    /// Once encrypted, a direction's payload is hidden when the other side has answered, not at once.
+    pub hides_apart: bool,
     /// Progress of a whole message, for a protocol without [`ProtoDef::states`].
     pub complete: u8,
 }
@@ -75,6 +77,7 @@ impl ProtoDef {
         by_message: false,
         by_packet: false,
         due: |_, _| true,
+        hides_apart: false,
         complete: 1,
     };
 }

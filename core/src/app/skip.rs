@@ -30,11 +30,6 @@ impl Skip {
         *left = left.saturating_sub(u64::from(n));
         within
     }
-
-    /// Nothing is to be passed over.
-    pub const fn is_over(&self, dir: Dir) -> bool {
-        self.0[dir.ix()] == 0
-    }
 }
 
 #[cfg(test)]
@@ -48,9 +43,9 @@ mod tests {
         assert_eq!((s.take(a, 10), s.gap(a, 1), s.gap(a, 0)), (0, false, true));
         s.over(a, 10);
         assert_eq!((s.take(a, 4), s.take(b, 4), s.gap(a, 5)), (4, 0, true));
-        assert!(!s.is_over(a) && s.is_over(b));
-        assert_eq!((s.take(a, 9), s.is_over(a)), (1, true));
+        assert_eq!((s.take(a, 9), s.take(a, 9)), (1, 0));
         s.over(b, 3);
-        assert!(!s.gap(b, 4) && s.is_over(b));
+        assert!(!s.gap(b, 4));
+        assert_eq!(s.take(b, 1), 0);
     }
 }

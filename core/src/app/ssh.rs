@@ -198,7 +198,7 @@ impl Protocol for Ssh {
         if input.gap > 0 {
             s.done[d] = true;
         }
-        // Rules see whole records of the handshake.
+        // Rules see the banner; what follows when a chunk of the stream is full.
         cx.due = 0;
         if s.done[d] {
             return all;
@@ -212,7 +212,11 @@ impl Protocol for Ssh {
                 continue;
             }
             let step = if t.common.progress(dir) < BANNER_DONE {
-                line(t, rest, dir, cx)
+                let step = line(t, rest, dir, cx);
+                if t.common.progress(dir) >= BANNER_DONE {
+                    cx.due = dir.bit();
+                }
+                step
             } else {
                 self.packet(t, rest, dir, cx)
             };
@@ -235,9 +239,6 @@ impl Protocol for Ssh {
                     return if over { Outcome::Opaque { bytes: input.data.len() } } else { all };
                 }
             }
-        }
-        if s.skip.is_over(dir) {
-            cx.due = dir.bit();
         }
         Outcome::Consumed { bytes: at, need: 0 }
     }

@@ -282,7 +282,11 @@ fn files_match(conds: &[ir::FileMatch], t: &TxCx<'_>) -> Answer {
         }
         let ok = conds.iter().all(|c| match c {
             ir::FileMatch::Any => true,
-            ir::FileMatch::Size(test) => test.test(f.size()),
+            // Of a file that was cut short it is known that there is so much of it, not how large it is.
+            ir::FileMatch::Size(test) => {
+                let least = matches!(test, ir::IntTest::Gt(_) | ir::IntTest::Ge(_));
+                (least || f.state() == file::FileState::Closed) && test.test(f.size())
+            }
             ir::FileMatch::Hash { len, negated, digests } => {
                 let d: Option<&[u8]> = match len {
                     16 => f.md5().map(|d| &d[..]),

@@ -87,7 +87,9 @@ fn asks_flow(f: &ir::FlowMatch) -> bool {
 
 /// Whether a packet's ends are those of the rule, or (`turned`) the other way round.
 fn ends(sig: &Sig, p: &Packet<'_>, turned: bool) -> bool {
-    let port = |s: &Option<Arc<ir::PortSet>>, v: u16| s.as_ref().is_none_or(|s| s.has(v));
+    // A packet without ports (ICMP, a fragment) is not one of any port.
+    let ported = matches!(p.l4, L4::Tcp | L4::Udp | L4::Sctp);
+    let port = |s: &Option<Arc<ir::PortSet>>, v: u16| s.as_ref().is_none_or(|s| ported && s.has(v));
     let (src, dst, sp, dp) = if turned { (&p.dst, &p.src, p.dp, p.sp) } else { (&p.src, &p.dst, p.sp, p.dp) };
     let v6 = p.l3 == L3::Ipv6;
     port(&sig.sp, sp)

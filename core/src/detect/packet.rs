@@ -42,10 +42,13 @@ fn one(m: &PacketMatch, cx: &PacketCx<'_>) -> bool {
             // at, as in Suricata: not of encrypted ones.
             let wants = match t {
                 IntTest::Eq(n) => *n > 0,
-                t => !matches!(t, IntTest::Lt(_) | IntTest::Le(_) | IntTest::Mask { .. }),
+                t => {
+                    use IntTest::{Le, Lt, Mask, NotBetween};
+                    !matches!(t, Lt(_) | Le(_) | Mask { .. } | NotBetween(..))
+                }
             };
             let some = !wants || (p.payload.len > 0 && !cx.no_payload);
-            !cx.pseudo && p.has_ip() && p.l4 != L4::None && some && t.test(u64::from(p.payload.len))
+            !cx.pseudo && p.has_ip() && some && t.test(u64::from(p.payload.len))
         }
         PacketMatch::IpId(v) => p.l3 == L3::Ipv4 && p.ip_id == *v,
         PacketMatch::Tos { value, negated } => p.l3 == L3::Ipv4 && (p.tos == *value) != *negated,

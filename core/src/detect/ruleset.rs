@@ -151,6 +151,12 @@ pub struct Sig {
 }
 
 impl Sig {
+    /// Whether all it asks of a transaction is the state that its header names.
+    pub(crate) fn lingers(&self) -> bool {
+        let named = matches!(self.hook, Some(Hook::Progress(_, at)) if at != u8::MAX);
+        named && self.lists.is_empty() && self.ints.is_empty() && self.files.is_empty()
+    }
+
     /// Whether its action covers the whole flow although it matched on one packet: rules without conditions on
     /// bytes or on the flow's state.
     pub(crate) fn flow_scope(&self) -> bool {
@@ -473,6 +479,8 @@ pub struct TxGroup {
     pub always: Vec<SigIx>,
     /// Rules that need an event of the transaction.
     pub on_event: Vec<SigIx>,
+    /// A rule's answer may be another one though the transaction went no further: it is asked whenever something came.
+    pub restless: bool,
 }
 
 impl TxGroup {

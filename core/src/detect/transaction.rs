@@ -8,7 +8,7 @@ use super::context::{FlowCx, PacketCx, TxAt};
 use super::evaluate::{Answer, TxCx};
 use super::header::header;
 use super::queue::Hit;
-use super::ruleset::{RuleSet, TxBuf, TxGroup};
+use super::ruleset::{Hook, RuleSet, TxBuf, TxGroup};
 use super::run::Detector;
 use super::wait::{self, Gate, Waiting, mark};
 use crate::Dir;
@@ -74,7 +74,7 @@ impl Detector {
         if !group.is_empty() {
             let fresh = self.tx_candidates(rules, group, &mut det, (cx, &view), pool);
             // What was seen before and has not changed gives the same answers.
-            if fresh || complete || det.seen != progress.saturating_add(1) || events != 0 {
+            if fresh || complete || group.restless || det.seen != progress.saturating_add(1) || events != 0 {
                 self.tx_more_candidates(group, &det, events != 0, pool);
                 self.tx_evaluate(rules, &mut det, (cx, &view), flow, pool);
             }
@@ -176,7 +176,11 @@ impl Detector {
             self.counters.evaluated += 1;
             match self.bench.transaction(rules, sig, cx, view, pool) {
                 Answer::Yes => {
-                    let _full = det.done.extend(pool, &s.to_le_bytes());
+                    // A state alone is told each time that something came in it.
+                    let stays = matches!(sig.hook, Some(Hook::Progress(d, at)) if d == view.dir && at == view.progress);
+                    if !(sig.lingers() && stays) {
+                        let _full = det.done.extend(pool, &s.to_le_bytes());
+                    }
                     let hit = Hit { sig: s, tx: Some(view.tx), in_stream: true };
                     self.matched(sig, hit, cx, Some(flow), pool);
                 }

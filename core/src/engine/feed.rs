@@ -193,7 +193,9 @@ impl Engine {
         let took = gap as usize + fed.consumed.min(len);
         self.streams.app_consume(tcp, d, took, &mut self.stream_pool);
         if fed.opaque {
-            self.streams.stop(tcp, &mut self.stream_pool);
+            let apart = self.state[ix.0 as usize].app.proto.def().hides_apart;
+            seen.hidden |= if apart { d.flip().bit() } else { d.bit() | d.flip().bit() };
+            self.streams.app_disable(tcp, d, &mut self.stream_pool);
             return if aside { Round::Again } else { Round::Wait };
         }
         if fed.full {

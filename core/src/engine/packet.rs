@@ -48,6 +48,8 @@ pub(super) struct PacketFacts<'a> {
     pub only_txs: bool,
     pub stream_events: EventSet,
     pub app_events: u8,
+    /// Directions whose payload is encrypted from the next packet on (bits of [`Dir::bit`]).
+    pub hidden: u8,
     /// A parser failed, and that decides the packet.
     pub app_error: Option<Verdict>,
 }
@@ -258,9 +260,6 @@ impl Engine {
                         self.feed_tcp(ix, (d, false), (pkt, dir), &mut seen, sink);
                     }
                 }
-                if self.state[ix.0 as usize].app.is_opaque() {
-                    self.flows.hot_mut(ix).flags |= flag::NO_PAYLOAD_INSPECT;
-                }
             }
             L4::Udp if pkt.payload.len > 0 && flags & (UDP_DONE << dir.ix()) == 0 => {
                 dir = self.feed_udp(ix, pkt, dir, &mut seen, sink);
@@ -288,10 +287,36 @@ impl Engine {
         {
             verdict = self.dropped(pkt, dir, ix, why, Verdict::Drop, sink);
         }
+        if self.state[ix.0 as usize].app.is_opaque() {
+            self.blind(ix, seen.hidden);
+        }
         if self.bypass_encrypted && !gone(&verdict) {
             self.bypass_if_encrypted(ix);
         }
         verdict
+    }
+
+    /// From the next packet on nobody looks at the payload of an encrypted flow in the directions `hidden`, and in those
+    /// that the other side has answered since.
+    fn blind(&mut self, ix: FlowIx, mut hidden: u8) {
+        let hot = self.flows.hot(ix);
+        let (flags, tcp) = (hot.flags, hot.tcp);
+        if flags & flag::NO_PAYLOAD_INSPECT == flag::NO_PAYLOAD_INSPECT {
+            return;
+        }
+        for d in Dir::BOTH {
+            let new = self.streams.app_ready(tcp, d, &self.stream_pool, false);
+            if !new.data.is_empty() || new.gap > 0 {
+                hidden |= d.flip().bit();
+            }
+        }
+        for d in Dir::BOTH.into_iter().filter(|d| hidden & d.bit() != 0) {
+            self.flows.hot_mut(ix).flags |= flag::NO_PAYLOAD_TO_SERVER << d.ix();
+            self.streams.raw_disable(tcp, d, &mut self.stream_pool);
+        }
+        if self.flows.hot(ix).flags & flag::NO_PAYLOAD_INSPECT == flag::NO_PAYLOAD_INSPECT {
+            self.streams.stop(tcp, &mut self.stream_pool);
+        }
     }
 
     /// Where the configuration says so, nobody looks at an encrypted flow any more.
@@ -446,7 +471,7 @@ impl Engine {
             first: seen.first,
             found: seen.found,
             in_stream: seen.in_stream,
-            no_payload: pkt.carrier || hot.flags & flag::NO_PAYLOAD_INSPECT != 0,
+            no_payload: pkt.carrier || hot.flags & flag::NO_PAYLOAD_TO_SERVER << dir.ix() != 0,
             stream_events: seen.stream_events,
             app_events: seen.app_events,
             stream_size: self.streams.session(tcp).map(|s| Dir::BOTH.map(|d| s.seen(d))),

@@ -113,8 +113,10 @@ pub mod flag {
     /// Every further packet is dropped / passed without inspection.
     pub const DROP: u32 = 1 << 3;
     pub const PASS: u32 = 1 << 4;
+    /// No inspection of payload to the server, or to the client (the bit above).
+    pub const NO_PAYLOAD_TO_SERVER: u32 = 1 << 5;
     /// No inspection of payload.
-    pub const NO_PAYLOAD_INSPECT: u32 = 1 << 5;
+    pub const NO_PAYLOAD_INSPECT: u32 = NO_PAYLOAD_TO_SERVER | NO_PAYLOAD_TO_SERVER << 1;
     /// The stream station turned client and server around.
     pub const SWAPPED: u32 = 1 << 7;
     /// An exception policy was applied (see [`super::Cold::exception`]).

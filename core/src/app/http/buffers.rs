@@ -225,7 +225,7 @@ impl Tx {
         let m = &self.msg[dir.ix()];
         let some = |b: &'a [u8]| if b.is_empty() { Buffer::Absent } else { Buffer::whole(b) };
         match local {
-            URI if self.has_uri => some(self.uri.get(pool)),
+            URI if self.has_uri && !self.unmatched => some(self.uri.get(pool)),
             URI_RAW => some(m.second.get(&m.line, pool)),
             METHOD => some(m.first.get(&m.line, pool)),
             PROTOCOL if dir == Dir::ToServer => some(m.third.get(&m.line, pool)),

@@ -107,6 +107,8 @@ impl Http {
         }
         let Some(tx) = self.new_tx(st, TS, cx) else { return Next::Failed };
         self.txs.get_mut(tx).advance(TS, progress::LINE);
+        // There is nothing of an answer yet for rules on answers.
+        self.txs.get_mut(tx).common.settle(Dir::ToClient);
         let side = &mut self.flows.get_mut(st).side[0];
         side.tx = tx;
         side.stage = Stage::Line;

@@ -111,6 +111,11 @@ const fn i(name: &'static str, values: &'static [(&'static str, u64)]) -> IntDef
     IntDef { name, aliases: &[], dirs: 3, progress: 0, multi: true, values }
 }
 
+/// Rules ask for it in the client's frames only, as in Suricata 8.
+const fn to_server(name: &'static str, values: &'static [(&'static str, u64)]) -> IntDef {
+    IntDef { dirs: 1, ..i(name, values) }
+}
+
 pub(super) const I_FRAME: u8 = int_at(INTS, "http2.frametype");
 pub(super) const I_ERROR: u8 = int_at(INTS, "http2.errorcode");
 pub(super) const I_PRIORITY: u8 = int_at(INTS, "http2.priority");
@@ -118,7 +123,7 @@ pub(super) const I_WINDOW: u8 = int_at(INTS, "http2.window");
 pub(super) const I_SIZE: u8 = int_at(INTS, "http2.size_update");
 
 pub(super) static INTS: &[IntDef] = &[
-    i(
+    to_server(
         "http2.frametype",
         &[
             ("data", 0),

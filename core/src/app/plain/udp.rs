@@ -37,14 +37,14 @@ pub(in crate::app) fn is_ntp(b: &[u8]) -> bool {
     true
 }
 
-/// DHCP (RFC 2131) with its magic cookie.
+/// DHCP (RFC 2131). As in Suricata the ports are believed, not the cookie: a sender that gets it wrong is told of.
 pub const DHCP_BEGINS: Recognise = Recognise { probes: &[probe(&[67, 68], probe_dhcp)], ..Recognise::NONE };
 
 fn probe_dhcp(b: &[u8], _: Dir) -> Verdict {
     if b.len() < 240 {
         return Verdict::Unsure;
     }
-    yes_if(be32(b, 236) == Some(0x6382_5363) && matches!(b.first(), Some(1 | 2)))
+    yes_if(matches!(b.first(), Some(1 | 2)))
 }
 
 /// SNMP (RFC 3416, RFC 3412).

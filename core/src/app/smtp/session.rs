@@ -151,6 +151,8 @@ impl Session<'_, '_, '_> {
         let tx = self.flow.open(self.cx.now)?;
         let t = self.flow.get(tx);
         self.state.current = t.common.id + 1;
+        // There is no reply yet for rules on replies.
+        t.common.settle(Dir::ToClient);
         t.own.helo = PBuf::default();
         self.cx.scratch.clear();
         self.cx.scratch.extend(self.state.helo.get(self.cx.pool));
@@ -411,6 +413,9 @@ impl Session<'_, '_, '_> {
             return false;
         }
         self.cx.due |= Dir::ToClient.bit();
+        if let Some(tx) = self.begun() {
+            self.flow.get(tx).common.touch(Dir::ToClient);
+        }
         let command = self.state.queue[0];
         self.state.queue.rotate_left(1);
         self.state.waiting -= 1;

@@ -164,7 +164,7 @@ static INTS: &[IntDef] = &[
         multi: false,
         values: &[("1.0", 0x301), ("1.1", 0x302), ("1.2", 0x303), ("1.3", 0x304)],
     },
-    // Bits, one for each message seen.
+    // The newest of these messages in what was read last, as a bit; 0 if there was none.
     IntDef {
         name: "ssl_state",
         aliases: &[],
@@ -259,6 +259,9 @@ pub static TLS: ProtoDef = ProtoDef {
         ),
     ],
     shouts: true,
+    // Not at a hello of SSLv2.
+    due: |bytes, _| bytes.first().is_none_or(|b| b & 0x80 == 0),
+    hides_apart: true,
     ..ProtoDef::NONE
 };
 
@@ -364,6 +367,9 @@ impl Parser for Tls {
 
     fn parse(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
         let s = self.states.get_mut(st);
+        if !input.data.is_empty() {
+            s.latest = 0;
+        }
         Queue::ALL.iter().for_each(|q| s.queued |= q.bit());
         let (dir, data) = (input.dir, input.data);
         let wants = |b| cx.wanted.has(b);
@@ -490,14 +496,14 @@ impl Parser for Tls {
             return None;
         }
         match local {
-            0 => (side.chain_len > 0).then_some(u64::from(side.chain_len)),
+            0 => Some(u64::from(side.chain_len)),
             1 | 2 => match side.version {
                 0 => None,
                 // Drafts count as what they became.
                 v if v >> 8 == 0x7f => Some(0x304),
                 v => Some(u64::from(v)),
             },
-            3 => Some(u64::from(s.flags & (CLIENT_HELLO | SERVER_HELLO | CLIENT_KEYX | SERVER_KEYX))),
+            3 => Some(u64::from(s.latest)),
             4 => side.has_cert().then_some(side.not_before as u64),
             5 => side.has_cert().then_some(side.not_after as u64),
             6 => side.has_cert().then(|| {

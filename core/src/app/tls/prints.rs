@@ -133,10 +133,11 @@ pub(in crate::app) fn ja4(seen: &mut Seen<'_>, over: u8, out: &mut Scratch) {
     let begin = out.len();
     hashed(out, begin, |out| {
         commas(exts.iter().copied().filter(|e| *e != 0 && *e != 16), out);
-        if !seen.algorithms.is_empty() {
+        // Without algorithms Suricata writes the mark all the same, if there are extensions.
+        if exts.iter().any(|e| *e != 0 && *e != 16) || !seen.algorithms.is_empty() {
             out.push(b'_');
-            commas(pairs(seen.algorithms).filter(|a| !grease(*a)), out);
         }
+        commas(pairs(seen.algorithms).filter(|a| !grease(*a)), out);
     });
 }
 

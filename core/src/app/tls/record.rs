@@ -198,7 +198,7 @@ fn handshake(s: &mut State, dir: Dir, mut data: &[u8], cx: &mut Cx<'_>) -> bool 
 fn message(s: &mut State, dir: Dir, kind: u8, body: &[u8], cx: &mut Cx<'_>) {
     match kind {
         1 | 2 => {
-            s.flags |= if kind == 1 { CLIENT_HELLO } else { SERVER_HELLO };
+            s.saw(if kind == 1 { CLIENT_HELLO } else { SERVER_HELLO });
             // A hello that travels the wrong way counts for the side that sent it.
             hello::read(s, dir, body, cx);
         }
@@ -206,9 +206,9 @@ fn message(s: &mut State, dir: Dir, kind: u8, body: &[u8], cx: &mut Cx<'_>) {
             certificates(s, dir, body, cx);
             s.advance(dir, CERT);
         }
-        12 => s.flags |= SERVER_KEYX,
+        12 => s.saw(SERVER_KEYX),
         13 if dir == Dir::ToClient => s.flags |= CLIENT_CERT_ASKED,
-        16 => s.flags |= CLIENT_KEYX,
+        16 => s.saw(CLIENT_KEYX),
         _ => {}
     }
 }
@@ -370,15 +370,17 @@ fn sslv2(s: &mut State, dir: Dir, data: &[u8]) -> Step {
             if body.len() < 6 {
                 return fail(s, dir, ev::INVALID_SSL_RECORD);
             }
-            s.flags |= CLIENT_HELLO | V2_CLIENT;
+            s.saw(CLIENT_HELLO);
+            s.flags |= V2_CLIENT;
             s.sides[dir.ix()].version = u16::from_be_bytes([major, minor]);
             s.advance(dir, HELLO);
         }
         4 => {
-            s.flags |= SERVER_HELLO | V2_SERVER;
+            s.saw(SERVER_HELLO);
+            s.flags |= V2_SERVER;
             s.advance(dir, HELLO);
         }
-        8 if dir == Dir::ToServer => s.flags |= CLIENT_KEYX,
+        8 if dir == Dir::ToServer => s.saw(CLIENT_KEYX),
         _ => {}
     }
     // Once both hellos were said, what else comes in this form is encrypted.

@@ -187,6 +187,8 @@ pub struct State {
     pub common: TxCommon,
     pub sides: [Side; 2],
     pub flags: u32,
+    /// The newest hello or key exchange of what was read last; 0 if there was none.
+    pub latest: u32,
     /// Length of the last encrypted heartbeat request.
     pub heartbeat_len: u16,
     /// The transaction was given back.
@@ -198,6 +200,12 @@ pub struct State {
 impl State {
     pub fn side(&self, dir: Dir) -> &Side {
         &self.sides[dir.ix()]
+    }
+
+    /// A message that `ssl_state` knows was read.
+    pub fn saw(&mut self, message: u32) {
+        self.flags |= message;
+        self.latest = message;
     }
 
     /// Moves a side on; never back.

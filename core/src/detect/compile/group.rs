@@ -129,6 +129,7 @@ impl Compiler {
                     g.on_event.push(ix);
                 } else if !sig.state.iter().any(|s| matches!(s, CState::AppEvent { .. })) {
                     g.always.push(ix);
+                    g.restless |= sig.lingers() || !sig.ints.is_empty();
                 }
             }
         }
@@ -247,9 +248,15 @@ impl Lists {
                 continue;
             }
             let ports = &mut self.ports;
+            // Fragments, and packets whose transport header is broken, are of their protocol all the same.
+            let unported = sig.sp.is_none() && sig.dp.is_none() && sig.payload_list.is_none();
             match sig.proto {
-                ProtoTest::Number(6) => ports[0][d.ix()].push(ix),
-                ProtoTest::Number(17) => ports[1][d.ix()].push(ix),
+                ProtoTest::Number(n @ (6 | 17)) => {
+                    ports[usize::from(n != 6)][d.ix()].push(ix);
+                    if unported {
+                        ports[2][d.ix()].push(ix);
+                    }
+                }
                 ProtoTest::Any => {
                     // A rule that asks for another protocol number is not asked at all.
                     let other = |n| {
@@ -293,6 +300,7 @@ struct TxBuild {
     payload: MpmBuilder,
     always: Vec<u32>,
     on_event: Vec<u32>,
+    restless: bool,
 }
 
 impl TxBuild {
@@ -317,6 +325,7 @@ impl TxBuild {
             locals
         };
         let (growing_locals, several) = (places(BufferKind::Streaming), places(BufferKind::Multi));
+        let payload = (!self.payload.is_empty()).then(|| self.payload.build());
         let bufs = self
             .bufs
             .into_iter()
@@ -329,8 +338,8 @@ impl TxBuild {
                 TxBuf { key, local, progress, kind, nth, mpm, leads }
             })
             .collect();
-        let payload = (!self.payload.is_empty()).then(|| self.payload.build());
-        TxGroup { bufs, payload, always: self.always, on_event: self.on_event }
+        let TxBuild { always, on_event, restless, .. } = self;
+        TxGroup { bufs, payload, always, on_event, restless }
     }
 }
 

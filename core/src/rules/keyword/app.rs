@@ -257,10 +257,10 @@ fn tls_version(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     Ok(())
 }
 
-/// `ssl_state:client_hello|server_hello`: any of the states was reached; `!state`: that one was not.
+/// `ssl_state:client_hello|server_hello`: what was read last had any of the messages; `!state`: it had not that one.
 fn ssl_state(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     let info = tls_int(b, &["ssl_state"])?;
-    let mut any = Vec::new();
+    let (mut any, mut none) = (Vec::new(), 0);
     for p in a.text()?.split(['|', ',']).map(str::trim) {
         let (neg, n) = match p.strip_prefix('!') {
             Some(n) => (true, n.trim()),
@@ -268,15 +268,17 @@ fn ssl_state(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         };
         let Some(v) = info.value(n) else { return bad(format!("\"{n}\" is not a state of TLS")) };
         if neg {
-            let test = IntTest::Ne(v);
-            b.rule.ints.push(AppInt { name: info.name, test, index: IntIndex::AllOrNone });
+            none |= v;
         } else {
             any.push(v);
         }
     }
-    if !any.is_empty() {
-        b.rule.ints.push(AppInt { name: info.name, test: IntTest::OneOf(any), index: IntIndex::Any });
-    }
+    // Beside one that is excluded the others say nothing.
+    let (test, index) = match none {
+        0 => (IntTest::OneOf(any), IntIndex::Any),
+        v => (IntTest::Ne(v), IntIndex::AllOrNone),
+    };
+    b.rule.ints.push(AppInt { name: info.name, test, index });
     Ok(())
 }
 
