@@ -153,6 +153,7 @@ impl Engine {
                 }
             }
         }
+        self.state[ix.0 as usize].app.conclude();
         let dir = if live && answered { Dir::ToClient } else { Dir::ToServer };
         let p = self.stand_in(ix, dir);
         self.transactions(ix, &p, dir, Ends::Flow, sink);

@@ -264,6 +264,7 @@ impl Engine {
             L4::Udp if pkt.payload.len > 0 && flags & (UDP_DONE << dir.ix()) == 0 => {
                 dir = self.feed_udp(ix, pkt, dir, &mut seen, sink);
             }
+            L4::Udp if pkt.payload.len == 0 => self.state[ix.0 as usize].app.said_nothing(),
             _ => {}
         }
         if let Some(v) = seen.app_error {

@@ -31,6 +31,8 @@ pub(super) const FRESH: u8 = 0x40;
 // Bits of `FlowApp::flags`.
 pub(super) const OFF: u8 = 1;
 pub(super) const OPAQUE: u8 = 2;
+/// Bytes of a client in which something would have been recognised.
+const ENOUGH: u32 = 16;
 pub(super) const CHANGING: u8 = 4;
 /// The direction's decision waits for the other direction's bytes (bit by direction: 8, 16).
 pub(super) const HELD: u8 = 8;
@@ -70,6 +72,21 @@ impl FlowApp {
     /// No parser is to be called for it.
     pub fn switch_off(&mut self) {
         self.flags |= OFF;
+    }
+
+    /// The flow ends: both sides spoke, the client for as long as patterns are looked for, and neither was recognised.
+    pub fn conclude(&mut self) {
+        let [client, server] = self.held;
+        if self.is_undecided() && client >= ENOUGH && server > 0 {
+            self.proto = AppProto::FAILED;
+        }
+    }
+
+    /// A datagram without bytes came: it is of no protocol, as far as that goes. What comes later is looked at all the same.
+    pub fn said_nothing(&mut self) {
+        if self.is_undecided() {
+            self.proto = AppProto::FAILED;
+        }
     }
 
     /// No parser is called for it any more (detection gave up, or the parser failed).
