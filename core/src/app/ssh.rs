@@ -231,9 +231,12 @@ impl Protocol for Ssh {
                     return all;
                 }
                 Step::Encrypted => {
-                    t.common.advance(dir, FINISHED);
                     t.common.touch_both();
                     s.done[d] = true;
+                    // The session goes on, unread; it is over with its flow.
+                    if cx.cfg.ssh_encrypted == Encrypted::Full {
+                        t.common.advance(dir, FINISHED);
+                    }
                     // What follows is encrypted in both directions.
                     let over = s.done[1 - d] && cx.cfg.ssh_encrypted != Encrypted::Full;
                     return if over { Outcome::Opaque { bytes: input.data.len() } } else { all };

@@ -4,7 +4,7 @@ use super::Engine;
 use super::packet::{PacketFacts, TX_FED};
 use super::transactions::Ends;
 use crate::Dir;
-use crate::app::Layer;
+use crate::app::{Layer, Queue};
 use crate::event::{Event, EventSink, Verdict};
 use crate::flow::{FlowIx, State, flag};
 use crate::packet::{L3, L4, Packet, Source};
@@ -129,6 +129,7 @@ impl Engine {
         let live = hot.state != State::Bypassed && hot.flags & flag::DROP == 0;
         let established = self.streams.session(hot.tcp).is_none_or(|s| s.is_established());
         let mut seen = PacketFacts { established, pseudo: true, in_stream: true, ..PacketFacts::default() };
+        self.end_encrypted(ix);
         let left = Dir::BOTH.map(|d| self.is_left(ix, d));
         // What is said of transactions is said on the packet that brings the last bytes.
         let answered =
@@ -157,6 +158,26 @@ impl Engine {
         let dir = if live && answered { Dir::ToClient } else { Dir::ToServer };
         let p = self.stand_in(ix, dir);
         self.transactions(ix, &p, dir, Ends::Flow, sink);
+    }
+
+    /// What an encrypted session was is whole when its flow ends: nothing of it was read any more.
+    fn end_encrypted(&mut self, ix: FlowIx) {
+        let app = self.state[ix.0 as usize].app;
+        if !app.is_opaque() {
+            return;
+        }
+        let owner = self.app.owner(&app);
+        for layer in self.app.layers(&app).filter(|l| l.proto == owner) {
+            let Some(parser) = self.app.parser_of_mut(layer.proto) else { continue };
+            let mut at = parser.next_tx(layer.state, None);
+            while let Some(tx) = at {
+                let end = parser.complete_progress(Dir::ToServer);
+                parser.common_mut(tx).advance_both(end);
+                Dir::BOTH.into_iter().for_each(|d| parser.requeue(layer.state, tx, Queue::Inspect(d)));
+                at = parser.next_tx(layer.state, at);
+            }
+            self.flows.hot_mut(ix).flags |= TX_FED;
+        }
     }
 
     /// Whether a direction of a flow that ends has something that no packet's inspection saw: bytes that wait, a

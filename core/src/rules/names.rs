@@ -25,10 +25,8 @@ pub fn state(proto: AppProto, name: &str) -> Option<(Dir, u8)> {
 /// Direction and progress of a hook that a header names.
 pub fn hook(proto: AppProto, name: &str) -> Option<(Dir, u8)> {
     let (dir, at) = state(proto, name)?;
-    Some((
-        dir,
-        if matches!(name, "request_complete" | "response_complete") { complete(proto, dir) } else { at },
-    ))
+    let whole = matches!(name, "request_complete" | "response_complete");
+    Some((dir, if whole { complete(proto, dir) } else { at }))
 }
 
 /// The last progress of a protocol's transactions in a direction.

@@ -427,9 +427,6 @@ impl Parser for Tls {
         let v13 = whole_data && s.flags & SERVER_HELLO != 0 && s.sides[1].version == 0x0304;
         if cx.cfg.tls_encrypted != Encrypted::Full && (through || v13) && s.flags & APP_DATA != 0 {
             s.flags |= OPAQUE;
-            if through {
-                s.advance_both(FINISHED);
-            }
             return Outcome::Opaque { bytes: data.len() };
         }
         Outcome::Consumed { bytes: at, need }

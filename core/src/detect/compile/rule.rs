@@ -448,7 +448,9 @@ fn hook(name: &str, proto: &ProtoSpec) -> Result<Hook, Refuse> {
         let names: Vec<&str> = protos.iter().map(|p: &AppProto| p.name()).collect();
         return Err(format!("hook '{name}' of {} is not supported", names.join(", ")));
     };
-    let whole = matches!(name, "request_complete" | "response_complete");
+    // The last of a protocol's states, whatever it is called.
+    let whole = matches!(name, "request_complete" | "response_complete")
+        || protos.iter().any(|p| p.def().states.iter().any(|(d, names)| *d == dir && names.last() == Some(&name)));
     let at = if whole { u8::MAX } else { at };
     Ok(Hook::Progress(dir, at))
 }
