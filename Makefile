@@ -6,6 +6,8 @@
 #   make conformance VERIFY=DIR   the suricata-verify style suite in DIR, with the floors of this project
 #   make differential             alerts and flows against a reference (needs ../shared)
 #   make rulediff                 what single rules mean, against the packets on which Suricata alerts (needs ../shared)
+#   make rule-differential        fresh rules, made of what is in captures, against Debian's Suricata (RULE_DIFFERENTIAL='--seed N --rules N')
+#   make debian                   Debian's configuration, rules and folders: unknown settings, alerts that differ (DEBIAN=options)
 #   make robustness               every capture, several batch sizes, checked arithmetic (needs ../shared)
 #   make bench                    speed against Suricata (needs ../shared and suricata)
 #   make bench-sig                the matcher against Hyperscan, aho-corasick and daachorse (BENCH_SIG=options)
@@ -110,6 +112,18 @@ differential: $(BIN) $(PYTHON)
 # What each keyword means: single rules and the packets on which Suricata alerts (RULEDIFF=floors).
 rulediff: $(BIN)
 	python3 tests/rulediff.py --engine $(abspath $(BIN)) --shared $(SHARED) $(RULEDIFF)
+
+# Debian's Suricata, from the backports of its release; Hyperscan's files go together with it.
+.PHONY: suricata rule-differential debian
+suricata:
+	@command -v suricata >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends -t bookworm-backports suricata >/dev/null; } \
+	|| { echo "suricata is needed: the suite bookworm-backports in /etc/apt/sources.list.d, then apt-get install -t bookworm-backports suricata"; exit 1; }
+
+rule-differential: $(BIN) suricata
+	python3 tests/rule_differential.py --engine $(abspath $(BIN)) --captures $(SHARED)/captures $(SHARED)/ai-captures --out $(OUT)/rule-differential $(RULE_DIFFERENTIAL)
+
+debian: $(BIN) suricata
+	python3 tests/debian.py --engine $(abspath $(BIN)) --captures $(SHARED)/captures $(SHARED)/ai-captures $(DEBIAN)
 
 # Records and alerts of recorded AI traffic, and attacks found in labelled texts: floors (AI=--quick cuts the traffic anew in
 # one way only, and judges texts by the model that ships alone).

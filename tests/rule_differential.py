@@ -208,12 +208,14 @@ def main():
         # Most captures of the folders are of packets that no parser knows; most keywords are not.
         if not m.apps - {"failed", "unknown"} and own.random() < 0.75:
             return []
-        rules = rules_for(m, own, a.per_capture, families, first)
+        # What parsers read is in few of them.
+        count = a.per_capture * (1 + min(2, len(m.values) // 6))
+        rules = rules_for(m, own, count, families, first)
         return pair.compare(capture, rules) if rules else None
 
     with concurrent.futures.ThreadPoolExecutor(a.jobs) as pool:
         while todo and made < a.rules:
-            batch = [(todo.pop(), r.random(), 1_000_000 + (made + i * a.per_capture * 2)) for i in range(min(len(todo), a.jobs * 2))]
+            batch = [(todo.pop(), r.random(), 1_000_000 + (made + i * a.per_capture * 8)) for i in range(min(len(todo), a.jobs * 2))]
             for got in pool.map(one, batch):
                 left += got is None
                 rows += got or []

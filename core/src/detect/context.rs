@@ -45,6 +45,8 @@ pub struct PacketCx<'a> {
     pub in_stream: bool,
     /// Payload is opaque or not wanted.
     pub no_payload: bool,
+    /// No patterns are searched for: the flow is encrypted in one direction at least.
+    pub no_patterns: bool,
     pub stream_events: EventSet,
     /// Detection-level application events on this packet (bit per event).
     pub app_events: u8,
@@ -67,6 +69,7 @@ impl<'a> PacketCx<'a> {
             found: false,
             in_stream: false,
             no_payload: false,
+            no_patterns: false,
             stream_events: EventSet::default(),
             app_events: 0,
             stream_size: None,

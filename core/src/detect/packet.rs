@@ -58,10 +58,11 @@ fn one(m: &PacketMatch, cx: &PacketCx<'_>) -> bool {
         PacketMatch::FragBits { bits, mode } => p.l3 == L3::Ipv4 && flags(p.ip_flags, *bits, *mode),
         PacketMatch::FragOffset(t) => {
             let off = match p.frag {
-                Some(f) => f.offset,
-                None => u32::from(p.ip_frag_off),
+                Some(f) => Some(f.offset),
+                // Of IPv6 only fragments have an offset.
+                None => (p.l3 == L3::Ipv4).then_some(u32::from(p.ip_frag_off)),
             };
-            p.has_ip() && t.test(u64::from(off))
+            off.is_some_and(|off| t.test(u64::from(off)))
         }
         PacketMatch::SameIp => p.has_ip() && p.src == p.dst,
         PacketMatch::L3 { v6 } => p.l3 == if *v6 { L3::Ipv6 } else { L3::Ipv4 },
@@ -122,7 +123,8 @@ fn csum(cx: &PacketCx<'_>, of: Csum, valid: bool) -> bool {
         Csum::Ipv4 => (p.l3 == L3::Ipv4, checksum::verify_l3(p)),
         Csum::Tcpv4 => (p.l3 == L3::Ipv4 && p.l4 == L4::Tcp, checksum::verify_l4(p)),
         Csum::Tcpv6 => (p.l3 == L3::Ipv6 && p.l4 == L4::Tcp, checksum::verify_l4(p)),
-        Csum::Udpv4 => (p.l3 == L3::Ipv4 && p.l4 == L4::Udp, checksum::verify_l4(p)),
+        // A sender that leaves it at 0 says nothing.
+        Csum::Udpv4 => (p.l3 == L3::Ipv4 && p.l4 == L4::Udp && summed(p), checksum::verify_l4(p)),
         Csum::Udpv6 => (p.l3 == L3::Ipv6 && p.l4 == L4::Udp, checksum::verify_l4(p)),
         Csum::Icmpv4 => (p.l4 == L4::Icmpv4, checksum::verify_l4(p)),
         Csum::Icmpv6 => (p.l4 == L4::Icmpv6, checksum::verify_l4(p)),
@@ -130,6 +132,12 @@ fn csum(cx: &PacketCx<'_>, of: Csum, valid: bool) -> bool {
     // Packets that the capture source vouches for, or that the engine made itself, count as right.
     let good = sum != Checksum::Bad || cx.pseudo;
     fits && good == valid
+}
+
+/// Whether the UDP header has a checksum.
+fn summed(p: &crate::packet::Packet<'_>) -> bool {
+    let at = p.l4_hdr.off as usize + 6;
+    p.data.get(at..at + 2).is_some_and(|sum| sum != [0, 0])
 }
 
 /// An IPv4 address as a number, if it is one.

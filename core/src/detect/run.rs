@@ -252,7 +252,7 @@ impl Detector {
     ) {
         let payload = if cx.no_payload || cx.pseudo { &[][..] } else { cx.pkt.payload() };
         let chunk = cx.raw.as_ref().map(Raw::chunk);
-        self.payload_candidates(groups, payload, chunk, cx.in_stream);
+        self.payload_candidates(groups, (payload, chunk), cx);
         self.counters.candidates += self.cands.len() as u64;
         self.cands.sort_unstable();
         for i in 0..self.cands.len() {
@@ -289,10 +289,10 @@ impl Detector {
     fn payload_candidates(
         &mut self,
         groups: Groups<'_>,
-        payload: &[u8],
-        chunk: Option<&[u8]>,
-        in_stream: bool,
+        (payload, chunk): (&[u8], Option<&[u8]>),
+        cx: &PacketCx<'_>,
     ) {
+        let in_stream = cx.in_stream;
         let epoch = self.next_epoch();
         self.cands.clear();
         let (seen, cands) = (&mut self.seen, &mut self.cands);
@@ -303,10 +303,10 @@ impl Detector {
             }
         };
         for group in groups.into_iter().flatten() {
-            if let (Some(m), false) = (&group.packet, payload.is_empty()) {
+            if let (Some(m), false) = (&group.packet, payload.is_empty() || cx.no_patterns) {
                 m.scan(payload, 0, &mut self.scratch, &mut note);
             }
-            if let Some(m) = &group.stream {
+            if let (Some(m), false) = (&group.stream, cx.no_patterns) {
                 if let Some(bytes) = chunk {
                     m.scan(bytes, 0, &mut self.scratch, &mut note);
                 }

@@ -473,6 +473,7 @@ impl Engine {
             found: seen.found,
             in_stream: seen.in_stream,
             no_payload: pkt.carrier || hot.flags & flag::NO_PAYLOAD_TO_SERVER << dir.ix() != 0,
+            no_patterns: hot.flags & flag::NO_PAYLOAD_INSPECT != 0,
             stream_events: seen.stream_events,
             app_events: seen.app_events,
             stream_size: self.streams.session(tcp).map(|s| Dir::BOTH.map(|d| s.seen(d))),

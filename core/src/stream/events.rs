@@ -30,7 +30,13 @@ impl StreamEvents {
 
 /// Number of the event that a rule's `stream-event:NAME` names.
 pub fn by_name(name: &str) -> Option<u8> {
-    NAMES.iter().position(|&n| n == name).map(|i| i as u8)
+    // Suricata's own rules write two of them so.
+    let other = match name {
+        "3whs_synack_resend_with_different_ack" => "3whs_synack_resend_with_diff_ack",
+        "est_synack_resend_with_different_ack" => "est_synack_resend_with_diff_ack",
+        n => n,
+    };
+    NAMES.iter().position(|&n| n == other).map(|i| i as u8)
 }
 
 /// The name of event number `ev`, without the `stream.` prefix that EVE puts before it.

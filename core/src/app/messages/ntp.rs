@@ -3,7 +3,7 @@
 use super::{BOTH, Format, field, number, parser};
 use crate::Dir;
 use crate::app::plain::{NTP_BEGINS, is_ntp};
-use crate::app::{BufferDef, IntDef, OVER_UDP, ProtoDef};
+use crate::app::{BufferDef, IntDef, OVER_UDP, ProtoDef, event_at};
 use crate::event::Fields;
 
 pub static NTP: ProtoDef = ProtoDef {
@@ -11,12 +11,15 @@ pub static NTP: ProtoDef = ProtoDef {
     over: OVER_UDP,
     buffers: BUFFERS,
     ints: INTS,
+    events: EVENTS,
     recognise: NTP_BEGINS,
     parser: parser::<Ntp>(),
     record: "ntp",
     by_message: true,
     ..ProtoDef::NONE
 };
+
+static EVENTS: &[&str] = &["malformed_data"];
 
 static BUFFERS: &[BufferDef] = &[field("ntp.reference_id", BOTH, false)];
 
@@ -36,6 +39,8 @@ static MODES: &[(&str, u64)] = &[
 pub(super) struct Ntp;
 
 impl Format for Ntp {
+    const BROKEN: Option<u8> = Some(event_at(EVENTS, "malformed_data"));
+
     fn read(msg: &[u8], _: Dir) -> Option<u128> {
         let version = msg.first()? >> 3 & 7;
         (matches!(version, 3 | 4) && is_ntp(msg)).then_some(0)
