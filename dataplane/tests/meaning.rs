@@ -127,6 +127,113 @@ fn ranges_that_cannot_be() {
     }
 }
 
+/// A packet without ports, a fragment or one of ICMP, is none of a rule that names ports; fragments are of their protocol.
+#[test]
+fn ports_and_fragments() {
+    let mut wire = Wire::new();
+    wire.udp_in_fragments((1, 5000), (2, 9999), &[7; 40], 16, false);
+    compare(
+        &wire,
+        &[
+            ("udp any any -> any any (ttl:>0; sid:1;)", &[1, 2, 3, 3]),
+            ("udp any any -> any any (flow:to_server; ttl:>0; sid:1;)", &[1, 2, 3, 3]),
+            ("udp any any -> any 9999 (ttl:>0; sid:1;)", &[3]),
+            ("ip any any -> any !80 (ttl:>0; sid:1;)", &[3]),
+            ("tcp any any -> any any (ttl:>0; sid:1;)", &[]),
+        ],
+    );
+    let mut wire = Wire::new();
+    wire.icmp(1, 2, 8, 0, &[0, 1, 0, 1, 1, 2, 3, 4]);
+    compare(
+        &wire,
+        &[
+            ("ip any any -> any !80 (ttl:>0; sid:1;)", &[]),
+            ("ip any any -> any !80 (sid:1;)", &[]),
+            ("ip any any -> any any (ttl:>0; sid:1;)", &[1]),
+        ],
+    );
+}
+
+/// "Not between" is said of empty packets, too; "not" a size is not. A checksum of 0 is neither right nor wrong.
+#[test]
+fn sizes_checksums_and_offsets() {
+    let mut wire = Wire::new();
+    wire.udp((1, 5000), (2, 9999), b"");
+    compare(
+        &wire,
+        &[
+            ("udp any any -> any any (dsize:!38-42; sid:1;)", &[1]),
+            ("udp any any -> any any (dsize:!5; sid:1;)", &[]),
+            ("udp any any -> any any (dsize:0; sid:1;)", &[1]),
+            ("udp any any -> any any (fragoffset:0; sid:1;)", &[1]),
+        ],
+    );
+    // The same without a checksum.
+    let plain =
+        common::wire::ipv4(17, [10, 1, 0, 1], [10, 1, 0, 2], 1, 0, &common::wire::datagram(5000, 9999, b"x"));
+    let mut wire = Wire::new();
+    wire.ip_packet(&plain);
+    compare(
+        &wire,
+        &[
+            ("udp any any -> any any (udpv4-csum:valid; sid:1;)", &[]),
+            ("udp any any -> any any (udpv4-csum:invalid; sid:1;)", &[]),
+            ("udp any any -> any any (dsize:1; sid:1;)", &[1]),
+        ],
+    );
+    let mut wire = Wire::new();
+    wire.v6 = true;
+    wire.udp((1, 5000), (2, 9999), b"x");
+    compare(
+        &wire,
+        &[
+            ("ip any any -> any any (fragoffset:0; sid:1;)", &[]),
+            ("ip any any -> any any (dsize:1; sid:1;)", &[1]),
+        ],
+    );
+}
+
+/// A hook to a state alone is told of each time that something came in it; of an answer not before there is one.
+#[test]
+fn hooks_to_a_state() {
+    let mut wire = Wire::new();
+    let mut t = wire.tcp(CLIENT, (2, 25));
+    for (from, line) in
+        [(1, "220 x"), (0, "EHLO a"), (1, "250 x"), (0, "MAIL FROM:<a@b>"), (1, "250 x"), (0, "RSET")]
+    {
+        t.send(from, format!("{line}\r\n").as_bytes());
+    }
+    compare(
+        &wire,
+        &[
+            // The commands are acknowledged by packets 7, 11 and 15; the last has no packet of the client's behind it.
+            ("smtp:request_started any any -> any any (sid:1;)", &[9, 13, 0]),
+            ("smtp:response_started any any -> any any (sid:1;)", &[11, 15]),
+        ],
+    );
+}
+
+/// DHCP is believed by its ports: a message with another cookie has its events.
+#[test]
+fn dhcp_without_its_cookie() {
+    let mut wire = Wire::new();
+    wire.udp((1, 68), (2, 67), &[&[1, 1, 6, 0][..], &[0; 236]].concat());
+    compare(&wire, &[("dhcp any any -> any any (app-layer-event:dhcp.truncated_options; sid:1;)", &[1])]);
+}
+
+/// Events as Suricata's own rules write them.
+#[test]
+fn names_of_events() {
+    compare(
+        &get(),
+        &[
+            ("tcp any any -> any any (stream-event:est_synack_resend_with_different_ack; sid:1;)", &[]),
+            ("tcp any any -> any any (stream-event:3whs_synack_resend_with_different_ack; sid:1;)", &[]),
+            ("ntp any any -> any any (app-layer-event:ntp.malformed_data; sid:1;)", &[]),
+        ],
+    );
+}
+
 /// Bytes that come again with other content are told when a rule asks.
 #[test]
 fn an_answer_that_comes_twice_and_differs() {

@@ -412,7 +412,7 @@ mod tests {
         );
         assert_eq!(b.values(5, Dir::ToClient), [(0, b"curve25519-sha256;aes256-ctr;hmac-md5;zlib".to_vec())]);
         assert_eq!(b.values(2, Dir::ToServer)[0].1.len(), 32);
-        assert_eq!(b.parser.common(b.tx(0)).steps(), [FINISHED, BANNER_DONE]);
+        assert_eq!(b.parser.common(b.tx(0)).steps(), [BANNER_DONE, BANNER_DONE]);
         b.close();
     }
 

@@ -450,7 +450,9 @@ fn hook(name: &str, proto: &ProtoSpec) -> Result<Hook, Refuse> {
     };
     // The last of a protocol's states, whatever it is called.
     let whole = matches!(name, "request_complete" | "response_complete")
-        || protos.iter().any(|p| p.def().states.iter().any(|(d, names)| *d == dir && names.last() == Some(&name)));
+        || protos
+            .iter()
+            .any(|p| p.def().states.iter().any(|(d, names)| *d == dir && names.last() == Some(&name)));
     let at = if whole { u8::MAX } else { at };
     Ok(Hook::Progress(dir, at))
 }
