@@ -2,7 +2,7 @@
 """Fresh rules, made of what is in captures, as this engine and Suricata understand them.
 
     rule_differential.py --engine BIN --captures DIR… [--suricata suricata] [--seed N] [--rules 5000] [--per-capture 60]
-                         [--families a,b] [--jobs 2] [--min-equal 90] [--min-alerting 85] [--min-family 0] [--out DIR] [--examples 3]
+                         [--families a,b] [--jobs 2] [--min-equal 98] [--min-alerting 96] [--min-family 0] [--out DIR] [--examples 3]
 
 Captures are drawn by the seed; for each, rules are made by `rulegen` (families of keywords × values, payloads and headers that are really in
 it, negations, transforms, relative conditions, wrong syntax). Both engines read the capture with the same rules and the same configuration.
@@ -186,8 +186,8 @@ def main():
     p.add_argument("--timeout", type=int, default=20)
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--examples", type=int, default=3)
-    p.add_argument("--min-equal", type=float, default=90)
-    p.add_argument("--min-alerting", type=float, default=85)
+    p.add_argument("--min-equal", type=float, default=98)
+    p.add_argument("--min-alerting", type=float, default=96)
     p.add_argument("--min-family", type=float, default=0)
     p.add_argument("--out", default="out/rule-differential")
     a = p.parse_args()

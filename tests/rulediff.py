@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What single rules mean, against the packets on which Suricata alerts: floors.
 
-tests/rulediff.py --engine BIN --shared DIR [--min-equal 96.5] [--min-alerting 95] [--min-family 0]
-                  [--max-refused 20] [--max-accepted 0]
+tests/rulediff.py --engine BIN --shared DIR [--min-equal 98] [--min-alerting 96.8] [--min-family 75]
+                  [--max-refused 3] [--max-accepted 0]
 
 DIR/rulediff has the rules, the captures' names and the comparison (rule_diff.py); DIR the captures. Its table is
 printed; the exit code is 1 when a share (percent) is below its floor, or a capture was not compared.
@@ -27,10 +27,10 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--engine", required=True)
     p.add_argument("--shared", required=True)
-    p.add_argument("--min-equal", type=float, default=96.5)
-    p.add_argument("--min-alerting", type=float, default=95)
-    p.add_argument("--min-family", type=float, default=0)
-    p.add_argument("--max-refused", type=int, default=20)
+    p.add_argument("--min-equal", type=float, default=98)
+    p.add_argument("--min-alerting", type=float, default=96.8)
+    p.add_argument("--min-family", type=float, default=75)
+    p.add_argument("--max-refused", type=int, default=3)
     p.add_argument("--max-accepted", type=int, default=0)
     a = p.parse_args()
     here = os.path.join(os.path.abspath(a.shared), "rulediff")

@@ -147,7 +147,7 @@ pub const UNHEEDED: &[Unheeded] = &[
     moot("suricata-version", Kind::Any, "the language is that of Suricata 8, with the words of 7"),
     moot("plugins.**", Kind::Any, OTHERS),
     moot("logging.default-output-filter", Kind::Any, TERMINAL),
-    undone("logging.outputs.*.file.enabled", Kind::Flag, TERMINAL, NO),
+    undone("logging.outputs.*.file.enabled", Kind::Flag, "files are written with `type: json` only", NO),
     undone("logging.outputs.*.syslog.enabled", Kind::Flag, TERMINAL, NO),
     moot("logging.outputs.**", Kind::Any, TERMINAL),
     moot("af-packet.**", Kind::Any, INTERFACES),
@@ -314,7 +314,7 @@ impl Unheeded {
 pub(super) fn find(root: &Node) -> Result<Vec<String>, ConfigError> {
     let (mut leaves, mut told) = (Vec::new(), Vec::new());
     root.leaves(&mut leaves);
-    for n in leaves {
+    for n in leaves.into_iter().filter(|n| !n.is_used()) {
         if let Some(u) = UNHEEDED.iter().find(|u| meets(u.path, &n.path)) {
             u.check(n)?;
             told.extend(u.told(n));

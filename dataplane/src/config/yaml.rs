@@ -270,6 +270,11 @@ impl Node {
         }
     }
 
+    /// Whether somebody read it.
+    pub fn is_used(&self) -> bool {
+        self.used.get()
+    }
+
     /// Paths of the topmost nodes that nobody read.
     pub fn unread(&self) -> Vec<String> {
         let mut out = Vec::new();

@@ -425,8 +425,14 @@ impl Parser for Tls {
         let through = s.common.both_reached(HANDSHAKE);
         // In TLS 1.3 a record of data behind the server's hello is enough, whatever the client has said so far.
         let v13 = whole_data && s.flags & SERVER_HELLO != 0 && s.sides[1].version == 0x0304;
-        if cx.cfg.tls_encrypted != Encrypted::Full && (through || v13) && s.flags & APP_DATA != 0 {
+        // A session that goes on from an earlier one shows no certificate; both sides change to the keys all the same.
+        let keyed = s.flags & CHANGE_CIPHER_BOTH == CHANGE_CIPHER_BOTH;
+        let encrypted = (through || v13 || keyed) && s.flags & APP_DATA != 0;
+        if cx.cfg.tls_encrypted != Encrypted::Full && encrypted {
             s.flags |= OPAQUE;
+            if keyed {
+                s.advance_both(HANDSHAKE);
+            }
             return Outcome::Opaque { bytes: data.len() };
         }
         Outcome::Consumed { bytes: at, need }

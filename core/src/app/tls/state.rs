@@ -160,6 +160,7 @@ pub const SERVER_KEYX: u32 = 1 << 3;
 pub const CHANGE_CIPHER: u32 = 1 << 4;
 /// Change cipher spec of one side: bit by direction (5, 6).
 pub const CHANGE_CIPHER_SIDE: u32 = 1 << 5;
+pub const CHANGE_CIPHER_BOTH: u32 = CHANGE_CIPHER_SIDE | CHANGE_CIPHER_SIDE << 1;
 /// A session ticket or the server's echo of the session id: maybe resumed.
 pub const RESUMED: u32 = 1 << 7;
 /// TLS 1.3: certificates are not visible, a record is due without.
