@@ -600,7 +600,7 @@ mod tests {
             "stream: {inline: auto, midstream: yes, reassembly: {depth: 2mb, urgent: {policy: drop}}}\n\
              host-os-policy:\n  windows: [0.0.0.0/0]\n  linux: [10.0.0.0/8]\n\
              flow-timeouts: {tcp: {new: 7, emergency-new: 3}}\nvlan: {use-for-tracking: false}\n\
-             threading: {cpu: 1}\n\
+             no-such-part: {cpu: 1}\n\
              app-layer: {protocols: {tls: {ja3-fingerprints: yes, detection-ports: {dp: \"443, 8443\"}}}}\n\
              outputs:\n  - eve-log: {types: [alert, {files: {force-hash: [md5, sha256]}}]}\n  - fast: {enabled: yes}\n",
         );
@@ -616,7 +616,7 @@ mod tests {
             [("tls".to_string(), true, vec![443, 8443]), ("tls".to_string(), false, vec![443, 8443])]
         );
         assert_eq!(s.outputs.fast.as_deref(), Some("fast.log"));
-        assert_eq!(s.ignored, ["threading"]);
+        assert_eq!(s.ignored, ["no-such-part"]);
     }
 
     #[test]

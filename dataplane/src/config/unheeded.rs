@@ -314,7 +314,8 @@ impl Unheeded {
 pub(super) fn find(root: &Node) -> Result<Vec<String>, ConfigError> {
     let (mut leaves, mut told) = (Vec::new(), Vec::new());
     root.leaves(&mut leaves);
-    for n in leaves.into_iter().filter(|n| !n.is_used()) {
+    // A log file that is written was read; those of plain text are not.
+    for n in leaves.into_iter().filter(|n| !(n.is_used() && n.path.starts_with("logging."))) {
         if let Some(u) = UNHEEDED.iter().find(|u| meets(u.path, &n.path)) {
             u.check(n)?;
             told.extend(u.told(n));
