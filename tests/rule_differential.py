@@ -183,7 +183,7 @@ def main():
     p.add_argument("--per-capture", type=int, default=60)
     p.add_argument("--families", default=",".join(FAMILIES))
     p.add_argument("--largest", type=int, default=400_000, help="largest capture, bytes")
-    p.add_argument("--timeout", type=int, default=20)
+    p.add_argument("--timeout", type=int, default=60)
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--examples", type=int, default=3)
     p.add_argument("--min-equal", type=float, default=98)
