@@ -26,7 +26,7 @@
 #   make bench-dpdk               decoding, lookups and ports beside DPDK's own
 #   make ai                       AI traffic of ../shared against its ground truth, as recorded and cut anew
 #   make soak                     an hour of live traffic with reloads, faults, full disks (needs root)
-#   make fuzz-smoke               every fuzz target for 30 seconds
+#   make fuzz-smoke               every fuzz target for 20 seconds
 #   make fuzz TIME=600 [TARGET=x] the same for longer
 #   make test-ffi                 the C library: examples, misuse, ABI, valgrind, address sanitizer (TEST_FFI=parts)
 #   make bench-ffi                what the C border costs (BORDER_CAPTURE=file BORDER=rules)
@@ -224,7 +224,7 @@ soak: $(BIN)
 	python3 tests/soak.py --engine $(abspath $(BIN)) --shared $(SHARED) $(SOAK)
 
 fuzz-smoke:
-	sh tests/fuzz.sh 30
+	sh tests/fuzz.sh 20
 
 TIME   ?= 600
 TARGET ?=
