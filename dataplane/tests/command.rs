@@ -622,3 +622,42 @@ fn the_log_in_json_has_errors_and_what_its_level_takes() {
     assert_eq!((code, log.lines().count()), (Some(1), 1), "{log}");
     assert!(log.contains(r#""log_level":"Error""#) && log.contains("stream.midstream-policy"), "{log}");
 }
+
+/// `TIDEGATE_ISA` chooses what the matcher runs on: each set of this machine finds the same, and others are refused.
+#[test]
+fn the_instruction_set_is_chosen_by_hand() {
+    let p = Place::new("isa", &traffic::everything().frames);
+    let rules = p.write(
+        "a.rules",
+        "alert tcp any any -> any any (msg:\"a\"; content:\"HTTP\"; sid:1;)\n\
+         alert ip any any -> any any (msg:\"b\"; content:\"example\"; nocase; sid:2;)\n",
+    );
+    let run = |isa: &str| {
+        let (capture, out) = (p.at("in.pcap"), p.at(isa));
+        let args = ["run", "-r", text(&capture), "-l", text(&out), "-S", text(&rules)];
+        let o = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+            .args(args)
+            .env("TIDEGATE_ISA", isa)
+            .output()
+            .unwrap();
+        let eve = std::fs::read_to_string(out.join("eve.json")).unwrap_or_default();
+        (o, eve.lines().filter(|l| l.contains("\"event_type\":\"alert\"")).collect::<Vec<_>>().join("\n"))
+    };
+    let (o, plain) = run("scalar");
+    assert!(o.status.success() && plain.lines().count() > 3, "{}{plain}", said(&o));
+    let mut there = 0;
+    for isa in ["ssse3", "avx2", "avx512", "neon"] {
+        let (o, log) = run(isa);
+        if o.status.success() {
+            assert_eq!(log, plain, "{isa}");
+            there += 1;
+        } else {
+            assert_eq!(o.status.code(), Some(1));
+            assert!(said(&o).contains("which is none of what this machine has: scalar"), "{}", said(&o));
+        }
+    }
+    assert!(there > 0 || !cfg!(any(target_arch = "x86_64", target_arch = "aarch64")));
+    let (o, _) = run("mmx");
+    assert_eq!(o.status.code(), Some(1));
+    assert!(said(&o).contains("TIDEGATE_ISA is \"mmx\""), "{}", said(&o));
+}
