@@ -450,6 +450,38 @@ fn cuts_change_nothing() {
     }
 }
 
+/// A long answer that is looked through again and again as it grows, from a few KB before what is new: what is told is what is
+/// told of it whole.
+#[test]
+fn long_answers() {
+    const BACK: usize = 4 << 10;
+    let mut r = Rng(0x6c6f_6e67);
+    for round in 0..40 {
+        // With borders and without.
+        let filler = ["lorem ipsum, dolor; sit amet\n", "word after word after word "][round % 2];
+        let mut text = String::new();
+        for i in 0..24 {
+            text.push_str(&filler.repeat(1 + r.below(60)));
+            let value =
+                if r.below(2) == 0 { positive(&mut r, i + round).1 } else { near_miss(&mut r, i + round) };
+            text.push_str(&format!("see {value} here "));
+        }
+        let mut want: Vec<(Kind, usize)> = whole(&text).iter().map(|f| (f.0, f.1)).collect();
+        want.sort_by_key(|w| (w.1, w.0 as u8));
+        let (mut told, mut known) = (Vec::new(), 0);
+        while known < text.len() {
+            let now = text.len().min(known + 1 + r.below(700));
+            since(&text.as_bytes()[..now], known.saturating_sub(BACK), now == text.len(), |f| {
+                told.push((f.kind, f.from));
+            });
+            known = now;
+        }
+        told.sort_by_key(|w| (w.1, w.0 as u8));
+        told.dedup();
+        assert_eq!(told, want, "{text}");
+    }
+}
+
 /// Harmless prompts that others collected: what is told of them is there, or next to nothing. As lines of JSON, their text
 /// escaped.
 #[test]

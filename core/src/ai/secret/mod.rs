@@ -160,14 +160,11 @@ pub fn each(text: &[u8], f: impl FnMut(Found)) {
 /// As [`each`], from about `from` on, of a text of which more may come unless it is `over`: what ends with the text and may
 /// go on is told when it is known how.
 pub fn since(text: &[u8], from: usize, over: bool, mut f: impl FnMut(Found)) {
-    // Not in the middle of something: behind what neither words nor numbers have.
-    let middle = |c: u8| c > b' ' && !matches!(c, b'"' | b',' | b';') || c == b' ';
-    let skipped = text.get(from..).unwrap_or_default().iter().take_while(|c| middle(**c)).count();
-    let mut at = if from == 0 { 0 } else { from + skipped };
-    // A line that is so long begins wherever it does.
-    if at >= text.len() {
-        at = from.min(text.len());
-    }
+    // Not in the middle of something: behind what neither words nor numbers have, if that is near.
+    let border = |c: &u8| *c < b' ' || matches!(c, b'"' | b',' | b';');
+    let near = text.get(from..).unwrap_or_default().iter().take(LONGEST);
+    let skipped = if from == 0 { 0 } else { near.into_iter().position(border).unwrap_or(0) };
+    let mut at = from.min(text.len()) + skipped;
     let ends = |to: usize| {
         let behind = text.get(to..).unwrap_or_default();
         behind.len() > 8 || behind.iter().any(|c| !matches!(c, b' ' | b'-' | b'.' | b'(' | b')' | b'+'))

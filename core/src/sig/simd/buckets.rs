@@ -229,6 +229,12 @@ impl Class {
         self.pass[n.min(self.pass.len() - 1)]
     }
 
+    /// As [`Class::pass`] when `depth` bytes are asked for, of the groups that are best at four.
+    fn passed(&self, n: usize, depth: usize) -> f32 {
+        let same = Class { groups: self.groups.clone(), pass: Vec::new(), merges: self.merges.clone() };
+        same.into(n).iter().map(|g| g.pass(depth)).sum()
+    }
+
     /// The groups for `n` buckets or fewer.
     fn into(self, n: usize) -> Vec<Group> {
         let mut all: Vec<Option<Group>> = self.groups.into_iter().map(Some).collect();
@@ -307,14 +313,6 @@ impl Buckets {
             of(1),
             of(2)
         )
-    }
-}
-
-impl Class {
-    /// As [`Class::pass`] when `depth` bytes are asked for, of the groups that are best at four.
-    fn passed(&self, n: usize, depth: usize) -> f32 {
-        let same = Class { groups: self.groups.clone(), pass: Vec::new(), merges: self.merges.clone() };
-        same.into(n).iter().map(|g| g.pass(depth)).sum()
     }
 }
 

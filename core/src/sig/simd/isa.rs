@@ -25,6 +25,7 @@ impl core::fmt::Display for IsaError {
 impl core::error::Error for IsaError {}
 
 /// The set that `name` names, of those of this machine.
+#[cfg(any(feature = "std", test))]
 fn named(name: &str) -> Result<Level, IsaError> {
     Level::available().find(|l| l.key() == name).ok_or_else(|| IsaError { given: name.into() })
 }

@@ -1,9 +1,9 @@
 //! The vector filters: where may a window end?
 //!
-//! In: a database's windows at build; then the input. Out: one bit per position, in words of 64. [`teddy`] (few
-//! windows, tables in registers) and [`gram`] (many windows, a bitmap over their hash) are written once over
-//! [`vector::Vector`] and instantiated per instruction set; [`vbmi`] takes the place of `teddy` where tables of 128
-//! bytes fit registers. All `unsafe` of the matcher is in this folder.
+//! In: a database's windows at build; then the input. Out: one bit per position, in words of 64. [`nibbles`] (few
+//! windows, in [`buckets`]) and [`gram`] (many windows, a bitmap over their hash) are written once over
+//! [`vector::Vector`] and instantiated per instruction set, which [`isa`] chooses; [`vbmi`] takes the place of `nibbles`
+//! where tables of 128 bytes fit registers. All `unsafe` of the matcher is in this folder.
 //!
 //! Geometry, shared by all: bit `i` of word `b` says that a window may end at `HEAD + 64 * b + i + 1`, where
 //! `HEAD` is 3, so that every window lies inside the input and no block needs bytes before it. The three ends

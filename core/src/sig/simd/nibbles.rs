@@ -91,19 +91,18 @@ impl Out<'_> {
     /// # Safety
     /// There is room: `i < WORDS` words were put before.
     #[inline(always)]
-    unsafe fn put<const LONG: bool, const SHORT: bool, const ONE: bool>(
+    unsafe fn put<const L: usize, const S: usize, const ONE: bool>(
         &mut self,
         i: usize,
         shift: u32,
         m: Masks,
     ) {
         let at = (HEAD + 1 + 64 * i) as u32;
-        let hashed = self.hashed[i];
         let words = [
-            (true, hashed, STRIDED),
-            (LONG, m[3] >> shift, 3),
-            (SHORT, m[2] >> shift, 2),
-            (SHORT, m[1] >> shift, 1),
+            (true, self.hashed[i], STRIDED),
+            (L > 0, m[3] >> shift, 3),
+            (S > 0, m[2] >> shift, 2),
+            (S > 0, m[1] >> shift, 1),
         ];
         // SAFETY: every word appends at most four to `found` and one to `single`, and there is room for so many of all
         // words of a block.
@@ -152,36 +151,14 @@ unsafe fn run<V: Vector, const L: usize, const D: usize, const S: usize, const O
         if n > 0 && hay.len() < BLOCK {
             let valid = (1u64 << (hay.len() - HEAD)) - 1;
             let m = word(padded(hay.as_ptr(), hay.len()).as_ptr()).map(|m| m & valid);
-            out.put_shaped::<L, S, ONE>(0, 0, m);
+            out.put::<L, S, ONE>(0, 0, m);
             return;
         }
         for i in 0..n {
             // The last word is moved down to end with the input.
             let at = 64 * (first + i);
             let start = at.min(hay.len() - BLOCK);
-            out.put_shaped::<L, S, ONE>(i, (at - start) as u32, word(hay.as_ptr().add(start)));
-        }
-    }
-}
-
-impl Out<'_> {
-    /// # Safety
-    /// As [`Out::put`].
-    #[inline(always)]
-    unsafe fn put_shaped<const L: usize, const S: usize, const ONE: bool>(
-        &mut self,
-        i: usize,
-        shift: u32,
-        m: Masks,
-    ) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            match (L > 0, S > 0) {
-                (true, true) => self.put::<true, true, ONE>(i, shift, m),
-                (true, false) => self.put::<true, false, ONE>(i, shift, m),
-                (false, true) => self.put::<false, true, ONE>(i, shift, m),
-                (false, false) => self.put::<false, false, ONE>(i, shift, m),
-            }
+            out.put::<L, S, ONE>(i, (at - start) as u32, word(hay.as_ptr().add(start)));
         }
     }
 }
@@ -205,10 +182,7 @@ unsafe fn masks<V: Vector, const L: usize, const D: usize, const S: usize, const
             let at = V::BYTES * TOGETHER * pair;
             let none = [V::splat(0); TOGETHER];
             let (mut long, mut short) = ([none; L], [none; S]);
-            for d in 0..4 {
-                if d >= D && d >= 3 || L == 0 && (d >= 3 || S == 0) {
-                    continue;
-                }
+            for d in 0..if S > 0 { D.max(3) } else { D } {
                 let bytes: [(V, V); TOGETHER] = core::array::from_fn(|t| {
                     let v = V::load(p.add(HEAD - d + at + V::BYTES * t));
                     (v.and(low), v.high())

@@ -78,7 +78,7 @@ impl Gram {
         self.bits.len()
     }
 
-    /// Fills `masks` with the words `first..`; see [`super::fill`].
+    /// Fills `masks` with the words `first..`, as many as there are and fit; returns how many.
     pub(in super::super) fn fill(&self, hay: &[u8], first: usize, masks: &mut [u64; WORDS]) -> usize {
         let total = words(hay.len());
         if first >= total {
