@@ -2,20 +2,9 @@
 
 mod common;
 
+use common::alone::alerts;
 use common::wire::Wire;
-use common::{eve, frames, rules, settings};
-
-/// Packets on which each of `wanted`'s rules alerts when it is alone; 0 stands for no packet of the capture.
-fn alerts(wire: &Wire, rule: &str) -> Vec<u64> {
-    let r = rules(&format!("alert {rule}"), &settings());
-    assert_eq!(r.refused, Vec::<String>::new(), "{rule}");
-    let text = String::from_utf8(eve(&r, &frames(&wire.frames), 32)).unwrap();
-    let number = |l: &str| {
-        let at = l.find("\"pcap_cnt\":").map(|i| i + 11)?;
-        l.get(at..)?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
-    };
-    text.lines().filter(|l| l.contains("\"event_type\":\"alert\"")).map(|l| number(l).unwrap_or(0)).collect()
-}
+use common::{frames, rules, settings};
 
 fn compare(wire: &Wire, table: &[(&str, &[u64])]) {
     let wrong: Vec<_> = table

@@ -93,7 +93,6 @@ struct Runtime {
     platform: Option<Platform>,
 }
 
-// The platform is read only.
 static RUNTIME: std::sync::OnceLock<Runtime> = std::sync::OnceLock::new();
 
 fn runtime() -> &'static Runtime {

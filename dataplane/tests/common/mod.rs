@@ -1,6 +1,7 @@
 //! What the tests of whole engines share: traffic of every protocol, rules of every kind, and ways to run them.
 #![allow(dead_code)]
 
+pub mod alone;
 pub mod sessions;
 pub mod traffic;
 pub mod wire;

@@ -262,7 +262,20 @@ fn main() {
             db.memory_bytes(),
             other.size()
         );
-        println!("          {}\n", db.describe());
+        println!("          {}", db.describe());
+        for d in &all {
+            let work = d
+                .pieces
+                .iter()
+                .map(|p| db.work(p))
+                .fold([0; 3], |[a, b, c], w| [a + w.candidates, b + w.compared, c + w.matches]);
+            let [candidates, heads, matches] = work.map(|n| n as f64 * 1024.0 / d.bytes().max(1) as f64);
+            println!(
+                "          {:8} a KB: {candidates:.2} candidates, {heads:.2} heads, {matches:.2} matches",
+                d.name
+            );
+        }
+        println!();
         missed += u32::from(built > compiled) + u32::from(db.memory_bytes() > other.size());
     }
     println!("goals missed: {missed}");

@@ -103,11 +103,17 @@ static FORMS: &[Form] = &[
     Form(b"ya29.", word, 40),
 ];
 
-/// Letters that forms begin with.
-const FIRST: u128 = {
-    let (mut all, mut i) = (0, 0);
+/// Where in [`FORMS`] those with a first letter begin and end.
+const BY_LETTER: [(u8, u8); 128] = {
+    let mut all = [(0, 0); 128];
+    let mut i = 0;
     while i < FORMS.len() {
-        all |= 1 << FORMS[i].0[0];
+        let c = FORMS[i].0[0] as usize;
+        assert!(i == 0 || FORMS[i - 1].0[0] as usize <= c, "forms are in order of their first letters");
+        if all[c].1 == 0 {
+            all[c].0 = i as u8;
+        }
+        all[c].1 = i as u8 + 1;
         i += 1;
     }
     all
@@ -136,13 +142,9 @@ static NAMES: &[&[u8]] = &[
 
 /// A token whose form says whose it is.
 pub(super) fn formed(rest: &[u8]) -> Option<usize> {
-    let c = *rest.first()?;
-    if c >= 128 || FIRST >> c & 1 == 0 {
-        return three_parts(rest);
-    }
-    let form = FORMS.iter().find(|Form(head, is, n)| {
-        head[0] == c
-            && rest.starts_with(head)
+    let &(from, to) = BY_LETTER.get(usize::from(*rest.first()?))?;
+    let form = FORMS[usize::from(from)..usize::from(to)].iter().find(|Form(head, is, n)| {
+        rest.starts_with(head)
             && rest.get(head.len()..head.len() + n).is_some_and(|b| b.iter().all(|c| is(*c)) && varied(b))
     });
     match form {

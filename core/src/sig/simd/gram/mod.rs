@@ -19,6 +19,8 @@ use core::mem::MaybeUninit;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
+mod put;
+#[cfg(target_arch = "x86_64")]
 pub(super) mod x86;
 
 /// Largest small bitmap, as a power of two of bits: a byte index has 16 bits.

@@ -1,5 +1,6 @@
 //! The instances. Each needs the instruction set of its name.
 use super::super::vbmi::x86::load_first;
+use super::put::eight;
 use super::*;
 use core::arch::x86_64::*;
 
@@ -70,56 +71,10 @@ unsafe fn sixteen(g: &Gram, load: impl Fn(usize) -> __m512i) -> u32 {
         }
         let at = _mm512_cvtepi32_epi16(h.shr32(3));
         let (low, high) = (_mm256_castsi256_si128(at), _mm256_extracti128_si256::<1>(at));
-        let got = _mm_unpacklo_epi64(fetch_eight(bits, low), fetch_eight(bits, high));
+        let got = _mm_unpacklo_epi64(eight(bits, low), eight(bits, high));
         let bit = _mm_shuffle_epi8(powers, _mm_and_si128(_mm512_cvtepi32_epi8(h), _mm_set1_epi8(7)));
         u32::from(_mm_test_epi8_mask(got, bit))
     }
-}
-
-/// The bytes of `bits` at eight indices of 16 bits, in the lower half. Written by hand: an insertion straight from
-/// memory is one operation where what compilers make of it is three, and this is half of the time of a scan.
-///
-/// # Safety
-/// AVX and BMI1 are there; `bits` has a byte for each index.
-#[inline(always)]
-unsafe fn fetch_eight(bits: *const u8, at: __m128i) -> __m128i {
-    let mut got: __m128i;
-    // SAFETY: reads one byte at each index, which the caller promises to be there; writes registers only.
-    unsafe {
-        core::arch::asm!(
-            "vmovq {q}, {at}",
-            "vpextrq {r}, {at}, 1",
-            "movzx {t:e}, {q:x}",
-            "movzx {u:e}, {r:x}",
-            "vpxor {got}, {got}, {got}",
-            "vpinsrb {got}, {got}, byte ptr [{bits} + {t}], 0",
-            "vpinsrb {got}, {got}, byte ptr [{bits} + {u}], 4",
-            "bextr {t}, {q}, {second}",
-            "bextr {u}, {r}, {second}",
-            "vpinsrb {got}, {got}, byte ptr [{bits} + {t}], 1",
-            "vpinsrb {got}, {got}, byte ptr [{bits} + {u}], 5",
-            "bextr {t}, {q}, {third}",
-            "bextr {u}, {r}, {third}",
-            "vpinsrb {got}, {got}, byte ptr [{bits} + {t}], 2",
-            "vpinsrb {got}, {got}, byte ptr [{bits} + {u}], 6",
-            "shr {q}, 48",
-            "shr {r}, 48",
-            "vpinsrb {got}, {got}, byte ptr [{bits} + {q}], 3",
-            "vpinsrb {got}, {got}, byte ptr [{bits} + {r}], 7",
-            at = in(xmm_reg) at,
-            bits = in(reg) bits,
-            // 16 bits from bit 16 and from bit 32 on.
-            second = in(reg) 0x1010u64,
-            third = in(reg) 0x1020u64,
-            q = out(reg) _,
-            r = out(reg) _,
-            t = out(reg) _,
-            u = out(reg) _,
-            got = out(xmm_reg) got,
-            options(pure, readonly, nostack),
-        );
-    }
-    got
 }
 
 /// # Safety
