@@ -69,6 +69,10 @@ pub struct AppConfig {
     pub file_store_all: bool,
     pub file_sha1: bool,
     pub file_sha256: bool,
+    /// Outputs tell the verdicts on model files (EVE `artifact`).
+    pub artifacts: bool,
+    /// Bytes for the readers of model files; see [`crate::engine::memory::MemoryPlan`].
+    pub model_files: usize,
     /// Bytes of a file kept in the window that `file.data` sees.
     pub file_window: usize,
     /// Outputs show transactions, files or anomalies. Without them, and without rules, bodies are not decoded.
@@ -201,6 +205,8 @@ impl Default for AppConfig {
             max_waiting: Vec::new(),
             file_md5: false,
             file_tap: false,
+            artifacts: false,
+            model_files: 0,
             file_store_all: false,
             file_sha1: false,
             file_sha256: false,

@@ -6,8 +6,10 @@
 //! has logged and stored.
 
 use super::AppConfig;
+use super::judge::{Counts, Judges, Look};
 use super::tap::Tap;
 use crate::Dir;
+use crate::ai::artifact::Verdict;
 use crate::pool::{BytePool, PBuf, Records};
 use md5::Md5;
 use sha1::Sha1;
@@ -71,6 +73,7 @@ pub struct File {
     range: Option<(u64, u64)>,
     /// Number of the file in its engine, under which its bytes go out.
     serial: u64,
+    look: Look,
     /// Some of its bytes found no room on their way out.
     lost: bool,
     /// Number given when the file is stored (EVE `file_id`).
@@ -101,6 +104,7 @@ impl Default for File {
             tx_id: 0,
             range: None,
             serial: 0,
+            look: Look::default(),
             lost: false,
             store_id: 0,
             store: false,
@@ -147,6 +151,7 @@ pub struct Files {
     sha256: bool,
     refused: u64,
     tap: Tap,
+    judges: Judges,
     /// Files that were stored.
     stored: u32,
 }
@@ -172,6 +177,7 @@ impl Files {
             sha256: cfg.file_sha256,
             refused: 0,
             tap: Tap::new(cfg.file_tap),
+            judges: Judges::new(cfg, &arena),
             stored: 0,
         }
     }
@@ -198,6 +204,7 @@ impl Files {
         f.tx_id = new.tx_id;
         f.range = new.range;
         f.serial = self.tap.number();
+        f.look = self.judges.begin(new.name, new.range.is_some_and(|(from, _)| from > 0));
         f.window_max = window_max;
         let name = new.name.get(..MAX_NAME).unwrap_or(new.name);
         if f.name.extend(pool, name).is_err() {
@@ -225,6 +232,7 @@ impl Files {
         }
         f.size += data.len() as u64;
         f.lost |= !self.tap.push(pool, f.serial, data);
+        self.judges.bytes(&mut f.look, data);
         let max = f.window_max as usize;
         let mut rest = data;
         while max > 1 && !rest.is_empty() {
@@ -262,6 +270,7 @@ impl Files {
         }
         f.size += bytes;
         f.gaps = true;
+        self.judges.gap(&mut f.look);
         f.window_at = f.size;
         f.window.free(pool);
     }
@@ -273,6 +282,7 @@ impl Files {
             return;
         }
         f.state = if truncated || f.gaps { FileState::Truncated } else { FileState::Closed };
+        self.judges.close(&mut f.look, truncated || f.gaps);
         // A file with holes gets the hashes of what arrived, one that was cut short gets none.
         if f.hashes != NO_FILE && !truncated {
             let h = self.hashes.get_mut(f.hashes);
@@ -288,6 +298,7 @@ impl Files {
         let f = self.slab.get_mut(id);
         if f.state != FileState::Error && !f.logged {
             f.state = FileState::Open;
+            self.judges.reopen(&f.look);
             if f.hashes != NO_FILE {
                 self.hashes.get_mut(f.hashes).done = false;
             }
@@ -302,6 +313,7 @@ impl Files {
             let (next, hashes) = (f.next, f.hashes);
             f.name.free(pool);
             f.window.free(pool);
+            self.judges.free(&f.look);
             if hashes != NO_FILE {
                 self.hashes.free(hashes);
             }
@@ -327,6 +339,26 @@ impl Files {
     /// The file with that number.
     pub fn view(&self, id: u32) -> FileView<'_> {
         FileView { files: self, id }
+    }
+
+    /// Tells whether rules ask for verdicts on model files.
+    pub fn set_judging(&mut self, rules: bool) {
+        self.judges.set_wanted(rules);
+    }
+
+    /// Whether a file is being judged: limits of bodies are not for it.
+    pub fn is_read(&self, id: u32) -> bool {
+        self.judges.is_read(&self.slab.get(id).look)
+    }
+
+    /// Whether a model file was begun since the last call: what carries it is read to its end.
+    pub fn began_to_read(&mut self) -> bool {
+        self.judges.began()
+    }
+
+    /// What became of model files since construction.
+    pub fn judged(&self) -> Counts {
+        self.judges.counts()
     }
 
     /// Gives away the bytes of files that came since the last call: the number of a file, and bytes of it.
@@ -430,6 +462,16 @@ impl<'a> FileView<'a> {
     /// Window of the data and the offset of its first byte; empty when the parser keeps the data itself.
     pub fn data(&self, pool: &'a BytePool) -> (&'a [u8], u64) {
         (self.file().window.get(pool), self.file().window_at)
+    }
+
+    /// The verdict on a model file that ended; `None` for all other files, and when nobody asks for verdicts.
+    pub fn artifact(&self) -> Option<Verdict<'a>> {
+        self.files.judges.verdict(&self.file().look)
+    }
+
+    /// What is known of a model file that goes on.
+    pub fn artifact_so_far(&self) -> Option<Verdict<'a>> {
+        self.files.judges.so_far(&self.file().look)
     }
 
     fn hashes(&self) -> Option<&'a Hashes> {

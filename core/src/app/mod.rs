@@ -351,6 +351,7 @@ pub mod file;
 pub mod ftp;
 pub mod ftp_data;
 pub mod http;
+pub mod judge;
 mod tap;
 pub use config::{AppConfig, Encrypted};
 pub use file::FileView;

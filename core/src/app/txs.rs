@@ -443,6 +443,8 @@ impl<T: HasCommon> TxSlab<T> {
         let mut at = list.first();
         core::iter::from_fn(move || {
             let now = at?;
+            #[cfg(test)]
+            super::entries::work::add(1);
             at = some(self.slab.get(now).common().links.next[LIVE]);
             Some(now)
         })
@@ -463,6 +465,8 @@ impl<T: HasCommon> TxSlab<T> {
         let mut at = some(list.head[WAITING]);
         core::iter::from_fn(move || {
             let now = at?;
+            #[cfg(test)]
+            super::entries::work::add(1);
             at = some(self.slab.get(now).common().links.next[WAITING]);
             Some(now)
         })

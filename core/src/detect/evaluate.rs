@@ -8,6 +8,7 @@ use super::context::PacketCx;
 use super::inspect::Bytes;
 use super::ruleset::{CInt, CState, Hook, List, NONE, RuleSet, Sig, Source};
 use super::wait::Gate;
+use crate::ai::artifact::Judgement;
 use crate::app::{Buffer, BufferAt, BufferKind, IntAt, Parser, StateId, TxRef, file};
 use crate::pool::{BytePool, Scratch};
 use crate::rules::ir::{self, IntIndex};
@@ -277,6 +278,10 @@ fn files_match(conds: &[ir::FileMatch], t: &TxCx<'_>) -> Answer {
     for id in t.files.chain(head) {
         let f = t.files.view(id);
         if !f.ended() {
+            let so_far = f.artifact_so_far().map_or(Judgement::Clean, |v| v.judgement);
+            if conds.iter().all(|c| matches!(c, ir::FileMatch::Artifact(m) if m.early(so_far))) {
+                return Answer::Yes;
+            }
             answer = Answer::Wait;
             continue;
         }
@@ -287,6 +292,7 @@ fn files_match(conds: &[ir::FileMatch], t: &TxCx<'_>) -> Answer {
                 let least = matches!(test, ir::IntTest::Gt(_) | ir::IntTest::Ge(_));
                 (least || f.state() == file::FileState::Closed) && test.test(f.size())
             }
+            ir::FileMatch::Artifact(m) => f.artifact().is_some_and(|v| v.is_of_model() && m.test(&v)),
             ir::FileMatch::Hash { len, negated, digests } => {
                 let d: Option<&[u8]> = match len {
                     16 => f.md5().map(|d| &d[..]),

@@ -512,6 +512,12 @@ impl RuleSet {
         self.sigs.len()
     }
 
+    /// Whether rules ask for verdicts on model files.
+    pub fn judges_files(&self) -> bool {
+        let asks = |f: &ir::FileMatch| matches!(f, ir::FileMatch::Artifact(_));
+        self.sigs.iter().any(|s| s.files.iter().any(asks))
+    }
+
     pub fn is_empty(&self) -> bool {
         self.sigs.is_empty()
     }

@@ -190,6 +190,9 @@ impl Engine {
             return Round::Again;
         }
         self.fed(ix, pkt, dir, &fed, seen, sink);
+        if self.app.files_mut().began_to_read() {
+            self.streams.deepen(tcp, d);
+        }
         let took = gap as usize + fed.consumed.min(len);
         self.streams.app_consume(tcp, d, took, &mut self.stream_pool);
         if fed.opaque {

@@ -5,6 +5,7 @@
 
 use super::plain::Plain;
 use super::{Config, FlowState};
+use crate::app::judge;
 use crate::detect::state::HostTable;
 use crate::detect::tag::{HostTags, host_tags};
 use crate::detect::threshold::Thresholds;
@@ -47,6 +48,8 @@ pub struct MemoryPlan {
     pub records: usize,
     /// Bytes for decoders of bodies.
     pub decoders: usize,
+    /// Bytes for readers of model files.
+    pub model_files: usize,
     pub trackers: usize,
     pub fragments: usize,
     pub fragment_bytes: usize,
@@ -58,10 +61,11 @@ pub struct MemoryPlan {
 /// Shares of what is left after fixed buffers, in thousandths.
 mod share {
     pub const FLOWS: u64 = 220;
-    pub const STREAM: u64 = 230;
-    pub const APP: u64 = 230;
+    pub const STREAM: u64 = 205;
+    pub const APP: u64 = 205;
     pub const RECORDS: u64 = 170;
-    pub const DECODERS: u64 = 85;
+    pub const DECODERS: u64 = 75;
+    pub const MODEL_FILES: u64 = 60;
     pub const DEFRAG: u64 = 50;
     pub const HOSTS: u64 = 15;
 }
@@ -72,6 +76,7 @@ const _: () = assert!(
         + share::APP
         + share::RECORDS
         + share::DECODERS
+        + share::MODEL_FILES
         + share::DEFRAG
         + share::HOSTS
         == 1000
@@ -98,6 +103,7 @@ impl MemoryPlan {
             app: BytePool::within(of(share::APP)),
             records: of(share::RECORDS) / (PAGE + 64) * PAGE,
             decoders: of(share::DECODERS),
+            model_files: judge::taken_of(of(share::MODEL_FILES)),
             trackers,
             fragments,
             fragment_bytes: BytePool::within(defrag / 5 * 3),
@@ -107,7 +113,7 @@ impl MemoryPlan {
     }
 
     /// The shares, by name; their sum is what an engine allocates.
-    pub fn parts(&self) -> [Part; 11] {
+    pub fn parts(&self) -> [Part; 12] {
         let part = |name, holds, bytes: usize| Part { name, holds, bytes: bytes as u64 };
         let defrag = DefragConfig {
             trackers: self.trackers,
@@ -135,6 +141,7 @@ impl MemoryPlan {
                 Arena::bytes(self.records),
             ),
             part("decoders", "gzip, deflate, brotli and lzma of bodies", self.decoders),
+            part("model files", "readers of model files that pass", self.model_files),
             part("fragments", "datagrams that wait for fragments", Defrag::bytes(&defrag)),
             part("hosts", "thresholds, xbits and tags by address", host_bytes(self.hosts)),
             part("scratch", "values that rules build", 4 * self.scratch),
@@ -154,6 +161,7 @@ impl MemoryPlan {
         c.memory = super::Memory { stream: self.stream, app: self.app };
         c.app.records = self.records;
         c.app.decoders = self.decoders;
+        c.app.model_files = self.model_files;
         c.defrag.trackers = self.trackers;
         c.defrag.max_frags = self.fragments;
         c.defrag.memory = c.defrag.memory.min(self.fragment_bytes);

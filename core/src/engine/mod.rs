@@ -204,6 +204,7 @@ impl Engine {
         let mut app = AppLayer::new(app);
         app.set_wanted(rules.set.wanted());
         app.set_ruled(!rules.set.is_empty());
+        app.files_mut().set_judging(rules.set.judges_files());
         let mut streams = Streams::new(cfg.stream);
         streams.compare_overlaps(rules.set.overlaps_wanted);
         Engine {
@@ -371,6 +372,7 @@ impl Engine {
     pub fn swap_rules(&mut self, rules: Rules) -> Rules {
         self.app.set_wanted(rules.set.wanted());
         self.app.set_ruled(!rules.set.is_empty());
+        self.app.files_mut().set_judging(rules.set.judges_files());
         self.raw_wanted = rules.set.raw_wanted;
         self.streams.compare_overlaps(rules.set.overlaps_wanted);
         self.no_rules = rules.set.is_empty();
@@ -465,6 +467,7 @@ impl Engine {
         s.clock = self.clock.counters;
         s.decoders_refused = self.app.decoders_refused();
         s.decoders_evicted = self.app.decoders_evicted();
+        s.artifacts = self.app.files().judged();
         s.expectations_evicted = self.app.expectations_evicted();
         s.pool_refused = [self.stream_pool.refused(), self.app_pool.refused()];
         s

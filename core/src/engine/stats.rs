@@ -97,6 +97,8 @@ pub struct Stats {
     pub decoders_refused: u64,
     /// Bodies that were not decoded further because another one needed their decoders.
     pub decoders_evicted: u64,
+    /// What became of model files.
+    pub artifacts: crate::app::judge::Counts,
     /// Announced flows (of FTP) that were forgotten because there were too many.
     pub expectations_evicted: u64,
     /// Flows whose state and transactions were reported and given up early, to make room for those of others.
@@ -165,6 +167,7 @@ impl Default for Stats {
             records_refused: 0,
             decoders_refused: 0,
             decoders_evicted: 0,
+            artifacts: crate::app::judge::Counts::default(),
             expectations_evicted: 0,
             states_evicted: 0,
             hosts_evicted: [0; 2],
@@ -284,6 +287,9 @@ impl Stats {
             (&mut self.tx_visits, o.tx_visits),
             (&mut self.decoders_refused, o.decoders_refused),
             (&mut self.decoders_evicted, o.decoders_evicted),
+            (&mut self.artifacts.judged, o.artifacts.judged),
+            (&mut self.artifacts.unread, o.artifacts.unread),
+            (&mut self.artifacts.evicted, o.artifacts.evicted),
             (&mut self.expectations_evicted, o.expectations_evicted),
             (&mut self.detect.regex_limits, o.detect.regex_limits),
             (&mut self.detect.work, o.detect.work),

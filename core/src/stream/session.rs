@@ -156,6 +156,8 @@ pub(super) mod df {
     pub const OS_KNOWN: u16 = 1 << 10;
     /// Its SYN or SYN/ACK was signed: so are the rest of its segments (RFC 2385, RFC 5925).
     pub const SIGNED: u16 = 1 << 11;
+    /// What passes is read to its end: the depth does not count.
+    pub const DEEP: u16 = 1 << 12;
 }
 
 /// One TCP session.

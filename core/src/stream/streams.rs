@@ -492,6 +492,13 @@ impl Streams {
         side.tidy(&self.cfg, pool);
     }
 
+    /// Something passes in that direction that has to be read to its end, however deep in the stream that is.
+    pub fn deepen(&mut self, ix: u32, dir: Dir) {
+        if let Some(side) = self.side_mut(ix, dir) {
+            side.flags |= df::DEEP;
+        }
+    }
+
     /// No parser will read that side any more.
     pub fn app_disable(&mut self, ix: u32, dir: Dir, pool: &mut BytePool) {
         self.switch_off(ix, dir, df::APP_OFF, pool);
@@ -645,7 +652,7 @@ fn add(
         }
     };
     let mut data = payload;
-    if cfg.depth > 0 {
+    if cfg.depth > 0 && side.flags & df::DEEP == 0 {
         let room = cfg.depth.saturating_sub(at);
         if (data.len() as u64) > room {
             side.flags |= df::DEPTH;

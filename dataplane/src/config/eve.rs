@@ -21,7 +21,9 @@ pub struct Outputs {
 impl Outputs {
     /// Whether an output tells of transactions, files or anomalies by themselves (alerts tell of them as well).
     pub fn show_transactions(&self) -> bool {
-        let shows = |e: &EveSettings| !e.records.is_empty() || e.files.is_some() || e.anomaly.is_some();
+        let shows = |e: &EveSettings| {
+            !e.records.is_empty() || e.files.is_some() || e.artifacts || e.anomaly.is_some()
+        };
         self.store.is_some() || self.eve.iter().any(shows)
     }
 }
@@ -75,6 +77,8 @@ pub struct EveSettings {
     pub anomaly: Option<AnomalySettings>,
     pub drop: Option<DropSettings>,
     pub files: Option<FilesSettings>,
+    /// `artifact`: verdicts on model files.
+    pub artifacts: bool,
     pub stats: Option<StatsSettings>,
     pub flow: Option<FlowSettings>,
     pub netflow: bool,
@@ -321,6 +325,7 @@ impl EveSettings {
             anomaly: None,
             drop: None,
             files: None,
+            artifacts: false,
             stats: None,
             flow: None,
             netflow: false,
@@ -370,6 +375,7 @@ impl EveSettings {
                     e.flow =
                         Some(FlowSettings { exception_policy: t.flag("exception-policy")?.unwrap_or(true) });
                 }
+                "artifact" => e.artifacts = true,
                 "netflow" => e.netflow = true,
                 "arp" => e.arp = true,
                 _ if is_record(name) => e.records.push((name.to_string(), RecordSettings::read(name, t)?)),

@@ -319,6 +319,7 @@ fn app(root: &Node, outputs: &Outputs) -> Result<AppConfig, ConfigError> {
         a.file_sha1 |= f.sha1;
         a.file_sha256 |= f.sha256;
     }
+    a.artifacts = outputs.eve.iter().any(|e| e.artifacts);
     if let Some(s) = &outputs.store {
         a.file_sha256 = true;
         a.file_md5 |= s.md5;

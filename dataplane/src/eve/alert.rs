@@ -11,7 +11,7 @@ use tidegate_core::rules::ir::Target;
 
 use super::header::{About, Ends};
 use super::json::Json;
-use super::{Output, file, flow, names, tx};
+use super::{Output, artifact, file, flow, names, tx};
 use crate::config::eve::{AlertSettings, Xff};
 
 /// Header fields of a request that are looked through for the client's address.
@@ -59,6 +59,7 @@ impl Output {
             }
             if s.rule_metadata {
                 files(j, t, a.dir);
+                artifact_object(j, t, a.dir);
             }
         }
         frame(j, a, &s);
@@ -248,6 +249,21 @@ fn files(j: &mut Json, t: &TxView<'_>, dir: Dir) {
     }
     if any {
         j.close_list();
+    }
+}
+
+/// The worst verdict on a model file among them.
+fn artifact_object(j: &mut Json, t: &TxView<'_>, dir: Dir) {
+    let ids = t.files.chain(t.common().files[dir.ix()]).take(MAX_FILES);
+    let verdicts = ids.filter_map(|id| {
+        let f = t.files.view(id);
+        Some((id, f.artifact().or_else(|| f.artifact_so_far())?))
+    });
+    if let Some((id, v)) = verdicts.filter(|(_, v)| v.is_of_model()).max_by_key(|(_, v)| v.judgement) {
+        j.open("artifact");
+        j.string("file", t.files.view(id).name(t.pool));
+        artifact::fields(j, &v);
+        j.close();
     }
 }
 

@@ -6,6 +6,7 @@
 mod alert;
 mod anomaly;
 mod arp;
+mod artifact;
 mod community;
 mod drop;
 mod fast;
@@ -392,7 +393,12 @@ impl Output {
             Event::Alert(a) => self.alert(a, ips),
             Event::Flow(f) => self.flow(f),
             Event::Tx(t) => self.tx(t),
-            Event::File(f) => self.file(f),
+            Event::File(f) => {
+                self.file(f);
+                if self.settings.artifacts {
+                    self.artifact(f);
+                }
+            }
             Event::Anomaly(a) => self.anomaly(a),
             Event::Drop(d) => self.drop(d, ips, first),
         }

@@ -25,6 +25,9 @@ const FLAGS: u16 = 0x2869;
 /// chance.
 const SEARCHED: u64 = 1 << 20;
 
+/// What a zip reader and an inflater take beside themselves.
+pub const HEAP: usize = WINDOW + size_of::<DecompressorOxide>() + MEMBERS * size_of::<Known>();
+
 /// What becomes of bytes of a member.
 pub trait Member {
     fn begin(&mut self, name: &[u8], rep: &mut Report);

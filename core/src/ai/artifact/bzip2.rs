@@ -34,6 +34,9 @@ struct Code {
 }
 
 impl Bzip2 {
+    /// What it takes beside itself.
+    pub const BYTES: usize = INPUT + BLOCK * 4;
+
     pub fn new() -> Self {
         Self { input: vec![0; INPUT], have: 0, bit: 0, places: vec![0; BLOCK], begun: false, done: false }
     }

@@ -16,8 +16,12 @@ pub struct Carver {
 }
 
 impl Carver {
+    const SLOTS: usize = 256;
+    /// What it takes beside itself.
+    pub const HEAP: usize = Machine::heap(Self::SLOTS, Self::SLOTS);
+
     pub fn new() -> Self {
-        Self { last: [0; 256], at: 0, machine: Machine::new(256, 256, true), on: false }
+        Self { last: [0; 256], at: 0, machine: Machine::new(Self::SLOTS, Self::SLOTS, true), on: false }
     }
 
     pub fn reset(&mut self) {

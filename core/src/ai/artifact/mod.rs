@@ -10,6 +10,7 @@
 mod archive;
 mod bzip2;
 mod carve;
+mod hint;
 mod json;
 mod names;
 mod pickle;
@@ -24,7 +25,8 @@ mod text;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-pub use report::{IMPORTS, Judgement, Verdict};
+pub use hint::{Hint, is_model_head};
+pub use report::{IMPORTS, Judgement, Report, Verdict};
 
 use crate::app::bodies::decode::lzma::{Lzma, Status as LzmaStatus};
 use archive::{Inflate, Member, Zip};
@@ -33,19 +35,46 @@ use carve::Carver;
 use json::{Json, State};
 use pickle::{Machine, Status};
 use proto::Proto;
-use report::Report;
 use tar::Tar;
 use tensors::{Gguf, Safetensors};
 use text::{LineReader, Lines};
 
 /// Levels of archives in archives.
 const LEVELS: usize = 5;
+/// Slots of the stack and the memo of pickles on the first levels, where large ones are, and on the others.
+const LARGE: usize = 3;
+const SLOTS: usize = 4096;
+const FEW_SLOTS: usize = 512;
 /// Levels that bzip2 and LZMA are decoded on.
 const CODERS: usize = 2;
 /// Dictionary of LZMA, bytes: what Python's default asks for. Reserved, and touched by use.
 const DICTIONARY: usize = 8 << 20;
+/// That of files in traffic: one that looks further back is told as one that could not be read.
+const SMALL_DICTIONARY: usize = 1 << 20;
 /// Bytes that decide what a level is.
 const HEAD: usize = 512;
+
+/// Names of formats in verdicts.
+pub const FORMATS: &[&str] = &[
+    "pickle",
+    "zip",
+    "tar",
+    "gzip",
+    "zlib",
+    "bzip2",
+    "xz",
+    "lzma",
+    "zstd",
+    "7z",
+    "lz4",
+    "npy",
+    "hdf5",
+    "gguf",
+    "safetensors",
+    "onnx",
+    "savedmodel",
+    "json",
+];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
@@ -68,43 +97,6 @@ enum Kind {
     Safetensors,
     Gguf,
     Proto,
-}
-
-/// What a file's or member's name says.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Hint {
-    None,
-    Python,
-    Yaml,
-    Safetensors,
-    Gguf,
-    Onnx,
-    Saved,
-    Pickle,
-}
-
-fn hint(name: &[u8]) -> Hint {
-    let ends = |e: &[u8]| {
-        name.len() >= e.len() && name.get(name.len() - e.len()..).is_some_and(|t| t.eq_ignore_ascii_case(e))
-    };
-    let any = |list: &[&str]| list.iter().any(|e| ends(e.as_bytes()));
-    if ends(b".py") {
-        Hint::Python
-    } else if any(&[".yaml", ".yml"]) {
-        Hint::Yaml
-    } else if ends(b".safetensors") {
-        Hint::Safetensors
-    } else if any(&[".gguf", ".ggml"]) {
-        Hint::Gguf
-    } else if any(&[".onnx", ".ort"]) {
-        Hint::Onnx
-    } else if any(&[".pb"]) {
-        Hint::Saved
-    } else if any(&[".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".mar"]) {
-        Hint::Pickle
-    } else {
-        Hint::None
-    }
 }
 
 struct Level {
@@ -168,12 +160,66 @@ impl Default for Artifact {
     }
 }
 
-impl Artifact {
-    /// Takes all the memory there will ever be, about 1.5 MB.
+/// Decoders that few files need and that take more than all the rest: one of each, for files that are compressed as a whole.
+pub struct Coders {
+    bzip2: Bzip2,
+    lzma: Lzma,
+}
+
+impl Coders {
+    /// What they take: a dictionary of [`SMALL_DICTIONARY`].
+    pub const BYTES: usize = Bzip2::BYTES + Lzma::bytes(SMALL_DICTIONARY);
+
     #[must_use]
     pub fn new() -> Self {
-        let levels: Vec<Level> = (0..LEVELS).map(|i| Level::new(i < CODERS)).collect();
+        Coders { bzip2: Bzip2::new(), lzma: Lzma::new(SMALL_DICTIONARY) }
+    }
+}
+
+impl Default for Coders {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Artifact {
+    /// What a reader without decoders of its own takes.
+    pub const BYTES: usize =
+        LARGE * Level::bytes(SLOTS) + (LEVELS - LARGE) * Level::bytes(FEW_SLOTS) + size_of::<Report>();
+
+    /// Takes all the memory there will ever be, about 1.1 MB and the decoders of two levels.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with(CODERS)
+    }
+
+    /// As [`Artifact::new`], without decoders for bzip2 and LZMA: they are lent when a file needs them.
+    #[must_use]
+    pub fn without_coders() -> Self {
+        Self::with(0)
+    }
+
+    fn with(coders: usize) -> Self {
+        let slots = |i| if i < LARGE { SLOTS } else { FEW_SLOTS };
+        let levels: Vec<Level> = (0..LEVELS).map(|i| Level::new(i < coders, slots(i))).collect();
         Self { levels: levels.into_boxed_slice(), report: Box::new(Report::new()) }
+    }
+
+    /// Takes the decoders for the outermost level, when they are there.
+    pub fn take_coders(&mut self, from: &mut Option<Coders>) {
+        if let (Some(l), Some(c)) = (self.levels.first_mut(), from.take()) {
+            (l.bzip2, l.lzma) = (Some(c.bzip2), Some(c.lzma));
+        }
+    }
+
+    /// Gives the decoders back, if it has any.
+    pub fn give_coders(&mut self, to: &mut Option<Coders>) {
+        if let Some(l) = self.levels.first_mut()
+            && l.bzip2.is_some()
+            && let (Some(bzip2), Some(lzma)) = (l.bzip2.take(), l.lzma.take())
+        {
+            *to = Some(Coders { bzip2, lzma });
+        }
     }
 
     /// Begins another file.
@@ -186,8 +232,13 @@ impl Artifact {
 
     /// The file's name, before its bytes: some formats have no other sign.
     pub fn named(&mut self, name: &[u8]) {
+        self.hinted(Hint::of(name));
+    }
+
+    /// As [`Artifact::named`], for what was already taken from the name.
+    pub fn hinted(&mut self, hint: Hint) {
         if let Some(l) = self.levels.first_mut() {
-            l.hint = hint(name);
+            l.hint = hint;
         }
     }
 
@@ -195,6 +246,11 @@ impl Artifact {
     pub fn feed(&mut self, data: &[u8]) {
         self.report.bytes = self.report.bytes.saturating_add(data.len() as u64);
         push(&mut self.levels, &mut self.report, data);
+    }
+
+    /// Not all of the file comes here; what comes is read all the same, and the file is not called clean.
+    pub fn missing(&mut self, why: &'static str) {
+        self.report.find(Judgement::Unreadable, why, &[]);
     }
 
     /// What is known so far: a call that was already made stays made.
@@ -212,6 +268,12 @@ impl Artifact {
         }
         Verdict::of(&self.report)
     }
+
+    /// What was found, for keeping it when the reader goes on to another file.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
 }
 
 /// Hands members to the levels below.
@@ -222,7 +284,7 @@ impl Member for Below<'_> {
         rep.member = report::Text::EMPTY;
         rep.member.add(name);
         match self.0.first_mut() {
-            Some(l) => l.reset(hint(name)),
+            Some(l) => l.reset(Hint::of(name)),
             None => rep.find(Judgement::Unknown, "archives in archives, deeper than is read", &[]),
         }
     }
@@ -263,7 +325,13 @@ fn finish(levels: &mut [Level], rep: &mut Report) {
 }
 
 impl Level {
-    fn new(coders: bool) -> Self {
+    /// What a level without decoders takes.
+    const fn bytes(slots: usize) -> usize {
+        size_of::<Level>() + Machine::heap(slots, slots) + Carver::HEAP + archive::HEAP
+    }
+
+    /// `slots`: of a pickle's stack and of its memo.
+    fn new(coders: bool, slots: usize) -> Self {
         Self {
             bzip2: coders.then(Bzip2::new),
             lzma: coders.then(|| Lzma::new(DICTIONARY)),
@@ -271,7 +339,7 @@ impl Level {
             hint: Hint::None,
             head: [0; HEAD],
             have: 0,
-            machine: Machine::new(4096, 4096, false),
+            machine: Machine::new(slots, slots, false),
             stopped: 0,
             carver: Carver::new(),
             carving: false,

@@ -115,7 +115,20 @@ pub struct Machine {
     hidden: bool,
 }
 
+/// Marks on a stack.
+const MARKS: usize = 1024;
+
 impl Machine {
+    /// What a machine of that size takes beside itself.
+    pub const fn heap(stack: usize, memo: usize) -> usize {
+        stack * size_of::<Value>()
+            + MARKS * 4
+            + memo * size_of::<Slot>()
+            + memo / 16 * 8
+            + memo * 8
+            + memo / 2 * size_of::<(u32, u16)>()
+    }
+
     pub fn new(stack: usize, memo: usize, hidden: bool) -> Self {
         Self {
             state: State::Op,
@@ -127,7 +140,7 @@ impl Machine {
             first_len: 0,
             stack: vec![OTHER; stack],
             height: 0,
-            marks: vec![0; 1024],
+            marks: vec![0; MARKS],
             marked: 0,
             memo: vec![Slot { key: 0, used: false, value: OTHER }; memo],
             memo_used: 0,

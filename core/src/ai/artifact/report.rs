@@ -19,6 +19,10 @@ pub enum Judgement {
 }
 
 impl Judgement {
+    /// From the best to the worst.
+    pub const ALL: [Judgement; 5] =
+        [Self::Clean, Self::Unreadable, Self::Unknown, Self::Suspicious, Self::Malicious];
+
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -30,7 +34,9 @@ impl Judgement {
         }
     }
 
-    const fn risk(self) -> u8 {
+    /// 0 to 100.
+    #[must_use]
+    pub const fn risk(self) -> u8 {
         match self {
             Self::Clean => 0,
             Self::Unreadable => 30,
@@ -70,13 +76,14 @@ impl<const N: usize> Text<N> {
 }
 
 /// All that is known so far.
+#[derive(Clone)]
 pub struct Report {
     worst: Judgement,
     why: Text<WHY>,
     imports: [Text<NAME>; IMPORTS],
     imported: usize,
     /// Name of the member that is read.
-    pub member: Text<64>,
+    pub(super) member: Text<64>,
     pub format: &'static str,
     /// Something was read to its end as what it is.
     pub understood: bool,
@@ -86,8 +93,25 @@ pub struct Report {
     pub bytes: u64,
 }
 
+impl Default for Report {
+    fn default() -> Self {
+        Report::new()
+    }
+}
+
+impl core::fmt::Debug for Report {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Report")
+            .field("worst", &self.worst)
+            .field("format", &self.format)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Report {
-    pub fn new() -> Self {
+    /// Nothing is known.
+    #[must_use]
+    pub const fn new() -> Self {
         Self {
             worst: Judgement::Clean,
             why: Text::EMPTY,
@@ -152,8 +176,28 @@ pub struct Verdict<'a> {
 }
 
 impl<'a> Verdict<'a> {
-    pub(super) fn of(report: &'a Report) -> Self {
+    /// What a report says.
+    #[must_use]
+    pub fn of(report: &'a Report) -> Self {
         Self { judgement: report.worst, format: report.format, risk: report.worst.risk(), report }
+    }
+
+    /// Whether it is a model file, or does what one must not: other archives and texts need no word.
+    #[must_use]
+    pub fn is_of_model(&self) -> bool {
+        match self.judgement {
+            Judgement::Suspicious | Judgement::Malicious => true,
+            Judgement::Unreadable => self.format != "json",
+            Judgement::Clean | Judgement::Unknown => {
+                self.report.understood && !matches!(self.format, "" | "json")
+            }
+        }
+    }
+
+    /// Bytes that were read.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.report.bytes
     }
 
     /// One sentence; empty for what is clean.

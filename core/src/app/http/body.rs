@@ -123,14 +123,11 @@ impl Entity<'_, '_> {
         self.tx.common.touch(self.dir);
         let body = &mut self.tx.msg[ix].body;
         if body.counted >= limit {
-            if let Some(f) = body.file.take() {
-                self.cx.files.close(f, true);
-                body.files = Files::None;
-            }
+            self.beyond(bytes);
             return;
         }
         let take = bytes.len().min(usize::try_from(limit - body.counted).unwrap_or(usize::MAX));
-        let bytes = &bytes[..take];
+        let (bytes, more) = bytes.split_at(take);
         body.counted += take as u64;
         if self.cx.wanted.has(buffers::REQUEST_BODY + ix as u8) || self.cx.wanted.has(buffers::FILE_DATA) {
             let mut rest = bytes;
@@ -150,6 +147,23 @@ impl Entity<'_, '_> {
             }
         }
         self.feed_files(bytes);
+        if !more.is_empty() && self.tx.msg[ix].body.file.is_some_and(|f| self.cx.files.is_read(f)) {
+            self.beyond(more);
+        }
+    }
+
+    /// Bytes beyond the limit: a model file that is read goes on to its end, others stop here.
+    fn beyond(&mut self, bytes: &[u8]) {
+        let body = &mut self.tx.msg[self.dir.ix()].body;
+        let Some(f) = body.file else { return };
+        if self.cx.files.is_read(f) {
+            self.tx.multipart.quiet = true;
+            self.feed_files(bytes);
+        } else {
+            body.file = None;
+            self.cx.files.close(f, true);
+            body.files = Files::None;
+        }
     }
 
     fn feed_files(&mut self, bytes: &[u8]) {

@@ -34,6 +34,8 @@ pub struct Multipart {
     at: At,
     /// Bytes given to the file that is open.
     given: u64,
+    /// `file.data` has all that it sees.
+    pub quiet: bool,
     /// File bytes of all parts, for `file.data`.
     pub data: PBuf,
 }
@@ -105,7 +107,7 @@ fn give(tx: &mut Tx, n: usize, cx: &mut AppCx<'_>) {
         if let Some(f) = tx.msg[0].body.file {
             cx.files.append(cx.pool, f, &part[..m]);
         }
-        if cx.wanted.has(buffers::FILE_DATA) {
+        if cx.wanted.has(buffers::FILE_DATA) && !tx.multipart.quiet {
             let _fits = tx.multipart.data.extend(cx.pool, &part[..m]);
         }
         at += m;

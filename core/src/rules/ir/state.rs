@@ -2,8 +2,10 @@
 
 use super::bytes::{Cmp, IntTest};
 use super::header::AddrSet;
+use crate::ai::artifact::{Judgement, Verdict};
 use crate::app::AppProto;
 use crate::event::Action;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -165,6 +167,48 @@ pub enum FileMatch {
     Size(IntTest),
     /// `filemd5`, `filesha1`, `filesha256`: sorted digests of 16, 20 or 32 bytes, one after the other.
     Hash { len: u8, negated: bool, digests: Arc<Vec<u8>> },
+    /// `artifact.verdict` and its like.
+    Artifact(ArtifactMatch),
+}
+
+/// A condition on the verdict on a model file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ArtifactMatch {
+    /// One of these, a bit each.
+    Verdict {
+        any: u8,
+    },
+    Risk(IntTest),
+    Format {
+        name: &'static str,
+        negated: bool,
+    },
+    /// A part of a name that a pickle reaches.
+    Import {
+        part: Box<str>,
+        negated: bool,
+    },
+}
+
+impl ArtifactMatch {
+    /// Whether the verdict is what the condition asks for.
+    pub fn test(&self, v: &Verdict<'_>) -> bool {
+        match self {
+            ArtifactMatch::Verdict { any } => any >> v.judgement as u8 & 1 != 0,
+            ArtifactMatch::Risk(test) => test.test(u64::from(v.risk)),
+            ArtifactMatch::Format { name, negated } => (v.format == *name) != *negated,
+            ArtifactMatch::Import { part, negated } => v.imports().any(|i| i.contains(&**part)) != *negated,
+        }
+    }
+
+    /// Whether it holds of a file that goes on, whatever comes: verdicts only get worse.
+    pub fn early(&self, so_far: Judgement) -> bool {
+        match self {
+            ArtifactMatch::Verdict { any } => so_far == Judgement::Malicious && any >> so_far as u8 & 1 != 0,
+            ArtifactMatch::Risk(t @ (IntTest::Gt(_) | IntTest::Ge(_))) => t.test(u64::from(so_far.risk())),
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -41,7 +41,7 @@ fn text(b: &mut Builder<'_, '_>, a: &Arg<'_>, buffer: &str, ext: bool) -> Res {
 }
 
 /// Files exist where a protocol has `file.data`.
-fn needs_files(b: &mut Builder<'_, '_>, what: &str) -> Res {
+pub(super) fn needs_files(b: &mut Builder<'_, '_>, what: &str) -> Res {
     let index = b.index;
     match index.buffer("file.data").or_else(|| index.buffer("file.name")) {
         Some(info) => b.require_protos(&info.protos(), what),

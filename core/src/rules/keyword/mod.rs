@@ -5,6 +5,7 @@ use super::build::Builder;
 use super::refuse::{Fault, RefusalKind, Res};
 
 pub mod app;
+mod artifact;
 pub mod base64;
 pub mod buffer;
 pub mod bytes;
@@ -42,6 +43,7 @@ pub static FAMILIES: &[&[Keyword]] = &[
     tls::KEYWORDS,
     event::KEYWORDS,
     file::KEYWORDS,
+    artifact::KEYWORDS,
     dataset::KEYWORDS,
     requires::KEYWORDS,
     post::KEYWORDS,
