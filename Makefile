@@ -17,7 +17,7 @@
 #   make test-live                live traffic on a loopback of its own: full disks, rights, moved logs (root)
 #   make test-servers             records against what real clients of real AI servers say, live (root; large downloads; SERVERS=names)
 #   make test-servers-quick       the same for those whose packages are small
-#   make test-arm                 for aarch64, emulated: the tests of core, the whole workspace, captures by DPDK
+#   make test-arm                 for aarch64, emulated: the tests of core (ARM=names), the whole workspace, captures by DPDK
 #   make test-arm-dpdk            the last two alone
 #   make dpdk                     the command with DPDK (target/dpdk/release/tidegate)
 #   make dpdk-static              the same with DPDK linked in: no library of DPDK is needed to run it
@@ -26,7 +26,7 @@
 #   make bench-dpdk               decoding, lookups and ports beside DPDK's own
 #   make ai                       AI traffic of ../shared against its ground truth, as recorded and cut anew
 #   make soak                     an hour of live traffic with reloads, faults, full disks (needs root)
-#   make fuzz-smoke               every fuzz target for 20 seconds
+#   make fuzz-smoke               every fuzz target for 20 seconds (SMOKE=seconds)
 #   make fuzz TIME=600 [TARGET=x] the same for longer
 #   make test-ffi                 the C library: examples, misuse, ABI, valgrind, address sanitizer (TEST_FFI=parts)
 #   make bench-ffi                what the C border costs (BORDER_CAPTURE=file BORDER=rules)
@@ -194,7 +194,7 @@ test-servers-quick: servers-need
 	python3 tests/servers/run.py --engine target/debug/tidegate --out $(OUT)/servers --quick
 
 test-arm:
-	sh tests/arm.sh
+	sh tests/arm.sh $(ARM)
 	SHARED=$(SHARED) sh tests/arm_dpdk.sh
 
 test-arm-dpdk:
@@ -223,8 +223,9 @@ bench-dpdk: dpdk
 soak: $(BIN)
 	python3 tests/soak.py --engine $(abspath $(BIN)) --shared $(SHARED) $(SOAK)
 
+SMOKE ?= 20
 fuzz-smoke:
-	sh tests/fuzz.sh 20
+	sh tests/fuzz.sh $(SMOKE)
 
 TIME   ?= 600
 TARGET ?=
