@@ -69,6 +69,9 @@ demo: $(BIN)
 	@echo "One line an alert ($(OUT)/demo/fast.log):"
 	@sed -e 's/^/  /' -e 's/ \[Classification: \([^]]*\)\] \[Priority: \([0-9]*\)\]/ \1,/' -e 's/ \[\*\*\]//g' $(OUT)/demo/fast.log
 	@echo
+	@echo "What there is (tidegate services), and who is answered without a key:"
+	@$(BIN) services $(OUT)/demo/eve.json | sed -e 's/^/  /'
+	@echo
 	@echo "Everything, one JSON object a line: $(OUT)/demo/eve.json"
 	@echo "The rules: builtin:ai (tidegate rules show builtin:ai) and examples/rules/ai-factory.rules. The capture is made by dataplane/examples/ai_factory.rs."
 

@@ -112,7 +112,7 @@
 #define TG_ENGINE_CAPTURE 8
 
 // Shares that an engine's memory has. Later versions may have more. Room for tg_engine_memory.
-#define TG_MEMORY_PARTS 12
+#define TG_MEMORY_PARTS 13
 
 // From client to server, as `direction` of tg_stream_feed.
 #define TG_TO_SERVER 0
@@ -310,6 +310,9 @@ enum tg_event_type
     TG_EVENT_ANOMALY = 16,
     // A packet was dropped.
     TG_EVENT_DROP = 32,
+    // What calls of models add up to: a service (`ai_service`), a window of telemetry (`ai_telemetry`). It has neither packet nor
+    // flow; its fields are read as those of a record.
+    TG_EVENT_SUMMARY = 64,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

@@ -19,4 +19,8 @@ if [ "$have" != 7 ]; then
     echo "demo: $have calls of models, expected 7"
     exit 1
 fi
+if ! grep -q '"event_type":"ai_service".*"exposed":{"to":"outside"' "$1"; then
+    echo "demo: the model server is not told as exposed"
+    exit 1
+fi
 echo "demo: 11 alerts, as expected"

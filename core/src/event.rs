@@ -4,6 +4,7 @@
 //! knows no output format; a protocol names its record's fields through [`Fields`], and every output listens.
 
 use crate::Dir;
+use crate::ai::ledger::Summary;
 use crate::app::{AppProto, Buffer, BufferAt, BufferKind, FileView, TxView};
 use crate::detect::asked::ContextsOf;
 use crate::detect::ruleset::Fast;
@@ -384,6 +385,8 @@ pub enum Event<'a> {
     File(&'a FileRecord<'a>),
     Anomaly(&'a Anomaly<'a>),
     Drop(&'a Dropped<'a>),
+    /// What calls add up to: a service, a window of telemetry.
+    Summary(&'a Summary<'a>),
 }
 
 /// A packet that belongs to a flow, before the flow's streams and rules see it.

@@ -104,6 +104,8 @@ pub fn named(s: &Stats, c: &Counts, ips: bool, decoder_events: bool) -> Vec<(Str
         ("memory.records.refused", s.records_refused),
         ("memory.decoders.refused", s.decoders_refused),
         ("memory.decoders.evicted", s.decoders_evicted),
+        ("ai.services.evicted", s.ledger.services_evicted),
+        ("ai.telemetry.evicted", s.ledger.series_evicted),
         ("artifact.judged", s.artifacts.judged),
         ("artifact.unread", s.artifacts.unread),
         ("artifact.evicted", s.artifacts.evicted),

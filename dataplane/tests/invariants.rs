@@ -79,6 +79,7 @@ struct Reader {
     alerts: u64,
     records: u64,
     flows: u64,
+    summaries: u64,
 }
 
 impl Fields for Reader {
@@ -120,6 +121,10 @@ impl EventSink for Reader {
             Event::Flow(_) => self.flows += 1,
             Event::Anomaly(a) => self.bytes("", a.name.as_bytes()),
             Event::Drop(_) => {}
+            Event::Summary(s) => {
+                self.summaries += 1;
+                s.body.fields(self);
+            }
         }
     }
 }
@@ -152,6 +157,7 @@ fn no_allocation_in_process_tick_and_finish() {
     // It was not for want of work.
     let s = e.stats();
     assert!(sink.alerts > 300 && sink.records > 100 && sink.flows > 100, "{} alerts", sink.alerts);
+    assert!(sink.summaries > 3, "{} summaries", sink.summaries);
     let seen: BTreeSet<&str> = tidegate_core::engine::Stats::protocols()
         .zip(s.app_txs)
         .filter(|(_, n)| *n > 0)

@@ -152,3 +152,38 @@ pub(super) fn leaks(text: &[u8], known: usize, over: bool, so_far: &mut Leaks) -
     });
     (families, place)
 }
+
+/// Reasons of an end that say that the model would not answer.
+const REFUSING: &[&[u8]] = &[
+    b"refusal",
+    b"content_filter",
+    b"content_filtered",
+    b"guardrail_intervened",
+    b"safety",
+    b"prohibited_content",
+];
+/// How a model says so, in its first words.
+const NO: &[&[u8]] = &[
+    b"i can't",
+    b"i cannot",
+    b"i can\xe2\x80\x99t",
+    b"i'm sorry",
+    b"i\xe2\x80\x99m sorry",
+    b"i am sorry",
+    b"i won't",
+    b"i'm not able",
+    b"i am not able",
+    b"i'm unable",
+    b"i am unable",
+    b"sorry, but",
+    b"as an ai",
+];
+
+/// Whether the model would not answer: by the reason of its end, or by its first words.
+pub(super) fn is_refusal(call: &Call, pool: &BytePool) -> bool {
+    let ends = |r: &[u8]| REFUSING.iter().any(|w| r.eq_ignore_ascii_case(w));
+    let said = call.completion.kept.get(pool);
+    let first = said.get(..said.len().min(80)).unwrap_or(&[]);
+    let says = |w: &&[u8]| first.windows(w.len()).any(|f| f.eq_ignore_ascii_case(w));
+    call.head.all(pool, Tag::Finish as u8).any(ends) || NO.iter().any(says)
+}

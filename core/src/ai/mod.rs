@@ -15,6 +15,7 @@ pub mod dialect;
 mod head;
 pub mod json;
 mod judge;
+pub mod ledger;
 mod log;
 mod proto;
 mod read;
@@ -308,6 +309,10 @@ impl Guest for Ai {
 
     fn log(&self, tx: &Tx<Call>, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {
         log::write(&tx.own, view.pool, out);
+    }
+
+    fn call<'a>(&self, tx: &'a Tx<Call>) -> Option<&'a Call> {
+        Some(&tx.own)
     }
 
     fn log_at_end(&self, tx: &Tx<Call>) -> u8 {

@@ -288,6 +288,11 @@ pub trait Parser: Send {
         let _ = tx;
         LOG_WHOLE
     }
+    /// The call of a model that a transaction is, for those that keep account of calls.
+    fn call(&self, tx: TxIdx) -> Option<&crate::ai::Call> {
+        let _ = tx;
+        None
+    }
     /// A flow that the input parsed last announces (asked after every `parse`; answered once).
     fn announced(&mut self) -> Option<expect::Announce> {
         None

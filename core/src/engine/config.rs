@@ -1,5 +1,6 @@
 //! Settings of an engine: what each station needs, and how much memory it may take.
 
+use crate::ai::ledger::LedgerConfig;
 use crate::app::AppConfig;
 use crate::detect::context::DetectConfig;
 use crate::flow::FlowConfig;
@@ -21,6 +22,8 @@ pub struct Config {
     pub memory: Memory,
     /// What becomes of a packet, or its flow, at which a parser fails (`app-layer.error-policy`).
     pub app_error: crate::stream::ExceptionPolicy,
+    /// What calls of models add up to, and who is inside.
+    pub ledger: LedgerConfig,
     /// Verdicts are obeyed (inline, or simulated): drop rules block, drop records are written.
     pub ips: bool,
     /// The sink is told of every packet with a flow ([`crate::event::EventSink::packet`]): for statistics of flows.
@@ -43,6 +46,7 @@ impl Config {
             detect: DetectConfig::default(),
             memory: Memory::default(),
             app_error: crate::stream::ExceptionPolicy::default(),
+            ledger: LedgerConfig::default(),
             ips: false,
             tell_packets: false,
             guess_tx: false,

@@ -50,6 +50,8 @@ pub struct MemoryPlan {
     pub decoders: usize,
     /// Bytes for readers of model files.
     pub model_files: usize,
+    /// Bytes for what calls add up to.
+    pub ledger: usize,
     pub trackers: usize,
     pub fragments: usize,
     pub fragment_bytes: usize,
@@ -61,10 +63,11 @@ pub struct MemoryPlan {
 /// Shares of what is left after fixed buffers, in thousandths.
 mod share {
     pub const FLOWS: u64 = 220;
-    pub const STREAM: u64 = 205;
-    pub const APP: u64 = 205;
+    pub const STREAM: u64 = 190;
+    pub const APP: u64 = 190;
     pub const RECORDS: u64 = 170;
     pub const DECODERS: u64 = 75;
+    pub const LEDGER: u64 = 30;
     pub const MODEL_FILES: u64 = 60;
     pub const DEFRAG: u64 = 50;
     pub const HOSTS: u64 = 15;
@@ -77,6 +80,7 @@ const _: () = assert!(
         + share::RECORDS
         + share::DECODERS
         + share::MODEL_FILES
+        + share::LEDGER
         + share::DEFRAG
         + share::HOSTS
         == 1000
@@ -103,6 +107,7 @@ impl MemoryPlan {
             app: BytePool::within(of(share::APP)),
             records: of(share::RECORDS) / (PAGE + 64) * PAGE,
             decoders: of(share::DECODERS),
+            ledger: of(share::LEDGER),
             model_files: judge::taken_of(of(share::MODEL_FILES)),
             trackers,
             fragments,
@@ -113,7 +118,7 @@ impl MemoryPlan {
     }
 
     /// The shares, by name; their sum is what an engine allocates.
-    pub fn parts(&self) -> [Part; 12] {
+    pub fn parts(&self) -> [Part; 13] {
         let part = |name, holds, bytes: usize| Part { name, holds, bytes: bytes as u64 };
         let defrag = DefragConfig {
             trackers: self.trackers,
@@ -142,6 +147,7 @@ impl MemoryPlan {
             ),
             part("decoders", "gzip, deflate, brotli and lzma of bodies", self.decoders),
             part("model files", "readers of model files that pass", self.model_files),
+            part("ledger", "services and figures of models, by calls", self.ledger),
             part("fragments", "datagrams that wait for fragments", Defrag::bytes(&defrag)),
             part("hosts", "thresholds, xbits and tags by address", host_bytes(self.hosts)),
             part("scratch", "values that rules build", 4 * self.scratch),
@@ -162,6 +168,7 @@ impl MemoryPlan {
         c.app.records = self.records;
         c.app.decoders = self.decoders;
         c.app.model_files = self.model_files;
+        c.ledger.bytes = self.ledger;
         c.defrag.trackers = self.trackers;
         c.defrag.max_frags = self.fragments;
         c.defrag.memory = c.defrag.memory.min(self.fragment_bytes);

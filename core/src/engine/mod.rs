@@ -39,10 +39,11 @@ use alloc::vec::Vec;
 use self::clock::{Clock, Moved};
 use self::holders::{Holders, Links};
 use self::plain::Plain;
+use crate::ai::ledger::Ledger;
 use crate::app::{AppConfig, AppLayer, Encrypted, FlowApp};
 use crate::detect::queue::Decision;
 use crate::detect::{Detector, FlowDetect, RuleSet, Rules};
-use crate::event::{EventSink, Verdict};
+use crate::event::{Event, EventSink, Verdict};
 use crate::fault::{Faults, Station};
 use crate::flow::{FlowTable, Hashed};
 use crate::packet::checksum::Sums;
@@ -151,6 +152,7 @@ struct FlowState {
 /// One worker's engine.
 pub struct Engine {
     decoder: Decoder,
+    ledger: Ledger,
     defrag: Defrag,
     flows: FlowTable,
     streams: Streams,
@@ -205,6 +207,7 @@ impl Engine {
         app.set_wanted(rules.set.wanted());
         app.set_ruled(!rules.set.is_empty());
         app.files_mut().set_judging(rules.set.judges_files());
+        let ledger = Ledger::new(&cfg.ledger, cfg.secret);
         let mut streams = Streams::new(cfg.stream);
         streams.compare_overlaps(rules.set.overlaps_wanted);
         Engine {
@@ -214,6 +217,7 @@ impl Engine {
             streams,
             app,
             raw_wanted: rules.set.raw_wanted,
+            ledger,
             bypass_encrypted,
             no_rules: rules.set.is_empty(),
             detect: Detector::new(&cfg.detect, cfg.secret, rules),
@@ -394,6 +398,7 @@ impl Engine {
         self.stats.pressure_max = self.stats.pressure_max.max(pressure);
         self.since_sweep = 0;
         self.defrag.tick(now);
+        self.ledger.tick(now, &mut |s| sink.event(Event::Summary(&s)));
         while let Some(ix) = self.flows.next_expired(now) {
             self.end_flow(ix, sink);
         }
@@ -434,6 +439,7 @@ impl Engine {
         for _ in 0..most.max(1) {
             let Some(ix) = self.flows.next_live(at) else {
                 self.app.finish(&mut self.app_pool);
+                self.ledger.finish(&mut |s| sink.event(Event::Summary(&s)));
                 return false;
             };
             // Flows are taken in order of their numbers: what they hold can be asked for ahead.
@@ -468,6 +474,7 @@ impl Engine {
         s.decoders_refused = self.app.decoders_refused();
         s.decoders_evicted = self.app.decoders_evicted();
         s.artifacts = self.app.files().judged();
+        s.ledger = self.ledger.counts();
         s.expectations_evicted = self.app.expectations_evicted();
         s.pool_refused = [self.stream_pool.refused(), self.app_pool.refused()];
         s

@@ -99,6 +99,8 @@ pub struct Stats {
     pub decoders_evicted: u64,
     /// What became of model files.
     pub artifacts: crate::app::judge::Counts,
+    /// Services and series of telemetry that gave way to others.
+    pub ledger: crate::ai::ledger::Counts,
     /// Announced flows (of FTP) that were forgotten because there were too many.
     pub expectations_evicted: u64,
     /// Flows whose state and transactions were reported and given up early, to make room for those of others.
@@ -168,6 +170,7 @@ impl Default for Stats {
             decoders_refused: 0,
             decoders_evicted: 0,
             artifacts: crate::app::judge::Counts::default(),
+            ledger: crate::ai::ledger::Counts::default(),
             expectations_evicted: 0,
             states_evicted: 0,
             hosts_evicted: [0; 2],
@@ -287,6 +290,8 @@ impl Stats {
             (&mut self.tx_visits, o.tx_visits),
             (&mut self.decoders_refused, o.decoders_refused),
             (&mut self.decoders_evicted, o.decoders_evicted),
+            (&mut self.ledger.services_evicted, o.ledger.services_evicted),
+            (&mut self.ledger.series_evicted, o.ledger.series_evicted),
             (&mut self.artifacts.judged, o.artifacts.judged),
             (&mut self.artifacts.unread, o.artifacts.unread),
             (&mut self.artifacts.evicted, o.artifacts.evicted),

@@ -4,6 +4,7 @@
 use super::packet::{ENDED, PASS_SEEN, PacketFacts, TX_DUE, TX_FED};
 use super::{Engine, FlowState};
 use crate::Dir;
+use crate::ai::ledger::Facts;
 use crate::app::file::NO_FILE;
 use crate::app::{AppLayer, Layer, Queue, TxDetect, TxRef};
 use crate::detect::{Detector, FlowCx, PacketCx, TxAt};
@@ -263,6 +264,9 @@ impl Engine {
             return;
         }
         parser.common_mut(tx.idx).logged |= due;
+        if self.ledger.is_on() && due & crate::app::LOG_WHOLE != 0 {
+            self.account(ix, pkt, tx, sink);
+        }
         let Some(view) = self.tx_view(ix, tx) else { return };
         for (bit, d) in [
             (crate::app::LOG_REQUEST, Dir::ToServer),
@@ -275,6 +279,16 @@ impl Engine {
                     sink.event(Event::Tx(&TxRecord { packet: pkt, flow, tx: view, dir: d }));
                 });
             }
+        }
+    }
+
+    /// Keeps account of a call.
+    fn account(&mut self, ix: FlowIx, pkt: &Packet<'_>, tx: TxRef, sink: &mut dyn EventSink) {
+        let call = self.app.parser_of(tx.proto).and_then(|p| p.call(tx.idx));
+        let key = self.flows.key(ix);
+        let ends = [(key.src, key.sp), (key.dst, key.dp)];
+        if let Some(f) = call.and_then(|c| Facts::of(c, &self.app_pool, ends, key.v6, pkt.ts)) {
+            self.ledger.call(&f, &mut |s| sink.event(Event::Summary(&s)));
         }
     }
 

@@ -10,6 +10,7 @@ mod options;
 mod pages;
 pub mod rules;
 pub mod run;
+mod services;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -51,6 +52,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Bench(args) => bench::main(&args),
         Command::Classify(args) => classify::main(&args),
         Command::Artifact(args) => artifact::main(&args),
+        Command::Services(args) => services::main(&args),
         #[cfg(unix)]
         Command::ControlSweeper { path } => {
             crate::live::control::sweep(&path, &mut std::io::stdin().lock());
@@ -138,6 +140,8 @@ pub enum Command {
     Classify(ClassifyArgs),
     /// Say what model files do when they are loaded, without loading them
     Artifact(ArtifactArgs),
+    /// Print which AI services there are, what they offer, and which of them answer anybody
+    Services(ServicesArgs),
     /// Wait for the end of standard input, then remove a control socket (started by `run --user`)
     #[cfg(unix)]
     #[command(hide = true)]
@@ -157,6 +161,27 @@ pub struct ArtifactArgs {
     #[arg(long)]
     pub json: bool,
     /// Model files; - for standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// Options of `tidegate services`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    tidegate services day.pcap                       a table: what each address offers, to how many, and to whom without a credential\n  \
+    tidegate services /var/log/tidegate/eve.json     the same of a sensor that runs or ran (event type ai_service)\n  \
+    tidegate services --json captures/ | jq 'select(.exposed)'    a line of JSON each\n\n\
+    A service is exposed when a request that showed no credential was answered as only such a service answers. Outside is\n\
+    what HOME_NET of the settings does not have.\n\
+    Exit codes: 0 fine, 1 wrong input, 2 wrong usage, 3 at least one service is exposed to somebody outside.")]
+pub struct ServicesArgs {
+    /// A line of JSON for each service
+    #[arg(long)]
+    pub json: bool,
+    /// Settings, for HOME_NET
+    #[arg(short = 'c', value_name = "YAML")]
+    pub config: Option<PathBuf>,
+    /// Captures, folders of captures, or files of events
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
 }

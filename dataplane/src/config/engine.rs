@@ -1,10 +1,15 @@
 //! From [`Settings`] to the engine's own configuration.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use tidegate_core::Secret;
 use tidegate_core::detect::context::DetectConfig;
 use tidegate_core::engine::{self, Engine, TooSmall};
 use tidegate_core::flow::{self, FlowConfig};
 use tidegate_core::packet::{Addr, DecodeConfig, Ports};
+use tidegate_core::rules::ir::AddrSet;
+use tidegate_core::rules::sets::{Interned, Vars};
 use tidegate_core::stream::{self, ExceptionPolicy, StreamConfig, UrgentPolicy};
 
 use super::{ChecksumMode, Exception, Settings, Timeouts, Urgent};
@@ -86,8 +91,20 @@ impl Settings {
             body_step: sizes(http.request_inspect_window, http.response_inspect_window),
             ..c.detect
         };
+        c.ledger.services = self.outputs.eve.iter().any(|e| e.services);
+        c.ledger.telemetry = self.outputs.eve.iter().find_map(|e| e.telemetry);
+        c.ledger.home = self.home();
         plan.apply(&mut c);
         Ok(c)
+    }
+}
+
+impl Settings {
+    /// The addresses of `HOME_NET`, when it is there and says something.
+    fn home(&self) -> Option<Arc<AddrSet>> {
+        let vars = Vars { addresses: self.address_groups.iter().cloned().collect(), ports: BTreeMap::new() };
+        let set = Interned::default().addrs("$HOME_NET", &vars).ok()?;
+        (!set.is_any()).then_some(set)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Settings of the outputs: the `outputs` list goes in, one [`EveSettings`] per `eve-log` and the settings of
 //! the line logs come out.
 
+use tidegate_core::ai::ledger::TelemetryConfig;
 use tidegate_core::app::ProtoDef;
 use tidegate_core::app::registry::PROTOCOLS;
 
@@ -79,6 +80,10 @@ pub struct EveSettings {
     pub files: Option<FilesSettings>,
     /// `artifact`: verdicts on model files.
     pub artifacts: bool,
+    /// `ai_service`: what addresses offer.
+    pub services: bool,
+    /// `ai_telemetry`: figures of models by windows.
+    pub telemetry: Option<TelemetryConfig>,
     pub stats: Option<StatsSettings>,
     pub flow: Option<FlowSettings>,
     pub netflow: bool,
@@ -326,6 +331,8 @@ impl EveSettings {
             drop: None,
             files: None,
             artifacts: false,
+            services: false,
+            telemetry: None,
             stats: None,
             flow: None,
             netflow: false,
@@ -376,6 +383,8 @@ impl EveSettings {
                         Some(FlowSettings { exception_policy: t.flag("exception-policy")?.unwrap_or(true) });
                 }
                 "artifact" => e.artifacts = true,
+                "ai_service" => e.services = true,
+                "ai_telemetry" => e.telemetry = Some(telemetry(t)?),
                 "netflow" => e.netflow = true,
                 "arp" => e.arp = true,
                 _ if is_record(name) => e.records.push((name.to_string(), RecordSettings::read(name, t)?)),
@@ -391,10 +400,49 @@ impl EveSettings {
         Ok(e)
     }
 
+    /// Whether what calls add up to is told, by the name of its record.
+    pub fn summary(&self, name: &str) -> bool {
+        match name {
+            "ai_service" => self.services,
+            _ => self.telemetry.is_some(),
+        }
+    }
+
     /// Settings of the record called `name`, if it is wanted.
     pub fn record(&self, name: &str) -> Option<&RecordSettings> {
         self.records.iter().find(|(n, _)| n == name).map(|(_, r)| r)
     }
+}
+
+/// `ai_telemetry`: `window` and the least change that matters.
+fn telemetry(t: &Node) -> Result<TelemetryConfig, ConfigError> {
+    let mut c = TelemetryConfig::default();
+    if let Some(n) = t.child("window") {
+        let secs = n.val.as_deref().and_then(seconds).filter(|s| (10..=86_400 * 7).contains(s));
+        c.window = secs.ok_or_else(|| n.wrong("not a time from 10s to 7d (a number, then s, m, h or d)"))?
+            * 1_000_000_000;
+    }
+    c.learn = t.number("learn")?.unwrap_or(c.learn);
+    c.least = t.number("least-calls")?.unwrap_or(c.least).max(2);
+    c.points = t.number("points")?.unwrap_or(c.points);
+    c.percent = t.number("percent")?.unwrap_or(c.percent);
+    if c.learn < 2 || !(c.points > 0.0 && c.percent > 0.0) {
+        return Err(t.wrong("`learn` is 2 windows or more, `points` and `percent` are above 0"));
+    }
+    Ok(c)
+}
+
+fn seconds(text: &str) -> Option<u64> {
+    let t = text.trim();
+    let end = t.find(|c: char| !c.is_ascii_digit()).unwrap_or(t.len());
+    let unit = match t.get(end..)?.trim() {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    t.get(..end)?.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 impl AlertSettings {

@@ -18,6 +18,7 @@ mod json;
 mod names;
 mod stats;
 mod store;
+mod summary;
 mod time;
 mod tx;
 
@@ -108,6 +109,7 @@ impl Counts {
             Event::File(_) => self.files += 1,
             Event::Anomaly(_) => self.anomalies += 1,
             Event::Drop(_) => self.drops += 1,
+            Event::Summary(_) => self.records += 1,
         }
     }
 
@@ -401,6 +403,7 @@ impl Output {
             }
             Event::Anomaly(a) => self.anomaly(a),
             Event::Drop(d) => self.drop(d, ips, first),
+            Event::Summary(s) => self.summary(s),
         }
     }
 }

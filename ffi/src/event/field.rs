@@ -79,13 +79,24 @@ impl<'a> View<'a> for TxRecord<'a> {
 
 /// Makes the record of the event's transaction, unless it is there.
 fn record<'a>(slot: &'a Slot, e: &Event<'_>) -> Res<std::cell::Ref<'a, Record>> {
-    let Some((t, dir)) = seen(e).1.tx() else { return err(TG_ERR_NOT_FOUND, "the event has no transaction") };
+    let tx = seen(e).1.tx();
+    if tx.is_none() && !matches!(e, Event::Summary(_)) {
+        return err(TG_ERR_NOT_FOUND, "the event has no transaction");
+    }
     if !slot.have_record.get()
         && let Ok(mut made) = slot.made.try_borrow_mut()
     {
-        let settings = slot.eve.as_ref().and_then(|s| s.record(t.record()));
         made.record.clear();
-        t.log(dir, &mut Writer { record: &mut made.record, settings });
+        match (tx, e) {
+            (Some((t, dir)), _) => {
+                let settings = slot.eve.as_ref().and_then(|s| s.record(t.record()));
+                t.log(dir, &mut Writer { record: &mut made.record, settings });
+            }
+            (None, Event::Summary(s)) => {
+                s.body.fields(&mut Writer { record: &mut made.record, settings: None });
+            }
+            _ => {}
+        }
         slot.have_record.set(true);
     }
     let made = slot.made.try_borrow().or_else(|_| err(TG_ERR_REENTRANT, "the event is being written"))?;

@@ -42,6 +42,8 @@ mod json;
 
 mod slot;
 
+mod summary;
+
 pub(crate) use alert::action;
 pub(crate) use flow::flow_of;
 pub(crate) use slot::Slot;
@@ -71,6 +73,9 @@ pub enum tg_event_type {
     TG_EVENT_ANOMALY = 16,
     /// A packet was dropped.
     TG_EVENT_DROP = 32,
+    /// What calls of models add up to: a service (`ai_service`), a window of telemetry (`ai_telemetry`). It has neither packet nor
+    /// flow; its fields are read as those of a record.
+    TG_EVENT_SUMMARY = 64,
 }
 
 use tg_event_type::*;
@@ -107,6 +112,7 @@ fn seen<'e, 'a>(e: &'e Event<'a>) -> (tg_event_type, &'e dyn View<'a>) {
         Event::File(f) => (TG_EVENT_FILE, *f),
         Event::Anomaly(a) => (TG_EVENT_ANOMALY, *a),
         Event::Drop(d) => (TG_EVENT_DROP, *d),
+        Event::Summary(s) => (TG_EVENT_SUMMARY, *s),
     }
 }
 
@@ -126,7 +132,7 @@ fn wrong_type<T>(text: &'static str) -> Res<T> {
 }
 
 /// All types.
-pub(crate) const ALL: u32 = 63;
+pub(crate) const ALL: u32 = 127;
 
 /// Types of a mask, or all for 0.
 pub(crate) fn types(mask: u32) -> Res<u32> {

@@ -80,6 +80,11 @@ pub trait Guest: Send + 'static {
     fn log(&self, tx: &Tx<Self::Own>, view: &TxView<'_>, dir: Dir, out: &mut dyn Fields);
     /// See [`Parser::log_at_end`].
     fn log_at_end(&self, tx: &Tx<Self::Own>) -> u8;
+    /// See [`Parser::call`].
+    fn call<'a>(&self, tx: &'a Tx<Self::Own>) -> Option<&'a crate::ai::Call> {
+        let _ = tx;
+        None
+    }
 }
 
 /// A guest as [`Bodies`](super::Bodies) sees it: a [`Parser`] that is given messages, not bytes of flows.
@@ -261,6 +266,10 @@ impl<G: Guest> Parser for Lodger<G> {
     fn log_due(&self, tx: TxIdx) -> u8 {
         let t = self.txs.get(tx);
         if t.common.both_reached(G::COMPLETE) { self.guest.log_at_end(t) & LOG_WHOLE } else { 0 }
+    }
+
+    fn call(&self, tx: TxIdx) -> Option<&crate::ai::Call> {
+        self.guest.call(self.txs.get(tx))
     }
 
     fn log_at_end(&self, tx: TxIdx) -> u8 {

@@ -13,6 +13,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 pub(super) mod x509;
+pub(crate) use x509::civil;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
