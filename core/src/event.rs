@@ -4,6 +4,7 @@
 //! knows no output format; a protocol names its record's fields through [`Fields`], and every output listens.
 
 use crate::Dir;
+use crate::app::frames::FrameView;
 use crate::app::{AppProto, Buffer, BufferAt, BufferKind, FileView, TxView};
 use crate::detect::asked::ContextsOf;
 use crate::detect::ruleset::Fast;
@@ -235,6 +236,8 @@ pub struct Alert<'a> {
     pub allowed: bool,
     /// The transaction it matched in.
     pub tx: Option<TxView<'a>>,
+    /// The frame it matched in; `tx` is that frame's transaction then, if it has one.
+    pub frame: Option<FrameView<'a>>,
     /// Matched in reassembled stream data rather than in the packet's payload (EVE `stream: 1`).
     pub in_stream: bool,
     /// The reassembled bytes that were inspected, for `payload` when `in_stream`.
@@ -280,6 +283,11 @@ impl<'a> Alert<'a> {
                 [stream, Some(self.packet.payload())].into_iter().flatten().find(|b| place(b).is_some())?;
             let start = place(bytes)?;
             return Some(Found { buffer: "payload", bytes, offset: 0, start, end: start + fast.bytes.len() });
+        }
+        if let Some(f) = self.frame {
+            let start = place(f.bytes())?;
+            let end = start + fast.bytes.len();
+            return Some(Found { buffer: &fast.buffer, bytes: f.bytes(), offset: 0, start, end });
         }
         let tx = self.tx?;
         let defs = tx.proto.def().buffers;
@@ -374,6 +382,14 @@ pub struct FileRecord<'a> {
     pub dir: Dir,
 }
 
+/// A frame is complete, or its flow ended (EVE `frame`).
+#[derive(Clone, Copy)]
+pub struct FrameRecord<'a> {
+    pub packet: &'a Packet<'a>,
+    pub flow: FlowView<'a>,
+    pub frame: FrameView<'a>,
+}
+
 /// Everything an engine says.
 #[derive(Clone, Copy)]
 pub enum Event<'a> {
@@ -384,6 +400,7 @@ pub enum Event<'a> {
     File(&'a FileRecord<'a>),
     Anomaly(&'a Anomaly<'a>),
     Drop(&'a Dropped<'a>),
+    Frame(&'a FrameRecord<'a>),
 }
 
 /// A packet that belongs to a flow, before the flow's streams and rules see it.

@@ -140,6 +140,11 @@ pub const fn event_at(events: &[&str], name: &str) -> u8 {
     panic!("no event of that name")
 }
 
+/// A kind of frame (`frame:websocket.pdu`).
+pub const fn frame(name: &'static str) -> BufferDef {
+    BufferDef { name, aliases: &[], modifiers: &[], dirs: 3, progress: 0, kind: BufferKind::Frame }
+}
+
 pub const OVER_TCP: u8 = 1;
 pub const OVER_UDP: u8 = 2;
 
@@ -221,7 +226,8 @@ pub struct Probe {
 #[derive(Debug)]
 pub struct BufferDef {
     /// Sticky buffer keyword (`http.uri`). A name may occur in several protocols (`file.data`). One that begins with
-    /// `frame:` is written so in rules, with a `;` behind it (`frame:websocket.pdu`).
+    /// `frame:` is written so in rules, with a `;` behind it (`frame:websocket.pdu`): see [`frame`]. `frame:PROTOCOL.stream` is all
+    /// that a direction says.
     pub name: &'static str,
     /// Further sticky keywords with the same meaning (`dns_query`).
     pub aliases: &'static [&'static str],
@@ -242,6 +248,8 @@ pub enum BufferKind {
     Multi,
     /// Grows while the transaction runs (bodies, file data): a window with its offset in the whole.
     Streaming,
+    /// A frame: no part of a transaction, see [`frames`](super::frames). It grows, too.
+    Frame,
 }
 
 /// A named number (`dns.opcode`, `tls.cert_chain_len`); `Multi` ones are asked for by index.

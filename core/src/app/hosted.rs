@@ -20,8 +20,6 @@ pub trait Protocol: Send + 'static {
     type Own: Default + Send;
     /// Progress at which a direction is complete.
     const COMPLETE: u8 = 1;
-    /// The first of the buffers whose values are the frames that [`TxCommon::frame`] keeps; all after it are of that kind.
-    const FRAMES: u8 = u8::MAX;
 
     fn new(cfg: &AppConfig) -> Self;
     /// Reads bytes.
@@ -235,12 +233,6 @@ impl<P: Protocol> Parser for Hosted<P> {
 
     fn buffer<'a>(&'a self, _: StateId, tx: TxIdx, at: BufferAt<'a>) -> Buffer<'a> {
         let t = self.txs.get(tx);
-        if at.local >= P::FRAMES {
-            return t
-                .common
-                .frame_at(at.local, at.dir, at.index, at.pool)
-                .map_or(Buffer::Absent, Buffer::whole);
-        }
         self.protocol.buffer(t, at)
     }
 

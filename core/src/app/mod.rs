@@ -17,6 +17,7 @@ pub mod dns;
 pub mod enip;
 pub mod entries;
 pub mod expect;
+pub mod frames;
 pub mod grpc;
 pub mod hosted;
 pub mod http2;
@@ -48,6 +49,7 @@ mod skip;
 pub mod smb;
 pub mod smtp;
 pub mod ssh;
+pub mod telnet;
 pub mod tls;
 pub mod txs;
 pub mod websocket;
@@ -58,7 +60,7 @@ use crate::pool::{BytePool, PBuf, Scratch};
 
 pub use def::{
     BufferDef, BufferKind, IntDef, MakeParser, OVER_TCP, OVER_UDP, Pattern, Probe, ProtoDef, Recognise, Seen,
-    Verdict, buffer_at, event_at, int_at,
+    Verdict, buffer_at, event_at, frame, int_at,
 };
 pub use registry::AppProto;
 pub use txs::{Queue, TxCommon};
@@ -224,6 +226,8 @@ pub struct AppCx<'a> {
     pub server: crate::packet::Addr,
     /// Where the bytes of messages go.
     pub bodies: &'a mut bodies::Bodies,
+    /// Takes note of frames.
+    pub frames: &'a mut frames::Notes,
     /// The flow's states in its guests.
     pub lodging: &'a mut bodies::Lodging,
 }

@@ -34,6 +34,8 @@ pub(super) struct TxCx<'a> {
     pub(super) progress: u8,
     pub(super) complete: bool,
     pub(super) files: &'a file::Files,
+    /// It is a frame.
+    pub(super) frame: bool,
 }
 
 impl Bench {
@@ -230,8 +232,9 @@ impl Bench {
                 }
                 Buffer::Data { bytes, offset, end } => {
                     let total = offset + bytes.len() as u64;
-                    let growing = !end && def.kind == BufferKind::Streaming;
-                    if growing && total < u64::from(self.body_min[dir.ix()]) {
+                    let frame = def.kind == BufferKind::Frame;
+                    let growing = !end && (frame || def.kind == BufferKind::Streaming);
+                    if growing && !frame && total < u64::from(self.body_min[dir.ix()]) {
                         gate = Gate::values(n, 0);
                         break Answer::Wait;
                     }

@@ -43,6 +43,8 @@ pub struct RuleSet {
     pub(crate) ip_only: Once,
     /// Per protocol (index of the registry) and direction.
     pub(crate) tx: Vec<[TxGroup; 2]>,
+    /// The same for rules on frames.
+    pub(crate) frames: Vec<[TxGroup; 2]>,
     pub(crate) wanted: Vec<Wanted>,
     pub(crate) names: Names,
     pub(crate) datasets: Vec<ir::Dataset>,
@@ -141,6 +143,8 @@ pub struct Sig {
     pub suppress: Vec<ir::Threshold>,
     /// Evaluated on transactions.
     pub is_tx: bool,
+    /// Its buffers are frames.
+    pub frame: bool,
     /// What the prefilter looks for, for people.
     pub fast: Option<Fast>,
     pub hook: Option<Hook>,
@@ -166,6 +170,8 @@ impl Sig {
             && self.packet.is_empty()
             && self.state.is_empty()
             && !(f.established || f.not_established || f.stateless)
+            // A direction makes it a rule on packets, unless it is about a protocol.
+            && (f.dirs == 0 || self.apps != 0)
     }
 }
 
@@ -563,7 +569,11 @@ impl RuleSet {
             .chain(self.apps.iter().flatten().flatten())
             .flat_map(|g| g.packet.iter().chain(g.stream.iter()).map(|m| &**m))
             .chain(
-                self.tx.iter().flatten().flat_map(|g| g.bufs.iter().map(|b| &*b.mpm).chain(g.payload.iter())),
+                self.tx
+                    .iter()
+                    .chain(&self.frames)
+                    .flatten()
+                    .flat_map(|g| g.bufs.iter().map(|b| &*b.mpm).chain(g.payload.iter())),
             )
     }
 
@@ -579,7 +589,7 @@ impl RuleSet {
             s.bytes += m.memory_bytes();
         }
         s.port_groups = self.tcp.iter().chain(self.udp.iter()).map(|g| g.groups().count()).sum();
-        s.tx_groups = self.tx.iter().flatten().filter(|g| !g.is_empty()).count();
+        s.tx_groups = self.tx.iter().chain(&self.frames).flatten().filter(|g| !g.is_empty()).count();
         s.ip_only = self.ip_only.len();
         s.without_pattern = self.sigs.iter().filter(|s| s.fast.is_none()).count();
         s

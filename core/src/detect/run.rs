@@ -14,7 +14,7 @@ use super::header::header;
 use super::inspect::transform::Inflater;
 use super::inspect::{Bytes, Spent};
 use super::queue::{Hit, Queue};
-use super::ruleset::{CPost, Groups, RuleSet, Rules, Sig, SigIx};
+use super::ruleset::{CPost, Groups, RuleSet, Rules, Sig, SigIx, TxGroup};
 use super::state::HostTable;
 use super::tag::{HostTags, host_tags};
 use super::threshold::Thresholds;
@@ -35,6 +35,8 @@ pub struct Detector {
     pub(super) lent: Option<Arc<RuleSet>>,
     /// Per direction: protocols (bit by place in the registry) with rules on their transactions.
     pub(super) tx_wanted: [u64; 2],
+    /// The same of frames.
+    pub(super) frames_wanted: [u64; 2],
     faults: crate::fault::Faults,
     pub(super) bench: Bench,
     pub(super) scratch: sig::Scratch,
@@ -94,6 +96,7 @@ impl Detector {
             generation: 0,
             lent: None,
             tx_wanted: [0; 2],
+            frames_wanted: [0; 2],
             faults: crate::fault::Faults::default(),
         };
         drop(d.swap(rules));
@@ -125,10 +128,13 @@ impl Detector {
         self.epoch = 0;
         // A rule both ways may be in two lists by port.
         self.cands = Vec::with_capacity(rules.len() + rules.ip_only.len());
-        self.tx_wanted = Dir::BOTH.map(|d| {
-            let groups = rules.tx.iter().zip(0..64).filter(|(g, _)| !g[d.ix()].is_empty());
-            groups.fold(0, |all, (_, p)| all | 1 << p)
-        });
+        let asked = |groups: &[[TxGroup; 2]]| {
+            Dir::BOTH.map(|d| {
+                let groups = groups.iter().zip(0..64).filter(|(g, _)| !g[d.ix()].is_empty());
+                groups.fold(0, |all, (_, p)| all | 1 << p)
+            })
+        };
+        (self.tx_wanted, self.frames_wanted) = (asked(&rules.tx), asked(&rules.frames));
         self.generation = self.generation.wrapping_add(1).max(1);
         self.lent = Some(rules.clone());
         Rules {
@@ -266,7 +272,7 @@ impl Detector {
                 && let Some(bytes) = chunk
                 && self.holds(rules, sig, Bytes::whole(bytes), cx, flow.as_deref_mut(), pool)
             {
-                let hit = Hit { sig: s, tx: None, in_stream: true };
+                let hit = Hit { sig: s, tx: None, in_stream: true, frame: false };
                 self.matched(sig, hit, cx, flow.as_deref_mut(), pool);
                 continue;
             }
@@ -278,7 +284,7 @@ impl Detector {
                 }
             }
             if self.holds(rules, sig, Bytes::whole(payload), cx, flow.as_deref_mut(), pool) {
-                let hit = Hit { sig: s, tx: None, in_stream: false };
+                let hit = Hit { sig: s, tx: None, in_stream: false, frame: false };
                 self.matched(sig, hit, cx, flow.as_deref_mut(), pool);
             }
         }
@@ -361,7 +367,7 @@ impl Detector {
             && self.bench.header_lists(rules, sig, cx)
             && sig.payload_list.as_ref().is_none_or(|l| self.bench.run(rules, l, Bytes::whole(payload)))
         {
-            self.matched(sig, Hit { sig: s, tx: None, in_stream: false }, cx, flow, pool);
+            self.matched(sig, Hit { sig: s, tx: None, in_stream: false, frame: false }, cx, flow, pool);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use crate::Dir;
+use crate::app::frames::FrameView;
 use crate::app::{TxRef, TxView};
 use crate::detect::asked::ContextsOf;
 use crate::detect::queue::Decision;
@@ -167,6 +168,20 @@ impl Engine {
         })
     }
 
+    /// The transaction of a frame, if it is still there.
+    fn tx_of(&self, ix: FlowIx, frame: Option<FrameView<'_>>) -> Option<TxView<'_>> {
+        let (frame, app) = (frame?, &self.state.get(ix.0 as usize)?.app);
+        let (id, proto) = (frame.tx()?, frame.proto());
+        let layer = self.app.layers(app).find(|l| l.proto == proto)?;
+        let parser = self.app.parser_of(proto)?;
+        let mut at = parser.next_tx(layer.state, None);
+        while let Some(idx) = at.filter(|idx| parser.common(*idx).id < id) {
+            at = parser.next_tx(layer.state, Some(idx));
+        }
+        let idx = at.filter(|idx| parser.common(*idx).id == id)?;
+        self.tx_view(ix, TxRef { proto, idx, id })
+    }
+
     /// The flow's transaction, if it has one and no other.
     fn only_tx(&self, ix: FlowIx) -> Option<TxRef> {
         let app = &self.state.get(ix.0 as usize)?.app;
@@ -234,7 +249,10 @@ impl Engine {
             if let Some(ix) = of.ix {
                 self.flows.hot_mut(ix).flags |= flag::ALERTED;
             }
+            let frame =
+                d.hit.tx.filter(|_| d.hit.frame).map(|f| self.app.frames().view(f.idx, &self.app_pool));
             let tx = match (of.ix, d.hit.tx) {
+                (Some(ix), Some(_)) if d.hit.frame => self.tx_of(ix, frame),
                 (Some(ix), Some(tx)) => self.tx_view(ix, tx),
                 (Some(ix), None) if self.guess_tx => self.only_tx(ix).and_then(|tx| self.tx_view(ix, tx)),
                 _ => None,
@@ -254,6 +272,7 @@ impl Engine {
                 action: d.action,
                 allowed: !(d.action.is_reject() || (self.ips && d.action == Action::Drop)),
                 tx,
+                frame,
                 in_stream: d.hit.in_stream,
                 stream_data,
                 tagged: false,
@@ -290,6 +309,7 @@ impl Engine {
             action: Action::Alert,
             allowed: true,
             tx: None,
+            frame: None,
             in_stream: false,
             stream_data: &[],
             tagged: true,

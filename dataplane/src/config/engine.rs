@@ -29,6 +29,7 @@ impl Settings {
         let inline = self.stream.inline.unwrap_or(mode.ips);
         let mut app = self.app.clone();
         app.shown = self.outputs.show_transactions();
+        app.frames_shown = self.outputs.show_frames();
         let mut c = engine::Config { app, ips: mode.ips, ..engine::Config::new(mode.secret) };
         c.decode = DecodeConfig {
             teredo: Ports::list(&self.decoder.teredo),

@@ -19,6 +19,11 @@ pub struct Outputs {
 }
 
 impl Outputs {
+    /// Whether an output tells of frames.
+    pub fn show_frames(&self) -> bool {
+        self.eve.iter().any(|e| e.frame.is_some())
+    }
+
     /// Whether an output tells of transactions, files or anomalies by themselves (alerts tell of them as well).
     pub fn show_transactions(&self) -> bool {
         let shows = |e: &EveSettings| !e.records.is_empty() || e.files.is_some() || e.anomaly.is_some();
@@ -78,6 +83,7 @@ pub struct EveSettings {
     pub stats: Option<StatsSettings>,
     pub flow: Option<FlowSettings>,
     pub netflow: bool,
+    pub frame: Option<FrameSettings>,
     /// Protocol records wanted, by name (`http`, `dns`, …) with their settings.
     pub records: Vec<(String, RecordSettings)>,
 }
@@ -135,6 +141,23 @@ impl Default for AlertSettings {
             tagged_packets: true,
             xff: None,
         }
+    }
+}
+
+/// `frame`.
+#[derive(Clone, Copy, Debug)]
+pub struct FrameSettings {
+    pub printable: bool,
+    /// Most bytes of a frame in its record.
+    pub most: usize,
+}
+
+impl FrameSettings {
+    fn read(t: &Node) -> Result<Self, ConfigError> {
+        Ok(FrameSettings {
+            printable: t.flag("payload-printable")?.unwrap_or(true),
+            most: t.size("payload-buffer-size")?.map_or(4096, |n| n.min(1 << 20) as usize),
+        })
     }
 }
 
@@ -324,6 +347,7 @@ impl EveSettings {
             stats: None,
             flow: None,
             netflow: false,
+            frame: None,
             records: Vec::new(),
         }
     }
@@ -372,6 +396,7 @@ impl EveSettings {
                 }
                 "netflow" => e.netflow = true,
                 "arp" => e.arp = true,
+                "frame" => e.frame = Some(FrameSettings::read(t)?),
                 _ if is_record(name) => e.records.push((name.to_string(), RecordSettings::read(name, t)?)),
                 _ => {
                     strange.push(name);

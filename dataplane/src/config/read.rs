@@ -369,7 +369,7 @@ fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> 
         // Payloads are kept whole in memory of all flows.
         a.websocket_max_payload = usize::try_from(size).unwrap_or(usize::MAX).min(1 << 20);
     }
-    if matches!(name, "mqtt" | "pgsql" | "pop3")
+    if matches!(name, "mqtt" | "pgsql" | "pop3" | "ftp" | "smb" | "ldap")
         && let Some(most) = n.number("max-tx")?
     {
         a.max_waiting.push((name.to_string(), most));
@@ -389,6 +389,9 @@ fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> 
         topics("subscribe-topic-match-limit", &mut a.mqtt.subscribe_topics)?;
         topics("unsubscribe-topic-match-limit", &mut a.mqtt.unsubscribe_topics)?;
     }
+    if name == "smtp" {
+        links(a, n)?;
+    }
     if name == "tls" {
         a.tls_ja3 = or_auto("ja3-fingerprints")?.unwrap_or(a.tls_ja3);
         a.tls_ja4 = or_auto("ja4-fingerprints")?.unwrap_or(a.tls_ja4);
@@ -403,6 +406,20 @@ fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> 
     {
         a.ssh_encrypted = how;
     }
+    Ok(())
+}
+
+/// `mime.extract-urls` and what is beside it.
+fn links(a: &mut AppConfig, n: &Node) -> Result<(), ConfigError> {
+    if let Some(list) = n.at("mime.extract-urls-schemes") {
+        // Addresses of mails have no authority.
+        let begins = |s: &str| if s == "mailto" { "mailto:".to_string() } else { format!("{s}://") };
+        a.smtp.links = list.named_items().map(|(s, _)| begins(&s.to_ascii_lowercase())).collect();
+    }
+    if n.flag("mime.extract-urls")? == Some(false) {
+        a.smtp.links.clear();
+    }
+    a.smtp.whole_links = n.flag("mime.log-url-scheme")?.unwrap_or(false);
     Ok(())
 }
 

@@ -12,6 +12,7 @@ mod fast;
 mod fields;
 mod file;
 mod flow;
+mod frame;
 mod header;
 mod json;
 mod names;
@@ -23,7 +24,7 @@ mod tx;
 use std::path::{Path, PathBuf};
 
 use tidegate_core::event::{DropReason, Event, EventSink};
-use tidegate_core::flow::FlowView;
+use tidegate_core::flow::{FlowView, flag};
 use tidegate_core::packet::Packet;
 
 use crate::config::eve::FilesSettings;
@@ -107,6 +108,7 @@ impl Counts {
             Event::File(_) => self.files += 1,
             Event::Anomaly(_) => self.anomalies += 1,
             Event::Drop(_) => self.drops += 1,
+            Event::Frame(_) => self.records += 1,
         }
     }
 
@@ -291,9 +293,11 @@ impl DropsSeen {
     /// Whether `event` is not one more drop of a flow whose drop was told.
     pub fn first(&mut self, event: &Event<'_>) -> bool {
         match event {
-            Event::Drop(d) if d.reason == DropReason::FlowDrop => {
-                d.flow.as_ref().is_none_or(|f| self.first_of(f.id(), d.dir.ix()))
-            }
+            // Every packet that a rule drops is told; where that dropped the flow, it is the one of its direction.
+            Event::Drop(d) => d.flow.as_ref().is_none_or(|f| {
+                let first = f.has(flag::DROP) && self.first_of(f.id(), d.dir.ix());
+                first || d.reason != DropReason::FlowDrop
+            }),
             _ => true,
         }
     }
@@ -395,6 +399,7 @@ impl Output {
             Event::File(f) => self.file(f),
             Event::Anomaly(a) => self.anomaly(a),
             Event::Drop(d) => self.drop(d, ips, first),
+            Event::Frame(f) => self.frame(f),
         }
     }
 }

@@ -432,17 +432,26 @@ impl Mime {
         cx.scratch.extend(self.text.get(cx.pool));
         self.text.truncate(0);
         let text = cx.scratch.as_slice();
-        let mut at = 0;
-        while let Some(found) = memchr::memmem::find(text.get(at..).unwrap_or(&[]), b"://") {
-            let colon = at + found;
-            let scheme = text.get(colon.saturating_sub(4)..colon).unwrap_or(&[]);
-            let from = colon + 3;
-            let rest = text.get(from..).unwrap_or(&[]);
-            let len = rest.iter().position(|b| !url_byte(*b)).unwrap_or(rest.len());
-            if scheme.eq_ignore_ascii_case(b"http") && len > 0 {
-                mail.list.push(cx.pool, tag::URL, rest.get(..len).unwrap_or(rest));
+        // The last of a line is the first of the list, as in Suricata.
+        let mut end = text.len();
+        while let Some(colon) = memchr::memrchr(b':', text.get(..end).unwrap_or(&[])) {
+            end = colon;
+            for begin in &cx.cfg.smtp.links {
+                let Some(scheme) = begin.find(':') else { continue };
+                let from = colon.saturating_sub(scheme);
+                let Some(link) = text.get(from..).filter(|l| colon >= scheme && starts(l, begin.as_bytes()))
+                else {
+                    continue;
+                };
+                let rest = link.get(begin.len()..).unwrap_or(&[]);
+                let len = rest.iter().position(|b| !url_byte(*b)).unwrap_or(rest.len());
+                let part =
+                    if cx.cfg.smtp.whole_links { link.get(..begin.len() + len) } else { rest.get(..len) };
+                if let Some(part) = part.filter(|_| len > 0) {
+                    mail.list.push(cx.pool, tag::URL, part);
+                }
+                break;
             }
-            at = from + len;
         }
     }
 }
