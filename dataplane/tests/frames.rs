@@ -127,7 +127,7 @@ fn lines_and_mails() {
     counts(
         &telnet,
         &[
-            ("telnet any any -> any any (frame:ctl; content:\"xterm|ff f0|\"; endswith; sid:1;)", 1),
+            ("telnet any any -> any any (frame:ctl; content:\"xterm\"; endswith; sid:1;)", 1),
             ("telnet any any -> any any (frame:telnet.data; content:\"|0d 0a|\"; endswith; sid:1;)", 2),
             ("telnet any any -> any any (frame:telnet.pdu; bsize:>1; content:\"|18|\"; sid:1;)", 2),
         ],

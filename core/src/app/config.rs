@@ -69,6 +69,8 @@ pub struct AppConfig {
     pub file_tap: bool,
     pub file_store_all: bool,
     pub file_sha1: bool,
+    /// What files are by their first bytes is told of each, not only where rules ask.
+    pub file_magic: bool,
     pub file_sha256: bool,
     /// Bytes of a file kept in the window that `file.data` sees.
     pub file_window: usize,
@@ -227,6 +229,7 @@ impl Default for AppConfig {
             file_tap: false,
             file_store_all: false,
             file_sha1: false,
+            file_magic: false,
             file_sha256: false,
             file_window: 64 << 10,
             shown: true,

@@ -6,9 +6,10 @@
 //! has logged and stored.
 
 use super::AppConfig;
+use super::magic;
 use super::tap::Tap;
 use crate::Dir;
-use crate::pool::{BytePool, PBuf, Records};
+use crate::pool::{BytePool, PBuf, Records, Scratch};
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
@@ -52,6 +53,8 @@ impl FileState {
 #[derive(Debug)]
 pub struct File {
     name: PBuf,
+    /// First bytes of the data, where somebody asks what it is.
+    head: PBuf,
     /// Last bytes of the data, at most the configured window.
     window: PBuf,
     size: u64,
@@ -87,6 +90,7 @@ impl Default for File {
     fn default() -> Self {
         File {
             name: PBuf::new(),
+            head: PBuf::new(),
             window: PBuf::new(),
             size: 0,
             window_at: 0,
@@ -145,6 +149,7 @@ pub struct Files {
     md5: bool,
     sha1: bool,
     sha256: bool,
+    magic: bool,
     refused: u64,
     tap: Tap,
     /// Files that were stored.
@@ -170,10 +175,21 @@ impl Files {
             md5: cfg.file_md5,
             sha1: cfg.file_sha1,
             sha256: cfg.file_sha256,
+            magic: cfg.file_magic,
             refused: 0,
             tap: Tap::new(cfg.file_tap),
             stored: 0,
         }
+    }
+
+    /// Whether bytes of files go out to be stored.
+    pub fn are_stored(&self) -> bool {
+        self.tap.is_on()
+    }
+
+    /// Whether somebody asks what files are by their first bytes.
+    pub fn want_magic(&mut self, wanted: bool) {
+        self.magic = wanted;
     }
 
     /// Opens a file and appends it to the chain that starts at `*head`. `None` when no slot is left (counted).
@@ -222,6 +238,11 @@ impl Files {
         let f = self.slab.get_mut(id);
         if f.state != FileState::Open {
             return;
+        }
+        let room = magic::HEAD.saturating_sub(f.head.len()).min(data.len());
+        // After a hole what comes is not the beginning any more.
+        if self.magic && room > 0 && f.size == f.head.len() as u64 {
+            let _ = f.head.extend(pool, &data[..room]);
         }
         f.size += data.len() as u64;
         f.lost |= !self.tap.push(pool, f.serial, data);
@@ -302,6 +323,7 @@ impl Files {
             let (next, hashes) = (f.next, f.hashes);
             f.name.free(pool);
             f.window.free(pool);
+            f.head.free(pool);
             if hashes != NO_FILE {
                 self.hashes.free(hashes);
             }
@@ -398,6 +420,17 @@ impl<'a> FileView<'a> {
 
     pub fn state(&self) -> FileState {
         self.file().state
+    }
+
+    /// Writes what the file is by its first bytes. `false`: nobody asked, or they are not there yet.
+    pub fn magic(&self, pool: &BytePool, out: &mut Scratch) -> bool {
+        let f = self.file();
+        let whole = self.ended() && f.size <= magic::HEAD as u64;
+        if !self.files.magic || !(self.ended() || f.head.len() >= magic::HEAD) {
+            return false;
+        }
+        magic::describe(f.head.get(pool), whole, out);
+        true
     }
 
     /// Nothing more will be appended.

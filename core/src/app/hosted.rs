@@ -44,6 +44,10 @@ pub trait Protocol: Send + 'static {
     fn int(&self, _tx: &Tx<Self::Own>, _at: IntAt<'_>) -> Option<u64> {
         None
     }
+    /// See [`Parser::little`].
+    fn little(&self, _: &Tx<Self::Own>, _: Dir) -> bool {
+        false
+    }
     fn log(&self, tx: &Tx<Self::Own>, view: &TxView<'_>, dir: Dir, out: &mut dyn Fields);
     /// See [`Parser::log_due`].
     fn log_due(&self, tx: &Tx<Self::Own>) -> u8 {
@@ -238,6 +242,10 @@ impl<P: Protocol> Parser for Hosted<P> {
 
     fn int(&self, _: StateId, tx: TxIdx, at: IntAt<'_>) -> Option<u64> {
         self.protocol.int(self.txs.get(tx), at)
+    }
+
+    fn little(&self, tx: TxIdx, dir: Dir) -> bool {
+        self.protocol.little(self.txs.get(tx), dir)
     }
 
     fn log(&self, view: &TxView<'_>, dir: Dir, out: &mut dyn Fields) {

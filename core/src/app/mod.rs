@@ -25,6 +25,7 @@ pub mod ike;
 pub mod krb5;
 pub mod layer;
 pub mod ldap;
+pub mod magic;
 pub mod messages;
 pub mod modbus;
 pub mod mqtt;
@@ -279,6 +280,11 @@ pub trait Parser: Send {
     fn buffer<'a>(&'a self, st: StateId, tx: TxIdx, at: BufferAt<'a>) -> Buffer<'a>;
     /// A named number.
     fn int(&self, st: StateId, tx: TxIdx, at: IntAt<'_>) -> Option<u64>;
+    /// Whether numbers of the transaction's direction have their low byte first, for `dce` in rules.
+    fn little(&self, tx: TxIdx, dir: Dir) -> bool {
+        let _ = (tx, dir);
+        false
+    }
     /// Writes the record's fields (the contents of the EVE object named after the protocol).
     fn log(&self, view: &TxView<'_>, dir: Dir, out: &mut dyn Fields);
     /// Whether a record is due: `Some(dir)` bits of what to write now. Default: once, when both sides are complete.

@@ -48,10 +48,10 @@ pub static TELNET: ProtoDef = ProtoDef {
 /// The parser.
 struct Telnet;
 
-/// Length of the command that `b` begins with, if all of it is there.
+/// Length of the command that `b` begins with, if all of it is there. The end of a subnegotiation is a command of its own.
 fn command(b: &[u8]) -> Option<usize> {
     match *b.get(1)? {
-        SB => memchr::memmem::find(b, &[IAC, SE]).map(|n| n + 2),
+        SB => memchr::memmem::find(b, &[IAC, SE]),
         WILL..=0xfe => (b.len() >= 3).then_some(3),
         _ => Some(2),
     }

@@ -232,6 +232,8 @@ pub enum Source {
     App(u32),
     Header(ir::PacketHeader, u32),
     Base64(u32),
+    /// What a file of the transaction is.
+    Magic(u32),
 }
 
 /// A protocol number to test, with its local number per protocol (or [`NONE`]).
@@ -513,6 +515,12 @@ pub struct TxBuf {
 }
 
 impl RuleSet {
+    /// Whether rules ask what files are.
+    pub fn wants_magic(&self) -> bool {
+        let asks = |l: &List| matches!(l.source, Source::Magic(_));
+        self.sigs.iter().any(|s| s.lists.iter().any(asks))
+    }
+
     /// Number of rules.
     pub fn len(&self) -> usize {
         self.sigs.len()

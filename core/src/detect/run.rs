@@ -75,6 +75,7 @@ impl Detector {
                 sets: rules.sets.clone(),
                 asked: Asked::default(),
                 spent: Spent::default(),
+                dce_little: false,
                 body_min: cfg.body_min,
                 gate: Gate::OPEN,
             },

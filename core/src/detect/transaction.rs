@@ -162,6 +162,7 @@ impl Detector {
         pool: &mut BytePool,
     ) {
         self.tx_waiting.clear();
+        self.bench.dce_little = view.parser.little(view.tx.idx, view.dir);
         // Both are in order of the rules' numbers.
         let mut next = 0;
         for i in 0..self.cands.len() {

@@ -204,6 +204,8 @@ impl Engine {
         let mut app = AppLayer::new(app);
         app.set_wanted(rules.set.wanted());
         app.set_ruled(!rules.set.is_empty());
+        let magic = app.config().file_magic || rules.set.wants_magic();
+        app.files_mut().want_magic(magic);
         let mut streams = Streams::new(cfg.stream);
         streams.compare_overlaps(rules.set.overlaps_wanted);
         Engine {
@@ -371,6 +373,8 @@ impl Engine {
     pub fn swap_rules(&mut self, rules: Rules) -> Rules {
         self.app.set_wanted(rules.set.wanted());
         self.app.set_ruled(!rules.set.is_empty());
+        let magic = self.app.config().file_magic || rules.set.wants_magic();
+        self.app.files_mut().want_magic(magic);
         self.raw_wanted = rules.set.raw_wanted;
         self.streams.compare_overlaps(rules.set.overlaps_wanted);
         self.no_rules = rules.set.is_empty();

@@ -41,6 +41,7 @@ impl Settings {
         };
         c.flow = FlowConfig {
             vlan_tracking: self.flow.use_vlan,
+            recursion_tracking: self.flow.use_depth,
             timeouts: [&self.flow.tcp, &self.flow.udp, &self.flow.icmp, &self.flow.default].map(calm),
             emergency: [&self.flow.tcp, &self.flow.udp, &self.flow.icmp, &self.flow.default].map(hurried),
             ..c.flow

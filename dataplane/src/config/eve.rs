@@ -184,6 +184,8 @@ pub struct FilesSettings {
     pub md5: bool,
     pub sha1: bool,
     pub sha256: bool,
+    /// What each file is.
+    pub magic: bool,
     pub xff: Option<Xff>,
 }
 
@@ -479,6 +481,7 @@ impl FilesSettings {
             }
         }
         f.md5 |= t.flag("force-md5")?.unwrap_or(false);
+        f.magic = t.flag("force-magic")?.unwrap_or(false);
         Ok(f)
     }
 }

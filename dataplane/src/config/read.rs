@@ -208,6 +208,7 @@ fn flow(root: &Node) -> Result<Flow, ConfigError> {
     };
     Ok(Flow {
         use_vlan: root.flag("vlan.use-for-tracking")?.unwrap_or(true),
+        use_depth: root.flag("decoder.recursion-level.use-for-tracking")?.unwrap_or(true),
         default: timeouts("default", short(30, 300, 0, 10, 100, 0))?,
         tcp: timeouts("tcp", short(30, 300, 10, 10, 100, 5))?,
         udp: timeouts("udp", short(30, 300, 0, 10, 100, 0))?,
@@ -316,6 +317,7 @@ fn app(root: &Node, outputs: &Outputs) -> Result<AppConfig, ConfigError> {
     }
     for f in outputs.eve.iter().filter_map(|e| e.files.as_ref()) {
         a.file_md5 |= f.md5;
+        a.file_magic |= f.magic;
         a.file_sha1 |= f.sha1;
         a.file_sha256 |= f.sha256;
     }

@@ -104,12 +104,6 @@ pub const UNHEEDED: &[Unheeded] = &[
         Kind::Flag,
         "of old configurations: `metadata.rule.reference` decides",
     ),
-    undone(
-        "outputs.*.eve-log.types.*.files.force-magic",
-        Kind::Flag,
-        "kinds of files are not recognised",
-        NO,
-    ),
     undone("outputs.*.eve-log.types.*.stats.threads", Kind::Flag, STATS, NO),
     undone("outputs.*.eve-log.types.*.stats.deltas", Kind::Flag, STATS, NO),
     undone("flow.memcap", Kind::Size, MEMORY, &[]),

@@ -27,7 +27,8 @@ impl Payload {
     }
 
     pub(super) fn write(self, j: &mut Json, bytes: &[u8]) {
-        let shown = bytes.get(..self.most).unwrap_or(bytes);
+        // The last byte of Suricata's buffer is never filled.
+        let shown = bytes.get(..self.most.saturating_sub(1)).unwrap_or(bytes);
         j.base64("payload", shown);
         if self.printable {
             j.printable("payload_printable", shown);

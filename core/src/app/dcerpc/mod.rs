@@ -307,6 +307,10 @@ impl Protocol for Dcerpc {
         tx.own.call.opnum.map(u64::from)
     }
 
+    fn little(&self, tx: &Tx<Exchange>, dir: Dir) -> bool {
+        tx.own.call.little[dir.ix()]
+    }
+
     fn log(&self, tx: &Tx<Exchange>, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {
         let own = &tx.own;
         own.call.log(false, view.pool, out);

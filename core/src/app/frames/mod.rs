@@ -23,6 +23,8 @@ use crate::pool::{BytePool, PBuf, Records};
 const KEPT: usize = 64 << 10;
 /// Most living frames of a flow. More have a number, but are not seen.
 const LIVING: u32 = 512;
+/// Bytes of a whole stream with which rules begin.
+const CHUNK: u64 = 2560;
 
 /// One frame.
 #[derive(Debug, Default)]
@@ -35,6 +37,8 @@ pub struct Frame {
     /// Counts the frames of the direction, from 1.
     id: u64,
     tx: Option<u64>,
+    /// It is all that its direction says.
+    stream: bool,
     /// Offset in the stream, and length when it is known.
     start: u64,
     len: Option<u64>,
@@ -57,6 +61,11 @@ impl Frame {
     /// Bytes of it that are still to come, of a length that is known.
     fn missing(&self) -> Option<u64> {
         Some(self.len?.saturating_sub(self.passed))
+    }
+
+    fn kind(&self) -> &'static str {
+        let def = self.proto.def().buffers.get(usize::from(self.local));
+        def.and_then(|d| d.name.split_once('.')).map_or("", |n| n.1)
     }
 
     fn is_whole(&self) -> bool {
@@ -91,8 +100,7 @@ impl<'a> FrameView<'a> {
     }
     /// The name of its kind (`pdu`, `smb2.hdr`).
     pub fn kind(&self) -> &'static str {
-        let def = self.frame.proto.def().buffers.get(usize::from(self.frame.local));
-        def.and_then(|d| d.name.split_once('.')).map_or("", |n| n.1)
+        self.frame.kind()
     }
     /// Number among the frames of its direction.
     pub fn id(&self) -> u64 {
@@ -265,6 +273,7 @@ impl Frames {
                 let f = self.txs.get_mut(i);
                 (f.proto, f.local, f.dir, f.id, f.tx) = (fed.proto, note.local, dir, id, note.tx);
                 (f.start, f.len) = (at, len);
+                f.stream = f.kind().ends_with("stream");
                 // The other direction has no part in it.
                 f.common.advance(dir.flip(), 1);
                 f.common.settle(dir.flip());
@@ -400,6 +409,10 @@ impl Parser for Frames {
         let f = self.txs.get(tx);
         if f.local != at.local || f.dir != at.dir || at.index > 0 {
             return Buffer::Absent;
+        }
+        // All that a direction says is looked at once there is a chunk of it.
+        if f.stream && !f.is_whole() && f.passed < CHUNK {
+            return Buffer::NotYet;
         }
         Buffer::Data { bytes: f.bytes.get(at.pool), offset: f.dropped, end: f.is_whole() }
     }

@@ -122,15 +122,18 @@ impl Entity<'_, '_> {
         let ix = self.dir.ix();
         self.tx.common.touch(self.dir);
         let body = &mut self.tx.msg[ix].body;
+        let storing = self.cx.files.are_stored() && body.files == Files::Whole;
         if body.counted >= limit {
-            if let Some(f) = body.file.take() {
+            if storing && let Some(f) = body.file {
+                self.cx.files.append(self.cx.pool, f, bytes);
+            } else if let Some(f) = body.file.take() {
                 self.cx.files.close(f, true);
                 body.files = Files::None;
             }
             return;
         }
         let take = bytes.len().min(usize::try_from(limit - body.counted).unwrap_or(usize::MAX));
-        let bytes = &bytes[..take];
+        let (bytes, beyond) = bytes.split_at(take);
         body.counted += take as u64;
         if self.cx.wanted.has(buffers::REQUEST_BODY + ix as u8) || self.cx.wanted.has(buffers::FILE_DATA) {
             let mut rest = bytes;
@@ -150,6 +153,10 @@ impl Entity<'_, '_> {
             }
         }
         self.feed_files(bytes);
+        // What is stored is stored to its end, however much of it rules look at.
+        if let Some(f) = self.tx.msg[ix].body.file.filter(|_| storing && !beyond.is_empty()) {
+            self.cx.files.append(self.cx.pool, f, beyond);
+        }
     }
 
     fn feed_files(&mut self, bytes: &[u8]) {

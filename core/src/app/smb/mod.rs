@@ -374,6 +374,10 @@ impl Protocol for Smb {
         if tx.own.version > 0 { LOG_WHOLE } else { 0 }
     }
 
+    fn little(&self, tx: &Tx<Exchange>, dir: Dir) -> bool {
+        tx.own.call.little[dir.ix()]
+    }
+
     fn log(&self, tx: &Tx<Exchange>, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {
         log::write(&tx.own, tx.common.id, view.pool, out);
     }

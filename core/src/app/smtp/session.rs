@@ -41,6 +41,8 @@ enum Command {
 pub struct State {
     /// Number + 1 of the transaction being written.
     current: u64,
+    /// The same of the one that was written last.
+    last: u64,
     mode: Mode,
     bdat_left: u64,
     bdat_last: bool,
@@ -151,6 +153,7 @@ impl Session<'_, '_, '_> {
         let tx = self.flow.open(self.cx.now)?;
         let t = self.flow.get(tx);
         self.state.current = t.common.id + 1;
+        self.state.last = self.state.current;
         // There is no reply yet for rules on replies.
         t.common.settle(Dir::ToClient);
         t.own.helo = PBuf::default();
@@ -173,8 +176,9 @@ impl Session<'_, '_, '_> {
             return;
         }
         self.cx.frames.whole(local, line);
-        if let Some(tx) = self.begun().or(self.flow.last()) {
-            self.cx.frames.of_tx(self.flow.peek(tx).common.id);
+        // The mail may be over and gone.
+        if let Some(id) = self.state.current.max(self.state.last).checked_sub(1) {
+            self.cx.frames.of_tx(id);
         }
     }
 

@@ -155,6 +155,10 @@ impl Compiler {
                     }
                     Source::App(self.key(&l.buffer, &l.transforms)?)
                 }
+                BufferRef::Magic => {
+                    out.app = true;
+                    Source::Magic(self.key(&l.buffer, &l.transforms)?)
+                }
                 BufferRef::Base64 => Source::Base64(self.key(&l.buffer, &l.transforms)?),
                 BufferRef::PacketHeader(h) => Source::Header(*h, self.key(&l.buffer, &l.transforms)?),
                 BufferRef::Frame(f) => return Err(format!("frame '{f}' is not supported")),

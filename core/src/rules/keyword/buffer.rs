@@ -1,7 +1,6 @@
 //! Buffers that belong to no protocol (`pkt_data`, `tcp.hdr`, `base64_data`, `frame`, `ip.src`), and conditions on a
 //! buffer as a whole (`bsize`, `urilen`, `absent`).
 
-use alloc::vec::Vec;
 
 use super::{Arg, Keyword};
 use crate::rules::build::{Builder, Pending};
@@ -28,7 +27,7 @@ pub static KEYWORDS: &[Keyword] = &[
 ];
 
 fn stick(b: &mut Builder<'_, '_>, buffer: BufferRef) -> Res {
-    b.stick(Pending { buffer, transforms: Vec::new(), dirs: 0, multi: false, side: None })
+    b.stick(Pending::of(buffer))
 }
 
 fn packet(b: &mut Builder<'_, '_>, h: PacketHeader) -> Res {
