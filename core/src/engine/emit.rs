@@ -14,7 +14,7 @@ use crate::event::{
 };
 use crate::flow::{FlowIx, FlowView, flag};
 use crate::packet::Packet;
-use crate::pool::BytePool;
+use crate::pool::{BytePool, Scratch};
 
 /// What rules noted on a flow, readable by name.
 struct Notes<'a> {
@@ -238,6 +238,8 @@ impl Engine {
     /// Alerts of the packet. They carry its final verdict, so they leave after all rules were considered.
     fn tell(&mut self, rules: &RuleSet, of: &Settled<'_>, sink: &mut dyn EventSink) {
         let Outcome { verdict, passed, told, .. } = of.outcome;
+        // Lent out, as what it holds is shown beside the rest of the engine.
+        let mut text = core::mem::replace(&mut self.text, Scratch::new(0));
         for i in 0..told {
             let d = self.decisions[i];
             let Some(rule) = rules.meta(d.hit.sig) else { continue };
@@ -259,7 +261,13 @@ impl Engine {
             };
             let stream_data = match of.ix {
                 Some(ix) if d.hit.in_stream || tx.is_some() => {
-                    self.streams.raw_ready(self.flows.hot(ix).tcp, of.dir, &self.stream_pool, true).data
+                    let tcp = self.flows.hot(ix).tcp;
+                    text.clear();
+                    if self.streams.raw_text(tcp, of.dir, &self.stream_pool, &mut text) {
+                        text.as_slice()
+                    } else {
+                        self.streams.raw_ready(tcp, of.dir, &self.stream_pool, true).data
+                    }
                 }
                 _ => &[],
             };
@@ -294,6 +302,7 @@ impl Engine {
                 None => sink.event(Event::Alert(&alert)),
             }
         }
+        self.text = text;
     }
 
     /// The packet is logged because a rule with `tag` matched earlier in its flow or on one of its hosts.

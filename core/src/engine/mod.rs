@@ -47,7 +47,7 @@ use crate::fault::{Faults, Station};
 use crate::flow::{FlowTable, Hashed};
 use crate::packet::checksum::Sums;
 use crate::packet::{Decoder, Packet, PacketBuf};
-use crate::pool::BytePool;
+use crate::pool::{BytePool, Scratch};
 use crate::stream::Streams;
 use crate::stream::defrag::Defrag;
 
@@ -59,6 +59,8 @@ const AHEAD: usize = 3;
 
 /// Largest reassembled datagram with its link header, bytes.
 const WHOLE: usize = (64 << 10) + 256;
+/// Bytes of a stream with holes that an alert shows.
+const TEXT: usize = 64 << 10;
 
 /// A frame as the caller has it.
 #[derive(Clone, Copy, Debug)]
@@ -163,6 +165,8 @@ pub struct Engine {
     packets: PacketBuf<'static>,
     hashes: Vec<Hashed>,
     decisions: Vec<Decision>,
+    /// Bytes around a hole, for an alert.
+    text: Scratch,
     /// Reassembled datagrams and their packets, one place per nesting level.
     whole: [Vec<u8>; 2],
     inner: [PacketBuf<'static>; 2],
@@ -225,6 +229,7 @@ impl Engine {
             packets: PacketBuf::new(BURST * crate::packet::MAX_PER_FRAME),
             hashes: Vec::with_capacity(BURST * crate::packet::MAX_PER_FRAME),
             decisions: Vec::with_capacity(512),
+            text: Scratch::new(TEXT),
             whole: [Vec::with_capacity(WHOLE), Vec::with_capacity(WHOLE)],
             inner: [0, 1].map(|_| PacketBuf::new(crate::packet::MAX_PER_FRAME)),
             last_tick: 0,

@@ -456,9 +456,7 @@ impl Engine {
         } else {
             crate::stream::RawChunk::default()
         };
-        // Inline a packet whose bytes were there before is looked at with them: what it says goes on as the stream has it.
-        let again = self.streams.is_inline() && seen.in_stream && pkt.payload.len > 0 && !chunk.data.is_empty();
-        let raw = (chunk.due && (chunk.data.len() > chunk.new_from || again)).then_some(Raw {
+        let raw = (chunk.due && chunk.data.len() > chunk.new_from).then_some(Raw {
             data: chunk.data,
             offset: chunk.start_offset,
             // Inline nothing waits for more bytes, so what came before is looked at again beside what is new.

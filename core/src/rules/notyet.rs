@@ -77,7 +77,6 @@ pub const UNRAISED: &[(&str, &[&str])] = &[
             "lzma_decompression_disabled",
             "lzma_memlimit_reached",
             "too_many_warnings",
-            "failed_protocol_change",
         ],
     ),
     (

@@ -17,7 +17,8 @@ use super::{
 };
 use crate::Dir;
 use crate::event::Fields;
-use crate::pool::{BytePool, PBuf, Records};
+use crate::pool::{BytePool, PBuf, Records, Scratch};
+use crate::stream::missing;
 
 /// Bytes of a frame that are kept: the last ones of a longer frame.
 const KEPT: usize = 64 << 10;
@@ -162,6 +163,8 @@ pub struct Frames {
     txs: TxSlab<Frame>,
     /// Records tell of all frames.
     shown: bool,
+    /// What is said of a hole.
+    text: Scratch,
 }
 
 impl Frames {
@@ -170,6 +173,7 @@ impl Frames {
             states: Records::new(&cfg.arena(), cfg.max_states),
             txs: TxSlab::new(cfg),
             shown: cfg.frames_shown,
+            text: Scratch::new(64),
         }
     }
 
@@ -207,9 +211,9 @@ impl Frames {
             }
             let lost = f.missing().map_or(gap, |m| m.min(gap));
             let f = self.txs.get_mut(i);
-            let mut text = Text::default();
-            let _ = core::fmt::Write::write_fmt(&mut text, format_args!("[{lost} bytes missing]"));
-            f.keep(text.as_slice(), pool);
+            self.text.clear();
+            missing(lost, &mut self.text);
+            f.keep(self.text.as_slice(), pool);
             f.passed += lost;
             if f.missing() == Some(0) {
                 f.common.advance(dir, 1);
@@ -327,33 +331,6 @@ impl Frames {
                 f.common.advance(dir, 1);
             }
         }
-    }
-}
-
-/// A short text.
-struct Text {
-    bytes: [u8; 40],
-    len: usize,
-}
-
-impl Default for Text {
-    fn default() -> Self {
-        Text { bytes: [0; 40], len: 0 }
-    }
-}
-
-impl Text {
-    fn as_slice(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or(&[])
-    }
-}
-
-impl core::fmt::Write for Text {
-    fn write_str(&mut self, s: &str) -> core::fmt::Result {
-        let to = self.bytes.get_mut(self.len..self.len + s.len()).ok_or(core::fmt::Error)?;
-        to.copy_from_slice(s.as_bytes());
-        self.len += s.len();
-        Ok(())
     }
 }
 
