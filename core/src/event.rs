@@ -9,9 +9,10 @@ use crate::app::{AppProto, Buffer, BufferAt, BufferKind, FileView, TxView};
 use crate::detect::asked::ContextsOf;
 use crate::detect::ruleset::Fast;
 use crate::flow::{Cold, FlowView};
-use crate::packet::Packet;
+use crate::packet::{EventSet, Packet};
 use crate::pool::Scratch;
 use crate::rules::RuleMeta;
+use crate::stream::TcpState;
 
 /// Receives a protocol record field by field. Names are Suricata's EVE names.
 ///
@@ -390,6 +391,27 @@ pub struct FrameRecord<'a> {
     pub frame: FrameView<'a>,
 }
 
+/// A packet of a TCP session was seen (EVE `stream_tcp`), when the engine was told so
+/// ([`crate::engine::Config::tell_streams`]).
+#[derive(Clone, Copy)]
+pub struct StreamSeen<'a> {
+    pub packet: &'a Packet<'a>,
+    pub flow: FlowView<'a>,
+    pub dir: Dir,
+    /// Of the session, after the packet.
+    pub state: TcpState,
+    /// It was another one before.
+    pub changed: bool,
+    pub(crate) events: EventSet,
+}
+
+impl StreamSeen<'_> {
+    /// Names of the events that the packet raised, as rules have them after `stream-event:`.
+    pub fn events(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.events.iter().map(crate::stream::events::name)
+    }
+}
+
 /// Everything an engine says.
 #[derive(Clone, Copy)]
 pub enum Event<'a> {
@@ -401,6 +423,7 @@ pub enum Event<'a> {
     Anomaly(&'a Anomaly<'a>),
     Drop(&'a Dropped<'a>),
     Frame(&'a FrameRecord<'a>),
+    Stream(&'a StreamSeen<'a>),
 }
 
 /// A packet that belongs to a flow, before the flow's streams and rules see it.

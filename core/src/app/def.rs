@@ -52,6 +52,8 @@ pub struct ProtoDef {
     pub due: fn(&[u8], Dir) -> bool,
     /// Once encrypted, a direction's payload is hidden when the other side has answered, not at once.
     pub hides_apart: bool,
+    /// A connection is one transaction, which is not counted as such, as in Suricata.
+    pub one: bool,
     /// Progress of a whole message, for a protocol without [`ProtoDef::states`].
     pub complete: u8,
 }
@@ -78,6 +80,7 @@ impl ProtoDef {
         by_packet: false,
         due: |_, _| true,
         hides_apart: false,
+        one: false,
         complete: 1,
     };
 }

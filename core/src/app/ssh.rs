@@ -64,6 +64,7 @@ pub static SSH: ProtoDef = ProtoDef {
     recognise: SSH_BEGINS,
     parser: Some(make::<Ssh>),
     record: "ssh",
+    one: true,
     states: &[
         (
             Dir::ToServer,

@@ -96,7 +96,8 @@ impl Bench {
         if key.xforms.is_empty() {
             return self.inspector().run(&l.steps, b);
         }
-        let Bench { vars, base64, base64_ready, regex, inflater, xf, sets, asked, spent, dce_little, .. } = self;
+        let Bench { vars, base64, base64_ready, regex, inflater, xf, sets, asked, spent, dce_little, .. } =
+            self;
         let Some(which) = transformed(&key.xforms, b.buf, xf, regex, inflater) else { return false };
         let mut i = Inspector {
             vars,

@@ -185,6 +185,7 @@ pub struct Engine {
     reordered_at: u64,
     ips: bool,
     tell_packets: bool,
+    tell_streams: bool,
     guess_tx: bool,
     /// No protocols are recognised.
     app_off: bool,
@@ -242,6 +243,7 @@ impl Engine {
             reordered_at: 0,
             ips: cfg.ips,
             tell_packets: cfg.tell_packets,
+            tell_streams: cfg.tell_streams,
             guess_tx: cfg.guess_tx,
             app_off,
             app_error: cfg.app_error,

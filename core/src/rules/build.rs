@@ -40,7 +40,6 @@ impl Pending {
     }
 }
 
-
 /// A rule under construction.
 pub struct Builder<'b, 'e> {
     pub env: &'b mut Env<'e>,

@@ -31,6 +31,7 @@ impl Settings {
         app.shown = self.outputs.show_transactions();
         app.frames_shown = self.outputs.show_frames();
         let mut c = engine::Config { app, ips: mode.ips, ..engine::Config::new(mode.secret) };
+        c.tell_streams = self.outputs.show_streams();
         c.decode = DecodeConfig {
             teredo: Ports::list(&self.decoder.teredo),
             vxlan: Ports::list(&self.decoder.vxlan),

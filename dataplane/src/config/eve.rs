@@ -19,6 +19,11 @@ pub struct Outputs {
 }
 
 impl Outputs {
+    /// Whether an output tells of packets of TCP sessions.
+    pub fn show_streams(&self) -> bool {
+        self.eve.iter().any(|e| e.stream.is_some_and(|s| s.all || s.events || s.states))
+    }
+
     /// Whether an output tells of frames.
     pub fn show_frames(&self) -> bool {
         self.eve.iter().any(|e| e.frame.is_some())
@@ -84,6 +89,7 @@ pub struct EveSettings {
     pub flow: Option<FlowSettings>,
     pub netflow: bool,
     pub frame: Option<FrameSettings>,
+    pub stream: Option<StreamSettings>,
     /// Protocol records wanted, by name (`http`, `dns`, …) with their settings.
     pub records: Vec<(String, RecordSettings)>,
 }
@@ -142,6 +148,16 @@ impl Default for AlertSettings {
             xff: None,
         }
     }
+}
+
+/// `stream`: which packets of TCP sessions have a record.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamSettings {
+    pub all: bool,
+    /// Those that raise events (`event-set`).
+    pub events: bool,
+    /// Those that change the session's state (`state-update`).
+    pub states: bool,
 }
 
 /// `frame`.
@@ -350,6 +366,7 @@ impl EveSettings {
             flow: None,
             netflow: false,
             frame: None,
+            stream: None,
             records: Vec::new(),
         }
     }
@@ -398,6 +415,13 @@ impl EveSettings {
                 }
                 "netflow" => e.netflow = true,
                 "arp" => e.arp = true,
+                "stream" => {
+                    e.stream = Some(StreamSettings {
+                        all: t.flag("all")?.unwrap_or(false),
+                        events: t.flag("event-set")?.unwrap_or(false),
+                        states: t.flag("state-update")?.unwrap_or(false),
+                    });
+                }
                 "frame" => e.frame = Some(FrameSettings::read(t)?),
                 _ if is_record(name) => e.records.push((name.to_string(), RecordSettings::read(name, t)?)),
                 _ => {

@@ -18,6 +18,7 @@ mod json;
 mod names;
 mod stats;
 mod store;
+mod stream;
 mod time;
 mod tx;
 
@@ -108,7 +109,7 @@ impl Counts {
             Event::File(_) => self.files += 1,
             Event::Anomaly(_) => self.anomalies += 1,
             Event::Drop(_) => self.drops += 1,
-            Event::Frame(_) => self.records += 1,
+            Event::Frame(_) | Event::Stream(_) => self.records += 1,
         }
     }
 
@@ -147,7 +148,7 @@ impl Counts {
         };
         if let Some(n) = self.app[carrier].get_mut(usize::from(f.extra.app.0)) {
             n.0 += 1;
-            n.1 += f.extra.tx_count;
+            n.1 += if f.extra.app.def().one { 0 } else { f.extra.tx_count };
         }
     }
 }
@@ -400,6 +401,7 @@ impl Output {
             Event::Anomaly(a) => self.anomaly(a),
             Event::Drop(d) => self.drop(d, ips, first),
             Event::Frame(f) => self.frame(f),
+            Event::Stream(s) => self.stream(s),
         }
     }
 }

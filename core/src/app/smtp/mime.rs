@@ -69,6 +69,8 @@ pub struct Mime {
     eol: u8,
     bits: u32,
     held: u8,
+    /// Padding behind them.
+    pads: u8,
     text: PBuf,
     /// The line's beginning came before (it was too long).
     partial: bool,
@@ -367,12 +369,23 @@ impl Mime {
                 b'0'..=b'9' => c - b'0' + 52,
                 b'+' => 62,
                 b'/' => 63,
-                b'=' | b' ' | b'\t' | b'\r' => continue,
+                b'=' => {
+                    // Padding that fills a group ends it, wherever lines end; another may follow.
+                    self.pads = self.pads.saturating_add(1);
+                    if self.held >= 2 && self.held.saturating_add(self.pads) == 4 {
+                        self.out(out.get(..n).unwrap_or(&[]), mail, cx);
+                        n = 0;
+                        self.flush_base64(mail, cx);
+                    }
+                    continue;
+                }
+                b' ' | b'\t' | b'\r' => continue,
                 _ => {
                     raised.set(super::EV_BAD_BASE64);
                     continue;
                 }
             };
+            self.pads = 0;
             self.bits = self.bits << 6 | u32::from(v);
             self.held += 1;
             if self.held == 4 {
@@ -395,7 +408,7 @@ impl Mime {
     fn flush_base64(&mut self, mail: &mut Mail, cx: &mut AppCx<'_>) {
         let b = (self.bits << (6 * (4 - u32::from(self.held.min(4))))).to_be_bytes();
         let n = usize::from(self.held.saturating_sub(1));
-        (self.bits, self.held) = (0, 0);
+        (self.bits, self.held, self.pads) = (0, 0, 0);
         self.out(b.get(1..1 + n).unwrap_or(&[]), mail, cx);
     }
 

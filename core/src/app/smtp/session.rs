@@ -217,7 +217,7 @@ impl Session<'_, '_, '_> {
         t.common.touch(Dir::ToServer);
         let mut kind = Command::Other;
         if word(line, b"helo") || word(line, b"ehlo") {
-            let arg = line.get(4..).unwrap_or(&[]).trim_ascii();
+            let arg = argument(line, 4);
             self.state.helo.free(self.cx.pool);
             let _ = self.state.helo.extend(self.cx.pool, arg);
             t.own.helo.free(self.cx.pool);

@@ -294,6 +294,7 @@ pub static TLS: ProtoDef = ProtoDef {
     // Not at a hello of SSLv2.
     due: |bytes, _| bytes.first().is_none_or(|b| b & 0x80 == 0),
     hides_apart: true,
+    one: true,
     ..ProtoDef::NONE
 };
 

@@ -1,7 +1,6 @@
 //! Buffers that belong to no protocol (`pkt_data`, `tcp.hdr`, `base64_data`, `frame`, `ip.src`), and conditions on a
 //! buffer as a whole (`bsize`, `urilen`, `absent`).
 
-
 use super::{Arg, Keyword};
 use crate::rules::build::{Builder, Pending};
 use crate::rules::ir::{Absent, BufferRef, IntTest, Match, PacketHeader};
