@@ -33,6 +33,8 @@ pub struct Detector {
     generation: u32,
     /// The same, lent out while rules run: a move costs nothing, a shared count two locked operations a packet.
     pub(super) lent: Option<Arc<RuleSet>>,
+    /// Transactions are kept until rules of their direction had a look, whether they want it or not.
+    pub(super) guess_tx: bool,
     /// Per direction: protocols (bit by place in the registry) with rules on their transactions.
     pub(super) tx_wanted: [u64; 2],
     /// The same of frames.
@@ -96,6 +98,7 @@ impl Detector {
             rules: rules.set.clone(),
             generation: 0,
             lent: None,
+            guess_tx: false,
             tx_wanted: [0; 2],
             frames_wanted: [0; 2],
             faults: crate::fault::Faults::default(),
@@ -109,6 +112,12 @@ impl Detector {
         self.thresholds.warm();
         self.hosts.warm();
         self.host_tags.warm();
+    }
+
+    /// See [`Config::guess_tx`](crate::engine::Config::guess_tx).
+    pub(crate) fn guessing(mut self, guess: bool) -> Self {
+        self.guess_tx = guess;
+        self
     }
 
     /// What tables of thresholds and of hosts pushed out before its time.

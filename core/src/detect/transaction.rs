@@ -45,7 +45,8 @@ type Lead = Option<(usize, usize, usize)>;
 impl Detector {
     /// Whether any rule reads transactions of that protocol in that direction.
     pub fn wants_tx(&self, proto: AppProto, dir: Dir) -> bool {
-        proto.index().is_some_and(|p| self.tx_wanted[dir.ix()].checked_shr(p as u32).unwrap_or(0) & 1 == 1)
+        let wanted = |p: usize| self.tx_wanted[dir.ix()].checked_shr(p as u32).unwrap_or(0) & 1 == 1;
+        proto.index().is_some_and(|p| self.guess_tx || wanted(p))
     }
 
     /// Whether any rule reads frames of that protocol in that direction.

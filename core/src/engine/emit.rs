@@ -76,6 +76,9 @@ struct Outcome {
     flow_flags: u32,
 }
 
+/// Transactions that are looked through for that of an alert.
+const GUESSED: usize = 64;
+
 /// A packet whose matches are decided.
 struct Settled<'a> {
     pkt: &'a Packet<'a>,
@@ -182,14 +185,20 @@ impl Engine {
         self.tx_view(ix, TxRef { proto, idx, id })
     }
 
-    /// The flow's transaction, if it has one and no other.
-    fn only_tx(&self, ix: FlowIx) -> Option<TxRef> {
+    /// The flow's transaction, if it has one and no other, or if only one of them is of that direction.
+    fn only_tx(&self, ix: FlowIx, dir: Dir) -> Option<TxRef> {
         let app = &self.state.get(ix.0 as usize)?.app;
         let layer = self.app.layers(app).next()?;
         let parser = self.app.parser_of(layer.proto)?;
-        let idx = parser.next_tx(layer.state, None)?;
-        let alone = parser.next_tx(layer.state, Some(idx)).is_none();
-        alone.then(|| TxRef { proto: layer.proto, idx, id: parser.common(idx).id })
+        let first = parser.next_tx(layer.state, None)?;
+        let found = |idx| TxRef { proto: layer.proto, idx, id: parser.common(idx).id };
+        if parser.next_tx(layer.state, Some(first)).is_none() {
+            return Some(found(first));
+        }
+        let all = core::iter::successors(Some(first), |at| parser.next_tx(layer.state, Some(*at)));
+        let mut mine = all.take(GUESSED).filter(|idx| parser.common(*idx).detect[dir.ix()].seen != 0);
+        let idx = mine.next()?;
+        mine.next().is_none().then(|| found(idx))
     }
 
     /// Puts the packet's matches in order, reports them and says what becomes of the packet.
@@ -256,7 +265,7 @@ impl Engine {
             let tx = match (of.ix, d.hit.tx) {
                 (Some(ix), Some(_)) if d.hit.frame => self.tx_of(ix, frame),
                 (Some(ix), Some(tx)) => self.tx_view(ix, tx),
-                (Some(ix), None) if self.guess_tx => self.only_tx(ix).and_then(|tx| self.tx_view(ix, tx)),
+                (Some(ix), None) if self.guess_tx => self.only_tx(ix, of.dir).and_then(|tx| self.tx_view(ix, tx)),
                 _ => None,
             };
             let stream_data = match of.ix {

@@ -222,7 +222,7 @@ impl Engine {
             raw_wanted: rules.set.raw_wanted,
             bypass_encrypted,
             no_rules: rules.set.is_empty(),
-            detect: Detector::new(&cfg.detect, cfg.secret, rules),
+            detect: Detector::new(&cfg.detect, cfg.secret, rules).guessing(cfg.guess_tx),
             stream_pool: BytePool::new(cfg.memory.stream),
             app_pool: BytePool::new(cfg.memory.app),
             state: Vec::with_capacity(max_flows),

@@ -107,6 +107,9 @@ fn seen<'e, 'a>(e: &'e Event<'a>) -> (tg_event_type, &'e dyn View<'a>) {
         Event::File(f) => (TG_EVENT_FILE, *f),
         Event::Anomaly(a) => (TG_EVENT_ANOMALY, *a),
         Event::Drop(d) => (TG_EVENT_DROP, *d),
+        // Not told: see the sink.
+        Event::Frame(f) => (TG_EVENT_RECORD, *f),
+        Event::Stream(s) => (TG_EVENT_RECORD, *s),
     }
 }
 
