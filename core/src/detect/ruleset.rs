@@ -155,9 +155,14 @@ pub struct Sig {
 }
 
 impl Sig {
-    /// Whether all it asks of a transaction is the state that its header names.
+    /// All it says of state is how far transactions are (`app-layer-state`).
+    pub(crate) fn states_only(&self) -> bool {
+        !self.state.is_empty() && self.state.iter().all(|s| matches!(s, CState::AppState { .. }))
+    }
+
+    /// Whether all it asks of a transaction is the state that its header or `app-layer-state` names.
     pub(crate) fn lingers(&self) -> bool {
-        let named = matches!(self.hook, Some(Hook::Progress(_, at)) if at != u8::MAX);
+        let named = matches!(self.hook, Some(Hook::Progress(_, at)) if at != u8::MAX) || self.states_only();
         named && self.lists.is_empty() && self.ints.is_empty() && self.files.is_empty()
     }
 

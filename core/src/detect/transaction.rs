@@ -196,7 +196,8 @@ impl Detector {
             match self.bench.transaction(rules, sig, cx, view, pool) {
                 Answer::Yes => {
                     // A state alone is told each time that something came in it.
-                    let stays = matches!(sig.hook, Some(Hook::Progress(d, at)) if d == view.dir && at == view.progress);
+                    let hooked = matches!(sig.hook, Some(Hook::Progress(d, at)) if d == view.dir && at == view.progress);
+                    let stays = hooked || sig.states_only();
                     if !(sig.lingers() && stays) {
                         let _full = det.done.extend(pool, &s.to_le_bytes());
                     }

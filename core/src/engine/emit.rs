@@ -265,7 +265,9 @@ impl Engine {
             let tx = match (of.ix, d.hit.tx) {
                 (Some(ix), Some(_)) if d.hit.frame => self.tx_of(ix, frame),
                 (Some(ix), Some(tx)) => self.tx_view(ix, tx),
-                (Some(ix), None) if self.guess_tx => self.only_tx(ix, of.dir).and_then(|tx| self.tx_view(ix, tx)),
+                (Some(ix), None) if self.guess_tx => {
+                    self.only_tx(ix, of.dir).and_then(|tx| self.tx_view(ix, tx))
+                }
                 _ => None,
             };
             let stream_data = match of.ix {
