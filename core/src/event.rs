@@ -5,13 +5,15 @@
 
 use crate::Dir;
 use crate::ai::ledger::Summary;
+use crate::app::frames::FrameView;
 use crate::app::{AppProto, Buffer, BufferAt, BufferKind, FileView, TxView};
 use crate::detect::asked::ContextsOf;
 use crate::detect::ruleset::Fast;
 use crate::flow::{Cold, FlowView};
-use crate::packet::Packet;
+use crate::packet::{EventSet, Packet};
 use crate::pool::Scratch;
 use crate::rules::RuleMeta;
+use crate::stream::TcpState;
 
 /// Receives a protocol record field by field. Names are Suricata's EVE names.
 ///
@@ -236,6 +238,8 @@ pub struct Alert<'a> {
     pub allowed: bool,
     /// The transaction it matched in.
     pub tx: Option<TxView<'a>>,
+    /// The frame it matched in; `tx` is that frame's transaction then, if it has one.
+    pub frame: Option<FrameView<'a>>,
     /// Matched in reassembled stream data rather than in the packet's payload (EVE `stream: 1`).
     pub in_stream: bool,
     /// The reassembled bytes that were inspected, for `payload` when `in_stream`.
@@ -281,6 +285,11 @@ impl<'a> Alert<'a> {
                 [stream, Some(self.packet.payload())].into_iter().flatten().find(|b| place(b).is_some())?;
             let start = place(bytes)?;
             return Some(Found { buffer: "payload", bytes, offset: 0, start, end: start + fast.bytes.len() });
+        }
+        if let Some(f) = self.frame {
+            let start = place(f.bytes())?;
+            let end = start + fast.bytes.len();
+            return Some(Found { buffer: &fast.buffer, bytes: f.bytes(), offset: 0, start, end });
         }
         let tx = self.tx?;
         let defs = tx.proto.def().buffers;
@@ -375,6 +384,35 @@ pub struct FileRecord<'a> {
     pub dir: Dir,
 }
 
+/// A frame is complete, or its flow ended (EVE `frame`).
+#[derive(Clone, Copy)]
+pub struct FrameRecord<'a> {
+    pub packet: &'a Packet<'a>,
+    pub flow: FlowView<'a>,
+    pub frame: FrameView<'a>,
+}
+
+/// A packet of a TCP session was seen (EVE `stream_tcp`), when the engine was told so
+/// ([`crate::engine::Config::tell_streams`]).
+#[derive(Clone, Copy)]
+pub struct StreamSeen<'a> {
+    pub packet: &'a Packet<'a>,
+    pub flow: FlowView<'a>,
+    pub dir: Dir,
+    /// Of the session, after the packet.
+    pub state: TcpState,
+    /// It was another one before.
+    pub changed: bool,
+    pub(crate) events: EventSet,
+}
+
+impl StreamSeen<'_> {
+    /// Names of the events that the packet raised, as rules have them after `stream-event:`.
+    pub fn events(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.events.iter().map(crate::stream::events::name)
+    }
+}
+
 /// Everything an engine says.
 #[derive(Clone, Copy)]
 pub enum Event<'a> {
@@ -387,6 +425,8 @@ pub enum Event<'a> {
     Drop(&'a Dropped<'a>),
     /// What calls add up to: a service, a window of telemetry.
     Summary(&'a Summary<'a>),
+    Frame(&'a FrameRecord<'a>),
+    Stream(&'a StreamSeen<'a>),
 }
 
 /// A packet that belongs to a flow, before the flow's streams and rules see it.

@@ -307,13 +307,15 @@ fn arp_and_frames_are_shown() {
         "r.rules",
         "alert sip any any -> any any (msg:\"f\"; frame:request.headers; content:\"Via\"; startswith; sid:1;)\n",
     );
-    let yaml = p.write("c.yaml", "outputs:\n  - eve-log: {enabled: yes, types: [arp, alert]}\n");
+    let yaml = p.write("c.yaml", "outputs:\n  - eve-log: {enabled: yes, types: [arp, alert, frame]}\n");
     let o = p.run(&["-c", text(&yaml), "-S", text(&rules), "-k", "none"]);
     assert!(o.status.success(), "{}", said(&o));
     let eve = std::fs::read_to_string(p.at("out/eve.json")).unwrap();
     for wanted in [
         r#""arp":{"hw_type":"ethernet","proto_type":"ipv4","opcode":"request","src_mac":"02:00:00:00:00:01","src_ip":"10.0.0.1","dest_mac":"00:00:00:00:00:00","dest_ip":"10.0.0.2"}"#,
-        r#""frame":{"type":"request.headers","direction":"toserver","length":42,"complete":true,"tx_id":0}"#,
+        r#""frame":{"type":"request.headers","id":3,"direction":"toserver","stream_offset":23,"length":42,"complete":true,"payload":"VmlhOiBTSVAvMi4wL1VEUCBoZXJlDQpDb250ZW50LUxlbmd0aDogMA0K"#,
+        r#""event_type":"frame""#,
+        r#""type":"pdu","id":1,"direction":"toserver","stream_offset":0,"length":67,"complete":true"#,
     ] {
         assert!(eve.contains(wanted), "{wanted}\n---\n{eve}");
     }

@@ -120,7 +120,8 @@ impl EventSink for Reader {
             Event::File(f) => self.bytes("", f.file.name(f.pool)),
             Event::Flow(_) => self.flows += 1,
             Event::Anomaly(a) => self.bytes("", a.name.as_bytes()),
-            Event::Drop(_) => {}
+            Event::Drop(_) | Event::Stream(_) => {}
+            Event::Frame(f) => self.bytes("", f.frame.kind().as_bytes()),
             Event::Summary(s) => {
                 self.summaries += 1;
                 s.body.fields(self);

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::bodies::{Bodies, Lodging};
 use super::file::Files;
+use super::frames::Notes;
 use super::{AppConfig, AppCx, Buffer, BufferAt, Input, Outcome, Parser, ProtoDef, StateId, TxIdx, Wanted};
 use crate::Dir;
 use crate::pool::{BytePool, Scratch};
@@ -18,6 +19,7 @@ pub struct Bench<P: Parser + ?Sized = dyn Parser> {
     pub cfg: AppConfig,
     pub bodies: Bodies,
     pub lodging: Lodging,
+    pub notes: Notes,
     pub st: StateId,
 }
 
@@ -37,6 +39,7 @@ impl<P: Parser + ?Sized> Bench<P> {
             scratch: Scratch::new(64 << 10),
             bodies: Bodies::none(&cfg),
             lodging: Lodging::default(),
+            notes: Notes::new(),
             cfg,
             st: 0,
         };
@@ -59,6 +62,7 @@ impl<P: Parser + ?Sized> Bench<P> {
             server: Default::default(),
             bodies: &mut self.bodies,
             lodging: &mut self.lodging,
+            frames: &mut self.notes,
         };
         f(&mut *self.parser, &mut cx)
     }

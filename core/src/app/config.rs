@@ -58,6 +58,7 @@ pub struct AppConfig {
     /// (`app-layer.protocols.websocket.max-payload-size`).
     pub websocket_max_payload: usize,
     pub mqtt: MqttConfig,
+    pub smtp: SmtpConfig,
     /// Transactions of a flow that may wait for their answer, where the configuration says so
     /// (`app-layer.protocols.NAME.max-tx`): protocol, and how many.
     pub max_waiting: Vec<(String, u32)>,
@@ -68,6 +69,8 @@ pub struct AppConfig {
     pub file_tap: bool,
     pub file_store_all: bool,
     pub file_sha1: bool,
+    /// What files are by their first bytes is told of each, not only where rules ask.
+    pub file_magic: bool,
     pub file_sha256: bool,
     /// Outputs tell the verdicts on model files (EVE `artifact`).
     pub artifacts: bool,
@@ -77,6 +80,8 @@ pub struct AppConfig {
     pub file_window: usize,
     /// Outputs show transactions, files or anomalies. Without them, and without rules, bodies are not decoded.
     pub shown: bool,
+    /// Outputs tell of frames.
+    pub frames_shown: bool,
     /// Bytes for the states, transactions and files of all protocols together; see [`Arena`].
     pub records: usize,
     /// Bytes for decoders of bodies.
@@ -104,7 +109,12 @@ impl AppConfig {
     /// Transactions of a flow of that protocol that may wait for their answer. Answers walk those that wait, so there is an
     /// end to it whatever the configuration says.
     pub(crate) fn waiting(&self, name: &str) -> u32 {
-        let set = self.max_waiting.iter().rfind(|m| m.0 == name).map_or(256, |m| m.1);
+        self.waiting_or(name, 256)
+    }
+
+    /// As [`AppConfig::waiting`], with what the protocol does where the configuration says nothing.
+    pub(crate) fn waiting_or(&self, name: &str, otherwise: u32) -> u32 {
+        let set = self.max_waiting.iter().rfind(|m| m.0 == name).map_or(otherwise, |m| m.1);
         set.clamp(1, 1024)
     }
 
@@ -144,6 +154,21 @@ pub struct HttpConfig {
     /// Largest dictionary of lzma, bytes: data is decoded until it is full.
     pub lzma_memory: usize,
     pub max_tx: usize,
+}
+
+/// `app-layer.protocols.smtp.mime`.
+#[derive(Clone, Debug)]
+pub struct SmtpConfig {
+    /// Beginnings of the links that are taken out of texts, with `://` or `:` (`extract-urls`, `extract-urls-schemes`).
+    pub links: Vec<String>,
+    /// They are shown with that beginning (`log-url-scheme`).
+    pub whole_links: bool,
+}
+
+impl Default for SmtpConfig {
+    fn default() -> Self {
+        SmtpConfig { links: alloc::vec![String::from("http://")], whole_links: false }
+    }
 }
 
 /// `app-layer.protocols.mqtt`.
@@ -202,6 +227,7 @@ impl Default for AppConfig {
             ssh_encrypted: Encrypted::Track,
             websocket_max_payload: 0xffff,
             mqtt: MqttConfig::default(),
+            smtp: SmtpConfig::default(),
             max_waiting: Vec::new(),
             file_md5: false,
             file_tap: false,
@@ -209,9 +235,11 @@ impl Default for AppConfig {
             model_files: 0,
             file_store_all: false,
             file_sha1: false,
+            file_magic: false,
             file_sha256: false,
             file_window: 64 << 10,
             shown: true,
+            frames_shown: false,
             records: 8 << 20,
             decoders: 16 << 20,
             max_states: usize::MAX,

@@ -3,6 +3,7 @@
 //! In: bytes of a direction, with gaps. Out: for each record its beginning, as much of it as the protocol wants whole, and
 //! then the rest as it comes. Owns nothing: the protocol keeps how much of a record is still to come ([`Reader::left`]).
 
+use super::frames::Notes;
 use super::hosted::Transactions;
 use super::{AppCx, Input, Outcome};
 use crate::Dir;
@@ -39,6 +40,8 @@ pub(super) trait Reader<T> {
     fn head(&mut self, rest: &[u8], dir: Dir) -> Head;
     /// A part of a record.
     fn part(&mut self, part: Part<'_>, flow: &mut Transactions<'_, T>, dir: Dir, cx: &mut AppCx<'_>);
+    /// Notes the frames of a record of `whole` bytes; `rest` begins with it.
+    fn frames(_rest: &[u8], _whole: usize, _notes: &mut Notes) {}
     /// Bytes are missing where a record begins. Whether the protocol finds the next one by itself.
     fn lost(&mut self, dir: Dir) -> bool;
 }
@@ -76,6 +79,9 @@ pub(super) fn read<T: Default, R: Reader<T>>(
                 let Some(bytes) = rest.get(..first) else {
                     return Outcome::Consumed { bytes: at, need: first };
                 };
+                if cx.frames.wanted() {
+                    R::frames(rest, whole, cx.frames);
+                }
                 *r.left(dir) = whole.saturating_sub(first);
                 r.part(Part::First { bytes, whole }, flow, dir, cx);
                 at += first;

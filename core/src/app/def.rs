@@ -52,6 +52,8 @@ pub struct ProtoDef {
     pub due: fn(&[u8], Dir) -> bool,
     /// Once encrypted, a direction's payload is hidden when the other side has answered, not at once.
     pub hides_apart: bool,
+    /// A connection is one transaction, which is not counted as such, as in Suricata.
+    pub one: bool,
     /// Progress of a whole message, for a protocol without [`ProtoDef::states`].
     pub complete: u8,
 }
@@ -78,6 +80,7 @@ impl ProtoDef {
         by_packet: false,
         due: |_, _| true,
         hides_apart: false,
+        one: false,
         complete: 1,
     };
 }
@@ -138,6 +141,11 @@ pub const fn event_at(events: &[&str], name: &str) -> u8 {
         i += 1;
     }
     panic!("no event of that name")
+}
+
+/// A kind of frame (`frame:websocket.pdu`).
+pub const fn frame(name: &'static str) -> BufferDef {
+    BufferDef { name, aliases: &[], modifiers: &[], dirs: 3, progress: 0, kind: BufferKind::Frame }
 }
 
 pub const OVER_TCP: u8 = 1;
@@ -221,7 +229,8 @@ pub struct Probe {
 #[derive(Debug)]
 pub struct BufferDef {
     /// Sticky buffer keyword (`http.uri`). A name may occur in several protocols (`file.data`). One that begins with
-    /// `frame:` is written so in rules, with a `;` behind it (`frame:websocket.pdu`).
+    /// `frame:` is written so in rules, with a `;` behind it (`frame:websocket.pdu`): see [`frame`]. `frame:PROTOCOL.stream` is all
+    /// that a direction says.
     pub name: &'static str,
     /// Further sticky keywords with the same meaning (`dns_query`).
     pub aliases: &'static [&'static str],
@@ -242,6 +251,8 @@ pub enum BufferKind {
     Multi,
     /// Grows while the transaction runs (bodies, file data): a window with its offset in the whole.
     Streaming,
+    /// A frame: no part of a transaction, see [`frames`](super::frames). It grows, too.
+    Frame,
 }
 
 /// A named number (`dns.opcode`, `tls.cert_chain_len`); `Multi` ones are asked for by index.

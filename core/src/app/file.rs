@@ -7,10 +7,11 @@
 
 use super::AppConfig;
 use super::judge::{Counts, Judges, Look};
+use super::magic;
 use super::tap::Tap;
 use crate::Dir;
 use crate::ai::artifact::Verdict;
-use crate::pool::{BytePool, PBuf, Records};
+use crate::pool::{BytePool, PBuf, Records, Scratch};
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
@@ -54,6 +55,8 @@ impl FileState {
 #[derive(Debug)]
 pub struct File {
     name: PBuf,
+    /// First bytes of the data, where somebody asks what it is.
+    head: PBuf,
     /// Last bytes of the data, at most the configured window.
     window: PBuf,
     size: u64,
@@ -90,6 +93,7 @@ impl Default for File {
     fn default() -> Self {
         File {
             name: PBuf::new(),
+            head: PBuf::new(),
             window: PBuf::new(),
             size: 0,
             window_at: 0,
@@ -149,6 +153,7 @@ pub struct Files {
     md5: bool,
     sha1: bool,
     sha256: bool,
+    magic: bool,
     refused: u64,
     tap: Tap,
     judges: Judges,
@@ -175,11 +180,22 @@ impl Files {
             md5: cfg.file_md5,
             sha1: cfg.file_sha1,
             sha256: cfg.file_sha256,
+            magic: cfg.file_magic,
             refused: 0,
             tap: Tap::new(cfg.file_tap),
             judges: Judges::new(cfg, &arena),
             stored: 0,
         }
+    }
+
+    /// Whether bytes of files go out to be stored.
+    pub fn are_stored(&self) -> bool {
+        self.tap.is_on()
+    }
+
+    /// Whether somebody asks what files are by their first bytes.
+    pub fn want_magic(&mut self, wanted: bool) {
+        self.magic = wanted;
     }
 
     /// Opens a file and appends it to the chain that starts at `*head`. `None` when no slot is left (counted).
@@ -229,6 +245,11 @@ impl Files {
         let f = self.slab.get_mut(id);
         if f.state != FileState::Open {
             return;
+        }
+        let room = magic::HEAD.saturating_sub(f.head.len()).min(data.len());
+        // After a hole what comes is not the beginning any more.
+        if self.magic && room > 0 && f.size == f.head.len() as u64 {
+            let _ = f.head.extend(pool, &data[..room]);
         }
         f.size += data.len() as u64;
         f.lost |= !self.tap.push(pool, f.serial, data);
@@ -314,6 +335,7 @@ impl Files {
             f.name.free(pool);
             f.window.free(pool);
             self.judges.free(&f.look);
+            f.head.free(pool);
             if hashes != NO_FILE {
                 self.hashes.free(hashes);
             }
@@ -430,6 +452,17 @@ impl<'a> FileView<'a> {
 
     pub fn state(&self) -> FileState {
         self.file().state
+    }
+
+    /// Writes what the file is by its first bytes. `false`: nobody asked, or they are not there yet.
+    pub fn magic(&self, pool: &BytePool, out: &mut Scratch) -> bool {
+        let f = self.file();
+        let whole = self.ended() && f.size <= magic::HEAD as u64;
+        if !self.files.magic || !(self.ended() || f.head.len() >= magic::HEAD) {
+            return false;
+        }
+        magic::describe(f.head.get(pool), whole, out);
+        true
     }
 
     /// Nothing more will be appended.

@@ -20,8 +20,8 @@ use crate::pool::{BytePool, PBuf};
 
 /// Longest line kept (`app-layer.protocols.ftp.max-line-length`).
 const LINE_MAX: usize = 4096;
-/// Commands that may wait for their reply.
-const PENDING_MAX: usize = 1024;
+/// Commands that may wait for their reply (`app-layer.protocols.ftp.max-tx`).
+const PENDING_MAX: u32 = 1024;
 
 const B_COMMAND: u8 = buffer_at(BUFFERS, "ftp.command");
 const B_DATA: u8 = buffer_at(BUFFERS, "ftp.command_data");
@@ -60,6 +60,7 @@ static INTS: &[IntDef] = &[
 const EV_COMMAND: u8 = event_at(EVENTS, "request_command_too_long");
 const EV_REPLY: u8 = event_at(EVENTS, "response_command_too_long");
 
+const EV_MANY: u8 = event_at(EVENTS, "too_many_transactions");
 const EV_BEFORE: u8 = event_at(EVENTS, "file_before_port");
 const EV_NAMELESS: u8 = event_at(EVENTS, "file_without_name");
 
@@ -120,10 +121,13 @@ pub struct State {
     port: u16,
     auth_tls: bool,
     pending: usize,
+    /// Too many commands wait.
+    full: bool,
 }
 
 /// The parser.
 pub struct Ftp {
+    pending: usize,
     announce: Option<Announce>,
     data: Option<AppProto>,
     tls: Option<AppProto>,
@@ -145,14 +149,12 @@ impl Ftp {
         if known.is_none() {
             return;
         }
-        if s.pending >= PENDING_MAX
+        if s.pending >= self.pending
             && let Some(old) = flow.waiting(|_| true)
         {
-            flow.answered(old);
-            let t = flow.get(old);
-            t.common.raise(2, Dir::ToServer);
-            finish(t);
-            s.pending -= 1;
+            // It is the last that is read.
+            flow.get(old).common.raise(EV_MANY, Dir::ToServer);
+            s.full = true;
         }
         let Some(tx) = flow.open(cx.now) else { return };
         s.pending += 1;
@@ -329,8 +331,9 @@ impl Protocol for Ftp {
     type State = State;
     type Own = Exchange;
 
-    fn new(_: &AppConfig) -> Self {
-        Ftp { announce: None, data: AppProto::by_name("ftp-data"), tls: AppProto::by_name("tls") }
+    fn new(cfg: &AppConfig) -> Self {
+        let pending = cfg.waiting_or("ftp", PENDING_MAX) as usize;
+        Ftp { pending, announce: None, data: AppProto::by_name("ftp-data"), tls: AppProto::by_name("tls") }
     }
 
     fn parse(
@@ -360,7 +363,12 @@ impl Protocol for Ftp {
             }
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             match input.dir {
-                Dir::ToServer => self.command(s, flow, line, cut, cx),
+                Dir::ToServer => {
+                    self.command(s, flow, line, cut, cx);
+                    if s.full {
+                        return Outcome::Failed;
+                    }
+                }
                 Dir::ToClient => {
                     if self.reply(s, flow, line, cut, cx) {
                         return Outcome::Change { bytes: at, to: self.tls };

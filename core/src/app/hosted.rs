@@ -20,8 +20,6 @@ pub trait Protocol: Send + 'static {
     type Own: Default + Send;
     /// Progress at which a direction is complete.
     const COMPLETE: u8 = 1;
-    /// The first of the buffers whose values are the frames that [`TxCommon::frame`] keeps; all after it are of that kind.
-    const FRAMES: u8 = u8::MAX;
 
     fn new(cfg: &AppConfig) -> Self;
     /// Reads bytes.
@@ -45,6 +43,10 @@ pub trait Protocol: Send + 'static {
     fn buffer<'a>(&'a self, tx: &'a Tx<Self::Own>, at: BufferAt<'a>) -> Buffer<'a>;
     fn int(&self, _tx: &Tx<Self::Own>, _at: IntAt<'_>) -> Option<u64> {
         None
+    }
+    /// See [`Parser::little`].
+    fn little(&self, _: &Tx<Self::Own>, _: Dir) -> bool {
+        false
     }
     fn log(&self, tx: &Tx<Self::Own>, view: &TxView<'_>, dir: Dir, out: &mut dyn Fields);
     /// See [`Parser::log_due`].
@@ -235,17 +237,15 @@ impl<P: Protocol> Parser for Hosted<P> {
 
     fn buffer<'a>(&'a self, _: StateId, tx: TxIdx, at: BufferAt<'a>) -> Buffer<'a> {
         let t = self.txs.get(tx);
-        if at.local >= P::FRAMES {
-            return t
-                .common
-                .frame_at(at.local, at.dir, at.index, at.pool)
-                .map_or(Buffer::Absent, Buffer::whole);
-        }
         self.protocol.buffer(t, at)
     }
 
     fn int(&self, _: StateId, tx: TxIdx, at: IntAt<'_>) -> Option<u64> {
         self.protocol.int(self.txs.get(tx), at)
+    }
+
+    fn little(&self, tx: TxIdx, dir: Dir) -> bool {
+        self.protocol.little(self.txs.get(tx), dir)
     }
 
     fn log(&self, view: &TxView<'_>, dir: Dir, out: &mut dyn Fields) {

@@ -17,6 +17,7 @@ pub mod dns;
 pub mod enip;
 pub mod entries;
 pub mod expect;
+pub mod frames;
 pub mod grpc;
 pub mod hosted;
 pub mod http2;
@@ -24,6 +25,7 @@ pub mod ike;
 pub mod krb5;
 pub mod layer;
 pub mod ldap;
+pub mod magic;
 pub mod messages;
 pub mod modbus;
 pub mod mqtt;
@@ -48,6 +50,7 @@ mod skip;
 pub mod smb;
 pub mod smtp;
 pub mod ssh;
+pub mod telnet;
 pub mod tls;
 pub mod txs;
 pub mod websocket;
@@ -58,7 +61,7 @@ use crate::pool::{BytePool, PBuf, Scratch};
 
 pub use def::{
     BufferDef, BufferKind, IntDef, MakeParser, OVER_TCP, OVER_UDP, Pattern, Probe, ProtoDef, Recognise, Seen,
-    Verdict, buffer_at, event_at, int_at,
+    Verdict, buffer_at, event_at, frame, int_at,
 };
 pub use registry::AppProto;
 pub use txs::{Queue, TxCommon};
@@ -224,6 +227,8 @@ pub struct AppCx<'a> {
     pub server: crate::packet::Addr,
     /// Where the bytes of messages go.
     pub bodies: &'a mut bodies::Bodies,
+    /// Takes note of frames.
+    pub frames: &'a mut frames::Notes,
     /// The flow's states in its guests.
     pub lodging: &'a mut bodies::Lodging,
 }
@@ -275,6 +280,11 @@ pub trait Parser: Send {
     fn buffer<'a>(&'a self, st: StateId, tx: TxIdx, at: BufferAt<'a>) -> Buffer<'a>;
     /// A named number.
     fn int(&self, st: StateId, tx: TxIdx, at: IntAt<'_>) -> Option<u64>;
+    /// Whether numbers of the transaction's direction have their low byte first, for `dce` in rules.
+    fn little(&self, tx: TxIdx, dir: Dir) -> bool {
+        let _ = (tx, dir);
+        false
+    }
     /// Writes the record's fields (the contents of the EVE object named after the protocol).
     fn log(&self, view: &TxView<'_>, dir: Dir, out: &mut dyn Fields);
     /// Whether a record is due: `Some(dir)` bits of what to write now. Default: once, when both sides are complete.

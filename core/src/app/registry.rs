@@ -3,7 +3,7 @@
 use super::{
     ProtoDef, bittorrent_dht, dcerpc, dnp3, dns, enip, ftp, ftp_data, grpc, http, http2, ike, krb5, ldap,
     messages, modbus, mqtt, nccl, nfs, nvme, pgsql, plain, pop3, quic, rdp, redis, rfb, roce, smb, smtp, ssh,
-    tls, websocket,
+    telnet, tls, websocket,
 };
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
@@ -32,7 +32,7 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &mqtt::MQTT,
     &ike::IKE,
     &messages::TFTP,
-    &plain::TELNET,
+    &telnet::TELNET,
     &ldap::LDAP,
     &pgsql::PGSQL,
     &bittorrent_dht::BITTORRENT_DHT,

@@ -10,7 +10,7 @@ use super::plain::{be32, start_nocase};
 use super::txs::Tx;
 use super::{
     AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, OVER_TCP, Outcome,
-    Probe, ProtoDef, Recognise, TxView, Verdict, event_at, int_at,
+    Probe, ProtoDef, Recognise, TxView, Verdict, event_at, frame, int_at,
 };
 use crate::Dir;
 use crate::Dir::{ToClient, ToServer};
@@ -34,14 +34,8 @@ static BUFFERS: &[BufferDef] = &[
         kind: BufferKind::Single,
     },
     // Each message of the handshake.
-    BufferDef {
-        name: "frame:rfb.pdu",
-        aliases: &[],
-        modifiers: &[],
-        dirs: 3,
-        progress: 0,
-        kind: BufferKind::Multi,
-    },
+    frame("frame:rfb.pdu"),
+    frame("frame:rfb.stream"),
 ];
 
 const F_PDU: u8 = 1;
@@ -289,7 +283,6 @@ impl Rfb {
 impl Protocol for Rfb {
     type State = State;
     type Own = Own;
-    const FRAMES: u8 = F_PDU;
 
     fn new(_: &AppConfig) -> Self {
         Rfb
@@ -316,10 +309,8 @@ impl Protocol for Rfb {
             };
             match read {
                 Read::Done(n, next) => {
-                    if cx.wanted.has(F_PDU) {
-                        let pdu = rest.get(..n).unwrap_or(rest);
-                        flow.get(tx).common.frame(F_PDU, input.dir, pdu, cx.pool);
-                    }
+                    cx.frames.begin(F_PDU, rest, Some(n as u64));
+                    cx.frames.of_tx(flow.peek(tx).common.id);
                     at += n;
                     s.step = next;
                     if next == Step::Over {

@@ -12,7 +12,7 @@ use super::{
     TxView,
 };
 use crate::Dir;
-use crate::app::{Encrypted, buffer_at, event_at};
+use crate::app::{Encrypted, buffer_at, event_at, frame};
 use crate::event::Fields;
 use crate::pool::{BytePool, PBuf};
 
@@ -37,12 +37,11 @@ static BUFFERS: &[BufferDef] = &[
     frame("frame:ssh.record.hdr"),
     frame("frame:ssh.record.data"),
     frame("frame:ssh.record.pdu"),
+    frame("frame:ssh.stream"),
 ];
 
-const fn frame(name: &'static str) -> BufferDef {
-    BufferDef { name, aliases: &[], modifiers: &[], dirs: 3, progress: 0, kind: BufferKind::Multi }
-}
-
+/// The first buffer of the fingerprints.
+const B_HASSH: u8 = buffer_at(BUFFERS, "ssh.hassh");
 const F_HEAD: u8 = buffer_at(BUFFERS, "frame:ssh.record.hdr");
 const F_DATA: u8 = buffer_at(BUFFERS, "frame:ssh.record.data");
 const F_PDU: u8 = buffer_at(BUFFERS, "frame:ssh.record.pdu");
@@ -65,6 +64,7 @@ pub static SSH: ProtoDef = ProtoDef {
     recognise: SSH_BEGINS,
     parser: Some(make::<Ssh>),
     record: "ssh",
+    one: true,
     states: &[
         (
             Dir::ToServer,
@@ -97,6 +97,8 @@ struct Side {
 #[derive(Debug, Default)]
 pub struct Connection {
     sides: [Side; 2],
+    /// Fingerprints are asked for: the record waits for both.
+    prints: bool,
 }
 
 /// What the flow keeps.
@@ -135,11 +137,8 @@ impl Ssh {
             return Step::Broken(EV_INVALID_RECORD);
         }
         let Some(kind) = rest.get(5) else { return Step::Need(0) };
-        if cx.wanted.has(F_PDU) || cx.wanted.has(F_DATA) || cx.wanted.has(F_HEAD) {
-            if rest.len() < len + 4 && len <= PACKET_MAX {
-                return Step::Need(len + 4);
-            }
-            frames(t, rest.get(..len + 4).unwrap_or(rest), dir, cx);
+        if *kind != 20 || len > PACKET_MAX || rest.len() >= len + 4 {
+            frames(t, rest, len, cx);
         }
         match kind {
             20 if len > PACKET_MAX => {
@@ -179,7 +178,6 @@ impl Protocol for Ssh {
     type State = State;
     type Own = Connection;
     const COMPLETE: u8 = FINISHED;
-    const FRAMES: u8 = F_HEAD;
 
     fn new(cfg: &AppConfig) -> Self {
         Ssh { hassh: cfg.ssh_hassh }
@@ -204,6 +202,7 @@ impl Protocol for Ssh {
             return all;
         }
         let t = flow.get(tx);
+        t.own.prints = self.hassh || (B_HASSH..F_HEAD).any(|b| cx.wanted.has(b));
         let mut at = 0;
         while let Some(rest) = input.data.get(at..).filter(|r| !r.is_empty()) {
             let passed = s.skip.take(dir, rest.len());
@@ -293,18 +292,20 @@ impl Protocol for Ssh {
     }
 
     fn log_due(&self, tx: &Tx<Connection>) -> u8 {
-        if tx.common.both_reached(BANNER_DONE) { LOG_WHOLE } else { 0 }
+        let prints = !tx.own.prints || tx.own.sides.iter().all(|s| !s.algorithms.is_empty());
+        let ready = tx.common.both_reached(BANNER_DONE) && (prints || tx.common.both_reached(FINISHED));
+        if ready { LOG_WHOLE } else { 0 }
     }
 }
 
-/// Keeps a record for the rules that look at it whole, at its front, at what follows.
-fn frames(t: &mut Tx<Connection>, record: &[u8], dir: Dir, cx: &mut AppCx<'_>) {
-    let (head, data) = record.split_at_checked(HEAD).unwrap_or((record, &[]));
-    for (local, bytes) in [(F_HEAD, head), (F_DATA, data), (F_PDU, record)] {
-        if cx.wanted.has(local) {
-            t.common.frame(local, dir, bytes, cx.pool);
-        }
+/// Notes a record whole, its front, what follows; its length says `len`.
+fn frames(t: &Tx<Connection>, record: &[u8], len: usize, cx: &mut AppCx<'_>) {
+    cx.frames.begin(F_HEAD, record, Some(HEAD as u64));
+    if let Some(data) = record.get(HEAD..).filter(|_| len + 4 > HEAD) {
+        cx.frames.begin(F_DATA, data, Some((len + 4 - HEAD) as u64));
     }
+    cx.frames.begin(F_PDU, record, Some((len + 4) as u64));
+    cx.frames.of_tx(t.common.id);
 }
 
 /// `SSH-2.0-OpenSSH_9.0 comment`

@@ -5,7 +5,6 @@
 //! transaction to write to it ([`TxSlab::get_mut`]) puts it into its flow's queues, so that readers (rules of either
 //! direction, the engine's reports) visit what changed and never walk what did not.
 
-use super::entries::Entries;
 use super::{AppConfig, TxDetect, TxIdx};
 use crate::Dir;
 use crate::pool::{BytePool, Records};
@@ -46,15 +45,6 @@ const LIVE: usize = 0;
 const WAITING: usize = 4;
 /// Written to since the flow's queues were last brought up to date (a bit of [`TxLinks::on`]).
 const TOUCHED: u8 = 1 << 7;
-
-/// Most bytes of frames that a transaction keeps.
-const FRAMES: usize = 128 << 10;
-/// Most frames that a transaction keeps: rules find the n-th by walking those before it.
-const FRAMES_MOST: u16 = 256;
-
-const fn frame_tag(local: u8, dir: Dir) -> u8 {
-    local << 1 | dir.ix() as u8
-}
 
 /// A transaction's places in the lists of its flow.
 #[derive(Clone, Copy, Debug)]
@@ -99,9 +89,6 @@ pub struct TxCommon {
     pub files_told: [u32; 2],
     /// Directions whose files a rule wants stored (bits of [`Dir::bit`]).
     pub store: u8,
-    /// Frames that rules look at, see [`TxCommon::frame`].
-    frames: Entries,
-    frames_kept: u16,
     /// Packet time when it was created, ns.
     pub created: u64,
     progress: [u8; 2],
@@ -123,8 +110,6 @@ impl Default for TxCommon {
             files: [NIL; 2],
             files_told: [NIL; 2],
             store: 0,
-            frames: Entries::default(),
-            frames_kept: 0,
             created: 0,
             progress: [0; 2],
             dirty: [true; 2],
@@ -194,30 +179,10 @@ impl TxCommon {
         self.dirty[dir.ix()] = true;
     }
 
-    /// Keeps a frame of the protocol: bytes that came in direction `dir`, for the buffer number `local`, one of those whose
-    /// names begin with `frame:`. For parsers that do not keep what arrived themselves; to be asked for only if rules read
-    /// that buffer ([`Wanted`](super::Wanted)). Of a frame beyond 64 KiB the beginning is kept, of a transaction's frames
-    /// the first 256 and what fits into 128 KiB.
-    pub fn frame(&mut self, local: u8, dir: Dir, bytes: &[u8], pool: &mut BytePool) {
-        let bytes = bytes.get(..usize::from(u16::MAX)).unwrap_or(bytes);
-        if self.frames_kept < FRAMES_MOST
-            && self.frames.push_within(FRAMES, pool, frame_tag(local, dir), [bytes])
-        {
-            self.frames_kept += 1;
-            self.dirty[dir.ix()] = true;
-        }
-    }
-
-    /// Frame `index` of a buffer.
-    pub fn frame_at<'p>(&self, local: u8, dir: Dir, index: u32, pool: &'p BytePool) -> Option<&'p [u8]> {
-        self.frames.nth(pool, frame_tag(local, dir), index)
-    }
-
     /// Gives back everything detection kept on it; call when the transaction is freed.
     pub fn release(&mut self, pool: &mut BytePool) {
         self.detect[0].release(pool);
         self.detect[1].release(pool);
-        self.frames.free(pool);
     }
 }
 
@@ -535,26 +500,6 @@ mod tests {
         txs.remove(&mut list, at[0], &mut pool);
         txs.remove(&mut list, i, &mut pool);
         assert_eq!((list.first(), txs.used()), (None, 0));
-    }
-
-    #[test]
-    fn frames_are_bounded_in_bytes_and_in_number() {
-        let mut pool = BytePool::new(1 << 20);
-        let mut c = TxCommon::default();
-        for n in 0..1000u16 {
-            c.frame(1, Dir::ToServer, &n.to_le_bytes(), &mut pool);
-        }
-        let at = |c: &TxCommon, n, pool: &BytePool| c.frame_at(1, Dir::ToServer, n, pool).map(<[u8]>::to_vec);
-        assert_eq!((at(&c, 255, &pool), at(&c, 256, &pool)), (Some(vec![255, 0]), None));
-        c.release(&mut pool);
-        assert_eq!(pool.in_use(), 0);
-        let mut c = TxCommon::default();
-        for _ in 0..4 {
-            c.frame(1, Dir::ToServer, &[7; 1 << 17], &mut pool);
-        }
-        assert_eq!(at(&c, 0, &pool).map(|f| f.len()), Some(usize::from(u16::MAX)));
-        assert_eq!(at(&c, 2, &pool), None);
-        c.release(&mut pool);
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub(super) struct Bench {
     /// What the rule at hand found in them.
     pub(super) asked: Asked,
     pub(super) spent: Spent,
+    /// Numbers that are in the order of a DCERPC message (`dce`) have their low byte first.
+    pub(super) dce_little: bool,
     pub(super) body_min: [u32; 2],
     /// What the rule evaluated last waits for.
     pub(super) gate: Gate,
@@ -78,7 +80,7 @@ impl Bench {
             regex: &mut self.regex,
             sets: &*self.sets,
             asked: &mut self.asked,
-            dce_little: false,
+            dce_little: self.dce_little,
             tries: 0,
             spent: &mut self.spent,
         }
@@ -94,7 +96,8 @@ impl Bench {
         if key.xforms.is_empty() {
             return self.inspector().run(&l.steps, b);
         }
-        let Bench { vars, base64, base64_ready, regex, inflater, xf, sets, asked, spent, .. } = self;
+        let Bench { vars, base64, base64_ready, regex, inflater, xf, sets, asked, spent, dce_little, .. } =
+            self;
         let Some(which) = transformed(&key.xforms, b.buf, xf, regex, inflater) else { return false };
         let mut i = Inspector {
             vars,
@@ -103,7 +106,7 @@ impl Bench {
             regex,
             sets: &**sets,
             asked,
-            dce_little: false,
+            dce_little: *dce_little,
             tries: 0,
             spent,
         };

@@ -85,6 +85,8 @@ pub struct TxAt<'a> {
     pub st: StateId,
     pub tx: TxRef,
     pub files: &'a Files,
+    /// It is a frame, not a transaction.
+    pub frame: bool,
 }
 
 /// The flow of the packet at hand.

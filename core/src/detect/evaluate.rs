@@ -35,6 +35,8 @@ pub(super) struct TxCx<'a> {
     pub(super) progress: u8,
     pub(super) complete: bool,
     pub(super) files: &'a file::Files,
+    /// It is a frame.
+    pub(super) frame: bool,
 }
 
 impl Bench {
@@ -110,6 +112,7 @@ impl Bench {
                         Answer::No
                     }
                 }
+                Source::Magic(key) => self.magic(rules, key, l, t, pool),
                 Source::Header(..) | Source::Payload => Answer::Yes,
             };
             match a {
@@ -140,6 +143,26 @@ impl Bench {
         } else {
             Answer::Wait
         }
+    }
+
+    /// A list on what the files of the transaction are.
+    fn magic(&mut self, rules: &RuleSet, key: u32, l: &List, t: &TxCx<'_>, pool: &BytePool) -> Answer {
+        let head = t.parser.common(t.tx.idx).files[t.dir.ix()];
+        let mut answer = if t.complete { Answer::No } else { Answer::Wait };
+        // The builder's place is lent out so that the conditions may use the rest of the bench.
+        let mut build = core::mem::replace(&mut self.build, Scratch::new(0));
+        for id in t.files.chain(head) {
+            build.clear();
+            let f = t.files.view(id);
+            if !f.magic(pool, &mut build) {
+                answer = Answer::Wait;
+            } else if self.run_transformed(rules, key, l, Bytes::whole(build.as_slice())) {
+                answer = Answer::Yes;
+                break;
+            }
+        }
+        self.build = build;
+        answer
     }
 
     fn number(&mut self, i: &CInt, t: &TxCx<'_>, pool: &BytePool, sig: &Sig) -> Answer {
@@ -231,8 +254,9 @@ impl Bench {
                 }
                 Buffer::Data { bytes, offset, end } => {
                     let total = offset + bytes.len() as u64;
-                    let growing = !end && def.kind == BufferKind::Streaming;
-                    if growing && total < u64::from(self.body_min[dir.ix()]) {
+                    let frame = def.kind == BufferKind::Frame;
+                    let growing = !end && (frame || def.kind == BufferKind::Streaming);
+                    if growing && !frame && total < u64::from(self.body_min[dir.ix()]) {
                         gate = Gate::values(n, 0);
                         break Answer::Wait;
                     }

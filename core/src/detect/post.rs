@@ -66,7 +66,7 @@ impl Detector {
                     if *flow {
                         d.store |= dirs;
                     }
-                    if hit.tx.is_some() {
+                    if hit.tx.is_some() && !hit.frame {
                         self.store |= dirs;
                     }
                 }

@@ -18,6 +18,8 @@ pub struct Hit {
     pub sig: SigIx,
     pub tx: Option<TxRef>,
     pub in_stream: bool,
+    /// `tx` is a frame.
+    pub frame: bool,
 }
 
 /// A match after thresholds.
@@ -92,13 +94,18 @@ impl Queue {
         'hits: for &hit in &self.hits {
             let Some(sig) = rules.sigs.get(hit.sig as usize) else { continue };
             for _ in 0..1 + u8::from(both_ways(sig, pkt)) {
-                let Some(d) = decision(rules, sig, hit, thresholds, (pkt, flow)) else { continue };
+                let Some(mut d) = decision(rules, sig, hit, thresholds, (pkt, flow)) else { continue };
                 if d.alert {
-                    if alerts == self.max {
+                    if alerts < self.max {
+                        alerts += 1;
+                    } else {
+                        // Nobody is told, but what the rule does is done.
                         self.overflow += 1;
-                        continue;
+                        d.alert = false;
+                        if d.action == Action::Alert {
+                            continue;
+                        }
                     }
-                    alerts += 1;
                 }
                 out(d);
                 if d.action == Action::Pass {

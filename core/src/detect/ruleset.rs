@@ -43,6 +43,8 @@ pub struct RuleSet {
     pub(crate) ip_only: Once,
     /// Per protocol (index of the registry) and direction.
     pub(crate) tx: Vec<[TxGroup; 2]>,
+    /// The same for rules on frames.
+    pub(crate) frames: Vec<[TxGroup; 2]>,
     pub(crate) wanted: Vec<Wanted>,
     pub(crate) names: Names,
     pub(crate) datasets: Vec<ir::Dataset>,
@@ -141,6 +143,8 @@ pub struct Sig {
     pub suppress: Vec<ir::Threshold>,
     /// Evaluated on transactions.
     pub is_tx: bool,
+    /// Its buffers are frames.
+    pub frame: bool,
     /// What the prefilter looks for, for people.
     pub fast: Option<Fast>,
     pub hook: Option<Hook>,
@@ -151,9 +155,14 @@ pub struct Sig {
 }
 
 impl Sig {
-    /// Whether all it asks of a transaction is the state that its header names.
+    /// All it says of state is how far transactions are (`app-layer-state`).
+    pub(crate) fn states_only(&self) -> bool {
+        !self.state.is_empty() && self.state.iter().all(|s| matches!(s, CState::AppState { .. }))
+    }
+
+    /// Whether all it asks of a transaction is the state that its header or `app-layer-state` names.
     pub(crate) fn lingers(&self) -> bool {
-        let named = matches!(self.hook, Some(Hook::Progress(_, at)) if at != u8::MAX);
+        let named = matches!(self.hook, Some(Hook::Progress(_, at)) if at != u8::MAX) || self.states_only();
         named && self.lists.is_empty() && self.ints.is_empty() && self.files.is_empty()
     }
 
@@ -166,6 +175,8 @@ impl Sig {
             && self.packet.is_empty()
             && self.state.is_empty()
             && !(f.established || f.not_established || f.stateless)
+            // A direction makes it a rule on packets, unless it is about a protocol.
+            && (f.dirs == 0 || self.apps != 0)
     }
 }
 
@@ -226,6 +237,8 @@ pub enum Source {
     App(u32),
     Header(ir::PacketHeader, u32),
     Base64(u32),
+    /// What a file of the transaction is.
+    Magic(u32),
 }
 
 /// A protocol number to test, with its local number per protocol (or [`NONE`]).
@@ -507,6 +520,12 @@ pub struct TxBuf {
 }
 
 impl RuleSet {
+    /// Whether rules ask what files are.
+    pub fn wants_magic(&self) -> bool {
+        let asks = |l: &List| matches!(l.source, Source::Magic(_));
+        self.sigs.iter().any(|s| s.lists.iter().any(asks))
+    }
+
     /// Number of rules.
     pub fn len(&self) -> usize {
         self.sigs.len()
@@ -569,7 +588,11 @@ impl RuleSet {
             .chain(self.apps.iter().flatten().flatten())
             .flat_map(|g| g.packet.iter().chain(g.stream.iter()).map(|m| &**m))
             .chain(
-                self.tx.iter().flatten().flat_map(|g| g.bufs.iter().map(|b| &*b.mpm).chain(g.payload.iter())),
+                self.tx
+                    .iter()
+                    .chain(&self.frames)
+                    .flatten()
+                    .flat_map(|g| g.bufs.iter().map(|b| &*b.mpm).chain(g.payload.iter())),
             )
     }
 
@@ -585,7 +608,7 @@ impl RuleSet {
             s.bytes += m.memory_bytes();
         }
         s.port_groups = self.tcp.iter().chain(self.udp.iter()).map(|g| g.groups().count()).sum();
-        s.tx_groups = self.tx.iter().flatten().filter(|g| !g.is_empty()).count();
+        s.tx_groups = self.tx.iter().chain(&self.frames).flatten().filter(|g| !g.is_empty()).count();
         s.ip_only = self.ip_only.len();
         s.without_pattern = self.sigs.iter().filter(|s| s.fast.is_none()).count();
         s

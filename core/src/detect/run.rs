@@ -14,7 +14,7 @@ use super::header::header;
 use super::inspect::transform::Inflater;
 use super::inspect::{Bytes, Spent};
 use super::queue::{Hit, Queue};
-use super::ruleset::{CPost, Groups, RuleSet, Rules, Sig, SigIx};
+use super::ruleset::{CPost, Groups, RuleSet, Rules, Sig, SigIx, TxGroup};
 use super::state::HostTable;
 use super::tag::{HostTags, host_tags};
 use super::threshold::Thresholds;
@@ -33,8 +33,12 @@ pub struct Detector {
     generation: u32,
     /// The same, lent out while rules run: a move costs nothing, a shared count two locked operations a packet.
     pub(super) lent: Option<Arc<RuleSet>>,
+    /// Transactions are kept until rules of their direction had a look, whether they want it or not.
+    pub(super) guess_tx: bool,
     /// Per direction: protocols (bit by place in the registry) with rules on their transactions.
     pub(super) tx_wanted: [u64; 2],
+    /// The same of frames.
+    pub(super) frames_wanted: [u64; 2],
     faults: crate::fault::Faults,
     pub(super) bench: Bench,
     pub(super) scratch: sig::Scratch,
@@ -73,6 +77,7 @@ impl Detector {
                 sets: rules.sets.clone(),
                 asked: Asked::default(),
                 spent: Spent::default(),
+                dce_little: false,
                 body_min: cfg.body_min,
                 gate: Gate::OPEN,
             },
@@ -93,7 +98,9 @@ impl Detector {
             rules: rules.set.clone(),
             generation: 0,
             lent: None,
+            guess_tx: false,
             tx_wanted: [0; 2],
+            frames_wanted: [0; 2],
             faults: crate::fault::Faults::default(),
         };
         drop(d.swap(rules));
@@ -105,6 +112,12 @@ impl Detector {
         self.thresholds.warm();
         self.hosts.warm();
         self.host_tags.warm();
+    }
+
+    /// See [`Config::guess_tx`](crate::engine::Config::guess_tx).
+    pub(crate) fn guessing(mut self, guess: bool) -> Self {
+        self.guess_tx = guess;
+        self
     }
 
     /// What tables of thresholds and of hosts pushed out before its time.
@@ -125,10 +138,13 @@ impl Detector {
         self.epoch = 0;
         // A rule both ways may be in two lists by port.
         self.cands = Vec::with_capacity(rules.len() + rules.ip_only.len());
-        self.tx_wanted = Dir::BOTH.map(|d| {
-            let groups = rules.tx.iter().zip(0..64).filter(|(g, _)| !g[d.ix()].is_empty());
-            groups.fold(0, |all, (_, p)| all | 1 << p)
-        });
+        let asked = |groups: &[[TxGroup; 2]]| {
+            Dir::BOTH.map(|d| {
+                let groups = groups.iter().zip(0..64).filter(|(g, _)| !g[d.ix()].is_empty());
+                groups.fold(0, |all, (_, p)| all | 1 << p)
+            })
+        };
+        (self.tx_wanted, self.frames_wanted) = (asked(&rules.tx), asked(&rules.frames));
         self.generation = self.generation.wrapping_add(1).max(1);
         self.lent = Some(rules.clone());
         Rules {
@@ -266,7 +282,7 @@ impl Detector {
                 && let Some(bytes) = chunk
                 && self.holds(rules, sig, Bytes::whole(bytes), cx, flow.as_deref_mut(), pool)
             {
-                let hit = Hit { sig: s, tx: None, in_stream: true };
+                let hit = Hit { sig: s, tx: None, in_stream: true, frame: false };
                 self.matched(sig, hit, cx, flow.as_deref_mut(), pool);
                 continue;
             }
@@ -278,7 +294,7 @@ impl Detector {
                 }
             }
             if self.holds(rules, sig, Bytes::whole(payload), cx, flow.as_deref_mut(), pool) {
-                let hit = Hit { sig: s, tx: None, in_stream: false };
+                let hit = Hit { sig: s, tx: None, in_stream: false, frame: false };
                 self.matched(sig, hit, cx, flow.as_deref_mut(), pool);
             }
         }
@@ -361,7 +377,7 @@ impl Detector {
             && self.bench.header_lists(rules, sig, cx)
             && sig.payload_list.as_ref().is_none_or(|l| self.bench.run(rules, l, Bytes::whole(payload)))
         {
-            self.matched(sig, Hit { sig: s, tx: None, in_stream: false }, cx, flow, pool);
+            self.matched(sig, Hit { sig: s, tx: None, in_stream: false, frame: false }, cx, flow, pool);
         }
     }
 }

@@ -222,7 +222,7 @@ mod tests {
     const RULE: RuleId = RuleId { gid: 1, sid: 7 };
 
     fn hit() -> Hit {
-        Hit { sig: 3, tx: None, in_stream: false }
+        Hit { sig: 3, tx: None, in_stream: false, frame: false }
     }
 
     #[test]

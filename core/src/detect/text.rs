@@ -107,7 +107,7 @@ impl Detector {
             && self.bench.run(rules, list, bytes)
             && self.bench.base64_lists(rules, sig);
         if yes {
-            self.matched(sig, Hit { sig: s, tx: None, in_stream: false }, cx, None, pool);
+            self.matched(sig, Hit { sig: s, tx: None, in_stream: false, frame: false }, cx, None, pool);
         }
         yes
     }

@@ -26,7 +26,8 @@ const _: () = {
             let count = match b.kind {
                 BufferKind::Streaming => &mut n,
                 BufferKind::Multi => &mut several,
-                _ => &mut [0; 2],
+                // A frame is one value.
+                BufferKind::Single | BufferKind::Frame => &mut [0; 2],
             };
             count[0] += (b.dirs & 1) as usize;
             count[1] += (b.dirs >> 1 & 1) as usize;
@@ -44,7 +45,14 @@ type Lead = Option<(usize, usize, usize)>;
 impl Detector {
     /// Whether any rule reads transactions of that protocol in that direction.
     pub fn wants_tx(&self, proto: AppProto, dir: Dir) -> bool {
-        proto.index().is_some_and(|p| self.tx_wanted[dir.ix()].checked_shr(p as u32).unwrap_or(0) & 1 == 1)
+        let wanted = |p: usize| self.tx_wanted[dir.ix()].checked_shr(p as u32).unwrap_or(0) & 1 == 1;
+        proto.index().is_some_and(|p| self.guess_tx || wanted(p))
+    }
+
+    /// Whether any rule reads frames of that protocol in that direction.
+    pub fn wants_frames(&self, proto: AppProto, dir: Dir) -> bool {
+        let wanted = self.frames_wanted[dir.ix()];
+        proto.index().is_some_and(|p| wanted.checked_shr(p as u32).unwrap_or(0) & 1 == 1)
     }
 
     /// Rules on one transaction, in the packet's direction.
@@ -64,13 +72,23 @@ impl Detector {
     ) {
         let dir = cx.dir;
         let Some(p) = at.tx.proto.index() else { return };
-        let Some(group) = rules.tx.get(p).map(|g| &g[dir.ix()]) else { return };
+        let groups = if at.frame { &rules.frames } else { &rules.tx };
+        let Some(group) = groups.get(p).map(|g| &g[dir.ix()]) else { return };
         let common = at.parser.common(at.tx.idx);
         let (progress, events) = (common.progress(dir), common.events);
         let mut det: TxDetect = common.detect[dir.ix()];
         let complete = progress >= at.parser.complete_progress(dir);
-        let view =
-            TxCx { parser: &*at.parser, st: at.st, tx: at.tx, p, dir, progress, complete, files: at.files };
+        let view = TxCx {
+            parser: &*at.parser,
+            st: at.st,
+            tx: at.tx,
+            p,
+            dir,
+            progress,
+            complete,
+            files: at.files,
+            frame: at.frame,
+        };
         if !group.is_empty() {
             let fresh = self.tx_candidates(rules, group, &mut det, (cx, &view), pool);
             // What was seen before and has not changed gives the same answers.
@@ -145,6 +163,7 @@ impl Detector {
         pool: &mut BytePool,
     ) {
         self.tx_waiting.clear();
+        self.bench.dce_little = view.parser.little(view.tx.idx, view.dir);
         // Both are in order of the rules' numbers.
         let mut next = 0;
         for i in 0..self.cands.len() {
@@ -177,11 +196,12 @@ impl Detector {
             match self.bench.transaction(rules, sig, cx, view, pool) {
                 Answer::Yes => {
                     // A state alone is told each time that something came in it.
-                    let stays = matches!(sig.hook, Some(Hook::Progress(d, at)) if d == view.dir && at == view.progress);
+                    let hooked = matches!(sig.hook, Some(Hook::Progress(d, at)) if d == view.dir && at == view.progress);
+                    let stays = hooked || sig.states_only();
                     if !(sig.lingers() && stays) {
                         let _full = det.done.extend(pool, &s.to_le_bytes());
                     }
-                    let hit = Hit { sig: s, tx: Some(view.tx), in_stream: true };
+                    let hit = Hit { sig: s, tx: Some(view.tx), in_stream: true, frame: view.frame };
                     self.matched(sig, hit, cx, Some(flow), pool);
                 }
                 Answer::Wait if self.tx_waiting.len() < self.tx_waiting.capacity() => {
@@ -213,7 +233,7 @@ impl Detector {
             if view.progress < b.progress || det.scanned_bufs & flag != 0 {
                 continue;
             }
-            let growing = b.kind == BufferKind::Streaming;
+            let growing = matches!(b.kind, BufferKind::Streaming | BufferKind::Frame);
             let several = b.kind == BufferKind::Multi;
             let known = before.get(usize::from(b.nth)).map_or(0, |n| u64::from(*n));
             // Values only come behind those there are; when the transaction is complete all are searched once more, because
@@ -235,7 +255,11 @@ impl Detector {
                     break;
                 };
                 let total = offset + bytes.len() as u64;
-                if growing && !end {
+                if b.kind == BufferKind::Frame {
+                    if total <= known && !end {
+                        break;
+                    }
+                } else if growing && !end {
                     let more = if known == 0 { body_min[view.dir.ix()] } else { body_step[view.dir.ix()] };
                     if total < known + u64::from(more) {
                         break;

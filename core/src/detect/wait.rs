@@ -134,7 +134,8 @@ impl Bench {
         let at = BufferAt { local, dir, index, pool, scratch: &mut build };
         let waits = match t.parser.buffer(t.st, t.tx.idx, at) {
             Buffer::Data { bytes, offset, end } if !several => {
-                !end && !self.came(l, gate, bytes, offset, self.body_min[dir.ix()])
+                let least = if def.kind == BufferKind::Frame { 0 } else { self.body_min[dir.ix()] };
+                !end && !self.came(l, gate, bytes, offset, least)
             }
             Buffer::Data { .. } => false,
             Buffer::NotYet | Buffer::Absent => several,

@@ -28,6 +28,8 @@ pub struct Config {
     pub ips: bool,
     /// The sink is told of every packet with a flow ([`crate::event::EventSink::packet`]): for statistics of flows.
     pub tell_packets: bool,
+    /// Tell of every packet of a TCP session: [`crate::event::StreamSeen`].
+    pub tell_streams: bool,
     /// An alert by a rule that looked at no transaction is about the flow's transaction if there is one only
     /// (`detect.guess-applayer-tx`).
     pub guess_tx: bool,
@@ -49,6 +51,7 @@ impl Config {
             ledger: LedgerConfig::default(),
             ips: false,
             tell_packets: false,
+            tell_streams: false,
             guess_tx: false,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use crate::Dir;
+use crate::app::frames::FrameView;
 use crate::app::{TxRef, TxView};
 use crate::detect::asked::ContextsOf;
 use crate::detect::queue::Decision;
@@ -13,7 +14,7 @@ use crate::event::{
 };
 use crate::flow::{FlowIx, FlowView, flag};
 use crate::packet::Packet;
-use crate::pool::BytePool;
+use crate::pool::{BytePool, Scratch};
 
 /// What rules noted on a flow, readable by name.
 struct Notes<'a> {
@@ -74,6 +75,9 @@ struct Outcome {
     /// Bits for the flow.
     flow_flags: u32,
 }
+
+/// Transactions that are looked through for that of an alert.
+const GUESSED: usize = 64;
 
 /// A packet whose matches are decided.
 struct Settled<'a> {
@@ -167,14 +171,34 @@ impl Engine {
         })
     }
 
-    /// The flow's transaction, if it has one and no other.
-    fn only_tx(&self, ix: FlowIx) -> Option<TxRef> {
+    /// The transaction of a frame, if it is still there.
+    fn tx_of(&self, ix: FlowIx, frame: Option<FrameView<'_>>) -> Option<TxView<'_>> {
+        let (frame, app) = (frame?, &self.state.get(ix.0 as usize)?.app);
+        let (id, proto) = (frame.tx()?, frame.proto());
+        let layer = self.app.layers(app).find(|l| l.proto == proto)?;
+        let parser = self.app.parser_of(proto)?;
+        let mut at = parser.next_tx(layer.state, None);
+        while let Some(idx) = at.filter(|idx| parser.common(*idx).id < id) {
+            at = parser.next_tx(layer.state, Some(idx));
+        }
+        let idx = at.filter(|idx| parser.common(*idx).id == id)?;
+        self.tx_view(ix, TxRef { proto, idx, id })
+    }
+
+    /// The flow's transaction, if it has one and no other, or if only one of them is of that direction.
+    fn only_tx(&self, ix: FlowIx, dir: Dir) -> Option<TxRef> {
         let app = &self.state.get(ix.0 as usize)?.app;
         let layer = self.app.layers(app).next()?;
         let parser = self.app.parser_of(layer.proto)?;
-        let idx = parser.next_tx(layer.state, None)?;
-        let alone = parser.next_tx(layer.state, Some(idx)).is_none();
-        alone.then(|| TxRef { proto: layer.proto, idx, id: parser.common(idx).id })
+        let first = parser.next_tx(layer.state, None)?;
+        let found = |idx| TxRef { proto: layer.proto, idx, id: parser.common(idx).id };
+        if parser.next_tx(layer.state, Some(first)).is_none() {
+            return Some(found(first));
+        }
+        let all = core::iter::successors(Some(first), |at| parser.next_tx(layer.state, Some(*at)));
+        let mut mine = all.take(GUESSED).filter(|idx| parser.common(*idx).detect[dir.ix()].seen != 0);
+        let idx = mine.next()?;
+        mine.next().is_none().then(|| found(idx))
     }
 
     /// Puts the packet's matches in order, reports them and says what becomes of the packet.
@@ -223,6 +247,8 @@ impl Engine {
     /// Alerts of the packet. They carry its final verdict, so they leave after all rules were considered.
     fn tell(&mut self, rules: &RuleSet, of: &Settled<'_>, sink: &mut dyn EventSink) {
         let Outcome { verdict, passed, told, .. } = of.outcome;
+        // Lent out, as what it holds is shown beside the rest of the engine.
+        let mut text = core::mem::replace(&mut self.text, Scratch::new(0));
         for i in 0..told {
             let d = self.decisions[i];
             let Some(rule) = rules.meta(d.hit.sig) else { continue };
@@ -234,14 +260,25 @@ impl Engine {
             if let Some(ix) = of.ix {
                 self.flows.hot_mut(ix).flags |= flag::ALERTED;
             }
+            let frame =
+                d.hit.tx.filter(|_| d.hit.frame).map(|f| self.app.frames().view(f.idx, &self.app_pool));
             let tx = match (of.ix, d.hit.tx) {
+                (Some(ix), Some(_)) if d.hit.frame => self.tx_of(ix, frame),
                 (Some(ix), Some(tx)) => self.tx_view(ix, tx),
-                (Some(ix), None) if self.guess_tx => self.only_tx(ix).and_then(|tx| self.tx_view(ix, tx)),
+                (Some(ix), None) if self.guess_tx => {
+                    self.only_tx(ix, of.dir).and_then(|tx| self.tx_view(ix, tx))
+                }
                 _ => None,
             };
             let stream_data = match of.ix {
                 Some(ix) if d.hit.in_stream || tx.is_some() => {
-                    self.streams.raw_ready(self.flows.hot(ix).tcp, of.dir, &self.stream_pool, true).data
+                    let tcp = self.flows.hot(ix).tcp;
+                    text.clear();
+                    if self.streams.raw_text(tcp, of.dir, &self.stream_pool, &mut text) {
+                        text.as_slice()
+                    } else {
+                        self.streams.raw_ready(tcp, of.dir, &self.stream_pool, true).data
+                    }
                 }
                 _ => &[],
             };
@@ -254,6 +291,7 @@ impl Engine {
                 action: d.action,
                 allowed: !(d.action.is_reject() || (self.ips && d.action == Action::Drop)),
                 tx,
+                frame,
                 in_stream: d.hit.in_stream,
                 stream_data,
                 tagged: false,
@@ -275,6 +313,7 @@ impl Engine {
                 None => sink.event(Event::Alert(&alert)),
             }
         }
+        self.text = text;
     }
 
     /// The packet is logged because a rule with `tag` matched earlier in its flow or on one of its hosts.
@@ -290,6 +329,7 @@ impl Engine {
             action: Action::Alert,
             allowed: true,
             tx: None,
+            frame: None,
             in_stream: false,
             stream_data: &[],
             tagged: true,

@@ -197,6 +197,10 @@ impl Engine {
         self.streams.app_consume(tcp, d, took, &mut self.stream_pool);
         if fed.opaque {
             let apart = self.state[ix.0 as usize].app.proto.def().hides_apart;
+            if !apart {
+                // What came in the clear is still looked at.
+                self.raw_due(tcp, Dir::ToServer.bit() | Dir::ToClient.bit());
+            }
             seen.hidden |= if apart { d.flip().bit() } else { d.bit() | d.flip().bit() };
             self.streams.app_disable(tcp, d, &mut self.stream_pool);
             return if aside { Round::Again } else { Round::Wait };

@@ -153,11 +153,33 @@ impl Engine {
                     }
                 }
             }
+            // The server's last bytes may have brought something that is the client's, too.
+            let silent = flag::UNSEEN | flag::WOULD_DROP | flag::DROP;
+            if self.flows.hot(ix).flags & silent == 0 && self.raised(ix, Dir::ToServer) {
+                let p = self.stand_in(ix, Dir::ToServer);
+                self.inspect_txs(ix, &p, Dir::ToServer, &seen, sink);
+            }
         }
         self.state[ix.0 as usize].app.conclude();
         let dir = if live && answered { Dir::ToClient } else { Dir::ToServer };
         let p = self.stand_in(ix, dir);
         self.transactions(ix, &p, dir, Ends::Flow, sink);
+    }
+
+    /// Whether a transaction has an event of that direction that nobody was told of.
+    fn raised(&self, ix: FlowIx, d: Dir) -> bool {
+        self.app.layers(&self.state[ix.0 as usize].app).any(|l| {
+            let Some(p) = self.app.parser_of(l.proto) else { return false };
+            let mut at = p.next_tx(l.state, None);
+            while let Some(tx) = at {
+                let c = p.common(tx);
+                if c.events & !c.events_reported != 0 && c.event_dirs & d.bit() != 0 && c.is_dirty(d) {
+                    return true;
+                }
+                at = p.next_tx(l.state, at);
+            }
+            false
+        })
     }
 
     /// What an encrypted session was is whole when its flow ends: nothing of it was read any more.

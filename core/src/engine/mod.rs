@@ -48,7 +48,7 @@ use crate::fault::{Faults, Station};
 use crate::flow::{FlowTable, Hashed};
 use crate::packet::checksum::Sums;
 use crate::packet::{Decoder, Packet, PacketBuf};
-use crate::pool::BytePool;
+use crate::pool::{BytePool, Scratch};
 use crate::stream::Streams;
 use crate::stream::defrag::Defrag;
 
@@ -60,6 +60,8 @@ const AHEAD: usize = 3;
 
 /// Largest reassembled datagram with its link header, bytes.
 const WHOLE: usize = (64 << 10) + 256;
+/// Bytes of a stream with holes that an alert shows.
+const TEXT: usize = 64 << 10;
 
 /// A frame as the caller has it.
 #[derive(Clone, Copy, Debug)]
@@ -165,6 +167,8 @@ pub struct Engine {
     packets: PacketBuf<'static>,
     hashes: Vec<Hashed>,
     decisions: Vec<Decision>,
+    /// Bytes around a hole, for an alert.
+    text: Scratch,
     /// Reassembled datagrams and their packets, one place per nesting level.
     whole: [Vec<u8>; 2],
     inner: [PacketBuf<'static>; 2],
@@ -183,6 +187,7 @@ pub struct Engine {
     reordered_at: u64,
     ips: bool,
     tell_packets: bool,
+    tell_streams: bool,
     guess_tx: bool,
     /// No protocols are recognised.
     app_off: bool,
@@ -208,6 +213,8 @@ impl Engine {
         app.set_ruled(!rules.set.is_empty());
         app.files_mut().set_judging(rules.set.judges_files());
         let ledger = Ledger::new(&cfg.ledger, cfg.secret);
+        let magic = app.config().file_magic || rules.set.wants_magic();
+        app.files_mut().want_magic(magic);
         let mut streams = Streams::new(cfg.stream);
         streams.compare_overlaps(rules.set.overlaps_wanted);
         Engine {
@@ -220,7 +227,7 @@ impl Engine {
             ledger,
             bypass_encrypted,
             no_rules: rules.set.is_empty(),
-            detect: Detector::new(&cfg.detect, cfg.secret, rules),
+            detect: Detector::new(&cfg.detect, cfg.secret, rules).guessing(cfg.guess_tx),
             stream_pool: BytePool::new(cfg.memory.stream),
             app_pool: BytePool::new(cfg.memory.app),
             state: Vec::with_capacity(max_flows),
@@ -228,6 +235,7 @@ impl Engine {
             packets: PacketBuf::new(BURST * crate::packet::MAX_PER_FRAME),
             hashes: Vec::with_capacity(BURST * crate::packet::MAX_PER_FRAME),
             decisions: Vec::with_capacity(512),
+            text: Scratch::new(TEXT),
             whole: [Vec::with_capacity(WHOLE), Vec::with_capacity(WHOLE)],
             inner: [0, 1].map(|_| PacketBuf::new(crate::packet::MAX_PER_FRAME)),
             last_tick: 0,
@@ -240,6 +248,7 @@ impl Engine {
             reordered_at: 0,
             ips: cfg.ips,
             tell_packets: cfg.tell_packets,
+            tell_streams: cfg.tell_streams,
             guess_tx: cfg.guess_tx,
             app_off,
             app_error: cfg.app_error,
@@ -377,6 +386,8 @@ impl Engine {
         self.app.set_wanted(rules.set.wanted());
         self.app.set_ruled(!rules.set.is_empty());
         self.app.files_mut().set_judging(rules.set.judges_files());
+        let magic = self.app.config().file_magic || rules.set.wants_magic();
+        self.app.files_mut().want_magic(magic);
         self.raw_wanted = rules.set.raw_wanted;
         self.streams.compare_overlaps(rules.set.overlaps_wanted);
         self.no_rules = rules.set.is_empty();

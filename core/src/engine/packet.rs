@@ -7,11 +7,11 @@ use crate::Dir;
 use crate::app::Encrypted;
 use crate::detect::context::Raw;
 use crate::detect::{FlowCx, PacketCx};
-use crate::event::{AnomalyKind, DropReason, EventSink, PacketSeen, Verdict};
+use crate::event::{AnomalyKind, DropReason, Event, EventSink, PacketSeen, StreamSeen, Verdict};
 use crate::fault::Station;
 use crate::flow::{FlowIx, Found, Hashed, State, exception_target, flag};
 use crate::packet::{EventSet, L3, L4, Packet, PacketBuf, Source};
-use crate::stream::{ExceptionPolicy, StreamOut, outflag};
+use crate::stream::{ExceptionPolicy, StreamOut, TcpState, outflag};
 
 /// Bits of `Hot::flags` that are the engine's: end of data was told to the parser, per direction.
 pub(super) const EOF_TOLD: u32 = 1 << flag::ENGINE_SHIFT;
@@ -239,6 +239,7 @@ impl Engine {
         match pkt.l4 {
             L4::Tcp => {
                 self.faults.here(Station::Stream);
+                let before = self.tcp_state(ix);
                 out = self.streams.packet(&mut self.flows, ix, pkt, dir, &mut self.stream_pool);
                 if out.has(outflag::SWAPPED) {
                     self.state[ix.0 as usize].app.swap();
@@ -250,6 +251,9 @@ impl Engine {
                 self.stream_setup(ix);
                 if !out.events.is_empty() {
                     self.stream_anomalies(ix, pkt, dir, &out, sink);
+                }
+                if self.tell_streams {
+                    self.tell_stream(ix, (pkt, dir), before, seen.stream_events, sink);
                 }
                 if let Some(v) = self.exception(ix, &out) {
                     let why = out.exception_reason.unwrap_or(DropReason::StreamMidstream);
@@ -364,6 +368,29 @@ impl Engine {
             let name = crate::stream::events::name(e);
             self.anomaly(AnomalyKind::Stream, name, "", Some(pkt), dir, Some(ix), None, sink);
         }
+    }
+
+    fn tcp_state(&self, ix: FlowIx) -> Option<TcpState> {
+        if !self.tell_streams {
+            return None;
+        }
+        Some(self.streams.session(self.flows.hot(ix).tcp)?.state())
+    }
+
+    #[cold]
+    fn tell_stream(
+        &self,
+        ix: FlowIx,
+        (packet, dir): (&Packet<'_>, Dir),
+        before: Option<TcpState>,
+        events: EventSet,
+        sink: &mut dyn EventSink,
+    ) {
+        let Some(state) = self.tcp_state(ix) else { return };
+        let changed = before != Some(state);
+        self.view(ix).with(|flow| {
+            sink.event(Event::Stream(&StreamSeen { packet, flow, dir, state, changed, events }));
+        });
     }
 
     /// Applies an exception policy that the stream station asks for; `Some` when the packet is decided by it.

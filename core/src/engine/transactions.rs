@@ -6,9 +6,9 @@ use super::{Engine, FlowState};
 use crate::Dir;
 use crate::ai::ledger::Facts;
 use crate::app::file::NO_FILE;
-use crate::app::{AppLayer, Layer, Queue, TxDetect, TxRef};
+use crate::app::{AppLayer, Layer, Parser, Queue, TxDetect, TxRef};
 use crate::detect::{Detector, FlowCx, PacketCx, TxAt};
-use crate::event::{AnomalyKind, Event, EventSink, FileRecord, TxRecord};
+use crate::event::{AnomalyKind, Event, EventSink, FileRecord, FrameRecord, TxRecord};
 use crate::flow::{FlowIx, Hot, flag};
 use crate::packet::Packet;
 use crate::pool::BytePool;
@@ -44,7 +44,7 @@ impl TxInspection<'_> {
                 let c = parser.common(idx);
                 let tx = TxRef { proto: layer.proto, idx, id: c.id };
                 if c.is_dirty(cx.dir) {
-                    let at = TxAt { parser: &mut *parser, st: layer.state, tx, files };
+                    let at = TxAt { parser: &mut *parser, st: layer.state, tx, files, frame: false };
                     self.detect.tx(cx, &mut fcx, at, self.pool);
                 }
                 // What its end waited for may have been this look at it.
@@ -55,7 +55,35 @@ impl TxInspection<'_> {
                 }
             }
         }
+        self.frames(st, (hot, start), cx, &mut due);
         due
+    }
+
+    /// Rules on every changed frame of the packet's direction.
+    fn frames(
+        &mut self,
+        st: &mut FlowState,
+        (hot, start): (&Hot, u64),
+        cx: &PacketCx<'_>,
+        due: &mut Option<u32>,
+    ) {
+        let Some(state) = st.app.frames() else { return };
+        let (frames, files) = self.app.frames_parts();
+        let due = due.get_or_insert(0);
+        while let Some(idx) = frames.take_changed(state, Queue::Inspect(cx.dir)) {
+            *self.visits += 1;
+            let (proto, c) = (frames.proto(idx), frames.common(idx));
+            let tx = TxRef { proto, idx, id: c.id };
+            if c.is_dirty(cx.dir) {
+                let mut fcx = FlowCx { app: proto, ..FlowCx::of(hot, start, &st.app, &mut st.detect) };
+                let at = TxAt { parser: &mut *frames, st: state, tx, files, frame: true };
+                self.detect.tx(cx, &mut fcx, at, self.pool);
+            }
+            if frames.common(idx).both_reached(1) {
+                frames.requeue(state, idx, Queue::Report);
+                *due = TX_DUE;
+            }
+        }
     }
 }
 
@@ -78,6 +106,21 @@ struct Due {
     /// Nothing more is said in it.
     said: bool,
     passed: bool,
+}
+
+/// Living transactions (or frames) are looked at anew. `touch`: directions that are all new; others as they are.
+fn renew_all(parser: &mut dyn Parser, state: u32, touch: &[Dir], pool: &mut BytePool) {
+    let mut at = parser.next_tx(state, None);
+    while let Some(tx) = at {
+        let c = parser.common_mut(tx);
+        for d in Dir::BOTH {
+            c.detect[d.ix()].release(pool);
+            c.detect[d.ix()] = TxDetect::default();
+        }
+        touch.iter().for_each(|d| c.touch(*d));
+        Queue::ALL.into_iter().for_each(|q| parser.requeue(state, tx, q));
+        at = parser.next_tx(state, at);
+    }
 }
 
 impl Engine {
@@ -125,19 +168,12 @@ impl Engine {
         self.detect.renew(&mut st.detect, &mut self.app_pool);
         let app = st.app;
         for layer in self.app.layers(&app) {
-            let state = layer.state;
             let Some(parser) = self.app.parser_of_mut(layer.proto) else { continue };
-            let mut at = parser.next_tx(state, None);
-            while let Some(tx) = at {
-                let c = parser.common_mut(tx);
-                for d in Dir::BOTH {
-                    c.detect[d.ix()].release(&mut self.app_pool);
-                    c.detect[d.ix()] = TxDetect::default();
-                    c.touch(d);
-                }
-                Queue::ALL.into_iter().for_each(|q| parser.requeue(state, tx, q));
-                at = parser.next_tx(state, at);
-            }
+            renew_all(parser, layer.state, &Dir::BOTH, &mut self.app_pool);
+            self.flows.hot_mut(ix).flags |= TX_FED;
+        }
+        if let Some(state) = app.frames() {
+            renew_all(self.app.frames_parts().0, state, &[], &mut self.app_pool);
             self.flows.hot_mut(ix).flags |= TX_FED;
         }
     }
@@ -176,6 +212,44 @@ impl Engine {
             let due = Due { all: said || now_passed, last, said, passed };
             self.layer_transactions(ix, (pkt, dir), layer, due, sink);
         }
+        if let Some(state) = app.frames() {
+            self.tell_frames(ix, pkt, (state, passed), ends == Ends::Flow, sink);
+        }
+    }
+
+    /// Tells of the frames that are whole, and gives those back that rules have seen.
+    fn tell_frames(
+        &mut self,
+        ix: FlowIx,
+        pkt: &Packet<'_>,
+        (state, passed): (u32, bool),
+        last: bool,
+        sink: &mut dyn EventSink,
+    ) {
+        let shown = self.app.config().frames_shown;
+        let mut at = if last { self.app.frames().next_tx(state, None) } else { None };
+        loop {
+            let (frames, _) = self.app.frames_parts();
+            let next = if last { at } else { frames.take_changed(state, Queue::Report) };
+            let Some(idx) = next else { break };
+            at = if last { frames.next_tx(state, next) } else { None };
+            let c = *frames.common(idx);
+            if !last && !c.both_reached(1) {
+                continue;
+            }
+            let told = core::mem::replace(&mut frames.common_mut(idx).logged, 1) == 1;
+            if shown && !told {
+                let frame = self.app.frames().view(idx, &self.app_pool);
+                self.view(ix).with(|flow| {
+                    sink.event(Event::Frame(&FrameRecord { packet: pkt, flow, frame }));
+                });
+            }
+            let (frames, _) = self.app.frames_parts();
+            let waits = |d: &Dir| c.is_dirty(*d) && self.detect.wants_frames(frames.proto(idx), *d);
+            if last || passed || !Dir::BOTH.iter().any(waits) {
+                frames.release(state, idx, &mut self.app_pool);
+            }
+        }
     }
 
     /// [`Engine::transactions`] of one of the flow's protocols.
@@ -213,7 +287,7 @@ impl Engine {
                 let facts = self.facts(ix, 0);
                 let app = self.state[ix.0 as usize].app;
                 self.app.free_tx(&app, &facts, tx, &mut self.app_pool, pkt.ts);
-                if let Some(n) = owner.index() {
+                if let Some(n) = owner.index().filter(|_| !owner.def().one) {
                     self.stats.app_txs[n] += 1;
                 }
                 if self.app.owner(&app) == owner {

@@ -33,6 +33,13 @@ pub struct Pending {
     pub side: Option<Dir>,
 }
 
+impl Pending {
+    /// A buffer that belongs to no protocol, as it is.
+    pub const fn of(buffer: BufferRef) -> Pending {
+        Pending { buffer, transforms: Vec::new(), dirs: 0, multi: false, side: None }
+    }
+}
+
 /// A rule under construction.
 pub struct Builder<'b, 'e> {
     pub env: &'b mut Env<'e>,
@@ -168,6 +175,11 @@ impl<'b, 'e> Builder<'b, 'e> {
             side: None,
             multi: false,
         }))
+    }
+
+    /// The list of a buffer that belongs to no protocol.
+    pub fn list_of_all(&mut self, buffer: BufferRef) -> usize {
+        self.open(Pending::of(buffer))
     }
 
     /// A buffer named in the old way (a modifier, a flag of `pcre`, `uricontent`): where HTTP/1 has it, only HTTP/1 is meant.

@@ -35,7 +35,6 @@ pub const NOT_YET: &[NotYet] = &[
     named("event", "nothing raises this event, so the rule never matches by it"),
     refused("flowvar", "nothing sets the variable, so the rule could never match"),
     refused("pktvar", "nothing sets the variable, so the rule could never match"),
-    refused("dce", "numbers are not read in the byte order of a DCERPC message"),
 ];
 
 /// Events that rules can name and that nothing raises: what stands before the dot in rules, and the names.
@@ -78,7 +77,6 @@ pub const UNRAISED: &[(&str, &[&str])] = &[
             "lzma_decompression_disabled",
             "lzma_memlimit_reached",
             "too_many_warnings",
-            "failed_protocol_change",
         ],
     ),
     (

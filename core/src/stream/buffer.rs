@@ -17,7 +17,7 @@
 //! `First` and Vista always keep the old data, `Last` always takes the new.
 
 use super::policy::OsPolicy;
-use crate::pool::{BytePool, PBuf, PoolFull};
+use crate::pool::{BytePool, PBuf, PoolFull, Scratch};
 
 /// Where a segment or block lies in the stream: offsets, end exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +95,19 @@ impl Ranges {
         }
         lo
     }
+}
+
+/// What outputs say where bytes never arrived.
+pub(crate) fn missing(bytes: u64, out: &mut Scratch) {
+    struct To<'a>(&'a mut Scratch);
+    impl core::fmt::Write for To<'_> {
+        fn write_str(&mut self, s: &str) -> core::fmt::Result {
+            self.0.extend(s.as_bytes());
+            Ok(())
+        }
+    }
+    // Writing to a scratch does not fail: what has no room is left out.
+    let _ = core::fmt::Write::write_fmt(&mut To(out), format_args!("[{bytes} bytes missing]"));
 }
 
 /// Why data was not taken.
@@ -377,6 +390,28 @@ impl Reassembly {
             return &[];
         }
         self.buf.get(pool).get((r.start - self.base) as usize..(r.end - self.base) as usize).unwrap_or(&[])
+    }
+
+    /// Bytes are missing between those that are kept.
+    pub(super) fn has_hole(&self) -> bool {
+        !self.blocks.is_empty()
+    }
+
+    /// Writes all that is kept up to `end`, with a word for what is missing, as far as there is room.
+    pub(super) fn text(&self, pool: &BytePool, end: u64, out: &mut Scratch) {
+        let first = Range { start: self.base, end: self.cont };
+        let rest = (0..self.blocks.len()).filter_map(|i| self.blocks.get(pool, i));
+        let mut last = self.base;
+        for b in core::iter::once(first).chain(rest).take_while(|b| b.start < end) {
+            if b.start > last {
+                missing(b.start - last, out);
+            }
+            let part = self.slice(pool, Range { start: b.start, end: b.end.min(end) });
+            if !out.extend(part) {
+                return;
+            }
+            last = b.end;
+        }
     }
 
     /// Nothing before `off` is needed any more. Memory moves only when that is worth it.

@@ -76,7 +76,9 @@ impl Machine<'_> {
         }
         if seg.len > 0 {
             let before_base = base_seq.is_some_and(|base| leq(seg.end, base));
-            if before_base || leq(seg.end, last_ack) {
+            // Data of a SYN that were ignored are sent again.
+            let ignored = self.flag(sf::FAST_OPEN_IGNORED) && self.ssn.state == TcpState::SynRecv;
+            if !ignored && (before_base || leq(seg.end, last_ack)) {
                 self.raise(Ev::PktSpuriousRetransmission);
                 self.out.flags |= outflag::RETRANSMISSION;
                 if before_base {

@@ -238,7 +238,7 @@ impl Machine<'_> {
             if seg.ack == client.next_seq {
                 // The server took the data of the SYN.
             } else if seg.ack == client.isn.wrapping_add(1) {
-                self.ssn.sides[0].next_seq = client.isn;
+                self.ssn.sides[0].next_seq = client.isn.wrapping_add(1);
                 self.raise(Ev::Whs3SynackTfoDataIgnored);
                 self.ssn.flags |= sf::FAST_OPEN_IGNORED;
             } else {

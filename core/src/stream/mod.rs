@@ -28,6 +28,7 @@ mod session;
 mod state;
 mod streams;
 
+pub(crate) use buffer::missing;
 pub use config::{ExceptionPolicy, StreamConfig, UrgentPolicy};
 pub use events::{Ev, StreamEvents};
 pub use session::{AppChunk, RawChunk, Session, StreamOut, TcpState, outflag};

@@ -9,7 +9,7 @@ use crate::Dir;
 use crate::event::DropReason;
 use crate::flow::{FlowIx, FlowTable};
 use crate::packet::{Checksum, Packet, checksum};
-use crate::pool::{BytePool, Slab};
+use crate::pool::{BytePool, Scratch, Slab};
 
 /// Counts since construction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -543,6 +543,16 @@ impl Streams {
             new_from: (r.0 - start) as usize,
             due,
         }
+    }
+
+    /// Writes what is kept of a direction that has holes, with a word for what is missing. `false`: it has none.
+    pub fn raw_text(&self, ix: u32, dir: Dir, pool: &BytePool, out: &mut Scratch) -> bool {
+        let Some(side) = self.session(ix).map(|s| &s.sides[dir.ix()]) else { return false };
+        if side.flags & (df::RAW_OFF | df::STOPPED) != 0 || !side.data.has_hole() {
+            return false;
+        }
+        side.data.text(pool, side.data.right(), out);
+        true
     }
 
     /// The window last given was inspected.

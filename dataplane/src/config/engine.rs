@@ -34,7 +34,9 @@ impl Settings {
         let inline = self.stream.inline.unwrap_or(mode.ips);
         let mut app = self.app.clone();
         app.shown = self.outputs.show_transactions();
+        app.frames_shown = self.outputs.show_frames();
         let mut c = engine::Config { app, ips: mode.ips, ..engine::Config::new(mode.secret) };
+        c.tell_streams = self.outputs.show_streams();
         c.decode = DecodeConfig {
             teredo: Ports::list(&self.decoder.teredo),
             vxlan: Ports::list(&self.decoder.vxlan),
@@ -45,6 +47,7 @@ impl Settings {
         };
         c.flow = FlowConfig {
             vlan_tracking: self.flow.use_vlan,
+            recursion_tracking: self.flow.use_depth,
             timeouts: [&self.flow.tcp, &self.flow.udp, &self.flow.icmp, &self.flow.default].map(calm),
             emergency: [&self.flow.tcp, &self.flow.udp, &self.flow.icmp, &self.flow.default].map(hurried),
             ..c.flow

@@ -20,6 +20,16 @@ pub struct Outputs {
 }
 
 impl Outputs {
+    /// Whether an output tells of packets of TCP sessions.
+    pub fn show_streams(&self) -> bool {
+        self.eve.iter().any(|e| e.stream.is_some_and(|s| s.all || s.events || s.states))
+    }
+
+    /// Whether an output tells of frames.
+    pub fn show_frames(&self) -> bool {
+        self.eve.iter().any(|e| e.frame.is_some())
+    }
+
     /// Whether an output tells of transactions, files or anomalies by themselves (alerts tell of them as well).
     pub fn show_transactions(&self) -> bool {
         let shows = |e: &EveSettings| {
@@ -87,6 +97,8 @@ pub struct EveSettings {
     pub stats: Option<StatsSettings>,
     pub flow: Option<FlowSettings>,
     pub netflow: bool,
+    pub frame: Option<FrameSettings>,
+    pub stream: Option<StreamSettings>,
     /// Protocol records wanted, by name (`http`, `dns`, …) with their settings.
     pub records: Vec<(String, RecordSettings)>,
 }
@@ -147,6 +159,33 @@ impl Default for AlertSettings {
     }
 }
 
+/// `stream`: which packets of TCP sessions have a record.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamSettings {
+    pub all: bool,
+    /// Those that raise events (`event-set`).
+    pub events: bool,
+    /// Those that change the session's state (`state-update`).
+    pub states: bool,
+}
+
+/// `frame`.
+#[derive(Clone, Copy, Debug)]
+pub struct FrameSettings {
+    pub printable: bool,
+    /// Most bytes of a frame in its record.
+    pub most: usize,
+}
+
+impl FrameSettings {
+    fn read(t: &Node) -> Result<Self, ConfigError> {
+        Ok(FrameSettings {
+            printable: t.flag("payload-printable")?.unwrap_or(true),
+            most: t.size("payload-buffer-size")?.map_or(4096, |n| n.min(1 << 20) as usize),
+        })
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub struct AnomalySettings {
     pub decode: bool,
@@ -170,6 +209,8 @@ pub struct FilesSettings {
     pub md5: bool,
     pub sha1: bool,
     pub sha256: bool,
+    /// What each file is.
+    pub magic: bool,
     pub xff: Option<Xff>,
 }
 
@@ -336,6 +377,8 @@ impl EveSettings {
             stats: None,
             flow: None,
             netflow: false,
+            frame: None,
+            stream: None,
             records: Vec::new(),
         }
     }
@@ -387,6 +430,14 @@ impl EveSettings {
                 "ai_telemetry" => e.telemetry = Some(telemetry(t)?),
                 "netflow" => e.netflow = true,
                 "arp" => e.arp = true,
+                "stream" => {
+                    e.stream = Some(StreamSettings {
+                        all: t.flag("all")?.unwrap_or(false),
+                        events: t.flag("event-set")?.unwrap_or(false),
+                        states: t.flag("state-update")?.unwrap_or(false),
+                    });
+                }
+                "frame" => e.frame = Some(FrameSettings::read(t)?),
                 _ if is_record(name) => e.records.push((name.to_string(), RecordSettings::read(name, t)?)),
                 _ => {
                     strange.push(name);
@@ -508,6 +559,7 @@ impl FilesSettings {
             }
         }
         f.md5 |= t.flag("force-md5")?.unwrap_or(false);
+        f.magic = t.flag("force-magic")?.unwrap_or(false);
         Ok(f)
     }
 }

@@ -128,6 +128,8 @@ pub struct Defrag {
 #[derive(Clone, Debug)]
 pub struct Flow {
     pub use_vlan: bool,
+    /// How deep in tunnels a packet lay is a part of what tells flows apart.
+    pub use_depth: bool,
     pub default: Timeouts,
     pub tcp: Timeouts,
     pub udp: Timeouts,

@@ -208,6 +208,7 @@ fn flow(root: &Node) -> Result<Flow, ConfigError> {
     };
     Ok(Flow {
         use_vlan: root.flag("vlan.use-for-tracking")?.unwrap_or(true),
+        use_depth: root.flag("decoder.recursion-level.use-for-tracking")?.unwrap_or(true),
         default: timeouts("default", short(30, 300, 0, 10, 100, 0))?,
         tcp: timeouts("tcp", short(30, 300, 10, 10, 100, 5))?,
         udp: timeouts("udp", short(30, 300, 0, 10, 100, 0))?,
@@ -316,6 +317,7 @@ fn app(root: &Node, outputs: &Outputs) -> Result<AppConfig, ConfigError> {
     }
     for f in outputs.eve.iter().filter_map(|e| e.files.as_ref()) {
         a.file_md5 |= f.md5;
+        a.file_magic |= f.magic;
         a.file_sha1 |= f.sha1;
         a.file_sha256 |= f.sha256;
     }
@@ -370,7 +372,7 @@ fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> 
         // Payloads are kept whole in memory of all flows.
         a.websocket_max_payload = usize::try_from(size).unwrap_or(usize::MAX).min(1 << 20);
     }
-    if matches!(name, "mqtt" | "pgsql" | "pop3")
+    if matches!(name, "mqtt" | "pgsql" | "pop3" | "ftp" | "smb" | "ldap")
         && let Some(most) = n.number("max-tx")?
     {
         a.max_waiting.push((name.to_string(), most));
@@ -390,6 +392,9 @@ fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> 
         topics("subscribe-topic-match-limit", &mut a.mqtt.subscribe_topics)?;
         topics("unsubscribe-topic-match-limit", &mut a.mqtt.unsubscribe_topics)?;
     }
+    if name == "smtp" {
+        links(a, n)?;
+    }
     if name == "tls" {
         a.tls_ja3 = or_auto("ja3-fingerprints")?.unwrap_or(a.tls_ja3);
         a.tls_ja4 = or_auto("ja4-fingerprints")?.unwrap_or(a.tls_ja4);
@@ -404,6 +409,20 @@ fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> 
     {
         a.ssh_encrypted = how;
     }
+    Ok(())
+}
+
+/// `mime.extract-urls` and what is beside it.
+fn links(a: &mut AppConfig, n: &Node) -> Result<(), ConfigError> {
+    if let Some(list) = n.at("mime.extract-urls-schemes") {
+        // Addresses of mails have no authority.
+        let begins = |s: &str| if s == "mailto" { "mailto:".to_string() } else { format!("{s}://") };
+        a.smtp.links = list.named_items().map(|(s, _)| begins(&s.to_ascii_lowercase())).collect();
+    }
+    if n.flag("mime.extract-urls")? == Some(false) {
+        a.smtp.links.clear();
+    }
+    a.smtp.whole_links = n.flag("mime.log-url-scheme")?.unwrap_or(false);
     Ok(())
 }
 

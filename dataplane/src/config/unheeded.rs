@@ -52,7 +52,7 @@ const ROOM: &str = "what finds no room is counted and not ruled on";
 const INTERFACES: &str = "`-i`, `--dpdk` and `--inline` say where packets come from";
 const OTHERS: &str = "code of others is not loaded";
 const TERMINAL: &str = "what the command says goes to the terminal";
-const MAILS: &str = "mails are always taken apart, and their links found";
+const MAILS: &str = "mails are always taken apart";
 const TRACKED: &str = "attachments are looked at as they grow, by steps of 4 KiB";
 const STATS: &str = "one set of counters, summed over workers, since the start";
 
@@ -103,12 +103,6 @@ pub const UNHEEDED: &[Unheeded] = &[
         "outputs.*.eve-log.types.*.alert.reference",
         Kind::Flag,
         "of old configurations: `metadata.rule.reference` decides",
-    ),
-    undone(
-        "outputs.*.eve-log.types.*.files.force-magic",
-        Kind::Flag,
-        "kinds of files are not recognised",
-        NO,
     ),
     undone("outputs.*.eve-log.types.*.stats.threads", Kind::Flag, STATS, NO),
     undone("outputs.*.eve-log.types.*.stats.deltas", Kind::Flag, STATS, NO),
@@ -171,7 +165,6 @@ pub const UNHEEDED: &[Unheeded] = &[
     undone("app-layer.protocols.smtp.mime.decode-mime", Kind::Flag, MAILS, YES),
     undone("app-layer.protocols.smtp.mime.decode-base64", Kind::Flag, MAILS, YES),
     undone("app-layer.protocols.smtp.mime.decode-quoted-printable", Kind::Flag, MAILS, YES),
-    undone("app-layer.protocols.smtp.mime.extract-urls", Kind::Flag, MAILS, YES),
     undone("app-layer.protocols.smtp.mime.body-md5", Kind::Flag, "bodies of mails are not digested", NO),
     moot(
         "app-layer.protocols.smtp.mime.header-value-depth",

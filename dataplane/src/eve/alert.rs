@@ -11,8 +11,8 @@ use tidegate_core::rules::ir::Target;
 
 use super::header::{About, Ends};
 use super::json::Json;
-use super::{Output, artifact, file, flow, names, tx};
-use crate::config::eve::{AlertSettings, Xff};
+use super::{Output, artifact, file, flow, frame, names, tx};
+use crate::config::eve::{AlertSettings, RecordSettings, Xff};
 
 /// Header fields of a request that are looked through for the client's address.
 const MAX_HEADERS: u32 = 256;
@@ -52,7 +52,10 @@ impl Output {
         }
         if let Some(t) = &a.tx {
             if s.app_layer {
-                tx::object(j, t, a.dir, self.settings.record(t.record()));
+                // Alerts have the present form of a record, whatever records have.
+                let settings =
+                    self.settings.record(t.record()).map(|r| RecordSettings { version: None, ..r.clone() });
+                tx::object(j, t, a.dir, settings.as_ref());
                 if s.http_body || s.http_body_printable {
                     bodies(j, t, &s);
                 }
@@ -62,7 +65,10 @@ impl Output {
                 artifact_object(j, t, a.dir);
             }
         }
-        frame(j, a, &s);
+        match &a.frame {
+            Some(f) => frame::object(j, f, frame::Payload::of_alert(&s)),
+            None => found_frame(j, a, &s),
+        }
         if let Some(f) = &a.flow {
             flow::app_proto(j, f);
             j.word("direction", if a.dir == Dir::ToServer { "to_server" } else { "to_client" });
@@ -91,8 +97,8 @@ impl Output {
     }
 }
 
-/// The frame of the protocol in which the rule's literal was found.
-fn frame(j: &mut Json, a: &Alert<'_>, s: &AlertSettings) {
+/// Of a protocol that keeps frames as buffers of transactions, the one in which the rule's literal was found.
+fn found_frame(j: &mut Json, a: &Alert<'_>, s: &AlertSettings) {
     let Some((_, kind)) = a.fast.and_then(|f| f.buffer.strip_prefix("frame:")?.split_once('.')) else {
         return;
     };
@@ -103,13 +109,7 @@ fn frame(j: &mut Json, a: &Alert<'_>, s: &AlertSettings) {
     j.word("direction", if a.dir == Dir::ToServer { "toserver" } else { "toclient" });
     j.uint("length", found.bytes.len() as u64);
     j.bool("complete", true);
-    let shown = found.bytes.get(..s.payload_buffer).unwrap_or(found.bytes);
-    if s.payload {
-        j.base64("payload", shown);
-    }
-    if s.payload_printable {
-        j.printable("payload_printable", shown);
-    }
+    frame::Payload::of_alert(s).write(j, found.bytes);
     if let Some(t) = &a.tx {
         j.uint("tx_id", t.common().shown_id);
     }

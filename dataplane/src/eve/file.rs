@@ -2,7 +2,7 @@
 
 use tidegate_core::app::FileView;
 use tidegate_core::event::FileRecord;
-use tidegate_core::pool::BytePool;
+use tidegate_core::pool::{BytePool, Scratch};
 
 use super::header::{About, Ends};
 use super::json::Json;
@@ -38,6 +38,10 @@ impl Output {
 /// What a `fileinfo` object and an alert's `files` say of a file.
 pub(super) fn fields(j: &mut Json, f: &FileView<'_>, pool: &BytePool) {
     j.string("filename", f.name(pool));
+    let mut magic = Scratch::new(256);
+    if f.magic(pool, &mut magic) {
+        j.string("magic", magic.as_slice());
+    }
     j.bool("gaps", f.gaps());
     j.word("state", f.state().name());
     // Hashes exist for files seen to their end, with or without holes.

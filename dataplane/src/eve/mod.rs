@@ -13,11 +13,13 @@ mod fast;
 mod fields;
 mod file;
 mod flow;
+mod frame;
 mod header;
 mod json;
 mod names;
 mod stats;
 mod store;
+mod stream;
 mod summary;
 mod time;
 mod tx;
@@ -25,7 +27,7 @@ mod tx;
 use std::path::{Path, PathBuf};
 
 use tidegate_core::event::{DropReason, Event, EventSink};
-use tidegate_core::flow::FlowView;
+use tidegate_core::flow::{FlowView, flag};
 use tidegate_core::packet::Packet;
 
 use crate::config::eve::FilesSettings;
@@ -109,7 +111,7 @@ impl Counts {
             Event::File(_) => self.files += 1,
             Event::Anomaly(_) => self.anomalies += 1,
             Event::Drop(_) => self.drops += 1,
-            Event::Summary(_) => self.records += 1,
+            Event::Frame(_) | Event::Stream(_) | Event::Summary(_) => self.records += 1,
         }
     }
 
@@ -148,7 +150,7 @@ impl Counts {
         };
         if let Some(n) = self.app[carrier].get_mut(usize::from(f.extra.app.0)) {
             n.0 += 1;
-            n.1 += f.extra.tx_count;
+            n.1 += if f.extra.app.def().one { 0 } else { f.extra.tx_count };
         }
     }
 }
@@ -294,9 +296,11 @@ impl DropsSeen {
     /// Whether `event` is not one more drop of a flow whose drop was told.
     pub fn first(&mut self, event: &Event<'_>) -> bool {
         match event {
-            Event::Drop(d) if d.reason == DropReason::FlowDrop => {
-                d.flow.as_ref().is_none_or(|f| self.first_of(f.id(), d.dir.ix()))
-            }
+            // Every packet that a rule drops is told; where that dropped the flow, it is the one of its direction.
+            Event::Drop(d) => d.flow.as_ref().is_none_or(|f| {
+                let first = f.has(flag::DROP) && self.first_of(f.id(), d.dir.ix());
+                first || d.reason != DropReason::FlowDrop
+            }),
             _ => true,
         }
     }
@@ -404,6 +408,8 @@ impl Output {
             Event::Anomaly(a) => self.anomaly(a),
             Event::Drop(d) => self.drop(d, ips, first),
             Event::Summary(s) => self.summary(s),
+            Event::Frame(f) => self.frame(f),
+            Event::Stream(s) => self.stream(s),
         }
     }
 }

@@ -34,7 +34,9 @@ impl Class {
         match e {
             Event::Alert(_) | Event::Drop(_) => Class::Alert,
             Event::Anomaly(_) => Class::Anomaly,
-            Event::Tx(_) | Event::File(_) | Event::Summary(_) => Class::Record,
+            Event::Tx(_) | Event::File(_) | Event::Frame(_) | Event::Stream(_) | Event::Summary(_) => {
+                Class::Record
+            }
             Event::Flow(_) => Class::Flow,
         }
     }

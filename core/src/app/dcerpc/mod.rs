@@ -9,12 +9,13 @@ mod pdu;
 mod tests;
 
 use super::counted::{self, Head, Part, Reader};
+use super::frames::Notes;
 use super::hosted::{Protocol, Transactions, make};
 use super::plain::DCERPC_BEGINS;
 use super::txs::{Tx, TxHandle};
 use super::{
     AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, OVER_TCP, OVER_UDP,
-    Outcome, ProtoDef, TxIdx, TxView, buffer_at,
+    Outcome, ProtoDef, TxIdx, TxView, buffer_at, frame,
 };
 use crate::Dir;
 use crate::event::Fields;
@@ -41,7 +42,18 @@ pub(super) const STUB_DATA: BufferDef =
 pub(super) const OPERATION: IntDef =
     IntDef { name: "dcerpc.opnum", aliases: &[], dirs: 3, progress: 0, multi: false, values: &[] };
 
-static BUFFERS: &[BufferDef] = &[INTERFACE, STUB_DATA];
+static BUFFERS: &[BufferDef] = &[
+    INTERFACE,
+    STUB_DATA,
+    frame("frame:dcerpc.pdu"),
+    frame("frame:dcerpc.hdr"),
+    frame("frame:dcerpc.data"),
+    frame("frame:dcerpc.stream"),
+];
+/// A PDU; after it its header, and what follows that.
+const F_PDU: u8 = buffer_at(BUFFERS, "frame:dcerpc.pdu");
+/// Header of a datagram (C706 12.5.1)
+const DATAGRAM_HEAD: usize = 80;
 const B_STUB: u8 = buffer_at(BUFFERS, "dcerpc.stub_data");
 
 pub static DCERPC: ProtoDef = ProtoDef {
@@ -242,6 +254,10 @@ impl Reader<Exchange> for State {
         }
     }
 
+    fn frames(rest: &[u8], whole: usize, notes: &mut Notes) {
+        notes.parts(F_PDU, rest, (whole, HEAD));
+    }
+
     fn part(&mut self, part: Part<'_>, flow: &mut Flow<'_>, dir: Dir, cx: &mut AppCx<'_>) {
         match part {
             Part::First { bytes, .. } => self.pdu(flow, bytes, dir, cx),
@@ -267,6 +283,9 @@ impl Protocol for Dcerpc {
         if !input.datagram {
             return counted::read(s, flow, input, cx);
         }
+        if cx.frames.wanted() && input.data.len() >= DATAGRAM_HEAD {
+            cx.frames.parts(F_PDU, input.data, (input.data.len(), DATAGRAM_HEAD));
+        }
         s.datagram(flow, input.data, cx);
         Outcome::Consumed { bytes: input.data.len(), need: 0 }
     }
@@ -286,6 +305,10 @@ impl Protocol for Dcerpc {
 
     fn int(&self, tx: &Tx<Exchange>, _: IntAt<'_>) -> Option<u64> {
         tx.own.call.opnum.map(u64::from)
+    }
+
+    fn little(&self, tx: &Tx<Exchange>, dir: Dir) -> bool {
+        tx.own.call.little[dir.ix()]
     }
 
     fn log(&self, tx: &Tx<Exchange>, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {

@@ -18,7 +18,7 @@ use super::{
     config::DnsConfig,
 };
 use crate::Dir;
-use crate::app::{buffer_at, event_at, int_at};
+use crate::app::{buffer_at, event_at, frame, int_at};
 use crate::event::Fields;
 use crate::pool::{BytePool, PBuf, Scratch};
 
@@ -84,7 +84,8 @@ static BUFFERS: &[BufferDef] = &[
     names("dns.authorities.rrname", &[], BOTH),
     names("dns.additionals.rrname", &[], BOTH),
     names("dns.response.rrname", &[], TO_CLIENT),
-    BufferDef { kind: BufferKind::Single, ..names("frame:dns.pdu", &[], BOTH) },
+    frame("frame:dns.pdu"),
+    frame("frame:dns.stream"),
 ];
 
 static MDNS_BUFFERS: &[BufferDef] = &[
@@ -94,7 +95,7 @@ static MDNS_BUFFERS: &[BufferDef] = &[
     names("mdns.authorities.rrname", &[], BOTH),
     names("mdns.additionals.rrname", &[], BOTH),
     names("mdns.response.rrname", &[], TO_SERVER),
-    BufferDef { kind: BufferKind::Single, ..names("frame:mdns.pdu", &[], BOTH) },
+    frame("frame:mdns.pdu"),
 ];
 
 const OPCODE: u8 = int_at(INTS, "dns.opcode");
@@ -298,6 +299,7 @@ type Flow<'a> = Transactions<'a, Message>;
 impl<const MULTICAST: bool> Dns<MULTICAST> {
     /// Reads one whole message.
     fn message(&self, flow: &mut Flow<'_>, msg: &[u8], dir: Dir, cx: &mut AppCx<'_>) -> Result<(), Bad> {
+        cx.frames.whole(PDU, msg);
         let header = Header::read(msg).filter(|h| h.plausible(msg.len())).ok_or(Bad::Header)?;
         cx.scratch.clear();
         let scratch = &mut *cx.scratch;
@@ -310,6 +312,7 @@ impl<const MULTICAST: bool> Dns<MULTICAST> {
         }
         let tx = flow.open(cx.now).ok_or(Bad::Full)?;
         let t = flow.get(tx);
+        cx.frames.of_tx(t.common.id);
         let own = &mut t.own;
         own.response = if MULTICAST { !header.is_request() } else { dir == Dir::ToClient };
         own.dir = dir;
@@ -436,7 +439,6 @@ impl<const MULTICAST: bool> Protocol for Dns<MULTICAST> {
             AUTHORITIES => 2,
             ADDITIONALS => 3,
             RESPONSE => return self.any_name(m, index, pool, scratch),
-            PDU if index == 0 => return Buffer::whole(msg),
             _ => return Buffer::Absent,
         };
         match m.at(section, index, pool) {

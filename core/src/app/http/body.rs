@@ -122,8 +122,9 @@ impl Entity<'_, '_> {
         let ix = self.dir.ix();
         self.tx.common.touch(self.dir);
         let body = &mut self.tx.msg[ix].body;
+        let storing = self.cx.files.are_stored() && body.files == Files::Whole;
         if body.counted >= limit {
-            self.beyond(bytes);
+            self.beyond(bytes, storing);
             return;
         }
         let take = bytes.len().min(usize::try_from(limit - body.counted).unwrap_or(usize::MAX));
@@ -147,16 +148,17 @@ impl Entity<'_, '_> {
             }
         }
         self.feed_files(bytes);
-        if !more.is_empty() && self.tx.msg[ix].body.file.is_some_and(|f| self.cx.files.is_read(f)) {
-            self.beyond(more);
+        let goes_on = |f| storing || self.cx.files.is_read(f);
+        if !more.is_empty() && self.tx.msg[ix].body.file.is_some_and(goes_on) {
+            self.beyond(more, storing);
         }
     }
 
-    /// Bytes beyond the limit: a model file that is read goes on to its end, others stop here.
-    fn beyond(&mut self, bytes: &[u8]) {
+    /// Bytes beyond the limit: files that are stored and model files that are read go on to their ends, others stop here.
+    fn beyond(&mut self, bytes: &[u8], storing: bool) {
         let body = &mut self.tx.msg[self.dir.ix()].body;
         let Some(f) = body.file else { return };
-        if self.cx.files.is_read(f) {
+        if storing || self.cx.files.is_read(f) {
             self.tx.multipart.quiet = true;
             self.feed_files(bytes);
         } else {

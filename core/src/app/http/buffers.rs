@@ -3,8 +3,8 @@
 use super::header::odd;
 use super::{Tx, progress};
 use crate::Dir;
-use crate::app::buffer_at;
 use crate::app::{Buffer, BufferDef, BufferKind};
+use crate::app::{buffer_at, frame};
 use crate::pool::{BytePool, PBuf, Scratch};
 
 const TS: u8 = Dir::ToServer.bit();
@@ -25,6 +25,8 @@ const fn field(name: &'static str, modifiers: &'static [&'static str], dirs: u8)
 }
 
 // Local numbers, in the order of `DEFS`.
+/// Messages: the request's, and right after it the response's.
+pub(super) const F_REQUEST: u8 = buffer_at(DEFS, "frame:http1.request");
 const URI: u8 = buffer_at(DEFS, "http.uri");
 const URI_RAW: u8 = buffer_at(DEFS, "http.uri.raw");
 const METHOD: u8 = buffer_at(DEFS, "http.method");
@@ -202,6 +204,9 @@ pub static DEFS: &[BufferDef] = &[
     },
     field("http.location", &[], TC),
     field("http.server", &[], TC),
+    BufferDef { dirs: TS, ..frame("frame:http1.request") },
+    BufferDef { dirs: TC, ..frame("frame:http1.response") },
+    frame("frame:http1.stream"),
 ];
 
 impl Tx {
@@ -327,4 +332,4 @@ impl Tx {
     }
 }
 
-const _: () = assert!(DEFS.len() == FIRST_FIELD as usize + FIELDS.len());
+const _: () = assert!(F_REQUEST as usize == FIRST_FIELD as usize + FIELDS.len());

@@ -234,10 +234,18 @@ impl Http {
         let mut at = 0;
         loop {
             let rest = data.get(at..).unwrap_or(&[]);
+            let reading = self.flows.get(st).side[dir.ix()].tx;
             let next = match dir {
                 Dir::ToServer => self.request_step(st, rest, cx),
                 Dir::ToClient => self.response_step(st, rest, cx),
             };
+            if cx.frames.wanted() {
+                let used = match next {
+                    Next::Used(n) | Next::Change(n, _) => n,
+                    _ => 0,
+                };
+                self.frames(st, dir, reading, (rest, used), cx);
+            }
             match next {
                 Next::Used(n) => at += n,
                 Next::More(need) => return Outcome::Consumed { bytes: at.min(data.len()), need },
@@ -251,6 +259,19 @@ impl Http {
                     return Outcome::FailedHere;
                 }
             }
+        }
+    }
+
+    /// Notes what began and what ended: `reading` was being read before `used` bytes of `rest`.
+    fn frames(&self, st: StateId, dir: Dir, reading: u32, (rest, used): (&[u8], usize), cx: &mut AppCx<'_>) {
+        let kind = buffers::F_REQUEST + dir.ix() as u8;
+        let now = self.flows.get(st).side[dir.ix()].tx;
+        if reading != NIL && now != reading {
+            cx.frames.end(kind, rest.get(used..).unwrap_or(&[]));
+        }
+        if now != NIL && now != reading {
+            cx.frames.begin(kind, rest, None);
+            cx.frames.of_tx(self.txs.get(now).common.id);
         }
     }
 
@@ -283,7 +304,11 @@ impl Http {
         // Rules see a whole message at once (`end_message`).
         cx.due = 0;
         if input.gap > 0 {
+            let reading = self.flows.get(st).side[input.dir.ix()].tx;
             let out = self.gap(st, input.dir, u64::from(input.gap), cx);
+            if cx.frames.wanted() {
+                self.frames(st, input.dir, reading, (input.data, 0), cx);
+            }
             if !matches!(out, Outcome::Consumed { .. }) {
                 return out;
             }

@@ -5,7 +5,7 @@ use crate::Dir;
 use crate::app::plain::{be16, be32};
 use crate::app::txs::Tx;
 use crate::app::{Buffer, BufferDef, BufferKind, IntDef};
-use crate::app::{buffer_at, event_at, int_at};
+use crate::app::{buffer_at, event_at, frame, int_at};
 use crate::pool::{BytePool, Scratch};
 
 pub(super) static EVENTS: &[&str] = &[
@@ -75,6 +75,9 @@ pub(super) const B_FILE_NAME: u8 = buffer_at(BUFFERS, "file.name");
 pub(super) const B_REQUEST_BODY: u8 = buffer_at(BUFFERS, "http.request_body");
 pub(super) const B_RESPONSE_BODY: u8 = buffer_at(BUFFERS, "http.response_body");
 
+/// A frame; after it its header, and what follows that.
+pub(super) const F_PDU: u8 = buffer_at(BUFFERS, "frame:http2.pdu");
+
 pub(super) static BUFFERS: &[BufferDef] = &[
     b("http.method", &[], 1, BufferKind::Single),
     b("http.uri", &[], 1, BufferKind::Single),
@@ -105,6 +108,10 @@ pub(super) static BUFFERS: &[BufferDef] = &[
     b("file.name", &[], 3, BufferKind::Single),
     b("http.request_body", &[], 1, BufferKind::Streaming),
     b("http.response_body", &[], 2, BufferKind::Streaming),
+    frame("frame:http2.pdu"),
+    frame("frame:http2.hdr"),
+    frame("frame:http2.data"),
+    frame("frame:http2.stream"),
 ];
 
 const fn i(name: &'static str, values: &'static [(&'static str, u64)]) -> IntDef {

@@ -659,10 +659,12 @@ impl Protocol for Http2 {
             }
             if kind == DATA {
                 let Some(n) = Self::data_head(s, flow, (rest, len, flags, id), dir, cx) else { break };
+                cx.frames.parts(buffers::F_PDU, rest, (9 + len, 9));
                 at += n;
                 continue;
             }
             if len > FRAME_MAX {
+                cx.frames.parts(buffers::F_PDU, rest, (9 + len, 9));
                 side.skip = len;
                 at += 9;
                 flow.raise(EV_LONG, dir, cx.now);
@@ -671,6 +673,7 @@ impl Protocol for Http2 {
             let Some(body) = rest.get(9..9 + len) else {
                 return Outcome::Consumed { bytes: at, need: 9 + len };
             };
+            cx.frames.parts(buffers::F_PDU, rest, (9 + len, 9));
             self.frame(s, flow, (kind, flags, id), body, dir, cx);
             at += 9 + len;
         }

@@ -58,6 +58,8 @@ pub struct FlowApp {
     pub(super) owner: AppProto,
     /// State number + 1; 0: none.
     pub(super) state: u32,
+    /// State number of its frames + 1; 0: none.
+    pub(super) frames: u32,
     /// Its guests' states.
     pub(super) lodging: Lodging,
     /// Direction bit of the first data, or [`SENT`], with [`FRESH`] or not.
@@ -131,6 +133,11 @@ impl FlowApp {
             Dir::ToServer => self.proto_ts = proto,
             Dir::ToClient => self.proto_tc = proto,
         }
+    }
+
+    /// The state of its frames.
+    pub fn frames(&self) -> Option<StateId> {
+        self.frames.checked_sub(1)
     }
 
     pub(super) fn state(&self) -> Option<StateId> {

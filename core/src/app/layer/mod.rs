@@ -18,6 +18,7 @@ pub use self::flow::{Fed, FlowApp, FlowFacts, LAYER_EVENTS};
 use super::bodies::{Bodies, BodyCx, GUESTS_MAX, Lodging};
 use super::expect::Expectations;
 use super::file::Files;
+use super::frames::{Fed as FramesFed, Frames, Notes};
 use super::recognise::Recogniser;
 use super::registry::PROTOCOLS;
 use super::{AppConfig, AppCx, AppProto, Input, Outcome, Parser, StateId, TxRef, Wanted};
@@ -44,6 +45,10 @@ pub struct AppLayer {
     expected: Expectations,
     files: Files,
     bodies: Bodies,
+    frames: Frames,
+    notes: Notes,
+    /// Protocols whose frames somebody asks for (bit per place in the registry).
+    framed: u64,
     scratch: Scratch,
     cfg: AppConfig,
 }
@@ -72,6 +77,9 @@ impl AppLayer {
             expected: Expectations::new(1024),
             files: Files::new(&cfg),
             bodies: Bodies::new(&cfg, &cfg.arena()),
+            frames: Frames::new(&cfg),
+            notes: Notes::new(),
+            framed: if cfg.frames_shown { u64::MAX } else { 0 },
             scratch: Scratch::new(64 << 10),
             cfg,
         }
@@ -108,6 +116,11 @@ impl AppLayer {
             *slot = *w;
         }
         self.bodies.set_wanted(wanted);
+        self.framed = 0;
+        for (i, w) in self.wanted.iter().enumerate() {
+            let proto = AppProto(i as u8 + AppProto::FIRST);
+            self.framed |= u64::from(self.frames.wants(proto, *w)).checked_shl(i as u32).unwrap_or(0);
+        }
     }
 
     /// Tells whether rules were loaded at all: see [`AppCx::shown`].
@@ -174,6 +187,16 @@ impl AppLayer {
         Some((parser, &self.files))
     }
 
+    /// The frames of all flows.
+    pub fn frames(&self) -> &Frames {
+        &self.frames
+    }
+
+    /// The frames of all flows, with the files beside them.
+    pub fn frames_parts(&mut self) -> (&mut Frames, &Files) {
+        (&mut self.frames, &self.files)
+    }
+
     /// Decoders that were wanted and not to be had, since construction.
     pub fn decoders_refused(&self) -> u64 {
         self.bodies.decoders_lost().0
@@ -211,6 +234,10 @@ impl AppLayer {
     /// The flow ended: gives back everything it holds here.
     pub fn end(&mut self, app: &mut FlowApp, flow: &FlowFacts, pool: &mut BytePool, now: u64) {
         self.close_state(app, flow, pool, now);
+        if let Some(st) = app.frames() {
+            app.frames = 0;
+            self.frames.end(st, pool);
+        }
         let mut waiting = app.lodging.take_waiting();
         let mut body = BodyCx {
             pool,
@@ -313,6 +340,8 @@ impl AppLayer {
             t.app.owner = t.app.proto;
         }
         let Some(st) = t.app.state() else { return };
+        let framed = self.framed.checked_shr(i as u32).unwrap_or(0) & 1 == 1;
+        self.notes.begin_input(input.data, framed);
         let fresh = t.app.first & FRESH != 0;
         let (parser, mut cx) = self.split(i, t.flow, (t.pool, &mut t.app.lodging), t.now);
         let Some(p) = parser else { return };
@@ -367,9 +396,28 @@ impl AppLayer {
                 t.fed.opaque = true;
             }
         }
+        if framed {
+            self.take_frames(t, input, i);
+        }
         if let Some(e) = announced {
             self.expected.add(t.flow, &e, t.pool, t.now);
         }
+    }
+
+    /// What the parser noted of frames.
+    fn take_frames(&mut self, t: &mut Turn<'_>, input: Input<'_>, i: usize) {
+        if t.app.frames == 0 {
+            t.app.frames = self.frames.start().map_or(0, |st| st + 1);
+        }
+        let Some(st) = t.app.frames() else { return };
+        let fed = FramesFed {
+            input,
+            consumed: t.fed.consumed,
+            proto: t.app.proto,
+            wanted: self.wanted.get(i).copied().unwrap_or_default(),
+            now: t.now,
+        };
+        self.frames.feed(st, &mut self.notes, fed, t.pool);
     }
 
     fn close_state(&mut self, app: &mut FlowApp, flow: &FlowFacts, pool: &mut BytePool, now: u64) {
@@ -414,6 +462,7 @@ impl AppLayer {
                     server: flow.addrs[1],
                     bodies,
                     lodging,
+                    frames: &mut self.notes,
                 };
                 f(guest, &mut cx);
             });
@@ -441,6 +490,7 @@ impl AppLayer {
             server: flow.addrs[1],
             bodies: &mut self.bodies,
             lodging,
+            frames: &mut self.notes,
         };
         (self.parsers.get_mut(i).and_then(|p| p.as_deref_mut()), cx)
     }

@@ -14,7 +14,7 @@ use super::plain::{LDAP_BEGINS, be32, ber};
 use super::txs::Tx;
 use super::{
     AppConfig, AppCx, AppProto, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, OVER_TCP,
-    OVER_UDP, Outcome, ProtoDef, TxIdx, TxView, buffer_at, event_at, int_at,
+    OVER_UDP, Outcome, ProtoDef, TxIdx, TxView, buffer_at, event_at, frame, int_at,
 };
 use crate::Dir;
 use crate::event::Fields;
@@ -46,13 +46,15 @@ static BUFFERS: &[BufferDef] = &[
     text("ldap.responses.dn", RESPONSES, BufferKind::Multi),
     text("ldap.responses.message", RESPONSES, BufferKind::Multi),
     text("ldap.responses.attribute_type", RESPONSES, BufferKind::Multi),
-    text("frame:ldap.pdu", REQUESTS | RESPONSES, BufferKind::Multi),
+    frame("frame:ldap.pdu"),
+    frame("frame:ldap.stream"),
 ];
 
 const B_DN: u8 = buffer_at(BUFFERS, "ldap.request.dn");
 const B_ATTRIBUTE: u8 = buffer_at(BUFFERS, "ldap.request.attribute_type");
 const B_ANSWER_DN: u8 = buffer_at(BUFFERS, "ldap.responses.dn");
 const B_MESSAGE: u8 = buffer_at(BUFFERS, "ldap.responses.message");
+const F_PDU: u8 = buffer_at(BUFFERS, "frame:ldap.pdu");
 const B_ANSWER_ATTRIBUTE: u8 = buffer_at(BUFFERS, "ldap.responses.attribute_type");
 
 const fn number(name: &'static str, dirs: u8, multi: bool, values: &'static [(&'static str, u64)]) -> IntDef {
@@ -84,7 +86,7 @@ const ANSWERS: usize = 64 << 10;
 const KEPT: u32 = 256;
 /// Most answers of a request.
 const MOST_ANSWERS: u32 = 1024;
-/// Most requests that wait for their answers.
+/// Most requests that wait for their answers (`app-layer.protocols.ldap.max-tx`).
 const MOST_WAITING: u32 = 256;
 
 /// The name of a number.
@@ -169,6 +171,7 @@ impl State {
     ) {
         let Some(tx) = flow.open(cx.now) else { return };
         let t = flow.get(tx);
+        cx.frames.of_tx(t.common.id);
         t.own.id = m.id;
         t.own.tls = m.is_start_tls();
         // Without room the request has no fields.
@@ -180,7 +183,7 @@ impl State {
             c.advance_both(1);
             return;
         }
-        if self.waiting >= MOST_WAITING {
+        if self.waiting >= cx.cfg.waiting_or("ldap", MOST_WAITING) {
             c.raise(TOO_MANY, Dir::ToServer);
             if let Some(oldest) = flow.waiting(|_| true) {
                 self.answered(flow, oldest);
@@ -208,6 +211,7 @@ impl State {
         let Some(tx) = flow.waiting(|t| t.own.id == m.id) else {
             let Some(tx) = flow.open(cx.now) else { return };
             let t = flow.get(tx);
+            cx.frames.of_tx(t.common.id);
             t.own.id = m.id;
             t.own.count = 1;
             t.own.keep(bytes, cx.pool);
@@ -219,6 +223,7 @@ impl State {
             return;
         };
         let t = flow.get(tx);
+        cx.frames.of_tx(t.common.id);
         t.own.count += 1;
         if t.own.count > MOST_ANSWERS {
             t.common.raise(TOO_MANY_ANSWERS, Dir::ToClient);
@@ -291,6 +296,7 @@ impl Protocol for Ldap {
             }
             match length(rest) {
                 Ok(n) => {
+                    cx.frames.begin(F_PDU, rest, Some(n as u64));
                     if !state.message(flow, rest.get(..n).unwrap_or(rest), input.dir, cx) {
                         return Outcome::Failed;
                     }

@@ -15,6 +15,7 @@ mod tftp;
 
 use core::marker::PhantomData;
 
+use super::frames::Notes;
 use super::hosted::{Protocol, Transactions, make};
 use super::txs::Tx;
 use super::{
@@ -56,6 +57,8 @@ pub(super) trait Format: Send + 'static {
     fn number(_msg: &[u8], _local: u8, _index: u32) -> Option<u64> {
         None
     }
+    /// Notes the frames of a message.
+    fn frames(_msg: &[u8], _dir: Dir, _notes: &mut Notes) {}
     /// Where the first message of a stream ends.
     fn ends(_bytes: &[u8]) -> Ends {
         Ends::Never
@@ -106,6 +109,10 @@ impl<F: Format> Messages<F> {
         };
         let Some(tx) = flow.open(cx.now) else { return true };
         let t = flow.get(tx);
+        if cx.frames.wanted() {
+            F::frames(msg, dir, cx.frames);
+            cx.frames.of_tx(t.common.id);
+        }
         t.own.dir = dir;
         t.own.recorded = F::is_recorded(msg, dir);
         // Without room the message has no fields.

@@ -3,8 +3,9 @@
 use super::sdp::{self, Line};
 use super::{BOTH, Ends, Format, REQUESTS, RESPONSES, field, parser};
 use crate::Dir;
+use crate::app::frames::Notes;
 use crate::app::plain::SIP_BEGINS;
-use crate::app::{BufferDef, OVER_TCP, OVER_UDP, ProtoDef, buffer_at};
+use crate::app::{BufferDef, OVER_TCP, OVER_UDP, ProtoDef, buffer_at, frame};
 use crate::event::Fields;
 
 pub static SIP: ProtoDef = ProtoDef {
@@ -49,13 +50,14 @@ static BUFFERS: &[BufferDef] = &[
     field("sdp.media.media_info", BOTH, false),
     field("sdp.media.connection_data", BOTH, false),
     field("sdp.media.encryption_key", BOTH, false),
-    field("frame:sip.pdu", BOTH, false),
-    field("frame:sip.request.line", REQUESTS, false),
-    field("frame:sip.request.headers", REQUESTS, false),
-    field("frame:sip.request.body", REQUESTS, false),
-    field("frame:sip.response.line", RESPONSES, false),
-    field("frame:sip.response.headers", RESPONSES, false),
-    field("frame:sip.response.body", RESPONSES, false),
+    frame("frame:sip.pdu"),
+    BufferDef { dirs: REQUESTS, ..frame("frame:sip.request.line") },
+    BufferDef { dirs: REQUESTS, ..frame("frame:sip.request.headers") },
+    BufferDef { dirs: REQUESTS, ..frame("frame:sip.request.body") },
+    BufferDef { dirs: RESPONSES, ..frame("frame:sip.response.line") },
+    BufferDef { dirs: RESPONSES, ..frame("frame:sip.response.headers") },
+    BufferDef { dirs: RESPONSES, ..frame("frame:sip.response.body") },
+    frame("frame:sip.stream"),
 ];
 
 /// First buffers of the two kinds behind the first line's.
@@ -145,21 +147,6 @@ fn description(rest: &[u8]) -> Option<&[u8]> {
     (is && sdp::is_one(body)).then_some(body)
 }
 
-/// A frame: the message, or a part of it with the ends of its lines.
-fn frame(msg: &[u8], local: u8, index: u32) -> Option<&[u8]> {
-    if local == PDU {
-        return Some(msg).filter(|_| index == 0);
-    }
-    let (_, rest) = first_line(msg)?;
-    let (head, body) = parts(rest);
-    let part = match (local - PDU) % 3 {
-        1 => msg.get(..msg.len() - rest.len())?,
-        2 => head,
-        _ => body,
-    };
-    Some(part).filter(|p| index == 0 && !p.is_empty())
-}
-
 /// A first line cut at blanks: three parts, the last with what blanks it has.
 fn cut(line: &[u8]) -> Option<[&[u8]; 3]> {
     let a = memchr::memchr(b' ', line)?;
@@ -195,13 +182,24 @@ impl Format for Sip {
                 _ => Some(line),
             };
         }
-        if local >= PDU {
-            return frame(msg, local, index);
-        }
         if local < SDP {
             return value(parts(rest).0, *NAMES.get(usize::from(local - FIELDS))?, index);
         }
         sdp::value(description(rest)?, *LINES.get(usize::from(local - SDP))?, index)
+    }
+
+    /// The message, and its parts with the ends of their lines.
+    fn frames(msg: &[u8], dir: Dir, notes: &mut Notes) {
+        notes.whole(PDU, msg);
+        let Some((_, rest)) = first_line(msg) else { return };
+        let (head, body) = parts(rest);
+        let line = msg.get(..msg.len() - rest.len()).unwrap_or(msg);
+        let first = if dir == Dir::ToServer { PDU + 1 } else { PDU + 4 };
+        for (local, part) in (first..).zip([line, head, body]) {
+            if !part.is_empty() {
+                notes.whole(local, part);
+            }
+        }
     }
 
     fn log(msg: &[u8], _: Dir, out: &mut dyn Fields) {

@@ -21,7 +21,7 @@ use super::skip::Skip;
 use super::txs::Tx;
 use super::{
     AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, LOG_WHOLE, OVER_TCP,
-    Outcome, Probe, ProtoDef, Recognise, TxIdx, TxView, Verdict, buffer_at, event_at, int_at,
+    Outcome, Probe, ProtoDef, Recognise, TxIdx, TxView, Verdict, buffer_at, event_at, frame, int_at,
 };
 use crate::Dir;
 use crate::event::Fields;
@@ -69,9 +69,10 @@ static BUFFERS: &[BufferDef] = &[
     buffer("mqtt.publish.message", BufferKind::Single),
     buffer("mqtt.subscribe.topic", BufferKind::Multi),
     buffer("mqtt.unsubscribe.topic", BufferKind::Multi),
-    BufferDef { progress: 0, ..buffer("frame:mqtt.pdu", BufferKind::Multi) },
-    BufferDef { progress: 0, ..buffer("frame:mqtt.header", BufferKind::Multi) },
-    BufferDef { progress: 0, ..buffer("frame:mqtt.data", BufferKind::Multi) },
+    frame("frame:mqtt.pdu"),
+    frame("frame:mqtt.header"),
+    frame("frame:mqtt.data"),
+    frame("frame:mqtt.stream"),
 ];
 
 /// A packet, its fixed header, and what follows that.
@@ -195,8 +196,6 @@ pub struct Exchange {
     id: u16,
     /// Who began it.
     by: Dir,
-    /// Directions of packets that are kept as frames (bits of [`Dir::bit`]).
-    framed: u8,
     /// Topics of one packet that rules look at, to subscribe and to unsubscribe.
     topics: [u16; 2],
 }
@@ -276,13 +275,7 @@ impl Mqtt {
             return;
         }
         t.own.count += 1;
-        let (head, data) = p.bytes.split_at_checked(p.head.size).unwrap_or((p.bytes, &[]));
-        for (local, bytes) in [(F_PDU, p.bytes), (F_HEADER, head), (F_DATA, data)] {
-            if cx.wanted.has(local) && !bytes.is_empty() {
-                t.common.frame(local, p.dir, bytes, cx.pool);
-                t.own.framed |= p.dir.bit();
-            }
-        }
+        cx.frames.of_tx(t.common.id);
         if !cx.shown {
             return;
         }
@@ -300,10 +293,8 @@ impl Mqtt {
     fn complete(flow: &mut Flow<'_>, tx: TxIdx) {
         let t = flow.get(tx);
         t.common.advance_both(1);
-        // It is its beginner's, with its answers: rules look at it once. But for frames of the answers.
-        if t.own.framed & t.own.by.flip().bit() == 0 {
-            t.common.settle(t.own.by.flip());
-        }
+        // It is its beginner's, with its answers: rules look at it once.
+        t.common.settle(t.own.by.flip());
     }
 
     /// A transaction of one packet.
@@ -459,7 +450,6 @@ impl Mqtt {
 impl Protocol for Mqtt {
     type State = State;
     type Own = Exchange;
-    const FRAMES: u8 = F_PDU;
 
     fn new(cfg: &AppConfig) -> Self {
         Mqtt {
@@ -495,6 +485,11 @@ impl Protocol for Mqtt {
             }
             let used = if truncated { head.size } else { whole };
             let bytes = rest.get(..used).unwrap_or(rest);
+            cx.frames.begin(F_PDU, rest, Some(whole as u64));
+            cx.frames.begin(F_HEADER, rest, Some(head.size as u64));
+            if let Some(data) = rest.get(head.size..).filter(|_| head.len > 0) {
+                cx.frames.begin(F_DATA, data, Some(head.len as u64));
+            }
             if truncated {
                 s.skip.over(input.dir, head.len);
             }

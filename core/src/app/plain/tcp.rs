@@ -47,10 +47,7 @@ fn confirm_imap(bytes: &[u8], seen: &Seen) -> Verdict {
 }
 
 /// Telnet (RFC 854): recognised by its option negotiation.
-pub static TELNET: ProtoDef = ProtoDef {
-    due: |_, _| false,
-    ..def("telnet", OVER_TCP, Recognise { probes: &[probe(&[23], probe_telnet)], ..Recognise::NONE })
-};
+pub const TELNET_BEGINS: Recognise = Recognise { probes: &[probe(&[23], probe_telnet)], ..Recognise::NONE };
 
 fn probe_telnet(b: &[u8], _: Dir) -> Verdict {
     match b {

@@ -20,12 +20,13 @@ use super::carried::Carried;
 use super::counted::{self, Head, Part, Reader};
 use super::dcerpc::{Call, INTERFACE, OPERATION, STUB_DATA};
 use super::entries::Entries;
+use super::frames::Notes;
 use super::hosted::{Protocol, Transactions, make};
 use super::plain::SMB_BEGINS;
 use super::txs::Tx;
 use super::{
     AppConfig, AppCx, Buffer, BufferAt, BufferDef, BufferKind, Input, IntAt, IntDef, LOG_WHOLE, OVER_TCP,
-    Outcome, ProtoDef, TxView, buffer_at, event_at,
+    Outcome, ProtoDef, TxView, buffer_at, event_at, frame,
 };
 use crate::Dir;
 use crate::event::Fields;
@@ -51,8 +52,30 @@ static BUFFERS: &[BufferDef] = &[
     STUB_DATA,
     BufferDef { name: "file.data", aliases: &["file_data"], kind: BufferKind::Streaming, ..INTERFACE },
     BufferDef { name: "file.name", ..INTERFACE },
+    frame("frame:smb.nbss.pdu"),
+    frame("frame:smb.nbss.hdr"),
+    frame("frame:smb.nbss.data"),
+    frame("frame:smb.smb1.pdu"),
+    frame("frame:smb.smb1.hdr"),
+    frame("frame:smb.smb1.data"),
+    frame("frame:smb.smb2.pdu"),
+    frame("frame:smb.smb2.hdr"),
+    frame("frame:smb.smb2.data"),
+    frame("frame:smb.smb3.pdu"),
+    frame("frame:smb.smb3.hdr"),
+    frame("frame:smb.smb3.data"),
+    frame("frame:smb.stream"),
 ];
 
+/// The header before what is encrypted (MS-SMB2 2.2.41).
+const TRANSFORM: usize = 52;
+/// Commands of a message that are frames.
+const COMMANDS_MAX: usize = 64;
+/// The first of each three: a unit, its header, what follows that.
+const F_NBSS: u8 = buffer_at(BUFFERS, "frame:smb.nbss.pdu");
+const F_ONE: u8 = buffer_at(BUFFERS, "frame:smb.smb1.pdu");
+const F_TWO: u8 = buffer_at(BUFFERS, "frame:smb.smb2.pdu");
+const F_THREE: u8 = buffer_at(BUFFERS, "frame:smb.smb3.pdu");
 const SHARE: u8 = buffer_at(BUFFERS, "smb.share");
 const PIPE: u8 = buffer_at(BUFFERS, "smb.named_pipe");
 const USER: u8 = buffer_at(BUFFERS, "smb.ntlmssp_user");
@@ -242,6 +265,28 @@ impl Reader<Exchange> for State {
         Head::Record { whole: 4 + len, first: 4 + first }
     }
 
+    fn frames(rest: &[u8], whole: usize, notes: &mut Notes) {
+        notes.parts(F_NBSS, rest, (whole, 4));
+        let Some(mut m) = rest.get(4..).filter(|_| rest.first() == Some(&0)) else { return };
+        let mut left = whole.saturating_sub(4);
+        // Several commands of version 2 may follow each other in a message (MS-SMB2 2.2.1).
+        for _ in 0..COMMANDS_MAX {
+            let (first, head) = match m.get(..4) {
+                Some(b"\xffSMB") => (F_ONE, record::ONE_HEAD),
+                Some(b"\xfeSMB") => (F_TWO, record::TWO_HEAD),
+                Some(b"\xfdSMB") => (F_THREE, TRANSFORM),
+                _ => return,
+            };
+            let next = if first == F_TWO { record::le32(m, 20).unwrap_or(0) as usize } else { 0 };
+            let len = if next >= head && next < left { next } else { left };
+            notes.parts(first, m, (len, head));
+            (left, m) = match m.get(len..) {
+                Some(rest) if len < left => (left - len, rest),
+                _ => return,
+            };
+        }
+    }
+
     fn part(&mut self, part: Part<'_>, flow: &mut Flow<'_>, dir: Dir, cx: &mut AppCx<'_>) {
         match part {
             Part::First { bytes, .. } => {
@@ -277,7 +322,7 @@ impl Protocol for Smb {
         if input.eof {
             s.end(flow, input.dir, cx);
         }
-        out
+        if s.full { Outcome::Failed } else { out }
     }
 
     fn free(own: &mut Exchange, pool: &mut BytePool) {
@@ -327,6 +372,10 @@ impl Protocol for Smb {
     /// One that only an event was raised on has no record.
     fn log_at_end(&self, tx: &Tx<Exchange>) -> u8 {
         if tx.own.version > 0 { LOG_WHOLE } else { 0 }
+    }
+
+    fn little(&self, tx: &Tx<Exchange>, dir: Dir) -> bool {
+        tx.own.call.little[dir.ix()]
     }
 
     fn log(&self, tx: &Tx<Exchange>, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {

@@ -15,7 +15,7 @@ use crate::app::{AppCx, TxIdx};
 use crate::pool::{BytePool, PBuf};
 
 /// Requests that wait for their answers.
-const PENDING: usize = 256;
+const PENDING: u32 = 1024;
 const SHARES: usize = 8;
 pub(super) const OPEN: usize = 32;
 const READS: usize = 32;
@@ -84,6 +84,8 @@ pub struct State {
     pub(super) sides: [Side; 2],
     pub(super) bound: Bound,
     pending: usize,
+    /// Too many wait.
+    pub(super) full: bool,
     dialect: u16,
     /// Name of a dialect of version 1.
     dialect_name: PBuf,
@@ -184,7 +186,7 @@ impl State {
         }
     }
 
-    /// One that waits for its answer. The oldest waits no longer when there are too many.
+    /// One that waits for its answer. Nothing is read of the flow any more when there are too many.
     pub(super) fn wait(
         &mut self,
         flow: &mut Flow<'_>,
@@ -192,11 +194,13 @@ impl State {
         kind: Kind,
         cx: &mut AppCx<'_>,
     ) -> Option<TxIdx> {
-        if self.pending >= PENDING
+        if self.pending >= cx.cfg.waiting_or("smb", PENDING) as usize
             && let Some(old) = flow.waiting(|_| true)
         {
-            flow.get(old).common.raise(EV_MANY, Dir::ToServer);
-            self.finish(flow, old);
+            if !core::mem::replace(&mut self.full, true) {
+                flow.get(old).common.raise(EV_MANY, Dir::ToServer);
+            }
+            return None;
         }
         let tx = self.new_tx(flow, r, kind, cx)?;
         self.pending += 1;

@@ -308,11 +308,12 @@ fn events() {
     b.feed(Dir::ToClient, &two(0, true, 0, &limits));
     assert_eq!(b.events(0), 1 << EV_MAX_READ | 1 << EV_MAX_WRITE);
     b.close();
-    let cfg = AppConfig { max_states: 4, max_txs: 1000, ..AppConfig::default() };
+    let cfg = AppConfig { max_states: 4, max_txs: 2000, ..AppConfig::default() };
     let mut b = Bench::of(SMB.parser.unwrap()(&cfg), cfg);
-    let echoes: Vec<u8> = (0..300).flat_map(|i| two(13, false, i, &[4, 0, 0, 0])).collect();
-    b.feed(Dir::ToServer, &echoes);
-    assert_eq!(b.events(0), 1 << EV_MANY);
+    let echoes: Vec<u8> = (0..1025).flat_map(|i| two(13, false, i, &[4, 0, 0, 0])).collect();
+    // Nothing is read after that.
+    assert_eq!(b.feed(Dir::ToServer, &echoes), Outcome::Failed);
+    assert_eq!((b.events(0), b.live().len()), (1 << EV_MANY, 1024));
     b.close();
 }
 

@@ -69,6 +69,8 @@ pub struct Mime {
     eol: u8,
     bits: u32,
     held: u8,
+    /// Padding behind them.
+    pads: u8,
     text: PBuf,
     /// The line's beginning came before (it was too long).
     partial: bool,
@@ -367,12 +369,23 @@ impl Mime {
                 b'0'..=b'9' => c - b'0' + 52,
                 b'+' => 62,
                 b'/' => 63,
-                b'=' | b' ' | b'\t' | b'\r' => continue,
+                b'=' => {
+                    // Padding that fills a group ends it, wherever lines end; another may follow.
+                    self.pads = self.pads.saturating_add(1);
+                    if self.held >= 2 && self.held.saturating_add(self.pads) == 4 {
+                        self.out(out.get(..n).unwrap_or(&[]), mail, cx);
+                        n = 0;
+                        self.flush_base64(mail, cx);
+                    }
+                    continue;
+                }
+                b' ' | b'\t' | b'\r' => continue,
                 _ => {
                     raised.set(super::EV_BAD_BASE64);
                     continue;
                 }
             };
+            self.pads = 0;
             self.bits = self.bits << 6 | u32::from(v);
             self.held += 1;
             if self.held == 4 {
@@ -395,7 +408,7 @@ impl Mime {
     fn flush_base64(&mut self, mail: &mut Mail, cx: &mut AppCx<'_>) {
         let b = (self.bits << (6 * (4 - u32::from(self.held.min(4))))).to_be_bytes();
         let n = usize::from(self.held.saturating_sub(1));
-        (self.bits, self.held) = (0, 0);
+        (self.bits, self.held, self.pads) = (0, 0, 0);
         self.out(b.get(1..1 + n).unwrap_or(&[]), mail, cx);
     }
 
@@ -432,17 +445,26 @@ impl Mime {
         cx.scratch.extend(self.text.get(cx.pool));
         self.text.truncate(0);
         let text = cx.scratch.as_slice();
-        let mut at = 0;
-        while let Some(found) = memchr::memmem::find(text.get(at..).unwrap_or(&[]), b"://") {
-            let colon = at + found;
-            let scheme = text.get(colon.saturating_sub(4)..colon).unwrap_or(&[]);
-            let from = colon + 3;
-            let rest = text.get(from..).unwrap_or(&[]);
-            let len = rest.iter().position(|b| !url_byte(*b)).unwrap_or(rest.len());
-            if scheme.eq_ignore_ascii_case(b"http") && len > 0 {
-                mail.list.push(cx.pool, tag::URL, rest.get(..len).unwrap_or(rest));
+        // The last of a line is the first of the list, as in Suricata.
+        let mut end = text.len();
+        while let Some(colon) = memchr::memrchr(b':', text.get(..end).unwrap_or(&[])) {
+            end = colon;
+            for begin in &cx.cfg.smtp.links {
+                let Some(scheme) = begin.find(':') else { continue };
+                let from = colon.saturating_sub(scheme);
+                let Some(link) = text.get(from..).filter(|l| colon >= scheme && starts(l, begin.as_bytes()))
+                else {
+                    continue;
+                };
+                let rest = link.get(begin.len()..).unwrap_or(&[]);
+                let len = rest.iter().position(|b| !url_byte(*b)).unwrap_or(rest.len());
+                let part =
+                    if cx.cfg.smtp.whole_links { link.get(..begin.len() + len) } else { rest.get(..len) };
+                if let Some(part) = part.filter(|_| len > 0) {
+                    mail.list.push(cx.pool, tag::URL, part);
+                }
+                break;
             }
-            at = from + len;
         }
     }
 }

@@ -15,7 +15,7 @@ use super::{
     TxView,
 };
 use crate::Dir;
-use crate::app::{buffer_at, event_at};
+use crate::app::{buffer_at, event_at, frame};
 use crate::event::Fields;
 use crate::pool::{BytePool, PBuf};
 
@@ -136,13 +136,17 @@ static BUFFERS: &[BufferDef] = &[
     one("email.x_mailer"),
     several("email.received", &[]),
     several("email.url", &[]),
-    several("frame:smtp.command_line", &[]),
-    BufferDef { dirs: 2, ..several("frame:smtp.response_line", &[]) },
+    BufferDef { dirs: 1, ..frame("frame:smtp.command_line") },
+    BufferDef { dirs: 2, ..frame("frame:smtp.response_line") },
+    BufferDef { dirs: 1, ..frame("frame:smtp.data") },
+    frame("frame:smtp.stream"),
 ];
 
 /// Lines of either side, with their ends.
 const F_COMMAND: u8 = buffer_at(BUFFERS, "frame:smtp.command_line");
 const F_RESPONSE: u8 = buffer_at(BUFFERS, "frame:smtp.response_line");
+/// A mail, up to the line that ends it.
+const F_DATA: u8 = buffer_at(BUFFERS, "frame:smtp.data");
 
 /// Tags of the `email.*` buffers, from the sixth on.
 const EMAIL_TAGS: [u8; 9] = [
@@ -207,7 +211,6 @@ pub struct Smtp {
 impl Protocol for Smtp {
     type State = State;
     type Own = Mail;
-    const FRAMES: u8 = F_COMMAND;
 
     fn new(_: &AppConfig) -> Self {
         Smtp { tls: AppProto::by_name("tls") }

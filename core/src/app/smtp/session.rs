@@ -4,7 +4,7 @@ use super::mime::Mime;
 use super::{
     BODY_STEP, EV_BDAT_LEN, EV_COMMAND_LEN, EV_DATA_REJECTED, EV_DUPLICATE, EV_INVALID_REPLY, EV_NO_WELCOME,
     EV_REPLY_LEN, EV_TLS_REJECTED, EV_TRUNCATED, EV_UNMATCHED_REPLY, EV_UNPARSABLE, EVENTS, F_COMMAND,
-    F_RESPONSE, Mail, tag,
+    F_DATA, F_RESPONSE, Mail, tag,
 };
 use crate::Dir;
 use crate::app::hosted::Transactions;
@@ -41,6 +41,8 @@ enum Command {
 pub struct State {
     /// Number + 1 of the transaction being written.
     current: u64,
+    /// The same of the one that was written last.
+    last: u64,
     mode: Mode,
     bdat_left: u64,
     bdat_last: bool,
@@ -151,6 +153,7 @@ impl Session<'_, '_, '_> {
         let tx = self.flow.open(self.cx.now)?;
         let t = self.flow.get(tx);
         self.state.current = t.common.id + 1;
+        self.state.last = self.state.current;
         // There is no reply yet for rules on replies.
         t.common.settle(Dir::ToClient);
         t.own.helo = PBuf::default();
@@ -167,12 +170,25 @@ impl Session<'_, '_, '_> {
         }
     }
 
-    /// Keeps a line for rules that look at it, with the mail that it belongs to or follows.
-    fn frame(&mut self, local: u8, dir: Dir, line: &[u8]) {
-        if self.cx.wanted.has(local)
-            && let Some(tx) = self.begun().or(self.flow.last())
-        {
-            self.flow.get(tx).common.frame(local, dir, line, self.cx.pool);
+    /// A line is a frame of the mail that it belongs to or follows.
+    fn frame(&mut self, local: u8, line: &[u8]) {
+        if !self.cx.frames.wanted() {
+            return;
+        }
+        self.cx.frames.whole(local, line);
+        // The mail may be over and gone.
+        if let Some(id) = self.state.current.max(self.state.last).checked_sub(1) {
+            self.cx.frames.of_tx(id);
+        }
+    }
+
+    /// A mail begins with what follows, if it does.
+    fn data_frame(&mut self, before: Mode, rest: &[u8]) {
+        if self.cx.frames.wanted() && before == Mode::Commands && self.state.mode != Mode::Commands {
+            self.cx.frames.begin(F_DATA, rest, None);
+            if let Some(tx) = self.begun() {
+                self.cx.frames.of_tx(self.flow.peek(tx).common.id);
+            }
         }
     }
 
@@ -201,7 +217,7 @@ impl Session<'_, '_, '_> {
         t.common.touch(Dir::ToServer);
         let mut kind = Command::Other;
         if word(line, b"helo") || word(line, b"ehlo") {
-            let arg = line.get(4..).unwrap_or(&[]).trim_ascii();
+            let arg = argument(line, 4);
             self.state.helo.free(self.cx.pool);
             let _ = self.state.helo.extend(self.cx.pool, arg);
             t.own.helo.free(self.cx.pool);
@@ -305,6 +321,7 @@ impl Session<'_, '_, '_> {
                 at += used;
                 self.state.bdat_left = self.state.bdat_left.saturating_sub(used as u64);
                 if self.state.bdat_left == 0 {
+                    self.cx.frames.end(F_DATA, input.data.get(at..).unwrap_or(&[]));
                     self.state.mode = Mode::Commands;
                     if self.state.bdat_last
                         && let Some(tx) = self.current()
@@ -323,9 +340,12 @@ impl Session<'_, '_, '_> {
                     if mode == Mode::Commands {
                         if !skip {
                             self.command(line);
-                            self.frame(F_COMMAND, Dir::ToServer, rest.get(..used).unwrap_or(line));
+                            let (line, next) = rest.split_at_checked(used).unwrap_or((line, &[]));
+                            self.frame(F_COMMAND, line);
+                            self.data_frame(mode, next);
                         }
                     } else if line == b"." && !skip {
+                        self.cx.frames.end(F_DATA, rest);
                         if let Some(tx) = self.current() {
                             self.message_over(tx, false);
                         }
@@ -365,7 +385,7 @@ impl Session<'_, '_, '_> {
                     if core::mem::take(&mut self.state.skipping[1]) {
                         continue;
                     }
-                    self.frame(F_RESPONSE, Dir::ToClient, rest.get(..used).unwrap_or(line));
+                    self.frame(F_RESPONSE, rest.get(..used).unwrap_or(line));
                     if self.reply(line) {
                         return Outcome::Change { bytes: at, to: self.tls };
                     }

@@ -88,7 +88,9 @@ pub(super) fn write(s: &State, pool: &BytePool, out: &mut dyn Fields) {
         text(out, "sni", client, client.sni);
     }
     if on(out, false, "custom.version") {
-        log_version(server.version, out);
+        // Of a session whose server said nothing it is what the client can do best.
+        let version = if server.version == 0 { s.sides[0].version } else { server.version };
+        log_version(version, out);
     }
     if server.has_cert() {
         if on(out, false, "custom.not_before") {

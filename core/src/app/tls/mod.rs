@@ -18,6 +18,7 @@ pub(crate) use x509::civil;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::frames::Notes;
 use super::*;
 use crate::app::{Encrypted, buffer_at};
 use crate::pool::Records;
@@ -91,6 +92,11 @@ const TS: u8 = Dir::ToServer.bit();
 const TC: u8 = Dir::ToClient.bit();
 
 // Local numbers of the buffers.
+/// A record; after it its header, and what follows that.
+const F_PDU: u8 = buffer_at(BUFFERS, "frame:tls.pdu");
+const F_ALERT: u8 = buffer_at(BUFFERS, "frame:tls.alert");
+const F_HEARTBEAT: u8 = buffer_at(BUFFERS, "frame:tls.heartbeat");
+const F_TWO: u8 = buffer_at(BUFFERS, "frame:tls.ssl2.pdu");
 const B_SNI: u8 = buffer_at(BUFFERS, "tls.sni");
 const B_SUBJECT: u8 = buffer_at(BUFFERS, "tls.cert_subject");
 const B_ISSUER: u8 = buffer_at(BUFFERS, "tls.cert_issuer");
@@ -107,6 +113,24 @@ const B_JA3: u8 = buffer_at(BUFFERS, "ja3.string");
 const B_JA3S_HASH: u8 = buffer_at(BUFFERS, "ja3s.hash");
 const B_JA3S: u8 = buffer_at(BUFFERS, "ja3s.string");
 const B_JA4: u8 = buffer_at(BUFFERS, "ja4.hash");
+
+/// Notes the frames of a record that `b` begins with; `took`: bytes of it that were read.
+fn frames(b: &[u8], took: usize, notes: &mut Notes) {
+    let Some(&[kind, .., hi, lo]) = b.first_chunk::<5>() else { return };
+    if kind & 0xc0 != 0 {
+        // SSLv2.
+        notes.begin(F_TWO, b, Some(took as u64));
+        notes.begin(F_TWO + 1, b, Some(if kind & 0x80 != 0 { 2 } else { 3 }));
+        return;
+    }
+    let whole = 5 + usize::from(u16::from_be_bytes([hi, lo]));
+    notes.parts(F_PDU, b, (whole, 5));
+    match (kind, b.get(5..)) {
+        (21, Some(alert)) => notes.begin(F_ALERT, alert, Some((whole - 5) as u64)),
+        (24, Some(beat)) => notes.begin(F_HEARTBEAT, beat, Some((whole - 5) as u64)),
+        _ => {}
+    }
+}
 
 const fn single(
     name: &'static str,
@@ -135,6 +159,14 @@ static BUFFERS: &[BufferDef] = &[
     single("ja3s.hash", &["ja3s_hash"], TC, HELLO, BufferKind::Single),
     single("ja3s.string", &["ja3s_string"], TC, HELLO, BufferKind::Single),
     single("ja4.hash", &["ja4_hash"], TS, HELLO, BufferKind::Single),
+    frame("frame:tls.pdu"),
+    frame("frame:tls.hdr"),
+    frame("frame:tls.data"),
+    frame("frame:tls.alert"),
+    frame("frame:tls.heartbeat"),
+    frame("frame:tls.ssl2.pdu"),
+    frame("frame:tls.ssl2.hdr"),
+    frame("frame:tls.stream"),
 ];
 
 /// The certificate's time when the session began, by its dates.
@@ -263,6 +295,7 @@ pub static TLS: ProtoDef = ProtoDef {
     // Not at a hello of SSLv2.
     due: |bytes, _| bytes.first().is_none_or(|b| b & 0x80 == 0),
     hides_apart: true,
+    one: true,
     ..ProtoDef::NONE
 };
 
@@ -405,6 +438,9 @@ impl Parser for Tls {
             }
             match record::step(s, dir, &data[at..], &mut tcx) {
                 Step::Took(n) => {
+                    if cx.frames.wanted() {
+                        frames(&data[at..], n, cx.frames);
+                    }
                     at += n;
                     whole_data |= s.flags & APP_DATA != 0 && s.sides[dir.ix()].skip == 0;
                 }

@@ -27,7 +27,9 @@ impl Compiler {
         let mut once = Vec::new();
         for (ix, sig) in self.set.sigs.iter().enumerate() {
             let ix = ix as u32;
-            if sig.is_tx {
+            if sig.frame {
+                self.place_tx(ix, sig, &mut lists.frames);
+            } else if sig.is_tx {
                 self.place_tx(ix, sig, &mut lists.tx);
             } else if sig.packet.iter().any(is_event) {
                 self.set.on_event.push(ix);
@@ -75,7 +77,7 @@ impl Compiler {
 
     /// From lists of rules to groups with databases.
     fn build_groups(&mut self, lists: Lists) {
-        let Lists { tx, ports: [tcp, udp, other], apps } = lists;
+        let Lists { tx, frames, ports: [tcp, udp, other], apps } = lists;
         let of = |rules: [Vec<u32>; 2], streams| {
             let [s, c] = rules;
             [self.port_groups(&s, Dir::ToServer, streams), self.port_groups(&c, Dir::ToClient, streams)]
@@ -92,9 +94,13 @@ impl Compiler {
                 [of(&over[0], true), of(&over[1], false)]
             })
             .collect();
-        let tx = tx.into_iter().map(|pair| pair.map(|t| t.build(&self.set.bufs))).collect();
+        let built = |groups: Vec<[TxBuild; 2]>| {
+            groups.into_iter().map(|pair| pair.map(|t| t.build(&self.set.bufs))).collect()
+        };
+        let (tx, frames) = (built(tx), built(frames));
         (self.set.tcp, self.set.udp, self.set.other, self.set.apps, self.set.tx) =
             (tcp, udp, other, apps, tx);
+        self.set.frames = frames;
     }
 
     fn place_tx(&self, ix: u32, sig: &Sig, tx: &mut [[TxBuild; 2]]) {
@@ -227,6 +233,7 @@ impl Compiler {
 struct Lists {
     /// By protocol and direction.
     tx: Vec<[TxBuild; 2]>,
+    frames: Vec<[TxBuild; 2]>,
     /// TCP, UDP, other; by direction.
     ports: [[Vec<u32>; 2]; 3],
     /// By protocol: over TCP, over UDP; by direction.
@@ -236,8 +243,8 @@ struct Lists {
 impl Lists {
     fn new() -> Lists {
         let n = PROTOCOLS.len();
-        let tx = (0..n).map(|_| [TxBuild::default(), TxBuild::default()]).collect();
-        Lists { tx, ports: Default::default(), apps: vec![Default::default(); n] }
+        let none = || (0..n).map(|_| [TxBuild::default(), TxBuild::default()]).collect();
+        Lists { tx: none(), frames: none(), ports: Default::default(), apps: vec![Default::default(); n] }
     }
 
     /// A rule on packets and raw streams, in each of its directions.

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use super::fast::{Pick, is_only};
 use super::{BITS, Compiler, INTS, Refuse, VARS, buffer_def, dirs_of, int_def};
-use crate::app::AppProto;
 use crate::app::registry::PROTOCOLS;
+use crate::app::{AppProto, BufferKind};
 use crate::detect::inspect::needle::Needle;
 use crate::detect::inspect::{ContentStep, PcreStep, Step};
 use crate::detect::ruleset::*;
@@ -71,6 +71,7 @@ impl Compiler {
                 matches!(s, ir::StateMatch::AppEvent { .. } | ir::StateMatch::AppState { .. })
                     || matches!(s, ir::StateMatch::DceIface { .. })
             });
+        let frame = frames_of(&r, is_tx && !app)?;
         let (ip, proto) = proto_of(&r.header.proto);
         let cints = r
             .ints
@@ -125,6 +126,7 @@ impl Compiler {
             rate_filter: r.rate_filter,
             suppress: r.suppress,
             is_tx,
+            frame,
             fast: self.fast_of(&pick),
             hook,
         });
@@ -152,6 +154,10 @@ impl Compiler {
                         out.dirs &= d;
                     }
                     Source::App(self.key(&l.buffer, &l.transforms)?)
+                }
+                BufferRef::Magic => {
+                    out.app = true;
+                    Source::Magic(self.key(&l.buffer, &l.transforms)?)
                 }
                 BufferRef::Base64 => Source::Base64(self.key(&l.buffer, &l.transforms)?),
                 BufferRef::PacketHeader(h) => Source::Header(*h, self.key(&l.buffer, &l.transforms)?),
@@ -369,6 +375,20 @@ struct Listed {
     placed: bool,
     /// It reads buffers of a protocol.
     app: bool,
+}
+
+/// Whether the rule is on frames; then it can ask for nothing else of the traffic. `more`: it asks for transactions.
+fn frames_of(r: &ir::Rule, more: bool) -> Result<bool, Refuse> {
+    let kind = |name| (0..PROTOCOLS.len()).find_map(|p| buffer_def(p, name)).map(|d| d.1.kind);
+    let is = |b: &BufferRef| matches!(b, BufferRef::App(name) if kind(name) == Some(BufferKind::Frame));
+    if !r.lists.iter().any(|l| is(&l.buffer)) {
+        return Ok(false);
+    }
+    let other = |b: &BufferRef| matches!(b, BufferRef::App(_) | BufferRef::Payload) && !is(b);
+    if more || r.lists.iter().any(|l| other(&l.buffer)) {
+        return Err("a rule on frames cannot ask for buffers of transactions, or for payload, as well".into());
+    }
+    Ok(true)
 }
 
 /// The application protocols of a rule, as bits: of its keywords, else of its header.

@@ -28,6 +28,8 @@ pub enum BufferRef {
     Payload,
     /// A protocol's buffer, by its sticky name (unique over all protocols: [`crate::app::BufferDef::name`]).
     App(&'static str),
+    /// What a file of the transaction is by its first bytes (`file.magic`).
+    Magic,
     /// What `base64_decode` of the same rule produced.
     Base64,
     /// Raw header bytes of the packet.

@@ -159,10 +159,12 @@ fn app_layer_protocol(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         return conflict("the header names a protocol already");
     }
     for s in &b.rule.state {
-        if let StateMatch::AppProtocol { negated: n, .. } = s
+        // What a direction speaks may be asked beside what the other does.
+        if let StateMatch::AppProtocol { negated: n, mode: m, .. } = s
             && (!*n || !negated)
+            && *m == mode
         {
-            return conflict("several app-layer-protocol must all be negated");
+            return conflict("several app-layer-protocol of the same mode must all be negated");
         }
     }
     b.rule.state.push(StateMatch::AppProtocol { protos, negated, mode });

@@ -1,9 +1,6 @@
 //! Buffers that belong to no protocol (`pkt_data`, `tcp.hdr`, `base64_data`, `frame`, `ip.src`), and conditions on a
 //! buffer as a whole (`bsize`, `urilen`, `absent`).
 
-use alloc::string::ToString;
-use alloc::vec::Vec;
-
 use super::{Arg, Keyword};
 use crate::rules::build::{Builder, Pending};
 use crate::rules::ir::{Absent, BufferRef, IntTest, Match, PacketHeader};
@@ -29,7 +26,7 @@ pub static KEYWORDS: &[Keyword] = &[
 ];
 
 fn stick(b: &mut Builder<'_, '_>, buffer: BufferRef) -> Res {
-    b.stick(Pending { buffer, transforms: Vec::new(), dirs: 0, multi: false, side: None })
+    b.stick(Pending::of(buffer))
 }
 
 fn packet(b: &mut Builder<'_, '_>, h: PacketHeader) -> Res {
@@ -50,20 +47,27 @@ fn frame(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     }
     // `frame:pdu` in a rule for one protocol means that protocol's.
     let named = t.split_once('.').map(|(p, _)| super::super::header::protos_named(p)).unwrap_or_default();
-    let name = if named.is_empty() {
-        match b.protos.as_deref() {
-            Some([p, ..]) => alloc::format!("{}.{t}", p.name()),
+    let (protos, kind) = if named.is_empty() {
+        match b.protos.clone() {
+            Some(p) if !p.is_empty() => (p, t),
             _ => return bad(alloc::format!("\"{t}\" does not name a protocol, and neither does the rule")),
         }
     } else {
         b.require_protos(&named, t)?;
-        t.to_string()
+        (named, t.split_once('.').map_or(t, |(_, kind)| kind))
     };
     // A protocol that has frames lists them among its buffers.
+    let of_kind = |d: &&crate::app::BufferDef| {
+        d.name.strip_prefix("frame:").and_then(|n| n.split_once('.')).is_some_and(|(_, k)| k == kind)
+    };
+    let found = protos.iter().find_map(|p| p.def().buffers.iter().find(of_kind));
     let index = b.index;
-    match index.buffer(&alloc::format!("frame:{name}")) {
+    match found.and_then(|d| index.buffer(d.name)) {
         Some(info) => b.stick_app(info, None),
-        None => stick(b, BufferRef::Frame(name)),
+        None => {
+            let of = protos.first().map_or("", |p| p.name());
+            stick(b, BufferRef::Frame(alloc::format!("{of}.{kind}")))
+        }
     }
 }
 

@@ -175,8 +175,7 @@ fn dce(b: &mut Builder<'_, '_>) -> Res {
     if protos.is_empty() {
         return super::super::refuse::unsupported("dce");
     }
-    b.require_protos(&protos, "dce")?;
-    b.not_yet("dce")
+    b.require_protos(&protos, "dce")
 }
 
 fn byte_jump(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {

@@ -7,15 +7,17 @@ use alloc::vec::Vec;
 use super::content::{plain, unescape};
 use super::{Arg, Keyword, parts};
 use crate::Dir;
-use crate::rules::build::Builder;
-use crate::rules::ir::{FileMatch, FileScope, Match, Post};
+use crate::rules::build::{Builder, Pending};
+use crate::rules::ir::{BufferRef, FileMatch, FileScope, Match, Post};
 use crate::rules::num;
 use crate::rules::refuse::{Fault, RefusalKind, Res, bad, unsupported};
 
 pub static KEYWORDS: &[Keyword] = &[
     Keyword::new("filename", |b, a| text(b, a, "file.name", false)).quoted().negatable(),
     Keyword::new("fileext", |b, a| text(b, a, "file.name", true)).quoted().negatable(),
-    Keyword::new("filemagic", |b, a| text(b, a, "file.magic", false)).quoted().negatable(),
+    Keyword::new("filemagic", filemagic).quoted().negatable(),
+    Keyword::flag("file.magic", magic),
+    Keyword::flag("file_magic", magic),
     Keyword::new("filesize", filesize),
     Keyword::new("filemd5", |b, a| hashes(b, a, 16)).negatable(),
     Keyword::new("filesha1", |b, a| hashes(b, a, 20)).negatable(),
@@ -23,7 +25,23 @@ pub static KEYWORDS: &[Keyword] = &[
     Keyword::new("filestore", filestore).optional(),
 ];
 
-/// A caseless content of the file's name or magic; an extension is the end of the name after a dot.
+/// Buffer `file.magic`.
+fn magic(b: &mut Builder<'_, '_>, _: &Arg<'_>) -> Res {
+    needs_files(b, "file.magic")?;
+    b.stick(Pending::of(BufferRef::Magic))
+}
+
+/// A caseless content of it.
+fn filemagic(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    needs_files(b, "filemagic")?;
+    let mut c = plain(unescape(a.bytes)?, a.negated);
+    c.nocase = true;
+    let list = b.list_of_all(BufferRef::Magic);
+    b.push_to(list, Match::Content(c));
+    Ok(())
+}
+
+/// A caseless content of the file's name; an extension is the end of the name after a dot.
 fn text(b: &mut Builder<'_, '_>, a: &Arg<'_>, buffer: &str, ext: bool) -> Res {
     let index = b.index;
     let Some(info) = index.buffer(buffer) else { return unsupported(buffer) };
