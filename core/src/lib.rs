@@ -16,6 +16,7 @@ pub mod fault;
 pub mod flow;
 pub mod keyed;
 pub mod packet;
+pub mod policy;
 pub mod pool;
 pub mod rules;
 pub mod sig;

@@ -1,0 +1,446 @@
+//! The station of policy: a flow's first packet, and what its parsers find out later, go in; decisions, their events and
+//! verdicts come out. Owns the tables in force, and in each flow's state what is known of its place in them.
+//!
+//! A flow that is decided has the number of the tables in its hot line, which is all that its packets look at. Other flows
+//! are decided at their first packet, again when their protocol is known, and where lines ask for calls of AI services, at
+//! each call. Other tables have another number, so that living flows meet them with their next packet.
+
+use alloc::sync::Arc;
+
+use super::Engine;
+use super::packet::TX_FED;
+use crate::Dir;
+use crate::app::{AppProto, Buffer, BufferAt, TxRef, TxView};
+use crate::event::{DropReason, EventSink, PolicyRecord, Verdict};
+use crate::flow::{FlowIx, flag};
+use crate::packet::{L4, Packet};
+use crate::policy::{Act, Call, Decision, Ends, Facts, Know, Outcome, Place, Policy, app_bit};
+use crate::pool::Scratch;
+
+const SYN: u8 = 2;
+const ACK: u8 = 16;
+const SECOND: u64 = 1_000_000_000;
+
+/// Calls of a flow among which that of a message is looked for; of one that is not found there it is not one.
+const CALLS_LOOKED: usize = 256;
+/// Bytes of a value that is put together.
+const SCRATCH: usize = 1024;
+
+/// What happened, since construction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PolicyCounters {
+    /// Decisions on flows, calls and packets without a flow, by what was done.
+    pub allowed: u64,
+    pub watched: u64,
+    pub dropped: u64,
+    pub rejected: u64,
+    /// Decisions that changed with other tables.
+    pub changed: u64,
+    /// Bytes of the tables in force.
+    pub bytes: u64,
+}
+
+/// The tables in force.
+#[derive(Debug)]
+pub(super) struct Policing {
+    tables: Option<Arc<Policy>>,
+    /// Number of the tables; 0: there are none.
+    pub(super) generation: u16,
+    /// Generations so far.
+    count: u16,
+    scratch: Scratch,
+    /// What a decision on a transaction says of the packet at hand.
+    verdict: Option<Verdict>,
+    counters: PolicyCounters,
+}
+
+/// What is known of a flow.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct FlowPolicy {
+    place: Place,
+    /// Time of its first packet, seconds.
+    secs: u32,
+    /// The tables that `place` is of.
+    generation: u16,
+    /// The line of the last decision, plus 1; 0: the default.
+    line: u16,
+    act: Option<Act>,
+    /// Each call is decided.
+    call: bool,
+    /// [`flag::DROP`] was set here.
+    dropped: bool,
+}
+
+impl Policing {
+    pub(super) fn new(tables: Option<Arc<Policy>>) -> Policing {
+        let generation = u16::from(tables.is_some());
+        let counters = PolicyCounters::default();
+        let scratch = Scratch::new(SCRATCH);
+        Policing { tables, generation, count: generation, scratch, verdict: None, counters }
+    }
+
+    /// Takes other tables; the old ones, and whether the numbers begin anew.
+    pub(super) fn swap(&mut self, tables: Option<Arc<Policy>>) -> (Option<Arc<Policy>>, bool) {
+        let mut anew = false;
+        if tables.is_some() {
+            anew = self.count == u16::MAX;
+            self.count = if anew { 1 } else { self.count + 1 };
+        }
+        self.generation = if tables.is_some() { self.count } else { 0 };
+        (core::mem::replace(&mut self.tables, tables), anew)
+    }
+
+    pub(super) fn tables(&self) -> Option<&Arc<Policy>> {
+        self.tables.as_ref()
+    }
+
+    pub(super) fn counters(&self) -> PolicyCounters {
+        let bytes = self.tables.as_ref().map_or(0, |t| t.bytes() as u64);
+        PolicyCounters { bytes, ..self.counters }
+    }
+
+    /// What was decided on transactions since it was asked last.
+    #[inline]
+    pub(super) fn take_verdict(&mut self) -> Option<Verdict> {
+        self.verdict.take()
+    }
+
+    fn count(&mut self, act: Act) {
+        let n = match act {
+            Act::Allow => &mut self.counters.allowed,
+            Act::Watch => &mut self.counters.watched,
+            Act::Drop => &mut self.counters.dropped,
+            Act::Reject => &mut self.counters.rejected,
+        };
+        *n += 1;
+    }
+}
+
+/// What a decision is about.
+#[derive(Clone, Copy)]
+struct Case<'a> {
+    pkt: &'a Packet<'a>,
+    dir: Dir,
+    ix: Option<FlowIx>,
+    tx: Option<TxRef>,
+    place: Place,
+    ts: u64,
+}
+
+const fn verdict_of(act: Act) -> Verdict {
+    match act {
+        Act::Reject => Verdict::Reject { to_src: true, to_dst: true },
+        _ => Verdict::Drop,
+    }
+}
+
+/// A value of a transaction by the name of its buffer.
+pub(super) fn value<'a>(t: &TxView<'a>, name: &str, dir: Dir, scratch: &'a mut Scratch) -> Know<&'a [u8]> {
+    let Some(local) = t.proto.def().buffers.iter().position(|b| b.name == name) else { return Know::Absent };
+    scratch.clear();
+    let at = BufferAt { local: local as u8, dir, index: 0, pool: t.pool, scratch };
+    match t.parser.buffer(t.state, t.tx, at) {
+        Buffer::NotYet => Know::Later,
+        Buffer::Absent => Know::Absent,
+        Buffer::Data { bytes, .. } => Know::Is(bytes),
+    }
+}
+
+/// Protocols whose messages may be calls.
+fn carries_calls(p: AppProto) -> bool {
+    matches!(p.name(), "http" | "http2" | "websocket")
+}
+
+impl Engine {
+    /// The flow is not decided by the tables in force: it is new, the tables are, or more must be known. The packet's verdict,
+    /// when it is decided here.
+    #[inline(never)]
+    pub(super) fn police(
+        &mut self,
+        ix: FlowIx,
+        (pkt, dir): (&Packet<'_>, Dir),
+        sink: &mut dyn EventSink,
+    ) -> Option<Verdict> {
+        let generation = self.policing.generation;
+        let Some(tables) = self.policing.tables().cloned() else {
+            self.unpolice(ix);
+            return None;
+        };
+        if self.state.get(ix.0 as usize)?.policy.generation == generation {
+            return None;
+        }
+        let key = *self.flows.key(ix);
+        let (hot, start) = (self.flows.hot(ix), self.flows.cold(ix).start);
+        // Met in its middle, a connection may have any end as its client.
+        let new = hot.pkts[0].saturating_add(hot.pkts[1]) == 1;
+        let unsure = new && pkt.l4 == L4::Tcp && pkt.tcp.flags & (SYN | ACK) != SYN;
+        let ends = Ends {
+            src: key.src,
+            dst: key.dst,
+            v6: key.v6,
+            proto: key.proto,
+            port: key.dp,
+            vlan: (key.vlans > 0).then_some(key.vlan[0]),
+            vni: pkt.vni,
+            ts: start,
+        };
+        let mut place = tables.place(&ends);
+        let (facts, _) = self.flow_facts(ix);
+        let mut outcome = tables.decide_at(place, start, &facts);
+        if unsure && matches!(outcome, Outcome::Final(d) if d.act.denies()) {
+            let back = tables.place(&Ends { src: key.dst, dst: key.src, port: key.sp, ..ends });
+            let other = tables.decide_at(back, start, &facts);
+            if !matches!(other, Outcome::Final(d) if d.act.denies()) {
+                (place, outcome) = (back, other);
+            }
+        }
+        self.unpolice(ix);
+        let st = self.state.get_mut(ix.0 as usize)?;
+        st.policy.place = place;
+        st.policy.secs = (start / SECOND) as u32;
+        st.policy.generation = generation;
+        self.police_by(&tables, outcome, ix, (pkt, dir), sink)
+    }
+
+    /// Bytes of the flow were read since: what they brought may decide it.
+    #[inline(never)]
+    pub(super) fn police_more(
+        &mut self,
+        ix: FlowIx,
+        (pkt, dir): (&Packet<'_>, Dir),
+        sink: &mut dyn EventSink,
+    ) -> Option<Verdict> {
+        if self.flows.hot(ix).flags & TX_FED == 0 {
+            return None;
+        }
+        let tables = self.policing.tables().cloned()?;
+        let st = self.state.get(ix.0 as usize)?;
+        let (place, ts) = (st.policy.place, u64::from(st.policy.secs) * SECOND);
+        let outcome = tables.decide_at(place, ts, &self.flow_facts(ix).0);
+        self.police_by(&tables, outcome, ix, (pkt, dir), sink)
+    }
+
+    /// Forgets what earlier tables decided.
+    fn unpolice(&mut self, ix: FlowIx) {
+        let hot = self.flows.hot_mut(ix);
+        hot.policy = 0;
+        let Some(st) = self.state.get_mut(ix.0 as usize) else { return };
+        if core::mem::take(&mut st.policy.dropped) {
+            hot.flags &= !flag::DROP;
+        }
+        st.policy.call = false;
+        st.policy.generation = 0;
+    }
+
+    fn police_by(
+        &mut self,
+        tables: &Arc<Policy>,
+        outcome: Outcome,
+        ix: FlowIx,
+        (pkt, dir): (&Packet<'_>, Dir),
+        sink: &mut dyn EventSink,
+    ) -> Option<Verdict> {
+        let generation = self.policing.generation;
+        let st = self.state.get_mut(ix.0 as usize)?;
+        match outcome {
+            Outcome::Open { call } => {
+                st.policy.call = call;
+                self.flows.hot_mut(ix).policy = 0;
+                None
+            }
+            Outcome::Final(d) => {
+                st.policy.call = false;
+                let (place, ts) = (st.policy.place, u64::from(st.policy.secs) * SECOND);
+                self.flows.hot_mut(ix).policy = generation;
+                let case = Case { pkt, dir, ix: Some(ix), tx: None, place, ts };
+                self.obey(tables, d, &case, sink)
+            }
+        }
+    }
+
+    /// Does what was decided: tells it, and drops the flow.
+    fn obey(
+        &mut self,
+        tables: &Arc<Policy>,
+        d: Decision,
+        case: &Case<'_>,
+        sink: &mut dyn EventSink,
+    ) -> Option<Verdict> {
+        let mut same = false;
+        let line = d.line.map_or(0, |n| n.wrapping_add(1));
+        if let (Some(ix), None) = (case.ix, case.tx)
+            && let Some(st) = self.state.get_mut(ix.0 as usize)
+        {
+            let p = &mut st.policy;
+            // Other tables that say the same of a living flow are not told again.
+            same = p.act == Some(d.act);
+            self.policing.counters.changed += u64::from(p.act.is_some() && !same);
+            (p.act, p.line) = (Some(d.act), line);
+        }
+        if !same {
+            self.policing.count(d.act);
+            if d.act != Act::Allow || tables.tells_allowed() {
+                self.tell_policy(tables, d, case, sink);
+            }
+        }
+        if !d.act.denies() || !self.ips {
+            return None;
+        }
+        if let Some(ix) = case.ix {
+            let hot = self.flows.hot_mut(ix);
+            let fresh = hot.flags & flag::DROP == 0;
+            hot.flags |= flag::DROP;
+            hot.policy = self.policing.generation;
+            if let Some(st) = self.state.get_mut(ix.0 as usize) {
+                st.policy.dropped |= fresh;
+            }
+        }
+        Some(self.dropped(case.pkt, case.dir, case.ix, DropReason::Policy, verdict_of(d.act), sink))
+    }
+
+    #[cold]
+    fn tell_policy(&mut self, tables: &Policy, d: Decision, case: &Case<'_>, sink: &mut dyn EventSink) {
+        let mut scratch = core::mem::replace(&mut self.policing.scratch, Scratch::new(0));
+        let view = match (case.ix, case.tx) {
+            (Some(ix), Some(tx)) => self.tx_view(ix, tx),
+            _ => None,
+        };
+        let base = case.ix.map_or(Facts::default(), |ix| self.flow_facts(ix).0);
+        let facts = match view {
+            Some(v) if v.proto == AI => Facts { call: call_of(&v, &mut scratch), ..base },
+            Some(_) => Facts { call: Know::Absent, ..base },
+            None => base,
+        };
+        let nearest = if d.act.denies() { tables.nearest(case.place, case.ts, &facts) } else { None };
+        let record = PolicyRecord {
+            packet: case.pkt,
+            dir: case.dir,
+            flow: None,
+            tx: view,
+            policy: tables,
+            decision: d,
+            place: case.place,
+            nearest,
+            facts,
+            enforced: self.ips,
+        };
+        match case.ix {
+            Some(ix) => {
+                self.view(ix).with(|flow| sink.policy(&PolicyRecord { flow: Some(flow), ..record }));
+            }
+            None => sink.policy(&record),
+        }
+        self.policing.scratch = scratch;
+    }
+
+    /// What is known of a flow as a whole, and its protocol.
+    fn flow_facts(&self, ix: FlowIx) -> (Facts<'_>, AppProto) {
+        let Some(st) = self.state.get(ix.0 as usize) else { return (Facts::default(), AppProto::UNKNOWN) };
+        let proto = self.flows.hot(ix).proto;
+        if matches!(proto, 6 | 17) && st.app.is_undecided() {
+            return (Facts::default(), AppProto::UNKNOWN);
+        }
+        let app = st.app.proto;
+        let call = if carries_calls(app) { Know::Later } else { Know::Absent };
+        let hello = match app.name() {
+            "tls" => Some("tls.sni"),
+            "quic" => Some("quic.sni"),
+            _ => None,
+        };
+        let sni = match hello {
+            None => Know::Absent,
+            Some(name) => self.first_value(ix, app, name),
+        };
+        (Facts { app: Know::Is(app_bit(app)), sni, call }, app)
+    }
+
+    /// A value of the flow's first living transaction.
+    fn first_value(&self, ix: FlowIx, app: AppProto, name: &str) -> Know<&[u8]> {
+        let Some(st) = self.state.get(ix.0 as usize) else { return Know::Absent };
+        let Some(layer) = self.app.layers(&st.app).find(|l| l.proto == app) else { return Know::Later };
+        let Some(parser) = self.app.parser_of(app) else { return Know::Absent };
+        let Some(idx) = parser.next_tx(layer.state, None) else { return Know::Later };
+        let Some(t) = self.tx_view(ix, TxRef { proto: app, idx, id: 0 }) else { return Know::Absent };
+        let defs = t.proto.def().buffers;
+        let Some(local) = defs.iter().position(|b| b.name == name) else { return Know::Absent };
+        // Names in hellos are stored as they are.
+        let mut none = Scratch::new(0);
+        let at = BufferAt { local: local as u8, dir: Dir::ToServer, index: 0, pool: t.pool, scratch: &mut none };
+        match t.parser.buffer(t.state, t.tx, at) {
+            Buffer::Data { bytes, .. } => Know::Is(self.app_pool.same(bytes)),
+            Buffer::NotYet => Know::Later,
+            Buffer::Absent => Know::Absent,
+        }
+    }
+
+    /// A transaction of a flow in which each call is decided was written to.
+    #[inline(never)]
+    pub(super) fn police_tx(&mut self, ix: FlowIx, (pkt, dir): (&Packet<'_>, Dir), tx: TxRef, sink: &mut dyn EventSink) {
+        let Some(tables) = self.policing.tables().cloned() else { return };
+        let Some(st) = self.state.get(ix.0 as usize) else { return };
+        let (place, ts, decides) = (st.policy.place, u64::from(st.policy.secs) * SECOND, st.policy.call);
+        let Some(view) = self.tx_view(ix, tx) else { return };
+        let asked = view.common().progress(Dir::ToServer) >= view.parser.complete_progress(Dir::ToServer);
+        if !decides || view.common().policed {
+            return;
+        }
+        let base = self.flow_facts(ix).0;
+        let call = if tx.proto == AI {
+            let mut scratch = core::mem::replace(&mut self.policing.scratch, Scratch::new(0));
+            let Some(view) = self.tx_view(ix, tx) else { return };
+            let call = call_of(&view, &mut scratch);
+            let outcome = tables.decide_at(place, ts, &Facts { call, ..self.flow_facts(ix).0 });
+            self.policing.scratch = scratch;
+            self.police_call(&tables, outcome, &Case { pkt, dir, ix: Some(ix), tx: Some(tx), place, ts }, sink);
+            return;
+        } else if asked && matches!(tx.proto.name(), "http" | "http2") && !self.has_call(ix, view.common().shown_id) {
+            Know::Absent
+        } else {
+            return;
+        };
+        let outcome = tables.decide_at(place, ts, &Facts { call, ..base });
+        self.police_call(&tables, outcome, &Case { pkt, dir, ix: Some(ix), tx: Some(tx), place, ts }, sink);
+    }
+
+    fn police_call(&mut self, tables: &Arc<Policy>, outcome: Outcome, case: &Case<'_>, sink: &mut dyn EventSink) {
+        let (Outcome::Final(d), Some(tx)) = (outcome, case.tx) else { return };
+        if let Some(p) = self.app.parser_of_mut(tx.proto) {
+            p.common_mut(tx.idx).policed = true;
+        }
+        if let Some(v) = self.obey(tables, d, case, sink) {
+            self.policing.verdict = Some(v);
+        }
+    }
+
+    /// Whether the message of that number is a call.
+    fn has_call(&self, ix: FlowIx, shown: u64) -> bool {
+        let Some(st) = self.state.get(ix.0 as usize) else { return false };
+        let Some(layer) = self.app.layers(&st.app).find(|l| l.proto == AI) else { return false };
+        let Some(parser) = self.app.parser_of(AI) else { return false };
+        let mut at = parser.next_tx(layer.state, None);
+        for _ in 0..CALLS_LOOKED {
+            let Some(i) = at else { return false };
+            if parser.common(i).shown_id == shown {
+                return true;
+            }
+            at = parser.next_tx(layer.state, at);
+        }
+        false
+    }
+
+    /// A packet that belongs to no flow: it may go when it might go either way.
+    #[inline(never)]
+    pub(super) fn police_alone(&mut self, pkt: &Packet<'_>, sink: &mut dyn EventSink) -> Option<Verdict> {
+        let tables = self.policing.tables().cloned()?;
+        let ends = Ends::of(pkt);
+        let facts = Facts { app: Know::Absent, sni: Know::Absent, call: Know::Absent };
+        match tables.decide_unsure(&ends, pkt.sp, &facts) {
+            Outcome::Final(d) if d.act.denies() => {
+                let case =
+                    Case { pkt, dir: Dir::ToServer, ix: None, tx: None, place: tables.place(&ends), ts: ends.ts };
+                self.obey(&tables, d, &case, sink)
+            }
+            _ => None,
+        }
+    }
+}
