@@ -9,6 +9,7 @@ use crate::detect::asked::ContextsOf;
 use crate::detect::ruleset::Fast;
 use crate::flow::{Cold, FlowView};
 use crate::packet::Packet;
+use crate::policy::{Decision, Facts, Miss, Place, Policy};
 use crate::pool::Scratch;
 use crate::rules::RuleMeta;
 
@@ -140,6 +141,8 @@ pub enum DropReason {
     DefragError,
     DefragMemcap,
     FlowMemcap,
+    /// [`crate::policy`].
+    Policy,
     Other,
 }
 
@@ -161,6 +164,7 @@ impl DropReason {
             DropReason::DefragError => "defrag error",
             DropReason::DefragMemcap => "defrag memcap",
             DropReason::FlowMemcap => "flow memcap",
+            DropReason::Policy => "policy",
             DropReason::Other => "unknown",
         }
     }
@@ -386,6 +390,26 @@ pub enum Event<'a> {
     Drop(&'a Dropped<'a>),
 }
 
+/// A policy decided on a flow, on a call in it, or on a packet without a flow.
+#[derive(Clone, Copy)]
+pub struct PolicyRecord<'a> {
+    /// The packet that brought what was needed to know.
+    pub packet: &'a Packet<'a>,
+    pub dir: Dir,
+    pub flow: Option<FlowView<'a>>,
+    /// The call, or the message that is none.
+    pub tx: Option<TxView<'a>>,
+    pub policy: &'a Policy,
+    pub decision: Decision,
+    /// The segments of its ends.
+    pub place: Place,
+    /// Of what is denied by default: the line that came nearest to allowing it.
+    pub nearest: Option<Miss>,
+    pub facts: Facts<'a>,
+    /// Packets can be dropped.
+    pub enforced: bool,
+}
+
 /// A packet that belongs to a flow, before the flow's streams and rules see it.
 #[derive(Clone, Copy)]
 pub struct PacketSeen<'a> {
@@ -408,6 +432,9 @@ pub trait EventSink {
     /// Bytes of a file, in order, when the engine was told so ([`crate::app::AppConfig`]); `file` is its number
     /// ([`FileView::serial`]). Whether it is to be kept is told at its end ([`Event::File`]).
     fn file_bytes(&mut self, _file: u64, _bytes: &[u8]) {}
+
+    /// A decision of a policy ([`crate::policy`]).
+    fn policy(&mut self, _record: &PolicyRecord<'_>) {}
 
     /// An ARP message; [`Packet::l3_hdr`] says where it lies.
     fn arp(&mut self, _packet: &Packet<'_>) {}

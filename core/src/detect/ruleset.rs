@@ -14,6 +14,7 @@ use super::once::Once;
 use crate::app::{AppProto, BufferKind, Wanted};
 use crate::event::Action;
 use crate::flow::prefetch;
+use crate::policy::Policy;
 use crate::rules::{Reputation, ir};
 
 /// Number of a rule in [`RuleSet::sigs`]: also its place in the evaluation order.
@@ -586,11 +587,14 @@ impl RuleSet {
     }
 }
 
-/// Rules with the sets of values that they look into: one value, because rules without their sets never match.
+/// Rules with the sets of values that they look into: one value, because rules without their sets never match. Beside them
+/// what is swapped with them.
 #[derive(Clone)]
 pub struct Rules {
     pub set: Arc<RuleSet>,
     pub sets: Arc<dyn Sets>,
+    /// Who may speak to whom; `None`: anybody to anybody.
+    pub policy: Option<Arc<Policy>>,
 }
 
 impl core::fmt::Debug for Rules {
@@ -602,20 +606,26 @@ impl core::fmt::Debug for Rules {
 impl Default for Rules {
     /// No rules.
     fn default() -> Self {
-        Rules { set: Arc::default(), sets: Arc::new(NoSets) }
+        Rules::new(Arc::default(), Arc::new(NoSets))
     }
 }
 
 impl Rules {
     /// `sets` answers for the numbers of [`RuleSet::datasets`] and [`RuleSet::datareps`].
     pub fn new(set: Arc<RuleSet>, sets: Arc<dyn Sets>) -> Rules {
-        Rules { set, sets }
+        Rules { set, sets, policy: None }
+    }
+
+    /// With a policy, or without one.
+    #[must_use]
+    pub fn with_policy(self, policy: Option<Arc<Policy>>) -> Rules {
+        Rules { policy, ..self }
     }
 
     /// Rules that look into no sets; `None` if any does.
     pub fn without_sets(set: Arc<RuleSet>) -> Option<Rules> {
         let none = set.datasets.is_empty() && set.datareps.is_empty();
-        none.then(|| Rules { set, sets: Arc::new(NoSets) })
+        none.then(|| Rules::new(set, Arc::new(NoSets)))
     }
 }
 

@@ -299,6 +299,10 @@ impl Engine {
                 seen.app_error = self.apply_exception(ix, self.app_error, DropReason::AppLayerError);
             }
         }
+        if fed.decided {
+            // A policy meets another protocol.
+            self.flows.hot_mut(ix).policy = 0;
+        }
         if fed.decided
             && let Some(p) = self.state[ix.0 as usize].app.proto.index()
         {

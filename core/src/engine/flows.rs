@@ -158,6 +158,8 @@ impl Engine {
         let dir = if live && answered { Dir::ToClient } else { Dir::ToServer };
         let p = self.stand_in(ix, dir);
         self.transactions(ix, &p, dir, Ends::Flow, sink);
+        // There is no packet to be dropped.
+        let _ = self.policing.take_verdict();
     }
 
     /// What an encrypted session was is whole when its flow ends: nothing of it was read any more.

@@ -21,6 +21,7 @@ mod lean;
 mod memory;
 mod packet;
 mod plain;
+mod policy;
 mod scanner;
 mod stats;
 mod transactions;
@@ -30,6 +31,7 @@ pub use config::{Config, Memory};
 pub use control::NotInline;
 pub use memory::{MemoryPlan, Part, TooSmall};
 pub use plain::{FeedError, MAX_TAG, StreamId, Tuple};
+pub use policy::PolicyCounters;
 pub use scanner::{Match, ScanStream, Scanner};
 pub use stats::Stats;
 
@@ -39,6 +41,7 @@ use alloc::vec::Vec;
 use self::clock::{Clock, Moved};
 use self::holders::{Holders, Links};
 use self::plain::Plain;
+use self::policy::{FlowPolicy, Policing};
 use crate::app::{AppConfig, AppLayer, Encrypted, FlowApp};
 use crate::detect::queue::Decision;
 use crate::detect::{Detector, FlowDetect, RuleSet, Rules};
@@ -146,6 +149,7 @@ struct FlowState {
     holder: Links,
     /// The stream without packets whose flow it is, plus 1; or 0.
     plain: u32,
+    policy: FlowPolicy,
 }
 
 /// One worker's engine.
@@ -190,6 +194,7 @@ pub struct Engine {
     bypass_encrypted: bool,
     /// Nothing is inspected: there are no rules.
     no_rules: bool,
+    policing: Policing,
     stats: Stats,
     faults: Faults,
 }
@@ -203,7 +208,7 @@ impl Engine {
         let bypass_encrypted = [app.tls_encrypted, app.ssh_encrypted].contains(&Encrypted::Bypass);
         let mut app = AppLayer::new(app);
         app.set_wanted(rules.set.wanted());
-        app.set_ruled(!rules.set.is_empty());
+        app.set_ruled(!rules.set.is_empty() || rules.policy.is_some());
         let mut streams = Streams::new(cfg.stream);
         streams.compare_overlaps(rules.set.overlaps_wanted);
         Engine {
@@ -215,6 +220,7 @@ impl Engine {
             raw_wanted: rules.set.raw_wanted,
             bypass_encrypted,
             no_rules: rules.set.is_empty(),
+            policing: Policing::new(rules.policy.clone()),
             detect: Detector::new(&cfg.detect, cfg.secret, rules),
             stream_pool: BytePool::new(cfg.memory.stream),
             app_pool: BytePool::new(cfg.memory.app),
@@ -370,11 +376,15 @@ impl Engine {
     #[must_use = "the last owner of rules frees them, which takes long"]
     pub fn swap_rules(&mut self, rules: Rules) -> Rules {
         self.app.set_wanted(rules.set.wanted());
-        self.app.set_ruled(!rules.set.is_empty());
+        self.app.set_ruled(!rules.set.is_empty() || rules.policy.is_some());
+        let (policy, anew) = self.policing.swap(rules.policy.clone());
+        if anew {
+            self.flows.forget_policy();
+        }
         self.raw_wanted = rules.set.raw_wanted;
         self.streams.compare_overlaps(rules.set.overlaps_wanted);
         self.no_rules = rules.set.is_empty();
-        self.detect.swap(rules)
+        self.detect.swap(rules).with_policy(policy)
     }
 
     /// Lets time pass without packets: flows and fragments that are idle too long end.
@@ -463,6 +473,7 @@ impl Engine {
         s.hosts_evicted = self.detect.evicted();
         s.defrag = self.defrag.stats();
         s.clock = self.clock.counters;
+        s.policy = self.policing.counters();
         s.decoders_refused = self.app.decoders_refused();
         s.decoders_evicted = self.app.decoders_evicted();
         s.expectations_evicted = self.app.expectations_evicted();

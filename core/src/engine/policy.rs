@@ -23,8 +23,6 @@ const SECOND: u64 = 1_000_000_000;
 
 /// Calls of a flow among which that of a message is looked for; of one that is not found there it is not one.
 const CALLS_LOOKED: usize = 256;
-/// Bytes of a value that is put together.
-const SCRATCH: usize = 1024;
 
 /// What happened, since construction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,7 +46,6 @@ pub(super) struct Policing {
     pub(super) generation: u16,
     /// Generations so far.
     count: u16,
-    scratch: Scratch,
     /// What a decision on a transaction says of the packet at hand.
     verdict: Option<Verdict>,
     counters: PolicyCounters,
@@ -75,8 +72,7 @@ impl Policing {
     pub(super) fn new(tables: Option<Arc<Policy>>) -> Policing {
         let generation = u16::from(tables.is_some());
         let counters = PolicyCounters::default();
-        let scratch = Scratch::new(SCRATCH);
-        Policing { tables, generation, count: generation, scratch, verdict: None, counters }
+        Policing { tables, generation, count: generation, verdict: None, counters }
     }
 
     /// Takes other tables; the old ones, and whether the numbers begin anew.
@@ -135,15 +131,38 @@ const fn verdict_of(act: Act) -> Verdict {
 }
 
 /// A value of a transaction by the name of its buffer.
-pub(super) fn value<'a>(t: &TxView<'a>, name: &str, dir: Dir, scratch: &'a mut Scratch) -> Know<&'a [u8]> {
+fn value<'a>(t: &TxView<'a>, name: &str, scratch: &'a mut Scratch) -> Know<&'a [u8]> {
     let Some(local) = t.proto.def().buffers.iter().position(|b| b.name == name) else { return Know::Absent };
     scratch.clear();
-    let at = BufferAt { local: local as u8, dir, index: 0, pool: t.pool, scratch };
+    let at = BufferAt { local: local as u8, dir: Dir::ToServer, index: 0, pool: t.pool, scratch };
     match t.parser.buffer(t.state, t.tx, at) {
         Buffer::NotYet => Know::Later,
         Buffer::Absent => Know::Absent,
         Buffer::Data { bytes, .. } => Know::Is(bytes),
     }
+}
+
+/// Places for values that are put together; those that are asked for here are stored as they are.
+fn room() -> [Scratch; 6] {
+    [(); 6].map(|()| Scratch::new(0))
+}
+
+fn is_call(p: AppProto) -> bool {
+    p.name() == "ai"
+}
+
+/// The call of a transaction of the AI layer.
+fn call_of<'a>(t: &TxView<'a>, room: &'a mut [Scratch; 6]) -> Know<Call<'a>> {
+    let [a, b, c, d, e, _] = room;
+    let call = Call {
+        provider: value(t, "ai.provider", a),
+        operation: value(t, "ai.operation", b),
+        model: value(t, "ai.model", c),
+        tool: value(t, "mcp.tool", d),
+        credential: value(t, "ai.credential", e),
+    };
+    // What turned out to be none has nothing.
+    if call.provider == Know::Absent && call.operation == Know::Absent { Know::Absent } else { Know::Is(call) }
 }
 
 /// Protocols whose messages may be calls.
@@ -185,7 +204,8 @@ impl Engine {
             ts: start,
         };
         let mut place = tables.place(&ends);
-        let (facts, _) = self.flow_facts(ix);
+        let mut room = Scratch::new(0);
+        let facts = self.flow_facts(ix, &mut room);
         let mut outcome = tables.decide_at(place, start, &facts);
         if unsure && matches!(outcome, Outcome::Final(d) if d.act.denies()) {
             let back = tables.place(&Ends { src: key.dst, dst: key.src, port: key.sp, ..ends });
@@ -216,7 +236,7 @@ impl Engine {
         let tables = self.policing.tables().cloned()?;
         let st = self.state.get(ix.0 as usize)?;
         let (place, ts) = (st.policy.place, u64::from(st.policy.secs) * SECOND);
-        let outcome = tables.decide_at(place, ts, &self.flow_facts(ix).0);
+        let outcome = tables.decide_at(place, ts, &self.flow_facts(ix, &mut Scratch::new(0)));
         self.police_by(&tables, outcome, ix, (pkt, dir), sink)
     }
 
@@ -299,15 +319,15 @@ impl Engine {
     }
 
     #[cold]
-    fn tell_policy(&mut self, tables: &Policy, d: Decision, case: &Case<'_>, sink: &mut dyn EventSink) {
-        let mut scratch = core::mem::replace(&mut self.policing.scratch, Scratch::new(0));
+    fn tell_policy(&self, tables: &Policy, d: Decision, case: &Case<'_>, sink: &mut dyn EventSink) {
+        let (mut rooms, mut one) = (room(), Scratch::new(0));
         let view = match (case.ix, case.tx) {
             (Some(ix), Some(tx)) => self.tx_view(ix, tx),
             _ => None,
         };
-        let base = case.ix.map_or(Facts::default(), |ix| self.flow_facts(ix).0);
+        let base = case.ix.map_or(Facts::default(), |ix| self.flow_facts(ix, &mut one));
         let facts = match view {
-            Some(v) if v.proto == AI => Facts { call: call_of(&v, &mut scratch), ..base },
+            Some(v) if is_call(v.proto) => Facts { call: call_of(&v, &mut rooms), ..base },
             Some(_) => Facts { call: Know::Absent, ..base },
             None => base,
         };
@@ -330,15 +350,14 @@ impl Engine {
             }
             None => sink.policy(&record),
         }
-        self.policing.scratch = scratch;
     }
 
-    /// What is known of a flow as a whole, and its protocol.
-    fn flow_facts(&self, ix: FlowIx) -> (Facts<'_>, AppProto) {
-        let Some(st) = self.state.get(ix.0 as usize) else { return (Facts::default(), AppProto::UNKNOWN) };
+    /// What is known of a flow as a whole.
+    fn flow_facts<'a>(&'a self, ix: FlowIx, room: &'a mut Scratch) -> Facts<'a> {
+        let Some(st) = self.state.get(ix.0 as usize) else { return Facts::default() };
         let proto = self.flows.hot(ix).proto;
         if matches!(proto, 6 | 17) && st.app.is_undecided() {
-            return (Facts::default(), AppProto::UNKNOWN);
+            return Facts::default();
         }
         let app = st.app.proto;
         let call = if carries_calls(app) { Know::Later } else { Know::Absent };
@@ -349,57 +368,51 @@ impl Engine {
         };
         let sni = match hello {
             None => Know::Absent,
-            Some(name) => self.first_value(ix, app, name),
+            Some(name) => self.first_value(ix, app, name, room),
         };
-        (Facts { app: Know::Is(app_bit(app)), sni, call }, app)
+        Facts { app: Know::Is(app_bit(app)), sni, call }
     }
 
     /// A value of the flow's first living transaction.
-    fn first_value(&self, ix: FlowIx, app: AppProto, name: &str) -> Know<&[u8]> {
+    fn first_value<'a>(&'a self, ix: FlowIx, app: AppProto, name: &str, room: &'a mut Scratch) -> Know<&'a [u8]> {
         let Some(st) = self.state.get(ix.0 as usize) else { return Know::Absent };
         let Some(layer) = self.app.layers(&st.app).find(|l| l.proto == app) else { return Know::Later };
-        let Some(parser) = self.app.parser_of(app) else { return Know::Absent };
-        let Some(idx) = parser.next_tx(layer.state, None) else { return Know::Later };
-        let Some(t) = self.tx_view(ix, TxRef { proto: app, idx, id: 0 }) else { return Know::Absent };
-        let defs = t.proto.def().buffers;
-        let Some(local) = defs.iter().position(|b| b.name == name) else { return Know::Absent };
-        // Names in hellos are stored as they are.
-        let mut none = Scratch::new(0);
-        let at = BufferAt { local: local as u8, dir: Dir::ToServer, index: 0, pool: t.pool, scratch: &mut none };
-        match t.parser.buffer(t.state, t.tx, at) {
-            Buffer::Data { bytes, .. } => Know::Is(self.app_pool.same(bytes)),
-            Buffer::NotYet => Know::Later,
-            Buffer::Absent => Know::Absent,
-        }
+        let first = self.app.parser_of(app).and_then(|p| p.next_tx(layer.state, None));
+        let view = first.and_then(|idx| self.tx_view(ix, TxRef { proto: app, idx, id: 0 }));
+        view.map_or(Know::Later, |v| value(&v, name, room))
     }
 
     /// A transaction of a flow in which each call is decided was written to.
     #[inline(never)]
-    pub(super) fn police_tx(&mut self, ix: FlowIx, (pkt, dir): (&Packet<'_>, Dir), tx: TxRef, sink: &mut dyn EventSink) {
+    pub(super) fn police_tx(
+        &mut self,
+        ix: FlowIx,
+        (pkt, dir): (&Packet<'_>, Dir),
+        tx: TxRef,
+        sink: &mut dyn EventSink,
+    ) {
         let Some(tables) = self.policing.tables().cloned() else { return };
-        let Some(st) = self.state.get(ix.0 as usize) else { return };
-        let (place, ts, decides) = (st.policy.place, u64::from(st.policy.secs) * SECOND, st.policy.call);
+        let Some(p) = self.state.get(ix.0 as usize).map(|st| st.policy) else { return };
         let Some(view) = self.tx_view(ix, tx) else { return };
-        let asked = view.common().progress(Dir::ToServer) >= view.parser.complete_progress(Dir::ToServer);
-        if !decides || view.common().policed {
+        if !p.call || view.common().policed {
             return;
         }
-        let base = self.flow_facts(ix).0;
-        let call = if tx.proto == AI {
-            let mut scratch = core::mem::replace(&mut self.policing.scratch, Scratch::new(0));
-            let Some(view) = self.tx_view(ix, tx) else { return };
-            let call = call_of(&view, &mut scratch);
-            let outcome = tables.decide_at(place, ts, &Facts { call, ..self.flow_facts(ix).0 });
-            self.policing.scratch = scratch;
-            self.police_call(&tables, outcome, &Case { pkt, dir, ix: Some(ix), tx: Some(tx), place, ts }, sink);
-            return;
-        } else if asked && matches!(tx.proto.name(), "http" | "http2") && !self.has_call(ix, view.common().shown_id) {
+        let (mut rooms, mut one) = (room(), Scratch::new(0));
+        let asked = view.common().progress(Dir::ToServer) >= view.parser.complete_progress(Dir::ToServer);
+        let call = if is_call(tx.proto) {
+            call_of(&view, &mut rooms)
+        } else if asked
+            && matches!(tx.proto.name(), "http" | "http2")
+            && !self.has_call(ix, view.common().shown_id)
+        {
             Know::Absent
         } else {
             return;
         };
-        let outcome = tables.decide_at(place, ts, &Facts { call, ..base });
-        self.police_call(&tables, outcome, &Case { pkt, dir, ix: Some(ix), tx: Some(tx), place, ts }, sink);
+        let ts = u64::from(p.secs) * SECOND;
+        let outcome = tables.decide_at(p.place, ts, &Facts { call, ..self.flow_facts(ix, &mut one) });
+        let case = Case { pkt, dir, ix: Some(ix), tx: Some(tx), place: p.place, ts };
+        self.police_call(&tables, outcome, &case, sink);
     }
 
     fn police_call(&mut self, tables: &Arc<Policy>, outcome: Outcome, case: &Case<'_>, sink: &mut dyn EventSink) {
@@ -415,8 +428,8 @@ impl Engine {
     /// Whether the message of that number is a call.
     fn has_call(&self, ix: FlowIx, shown: u64) -> bool {
         let Some(st) = self.state.get(ix.0 as usize) else { return false };
-        let Some(layer) = self.app.layers(&st.app).find(|l| l.proto == AI) else { return false };
-        let Some(parser) = self.app.parser_of(AI) else { return false };
+        let Some(layer) = self.app.layers(&st.app).find(|l| is_call(l.proto)) else { return false };
+        let Some(parser) = self.app.parser_of(layer.proto) else { return false };
         let mut at = parser.next_tx(layer.state, None);
         for _ in 0..CALLS_LOOKED {
             let Some(i) = at else { return false };

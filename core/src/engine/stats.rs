@@ -106,6 +106,7 @@ pub struct Stats {
     pub defrag: crate::stream::defrag::DefragStats,
     /// Times that were far off.
     pub clock: super::ClockCounters,
+    pub policy: super::PolicyCounters,
 }
 
 impl Default for Stats {
@@ -170,6 +171,7 @@ impl Default for Stats {
             hosts_evicted: [0; 2],
             defrag: crate::stream::defrag::DefragStats::default(),
             clock: super::ClockCounters::default(),
+            policy: super::PolicyCounters::default(),
         }
     }
 }
@@ -273,6 +275,11 @@ impl Stats {
             (&mut self.defrag.soft_reuse, o.defrag.soft_reuse),
             (&mut self.defrag.timeouts, o.defrag.timeouts),
             (&mut self.defrag.steps, o.defrag.steps),
+            (&mut self.policy.allowed, o.policy.allowed),
+            (&mut self.policy.watched, o.policy.watched),
+            (&mut self.policy.dropped, o.policy.dropped),
+            (&mut self.policy.rejected, o.policy.rejected),
+            (&mut self.policy.changed, o.policy.changed),
             (&mut self.clock.ahead, o.clock.ahead),
             (&mut self.clock.behind, o.clock.behind),
             (&mut self.clock.steps, o.clock.steps),
@@ -302,6 +309,8 @@ impl Stats {
         list(&mut self.stream_events, &o.stream_events);
         list(&mut self.app_flows, &o.app_flows);
         list(&mut self.app_txs, &o.app_txs);
+        // Engines share the tables.
+        self.policy.bytes = self.policy.bytes.max(o.policy.bytes);
         list(&mut self.drop_reasons, &o.drop_reasons);
         list(&mut self.pool_refused, &o.pool_refused);
         list(&mut self.hosts_evicted, &o.hosts_evicted);

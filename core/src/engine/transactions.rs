@@ -198,6 +198,9 @@ impl Engine {
             let c = *parser.common(idx);
             let tx = TxRef { proto: owner, idx, id: c.id };
             self.stats.tx_visits += 1;
+            if self.flows.hot(ix).policy != self.policing.generation {
+                self.police_tx(ix, (pkt, dir), tx, sink);
+            }
             if c.events & !c.events_reported != 0 {
                 self.tx_anomalies(ix, pkt, dir, tx, sink);
             }

@@ -109,7 +109,7 @@ impl Ends {
 }
 
 /// Where the ends of a flow are: numbers of segments, 0 for none, and of its service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     pub from: u16,
     pub to: u16,
