@@ -15,6 +15,7 @@ pub mod lists;
 pub mod live;
 pub mod load;
 pub mod log;
+pub mod policy;
 pub mod save;
 pub mod secret;
 pub mod sets;

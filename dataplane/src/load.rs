@@ -51,6 +51,8 @@ pub enum LoadError {
     #[error("datasets.{name}: {}: {reason}", path.display())]
     Dataset { name: String, path: PathBuf, reason: String },
     #[error(transparent)]
+    Policy(#[from] crate::policy::PolicyError),
+    #[error(transparent)]
     Entropy(#[from] secret::NoEntropy),
     /// The environment asks for an instruction set that is not there.
     #[error(transparent)]
@@ -333,7 +335,8 @@ pub fn load_after(
         there.unwrap_or_else(new).display().to_string()
     });
     let sets = Arc::new(Datasets::new(&set, &sets, secret::random()?, before));
-    let rules = sets.rules(set);
+    let policy = s.policy.as_deref().map(crate::policy::load).transpose()?;
+    let rules = sets.rules(set).with_policy(policy);
     let took = start.elapsed();
     let outside = outside.take();
     Ok(Loaded { rules, sets, sources, loaded, refused: all, skipped, warnings, notes, outside, took })

@@ -162,7 +162,11 @@ fn call_of<'a>(t: &TxView<'a>, room: &'a mut [Scratch; 6]) -> Know<Call<'a>> {
         credential: value(t, "ai.credential", e),
     };
     // What turned out to be none has nothing.
-    if call.provider == Know::Absent && call.operation == Know::Absent { Know::Absent } else { Know::Is(call) }
+    if call.provider == Know::Absent && call.operation == Know::Absent {
+        Know::Absent
+    } else {
+        Know::Is(call)
+    }
 }
 
 /// Protocols whose messages may be calls.
@@ -374,7 +378,13 @@ impl Engine {
     }
 
     /// A value of the flow's first living transaction.
-    fn first_value<'a>(&'a self, ix: FlowIx, app: AppProto, name: &str, room: &'a mut Scratch) -> Know<&'a [u8]> {
+    fn first_value<'a>(
+        &'a self,
+        ix: FlowIx,
+        app: AppProto,
+        name: &str,
+        room: &'a mut Scratch,
+    ) -> Know<&'a [u8]> {
         let Some(st) = self.state.get(ix.0 as usize) else { return Know::Absent };
         let Some(layer) = self.app.layers(&st.app).find(|l| l.proto == app) else { return Know::Later };
         let first = self.app.parser_of(app).and_then(|p| p.next_tx(layer.state, None));
@@ -415,7 +425,13 @@ impl Engine {
         self.police_call(&tables, outcome, &case, sink);
     }
 
-    fn police_call(&mut self, tables: &Arc<Policy>, outcome: Outcome, case: &Case<'_>, sink: &mut dyn EventSink) {
+    fn police_call(
+        &mut self,
+        tables: &Arc<Policy>,
+        outcome: Outcome,
+        case: &Case<'_>,
+        sink: &mut dyn EventSink,
+    ) {
         let (Outcome::Final(d), Some(tx)) = (outcome, case.tx) else { return };
         if let Some(p) = self.app.parser_of_mut(tx.proto) {
             p.common_mut(tx.idx).policed = true;
@@ -449,8 +465,14 @@ impl Engine {
         let facts = Facts { app: Know::Absent, sni: Know::Absent, call: Know::Absent };
         match tables.decide_unsure(&ends, pkt.sp, &facts) {
             Outcome::Final(d) if d.act.denies() => {
-                let case =
-                    Case { pkt, dir: Dir::ToServer, ix: None, tx: None, place: tables.place(&ends), ts: ends.ts };
+                let case = Case {
+                    pkt,
+                    dir: Dir::ToServer,
+                    ix: None,
+                    tx: None,
+                    place: tables.place(&ends),
+                    ts: ends.ts,
+                };
                 self.obey(&tables, d, &case, sink)
             }
             _ => None,

@@ -20,7 +20,9 @@ pub const MAX_SEGMENTS: usize = 65_000;
 pub enum Wrong {
     #[error("more than {most} {what}")]
     TooMany { what: &'static str, most: usize },
-    #[error("{network} is in segment {first} and in segment {second}; give one of them a vlan or a vni, or take it out")]
+    #[error(
+        "{network} is in segment {first} and in segment {second}; give one of them a vlan or a vni, or take it out"
+    )]
     Twice { network: String, first: String, second: String },
 }
 
@@ -175,12 +177,17 @@ fn merged(ranges: &[(u16, u16)]) -> Vec<(u16, u16)> {
 
 /// The networks of all segments with their values: numbers of segments, or of chains.
 fn networks(segments: &[Segment]) -> Result<(Networks, Vec<Vec<u16>>), Wrong> {
-    let tagged = |n: u16| segments.get(usize::from(n) - 1).is_some_and(|s| !s.vlans.is_empty() || !s.vnis.is_empty());
+    let tagged =
+        |n: u16| segments.get(usize::from(n) - 1).is_some_and(|s| !s.vlans.is_empty() || !s.vnis.is_empty());
     let mut all: Vec<(Prefix, u16)> = Vec::new();
     for (i, s) in segments.iter().enumerate() {
         all.extend(s.networks.iter().map(|p| (*p, i as u16 + 1)));
         if s.networks.is_empty() && tagged(i as u16 + 1) {
-            all.extend([false, true].into_iter().filter_map(|v6| Some((Prefix::new(Default::default(), 0, v6)?, i as u16 + 1))));
+            all.extend(
+                [false, true]
+                    .into_iter()
+                    .filter_map(|v6| Some((Prefix::new(Default::default(), 0, v6)?, i as u16 + 1))),
+            );
         }
     }
     // Of one network the segments with a tag come first, then in the order of the file.

@@ -73,7 +73,9 @@ pub enum Outcome {
     Final(Decision),
     /// Lines may still fit that would change what is done. `call`: one of them asks for calls, so that each call of the flow
     /// is decided by itself.
-    Open { call: bool },
+    Open {
+        call: bool,
+    },
 }
 
 /// What is known of a flow at its first packet, client to server.
@@ -211,7 +213,11 @@ impl Policy {
         let dims = self.from.bytes() + self.to.bytes() + self.service.bytes();
         let ports: usize = self.ports.iter().chain([&self.protos]).map(|p| p.len() * 4).sum();
         let lines = self.lines.len() * size_of::<LineInfo>();
-        self.networks.bytes() + dims + ports + lines + self.chains.iter().map(|c| c.len() * 2 + 24).sum::<usize>()
+        self.networks.bytes()
+            + dims
+            + ports
+            + lines
+            + self.chains.iter().map(|c| c.len() * 2 + 24).sum::<usize>()
     }
 
     /// The segment that an address is in: that of its longest network whose VLAN and VNI fit.

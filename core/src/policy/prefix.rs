@@ -138,7 +138,8 @@ impl Trie {
             value[slot(key)..(slot(key) + many).min(64)].fill(v);
         }
         let deep: Vec<_> = all.iter().filter(|p| !ends(p.1)).copied().collect();
-        let mut node = Node { nodes: self.nodes.len() as u32, values: self.values.len() as u32, ..Node::default() };
+        let mut node =
+            Node { nodes: self.nodes.len() as u32, values: self.values.len() as u32, ..Node::default() };
         for p in &deep {
             node.below |= 1 << slot(p.0);
         }

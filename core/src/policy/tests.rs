@@ -69,7 +69,8 @@ fn source(d: &mut Dice) -> Source {
     for place in 0..d.to(most) {
         let acts = [Act::Allow, Act::Allow, Act::Watch, Act::Drop, Act::Reject];
         let mut l = Line { place: place as u32, ..Line::any(acts[d.to(5) as usize]) };
-        let side = |d: &mut Dice| (!d.one_in(4)).then(|| (0..1 + d.to(2)).map(|_| d.to(n) as usize).collect());
+        let side =
+            |d: &mut Dice| (!d.one_in(4)).then(|| (0..1 + d.to(2)).map(|_| d.to(n) as usize).collect());
         (l.from, l.to) = (side(d), side(d));
         if d.one_in(3) {
             l.protos = vec![[6, 17, 1][d.to(3) as usize]];
@@ -84,7 +85,8 @@ fn source(d: &mut Dice) -> Source {
             l.sni = globs(&["*.a"]);
         }
         if d.one_in(6) {
-            let kinds = [Credential::Any, Credential::Required, Credential::Absent, Credential::Kinds(vec![])];
+            let kinds =
+                [Credential::Any, Credential::Required, Credential::Absent, Credential::Kinds(vec![])];
             l.calls = Some(Calls {
                 operations: d.one_in(2).then(|| globs(&["chat"])).flatten(),
                 models: d.one_in(2).then(|| globs(&["llama-*", "x"])).flatten(),
@@ -168,9 +170,8 @@ fn naive_fit(l: &Line, ends: [Option<usize>; 2], e: &Ends, f: &Facts<'_>) -> (Kn
     if l.apps != 0 {
         all.push((f.app.map(|a| a & l.apps != 0), false));
     }
-    let any = |names: &Names, v: Know<&[u8]>| {
-        v.map(|v| names.as_ref().is_none_or(|n| n.iter().any(|g| g.fits(v))))
-    };
+    let any =
+        |names: &Names, v: Know<&[u8]>| v.map(|v| names.as_ref().is_none_or(|n| n.iter().any(|g| g.fits(v))));
     if l.sni.is_some() {
         all.push((any(&l.sni, f.sni), false));
     }
@@ -179,7 +180,9 @@ fn naive_fit(l: &Line, ends: [Option<usize>; 2], e: &Ends, f: &Facts<'_>) -> (Kn
             Know::Later => all.push((Know::Later, true)),
             Know::Absent => all.push((Know::Absent, true)),
             Know::Is(call) => {
-                for (n, v) in [(&c.operations, call.operation), (&c.models, call.model), (&c.tools, call.tool)] {
+                for (n, v) in
+                    [(&c.operations, call.operation), (&c.models, call.model), (&c.tools, call.tool)]
+                {
                     if n.is_some() {
                         all.push((any(n, v), true));
                     }

@@ -8,6 +8,7 @@ mod live;
 mod memory;
 mod options;
 mod pages;
+mod policy;
 pub mod rules;
 pub mod run;
 
@@ -51,6 +52,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Bench(args) => bench::main(&args),
         Command::Classify(args) => classify::main(&args),
         Command::Artifact(args) => artifact::main(&args),
+        Command::Policy(args) => policy::main(&args),
         #[cfg(unix)]
         Command::ControlSweeper { path } => {
             crate::live::control::sweep(&path, &mut std::io::stdin().lock());
@@ -138,10 +140,56 @@ pub enum Command {
     Classify(ClassifyArgs),
     /// Say what model files do when they are loaded, without loading them
     Artifact(ArtifactArgs),
+    /// Look at policies (who may speak to whom) without enforcing them
+    Policy(PolicyArgs),
     /// Wait for the end of standard input, then remove a control socket (started by `run --user`)
     #[cfg(unix)]
     #[command(hide = true)]
     ControlSweeper { path: PathBuf },
+}
+
+/// Options of `tidegate policy`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    tidegate policy check policy.yaml\n  \
+    tidegate policy explain policy.yaml '10.0.0.5:40000 10.1.0.9:8000 tcp app=http model=llama-3'\n  \
+    tidegate policy explain policy.yaml traffic.pcap\n  \
+    tidegate policy diff policy.yaml new.yaml traffic.pcap\n  \
+    tidegate policy test policy.yaml                cases of policy.cases.yaml\n\n\
+    Exit codes: 0 fine, 1 wrong input, 2 wrong usage, 3 a case failed, or a decision changed.")]
+pub struct PolicyArgs {
+    #[command(subcommand)]
+    pub what: PolicyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Say what a policy has, or what is wrong with it
+    Check {
+        /// The policy
+        file: PathBuf,
+    },
+    /// Say what is decided on a flow and by which line, and why not by the others
+    Explain {
+        /// The policy
+        file: PathBuf,
+        /// 'SOURCE:PORT DESTINATION:PORT PROTOCOL [app=NAME] [model=NAME] …', or a capture
+        flow: String,
+    },
+    /// Say what another policy would decide otherwise on a capture
+    Diff {
+        /// The policy in force
+        old: PathBuf,
+        /// The other one
+        new: PathBuf,
+        /// Capture to decide on
+        capture: PathBuf,
+    },
+    /// Decide on the cases in POLICY.cases.yaml beside the policy
+    Test {
+        /// The policy
+        file: PathBuf,
+    },
 }
 
 /// Options of `tidegate artifact`.
@@ -224,6 +272,10 @@ pub struct RunArgs {
     /// Folder for files that rules name by relative paths (datasets)
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Who may speak to whom (docs/policy.md), read again with the rules. What is denied is dropped where verdicts are obeyed
+    /// (--inline, --simulate-ips), elsewhere told
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
     /// Frames handled at a time; results do not depend on it
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub batch: u32,

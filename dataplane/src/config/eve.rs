@@ -78,6 +78,8 @@ pub struct EveSettings {
     pub stats: Option<StatsSettings>,
     pub flow: Option<FlowSettings>,
     pub netflow: bool,
+    /// Decisions of a policy; on unless it is switched off, as there are none without a policy.
+    pub policy: bool,
     /// Protocol records wanted, by name (`http`, `dns`, …) with their settings.
     pub records: Vec<(String, RecordSettings)>,
 }
@@ -324,6 +326,7 @@ impl EveSettings {
             stats: None,
             flow: None,
             netflow: false,
+            policy: true,
             records: Vec::new(),
         }
     }
@@ -346,6 +349,7 @@ impl EveSettings {
         let mut strange = Vec::new();
         for (name, t) in types.named_items() {
             if t.flag("enabled")? == Some(false) {
+                e.policy &= name != "policy";
                 t.accept();
                 continue;
             }
@@ -372,6 +376,7 @@ impl EveSettings {
                 }
                 "netflow" => e.netflow = true,
                 "arp" => e.arp = true,
+                "policy" => e.policy = true,
                 _ if is_record(name) => e.records.push((name.to_string(), RecordSettings::read(name, t)?)),
                 _ => {
                     strange.push(name);
