@@ -15,6 +15,7 @@ use common::{all_rules, config, engine, eve, frames, rules, run, settings};
 use proptest::prelude::*;
 use tidegate_core::engine::{Engine, Frame};
 use tidegate_core::event::{Event, EventSink, Fields, Nest, NoSink, Value, Verdict};
+use tidegate_dataplane::config::engine::Mode;
 
 thread_local! {
     /// Allocations of this thread while they are forbidden; `None` while they are not.
@@ -181,6 +182,27 @@ fn no_allocation_in_process_tick_and_finish() {
         assert!(n.is_some_and(|n| n > 0), "no packet with {layer}");
     }
     assert!(s.tunnelled > 0 && s.defragmented > 0 && s.ipv6 > 0 && s.icmpv4 > 0 && s.invalid > 0);
+}
+
+#[test]
+fn a_policy_costs_no_allocation() {
+    let text = "segments: {a: {addresses: 10.1.0.0/30}, b: {addresses: [10.1.0.0/16, \"2001:db8::/32\"]}}\nallow:\n  \
+                - {from: a, to: b, app: [http, dns, tls], ai: {models: \"x*\"}}\n  - {from: any, to: b, sni: \"*.a\", app: tls}\n\
+                watch:\n  - {from: b, to: any, app: unknown}\ntell: all\ndefault: deny\n";
+    let path = std::path::Path::new("p.yaml");
+    let source = tidegate_dataplane::policy::parse(text, path).unwrap();
+    let policy = tidegate_dataplane::policy::compile(&source, path).unwrap();
+    let w = everything();
+    let frames = frames(&w.frames);
+    for ips in [false, true] {
+        let mode =
+            Mode { ips, ignore_checksums: true, memory: 16 << 20, secret: tidegate_core::Secret::fixed(1) };
+        let rules = all_rules().rules.with_policy(Some(policy.clone()));
+        let mut e = Engine::new(settings().engine(mode).unwrap(), rules);
+        assert_eq!(allocations(&mut e, &frames, &mut Reader::default()), 0);
+        let p = e.stats().policy;
+        assert!(p.allowed + p.watched > 0 && p.dropped > 50, "{p:?}");
+    }
 }
 
 #[test]

@@ -111,6 +111,16 @@ impl Class<'_> {
     }
 }
 
+impl Dim {
+    /// Whether a line is in the set of a class.
+    pub fn has(&self, class: u32, line: usize) -> bool {
+        let mut c = self.of(class);
+        let (s, b) = (line / 4096, (line / 64 % 64) as u32);
+        (0..s).for_each(|s| c.pass(s));
+        c.word(s, b) >> (line % 64) & 1 == 1
+    }
+}
+
 /// Calls `f` with each line that is in all three sets, in order, until it says `true`.
 #[inline(always)]
 pub fn each(of: [(&Dim, u32); 3], mut f: impl FnMut(usize) -> bool) {

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::bits::Dim;
 use super::facts::More;
+use super::lists::{Lists, Service};
 use super::prefix::{Networks, Prefix};
 use super::source::{Line, Segment, Source};
 use super::{Act, CHAIN, LineInfo, Policy, SegmentInfo};
@@ -54,7 +55,8 @@ pub(super) fn policy(from: &Source) -> Result<Policy, Wrong> {
         vlans: s.vlans.clone(),
         vnis: s.vnis.clone(),
     }));
-    let (service, ports, protos) = services(&lines);
+    let (service, ports, protos, classes) = services(&lines);
+    let lists = Lists::new(&lines, segments.len(), &classes);
     Ok(Policy {
         networks,
         chains,
@@ -63,6 +65,8 @@ pub(super) fn policy(from: &Source) -> Result<Policy, Wrong> {
         service,
         ports,
         protos,
+        lists,
+        services: lines.iter().map(|l| Service::of(l)).collect(),
         anything: Dim::new(lines.len(), 0..lines.len()),
         calls: lines.iter().any(|l| l.calls.is_some()),
         lines: lines.iter().map(|l| info(l)).collect(),
@@ -96,12 +100,16 @@ fn side<'l>(lines: &[&'l Line], segments: usize, of: impl Fn(&'l Line) -> Option
     dim
 }
 
-/// The sets of lines by service, with the classes of ports and of protocols without ports.
-fn services(lines: &[&Line]) -> (Dim, [Vec<u32>; 3], Vec<u32>) {
+/// Sets of lines by class of service; the classes of ports and of protocols without ports; the lines of each class.
+type Classes = (Dim, [Vec<u32>; 3], Vec<u32>, Vec<Vec<u32>>);
+
+/// The sets of lines by service.
+fn services(lines: &[&Line]) -> Classes {
     let is_any = |l: &Line| l.protos.is_empty() && l.ports.is_empty();
     let any = lines.iter().enumerate().filter(|(_, l)| is_any(l)).map(|(i, _)| i);
     let mut dim = Dim::new(lines.len(), any);
     let mut classes: BTreeMap<Vec<u64>, u32> = BTreeMap::new();
+    let mut of_class: Vec<Vec<u32>> = Vec::new();
     let mut class = |dim: &mut Dim, set: &Vec<u64>| match classes.get(set) {
         Some(c) => *c,
         None => {
@@ -111,6 +119,7 @@ fn services(lines: &[&Line]) -> (Dim, [Vec<u32>; 3], Vec<u32>) {
             };
             let lines: Vec<u32> = set.iter().enumerate().flat_map(bits).collect();
             let c = dim.push(&lines);
+            of_class.push(lines);
             classes.insert(set.clone(), c);
             c
         }
@@ -158,7 +167,7 @@ fn services(lines: &[&Line]) -> (Dim, [Vec<u32>; 3], Vec<u32>) {
             class(&mut dim, &set)
         })
         .collect();
-    (dim, ports, protos)
+    (dim, ports, protos, of_class)
 }
 
 /// Ranges in order that do not touch.

@@ -12,6 +12,7 @@ mod bits;
 mod build;
 mod facts;
 mod glob;
+mod lists;
 pub mod prefix;
 mod source;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use self::build::{MAX_LINES, MAX_SEGMENTS, Wrong};
 pub use self::facts::{Call, Facts, Know, UNRECOGNISED, app_bit};
 use self::facts::{Fit, More};
 pub use self::glob::Glob;
+use self::lists::{Lists, Service};
 use self::prefix::Networks;
 pub use self::source::{Calls, Credential, Line, Names, Segment, Source, Window};
 pub use self::why::{Condition, Miss};
@@ -116,6 +118,9 @@ pub struct Place {
     pub from: u16,
     pub to: u16,
     service: u32,
+    /// The server's port, and the IP protocol.
+    port: u16,
+    proto: u8,
 }
 
 #[derive(Debug)]
@@ -155,6 +160,9 @@ pub struct Policy {
     protos: Vec<u32>,
     /// All lines.
     anything: Dim,
+    /// `None`: lines name too many pairs of segments.
+    lists: Option<Lists>,
+    services: Vec<Service>,
     default: Act,
     tell_allowed: bool,
     calls: bool,
@@ -215,6 +223,8 @@ impl Policy {
         let lines = self.lines.len() * size_of::<LineInfo>();
         self.networks.bytes()
             + dims
+            + self.lists.as_ref().map_or(0, Lists::bytes)
+            + self.services.len() * size_of::<Service>()
             + ports
             + lines
             + self.chains.iter().map(|c| c.len() * 2 + 24).sum::<usize>()
@@ -254,6 +264,8 @@ impl Policy {
             from: self.segment_of(&e.src, e),
             to: self.segment_of(&e.dst, e),
             service: service.copied().unwrap_or(u32::MAX),
+            port: e.port,
+            proto: e.proto,
         }
     }
 
@@ -266,7 +278,7 @@ impl Policy {
     /// [`Policy::decide`] of ends whose place is known.
     pub fn decide_at(&self, at: Place, ts: u64, facts: &Facts<'_>) -> Outcome {
         let (mut found, mut open, mut call) = (None, [false; 4], false);
-        bits::each(self.dims(at), |i| {
+        let mut look = |i: usize| {
             let Some(line) = self.lines.get(i) else { return true };
             match line.more.as_ref().map_or(Fit::Yes, |m| m.fit(ts, facts)) {
                 Fit::No(_) => false,
@@ -280,7 +292,20 @@ impl Policy {
                     true
                 }
             }
+        };
+        let listed = self.lists.as_ref().is_some_and(|l| {
+            l.each(&at, |i, service| {
+                let fits = service
+                    || match self.services.get(i).and_then(|s| s.fits(&at)) {
+                        Some(fits) => fits,
+                        None => self.service.has(at.service, i),
+                    };
+                fits && look(i)
+            })
         });
+        if !listed {
+            bits::each(self.dims(at), look);
+        }
         let d = found.unwrap_or(Decision { act: self.default, line: None });
         open[d.act as usize] = false;
         if open.contains(&true) { Outcome::Open { call } } else { Outcome::Final(d) }

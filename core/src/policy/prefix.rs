@@ -1,9 +1,10 @@
 //! Longest-prefix tables of both families: prefixes with values go in; the value of the longest prefix of an address comes
 //! out. Owns its arrays, which never change.
 //!
-//! A table of the leading 16 bits, then nodes of six bits each. A node is two bitmaps and two numbers: which of its 64 slots
-//! have a node below, which begin a run of equal values, and where both lie. Half a million IPv4 prefixes take some 8 MB, so
-//! that most of a look-up's lines are in a cache. Also used by `intel` for addresses and networks.
+//! Of both families a table of the leading 16 bits. Below it IPv4 has blocks of 256 entries for the next eight bits and the last
+//! eight: a look-up reads two or three lines, of which the first is in a cache. IPv6 has nodes of six bits. A node is two bitmaps
+//! and two numbers: which of its 64 slots have a node below, which begin a run of equal values, and where both lie. Also used by
+//! `intel` for addresses and networks.
 
 use alloc::vec::Vec;
 
@@ -91,6 +92,84 @@ struct Trie {
     values: Vec<u32>,
 }
 
+/// The table of IPv4.
+#[derive(Debug)]
+struct Blocks {
+    direct: Vec<u32>,
+    blocks: Vec<[u32; 256]>,
+}
+
+impl Blocks {
+    /// As [`Trie::new`].
+    fn new(all: &[(u128, u8, u32)]) -> Blocks {
+        let mut t = Blocks { direct: Vec::new(), blocks: Vec::new() };
+        if all.is_empty() {
+            return t;
+        }
+        t.direct = alloc::vec![VALUE; 1 << DIRECT];
+        // A shorter prefix comes before those in it, which write over it or below it.
+        for &(key, len, value) in all {
+            let (key, value) = ((key >> 96) as u32, VALUE | value);
+            let [first, mid, last] = [key >> 16, key >> 8 & 255, key & 255].map(|i| i as usize);
+            let many = |upto: u8| 1usize << (upto - len.min(upto));
+            if len <= 16 {
+                if let Some(range) = t.direct.get_mut(first..first + many(16)) {
+                    range.fill(value);
+                }
+                continue;
+            }
+            let block = t.below(None, first);
+            if len <= 24 {
+                t.fill(block, mid, many(24), value);
+            } else {
+                let block = t.below(Some(block), mid);
+                t.fill(block, last, many(32), value);
+            }
+        }
+        t
+    }
+
+    fn fill(&mut self, block: usize, at: usize, n: usize, value: u32) {
+        if let Some(range) = self.blocks.get_mut(block).and_then(|b| b.get_mut(at..at + n)) {
+            range.fill(value);
+        }
+    }
+
+    /// The block below an entry of a block, or of the first table; made with the entry's value.
+    fn below(&mut self, block: Option<usize>, at: usize) -> usize {
+        let new = self.blocks.len();
+        let entry = match block {
+            None => self.direct.get_mut(at),
+            Some(b) => self.blocks.get_mut(b).and_then(|b| b.get_mut(at)),
+        };
+        let Some(entry) = entry else { return 0 };
+        if *entry & VALUE == 0 {
+            return *entry as usize;
+        }
+        let value = core::mem::replace(entry, new as u32);
+        self.blocks.push([value; 256]);
+        new
+    }
+
+    #[inline(always)]
+    fn find(&self, a: [u8; 4]) -> u32 {
+        let [b, c] = [a[2], a[3]].map(usize::from);
+        let Some(&entry) = self.direct.get(usize::from(u16::from_be_bytes([a[0], a[1]]))) else { return 0 };
+        if entry & VALUE != 0 {
+            return entry & !VALUE;
+        }
+        let Some(&entry) = self.blocks.get(entry as usize).and_then(|x| x.get(b)) else { return 0 };
+        if entry & VALUE != 0 {
+            return entry & !VALUE;
+        }
+        self.blocks.get(entry as usize).and_then(|x| x.get(c)).map_or(0, |v| v & !VALUE)
+    }
+
+    fn bytes(&self) -> usize {
+        self.direct.len() * 4 + self.blocks.len() * 1024
+    }
+}
+
 /// Bits at or below `v`.
 #[inline(always)]
 const fn up_to(v: u32) -> u64 {
@@ -162,16 +241,15 @@ impl Trie {
         }
     }
 
-    /// `slot(off)`: the six bits behind the first `off` of the address.
     #[inline(always)]
-    fn find(&self, first: usize, slot: impl Fn(u32) -> u32) -> u32 {
-        let Some(&entry) = self.direct.get(first) else { return 0 };
+    fn find(&self, key: u128) -> u32 {
+        let Some(&entry) = self.direct.get((key >> (128 - DIRECT)) as usize) else { return 0 };
         if entry & VALUE != 0 {
             return entry & !VALUE;
         }
         let (mut at, mut off) = (entry as usize, DIRECT);
         while let Some(n) = self.nodes.get(at) {
-            let v = slot(off);
+            let v = ((key << off) >> (128 - STRIDE)) as u32 & 63;
             if n.below >> v & 1 == 0 {
                 let i = n.values + (n.runs & up_to(v)).count_ones();
                 return self.values.get((i as usize).wrapping_sub(1)).copied().unwrap_or(0);
@@ -190,7 +268,7 @@ impl Trie {
 /// Values of networks of both families; 0 is that of addresses in none.
 #[derive(Debug)]
 pub struct Networks {
-    v4: Trie,
+    v4: Blocks,
     v6: Trie,
 }
 
@@ -207,24 +285,17 @@ impl Networks {
             list.reverse();
             list.dedup_by_key(|p| (p.0, p.1));
             list.reverse();
-            Trie::new(&list)
+            list
         });
-        Networks { v4, v6 }
+        Networks { v4: Blocks::new(&v4), v6: Trie::new(&v6) }
     }
 
-    /// The value of the longest network that the address lies in; 0 when it lies in none. Bounded: 16 bits and at most 19
-    /// nodes.
+    /// The value of the longest network that the address lies in; 0 when it lies in none. Bounded: at most 20
+    /// steps.
     #[inline]
     pub fn find(&self, addr: &Addr, v6: bool) -> u32 {
         let a = &addr.0;
-        let first = usize::from(u16::from_be_bytes([a[0], a[1]]));
-        if v6 {
-            let key = key6(addr);
-            self.v6.find(first, |off| ((key << off) >> (128 - STRIDE)) as u32 & 63)
-        } else {
-            let key = u64::from(u32::from_be_bytes([a[0], a[1], a[2], a[3]])) << 32;
-            self.v4.find(first, |off| ((key << off) >> (64 - STRIDE)) as u32 & 63)
-        }
+        if v6 { self.v6.find(key6(addr)) } else { self.v4.find([a[0], a[1], a[2], a[3]]) }
     }
 
     /// Bytes of its arrays.

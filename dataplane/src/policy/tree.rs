@@ -179,7 +179,7 @@ mod tests {
             n.map("").unwrap().map(|(k, at, v)| (k.to_string(), at.line, v.line, v.column)).collect();
         assert_eq!(all, [("a".into(), 1, 1, 4), ("b".into(), 2, 3, 3)]);
         for (text, line, column) in
-            [("a: 1\na: 2\n", 2, 1), ("a: &x 1\n", 1, 7), ("a: [1\n", 2, 1), ("[a]: 1", 1, 1)]
+            [("a: 1\na: 2\n", 2, 1), ("a: &x 1\n", 1, 4), ("a: [1\n", 2, 1), ("[a]: 1", 1, 1)]
         {
             let e = Node::parse(text).unwrap_err();
             assert_eq!((e.line, e.column), (line, column), "{text}: {}", e.what);

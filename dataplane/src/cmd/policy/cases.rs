@@ -84,7 +84,9 @@ impl Case {
                 }
                 "line" => line = Some(v.text("the name of a line")?.to_string()),
                 other => {
-                    return Err(at.wrong(&format!("`{other}` is not known here; expected flow, expect, line")));
+                    return Err(
+                        at.wrong(&format!("`{other}` is not known here; expected flow, expect, line"))
+                    );
                 }
             }
         }
