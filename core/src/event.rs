@@ -8,6 +8,7 @@ use crate::app::{AppProto, Buffer, BufferAt, BufferKind, FileView, TxView};
 use crate::detect::asked::ContextsOf;
 use crate::detect::ruleset::Fast;
 use crate::flow::{Cold, FlowView};
+use crate::intel::Seen;
 use crate::packet::Packet;
 use crate::policy::{Decision, Facts, Miss, Place, Policy};
 use crate::pool::Scratch;
@@ -253,6 +254,8 @@ pub struct Alert<'a> {
     pub fast: Option<&'a Fast>,
     /// What datasets of JSON say of the values that the rule found in them.
     pub contexts: Option<ContextsOf<'a>>,
+    /// It is told by intelligence, not by a rule: the indicator, and where it was seen.
+    pub intel: Option<Seen<'a>>,
 }
 
 /// A value in which a rule's literal was found.

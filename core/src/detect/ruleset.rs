@@ -14,6 +14,7 @@ use super::once::Once;
 use crate::app::{AppProto, BufferKind, Wanted};
 use crate::event::Action;
 use crate::flow::prefetch;
+use crate::intel::Intel;
 use crate::policy::Policy;
 use crate::rules::{Reputation, ir};
 
@@ -595,6 +596,8 @@ pub struct Rules {
     pub sets: Arc<dyn Sets>,
     /// Who may speak to whom; `None`: anybody to anybody.
     pub policy: Option<Arc<Policy>>,
+    /// What is known to be bad.
+    pub intel: Option<Arc<Intel>>,
 }
 
 impl core::fmt::Debug for Rules {
@@ -613,13 +616,30 @@ impl Default for Rules {
 impl Rules {
     /// `sets` answers for the numbers of [`RuleSet::datasets`] and [`RuleSet::datareps`].
     pub fn new(set: Arc<RuleSet>, sets: Arc<dyn Sets>) -> Rules {
-        Rules { set, sets, policy: None }
+        Rules { set, sets, policy: None, intel: None }
     }
 
     /// With a policy, or without one.
     #[must_use]
     pub fn with_policy(self, policy: Option<Arc<Policy>>) -> Rules {
         Rules { policy, ..self }
+    }
+
+    /// With intelligence, or without.
+    #[must_use]
+    pub fn with_intel(self, intel: Option<Arc<Intel>>) -> Rules {
+        Rules { intel, ..self }
+    }
+
+    /// Buffers that anybody reads, by protocol.
+    pub(crate) fn wanted(&self) -> Vec<Wanted> {
+        let more = self.intel.iter().flat_map(|i| i.wanted()).map(|w| w.0).chain(core::iter::repeat(0));
+        self.set.wanted().iter().zip(more).map(|(w, m)| Wanted(w.0 | m)).collect()
+    }
+
+    /// Somebody sees more of transactions than their number.
+    pub(crate) fn look(&self) -> bool {
+        !self.set.is_empty() || self.policy.is_some() || self.intel.is_some()
     }
 
     /// Rules that look into no sets; `None` if any does.

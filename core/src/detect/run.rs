@@ -116,7 +116,7 @@ impl Detector {
     /// between two batches.
     #[must_use = "the last owner of rules frees them, which takes long"]
     pub fn swap(&mut self, rules: Rules) -> Rules {
-        let Rules { set: rules, sets, policy } = rules;
+        let Rules { set: rules, sets, policy, intel } = rules;
         for m in rules.mpms() {
             m.prepare(&mut self.scratch);
         }
@@ -135,6 +135,7 @@ impl Detector {
             set: core::mem::replace(&mut self.rules, rules),
             sets: core::mem::replace(&mut self.bench.sets, sets),
             policy,
+            intel,
         }
     }
 

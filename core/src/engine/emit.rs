@@ -267,6 +267,7 @@ impl Engine {
                     sets: self.detect.sets(),
                 })
                 .filter(|c| !c.is_empty()),
+                intel: None,
             };
             match of.ix {
                 Some(ix) => {
@@ -297,6 +298,7 @@ impl Engine {
             passed: of.outcome.passed,
             fast: None,
             contexts: None,
+            intel: None,
         };
         match of.ix {
             Some(ix) => {

@@ -17,6 +17,7 @@ mod emit;
 mod feed;
 mod flows;
 mod holders;
+mod intel;
 mod lean;
 mod memory;
 mod packet;
@@ -29,6 +30,7 @@ mod transactions;
 pub use clock::ClockCounters;
 pub use config::{Config, Memory};
 pub use control::NotInline;
+pub use intel::IntelCounters;
 pub use memory::{MemoryPlan, Part, TooSmall};
 pub use plain::{FeedError, MAX_TAG, StreamId, Tuple};
 pub use policy::PolicyCounters;
@@ -40,6 +42,7 @@ use alloc::vec::Vec;
 
 use self::clock::{Clock, Moved};
 use self::holders::{Holders, Links};
+use self::intel::Watch;
 use self::plain::Plain;
 use self::policy::{FlowPolicy, Policing};
 use crate::app::{AppConfig, AppLayer, Encrypted, FlowApp};
@@ -195,6 +198,7 @@ pub struct Engine {
     /// Nothing is inspected: there are no rules.
     no_rules: bool,
     policing: Policing,
+    watch: Watch,
     stats: Stats,
     faults: Faults,
 }
@@ -207,8 +211,8 @@ impl Engine {
         let app = AppConfig { seed: cfg.secret.word(*b"parsers "), ..cfg.app };
         let bypass_encrypted = [app.tls_encrypted, app.ssh_encrypted].contains(&Encrypted::Bypass);
         let mut app = AppLayer::new(app);
-        app.set_wanted(rules.set.wanted());
-        app.set_ruled(!rules.set.is_empty() || rules.policy.is_some());
+        app.set_wanted(&rules.wanted());
+        app.set_ruled(rules.look());
         let mut streams = Streams::new(cfg.stream);
         streams.compare_overlaps(rules.set.overlaps_wanted);
         Engine {
@@ -221,6 +225,7 @@ impl Engine {
             bypass_encrypted,
             no_rules: rules.set.is_empty(),
             policing: Policing::new(rules.policy.clone()),
+            watch: Watch::new(rules.intel.clone()),
             detect: Detector::new(&cfg.detect, cfg.secret, rules),
             stream_pool: BytePool::new(cfg.memory.stream),
             app_pool: BytePool::new(cfg.memory.app),
@@ -375,8 +380,9 @@ impl Engine {
     /// rules: their last owner frees them, which takes long for large sets. Allocates.
     #[must_use = "the last owner of rules frees them, which takes long"]
     pub fn swap_rules(&mut self, rules: Rules) -> Rules {
-        self.app.set_wanted(rules.set.wanted());
-        self.app.set_ruled(!rules.set.is_empty() || rules.policy.is_some());
+        self.app.set_wanted(&rules.wanted());
+        self.app.set_ruled(rules.look());
+        let intel = self.watch.swap(rules.intel.clone());
         let (policy, anew) = self.policing.swap(rules.policy.clone());
         if anew {
             self.flows.forget_policy();
@@ -384,7 +390,7 @@ impl Engine {
         self.raw_wanted = rules.set.raw_wanted;
         self.streams.compare_overlaps(rules.set.overlaps_wanted);
         self.no_rules = rules.set.is_empty();
-        self.detect.swap(rules).with_policy(policy)
+        self.detect.swap(rules).with_policy(policy).with_intel(intel)
     }
 
     /// Lets time pass without packets: flows and fragments that are idle too long end.
@@ -474,6 +480,7 @@ impl Engine {
         s.defrag = self.defrag.stats();
         s.clock = self.clock.counters;
         s.policy = self.policing.counters();
+        s.intel = self.watch.counters();
         s.decoders_refused = self.app.decoders_refused();
         s.decoders_evicted = self.app.decoders_evicted();
         s.expectations_evicted = self.app.expectations_evicted();

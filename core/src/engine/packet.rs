@@ -95,6 +95,9 @@ impl Engine {
                 None => return self.alone(pkt, sink).unwrap_or_else(|| self.without_flow(pkt, root, sink)),
             },
         };
+        if new && self.watch.is_on() {
+            self.watch_ends(ix, (pkt, dir), sink);
+        }
         let established = self.flows.update(ix, pkt, dir);
         let first = new || self.flows.hot(ix).pkts[dir.ix()] == 1;
         if self.tell_packets {

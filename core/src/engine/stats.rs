@@ -107,6 +107,7 @@ pub struct Stats {
     /// Times that were far off.
     pub clock: super::ClockCounters,
     pub policy: super::PolicyCounters,
+    pub intel: super::IntelCounters,
 }
 
 impl Default for Stats {
@@ -172,6 +173,7 @@ impl Default for Stats {
             defrag: crate::stream::defrag::DefragStats::default(),
             clock: super::ClockCounters::default(),
             policy: super::PolicyCounters::default(),
+            intel: super::IntelCounters::default(),
         }
     }
 }
@@ -280,6 +282,8 @@ impl Stats {
             (&mut self.policy.dropped, o.policy.dropped),
             (&mut self.policy.rejected, o.policy.rejected),
             (&mut self.policy.changed, o.policy.changed),
+            (&mut self.intel.looked, o.intel.looked),
+            (&mut self.intel.hits, o.intel.hits),
             (&mut self.clock.ahead, o.clock.ahead),
             (&mut self.clock.behind, o.clock.behind),
             (&mut self.clock.steps, o.clock.steps),
@@ -311,6 +315,8 @@ impl Stats {
         list(&mut self.app_txs, &o.app_txs);
         // Engines share the tables.
         self.policy.bytes = self.policy.bytes.max(o.policy.bytes);
+        self.intel.bytes = self.intel.bytes.max(o.intel.bytes);
+        self.intel.indicators = self.intel.indicators.max(o.intel.indicators);
         list(&mut self.drop_reasons, &o.drop_reasons);
         list(&mut self.pool_refused, &o.pool_refused);
         list(&mut self.hosts_evicted, &o.hosts_evicted);

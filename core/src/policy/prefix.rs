@@ -1,8 +1,8 @@
 //! Longest-prefix tables of both families: prefixes with values go in; the value of the longest prefix of an address comes
 //! out. Owns its arrays, which never change.
 //!
-//! Of both families a table of the leading 16 bits. Below it IPv4 has blocks of 256 entries for the next eight bits and the last
-//! eight: a look-up reads two or three lines, of which the first is in a cache. IPv6 has nodes of six bits. A node is two bitmaps
+//! Of both families a table of the leading 16 bits. Below it IPv4 has blocks of 256 entries for the next eight bits, and runs of
+//! equal values for the last eight: a look-up reads two to four lines, of which the first is in a cache. IPv6 has nodes of six bits. A node is two bitmaps
 //! and two numbers: which of its 64 slots have a node below, which begin a run of equal values, and where both lie. Also used by
 //! `intel` for addresses and networks.
 
@@ -92,57 +92,67 @@ struct Trie {
     values: Vec<u32>,
 }
 
+/// The last eight bits of IPv4: places at which a run of equal values begins; the values lie from `values` on.
+#[derive(Clone, Copy, Debug)]
+struct Leaf {
+    runs: [u64; 4],
+    values: u32,
+}
+
 /// The table of IPv4.
 #[derive(Debug)]
 struct Blocks {
     direct: Vec<u32>,
+    /// Values, or places in `leaves`.
     blocks: Vec<[u32; 256]>,
+    leaves: Vec<Leaf>,
+    values: Vec<u32>,
 }
 
 impl Blocks {
     /// As [`Trie::new`].
     fn new(all: &[(u128, u8, u32)]) -> Blocks {
-        let mut t = Blocks { direct: Vec::new(), blocks: Vec::new() };
+        let mut t = Blocks { direct: Vec::new(), blocks: Vec::new(), leaves: Vec::new(), values: Vec::new() };
         if all.is_empty() {
             return t;
         }
         t.direct = alloc::vec![VALUE; 1 << DIRECT];
+        let v4 = |key: u128| (key >> 96) as u32;
+        let mut at = 0;
         // A shorter prefix comes before those in it, which write over it or below it.
-        for &(key, len, value) in all {
-            let (key, value) = ((key >> 96) as u32, VALUE | value);
-            let [first, mid, last] = [key >> 16, key >> 8 & 255, key & 255].map(|i| i as usize);
+        while let Some(&(key, len, value)) = all.get(at) {
+            let key = v4(key);
             let many = |upto: u8| 1usize << (upto - len.min(upto));
+            let (first, mid) = ((key >> 16) as usize, (key >> 8 & 255) as usize);
+            at += 1;
             if len <= 16 {
                 if let Some(range) = t.direct.get_mut(first..first + many(16)) {
-                    range.fill(value);
+                    range.fill(VALUE | value);
                 }
                 continue;
             }
-            let block = t.below(None, first);
+            let block = t.below(first);
+            let Some(block) = t.blocks.get_mut(block) else { continue };
             if len <= 24 {
-                t.fill(block, mid, many(24), value);
-            } else {
-                let block = t.below(Some(block), mid);
-                t.fill(block, last, many(32), value);
+                if let Some(range) = block.get_mut(mid..mid + many(24)) {
+                    range.fill(VALUE | value);
+                }
+                continue;
             }
+            // All that is longer in these 24 bits comes behind it.
+            let end = at + all[at..].iter().take_while(|p| v4(p.0) >> 8 == key >> 8).count();
+            if let Some(entry) = block.get_mut(mid) {
+                *entry = leaf(&mut t.leaves, &mut t.values, *entry & !VALUE, &all[at - 1..end]);
+            }
+            at = end;
         }
         t
     }
 
-    fn fill(&mut self, block: usize, at: usize, n: usize, value: u32) {
-        if let Some(range) = self.blocks.get_mut(block).and_then(|b| b.get_mut(at..at + n)) {
-            range.fill(value);
-        }
-    }
-
-    /// The block below an entry of a block, or of the first table; made with the entry's value.
-    fn below(&mut self, block: Option<usize>, at: usize) -> usize {
+    /// The block below an entry of the first table; made with the entry's value.
+    fn below(&mut self, at: usize) -> usize {
         let new = self.blocks.len();
-        let entry = match block {
-            None => self.direct.get_mut(at),
-            Some(b) => self.blocks.get_mut(b).and_then(|b| b.get_mut(at)),
-        };
-        let Some(entry) = entry else { return 0 };
+        let Some(entry) = self.direct.get_mut(at) else { return 0 };
         if *entry & VALUE == 0 {
             return *entry as usize;
         }
@@ -153,21 +163,57 @@ impl Blocks {
 
     #[inline(always)]
     fn find(&self, a: [u8; 4]) -> u32 {
-        let [b, c] = [a[2], a[3]].map(usize::from);
         let Some(&entry) = self.direct.get(usize::from(u16::from_be_bytes([a[0], a[1]]))) else { return 0 };
         if entry & VALUE != 0 {
             return entry & !VALUE;
         }
-        let Some(&entry) = self.blocks.get(entry as usize).and_then(|x| x.get(b)) else { return 0 };
+        let Some(&entry) = self.blocks.get(entry as usize).and_then(|b| b.get(usize::from(a[2]))) else {
+            return 0;
+        };
         if entry & VALUE != 0 {
             return entry & !VALUE;
         }
-        self.blocks.get(entry as usize).and_then(|x| x.get(c)).map_or(0, |v| v & !VALUE)
+        let Some(leaf) = self.leaves.get(entry as usize) else { return 0 };
+        let (word, bit) = (usize::from(a[3] / 64), u32::from(a[3] % 64));
+        let mut n = 0;
+        for (i, w) in leaf.runs.iter().enumerate() {
+            n += match i.cmp(&word) {
+                core::cmp::Ordering::Less => w.count_ones(),
+                core::cmp::Ordering::Equal => (w & up_to(bit)).count_ones(),
+                core::cmp::Ordering::Greater => 0,
+            };
+        }
+        self.values.get((leaf.values + n) as usize - 1).copied().unwrap_or(0)
     }
 
     fn bytes(&self) -> usize {
-        self.direct.len() * 4 + self.blocks.len() * 1024
+        let leaves = size_of_val(self.leaves.as_slice()) + self.values.len() * 4;
+        self.direct.len() * 4 + self.blocks.len() * 1024 + leaves
     }
+}
+
+/// Makes a leaf of the prefixes in 24 bits; its place.
+fn leaf(leaves: &mut Vec<Leaf>, values: &mut Vec<u32>, outer: u32, all: &[(u128, u8, u32)]) -> u32 {
+    let mut value = [outer; 256];
+    for &(key, len, v) in all {
+        let at = (key >> 96) as usize & 255;
+        if let Some(range) = value.get_mut(at..at + (1 << (32 - u32::from(len.clamp(24, 32))))) {
+            range.fill(v);
+        }
+    }
+    let mut l = Leaf { runs: [0; 4], values: values.len() as u32 };
+    let mut last = None;
+    for (i, v) in value.iter().enumerate() {
+        if last != Some(*v) {
+            if let Some(w) = l.runs.get_mut(i / 64) {
+                *w |= 1 << (i % 64);
+            }
+            values.push(*v);
+            last = Some(*v);
+        }
+    }
+    leaves.push(l);
+    (leaves.len() - 1) as u32
 }
 
 /// Bits at or below `v`.
