@@ -147,6 +147,16 @@ pub fn named(s: &Stats, c: &Counts, ips: bool, decoder_events: bool) -> Vec<(Str
             }
         }
     }
+    if s.intel.bytes > 0 {
+        for (name, n) in [
+            ("intel.indicators", s.intel.indicators),
+            ("intel.looked_up", s.intel.looked),
+            ("intel.hits", s.intel.hits),
+            ("intel.memuse", s.intel.bytes),
+        ] {
+            put(name, n);
+        }
+    }
     if s.policy.bytes > 0 {
         for (name, n) in [
             ("policy.allowed", s.policy.allowed),

@@ -206,6 +206,46 @@ fn a_policy_costs_no_allocation() {
 }
 
 #[test]
+fn intelligence_costs_no_allocation() {
+    use tidegate_core::intel::{About, Builder, Kind};
+    let mut b = Builder::default();
+    let a = b.about(&About { source: "test".into(), ..About::default() });
+    for (kind, text) in [
+        (Kind::Domain, "example.com"),
+        (Kind::Domain, "example.org"),
+        (Kind::Domain, "example"),
+        (Kind::Network, "10.1.0.0/30"),
+        (Kind::Url, "http://www.example.com/"),
+        (Kind::UserAgent, "curl"),
+        (Kind::Email, "a@example.com"),
+        (Kind::Ja3, "de350869b8c85de67a350c8d186f11e6"),
+        (Kind::Ja4, "t13d1516h2_8daaf6152771_e5627efa2ab1"),
+        (Kind::Certificate, "00000000000000000000000000000000000000000000000000000000000000ff"),
+        (Kind::Md5, "d41d8cd98f00b204e9800998ecf8427e"),
+        (Kind::Sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        (Kind::McpServer, "server"),
+    ] {
+        // What is none is refused.
+        let _ = b.add(kind, text.as_bytes(), a, None, None);
+    }
+    let rules =
+        all_rules().rules.with_intel(Some(std::sync::Arc::new(b.build(tidegate_core::Secret::fixed(1)).0)));
+    let mut s = settings();
+    s.hash_files(&rules);
+    let mode = Mode {
+        ips: false,
+        ignore_checksums: true,
+        memory: 16 << 20,
+        secret: tidegate_core::Secret::fixed(1),
+    };
+    let mut e = Engine::new(s.engine(mode).unwrap(), rules);
+    let w = everything();
+    assert_eq!(allocations(&mut e, &frames(&w.frames), &mut Reader::default()), 0);
+    let i = e.stats().intel;
+    assert!(i.looked > 100 && i.hits > 50, "{i:?}");
+}
+
+#[test]
 #[ignore = "needs ../shared"]
 fn shared_captures_cost_no_allocation() {
     let dir = common::shared();

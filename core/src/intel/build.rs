@@ -115,44 +115,14 @@ impl Builder {
 
     /// The tables, and how many indicators were there more than once.
     pub fn build(mut self, secret: Secret) -> (Intel, usize) {
-        let value =
-            |r: &Record| self.bytes.get(r.at as usize..r.at as usize + usize::from(r.len)).unwrap_or(&[]);
-        // Of equal values: the longest valid, then the most confident comes first.
-        let worth = |r: &Record| {
-            let until = if r.until == 0 { u32::MAX } else { r.until };
-            (until, if r.confidence == UNSAID { 50 } else { r.confidence })
-        };
-        let mut order: Vec<u32> = (0..self.records.len() as u32).collect();
-        let at = |i: u32| self.records.get(i as usize);
-        order.sort_unstable_by(|a, b| {
-            let (Some(x), Some(y)) = (at(*a), at(*b)) else { return core::cmp::Ordering::Equal };
-            let space = |r: &Record| r.kind.space() as u8;
-            (space(x), value(x)).cmp(&(space(y), value(y))).then(worth(y).cmp(&worth(x))).then(a.cmp(b))
-        });
-        order.dedup_by(|b, a| {
-            let (Some(x), Some(y)) = (at(*a), at(*b)) else { return false };
-            x.kind.space() as u8 == y.kind.space() as u8 && value(x) == value(y)
-        });
-        let before = self.records.len();
-        let mut place = alloc::vec![0u32; before];
-        order.sort_unstable();
-        for (n, old) in order.iter().enumerate() {
-            if let Some(p) = place.get_mut(*old as usize) {
-                *p = n as u32 + 1;
-            }
-        }
-        let records: Vec<Record> = order.iter().filter_map(|i| at(*i)).copied().collect();
-        // A network that was there twice has the place of the one that stays.
-        let nets: Vec<(Prefix, u32)> = self
-            .networks
-            .iter()
-            .filter_map(|(p, n)| Some((*p, *place.get(*n as usize - 1)?)))
-            .filter(|(_, n)| *n != 0)
-            .collect();
+        // Of equal networks the last one counts: the one that is worth most.
+        let mut nets = self.networks;
+        nets.sort_by_key(|(_, n)| self.records.get(*n as usize - 1).map(Record::worth));
         self.bytes.shrink_to_fit();
-        let table = Table::new(self.bytes, records, self.abouts, secret.word(*b"intel   "));
+        self.records.shrink_to_fit();
+        let table = Table::new(self.bytes, self.records, self.abouts, secret.word(*b"intel   "));
         let (looks, wanted) = look::all(&table);
-        let lost = before - table.len();
+        let twice = table.twice();
         let intel = Intel {
             nets: !nets.is_empty(),
             networks: Networks::new(nets),
@@ -161,7 +131,7 @@ impl Builder {
             metas: Kind::ALL.map(meta).into(),
             table,
         };
-        (intel, lost)
+        (intel, twice)
     }
 }
 

@@ -20,6 +20,14 @@ pub(super) struct Record {
     pub until: u32,
 }
 
+impl Record {
+    /// Of equal values: the longest valid, then the most confident.
+    pub(super) fn worth(&self) -> (u32, u8) {
+        let until = if self.until == 0 { u32::MAX } else { self.until };
+        (until, if self.confidence == UNSAID { 50 } else { self.confidence })
+    }
+}
+
 /// No confidence was said.
 pub(super) const UNSAID: u8 = 255;
 
@@ -36,6 +44,7 @@ pub(super) struct Table {
     spaces: u32,
     digests: [bool; 3],
     counts: [usize; Kind::ALL.len()],
+    twice: usize,
     key: u64,
 }
 
@@ -56,21 +65,40 @@ fn hash(key: u64, space: Space, value: &[u8]) -> u64 {
 }
 
 impl Table {
-    /// `records`: each value of a space once.
+    /// Of equal values the one that is worth most is found.
     pub(super) fn new(bytes: Vec<u8>, records: Vec<Record>, abouts: Vec<About>, key: u64) -> Table {
         let size = (records.len() * 2).next_power_of_two().max(2);
         let mut t =
             Table { bytes, records, abouts, slots: alloc::vec![(0, 0); size], key, ..Table::default() };
         for (i, r) in t.records.iter().enumerate() {
-            let value = t.bytes.get(r.at as usize..r.at as usize + usize::from(r.len)).unwrap_or(&[]);
-            let h = hash(key, r.kind.space(), value);
+            let value =
+                |r: &Record| t.bytes.get(r.at as usize..r.at as usize + usize::from(r.len)).unwrap_or(&[]);
+            let h = hash(key, r.kind.space(), value(r));
             let (mut at, mut way) = (h as usize & (size - 1), 0);
-            while t.slots.get(at).is_some_and(|s| s.1 != 0) {
+            let tag = (h >> 32) as u32;
+            let equal = |n: u32, tag_there: u32| {
+                let other = t.records.get(n as usize - 1).filter(|_| tag_there == tag)?;
+                (other.kind.space() == r.kind.space() && value(other) == value(r)).then_some(other)
+            };
+            let mut other = None;
+            while let Some(&(there, n)) = t.slots.get(at).filter(|s| s.1 != 0) {
+                other = equal(n, there);
+                if other.is_some() {
+                    break;
+                }
                 at = (at + 1) & (size - 1);
                 way += 1;
             }
+            let better = other.is_none_or(|o| r.worth() > o.worth());
+            if let Some(o) = other {
+                t.twice += 1;
+                t.counts[o.kind as usize] -= usize::from(better);
+            }
+            if !better {
+                continue;
+            }
             if let Some(s) = t.slots.get_mut(at) {
-                *s = ((h >> 32) as u32, i as u32 + 1);
+                *s = (tag, i as u32 + 1);
             }
             t.farthest = t.farthest.max(way);
             t.spaces |= 1 << r.kind.space() as u32;
@@ -84,8 +112,13 @@ impl Table {
         t
     }
 
+    /// Values that were there before.
+    pub(super) fn twice(&self) -> usize {
+        self.twice
+    }
+
     pub(super) fn len(&self) -> usize {
-        self.records.len()
+        self.records.len() - self.twice
     }
 
     pub(super) fn counts(&self) -> [usize; Kind::ALL.len()] {

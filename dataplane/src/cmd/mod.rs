@@ -4,6 +4,7 @@
 mod artifact;
 mod bench;
 mod classify;
+mod intel;
 mod live;
 mod memory;
 mod options;
@@ -53,6 +54,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Classify(args) => classify::main(&args),
         Command::Artifact(args) => artifact::main(&args),
         Command::Policy(args) => policy::main(&args),
+        Command::Intel(args) => intel::main(&args),
         #[cfg(unix)]
         Command::ControlSweeper { path } => {
             crate::live::control::sweep(&path, &mut std::io::stdin().lock());
@@ -142,10 +144,34 @@ pub enum Command {
     Artifact(ArtifactArgs),
     /// Look at policies (who may speak to whom) without enforcing them
     Policy(PolicyArgs),
+    /// Look at files of intelligence (what is known to be bad)
+    Intel(IntelArgs),
     /// Wait for the end of standard input, then remove a control socket (started by `run --user`)
     #[cfg(unix)]
     #[command(hide = true)]
     ControlSweeper { path: PathBuf },
+}
+
+/// Options of `tidegate intel`.
+#[derive(Debug, Args)]
+pub struct IntelArgs {
+    #[command(subcommand)]
+    pub what: IntelCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum IntelCommand {
+    /// Say what files have, what of it is used, and why the rest cannot be
+    #[command(
+        after_help = "Lists, CSV, MISP events, feeds and warning lists, STIX 2.1 bundles, Suricata datasets and Zeek intel files \
+        are told apart by what is in them (docs/intel.md).\n\n\
+        Exit codes: 0 fine, 1 a file cannot be read, 2 wrong usage."
+    )]
+    Check {
+        /// Files and folders
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
 }
 
 /// Options of `tidegate policy`.
@@ -276,6 +302,10 @@ pub struct RunArgs {
     /// (--inline, --simulate-ips), elsewhere told
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
+    /// What is known to be bad: a list, CSV, MISP, STIX, Suricata or Zeek file, or a folder of them (docs/intel.md). Read again with
+    /// the rules. May be given again
+    #[arg(long, value_name = "FILE|DIR")]
+    pub intel: Vec<PathBuf>,
     /// Frames handled at a time; results do not depend on it
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub batch: u32,

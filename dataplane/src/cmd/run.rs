@@ -122,6 +122,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     let mut settings = Settings::load(config_file(args), &over).map_err(|e| e.to_string())?;
     settings.pcap_checksums = settings.pcap_checksums.or_asked(args.checksums.as_deref());
     settings.policy = args.policy.clone().or(settings.policy);
+    settings.intel.extend(args.intel.iter().cloned());
     let memory = super::memory::parse(&args.memory, 1)?;
     super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
     if !settings.block_lists.is_empty() && !args.quiet {
@@ -141,6 +142,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     }
 
     let loaded = load::load(&rule_files(args, &settings)?, &settings, args.data_dir.as_deref())?;
+    settings.hash_files(&loaded.rules);
     super::log_start(log, &settings, &loaded);
     super::notes(&loaded, args.strict)?;
     tell_refusals(&loaded, args);
@@ -176,6 +178,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
         let config = settings.engine(mode).map_err(|e| format!("--memory: {e}"))?;
         let sets = Arc::new(loaded.sets.fresh());
         let rules = sets.rules(loaded.rules.set.clone()).with_policy(loaded.rules.policy.clone());
+        let rules = rules.with_intel(loaded.rules.intel.clone());
         Ok((Engine::new(config, rules), sets))
     };
     let (mut engine, sets) = make()?;
@@ -578,6 +581,9 @@ fn summary(sink: &Counting, t: &Tally, l: &Loaded, took: Duration, many: bool) {
     }
     if let Some(p) = &l.rules.policy {
         line("policy", format!("{} lines, {} decisions told", grouped(p.len() as u64), grouped(c.policy)));
+    }
+    if let Some(i) = &l.rules.intel {
+        line("intel", format!("{} indicators", grouped(i.len() as u64)));
     }
     line(
         "rules",

@@ -44,6 +44,8 @@ pub struct Settings {
     pub reputation: Reputation,
     /// `block-lists`: files of networks whose packets are held back (live traffic only).
     pub block_lists: Vec<PathBuf>,
+    /// `intel-files`: what is known to be bad.
+    pub intel: Vec<PathBuf>,
     /// `policy-file`: who may speak to whom.
     pub policy: Option<PathBuf>,
     pub datasets: Datasets,
@@ -250,6 +252,14 @@ impl Settings {
     pub fn without_effect(&self) -> Vec<String> {
         let unknown = self.ignored.iter().map(|p| format!("{p} (not a setting here)"));
         unknown.chain(self.told.iter().cloned()).collect()
+    }
+
+    /// Intelligence that knows digests of files needs them of every file.
+    pub fn hash_files(&mut self, rules: &tidegate_core::detect::Rules) {
+        let [md5, sha1, sha256] = rules.intel.as_ref().map_or([false; 3], |i| i.wants_digests());
+        self.app.file_md5 |= md5;
+        self.app.file_sha1 |= sha1;
+        self.app.file_sha256 |= sha256;
     }
 
     /// For an engine whose files nobody stores: a setting that asks for it is named.

@@ -13,6 +13,7 @@ mod fields;
 mod file;
 mod flow;
 mod header;
+mod intel;
 mod json;
 mod names;
 mod policy;
