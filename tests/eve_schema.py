@@ -19,7 +19,7 @@ import tempfile
 import jsonschema
 
 # What Suricata has not: records of AI, stores and interconnects, and a mark of records that are too long.
-OURS = {"ai", "mcp", "redis", "nvme", "roce", "nccl", "rpc", "grpc"}
+OURS = {"ai", "mcp", "redis", "nvme", "roce", "nccl", "rpc", "grpc", "policy", "intel"}
 OWN_FIELDS = {"tag", "truncated_record"}
 
 CONFIG = """%YAML 1.1

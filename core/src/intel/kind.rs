@@ -234,13 +234,13 @@ impl Key {
         let name = name.strip_prefix(b".").unwrap_or(name);
         let name = name.strip_suffix(b".").unwrap_or(name);
         let good = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        let labels = name.split(|b| *b == b'.');
+        let mut labels = name.split(|b| *b == b'.');
         name.len() <= 253
             && name.contains(&b'.')
             && name.iter().all(good)
             && labels.clone().all(|l| !l.is_empty() && l.len() <= 63)
             // What ends in a number is an address, or part of one.
-            && labels.last().is_some_and(|l| l.iter().any(|b| !b.is_ascii_digit()))
+            && labels.next_back().is_some_and(|l| l.iter().any(|b| !b.is_ascii_digit()))
             && self.all(name.iter().map(u8::to_ascii_lowercase))
     }
 

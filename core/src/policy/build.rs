@@ -2,7 +2,7 @@
 //! loaded; takes memory as it likes.
 
 use alloc::collections::BTreeMap;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::bits::Dim;
@@ -241,5 +241,5 @@ fn networks(segments: &[Segment]) -> Result<(Networks, Vec<Vec<u16>>), Wrong> {
 fn shown(p: &Prefix) -> String {
     let a = p.addr.0;
     let ip: core::net::IpAddr = if p.v6 { a.into() } else { [a[0], a[1], a[2], a[3]].into() };
-    alloc::format!("{}/{}", ip.to_string(), p.len)
+    alloc::format!("{}/{}", ip, p.len)
 }

@@ -106,7 +106,7 @@ fn plain(text: &str, path: &Path, sink: &mut Sink<'_>) {
 
 /// Text in base64, as string datasets have it.
 fn base64(text: &str) -> Option<String> {
-    if text.len() % 4 != 0 || text.len() < 8 {
+    if !text.len().is_multiple_of(4) || text.len() < 8 {
         return None;
     }
     let (mut out, mut bits, mut n) = (Vec::new(), 0u32, 0);

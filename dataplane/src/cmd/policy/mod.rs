@@ -76,7 +76,7 @@ const fn word(a: Act) -> &'static str {
 fn by(p: &Policy, line: Option<u16>) -> String {
     match line.and_then(|n| p.line(n)) {
         None => "default".into(),
-        Some((name, place)) if name.is_empty() => format!("line {place}"),
+        Some(("", place)) => format!("line {place}"),
         Some((name, place)) => format!("line {place} ({name})"),
     }
 }
