@@ -153,7 +153,7 @@ fn tags_go_on_by_rule() {
     drop(e.swap_rules(compiled("alert udp any any -> any any (content:\"zzz\"; sid:1;)").rules.clone()));
     let p = more(&mut w, |w| w.udp(UDP.0, UDP.1, b"quiet"));
     feed(&mut e, &p, &mut sink);
-    assert_eq!(sink.take(), []);
+    assert_eq!(sink.take(), [0u32; 0]);
 }
 
 /// A request in two pieces: rules that wait after the first are other rules' numbers after a reload, and buffers that
@@ -174,7 +174,7 @@ fn transactions_are_looked_at_anew() {
     let rest = std::mem::take(&mut t.wire.frames);
     let (mut e, mut sink) = (engine(config(16 << 20), &compiled(waits)), Seen::default());
     feed(&mut e, &first, &mut sink);
-    assert_eq!(sink.take(), []);
+    assert_eq!(sink.take(), [0u32; 0]);
     drop(e.swap_rules(compiled(other).rules.clone()));
     feed(&mut e, &rest, &mut sink);
     e.finish(&mut sink);
@@ -223,7 +223,7 @@ fn engines_share_datasets() {
     assert_eq!(sink.take(), [1]);
     // The same value again is not new, wherever it is seen.
     feed(&mut b, &p, &mut sink);
-    assert_eq!(sink.take(), []);
+    assert_eq!(sink.take(), [0u32; 0]);
 }
 
 /// The work of a frame does not grow with the streams that are open beside its own.
@@ -270,7 +270,7 @@ fn rules_on_addresses_are_asked_of_living_flows() {
     let mut e = engine(config(16 << 20), &old);
     let mut seen = Seen::default();
     feed(&mut e, &ask(&mut w), &mut seen);
-    assert_eq!(seen.take(), []);
+    assert_eq!(seen.take(), [0u32; 0]);
     drop(e.swap_rules(new.rules.clone()));
     feed(&mut e, &ask(&mut w), &mut seen);
     feed(&mut e, &ask(&mut w), &mut seen);
