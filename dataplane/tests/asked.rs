@@ -170,6 +170,10 @@ fn packets_without_a_flow() {
     w.ip_packet(&p);
     assert_eq!(packets("ip any any -> any any (flow:to_server; sid:1;)", &w), [1, 2]);
     for flow in ["to_client", "stateless", "established", "no_frag"] {
-        assert_eq!(packets(&format!("ip any any -> any any (flow:{flow}; sid:1;)"), &w), [0usize; 0], "{flow}");
+        assert_eq!(
+            packets(&format!("ip any any -> any any (flow:{flow}; sid:1;)"), &w),
+            [0usize; 0],
+            "{flow}"
+        );
     }
 }

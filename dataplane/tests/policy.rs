@@ -217,6 +217,45 @@ fn other_tables_meet_living_flows() {
 }
 
 #[test]
+fn what_was_dropped_for_a_call_stays_dropped() {
+    let only = |m: &str| {
+        with(&format!("allow:\n  - {{name: a, from: clients, to: servers, ai: {{models: \"{m}\"}}}}\n"))
+    };
+    let mut w = Wire::new();
+    let mut t = w.tcp((1, 4000), (3, 8000));
+    t.send(0, &chat("gpt", None));
+    let before = t.wire.frames.len();
+    t.send(0, &chat("gpt", None));
+    let mut e = inline(true, Some(only("llama-*")));
+    let (v, told) = feed(&mut e, &w.frames[..before]);
+    assert_eq!((stopped(&v).len(), told.len()), (2, 1));
+    // The other tables would let it call, but the request that was read would reach the server undecided.
+    drop(e.swap_rules(Rules::default().with_policy(Some(only("gpt")))));
+    let (v, _) = feed(&mut e, &w.frames[before..]);
+    assert_eq!(stopped(&v), [0, 1]);
+}
+
+#[test]
+fn errors_about_what_is_allowed_are_allowed() {
+    let p = with("allow:\n  - {from: clients, to: servers, port: 80}\n");
+    let mut w = Wire::new();
+    for (client, server) in [(1, 3), (9, 3)] {
+        let inner = common::wire::ipv4(
+            6,
+            common::wire::v4(client),
+            common::wire::v4(server),
+            5,
+            0,
+            &[0x10, 0, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0, 0, 0, 0, 0, 0],
+        );
+        // Time exceeded, by a router in between.
+        w.icmp(200, client, 11, 0, &[&[0; 4][..], &inner].concat());
+    }
+    let (v, _) = feed(&mut inline(true, Some(p)), &w.frames);
+    assert_eq!(stopped(&v), [1]);
+}
+
+#[test]
 fn the_same_whatever_the_batch_and_with_rules() {
     let p = compiled(
         "segments: {a: {addresses: [10.1.0.0/30, \"2001:db8::/32\"]}, b: {addresses: 0.0.0.0/0}}\nallow:\n  \

@@ -99,6 +99,8 @@ pub struct TxCommon {
     pub files_told: [u32; 2],
     /// Owned by the engine: what intelligence has looked up of it.
     pub looked: u32,
+    /// Owned by the engine: the indicator that was met last in it.
+    pub met: u32,
     /// Owned by the engine: a policy has decided on it.
     pub policed: bool,
     /// Directions whose files a rule wants stored (bits of [`Dir::bit`]).
@@ -127,6 +129,7 @@ impl Default for TxCommon {
             files: [NIL; 2],
             files_told: [NIL; 2],
             looked: 0,
+            met: 0,
             policed: false,
             store: 0,
             frames: Entries::default(),

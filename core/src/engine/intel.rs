@@ -169,10 +169,17 @@ impl Engine {
                 };
                 asked += 1;
                 let Some(hit) = hit else { continue };
+                // A name that was asked for comes again in the answer.
+                if view.common().met == hit.number {
+                    continue;
+                }
                 let mut kept = [0; TOLD];
                 let n = bytes.len().min(TOLD);
                 kept.iter_mut().zip(bytes).for_each(|(a, b)| *a = *b);
                 let seen = Seen { hit, place: look.name, value: kept.get(..n).unwrap_or(&[]) };
+                if let Some(p) = self.app.parser_of_mut(tx.proto) {
+                    p.common_mut(tx.idx).met = hit.number;
+                }
                 self.tell_hit(intel, seen, at, sink);
             }
         }

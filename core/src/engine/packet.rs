@@ -95,10 +95,10 @@ impl Engine {
                 None => return self.alone(pkt, sink).unwrap_or_else(|| self.without_flow(pkt, root, sink)),
             },
         };
+        let established = self.flows.update(ix, pkt, dir);
         if new && self.watch.is_on() {
             self.watch_ends(ix, (pkt, dir), sink);
         }
-        let established = self.flows.update(ix, pkt, dir);
         let first = new || self.flows.hot(ix).pkts[dir.ix()] == 1;
         if self.tell_packets {
             let cold = self.flows.cold(ix);
@@ -259,7 +259,7 @@ impl Engine {
                 self.faults.here(Station::Stream);
                 out = self.streams.packet(&mut self.flows, ix, pkt, dir, &mut self.stream_pool);
                 if out.has(outflag::SWAPPED) {
-                    self.state[ix.0 as usize].app.swap();
+                    self.turned(ix);
                     dir = out.dir;
                 }
                 seen.in_stream = out.has(outflag::ADDED);

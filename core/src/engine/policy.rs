@@ -142,6 +142,22 @@ fn value<'a>(t: &TxView<'a>, name: &str, scratch: &'a mut Scratch) -> Know<&'a [
     }
 }
 
+/// Whether a packet keeps neighbours on a link together (RFC 4861): no router passes it on, and nothing goes without it.
+fn is_neighbourly(p: &Packet<'_>) -> bool {
+    p.l4 == L4::Icmpv6 && matches!(p.icmp.kind, 133..=137) && p.ttl == 255
+}
+
+/// The ends of the packet that an ICMP error speaks of, and the other port: who may speak may hear why it does not work.
+fn quoted(p: &Packet<'_>, ends: &Ends) -> Option<(Ends, u16)> {
+    let error = match p.l4 {
+        L4::Icmpv4 => matches!(p.icmp.kind, 3 | 4 | 5 | 11 | 12),
+        L4::Icmpv6 => matches!(p.icmp.kind, 1..=4),
+        _ => false,
+    };
+    let e = p.icmp.embedded.filter(|e| error && e.v6 == ends.v6)?;
+    Some((Ends { src: e.src, dst: e.dst, proto: e.proto, port: e.dp, ..*ends }, e.sp))
+}
+
 /// Places for values that are put together; those that are asked for here are stored as they are.
 fn room() -> [Scratch; 6] {
     [(); 6].map(|()| Scratch::new(0))
@@ -192,12 +208,16 @@ impl Engine {
         if self.state.get(ix.0 as usize)?.policy.generation == generation {
             return None;
         }
+        if is_neighbourly(pkt) {
+            self.flows.hot_mut(ix).policy = generation;
+            return None;
+        }
         let key = *self.flows.key(ix);
         let (hot, start) = (self.flows.hot(ix), self.flows.cold(ix).start);
         // Met in its middle, a connection may have any end as its client.
         let new = hot.pkts[0].saturating_add(hot.pkts[1]) == 1;
-        let unsure = new && pkt.l4 == L4::Tcp && pkt.tcp.flags & (SYN | ACK) != SYN;
-        let ends = Ends {
+        let mut unsure = new && pkt.l4 == L4::Tcp && pkt.tcp.flags & (SYN | ACK) != SYN;
+        let mut ends = Ends {
             src: key.src,
             dst: key.dst,
             v6: key.v6,
@@ -207,16 +227,27 @@ impl Engine {
             vni: pkt.vni,
             ts: start,
         };
+        let mut other_port = key.sp;
+        if let Some((quoted, port)) = quoted(pkt, &ends) {
+            (ends, other_port, unsure) = (quoted, port, true);
+        }
         let mut place = tables.place(&ends);
         let mut room = Scratch::new(0);
         let facts = self.flow_facts(ix, &mut room);
         let mut outcome = tables.decide_at(place, start, &facts);
         if unsure && matches!(outcome, Outcome::Final(d) if d.act.denies()) {
-            let back = tables.place(&Ends { src: key.dst, dst: key.src, port: key.sp, ..ends });
+            let back = tables.place(&Ends { src: ends.dst, dst: ends.src, port: other_port, ..ends });
             let other = tables.decide_at(back, start, &facts);
             if !matches!(other, Outcome::Final(d) if d.act.denies()) {
                 (place, outcome) = (back, other);
             }
+        }
+        let st = self.state.get_mut(ix.0 as usize)?;
+        if st.policy.dropped && !st.app.is_undecided() && matches!(outcome, Outcome::Open { .. }) {
+            // What it was dropped for was read, and does not come again: a name, a call.
+            st.policy.generation = generation;
+            self.flows.hot_mut(ix).policy = generation;
+            return None;
         }
         self.unpolice(ix);
         let st = self.state.get_mut(ix.0 as usize)?;
@@ -234,6 +265,11 @@ impl Engine {
         (pkt, dir): (&Packet<'_>, Dir),
         sink: &mut dyn EventSink,
     ) -> Option<Verdict> {
+        let known = self.state.get(ix.0 as usize)?.policy.generation;
+        if known != self.policing.generation {
+            // Client and server were mistaken for each other.
+            return self.police(ix, (pkt, dir), sink);
+        }
         if self.flows.hot(ix).flags & TX_FED == 0 {
             return None;
         }
@@ -242,6 +278,14 @@ impl Engine {
         let (place, ts) = (st.policy.place, u64::from(st.policy.secs) * SECOND);
         let outcome = tables.decide_at(place, ts, &self.flow_facts(ix, &mut Scratch::new(0)));
         self.police_by(&tables, outcome, ix, (pkt, dir), sink)
+    }
+
+    /// Client and server were mistaken for each other.
+    pub(super) fn turned(&mut self, ix: FlowIx) {
+        if let Some(st) = self.state.get_mut(ix.0 as usize) {
+            st.app.swap();
+            st.policy.generation = 0;
+        }
     }
 
     /// Forgets what earlier tables decided.
@@ -461,9 +505,13 @@ impl Engine {
     #[inline(never)]
     pub(super) fn police_alone(&mut self, pkt: &Packet<'_>, sink: &mut dyn EventSink) -> Option<Verdict> {
         let tables = self.policing.tables().cloned()?;
+        if is_neighbourly(pkt) {
+            return None;
+        }
         let ends = Ends::of(pkt);
+        let (ends, port) = quoted(pkt, &ends).unwrap_or((ends, pkt.sp));
         let facts = Facts { app: Know::Absent, sni: Know::Absent, call: Know::Absent };
-        match tables.decide_unsure(&ends, pkt.sp, &facts) {
+        match tables.decide_unsure(&ends, port, &facts) {
             Outcome::Final(d) if d.act.denies() => {
                 let case = Case {
                     pkt,

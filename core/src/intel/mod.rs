@@ -46,6 +46,8 @@ pub struct Hit<'a> {
     pub confidence: Option<u8>,
     /// Seconds since the epoch.
     pub until: Option<u32>,
+    /// Its number among all, from 1.
+    pub number: u32,
 }
 
 /// A hit, and where.

@@ -159,6 +159,7 @@ impl Table {
             about: self.abouts.get(r.about as usize)?,
             confidence: (r.confidence != UNSAID).then_some(r.confidence),
             until: (r.until != 0).then_some(r.until),
+            number: n + 1,
         })
     }
 

@@ -181,7 +181,8 @@ pub enum IntelCommand {
     tidegate policy explain policy.yaml '10.0.0.5:40000 10.1.0.9:8000 tcp app=http model=llama-3'\n  \
     tidegate policy explain policy.yaml traffic.pcap\n  \
     tidegate policy diff policy.yaml new.yaml traffic.pcap\n  \
-    tidegate policy test policy.yaml                cases of policy.cases.yaml\n\n\
+    tidegate policy test policy.yaml                cases of policy.cases.yaml\n  \
+    tidegate policy learn traffic.pcap > proposal.yaml\n\n\
     Exit codes: 0 fine, 1 wrong input, 2 wrong usage, 3 a case failed, or a decision changed.")]
 pub struct PolicyArgs {
     #[command(subcommand)]
@@ -215,6 +216,17 @@ pub enum PolicyCommand {
     Test {
         /// The policy
         file: PathBuf,
+    },
+    /// Propose a policy: who talks to whom in a capture, by protocol, model and tool
+    Learn {
+        /// Capture to learn from
+        capture: PathBuf,
+        /// Policy whose segments are used; without it networks of private addresses are segments
+        #[arg(long, value_name = "FILE")]
+        segments: Option<PathBuf>,
+        /// Flows below which something is left out as rare
+        #[arg(long, value_name = "N", default_value_t = 3)]
+        least: u64,
     },
 }
 

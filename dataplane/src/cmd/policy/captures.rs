@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use tidegate_core::detect::Rules;
 use tidegate_core::engine::{Engine, Frame};
 use tidegate_core::event::{Event, EventSink, PolicyRecord, Verdict};
 use tidegate_core::packet::Addr;
-use tidegate_core::policy::Know;
+use tidegate_core::policy::{Know, Policy};
 
 use super::super::run::grouped;
 use super::{by, word};
@@ -36,6 +37,8 @@ struct Told {
 #[derive(Default)]
 struct Decisions {
     all: BTreeMap<(u64, u64), Told>,
+    /// As they came.
+    order: Vec<(u64, u64)>,
 }
 
 impl EventSink for Decisions {
@@ -55,11 +58,13 @@ impl EventSink for Decisions {
             by: by(r.policy, r.decision.line),
             why,
         };
-        self.all.insert((id, tx), told);
+        if self.all.insert((id, tx), told).is_none() {
+            self.order.push((id, tx));
+        }
     }
 }
 
-fn ip(a: &Addr, v6: bool) -> IpAddr {
+pub(super) fn ip(a: &Addr, v6: bool) -> IpAddr {
     match a.0.first_chunk::<4>() {
         Some(b) if !v6 => IpAddr::from(*b),
         _ => IpAddr::from(a.0),
@@ -102,27 +107,38 @@ fn decide(file: &Path, capture: &Path) -> Result<Decisions, String> {
     let mut source = policy::read(file)?;
     source.tell_allowed = true;
     let policy = policy::compile(&source, file)?;
+    let mut out = Decisions::default();
+    replay(capture, Some(policy), &mut out)?;
+    Ok(out)
+}
+
+/// Runs a capture through an engine of its own.
+pub(super) fn replay(
+    capture: &Path,
+    policy: Option<Arc<Policy>>,
+    out: &mut dyn EventSink,
+) -> Result<(), String> {
     let settings = Settings::load(None, &Overrides::default()).map_err(|e| e.to_string())?;
     let mode = Mode { ips: false, ignore_checksums: true, memory: MEMORY, secret: secret::CAPTURES };
     let config = settings.engine(mode).map_err(|e| e.to_string())?;
-    let mut engine = Engine::new(config, Rules::default().with_policy(Some(policy)));
+    let mut engine = Engine::new(config, Rules::default().with_policy(policy));
     let mut capture = Capture::open(capture).map_err(|e| e.to_string())?;
-    let (mut out, mut verdicts) = (Decisions::default(), [Verdict::Forward; BATCH]);
+    let mut verdicts = [Verdict::Forward; BATCH];
     while let Some(b) = capture.next_batch(BATCH).map_err(|e| e.to_string())? {
         let frames: Vec<Frame<'_>> = b
             .iter()
             .map(|f| Frame { data: f.data, ts: f.ts_ns, link: f.link, index: f.index, ..Frame::default() })
             .collect();
-        engine.process(&frames, &mut verdicts, &mut out);
+        engine.process(&frames, &mut verdicts, out);
     }
-    engine.finish(&mut out);
-    Ok(out)
+    engine.finish(out);
+    Ok(())
 }
 
 pub(super) fn explain(file: &Path, capture: &Path) -> Result<String, String> {
     let d = decide(file, capture)?;
     let mut t = String::new();
-    for told in d.all.values() {
+    for told in d.order.iter().filter_map(|k| d.all.get(k)) {
         let _ = writeln!(t, "{:<13} {}: {}{}", told.decision, told.what, told.by, told.why);
     }
     let denied = d.all.values().filter(|t| t.denied).count();

@@ -3,6 +3,7 @@
 
 mod captures;
 mod cases;
+mod learn;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -24,6 +25,9 @@ pub fn main(args: &PolicyArgs) -> ExitCode {
         PolicyCommand::Explain { file, flow } => explain(file, flow).map(|t| (t, true)),
         PolicyCommand::Diff { old, new, capture } => captures::diff(old, new, capture),
         PolicyCommand::Test { file } => cases::test(file),
+        PolicyCommand::Learn { capture, segments, least } => {
+            learn::learn(capture, segments.as_deref(), *least).map(|t| (t, true))
+        }
     };
     match done {
         Ok((text, same)) => {
