@@ -19,7 +19,6 @@ use crate::pool::Scratch;
 
 const SYN: u8 = 2;
 const ACK: u8 = 16;
-const SECOND: u64 = 1_000_000_000;
 
 /// Calls of a flow among which that of a message is looked for; of one that is not found there it is not one.
 const CALLS_LOOKED: usize = 256;
@@ -51,21 +50,23 @@ pub(super) struct Policing {
     counters: PolicyCounters,
 }
 
+/// Each call is decided.
+const CALLS: u8 = 1;
+/// [`flag::DROP`] was set here.
+const DROPPED: u8 = 1 << 1;
+/// The flow was met in its middle, and its client is most likely the server.
+const TURNED: u8 = 1 << 2;
+
 /// What is known of a flow.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FlowPolicy {
-    place: Place,
-    /// Time of its first packet, seconds.
-    secs: u32,
-    /// The tables that `place` is of.
+    /// The segments of its ends.
+    segments: (u16, u16),
+    /// The tables that they are of.
     generation: u16,
-    /// The line of the last decision, plus 1; 0: the default.
-    line: u16,
     act: Option<Act>,
-    /// Each call is decided.
-    call: bool,
-    /// [`flag::DROP`] was set here.
-    dropped: bool,
+    /// Bits: [`CALLS`], [`DROPPED`], [`TURNED`].
+    bits: u8,
 }
 
 impl Policing {
@@ -231,7 +232,7 @@ impl Engine {
         if let Some((quoted, port)) = quoted(pkt, &ends) {
             (ends, other_port, unsure) = (quoted, port, true);
         }
-        let mut place = tables.place(&ends);
+        let (mut place, mut turned) = (tables.place(&ends), 0);
         let mut room = Scratch::new(0);
         let facts = self.flow_facts(ix, &mut room);
         let mut outcome = tables.decide_at(place, start, &facts);
@@ -239,11 +240,12 @@ impl Engine {
             let back = tables.place(&Ends { src: ends.dst, dst: ends.src, port: other_port, ..ends });
             let other = tables.decide_at(back, start, &facts);
             if !matches!(other, Outcome::Final(d) if d.act.denies()) {
-                (place, outcome) = (back, other);
+                (place, outcome, turned) = (back, other, TURNED);
             }
         }
         let st = self.state.get_mut(ix.0 as usize)?;
-        if st.policy.dropped && !st.app.is_undecided() && matches!(outcome, Outcome::Open { .. }) {
+        if st.policy.bits & DROPPED != 0 && !st.app.is_undecided() && matches!(outcome, Outcome::Open { .. })
+        {
             // What it was dropped for was read, and does not come again: a name, a call.
             st.policy.generation = generation;
             self.flows.hot_mut(ix).policy = generation;
@@ -251,10 +253,11 @@ impl Engine {
         }
         self.unpolice(ix);
         let st = self.state.get_mut(ix.0 as usize)?;
-        st.policy.place = place;
-        st.policy.secs = (start / SECOND) as u32;
+        st.policy.segments = (place.from, place.to);
+        st.policy.bits |= turned;
         st.policy.generation = generation;
-        self.police_by(&tables, outcome, ix, (pkt, dir), sink)
+        let case = Case { pkt, dir, ix: Some(ix), tx: None, place, ts: start };
+        self.police_by(&tables, outcome, &case, sink)
     }
 
     /// Bytes of the flow were read since: what they brought may decide it.
@@ -274,10 +277,9 @@ impl Engine {
             return None;
         }
         let tables = self.policing.tables().cloned()?;
-        let st = self.state.get(ix.0 as usize)?;
-        let (place, ts) = (st.policy.place, u64::from(st.policy.secs) * SECOND);
-        let outcome = tables.decide_at(place, ts, &self.flow_facts(ix, &mut Scratch::new(0)));
-        self.police_by(&tables, outcome, ix, (pkt, dir), sink)
+        let case = self.case(&tables, ix, (pkt, dir), None)?;
+        let outcome = tables.decide_at(case.place, case.ts, &self.flow_facts(ix, &mut Scratch::new(0)));
+        self.police_by(&tables, outcome, &case, sink)
     }
 
     /// Client and server were mistaken for each other.
@@ -293,35 +295,47 @@ impl Engine {
         let hot = self.flows.hot_mut(ix);
         hot.policy = 0;
         let Some(st) = self.state.get_mut(ix.0 as usize) else { return };
-        if core::mem::take(&mut st.policy.dropped) {
+        if st.policy.bits & DROPPED != 0 {
             hot.flags &= !flag::DROP;
         }
-        st.policy.call = false;
+        st.policy.bits = 0;
         st.policy.generation = 0;
+    }
+
+    /// A decision about a flow whose segments are known.
+    fn case<'a>(
+        &self,
+        tables: &Policy,
+        ix: FlowIx,
+        (pkt, dir): (&'a Packet<'a>, Dir),
+        tx: Option<TxRef>,
+    ) -> Option<Case<'a>> {
+        let p = self.state.get(ix.0 as usize)?.policy;
+        let key = self.flows.key(ix);
+        let port = if p.bits & TURNED == 0 { key.dp } else { key.sp };
+        let place = tables.place_of(p.segments, key.proto, port);
+        Some(Case { pkt, dir, ix: Some(ix), tx, place, ts: self.flows.cold(ix).start })
     }
 
     fn police_by(
         &mut self,
         tables: &Arc<Policy>,
         outcome: Outcome,
-        ix: FlowIx,
-        (pkt, dir): (&Packet<'_>, Dir),
+        case: &Case<'_>,
         sink: &mut dyn EventSink,
     ) -> Option<Verdict> {
-        let generation = self.policing.generation;
+        let ix = case.ix?;
         let st = self.state.get_mut(ix.0 as usize)?;
+        st.policy.bits &= !CALLS;
         match outcome {
             Outcome::Open { call } => {
-                st.policy.call = call;
+                st.policy.bits |= if call { CALLS } else { 0 };
                 self.flows.hot_mut(ix).policy = 0;
                 None
             }
             Outcome::Final(d) => {
-                st.policy.call = false;
-                let (place, ts) = (st.policy.place, u64::from(st.policy.secs) * SECOND);
-                self.flows.hot_mut(ix).policy = generation;
-                let case = Case { pkt, dir, ix: Some(ix), tx: None, place, ts };
-                self.obey(tables, d, &case, sink)
+                self.flows.hot_mut(ix).policy = self.policing.generation;
+                self.obey(tables, d, case, sink)
             }
         }
     }
@@ -335,7 +349,6 @@ impl Engine {
         sink: &mut dyn EventSink,
     ) -> Option<Verdict> {
         let mut same = false;
-        let line = d.line.map_or(0, |n| n.wrapping_add(1));
         if let (Some(ix), None) = (case.ix, case.tx)
             && let Some(st) = self.state.get_mut(ix.0 as usize)
         {
@@ -343,7 +356,7 @@ impl Engine {
             // Other tables that say the same of a living flow are not told again.
             same = p.act == Some(d.act);
             self.policing.counters.changed += u64::from(p.act.is_some() && !same);
-            (p.act, p.line) = (Some(d.act), line);
+            p.act = Some(d.act);
         }
         if !same {
             self.policing.count(d.act);
@@ -360,7 +373,7 @@ impl Engine {
             hot.flags |= flag::DROP;
             hot.policy = self.policing.generation;
             if let Some(st) = self.state.get_mut(ix.0 as usize) {
-                st.policy.dropped |= fresh;
+                st.policy.bits |= if fresh { DROPPED } else { 0 };
             }
         }
         Some(self.dropped(case.pkt, case.dir, case.ix, DropReason::Policy, verdict_of(d.act), sink))
@@ -446,9 +459,10 @@ impl Engine {
         sink: &mut dyn EventSink,
     ) {
         let Some(tables) = self.policing.tables().cloned() else { return };
-        let Some(p) = self.state.get(ix.0 as usize).map(|st| st.policy) else { return };
+        let Some(case) = self.case(&tables, ix, (pkt, dir), Some(tx)) else { return };
+        let calls = self.state.get(ix.0 as usize).is_some_and(|st| st.policy.bits & CALLS != 0);
         let Some(view) = self.tx_view(ix, tx) else { return };
-        if !p.call || view.common().policed {
+        if !calls || view.common().policed {
             return;
         }
         let (mut rooms, mut one) = (room(), Scratch::new(0));
@@ -463,9 +477,8 @@ impl Engine {
         } else {
             return;
         };
-        let ts = u64::from(p.secs) * SECOND;
-        let outcome = tables.decide_at(p.place, ts, &Facts { call, ..self.flow_facts(ix, &mut one) });
-        let case = Case { pkt, dir, ix: Some(ix), tx: Some(tx), place: p.place, ts };
+        let facts = Facts { call, ..self.flow_facts(ix, &mut one) };
+        let outcome = tables.decide_at(case.place, case.ts, &facts);
         self.police_call(&tables, outcome, &case, sink);
     }
 

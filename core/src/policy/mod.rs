@@ -250,23 +250,23 @@ impl Policy {
     /// Where a flow's ends are.
     #[inline]
     pub fn place(&self, e: &Ends) -> Place {
-        let by_port = match e.proto {
+        self.place_of((self.segment_of(&e.src, e), self.segment_of(&e.dst, e)), e.proto, e.port)
+    }
+
+    /// [`Policy::place`] of ends whose segments are known.
+    #[inline]
+    pub(crate) fn place_of(&self, (from, to): (u16, u16), proto: u8, port: u16) -> Place {
+        let by_port = match proto {
             6 => self.ports.first(),
             17 => self.ports.get(1),
             132 => self.ports.get(2),
             _ => None,
         };
         let service = match by_port {
-            Some(t) => t.get(usize::from(e.port)),
-            None => self.protos.get(usize::from(e.proto)),
+            Some(t) => t.get(usize::from(port)),
+            None => self.protos.get(usize::from(proto)),
         };
-        Place {
-            from: self.segment_of(&e.src, e),
-            to: self.segment_of(&e.dst, e),
-            service: service.copied().unwrap_or(u32::MAX),
-            port: e.port,
-            proto: e.proto,
-        }
+        Place { from, to, service: service.copied().unwrap_or(u32::MAX), port, proto }
     }
 
     /// Decides by what is known.
