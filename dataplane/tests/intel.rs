@@ -61,9 +61,8 @@ impl EventSink for Met {
 }
 
 fn run(l: &Loaded, w: &Wire, batch: usize) -> Vec<String> {
-    let mut s = settings();
+    let s = settings();
     let rules = Rules::default().with_intel(Some(l.intel.clone()));
-    s.hash_files(&rules);
     let mode = Mode { ips: false, ignore_checksums: true, memory: 64 << 20, secret: Secret::fixed(1) };
     let mut e = Engine::new(s.engine(mode).unwrap(), rules);
     let mut met = Met::default();

@@ -230,8 +230,7 @@ fn intelligence_costs_no_allocation() {
     }
     let rules =
         all_rules().rules.with_intel(Some(std::sync::Arc::new(b.build(tidegate_core::Secret::fixed(1)).0)));
-    let mut s = settings();
-    s.hash_files(&rules);
+    let s = settings();
     let mode = Mode {
         ips: false,
         ignore_checksums: true,

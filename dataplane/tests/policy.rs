@@ -236,6 +236,18 @@ fn what_was_dropped_for_a_call_stays_dropped() {
 }
 
 #[test]
+fn names_in_hellos_are_decided() {
+    for (name, gone) in [("*.example.com", vec![]), ("*.example.org", vec![3, 4])] {
+        let p = with(&format!("allow:\n  - {{from: clients, to: servers, app: tls, sni: [\"{name}\"]}}\n"));
+        let mut w = Wire::new();
+        let mut t = w.tcp((1, 4000), (3, 443));
+        t.send(0, &common::traffic::client_hello());
+        let (v, told) = feed(&mut inline(true, Some(p)), &w.frames);
+        assert_eq!(stopped(&v), gone, "{told:?}");
+    }
+}
+
+#[test]
 fn errors_about_what_is_allowed_are_allowed() {
     let p = with("allow:\n  - {from: clients, to: servers, port: 80}\n");
     let mut w = Wire::new();

@@ -208,7 +208,15 @@ impl Engine {
     pub fn new(cfg: Config, rules: Rules) -> Self {
         let max_flows = cfg.flow.max_flows;
         let app_off = cfg.app.off;
-        let app = AppConfig { seed: cfg.secret.word(*b"parsers "), ..cfg.app };
+        // Digests of files are looked up where there are some.
+        let [md5, sha1, sha256] = rules.intel.as_ref().map_or([false; 3], |i| i.wants_digests());
+        let app = AppConfig {
+            seed: cfg.secret.word(*b"parsers "),
+            file_md5: cfg.app.file_md5 | md5,
+            file_sha1: cfg.app.file_sha1 | sha1,
+            file_sha256: cfg.app.file_sha256 | sha256,
+            ..cfg.app
+        };
         let bypass_encrypted = [app.tls_encrypted, app.ssh_encrypted].contains(&Encrypted::Bypass);
         let mut app = AppLayer::new(app);
         app.set_wanted(&rules.wanted());

@@ -47,12 +47,11 @@ pub fn run(args: &RunArgs, log: &EngineLog) -> Result<ExitCode, String> {
     settings.policy = args.policy.clone().or(settings.policy);
     settings.intel.extend(args.intel.iter().cloned());
     // A worker never waits for a disk.
-    let mut settings = settings.without_store();
+    let settings = settings.without_store();
     let memory = super::memory::parse(&args.memory, u64::from(args.live.workers))?;
     super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
     let files = rule_files(args, &settings)?;
     let loaded = load::load(&files, &settings, args.data_dir.as_deref())?;
-    settings.hash_files(&loaded.rules);
     super::log_start(log, &settings, &loaded);
     super::notes(&loaded, args.strict)?;
     tell_refusals(&loaded, args);

@@ -142,7 +142,6 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     }
 
     let loaded = load::load(&rule_files(args, &settings)?, &settings, args.data_dir.as_deref())?;
-    settings.hash_files(&loaded.rules);
     super::log_start(log, &settings, &loaded);
     super::notes(&loaded, args.strict)?;
     tell_refusals(&loaded, args);

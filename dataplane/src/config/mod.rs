@@ -254,14 +254,6 @@ impl Settings {
         unknown.chain(self.told.iter().cloned()).collect()
     }
 
-    /// Intelligence that knows digests of files needs them of every file.
-    pub fn hash_files(&mut self, rules: &tidegate_core::detect::Rules) {
-        let [md5, sha1, sha256] = rules.intel.as_ref().map_or([false; 3], |i| i.wants_digests());
-        self.app.file_md5 |= md5;
-        self.app.file_sha1 |= sha1;
-        self.app.file_sha256 |= sha256;
-    }
-
     /// For an engine whose files nobody stores: a setting that asks for it is named.
     pub fn without_store(mut self) -> Settings {
         if self.outputs.store.is_some() {
