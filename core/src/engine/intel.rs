@@ -82,7 +82,10 @@ impl Engine {
         (pkt, dir): (&Packet<'_>, Dir),
         sink: &mut dyn EventSink,
     ) {
-        let Some(intel) = self.watch.tables.clone().filter(|t| t.wants_addresses()) else { return };
+        if !self.watch.tables.as_ref().is_some_and(|t| t.wants_addresses()) {
+            return;
+        }
+        let Some(intel) = self.watch.tables.take() else { return };
         let (v6, now) = (pkt.is_ipv6(), (pkt.ts / SECOND) as u32);
         self.watch.counters.looked += 2;
         for (place, addr) in [("src_ip", &pkt.src), ("dest_ip", &pkt.dst)] {
@@ -91,6 +94,7 @@ impl Engine {
                 self.tell_hit(&intel, Seen { hit, place, value: &[] }, &at, sink);
             }
         }
+        self.watch.tables = Some(intel);
     }
 
     /// A transaction was written to. `last`: it says no more.
@@ -102,14 +106,15 @@ impl Engine {
         (tx, last): (TxRef, bool),
         sink: &mut dyn EventSink,
     ) {
-        let Some(intel) = self.watch.tables.clone() else { return };
-        let looks = intel.looks(tx.proto);
         let Some(parser) = self.app.parser_of(tx.proto) else { return };
         let before = parser.common(tx.idx).looked;
-        let all = (1u64 << looks.len().min(63)) - 1;
+        let Some(looks) = self.watch.tables.as_ref().map(|t| t.looks(tx.proto)) else { return };
+        let all = (1u64 << looks.len().min(32)) - 1;
         if u64::from(before) & all == all {
             return;
         }
+        let Some(intel) = self.watch.tables.take() else { return };
+        let looks = intel.looks(tx.proto);
         let mut looked = before;
         let mut scratch = core::mem::replace(&mut self.watch.scratch, Scratch::new(0));
         for (i, look) in looks.iter().enumerate().take(32) {
@@ -122,6 +127,7 @@ impl Engine {
             }
         }
         self.watch.scratch = scratch;
+        self.watch.tables = Some(intel);
         if looked != before
             && let Some(p) = self.app.parser_of_mut(tx.proto)
         {

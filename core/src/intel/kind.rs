@@ -141,20 +141,23 @@ impl Tlp {
 /// Most bytes of a value.
 pub const MOST: usize = 1024;
 
-/// A value in the form in which it is compared.
+/// Most bytes of a domain, and of what else is short. Room that is not needed costs: it is zeroed.
+pub(super) const SHORT: usize = 256;
+
+/// A value in the form in which it is compared, of at most `N` bytes.
 #[derive(Clone, Debug)]
-pub struct Key {
-    bytes: [u8; MOST],
+pub struct Key<const N: usize = MOST> {
+    bytes: [u8; N],
     len: usize,
 }
 
-impl Default for Key {
+impl<const N: usize> Default for Key<N> {
     fn default() -> Self {
-        Key { bytes: [0; MOST], len: 0 }
+        Key { bytes: [0; N], len: 0 }
     }
 }
 
-impl Key {
+impl<const N: usize> Key<N> {
     pub fn get(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or(&[])
     }
@@ -335,7 +338,7 @@ fn is_ja4(text: &[u8]) -> bool {
 
 /// The kind that a value looks like; `None` when it looks like none.
 pub fn guess(text: &str) -> Option<Kind> {
-    let mut key = Key::default();
+    let mut key = Key::<MOST>::default();
     let t = text.trim();
     let bytes = t.as_bytes();
     if t.contains("://") && key.of(Kind::Url, bytes) {

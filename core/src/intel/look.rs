@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::kind::{Key, Space};
+use super::kind::{Key, MOST, SHORT, Space};
 use super::table::Table;
 use super::{Hit, Intel};
 use crate::app::registry::PROTOCOLS;
@@ -142,7 +142,10 @@ fn domain_of(email: &[u8]) -> &[u8] {
 /// Looks a value up. A path with its host is looked up by [`Intel::request`].
 pub(super) fn find<'a>(intel: &'a Intel, how: How, value: &[u8], now: u32) -> Option<Hit<'a>> {
     let t = &intel.table;
-    let mut key = Key::default();
+    let lower = |space: Space, value: &[u8]| {
+        let mut key = Key::<SHORT>::default();
+        if t.has(space) && key.lower(value) { t.find(space, key.get(), now) } else { None }
+    };
     match how {
         How::Domain => intel.domain(value, now),
         How::Host => {
@@ -162,10 +165,13 @@ pub(super) fn find<'a>(intel: &'a Intel, how: How, value: &[u8], now: u32) -> Op
         }),
         How::Url => None,
         How::Agent => t.find(Space::Agent, value.trim_ascii(), now),
-        How::Ja3 => key.lower(value).then(|| t.find(Space::Ja3, key.get(), now)).flatten(),
-        How::Ja3s => key.lower(value).then(|| t.find(Space::Ja3s, key.get(), now)).flatten(),
-        How::Ja4 => key.lower(value).then(|| t.find(Space::Ja4, key.get(), now)).flatten(),
-        How::Fingerprint => key.hex(value).then(|| t.find(Space::Certificate, key.get(), now)).flatten(),
+        How::Ja3 => lower(Space::Ja3, value),
+        How::Ja3s => lower(Space::Ja3s, value),
+        How::Ja4 => lower(Space::Ja4, value),
+        How::Fingerprint => {
+            let mut key = Key::<SHORT>::default();
+            if key.hex(value) { t.find(Space::Certificate, key.get(), now) } else { None }
+        }
         How::Certificate => {
             use sha2::Digest as _;
             let d = sha2::Sha256::digest(value);
@@ -173,21 +179,23 @@ pub(super) fn find<'a>(intel: &'a Intel, how: How, value: &[u8], now: u32) -> Op
                 .or_else(|| t.find(Space::Certificate, &md5::Md5::digest(value), now))
         }
         How::Email => {
-            let found = key.email(value).then(|| t.find(Space::Email, key.get(), now)).flatten();
+            let mut key = Key::<SHORT>::default();
+            let asked = t.has(Space::Email) && key.email(value);
+            let found = if asked { t.find(Space::Email, key.get(), now) } else { None };
             found.or_else(|| intel.domain(domain_of(value), now))
         }
         How::Emails => value
             .split(|b| *b == b',')
             .take(ADDRESSES)
             .find_map(|one| find(intel, How::Email, one.trim_ascii(), now)),
-        How::Mcp => key.lower(value.trim_ascii()).then(|| t.find(Space::Mcp, key.get(), now)).flatten(),
+        How::Mcp => lower(Space::Mcp, value.trim_ascii()),
     }
 }
 
 impl Intel {
     /// The indicator of a request: a URL, or that of a server of MCP.
     pub(crate) fn request(&self, host: &[u8], path: &[u8], now: u32) -> Option<Hit<'_>> {
-        let mut key = Key::default();
+        let mut key = Key::<MOST>::default();
         if !key.request(host, path) {
             return None;
         }

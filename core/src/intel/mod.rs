@@ -15,8 +15,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 pub use self::build::{Builder, Refused};
-use self::kind::Space;
 pub use self::kind::{Key, Kind, Tlp};
+use self::kind::{MOST, SHORT, Space};
 pub(crate) use self::look::{HOST, How, Look, VALUES};
 use self::table::Table;
 use crate::app::Wanted;
@@ -139,7 +139,7 @@ impl Intel {
 
     /// The indicator of a domain, or of one that it is below of.
     pub fn domain(&self, name: &[u8], now: u32) -> Option<Hit<'_>> {
-        let mut key = Key::default();
+        let mut key = Key::<SHORT>::default();
         if !self.table.has(Space::Domain) || !key.domain(name) {
             return None;
         }
@@ -155,7 +155,7 @@ impl Intel {
 
     /// The indicator of a URL.
     pub fn url(&self, url: &[u8], now: u32) -> Option<Hit<'_>> {
-        let mut key = Key::default();
+        let mut key = Key::<MOST>::default();
         let found = key.url(url);
         if found { self.table.find(Space::Url, key.get(), now) } else { None }
     }

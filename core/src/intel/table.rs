@@ -38,6 +38,8 @@ pub(super) struct Table {
     abouts: Vec<About>,
     /// Hash and record number + 1; 0: free.
     slots: Vec<(u32, u32)>,
+    /// A bit for each value's hash, eight for a value: most of what is not there is known by it, without a look at `slots`.
+    seen: Vec<u64>,
     /// The longest way from a value's own place to where it lies.
     farthest: u32,
     /// A bit for each space that has values.
@@ -70,10 +72,15 @@ impl Table {
         let size = (records.len() * 2).next_power_of_two().max(2);
         let mut t =
             Table { bytes, records, abouts, slots: alloc::vec![(0, 0); size], key, ..Table::default() };
+        t.seen = alloc::vec![0; (t.records.len() / 8).next_power_of_two()];
         for (i, r) in t.records.iter().enumerate() {
             let value =
                 |r: &Record| t.bytes.get(r.at as usize..r.at as usize + usize::from(r.len)).unwrap_or(&[]);
             let h = hash(key, r.kind.space(), value(r));
+            let places = t.seen.len() - 1;
+            if let Some(w) = t.seen.get_mut((h >> 26) as usize & places) {
+                *w |= 1 << (h >> 20 & 63);
+            }
             let (mut at, mut way) = (h as usize & (size - 1), 0);
             let tag = (h >> 32) as u32;
             let equal = |n: u32, tag_there: u32| {
@@ -139,6 +146,7 @@ impl Table {
         self.bytes.capacity()
             + self.records.capacity() * size_of::<Record>()
             + self.slots.len() * 8
+            + self.seen.len() * 8
             + self.abouts.iter().map(about).sum::<usize>()
     }
 
@@ -169,6 +177,10 @@ impl Table {
             return None;
         }
         let h = hash(self.key, space, value);
+        let word = self.seen.get((h >> 26) as usize & (self.seen.len() - 1))?;
+        if word >> (h >> 20 & 63) & 1 == 0 {
+            return None;
+        }
         let mask = self.slots.len() - 1;
         for way in 0..=self.farthest as usize {
             let &(tag, n) = self.slots.get((h as usize + way) & mask)?;
