@@ -10,7 +10,9 @@ use crate::app::{AppProto, Buffer, BufferAt, BufferKind, FileView, TxView};
 use crate::detect::asked::ContextsOf;
 use crate::detect::ruleset::Fast;
 use crate::flow::{Cold, FlowView};
+use crate::intel::Seen;
 use crate::packet::{EventSet, Packet};
+use crate::policy::{Decision, Facts, Miss, Place, Policy};
 use crate::pool::Scratch;
 use crate::rules::RuleMeta;
 use crate::stream::TcpState;
@@ -143,6 +145,8 @@ pub enum DropReason {
     DefragError,
     DefragMemcap,
     FlowMemcap,
+    /// [`crate::policy`].
+    Policy,
     Other,
 }
 
@@ -164,6 +168,7 @@ impl DropReason {
             DropReason::DefragError => "defrag error",
             DropReason::DefragMemcap => "defrag memcap",
             DropReason::FlowMemcap => "flow memcap",
+            DropReason::Policy => "policy",
             DropReason::Other => "unknown",
         }
     }
@@ -254,6 +259,8 @@ pub struct Alert<'a> {
     pub fast: Option<&'a Fast>,
     /// What datasets of JSON say of the values that the rule found in them.
     pub contexts: Option<ContextsOf<'a>>,
+    /// It is told by intelligence, not by a rule: the indicator, and where it was seen.
+    pub intel: Option<Seen<'a>>,
 }
 
 /// A value in which a rule's literal was found.
@@ -429,6 +436,26 @@ pub enum Event<'a> {
     Stream(&'a StreamSeen<'a>),
 }
 
+/// A policy decided on a flow, on a call in it, or on a packet without a flow.
+#[derive(Clone, Copy)]
+pub struct PolicyRecord<'a> {
+    /// The packet that brought what was needed to know.
+    pub packet: &'a Packet<'a>,
+    pub dir: Dir,
+    pub flow: Option<FlowView<'a>>,
+    /// The call, or the message that is none.
+    pub tx: Option<TxView<'a>>,
+    pub policy: &'a Policy,
+    pub decision: Decision,
+    /// The segments of its ends.
+    pub place: Place,
+    /// Of what is denied by default: the line that came nearest to allowing it.
+    pub nearest: Option<Miss>,
+    pub facts: Facts<'a>,
+    /// Packets can be dropped.
+    pub enforced: bool,
+}
+
 /// A packet that belongs to a flow, before the flow's streams and rules see it.
 #[derive(Clone, Copy)]
 pub struct PacketSeen<'a> {
@@ -451,6 +478,9 @@ pub trait EventSink {
     /// Bytes of a file, in order, when the engine was told so ([`crate::app::AppConfig`]); `file` is its number
     /// ([`FileView::serial`]). Whether it is to be kept is told at its end ([`Event::File`]).
     fn file_bytes(&mut self, _file: u64, _bytes: &[u8]) {}
+
+    /// A decision of a policy ([`crate::policy`]).
+    fn policy(&mut self, _record: &PolicyRecord<'_>) {}
 
     /// An ARP message; [`Packet::l3_hdr`] says where it lies.
     fn arp(&mut self, _packet: &Packet<'_>) {}

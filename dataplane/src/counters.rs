@@ -10,7 +10,7 @@ use tidegate_core::stream::{self, ExceptionPolicy};
 use crate::eve::Counts;
 
 /// `ips.drop_reason`, by number of [`tidegate_core::event::DropReason`].
-const DROP_REASONS: [&str; 13] = [
+const DROP_REASONS: [&str; 14] = [
     "rules",
     "threshold_detection_filter",
     "flow_drop",
@@ -23,6 +23,7 @@ const DROP_REASONS: [&str; 13] = [
     "defrag_error",
     "defrag_memcap",
     "flow_memcap",
+    "policy",
     "default_packet_policy",
 ];
 
@@ -145,7 +146,32 @@ pub fn named(s: &Stats, c: &Counts, ips: bool, decoder_events: bool) -> Vec<(Str
         put("ips.rejected", s.rejected);
         put("ips.replaced", 0);
         for (name, n) in DROP_REASONS.iter().zip(s.drop_reasons) {
-            put(&format!("ips.drop_reason.{name}"), n);
+            // Only with a policy there is this one.
+            if *name != "policy" || n > 0 {
+                put(&format!("ips.drop_reason.{name}"), n);
+            }
+        }
+    }
+    if s.intel.bytes > 0 {
+        for (name, n) in [
+            ("intel.indicators", s.intel.indicators),
+            ("intel.looked_up", s.intel.looked),
+            ("intel.hits", s.intel.hits),
+            ("intel.memuse", s.intel.bytes),
+        ] {
+            put(name, n);
+        }
+    }
+    if s.policy.bytes > 0 {
+        for (name, n) in [
+            ("policy.allowed", s.policy.allowed),
+            ("policy.watched", s.policy.watched),
+            ("policy.dropped", s.policy.dropped),
+            ("policy.rejected", s.policy.rejected),
+            ("policy.changed", s.policy.changed),
+            ("policy.memuse", s.policy.bytes),
+        ] {
+            put(name, n);
         }
     }
     if decoder_events {

@@ -9,12 +9,14 @@ pub mod counters;
 pub mod dpdk;
 pub mod eve;
 pub mod filter;
+pub mod intel;
 pub mod lines;
 pub mod lists;
 #[cfg(unix)]
 pub mod live;
 pub mod load;
 pub mod log;
+pub mod policy;
 pub mod save;
 pub mod secret;
 pub mod sets;

@@ -51,6 +51,10 @@ pub enum LoadError {
     #[error("datasets.{name}: {}: {reason}", path.display())]
     Dataset { name: String, path: PathBuf, reason: String },
     #[error(transparent)]
+    Intel(#[from] crate::intel::IntelError),
+    #[error(transparent)]
+    Policy(#[from] crate::policy::PolicyError),
+    #[error(transparent)]
     Entropy(#[from] secret::NoEntropy),
     /// The environment asks for an instruction set that is not there.
     #[error(transparent)]
@@ -333,7 +337,10 @@ pub fn load_after(
         there.unwrap_or_else(new).display().to_string()
     });
     let sets = Arc::new(Datasets::new(&set, &sets, secret::random()?, before));
-    let rules = sets.rules(set);
+    let intel = if s.intel.is_empty() { None } else { Some(crate::intel::load(&s.intel)?) };
+    let intel = intel.map(|l| l.intel);
+    let policy = s.policy.as_deref().map(crate::policy::load).transpose()?;
+    let rules = sets.rules(set).with_policy(policy).with_intel(intel);
     let took = start.elapsed();
     let outside = outside.take();
     Ok(Loaded { rules, sets, sources, loaded, refused: all, skipped, warnings, notes, outside, took })

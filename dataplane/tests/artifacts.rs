@@ -212,7 +212,7 @@ fn inline_the_rest_of_the_file_stays_out() {
         ips: true,
         ignore_checksums: true,
         memory: 256 << 20,
-        secret: tidegate_core::keyed::Secret::fixed(1),
+        secret: tidegate_core::Secret::fixed(1),
     };
     let r = rules("drop http any any -> any any (artifact.verdict:malicious; sid:1;)", &s);
     let mut e = Engine::new(s.engine(mode).unwrap(), r.rules.clone());

@@ -55,6 +55,79 @@ fn said(o: &Output) -> String {
     String::from_utf8_lossy(&o.stderr).into_owned()
 }
 
+#[test]
+fn policies_and_intelligence_are_read_or_refused() {
+    let mut w = Wire::new();
+    for port in 0..5 {
+        w.udp((1, 4000 + port), (3, 9000), b"x");
+        w.udp((3, 9000), (1, 4000 + port), b"y");
+    }
+    let p = Place::new("policy", &w.frames);
+    let allow = p.write(
+        "a.yaml",
+        "segments: {a: {addresses: 10.1.0.0/24}}\nallow:\n  - {name: all, from: a, to: a}\n",
+    );
+    let deny = p.write("d.yaml", "segments: {a: {addresses: 10.1.0.0/24}}\n");
+    let wrong = p.write("w.yaml", "allow:\n  - {from: nowhere}\n");
+    let o = p.run(&["--policy", text(&wrong)]);
+    assert_eq!(o.status.code(), Some(1));
+    assert!(said(&o).contains("w.yaml:2:12: there is no segment `nowhere`"), "{}", said(&o));
+    let o = p.run(&["--policy", text(&p.at("none.yaml"))]);
+    assert!(o.status.code() == Some(1) && said(&o).contains("none.yaml: "), "{}", said(&o));
+    let list = p.write("list.json", "{\"type\": \"bundle\", ");
+    let o = p.run(&["--intel", text(&list)]);
+    assert!(o.status.code() == Some(1) && said(&o).contains("list.json:1:"), "{}", said(&o));
+    // As settings, too.
+    let settings = p.write(
+        "c.yaml",
+        "policy-file: d.yaml\nintel-files: [good.txt]\noutputs:\n  - eve-log: {types: [alert, stats]}\n",
+    );
+    p.write("good.txt", "10.1.0.3\n");
+    let o = p.run(&["-c", text(&settings), "--strict", "--simulate-ips"]);
+    assert!(o.status.success(), "{}", said(&o));
+    let eve = std::fs::read_to_string(p.at("out/eve.json")).unwrap();
+    let count = |s: &str| eve.matches(s).count();
+    assert_eq!((count("\"event_type\":\"policy\""), count("\"where\":\"dest_ip\"")), (5, 5));
+    assert!(eve.contains("\"policy\":{\"allowed\":0,\"changed\":0,\"dropped\":5,"), "{eve}");
+    let settings =
+        p.write("c.yaml", "policy-file: d.yaml\noutputs:\n  - eve-log: {types: [policy: {enabled: no}]}\n");
+    assert!(p.run(&["-c", text(&settings), "--strict"]).status.success());
+    assert!(!std::fs::read_to_string(p.at("out/eve.json")).unwrap().contains("policy"));
+    let policy = |args: &[&str]| tidegate(&[&["policy"], args].concat());
+    let capture = p.at("in.pcap");
+    let o = policy(&["diff", text(&allow), text(&deny), text(&capture)]);
+    let out = String::from_utf8_lossy(&o.stdout).into_owned();
+    assert_eq!(o.status.code(), Some(3), "{out}");
+    assert!(
+        out.contains("old  allow, by line 3 (all)\n  new  deny (drop), by default")
+            && out.ends_with("5 of 5 decisions differ\n"),
+        "{out}"
+    );
+    assert_eq!(policy(&["diff", text(&allow), text(&allow), text(&capture)]).status.code(), Some(0));
+    p.write("a.cases.yaml", "- {flow: '10.1.0.1:1 10.1.0.2:2 tcp', expect: allow, line: all}\n- {flow: '10.1.0.1:1 10.2.0.2:2 tcp', expect: watch}\n");
+    let o = policy(&["test", text(&allow)]);
+    let out = String::from_utf8_lossy(&o.stdout).into_owned();
+    assert_eq!(o.status.code(), Some(3));
+    assert!(
+        out.contains(
+            "a.cases.yaml:2:3: 10.1.0.1:1 10.2.0.2:2 tcp: expected watch; it is deny (drop), by default"
+        ) && out.ends_with("1 of 2 cases are as expected\n"),
+        "{out}"
+    );
+    let o = policy(&["explain", text(&allow), "10.1.0.1 nonsense tcp"]);
+    assert!(
+        o.status.code() == Some(1)
+            && said(&o).contains("`nonsense` is not an address with a port; expected SOURCE:PORT"),
+        "{}",
+        said(&o)
+    );
+    // What was learned allows what it was learned from.
+    let learned = String::from_utf8(policy(&["learn", text(&capture)]).stdout).unwrap();
+    let learned = p.write("l.yaml", &learned.replace("default: watch", "default: deny"));
+    let o = policy(&["explain", text(&learned), text(&capture)]);
+    assert!(String::from_utf8_lossy(&o.stdout).ends_with("5 decisions, 0 deny\n"), "{:?}", o);
+}
+
 /// A capture file of Ethernet frames.
 fn pcap(packets: &[Packet]) -> Vec<u8> {
     let mut f = Vec::new();

@@ -15,6 +15,7 @@ use common::{all_rules, config, engine, eve, frames, rules, run, settings};
 use proptest::prelude::*;
 use tidegate_core::engine::{Engine, Frame};
 use tidegate_core::event::{Event, EventSink, Fields, Nest, NoSink, Value, Verdict};
+use tidegate_dataplane::config::engine::Mode;
 
 thread_local! {
     /// Allocations of this thread while they are forbidden; `None` while they are not.
@@ -188,6 +189,66 @@ fn no_allocation_in_process_tick_and_finish() {
         assert!(n.is_some_and(|n| n > 0), "no packet with {layer}");
     }
     assert!(s.tunnelled > 0 && s.defragmented > 0 && s.ipv6 > 0 && s.icmpv4 > 0 && s.invalid > 0);
+}
+
+#[test]
+fn a_policy_costs_no_allocation() {
+    let text = "segments: {a: {addresses: 10.1.0.0/30}, b: {addresses: [10.1.0.0/16, \"2001:db8::/32\"]}}\nallow:\n  \
+                - {from: a, to: b, app: [http, dns, tls], ai: {models: \"x*\"}}\n  - {from: any, to: b, sni: \"*.a\", app: tls}\n\
+                watch:\n  - {from: b, to: any, app: unknown}\ntell: all\ndefault: deny\n";
+    let path = std::path::Path::new("p.yaml");
+    let source = tidegate_dataplane::policy::parse(text, path).unwrap();
+    let policy = tidegate_dataplane::policy::compile(&source, path).unwrap();
+    let w = everything();
+    let frames = frames(&w.frames);
+    for ips in [false, true] {
+        let mode =
+            Mode { ips, ignore_checksums: true, memory: 16 << 20, secret: tidegate_core::Secret::fixed(1) };
+        let rules = all_rules().rules.with_policy(Some(policy.clone()));
+        let mut e = Engine::new(settings().engine(mode).unwrap(), rules);
+        assert_eq!(allocations(&mut e, &frames, &mut Reader::default()), 0);
+        let p = e.stats().policy;
+        assert!(p.allowed + p.watched > 0 && p.dropped > 50, "{p:?}");
+    }
+}
+
+#[test]
+fn intelligence_costs_no_allocation() {
+    use tidegate_core::intel::{About, Builder, Kind};
+    let mut b = Builder::default();
+    let a = b.about(&About { source: "test".into(), ..About::default() });
+    for (kind, text) in [
+        (Kind::Domain, "example.com"),
+        (Kind::Domain, "example.org"),
+        (Kind::Domain, "example"),
+        (Kind::Network, "10.1.0.0/30"),
+        (Kind::Url, "http://www.example.com/"),
+        (Kind::UserAgent, "curl"),
+        (Kind::Email, "a@example.com"),
+        (Kind::Ja3, "de350869b8c85de67a350c8d186f11e6"),
+        (Kind::Ja4, "t13d1516h2_8daaf6152771_e5627efa2ab1"),
+        (Kind::Certificate, "00000000000000000000000000000000000000000000000000000000000000ff"),
+        (Kind::Md5, "d41d8cd98f00b204e9800998ecf8427e"),
+        (Kind::Sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        (Kind::McpServer, "server"),
+    ] {
+        // What is none is refused.
+        let _ = b.add(kind, text.as_bytes(), a, None, None);
+    }
+    let rules =
+        all_rules().rules.with_intel(Some(std::sync::Arc::new(b.build(tidegate_core::Secret::fixed(1)).0)));
+    let s = settings();
+    let mode = Mode {
+        ips: false,
+        ignore_checksums: true,
+        memory: 16 << 20,
+        secret: tidegate_core::Secret::fixed(1),
+    };
+    let mut e = Engine::new(s.engine(mode).unwrap(), rules);
+    let w = everything();
+    assert_eq!(allocations(&mut e, &frames(&w.frames), &mut Reader::default()), 0);
+    let i = e.stats().intel;
+    assert!(i.looked > 100 && i.hits > 50, "{i:?}");
 }
 
 #[test]

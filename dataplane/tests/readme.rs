@@ -10,11 +10,14 @@ use std::process::Command;
 
 const README: &str = include_str!("../../README.md");
 
+/// Pages with a worked example each, whose files stand in blocks below a line that names them.
+const PAGES: [&str; 2] = [include_str!("../../docs/policy.md"), include_str!("../../docs/intel.md")];
+
 /// Commands and the lines shown below them.
-fn shown() -> Vec<(&'static str, Vec<&'static str>)> {
+fn shown(text: &'static str) -> Vec<(&'static str, Vec<&'static str>)> {
     let mut all: Vec<(&str, Vec<&str>)> = Vec::new();
     let mut inside = false;
-    for line in README.lines() {
+    for line in text.lines() {
         if line.starts_with("```") {
             inside = line == "```console";
         } else if let Some(command) = line.strip_prefix("$ ").filter(|_| inside) {
@@ -50,7 +53,12 @@ fn run(command: &str, dir: &Path) -> String {
             .arg("-c")
             .arg(at("ai-factory.yaml"));
     } else {
-        c.args(command.split_whitespace().skip(1));
+        // Words, and what is in quotes.
+        let parts = command.split('\'').enumerate();
+        let words = |(i, p): (usize, &str)| -> Vec<String> {
+            if i % 2 == 1 { vec![p.to_string()] } else { p.split_whitespace().map(str::to_string).collect() }
+        };
+        c.args(parts.flat_map(words).skip(1));
     }
     let o = c.output().unwrap();
     [o.stderr, o.stdout].map(|b| String::from_utf8_lossy(&b).into_owned()).join("\n")
@@ -63,7 +71,7 @@ fn what_the_readme_shows_is_what_comes() {
     std::fs::create_dir_all(dir.join("out/demo")).unwrap();
     std::fs::write(dir.join("out/demo/ai-factory.pcap"), ai_factory::capture()).unwrap();
     let rule = README.lines().find(|l| l.starts_with("alert ")).unwrap();
-    let all = shown();
+    let all = shown(README);
     assert!(all.len() >= 4, "the README shows only {all:?}");
     for (command, lines) in &all {
         // The README says in words which mistake it shows.
@@ -84,6 +92,59 @@ fn what_the_readme_shows_is_what_comes() {
         for line in lines.iter().filter(of_words) {
             let want = steady(line);
             assert!(came.any(|l| l == want), "{command}: \"{line}\" is not in\n{said}");
+        }
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+/// The files of a page, by the last name in the line above their block.
+fn files(page: &'static str) -> Vec<(&'static str, String)> {
+    let (mut out, mut name, mut inside): (Vec<(&str, String)>, &str, bool) = (Vec::new(), "", false);
+    for line in page.lines() {
+        if line.starts_with("```") {
+            inside = !inside && !line.ends_with("console") && line.len() > 3 && !name.is_empty();
+            if inside {
+                out.push((name, String::new()));
+            }
+            name = "";
+        } else if inside && let Some((_, text)) = out.last_mut() {
+            *text += &format!("{line}\n");
+        } else if line.ends_with(':') {
+            name = line
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .filter(|n| n.contains('.') && !n.contains(' '))
+                .last()
+                .unwrap_or("");
+        } else if !line.is_empty() {
+            name = "";
+        }
+    }
+    out
+}
+
+#[test]
+fn what_the_pages_show_is_what_comes() {
+    let dir = std::env::temp_dir().join(format!("tidegate-pages-{}", std::process::id()));
+    let _old = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(dir.join("out/demo")).unwrap();
+    std::fs::write(dir.join("out/demo/ai-factory.pcap"), ai_factory::capture()).unwrap();
+    for page in PAGES {
+        let all = files(page);
+        assert!(!all.is_empty());
+        for (name, text) in &all {
+            std::fs::write(dir.join(name), text).unwrap();
+        }
+        let commands = shown(page);
+        assert!(commands.len() >= 2, "{commands:?}");
+        for (command, lines) in &commands {
+            let said = run(command, &dir);
+            let mut came = said.lines().map(steady);
+            for line in lines.iter().filter(|l| !l.is_empty() && **l != "...") {
+                let want = steady(line);
+                assert!(came.any(|l| l == want), "{command}: \"{line}\" is not in\n{said}");
+            }
         }
     }
     std::fs::remove_dir_all(&dir).unwrap();

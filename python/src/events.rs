@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 use tidegate_core::app::registry::PROTOCOLS;
 use tidegate_core::engine::{Engine, Stats as EngineStats};
-use tidegate_core::event::{Event, EventSink};
+use tidegate_core::event::{Event, EventSink, PolicyRecord};
 use tidegate_core::fault::Station;
 use tidegate_dataplane::config::Settings;
 use tidegate_dataplane::config::engine::warm;
@@ -103,6 +103,15 @@ fn kind(line: &str) -> &str {
 }
 
 impl EventSink for Lines {
+    fn policy(&mut self, record: &PolicyRecord<'_>) {
+        self.counts.policy += 1;
+        let line = self.eve.as_mut().map_or(&[][..], |e| e.policy(record));
+        if !line.is_empty() {
+            self.text.extend_from_slice(line);
+            self.ends.push(self.text.len());
+        }
+    }
+
     fn event(&mut self, event: Event<'_>) {
         self.counts.event(&event);
         let first = self.drops.first(&event);

@@ -78,7 +78,8 @@ impl Compiled {
 
     /// The rules with their datasets as they were read, for a run of its own.
     pub fn fresh(&self) -> Rules {
-        Arc::new(self.sets.fresh()).rules(self.rules.set.clone())
+        let rules = Arc::new(self.sets.fresh()).rules(self.rules.set.clone());
+        rules.with_policy(self.rules.policy.clone()).with_intel(self.rules.intel.clone())
     }
 
     /// An engine, and how many places its flows have.

@@ -87,6 +87,12 @@ pub struct TxCommon {
     pub files: [u32; 2],
     /// Owned by the engine: the last file per direction up to which all records were written.
     pub files_told: [u32; 2],
+    /// Owned by the engine: what intelligence has looked up of it.
+    pub looked: u32,
+    /// Owned by the engine: the indicator that was met last in it.
+    pub met: u32,
+    /// Owned by the engine: a policy has decided on it.
+    pub policed: bool,
     /// Directions whose files a rule wants stored (bits of [`Dir::bit`]).
     pub store: u8,
     /// Packet time when it was created, ns.
@@ -109,6 +115,9 @@ impl Default for TxCommon {
             logged: 0,
             files: [NIL; 2],
             files_told: [NIL; 2],
+            looked: 0,
+            met: 0,
+            policed: false,
             store: 0,
             created: 0,
             progress: [0; 2],

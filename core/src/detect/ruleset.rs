@@ -14,6 +14,8 @@ use super::once::Once;
 use crate::app::{AppProto, BufferKind, Wanted};
 use crate::event::Action;
 use crate::flow::prefetch;
+use crate::intel::Intel;
+use crate::policy::Policy;
 use crate::rules::{Reputation, ir};
 
 /// Number of a rule in [`RuleSet::sigs`]: also its place in the evaluation order.
@@ -615,11 +617,16 @@ impl RuleSet {
     }
 }
 
-/// Rules with the sets of values that they look into: one value, because rules without their sets never match.
+/// Rules with the sets of values that they look into: one value, because rules without their sets never match. Beside them
+/// what is swapped with them.
 #[derive(Clone)]
 pub struct Rules {
     pub set: Arc<RuleSet>,
     pub sets: Arc<dyn Sets>,
+    /// Who may speak to whom; `None`: anybody to anybody.
+    pub policy: Option<Arc<Policy>>,
+    /// What is known to be bad.
+    pub intel: Option<Arc<Intel>>,
 }
 
 impl core::fmt::Debug for Rules {
@@ -631,20 +638,43 @@ impl core::fmt::Debug for Rules {
 impl Default for Rules {
     /// No rules.
     fn default() -> Self {
-        Rules { set: Arc::default(), sets: Arc::new(NoSets) }
+        Rules::new(Arc::default(), Arc::new(NoSets))
     }
 }
 
 impl Rules {
     /// `sets` answers for the numbers of [`RuleSet::datasets`] and [`RuleSet::datareps`].
     pub fn new(set: Arc<RuleSet>, sets: Arc<dyn Sets>) -> Rules {
-        Rules { set, sets }
+        Rules { set, sets, policy: None, intel: None }
+    }
+
+    /// With a policy, or without one.
+    #[must_use]
+    pub fn with_policy(self, policy: Option<Arc<Policy>>) -> Rules {
+        Rules { policy, ..self }
+    }
+
+    /// With intelligence, or without.
+    #[must_use]
+    pub fn with_intel(self, intel: Option<Arc<Intel>>) -> Rules {
+        Rules { intel, ..self }
+    }
+
+    /// Buffers that anybody reads, by protocol.
+    pub(crate) fn wanted(&self) -> Vec<Wanted> {
+        let more = self.intel.iter().flat_map(|i| i.wanted()).map(|w| w.0).chain(core::iter::repeat(0));
+        self.set.wanted().iter().zip(more).map(|(w, m)| Wanted(w.0 | m)).collect()
+    }
+
+    /// Somebody sees more of transactions than their number.
+    pub(crate) fn look(&self) -> bool {
+        !self.set.is_empty() || self.policy.is_some() || self.intel.is_some()
     }
 
     /// Rules that look into no sets; `None` if any does.
     pub fn without_sets(set: Arc<RuleSet>) -> Option<Rules> {
         let none = set.datasets.is_empty() && set.datareps.is_empty();
-        none.then(|| Rules { set, sets: Arc::new(NoSets) })
+        none.then(|| Rules::new(set, Arc::new(NoSets)))
     }
 }
 

@@ -129,7 +129,7 @@ impl Detector {
     /// between two batches.
     #[must_use = "the last owner of rules frees them, which takes long"]
     pub fn swap(&mut self, rules: Rules) -> Rules {
-        let Rules { set: rules, sets } = rules;
+        let Rules { set: rules, sets, policy, intel } = rules;
         for m in rules.mpms() {
             m.prepare(&mut self.scratch);
         }
@@ -150,6 +150,8 @@ impl Detector {
         Rules {
             set: core::mem::replace(&mut self.rules, rules),
             sets: core::mem::replace(&mut self.bench.sets, sets),
+            policy,
+            intel,
         }
     }
 

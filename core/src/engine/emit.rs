@@ -305,6 +305,7 @@ impl Engine {
                     sets: self.detect.sets(),
                 })
                 .filter(|c| !c.is_empty()),
+                intel: None,
             };
             match of.ix {
                 Some(ix) => {
@@ -337,6 +338,7 @@ impl Engine {
             passed: of.outcome.passed,
             fast: None,
             contexts: None,
+            intel: None,
         };
         match of.ix {
             Some(ix) => {

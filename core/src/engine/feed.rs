@@ -80,7 +80,7 @@ impl Engine {
             hot.flags = hot.flags & !(UDP_DONE | UDP_DONE << 1) | TX_FED;
             if fed.reverse {
                 self.flows.swap(ix);
-                self.state[ix.0 as usize].app.swap();
+                self.turned(ix);
                 dir = dir.flip();
                 continue;
             }
@@ -178,7 +178,7 @@ impl Engine {
         if fed.reverse {
             self.flows.swap(ix);
             self.streams.swap(tcp);
-            self.state[ix.0 as usize].app.swap();
+            self.turned(ix);
             turn.d = d.flip();
             return Round::Again;
         }
@@ -305,6 +305,10 @@ impl Engine {
             if self.app_error != ExceptionPolicy::Ignore {
                 seen.app_error = self.apply_exception(ix, self.app_error, DropReason::AppLayerError);
             }
+        }
+        if fed.decided {
+            // A policy meets another protocol.
+            self.flows.hot_mut(ix).policy = 0;
         }
         if fed.decided
             && let Some(p) = self.state[ix.0 as usize].app.proto.index()

@@ -164,6 +164,8 @@ impl Engine {
         let dir = if live && answered { Dir::ToClient } else { Dir::ToServer };
         let p = self.stand_in(ix, dir);
         self.transactions(ix, &p, dir, Ends::Flow, sink);
+        // There is no packet to be dropped.
+        let _ = self.policing.take_verdict();
     }
 
     /// Whether a transaction has an event of that direction that nobody was told of.

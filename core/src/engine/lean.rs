@@ -91,7 +91,7 @@ impl Engine {
         let (ix, dir) = self.flows.known(hash, head, f.ts)?;
         let hot = self.flows.hot(ix);
         let seen = if dir == Dir::ToServer { flag::TO_SERVER_SEEN } else { flag::TO_CLIENT_SEEN };
-        if hot.flags & (seen | flag::DROP) != seen {
+        if hot.flags & (seen | flag::DROP) != seen || hot.policy != self.policing.generation {
             return None;
         }
         let verdict = if hot.state == State::Bypassed {

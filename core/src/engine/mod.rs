@@ -17,10 +17,12 @@ mod emit;
 mod feed;
 mod flows;
 mod holders;
+mod intel;
 mod lean;
 mod memory;
 mod packet;
 mod plain;
+mod policy;
 mod scanner;
 mod stats;
 mod transactions;
@@ -28,8 +30,10 @@ mod transactions;
 pub use clock::ClockCounters;
 pub use config::{Config, Memory};
 pub use control::NotInline;
+pub use intel::IntelCounters;
 pub use memory::{MemoryPlan, Part, TooSmall};
 pub use plain::{FeedError, MAX_TAG, StreamId, Tuple};
+pub use policy::PolicyCounters;
 pub use scanner::{Match, ScanStream, Scanner};
 pub use stats::Stats;
 
@@ -38,7 +42,9 @@ use alloc::vec::Vec;
 
 use self::clock::{Clock, Moved};
 use self::holders::{Holders, Links};
+use self::intel::Watch;
 use self::plain::Plain;
+use self::policy::{FlowPolicy, Policing};
 use crate::ai::ledger::Ledger;
 use crate::app::{AppConfig, AppLayer, Encrypted, FlowApp};
 use crate::detect::queue::Decision;
@@ -149,6 +155,7 @@ struct FlowState {
     holder: Links,
     /// The stream without packets whose flow it is, plus 1; or 0.
     plain: u32,
+    policy: FlowPolicy,
 }
 
 /// One worker's engine.
@@ -197,6 +204,8 @@ pub struct Engine {
     bypass_encrypted: bool,
     /// Nothing is inspected: there are no rules.
     no_rules: bool,
+    policing: Policing,
+    watch: Watch,
     stats: Stats,
     faults: Faults,
 }
@@ -206,11 +215,19 @@ impl Engine {
     pub fn new(cfg: Config, rules: Rules) -> Self {
         let max_flows = cfg.flow.max_flows;
         let app_off = cfg.app.off;
-        let app = AppConfig { seed: cfg.secret.word(*b"parsers "), ..cfg.app };
+        // Digests of files are looked up where there are some.
+        let [md5, sha1, sha256] = rules.intel.as_ref().map_or([false; 3], |i| i.wants_digests());
+        let app = AppConfig {
+            seed: cfg.secret.word(*b"parsers "),
+            file_md5: cfg.app.file_md5 | md5,
+            file_sha1: cfg.app.file_sha1 | sha1,
+            file_sha256: cfg.app.file_sha256 | sha256,
+            ..cfg.app
+        };
         let bypass_encrypted = [app.tls_encrypted, app.ssh_encrypted].contains(&Encrypted::Bypass);
         let mut app = AppLayer::new(app);
-        app.set_wanted(rules.set.wanted());
-        app.set_ruled(!rules.set.is_empty());
+        app.set_wanted(&rules.wanted());
+        app.set_ruled(rules.look());
         app.files_mut().set_judging(rules.set.judges_files());
         let ledger = Ledger::new(&cfg.ledger, cfg.secret);
         let magic = app.config().file_magic || rules.set.wants_magic();
@@ -227,6 +244,8 @@ impl Engine {
             ledger,
             bypass_encrypted,
             no_rules: rules.set.is_empty(),
+            policing: Policing::new(rules.policy.clone()),
+            watch: Watch::new(rules.intel.clone()),
             detect: Detector::new(&cfg.detect, cfg.secret, rules).guessing(cfg.guess_tx),
             stream_pool: BytePool::new(cfg.memory.stream),
             app_pool: BytePool::new(cfg.memory.app),
@@ -383,15 +402,20 @@ impl Engine {
     /// rules: their last owner frees them, which takes long for large sets. Allocates.
     #[must_use = "the last owner of rules frees them, which takes long"]
     pub fn swap_rules(&mut self, rules: Rules) -> Rules {
-        self.app.set_wanted(rules.set.wanted());
-        self.app.set_ruled(!rules.set.is_empty());
+        self.app.set_wanted(&rules.wanted());
+        self.app.set_ruled(rules.look());
         self.app.files_mut().set_judging(rules.set.judges_files());
         let magic = self.app.config().file_magic || rules.set.wants_magic();
         self.app.files_mut().want_magic(magic);
+        let intel = self.watch.swap(rules.intel.clone());
+        let (policy, anew) = self.policing.swap(rules.policy.clone());
+        if anew {
+            self.flows.forget_policy();
+        }
         self.raw_wanted = rules.set.raw_wanted;
         self.streams.compare_overlaps(rules.set.overlaps_wanted);
         self.no_rules = rules.set.is_empty();
-        self.detect.swap(rules)
+        self.detect.swap(rules).with_policy(policy).with_intel(intel)
     }
 
     /// Lets time pass without packets: flows and fragments that are idle too long end.
@@ -482,6 +506,8 @@ impl Engine {
         s.hosts_evicted = self.detect.evicted();
         s.defrag = self.defrag.stats();
         s.clock = self.clock.counters;
+        s.policy = self.policing.counters();
+        s.intel = self.watch.counters();
         s.decoders_refused = self.app.decoders_refused();
         s.decoders_evicted = self.app.decoders_evicted();
         s.artifacts = self.app.files().judged();

@@ -82,6 +82,9 @@ impl Engine {
             if pkt.l3 == L3::Arp && !pkt.invalid {
                 sink.arp(pkt);
             }
+            if let Some(v) = self.alone(pkt, sink) {
+                return v;
+            }
             return self.without_flow(pkt, root, sink);
         }
         self.faults.here(Station::Flow);
@@ -89,10 +92,13 @@ impl Engine {
             Found::Flow { ix, dir, new: false } => (ix, dir, false),
             found => match self.new_flow(pkt, hashed, found, sink) {
                 Some(found) => found,
-                None => return self.without_flow(pkt, root, sink),
+                None => return self.alone(pkt, sink).unwrap_or_else(|| self.without_flow(pkt, root, sink)),
             },
         };
         let established = self.flows.update(ix, pkt, dir);
+        if new && self.watch.is_on() {
+            self.watch_ends(ix, (pkt, dir), sink);
+        }
         let first = new || self.flows.hot(ix).pkts[dir.ix()] == 1;
         if self.tell_packets {
             let cold = self.flows.cold(ix);
@@ -105,6 +111,13 @@ impl Engine {
             PacketFacts { root, established, first, pseudo: fed, ..PacketFacts::default() },
             sink,
         )
+    }
+
+    /// What a policy says of a packet that has no flow.
+    #[inline]
+    fn alone(&mut self, pkt: &Packet<'_>, sink: &mut dyn EventSink) -> Option<Verdict> {
+        let policed = self.policing.generation != 0 && pkt.has_ip() && !pkt.invalid;
+        if policed { self.police_alone(pkt, sink) } else { None }
     }
 
     /// The packet's flow is not simply there: it is new, or others must end before it can be. `None`: there is none.
@@ -221,6 +234,11 @@ impl Engine {
         mut seen: PacketFacts<'_>,
         sink: &mut dyn EventSink,
     ) -> Verdict {
+        if self.flows.hot(ix).policy != self.policing.generation
+            && let Some(v) = self.police(ix, (pkt, dir), sink)
+        {
+            return v;
+        }
         let flags = self.flows.hot(ix).flags;
         if flags & flag::DROP != 0 {
             return self.dropped(pkt, dir, ix, DropReason::FlowDrop, Verdict::Drop, sink);
@@ -242,7 +260,7 @@ impl Engine {
                 let before = self.tcp_state(ix);
                 out = self.streams.packet(&mut self.flows, ix, pkt, dir, &mut self.stream_pool);
                 if out.has(outflag::SWAPPED) {
-                    self.state[ix.0 as usize].app.swap();
+                    self.turned(ix);
                     dir = out.dir;
                 }
                 seen.in_stream = out.has(outflag::ADDED);
@@ -275,8 +293,12 @@ impl Engine {
             return self.decided(pkt, dir, ix, DropReason::AppLayerError, v, sink);
         }
         let mut verdict = Verdict::Forward;
-        let dropped = self.flows.hot(ix).flags & flag::WOULD_DROP;
-        if (flags & flag::UNSEEN) | dropped == 0 && !self.no_rules {
+        let hot = self.flows.hot(ix);
+        let dropped = hot.flags & flag::WOULD_DROP;
+        let open = hot.policy != self.policing.generation;
+        if open && let Some(v) = self.police_more(ix, (pkt, dir), sink) {
+            verdict = v;
+        } else if (flags & flag::UNSEEN) | dropped == 0 && !self.no_rules {
             verdict = self.inspect_and_settle(ix, pkt, dir, &seen, false, sink);
         }
         let flags = self.flows.hot(ix).flags;
@@ -285,6 +307,9 @@ impl Engine {
         let ends = if flags & both == both && flags & ENDED == 0 { Ends::Bytes } else { Ends::Nothing };
         if flags & TX_DUE != 0 || ends == Ends::Bytes {
             self.transactions(ix, pkt, dir, ends, sink);
+        }
+        if open && let Some(v) = self.policing.take_verdict() {
+            verdict = super::stronger(verdict, v);
         }
         if let Some(why) = out.drop
             && self.ips

@@ -110,6 +110,8 @@ pub struct Stats {
     pub defrag: crate::stream::defrag::DefragStats,
     /// Times that were far off.
     pub clock: super::ClockCounters,
+    pub policy: super::PolicyCounters,
+    pub intel: super::IntelCounters,
 }
 
 impl Default for Stats {
@@ -176,6 +178,8 @@ impl Default for Stats {
             hosts_evicted: [0; 2],
             defrag: crate::stream::defrag::DefragStats::default(),
             clock: super::ClockCounters::default(),
+            policy: super::PolicyCounters::default(),
+            intel: super::IntelCounters::default(),
         }
     }
 }
@@ -279,6 +283,13 @@ impl Stats {
             (&mut self.defrag.soft_reuse, o.defrag.soft_reuse),
             (&mut self.defrag.timeouts, o.defrag.timeouts),
             (&mut self.defrag.steps, o.defrag.steps),
+            (&mut self.policy.allowed, o.policy.allowed),
+            (&mut self.policy.watched, o.policy.watched),
+            (&mut self.policy.dropped, o.policy.dropped),
+            (&mut self.policy.rejected, o.policy.rejected),
+            (&mut self.policy.changed, o.policy.changed),
+            (&mut self.intel.looked, o.intel.looked),
+            (&mut self.intel.hits, o.intel.hits),
             (&mut self.clock.ahead, o.clock.ahead),
             (&mut self.clock.behind, o.clock.behind),
             (&mut self.clock.steps, o.clock.steps),
@@ -313,6 +324,10 @@ impl Stats {
         list(&mut self.stream_events, &o.stream_events);
         list(&mut self.app_flows, &o.app_flows);
         list(&mut self.app_txs, &o.app_txs);
+        // Engines share the tables.
+        self.policy.bytes = self.policy.bytes.max(o.policy.bytes);
+        self.intel.bytes = self.intel.bytes.max(o.intel.bytes);
+        self.intel.indicators = self.intel.indicators.max(o.intel.indicators);
         list(&mut self.drop_reasons, &o.drop_reasons);
         list(&mut self.pool_refused, &o.pool_refused);
         list(&mut self.hosts_evicted, &o.hosts_evicted);

@@ -273,6 +273,12 @@ impl Engine {
             let c = *parser.common(idx);
             let tx = TxRef { proto: owner, idx, id: c.id };
             self.stats.tx_visits += 1;
+            if self.flows.hot(ix).policy != self.policing.generation {
+                self.police_tx(ix, (pkt, dir), tx, sink);
+            }
+            if self.watch.is_on() {
+                self.watch_tx(ix, (pkt, dir), (tx, last), sink);
+            }
             if c.events & !c.events_reported != 0 {
                 self.tx_anomalies(ix, pkt, dir, tx, sink);
             }
@@ -395,6 +401,9 @@ impl Engine {
                     let f = self.app.files_mut().get_mut(id);
                     (f.logged, f.store) = (true, f.store || store & d.bit() != 0);
                     self.app.files_mut().settle_store(id);
+                    if self.watch.is_on() {
+                        self.watch_file((ix, tx), (pkt, d), id, sink);
+                    }
                     self.tell_file((ix, tx), (pkt, d), id, sink);
                 }
                 // Of a long chain only what is new is looked at again.

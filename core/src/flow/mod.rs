@@ -153,6 +153,8 @@ pub struct Hot {
     pub ttl_min: [u8; 2],
     pub ttl_max: [u8; 2],
     pub proto: u8,
+    /// The policy that decided it ([`crate::policy`]); 0: none, or it is open.
+    pub policy: u16,
 }
 
 impl Hot {
@@ -180,6 +182,7 @@ impl Hot {
         ttl_min: [0; 2],
         ttl_max: [0; 2],
         proto: 0,
+        policy: 0,
     };
 }
 

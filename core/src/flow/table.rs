@@ -156,6 +156,11 @@ impl FlowTable {
         self.counters
     }
 
+    /// No flow is decided by a policy any more.
+    pub(crate) fn forget_policy(&mut self) {
+        self.hot.iter_mut().for_each(|h| h.policy = 0);
+    }
+
     /// Live flows.
     pub fn len(&self) -> usize {
         self.live as usize
@@ -428,6 +433,7 @@ impl FlowTable {
         let (s, c) = (f.flags & flag::TO_SERVER_SEEN, f.flags & flag::TO_CLIENT_SEEN);
         f.flags = f.flags & !(flag::TO_SERVER_SEEN | flag::TO_CLIENT_SEEN) | s << 1 | c >> 1;
         f.flags ^= flag::SWAPPED;
+        f.policy = 0;
         self.cold[i].mac.swap(0, 1);
         if !one_end && let Some((_, e)) = self.entry_of(ix) {
             entry::turn(e);

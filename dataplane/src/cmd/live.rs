@@ -44,6 +44,8 @@ pub fn run(args: &RunArgs, log: &EngineLog) -> Result<ExitCode, String> {
     let config = args.config.as_deref().filter(|c| *c != std::path::Path::new("/dev/null"));
     let mut settings = Settings::load(config, &over).map_err(|e| e.to_string())?;
     settings.pcap_checksums = settings.pcap_checksums.or_asked(args.checksums.as_deref());
+    settings.policy = args.policy.clone().or(settings.policy);
+    settings.intel.extend(args.intel.iter().cloned());
     // A worker never waits for a disk.
     let settings = settings.without_store();
     let memory = super::memory::parse(&args.memory, u64::from(args.live.workers))?;

@@ -4,10 +4,12 @@
 mod artifact;
 mod bench;
 mod classify;
+mod intel;
 mod live;
 mod memory;
 mod options;
 mod pages;
+mod policy;
 pub mod rules;
 pub mod run;
 mod services;
@@ -53,6 +55,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Classify(args) => classify::main(&args),
         Command::Artifact(args) => artifact::main(&args),
         Command::Services(args) => services::main(&args),
+        Command::Policy(args) => policy::main(&args),
+        Command::Intel(args) => intel::main(&args),
         #[cfg(unix)]
         Command::ControlSweeper { path } => {
             crate::live::control::sweep(&path, &mut std::io::stdin().lock());
@@ -142,10 +146,92 @@ pub enum Command {
     Artifact(ArtifactArgs),
     /// Print which AI services there are, what they offer, and which of them answer anybody
     Services(ServicesArgs),
+    /// Look at policies (who may speak to whom) without enforcing them
+    Policy(PolicyArgs),
+    /// Look at files of intelligence (what is known to be bad)
+    Intel(IntelArgs),
     /// Wait for the end of standard input, then remove a control socket (started by `run --user`)
     #[cfg(unix)]
     #[command(hide = true)]
     ControlSweeper { path: PathBuf },
+}
+
+/// Options of `tidegate intel`.
+#[derive(Debug, Args)]
+pub struct IntelArgs {
+    #[command(subcommand)]
+    pub what: IntelCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum IntelCommand {
+    /// Say what files have, what of it is used, and why the rest cannot be
+    #[command(
+        after_help = "Lists, CSV, MISP events, feeds and warning lists, STIX 2.1 bundles, Suricata datasets and Zeek intel files \
+        are told apart by what is in them (docs/intel.md).\n\n\
+        Exit codes: 0 fine, 1 a file cannot be read, 2 wrong usage."
+    )]
+    Check {
+        /// Files and folders
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}
+
+/// Options of `tidegate policy`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    tidegate policy check policy.yaml\n  \
+    tidegate policy explain policy.yaml '10.0.0.5:40000 10.1.0.9:8000 tcp app=http model=llama-3'\n  \
+    tidegate policy explain policy.yaml traffic.pcap\n  \
+    tidegate policy diff policy.yaml new.yaml traffic.pcap\n  \
+    tidegate policy test policy.yaml                cases of policy.cases.yaml\n  \
+    tidegate policy learn traffic.pcap > proposal.yaml\n\n\
+    Exit codes: 0 fine, 1 wrong input, 2 wrong usage, 3 a case failed, or a decision changed.")]
+pub struct PolicyArgs {
+    #[command(subcommand)]
+    pub what: PolicyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Say what a policy has, or what is wrong with it
+    Check {
+        /// The policy
+        file: PathBuf,
+    },
+    /// Say what is decided on a flow and by which line, and why not by the others
+    Explain {
+        /// The policy
+        file: PathBuf,
+        /// 'SOURCE:PORT DESTINATION:PORT PROTOCOL [app=NAME] [model=NAME] …', or a capture
+        flow: String,
+    },
+    /// Say what another policy would decide otherwise on a capture
+    Diff {
+        /// The policy in force
+        old: PathBuf,
+        /// The other one
+        new: PathBuf,
+        /// Capture to decide on
+        capture: PathBuf,
+    },
+    /// Decide on the cases in POLICY.cases.yaml beside the policy
+    Test {
+        /// The policy
+        file: PathBuf,
+    },
+    /// Propose a policy: who talks to whom in a capture, by protocol, model and tool
+    Learn {
+        /// Capture to learn from
+        capture: PathBuf,
+        /// Policy whose segments are used; without it networks of private addresses are segments
+        #[arg(long, value_name = "FILE")]
+        segments: Option<PathBuf>,
+        /// Flows below which something is left out as rare
+        #[arg(long, value_name = "N", default_value_t = 3)]
+        least: u64,
+    },
 }
 
 /// Options of `tidegate artifact`.
@@ -249,6 +335,14 @@ pub struct RunArgs {
     /// Folder for files that rules name by relative paths (datasets)
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Who may speak to whom (docs/policy.md), read again with the rules. What is denied is dropped where verdicts are obeyed
+    /// (--inline, --simulate-ips), elsewhere told
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// What is known to be bad: a list, CSV, MISP, STIX, Suricata or Zeek file, or a folder of them (docs/intel.md). Read again with
+    /// the rules. May be given again
+    #[arg(long, value_name = "FILE|DIR")]
+    pub intel: Vec<PathBuf>,
     /// Frames handled at a time; results do not depend on it
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub batch: u32,

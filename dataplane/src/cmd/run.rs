@@ -77,6 +77,10 @@ impl EventSink for Counting {
         self.eve.arp(packet);
     }
 
+    fn policy(&mut self, record: &tidegate_core::event::PolicyRecord<'_>) {
+        self.eve.policy(record);
+    }
+
     fn file_bytes(&mut self, file: u64, bytes: &[u8]) {
         self.eve.file_bytes(file, bytes);
     }
@@ -117,6 +121,8 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     let over = Overrides { set: &args.set, ips: args.simulate_ips };
     let mut settings = Settings::load(config_file(args), &over).map_err(|e| e.to_string())?;
     settings.pcap_checksums = settings.pcap_checksums.or_asked(args.checksums.as_deref());
+    settings.policy = args.policy.clone().or(settings.policy);
+    settings.intel.extend(args.intel.iter().cloned());
     let memory = super::memory::parse(&args.memory, 1)?;
     super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
     if !settings.block_lists.is_empty() && !args.quiet {
@@ -170,7 +176,9 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     let make = || -> Result<_, String> {
         let config = settings.engine(mode).map_err(|e| format!("--memory: {e}"))?;
         let sets = Arc::new(loaded.sets.fresh());
-        Ok((Engine::new(config, sets.rules(loaded.rules.set.clone())), sets))
+        let rules = sets.rules(loaded.rules.set.clone()).with_policy(loaded.rules.policy.clone());
+        let rules = rules.with_intel(loaded.rules.intel.clone());
+        Ok((Engine::new(config, rules), sets))
     };
     let (mut engine, sets) = make()?;
     if each && sets.saved().next().is_some() {
@@ -569,6 +577,12 @@ fn summary(sink: &Counting, t: &Tally, l: &Loaded, took: Duration, many: bool) {
     );
     if c.drops > 0 {
         line("dropped", format!("{} packets", grouped(c.drops)));
+    }
+    if let Some(p) = &l.rules.policy {
+        line("policy", format!("{} lines, {} decisions told", grouped(p.len() as u64), grouped(c.policy)));
+    }
+    if let Some(i) = &l.rules.intel {
+        line("intel", format!("{} indicators", grouped(i.len() as u64)));
     }
     line(
         "rules",

@@ -99,6 +99,8 @@ pub struct EveSettings {
     pub netflow: bool,
     pub frame: Option<FrameSettings>,
     pub stream: Option<StreamSettings>,
+    /// Decisions of a policy; on unless it is switched off, as there are none without a policy.
+    pub policy: bool,
     /// Protocol records wanted, by name (`http`, `dns`, …) with their settings.
     pub records: Vec<(String, RecordSettings)>,
 }
@@ -379,6 +381,7 @@ impl EveSettings {
             netflow: false,
             frame: None,
             stream: None,
+            policy: true,
             records: Vec::new(),
         }
     }
@@ -401,6 +404,7 @@ impl EveSettings {
         let mut strange = Vec::new();
         for (name, t) in types.named_items() {
             if t.flag("enabled")? == Some(false) {
+                e.policy &= name != "policy";
                 t.accept();
                 continue;
             }
@@ -438,6 +442,7 @@ impl EveSettings {
                     });
                 }
                 "frame" => e.frame = Some(FrameSettings::read(t)?),
+                "policy" => e.policy = true,
                 _ if is_record(name) => e.records.push((name.to_string(), RecordSettings::read(name, t)?)),
                 _ => {
                     strange.push(name);

@@ -44,6 +44,10 @@ pub struct Settings {
     pub reputation: Reputation,
     /// `block-lists`: files of networks whose packets are held back (live traffic only).
     pub block_lists: Vec<PathBuf>,
+    /// `intel-files`: what is known to be bad.
+    pub intel: Vec<PathBuf>,
+    /// `policy-file`: who may speak to whom.
+    pub policy: Option<PathBuf>,
     pub datasets: Datasets,
     pub exception: ExceptionPolicies,
     /// `action-order`: whose rules come first.

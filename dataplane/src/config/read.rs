@@ -83,6 +83,8 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
             },
         },
         block_lists: items(root, "block-lists").iter().map(|f| beside(dir, f)).collect(),
+        intel: items(root, "intel-files").iter().map(|f| beside(dir, f)).collect(),
+        policy: root.text("policy-file").map(|f| beside(dir, f)),
         datasets: datasets(root, dir)?,
         exception,
         action_order: action_order(root)?,

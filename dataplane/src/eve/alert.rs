@@ -50,6 +50,9 @@ impl Output {
         if let Some(root) = a.root {
             tunnel(j, a.packet, root);
         }
+        if let Some(seen) = &a.intel {
+            super::intel::object(j, seen);
+        }
         if let Some(t) = &a.tx {
             if s.app_layer {
                 // Alerts have the present form of a record, whatever records have.

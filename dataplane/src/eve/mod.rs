@@ -15,8 +15,10 @@ mod file;
 mod flow;
 mod frame;
 mod header;
+mod intel;
 mod json;
 mod names;
+mod policy;
 mod stats;
 mod store;
 mod stream;
@@ -26,7 +28,7 @@ mod tx;
 
 use std::path::{Path, PathBuf};
 
-use tidegate_core::event::{DropReason, Event, EventSink};
+use tidegate_core::event::{DropReason, Event, EventSink, PolicyRecord};
 use tidegate_core::flow::{FlowView, flag};
 use tidegate_core::packet::Packet;
 
@@ -77,6 +79,8 @@ pub struct Counts {
     pub files: u64,
     pub anomalies: u64,
     pub drops: u64,
+    /// Decisions of a policy that were told.
+    pub policy: u64,
     /// Ended flows by [`tidegate_core::flow::State`].
     pub end_state: [u64; 4],
     /// Ended TCP sessions by state.
@@ -94,6 +98,7 @@ impl Default for Counts {
             files: 0,
             anomalies: 0,
             drops: 0,
+            policy: 0,
             end_state: [0; 4],
             end_tcp: [0; 11],
             app: [[(0, 0); 128]; 2],
@@ -124,6 +129,7 @@ impl Counts {
             (&mut self.files, o.files),
             (&mut self.anomalies, o.anomalies),
             (&mut self.drops, o.drops),
+            (&mut self.policy, o.policy),
         ] {
             *a += b;
         }
@@ -349,6 +355,13 @@ impl EveLine {
         self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
     }
 
+    /// The line of a decision, as [`EveLine::write`].
+    pub fn policy(&mut self, record: &PolicyRecord<'_>) -> &[u8] {
+        self.out.json.buf.clear();
+        self.out.policy(record);
+        self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
+    }
+
     /// The `stats` record without its line feed, until the next call; empty when the settings want none.
     pub fn stats(&mut self, stats: &Stats<'_>) -> &[u8] {
         self.out.json.buf.clear();
@@ -418,6 +431,16 @@ impl EventSink for EveSink {
     fn arp(&mut self, packet: &Packet<'_>) {
         for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
             o.arp(packet);
+            if o.json.buf.len() >= FLUSH_AT {
+                take(t, &mut o.json.buf, &mut self.error);
+            }
+        }
+    }
+
+    fn policy(&mut self, record: &PolicyRecord<'_>) {
+        self.counts.policy += 1;
+        for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
+            o.policy(record);
             if o.json.buf.len() >= FLUSH_AT {
                 take(t, &mut o.json.buf, &mut self.error);
             }

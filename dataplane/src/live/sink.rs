@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use tidegate_core::event::{Event, EventSink};
+use tidegate_core::event::{Event, EventSink, PolicyRecord};
 use tidegate_core::packet::Packet;
 
 use super::chunk::{Channel, Class, Filling};
@@ -67,6 +67,16 @@ impl EventSink for LiveSink {
             let text = line.arp(packet);
             if !text.is_empty() {
                 filling.keep(text, Class::Record, &self.channel);
+            }
+        }
+    }
+
+    fn policy(&mut self, record: &PolicyRecord<'_>) {
+        self.counts.policy += 1;
+        for (line, filling) in self.lines.iter_mut().zip(&mut self.filling) {
+            let text = line.policy(record);
+            if !text.is_empty() {
+                filling.keep(text, Class::Alert, &self.channel);
             }
         }
     }

@@ -87,7 +87,7 @@ fn tls_record(kind: u8, body: &[u8]) -> Vec<u8> {
     [&[kind, 3, 3][..], &counted(2, body)].concat()
 }
 
-fn client_hello() -> Vec<u8> {
+pub fn client_hello() -> Vec<u8> {
     let ext = |kind: u16, body: &[u8]| [&kind.to_be_bytes()[..], &counted(2, body)].concat();
     let exts = [
         ext(0, &counted(2, &[&[0][..], &counted(2, b"secret.example.com")].concat())),

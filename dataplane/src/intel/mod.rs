@@ -1,0 +1,275 @@
+//! Intelligence of files: lists, CSV, MISP events and feeds, STIX bundles, Suricata datasets and Zeek intel files go in; the
+//! tables of [`tidegate_core::intel`] come out, with a report of what was in each file and what of it cannot be used.
+//!
+//! A file's format is known by what is in it. Warning lists of MISP are read first: what they name is held back.
+
+mod list;
+mod misp;
+mod stix;
+mod warning;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tidegate_core::intel::{About, Builder, Intel, Kind, Refused};
+
+use crate::secret;
+use warning::Warnings;
+
+/// Why intelligence was not loaded at all. An indicator that cannot be used is no such error: it is counted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IntelError {
+    #[error("{}: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    /// JSON that is cut off or damaged, or of a format that is not known.
+    #[error("{}:{line}:{column}: {what}", path.display())]
+    Wrong { path: PathBuf, line: usize, column: usize, what: String },
+    #[error(transparent)]
+    Entropy(#[from] secret::NoEntropy),
+}
+
+impl From<IntelError> for String {
+    fn from(e: IntelError) -> String {
+        e.to_string()
+    }
+}
+
+/// What was in a file.
+#[derive(Debug, Default)]
+pub struct FileReport {
+    pub path: PathBuf,
+    pub format: &'static str,
+    /// What there is, in the file's own words.
+    pub seen: BTreeMap<String, u64>,
+    /// Indicators taken.
+    pub taken: BTreeMap<Kind, u64>,
+    /// What cannot be used: what it is, and why.
+    pub unused: BTreeMap<(String, &'static str), u64>,
+    /// Indicators that warning lists hold back, by list.
+    pub held: BTreeMap<String, u64>,
+    /// The first values that are malformed.
+    pub wrong: Vec<String>,
+}
+
+impl FileReport {
+    fn see(&mut self, what: &str) {
+        *self.seen.entry(what.to_string()).or_default() += 1;
+    }
+
+    fn unused(&mut self, what: &str, why: &'static str) {
+        *self.unused.entry((what.to_string(), why)).or_default() += 1;
+    }
+
+    /// All indicators taken.
+    pub fn all(&self) -> u64 {
+        self.taken.values().sum()
+    }
+}
+
+/// Tables with the story of their loading.
+#[derive(Debug)]
+pub struct Loaded {
+    pub intel: Arc<Intel>,
+    pub files: Vec<FileReport>,
+    /// Indicators that were there more than once.
+    pub twice: usize,
+    pub took: Duration,
+}
+
+/// Malformed values that are told.
+const WRONG_TOLD: usize = 5;
+const MALFORMED: &str = "malformed";
+
+/// An indicator on its way.
+#[derive(Clone, Copy, Debug)]
+struct Item<'a> {
+    kind: Kind,
+    value: &'a str,
+    /// Number of what is said of it.
+    about: u32,
+    confidence: Option<u8>,
+    until: Option<u32>,
+}
+
+/// Where indicators of a file go.
+struct Sink<'w> {
+    builder: Builder,
+    warnings: &'w Warnings,
+    report: FileReport,
+}
+
+impl Sink<'_> {
+    fn about(&mut self, a: &About) -> u32 {
+        self.builder.about(a)
+    }
+
+    fn add(&mut self, i: Item<'_>) {
+        if let Some(list) = self.warnings.holds(i.kind, i.value) {
+            match self.report.held.get_mut(list) {
+                Some(n) => *n += 1,
+                None => drop(self.report.held.insert(list.to_string(), 1)),
+            }
+            return;
+        }
+        match self.builder.add(i.kind, i.value.as_bytes(), i.about, i.confidence, i.until) {
+            Ok(()) => *self.report.taken.entry(i.kind).or_default() += 1,
+            Err(Refused::Malformed) => {
+                self.report.unused(i.kind.name(), MALFORMED);
+                if self.report.wrong.len() < WRONG_TOLD {
+                    self.report.wrong.push(format!(
+                        "`{}` is not of type {}",
+                        i.value.escape_debug(),
+                        i.kind.name()
+                    ));
+                }
+            }
+            Err(Refused::Full) => self.report.unused(i.kind.name(), "there is no room for more"),
+        }
+    }
+}
+
+/// What a file is.
+enum Content {
+    Json(Value),
+    Text(String),
+}
+
+/// The files of `paths`, folders in order of name.
+fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, IntelError> {
+    let mut out = Vec::new();
+    for p in paths {
+        if !p.is_dir() {
+            out.push(p.clone());
+            continue;
+        }
+        let read = |source| IntelError::Read { path: p.clone(), source };
+        let mut found = Vec::new();
+        for e in std::fs::read_dir(p).map_err(read)? {
+            let path = e.map_err(read)?.path();
+            let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+            if path.is_file() && !hidden {
+                found.push(path);
+            }
+        }
+        // The events of a feed come by its manifest.
+        if let Some(m) = found.iter().find(|f| f.file_name().is_some_and(|n| n == "manifest.json")) {
+            found = vec![m.clone()];
+        }
+        found.sort();
+        out.extend(found);
+    }
+    Ok(out)
+}
+
+fn content(path: &Path) -> Result<Content, IntelError> {
+    let bytes = std::fs::read(path).map_err(|source| IntelError::Read { path: path.into(), source })?;
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    if bytes.trim_ascii_start().first() == Some(&b'{') {
+        let json = serde_json::from_slice(bytes).map_err(|e| IntelError::Wrong {
+            path: path.into(),
+            line: e.line(),
+            column: e.column(),
+            what: e.to_string(),
+        })?;
+        return Ok(Content::Json(json));
+    }
+    Ok(Content::Text(String::from_utf8_lossy(bytes).into_owned()))
+}
+
+/// The source's name: its file.
+fn source_of(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
+}
+
+/// Reads files and folders.
+///
+/// # Errors
+/// [`IntelError`], when a file cannot be read or its JSON is none, or is of no known format.
+pub fn load(paths: &[PathBuf]) -> Result<Loaded, IntelError> {
+    let start = Instant::now();
+    let mut warnings = Warnings::default();
+    let (mut all, mut reports) = (Vec::new(), Vec::new());
+    for path in files(paths)? {
+        match content(&path)? {
+            Content::Json(v) if warning::is(&v) => reports.push(warnings.read(&path, &v)),
+            // Text is read again when its turn comes, so that only one file is in memory.
+            Content::Text(_) => all.push((path, None)),
+            Content::Json(v) => all.push((path, Some(v))),
+        }
+    }
+    let mut sink = Sink { builder: Builder::default(), warnings: &warnings, report: FileReport::default() };
+    for (path, json) in all {
+        sink.report = FileReport { path: path.clone(), ..FileReport::default() };
+        let c = json.map_or_else(|| content(&path), |v| Ok(Content::Json(v)))?;
+        match c {
+            Content::Json(v) if stix::is(&v) => stix::read(&v, &path, &mut sink),
+            Content::Json(v) if misp::is_event(&v) => misp::read(&v, &path, &mut sink),
+            Content::Json(v) if misp::is_manifest(&v) => misp::feed(&v, &path, &mut sink)?,
+            Content::Json(_) => {
+                let what =
+                    "JSON that is none of: a STIX bundle, a MISP event, a MISP manifest, a MISP warning list"
+                        .into();
+                return Err(IntelError::Wrong { path, line: 1, column: 1, what });
+            }
+            Content::Text(t) => list::read(&t, &path, &mut sink),
+        }
+        reports.push(std::mem::take(&mut sink.report));
+    }
+    let (intel, twice) = sink.builder.build(secret::random()?);
+    Ok(Loaded { intel: Arc::new(intel), files: reports, twice, took: start.elapsed() })
+}
+
+/// Seconds of a time as RFC 3339 has it, or of a number of seconds.
+fn seconds(text: &str) -> Option<u32> {
+    let text = text.trim();
+    let n = text.parse::<i64>().ok().or_else(|| Some(text.parse::<jiff::Timestamp>().ok()?.as_second()));
+    // A date alone is its end.
+    let n = n.or_else(|| {
+        let day = text.parse::<jiff::civil::Date>().ok()?;
+        Some(day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second() + 86_399)
+    });
+    u32::try_from(n?).ok()
+}
+
+impl Loaded {
+    /// What was loaded, in words.
+    pub fn report(&self) -> String {
+        let mut t = String::new();
+        let list = |all: &mut dyn Iterator<Item = (String, u64)>| {
+            all.map(|(k, n)| format!("{k} {n}")).collect::<Vec<_>>().join(", ")
+        };
+        for f in &self.files {
+            let _ = writeln!(t, "{}: {}", f.path.display(), f.format);
+            let _ = writeln!(t, "  has       {}", list(&mut f.seen.iter().map(|(k, n)| (k.clone(), *n))));
+            if !f.taken.is_empty() {
+                let _ = writeln!(
+                    t,
+                    "  taken     {}",
+                    list(&mut f.taken.iter().map(|(k, n)| (k.name().into(), *n)))
+                );
+            }
+            for ((what, why), n) in &f.unused {
+                let _ = writeln!(t, "  not used  {what} {n}: {why}");
+            }
+            for (name, n) in &f.held {
+                let _ = writeln!(t, "  held back {n}: {name}");
+            }
+            for w in &f.wrong {
+                let _ = writeln!(t, "  for example {w}");
+            }
+        }
+        let i = &self.intel;
+        let kinds = Kind::ALL.iter().zip(i.counts()).filter(|(_, n)| *n > 0);
+        let kinds = list(&mut kinds.map(|(k, n)| (k.name().to_string(), n as u64)));
+        let _ = writeln!(t, "indicators  {} ({kinds})", i.len());
+        let _ = writeln!(t, "twice       {}", self.twice);
+        let _ = writeln!(t, "tables      {} bytes", i.bytes());
+        let _ = writeln!(t, "took        {:.2} s", self.took.as_secs_f64());
+        t
+    }
+}

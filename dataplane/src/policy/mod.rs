@@ -1,0 +1,69 @@
+//! Policies of files: YAML goes in, the tables of [`tidegate_core::policy`] come out, or the place and reason why not.
+//!
+//! [`tree`] reads YAML with the place of every value, [`read`] is the language, [`flows`] reads flows that are written as text.
+
+pub mod flows;
+mod read;
+pub mod tree;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tidegate_core::policy::{Policy, Source};
+
+pub use read::source;
+use tree::Node;
+
+/// Why a policy cannot be used: `FILE:LINE:COLUMN: what was found, and what was expected`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    #[error("{}: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{}:{line}:{column}: {what}", path.display())]
+    Wrong { path: PathBuf, line: u32, column: u32, what: String },
+    /// The policy as a whole.
+    #[error("{}: {what}", path.display())]
+    Whole { path: PathBuf, what: String },
+}
+
+impl From<PolicyError> for String {
+    fn from(e: PolicyError) -> String {
+        e.to_string()
+    }
+}
+
+/// Reads a file without compiling it.
+///
+/// # Errors
+/// [`PolicyError`] names the place.
+pub fn read(path: &Path) -> Result<Source, PolicyError> {
+    let bytes = std::fs::read(path).map_err(|source| PolicyError::Read { path: path.into(), source })?;
+    parse(&String::from_utf8_lossy(&bytes), path)
+}
+
+/// As [`read`], from text; `path` is its name, and files that it names are looked for beside it.
+///
+/// # Errors
+/// [`PolicyError`] names the place.
+pub fn parse(text: &str, path: &Path) -> Result<Source, PolicyError> {
+    let tree = Node::parse(text).map_err(|w| w.of(path))?;
+    read::source(&tree, path)
+}
+
+/// Compiles what was read.
+///
+/// # Errors
+/// [`PolicyError::Whole`], when it is too large or contradicts itself.
+pub fn compile(source: &Source, path: &Path) -> Result<Arc<Policy>, PolicyError> {
+    let policy = Policy::new(source);
+    policy.map(Arc::new).map_err(|e| PolicyError::Whole { path: path.into(), what: e.to_string() })
+}
+
+/// Reads and compiles a file.
+///
+/// # Errors
+/// [`PolicyError`] names the place.
+pub fn load(path: &Path) -> Result<Arc<Policy>, PolicyError> {
+    compile(&read(path)?, path)
+}
