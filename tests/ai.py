@@ -18,8 +18,6 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 RECORDS = {"calls": 99, "fields": 99, "usage": 99, "mcp": 99, "redis": 99, "rpc": 99, "prompt": 98, "completion": 98}
 CUTS = ("tiny", "odd", "fragments", "swap", "frames")
-# What takes minutes in segments of a few bytes.
-LARGE = ("model_extraction_p", "long_prompt_p")
 
 
 def score(what, o, folder):
@@ -30,15 +28,13 @@ def score(what, o, folder):
     return json.loads(r.stdout.splitlines()[-1])
 
 
-def low(what, s, cut):
+def low(what, s):
     """Figures below their floors, in words."""
     if what == "records":
-        # Without the large captures a few counts that no wire has weigh more.
-        slack = 1.5 if cut == "tiny" else 0
-        bad = [f"{k} {s[k]} < {n - slack}" for k, n in RECORDS.items() if s[k] < n - slack]
+        bad = [f"{k} {s[k]} < {n}" for k, n in RECORDS.items() if s[k] < n]
         return bad + ([f"foreign {s['foreign']}"] if s["foreign"] else [])
     bad = [f"recall {s['recall']} < 95"] if s["recall"] < 95 else []
-    bad += [f"family {k}" for k in s["families_below_90"] if not (cut == "tiny" and k == "model_extraction")]
+    bad += [f"family {k}" for k in s["families_below_90"]]
     bad += [f"false requests {s['false_requests']}"] if s["false_requests"] > 0.5 else []
     return bad + ([f"false captures {s['false_captures']}"] if s["false_captures"] else [])
 
@@ -47,7 +43,7 @@ def recut(how, source, target):
     os.makedirs(target)
     for f in sorted(os.listdir(source)):
         name, ext = os.path.splitext(f)
-        if ext != ".pcap" or (how == "tiny" and name in LARGE):
+        if ext != ".pcap":
             continue
         made = os.path.join(target, f)
         r = subprocess.run([sys.executable, os.path.join(HERE, "recut.py"), how, "1", os.path.join(source, f), made],
@@ -75,7 +71,7 @@ def main():
                 recut(cut, captures, folder)
             for what in ("records", "alerts"):
                 s = score(what, o, folder)
-                bad = low(what, s, cut)
+                bad = low(what, s)
                 print(f"{cut:12} {what:8} {json.dumps(s)}{'  LOW: ' + ', '.join(bad) if bad else ''}", flush=True)
                 wrong += bad
             if folder != captures:
