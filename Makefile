@@ -17,6 +17,7 @@
 #   make test-live                live traffic on a loopback of its own: full disks, rights, moved logs (root)
 #   make test-servers             records against what real clients of real AI servers say, live (root; large downloads; SERVERS=names)
 #   make test-servers-quick       the same for those whose packages are small
+#   make attack                   attacks of this project's writing on a stand-in behind the sensor: what is seen and missed (root; ATTACK=-v)
 #   make test-arm                 for aarch64, emulated: the tests of core (ARM=names), the whole workspace, captures by DPDK
 #   make test-arm-dpdk            the last two alone
 #   make dpdk                     the command with DPDK (target/dpdk/release/tidegate)
@@ -195,6 +196,12 @@ servers-quick-packages: servers-need
 test-servers-quick: servers-need
 	$(CARGO) build --locked -p tidegate-dataplane --bin tidegate
 	python3 tests/servers/run.py --engine target/debug/tidegate --out $(OUT)/servers --quick
+
+# ENGINE=target/debug/tidegate takes a debug build that is there.
+.PHONY: attack
+attack: $(if $(ENGINE),,$(BIN))
+	@command -v ss >/dev/null 2>&1 || { apt-get update -qq && apt-get install -qq -y iproute2 >/dev/null; } || { echo "needed: apt-get install iproute2"; exit 1; }
+	python3 tests/attack/run.py --engine $(if $(ENGINE),$(ENGINE),$(abspath $(BIN))) $(ATTACK)
 
 test-arm:
 	sh tests/arm.sh $(ARM)

@@ -95,15 +95,15 @@ class Hosts:
 class Sensor:
     """`tidegate run -i` on the clients' end of the line"""
 
-    def __init__(self, engine, folder):
+    def __init__(self, engine, folder, settings=CONFIG, rules=os.devnull):
         self.folder = folder
         self.control = os.path.join(folder, "control.sock")
         config = os.path.join(folder, "config.yaml")
         with open(config, "w") as f:
-            f.write(CONFIG)
+            f.write(settings)
         self.log = os.path.join(folder, "sensor.log")
         out = open(self.log, "w")
-        self.process = subprocess.Popen([engine, "run", "-i", "line", "-S", os.devnull, "-c", config, "-l", folder,
+        self.process = subprocess.Popen([engine, "run", "-i", "line", "-S", rules, "-c", config, "-l", folder,
                                          "--control", self.control], stdout=out, stderr=out)
         until("the sensor", lambda: os.path.exists(self.control) or self.process.poll() is not None, 30)
         try:

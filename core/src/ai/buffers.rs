@@ -8,10 +8,11 @@ use crate::app::txs::Tx;
 use crate::app::{Buffer, BufferAt, BufferDef, BufferKind, IntAt, IntDef, buffer_at, event_at, int_at};
 use crate::pool::BytePool;
 
-pub(super) static EVENTS: &[&str] = &["malformed_json", "too_deep", "truncated", "gap"];
+pub(super) static EVENTS: &[&str] = &["malformed_json", "too_deep", "truncated", "gap", "tool_changed"];
 pub(super) const EV_JSON: u8 = event_at(EVENTS, "malformed_json");
 pub(super) const EV_DEEP: u8 = event_at(EVENTS, "too_deep");
 pub(super) const EV_TRUNCATED: u8 = event_at(EVENTS, "truncated");
+pub(super) const EV_TOOL: u8 = event_at(EVENTS, "tool_changed");
 pub(super) const EV_GAP: u8 = event_at(EVENTS, "gap");
 
 const fn b(name: &'static str, dirs: u8, kind: BufferKind) -> BufferDef {

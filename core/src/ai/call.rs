@@ -130,6 +130,9 @@ pub(super) enum Tag {
     Answered,
     Description,
     Result,
+    /// A tool of a list begins; one whose description is another than before.
+    Begun,
+    Changed,
     // Of services.
     Listed,
 }
@@ -332,6 +335,30 @@ impl Call {
     /// As [`Call::tool`], of a value that lies in the pool.
     pub(super) fn tool_from(&mut self, pool: &mut BytePool, tag: Tag, value: &PBuf) {
         self.tools.push_from(pool, tag as u8, value, TOOL_MAX);
+    }
+
+    /// Texts of the tools of a list: which tool of it, tag, text.
+    pub(super) fn tool_texts<'p>(
+        &self,
+        pool: &'p BytePool,
+    ) -> impl Iterator<Item = (usize, u8, &'p [u8])> + use<'p> {
+        let mut begun = 0usize;
+        self.tools.tagged(pool).filter_map(move |(tag, text)| {
+            begun += usize::from(tag == Tag::Begun as u8);
+            Some((begun.checked_sub(1)?, tag, text))
+        })
+    }
+
+    /// Notes that tool number `n` of the list is another one than before.
+    pub(super) fn changed(&mut self, pool: &mut BytePool, n: usize) {
+        let mut room = [0; 64];
+        let of = |(i, tag, _): &(usize, u8, &[u8])| *i == n && *tag == Tag::Defined as u8;
+        let Some((.., name)) = self.tool_texts(pool).find(of) else { return };
+        let len = name.len().min(room.len());
+        if let (Some(to), Some(from)) = (room.get_mut(..len), name.get(..len)) {
+            to.copy_from_slice(from);
+        }
+        self.tools.push(pool, Tag::Changed as u8, room.get(..len).unwrap_or(&[]));
     }
 
     /// A message ends that began at `from` among the texts.

@@ -183,6 +183,32 @@ pub(super) fn over(call: &mut Call, route: &Route, dir: Dir, o: &Origin<'_>, cx:
     call.rpc_status = grpc::status(o, cx.pool);
 }
 
+/// What a server is called: host and path of the request, cut.
+pub(super) struct ServerName {
+    host: [u8; 128],
+    path: [u8; 128],
+    len: [usize; 2],
+}
+
+impl ServerName {
+    pub(super) fn get(&self) -> [&[u8]; 2] {
+        [self.host.get(..self.len[0]).unwrap_or(&[]), self.path.get(..self.len[1]).unwrap_or(&[])]
+    }
+}
+
+pub(super) fn server(o: &Origin<'_>, pool: &BytePool) -> ServerName {
+    let mut s = ServerName { host: [0; 128], path: [0; 128], len: [0; 2] };
+    let field = |name| o.head.field(Dir::ToServer, name, pool).unwrap_or(b"");
+    let host = Some(field(":authority")).filter(|h| !h.is_empty()).unwrap_or_else(|| field("host"));
+    for ((to, len), from) in
+        [&mut s.host, &mut s.path].into_iter().zip(&mut s.len).zip([host, path(field(":path"))])
+    {
+        *len = from.len().min(to.len());
+        to.iter_mut().zip(from).for_each(|(t, f)| *t = *f);
+    }
+    s
+}
+
 /// A decimal number.
 pub(super) fn number(text: &[u8]) -> Option<u64> {
     let digits = !text.is_empty() && text.len() < 20 && text.iter().all(u8::is_ascii_digit);

@@ -185,7 +185,12 @@ fn leaked(c: &Call, out: &mut dyn Fields) {
 }
 
 fn tools(c: &Call, pool: &BytePool, out: &mut dyn Fields) {
-    let lists = [("called", Tag::Called), ("defined", Tag::Defined), ("answered", Tag::Answered)];
+    let lists = [
+        ("called", Tag::Called),
+        ("defined", Tag::Defined),
+        ("answered", Tag::Answered),
+        ("changed", Tag::Changed),
+    ];
     if lists.iter().all(|(_, t)| c.tools.all(pool, *t as u8).next().is_none()) {
         return;
     }

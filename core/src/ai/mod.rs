@@ -17,6 +17,7 @@ pub mod json;
 mod judge;
 pub mod ledger;
 mod log;
+mod pins;
 mod proto;
 mod read;
 mod registry;
@@ -80,6 +81,7 @@ pub struct Ai {
     routes: Arc<[Schemas]>,
     /// Made when somebody asks what is wrong with calls.
     risk: Option<Risk>,
+    pins: pins::Pins,
 }
 
 /// A message being read.
@@ -201,7 +203,7 @@ impl Guest for Ai {
     const COMPLETE: u8 = COMPLETE;
 
     fn new(cfg: &AppConfig) -> Self {
-        Ai { routes: routes(), risk: cfg.ai_risk.then(Risk::default) }
+        Ai { routes: routes(), risk: cfg.ai_risk.then(Risk::default), pins: pins::Pins::new(cfg.seed) }
     }
 
     fn wanted(&mut self, wanted: Wanted) {
@@ -283,6 +285,12 @@ impl Guest for Ai {
             judge::judge(&mut tx.own, risk, dir, true, cx.pool);
         }
         head::over(&mut tx.own, schemas.route, dir, o, cx);
+        if dir == Dir::ToClient && how == Ended::Whole && tx.own.operation == "list_tools" && tx.own.proven {
+            let server = head::server(o, cx.pool);
+            if self.pins.listed(&mut tx.own, server.get(), cx.pool) {
+                tx.common.raise(buffers::EV_TOOL, dir);
+            }
+        }
         tx.common.advance(dir, COMPLETE);
     }
 

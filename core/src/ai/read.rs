@@ -335,7 +335,10 @@ impl Visit for Teller<'_> {
                 self.words.part_open = false;
                 self.words.from = self.call.prompt.kept.len() as u32;
             }
-            F::ToolDefined => self.call.tools_defined = self.call.tools_defined.saturating_add(1),
+            F::ToolDefined => {
+                self.call.tools_defined = self.call.tools_defined.saturating_add(1);
+                self.call.tool(self.pool, Tag::Begun, b"");
+            }
             // A list or object where a text may stand says nothing by itself.
             _ => return,
         }

@@ -88,6 +88,19 @@ impl Entries {
         done
     }
 
+    /// All values with their tags, in order.
+    pub fn tagged<'a>(&self, pool: &'a BytePool) -> impl Iterator<Item = (u8, &'a [u8])> + use<'a> {
+        let mut rest = self.buf.get(pool);
+        core::iter::from_fn(move || {
+            #[cfg(test)]
+            work::add(1);
+            let [t, a, b, tail @ ..] = rest else { return None };
+            let (value, next) = tail.split_at_checked(usize::from(u16::from_le_bytes([*a, *b])))?;
+            rest = next;
+            Some((*t, value))
+        })
+    }
+
     /// The values with that tag, in order.
     pub fn all<'a>(&self, pool: &'a BytePool, tag: u8) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut rest = self.buf.get(pool);

@@ -2,7 +2,7 @@
 
 use super::bytes::{Cmp, IntTest};
 use super::header::AddrSet;
-use crate::ai::artifact::{Judgement, Verdict};
+use crate::ai::artifact::{FORMATS, Judgement, Verdict};
 use crate::app::AppProto;
 use crate::event::Action;
 use alloc::boxed::Box;
@@ -179,8 +179,9 @@ pub enum ArtifactMatch {
         any: u8,
     },
     Risk(IntTest),
+    /// One of these, or none, a bit for each of [`FORMATS`].
     Format {
-        name: &'static str,
+        any: u32,
         negated: bool,
     },
     /// A part of a name that a pickle reaches.
@@ -196,7 +197,10 @@ impl ArtifactMatch {
         match self {
             ArtifactMatch::Verdict { any } => any >> v.judgement as u8 & 1 != 0,
             ArtifactMatch::Risk(test) => test.test(u64::from(v.risk)),
-            ArtifactMatch::Format { name, negated } => (v.format == *name) != *negated,
+            ArtifactMatch::Format { any, negated } => {
+                let place = FORMATS.iter().position(|f| *f == v.format);
+                place.is_some_and(|i| any >> i & 1 != 0) != *negated
+            }
             ArtifactMatch::Import { part, negated } => v.imports().any(|i| i.contains(&**part)) != *negated,
         }
     }

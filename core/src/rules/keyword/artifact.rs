@@ -43,12 +43,16 @@ fn risk(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     push(b, "artifact.risk", ArtifactMatch::Risk(test))
 }
 
+/// Any of the formats that are listed, or none of them.
 fn format_is(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
-    let name = a.text()?.trim();
-    let Some(format) = FORMATS.iter().find(|f| **f == name) else {
-        return bad(format!("\"{name}\" is none of {}", FORMATS.join(", ")));
-    };
-    push(b, "artifact.format", ArtifactMatch::Format { name: format, negated: a.negated })
+    let mut any = 0;
+    for name in parts(a.text()?) {
+        let Some(i) = FORMATS.iter().position(|f| *f == name) else {
+            return bad(format!("\"{name}\" is none of {}", FORMATS.join(", ")));
+        };
+        any |= 1 << i;
+    }
+    push(b, "artifact.format", ArtifactMatch::Format { any, negated: a.negated })
 }
 
 /// A part of a name that a pickle reaches, `module.name`.
