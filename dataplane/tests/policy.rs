@@ -236,6 +236,23 @@ fn what_was_dropped_for_a_call_stays_dropped() {
 }
 
 #[test]
+fn neighbours_may_find_each_other() {
+    let mut w = Wire::new();
+    for (kind, hops) in [(135u8, 255u8), (143, 1), (135, 64), (128, 255)] {
+        let mut p = vec![0x60, 0, 0, 0, 0, 24, 58, hops];
+        let mut addr = [0u8; 16];
+        (addr[0], addr[1]) = (0xfe, 0x80);
+        p.extend(addr);
+        addr[15] = kind ^ hops;
+        p.extend(addr);
+        p.extend([&[kind, 0, 0, 0][..], &[0; 20]].concat());
+        w.ethernet(0x86dd, &p);
+    }
+    let (v, _) = feed(&mut inline(true, Some(with(""))), &w.frames);
+    assert_eq!(stopped(&v), [2, 3]);
+}
+
+#[test]
 fn names_in_hellos_are_decided() {
     for (name, gone) in [("*.example.com", vec![]), ("*.example.org", vec![3, 4])] {
         let p = with(&format!("allow:\n  - {{from: clients, to: servers, app: tls, sni: [\"{name}\"]}}\n"));

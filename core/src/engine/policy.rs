@@ -143,9 +143,15 @@ fn value<'a>(t: &TxView<'a>, name: &str, scratch: &'a mut Scratch) -> Know<&'a [
     }
 }
 
-/// Whether a packet keeps neighbours on a link together (RFC 4861): no router passes it on, and nothing goes without it.
+/// Whether a packet keeps neighbours on a link together: neighbour discovery (RFC 4861, hop limit 255) and reports of listeners
+/// (RFC 3810, hop limit 1), which switches look for. No router passes it on, and nothing goes without it.
 fn is_neighbourly(p: &Packet<'_>) -> bool {
-    p.l4 == L4::Icmpv6 && matches!(p.icmp.kind, 133..=137) && p.ttl == 255
+    let hops = match p.icmp.kind {
+        133..=137 => 255,
+        130..=132 | 143 => 1,
+        _ => return false,
+    };
+    p.l4 == L4::Icmpv6 && p.ttl == hops
 }
 
 /// The ends of the packet that an ICMP error speaks of, and the other port: who may speak may hear why it does not work.
