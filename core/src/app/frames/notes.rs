@@ -97,6 +97,12 @@ impl Notes {
         self.list.push(Note { local, at, what, tx: None });
     }
 
+    /// What was noted.
+    #[cfg(test)]
+    pub(crate) fn all(&self) -> &[Note] {
+        &self.list
+    }
+
     pub(super) fn len(&self) -> usize {
         self.list.len()
     }
