@@ -26,7 +26,7 @@ pub struct Note {
 }
 
 /// Notes of one input that are kept: of more frames nothing is known.
-const MOST: usize = 1024;
+const MOST: usize = 512;
 
 /// The notes. Parsers give slices of their input; where those lie in it follows from their addresses.
 #[derive(Debug)]
