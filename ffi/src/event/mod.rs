@@ -10,7 +10,7 @@ use std::ffi::{c_int, c_void};
 
 use tidegate_core::Dir;
 use tidegate_core::app::{AppProto, TxView};
-use tidegate_core::event::Event;
+use tidegate_core::event::{Event, FrameRecord, StreamSeen};
 use tidegate_core::flow::FlowView;
 use tidegate_core::packet::Packet;
 
@@ -107,9 +107,42 @@ fn seen<'e, 'a>(e: &'e Event<'a>) -> (tg_event_type, &'e dyn View<'a>) {
         Event::File(f) => (TG_EVENT_FILE, *f),
         Event::Anomaly(a) => (TG_EVENT_ANOMALY, *a),
         Event::Drop(d) => (TG_EVENT_DROP, *d),
-        // Not told: see the sink.
+        // Records, too, where the configuration asks for them.
         Event::Frame(f) => (TG_EVENT_RECORD, *f),
         Event::Stream(s) => (TG_EVENT_RECORD, *s),
+    }
+}
+
+impl<'a> View<'a> for FrameRecord<'a> {
+    fn name(&self) -> &'static str {
+        "frame"
+    }
+    fn dir(&self) -> Dir {
+        self.frame.dir()
+    }
+    fn packet(&self) -> Option<&'a Packet<'a>> {
+        Some(self.packet)
+    }
+    fn flow(&self) -> Option<FlowView<'a>> {
+        Some(self.flow)
+    }
+    fn ends_of_flow(&self) -> bool {
+        true
+    }
+}
+
+impl<'a> View<'a> for StreamSeen<'a> {
+    fn name(&self) -> &'static str {
+        "stream_tcp"
+    }
+    fn dir(&self) -> Dir {
+        self.dir
+    }
+    fn packet(&self) -> Option<&'a Packet<'a>> {
+        Some(self.packet)
+    }
+    fn flow(&self) -> Option<FlowView<'a>> {
+        Some(self.flow)
     }
 }
 

@@ -8,6 +8,8 @@ use crate::app::telnet::TELNET;
 const PDU: u8 = 0;
 const DATA: u8 = 2;
 
+type Shown = (u64, &'static str, u64, Option<u64>, Vec<u8>);
+
 struct Bench {
     frames: Frames,
     notes: Notes,
@@ -41,7 +43,7 @@ impl Bench {
     }
 
     /// Number, kind, offset, length, bytes of the living frames.
-    fn all(&self) -> Vec<(u64, &'static str, u64, Option<u64>, Vec<u8>)> {
+    fn all(&self) -> Vec<Shown> {
         let next = |i: &TxIdx| self.frames.next_tx(self.st, Some(*i));
         core::iter::successors(self.frames.next_tx(self.st, None), next)
             .map(|i| self.frames.view(i, &self.pool))
