@@ -38,7 +38,7 @@ fn messages_of_http() {
         &wire,
         &[
             (
-                "http any any -> any any (frame:http1.request; content:\"POST\"; startswith; content:\"hello\"; endswith; bsize:63; sid:1;)",
+                "http any any -> any any (frame:http1.request; content:\"POST\"; startswith; content:\"hello\"; endswith; bsize:61; sid:1;)",
                 1,
             ),
             ("http any any -> any any (frame:request; content:\"Host\"; sid:1;)", 2),

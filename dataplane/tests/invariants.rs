@@ -121,12 +121,13 @@ impl EventSink for Reader {
             Event::File(f) => self.bytes("", f.file.name(f.pool)),
             Event::Flow(_) => self.flows += 1,
             Event::Anomaly(a) => self.bytes("", a.name.as_bytes()),
-            Event::Drop(_) | Event::Stream(_) => {}
-            Event::Frame(f) => self.bytes("", f.frame.kind().as_bytes()),
+            Event::Frame(f) => self.bytes(f.frame.kind(), f.frame.bytes()),
+            Event::Stream(s) => s.events().for_each(|e| self.bytes("", e.as_bytes())),
             Event::Summary(s) => {
                 self.summaries += 1;
                 s.body.fields(self);
             }
+            Event::Drop(_) => {}
         }
     }
 }

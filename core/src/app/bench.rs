@@ -70,6 +70,7 @@ impl<P: Parser + ?Sized> Bench<P> {
     /// Hands over one input.
     pub fn give(&mut self, input: Input<'_>) -> Outcome {
         let st = self.st;
+        self.notes.begin_input(input.data, true);
         self.with(|p, cx| p.parse(st, input, cx))
     }
 

@@ -233,7 +233,7 @@ fn text(head: &[u8], out: &mut Out<'_>) -> core::fmt::Result {
         _ if head.iter().all(plain) => "ASCII text",
         [0xff, 0xfe, ..] => "Unicode text, UTF-16, little-endian text",
         [0xfe, 0xff, ..] => "Unicode text, UTF-16, big-endian text",
-        _ if utf8 && !head.contains(&0) => "Unicode text, UTF-8 text",
+        _ if utf8 && head.iter().all(|b| *b > 127 || plain(b)) => "Unicode text, UTF-8 text",
         _ if kind.is_some() => "ISO-8859 text",
         _ => return out.write_str("data"),
     };

@@ -107,3 +107,62 @@ impl Protocol for Telnet {
 
     fn log(&self, _: &Tx<()>, _: &TxView<'_>, _: Dir, _: &mut dyn Fields) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::bench::Bench;
+    use crate::app::frames::What;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    const SAID: &[u8] =
+        b"\xff\xfb\x18\xff\xfa\x18\x00xterm\xff\xf0\xff\xf1login: \xff\xfe\x01me\r\nls\r\nrest";
+
+    /// Kind, place and length of the frames, however the bytes are cut.
+    fn frames(bytes: &[u8], cuts: &[usize]) -> Vec<(u8, usize, u64)> {
+        let mut b = Bench::new(&TELNET);
+        let (mut all, mut from, mut to) = (Vec::new(), 0, 0);
+        for c in cuts.iter().cycle() {
+            to = (to + c).min(bytes.len());
+            let out = b.feed(Dir::ToServer, &bytes[from..to]);
+            all.extend(b.notes.all().iter().map(|n| match n.what {
+                What::Begin(Some(len)) => (n.local, from + n.at as usize, len),
+                other => panic!("{other:?}"),
+            }));
+            match out {
+                Outcome::Consumed { bytes, .. } => from += bytes,
+                other => panic!("{other:?}"),
+            }
+            if to == bytes.len() {
+                break;
+            }
+        }
+        b.close();
+        all
+    }
+
+    #[test]
+    fn commands_and_lines() {
+        let of =
+            |kind| frames(SAID, &[SAID.len()]).into_iter().filter(move |f| f.0 == kind).collect::<Vec<_>>();
+        let control = [(0, 3), (3, 9), (12, 2), (14, 2)].map(|(at, n)| (F_CONTROL, at, n));
+        assert_eq!(of(F_CONTROL), control);
+        assert_eq!(of(F_DATA), [(F_DATA, 16, 14), (F_DATA, 30, 4)]);
+        assert_eq!(of(F_PDU).len(), 6);
+    }
+
+    proptest! {
+        #[test]
+        fn any_cut_gives_the_same(cuts in proptest::collection::vec(1usize..20, 1..8)) {
+            prop_assert_eq!(frames(SAID, &cuts), frames(SAID, &[SAID.len()]));
+        }
+
+        #[test]
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300), cuts in proptest::collection::vec(1usize..40, 1..4)) {
+            if !bytes.is_empty() {
+                frames(&bytes, &cuts);
+            }
+        }
+    }
+}

@@ -15,7 +15,7 @@ use crate::stream::defrag::{Defrag, DefragConfig};
 use crate::stream::{Session, StreamConfig};
 
 /// What does not depend on the memory: one burst of packets, reassembled datagrams, messages, what dialects of AI services say.
-const FIXED: u64 = 1925 << 10;
+const FIXED: u64 = 1967 << 10;
 /// Most bytes of each of the four buffers that transforms and built values use; see `DetectConfig::scratch`.
 const SCRATCH: u64 = 256 << 10;
 

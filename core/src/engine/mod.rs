@@ -67,7 +67,7 @@ const AHEAD: usize = 3;
 /// Largest reassembled datagram with its link header, bytes.
 const WHOLE: usize = (64 << 10) + 256;
 /// Bytes of a stream with holes that an alert shows.
-const TEXT: usize = 64 << 10;
+const TEXT: usize = 16 << 10;
 
 /// A frame as the caller has it.
 #[derive(Clone, Copy, Debug)]

@@ -293,7 +293,7 @@ impl Engine {
                 let facts = self.facts(ix, 0);
                 let app = self.state[ix.0 as usize].app;
                 self.app.free_tx(&app, &facts, tx, &mut self.app_pool, pkt.ts);
-                if let Some(n) = owner.index().filter(|_| !owner.def().one) {
+                if let Some(n) = owner.index() {
                     self.stats.app_txs[n] += 1;
                 }
                 if self.app.owner(&app) == owner {

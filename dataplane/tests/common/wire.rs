@@ -257,6 +257,23 @@ impl Wire {
         t
     }
 
+    /// A SYN with data and a cookie of TCP Fast Open (RFC 7413), of which the server takes nothing: it is sent again.
+    pub fn fast_open(&mut self, client: End, server: End, data: &[u8], answer: &[u8]) {
+        let mut t = Tcp { wire: self, ends: [client, server], seq: [1000, 5000], mss: 1400 };
+        let mut h = [client.1.to_be_bytes(), server.1.to_be_bytes()].concat();
+        h.extend(t.seq[0].to_be_bytes());
+        h.extend([0, 0, 0, 0, 0x70, SYN, 0xff, 0xff, 0, 0, 0, 0, 34, 6, 1, 2, 3, 4, 1, 1]);
+        h.extend(data);
+        let p = t.wire.build(6, client.0, server.0, h, 16);
+        t.wire.ip_packet(&p);
+        t.seq[0] = t.seq[0].wrapping_add(1);
+        t.segment(1, SYN | ACK, &[]);
+        t.seq[1] = t.seq[1].wrapping_add(1);
+        t.send(0, data);
+        t.send(1, answer);
+        t.close();
+    }
+
     /// A whole conversation: who speaks (0 client, 1 server), and what.
     pub fn talk(&mut self, client: End, server: End, lines: &[(usize, &[u8])]) {
         self.talks.push((client, server, lines.iter().map(|(from, data)| (*from, data.to_vec())).collect()));

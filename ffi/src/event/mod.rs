@@ -115,6 +115,7 @@ fn seen<'e, 'a>(e: &'e Event<'a>) -> (tg_event_type, &'e dyn View<'a>) {
         Event::Anomaly(a) => (TG_EVENT_ANOMALY, *a),
         Event::Drop(d) => (TG_EVENT_DROP, *d),
         Event::Summary(s) => (TG_EVENT_SUMMARY, *s),
+        // Records, too, where the configuration asks for them.
         Event::Frame(f) => (TG_EVENT_RECORD, *f),
         Event::Stream(s) => (TG_EVENT_RECORD, *s),
     }

@@ -10,7 +10,7 @@ mod tests;
 
 pub use notes::{Note, Notes, What};
 
-use super::txs::{HasCommon, TxList, TxSlab};
+use super::txs::{HasCommon, TxHandle, TxList, TxSlab};
 use super::{
     AppConfig, AppCx, AppProto, Buffer, BufferAt, Input, IntAt, Outcome, Parser, Queue, StateId, TxCommon,
     TxIdx, TxView,
@@ -141,6 +141,8 @@ struct Slot {
     count: [u64; 2],
     /// Offset of what the parser is given next, by direction.
     at: [u64; 2],
+    /// By direction: the last frame without an end, but for that of the whole stream.
+    open: [TxHandle; 2],
     /// The frame of the whole stream was begun (bit per direction).
     streams: u8,
 }
@@ -278,19 +280,18 @@ impl Frames {
                 (f.proto, f.local, f.dir, f.id, f.tx) = (fed.proto, note.local, dir, id, note.tx);
                 (f.start, f.len) = (at, len);
                 f.stream = f.kind().ends_with("stream");
+                let open = len.is_none() && !f.stream;
                 // The other direction has no part in it.
                 f.common.advance(dir.flip(), 1);
                 f.common.settle(dir.flip());
+                if open {
+                    slot.open[dir.ix()] = self.txs.handle(i);
+                }
             }
             What::End => {
-                let mut last = None;
-                for i in self.txs.iter(&slot.list) {
-                    let f = self.txs.get(i);
-                    if f.dir == dir && f.local == note.local && f.len.is_none() {
-                        last = Some(i);
-                    }
-                }
-                if let Some(i) = last {
+                let open = self.txs.resolve(slot.open[dir.ix()]);
+                if let Some(i) = open.filter(|i| self.txs.get(*i).local == note.local) {
+                    slot.open[dir.ix()] = TxHandle::default();
                     let f = self.txs.get_mut(i);
                     f.len = Some(at.saturating_sub(f.start));
                     f.tx = f.tx.or(note.tx);

@@ -26,7 +26,7 @@ pub struct Note {
 }
 
 /// Notes of one input that are kept: of more frames nothing is known.
-const MOST: usize = 1024;
+const MOST: usize = 512;
 
 /// The notes. Parsers give slices of their input; where those lie in it follows from their addresses.
 #[derive(Debug)]
@@ -95,6 +95,12 @@ impl Notes {
         };
         let Ok(at) = u32::try_from(place) else { return };
         self.list.push(Note { local, at, what, tx: None });
+    }
+
+    /// What was noted.
+    #[cfg(test)]
+    pub(crate) fn all(&self) -> &[Note] {
+        &self.list
     }
 
     pub(super) fn len(&self) -> usize {

@@ -8,6 +8,8 @@ use crate::app::telnet::TELNET;
 const PDU: u8 = 0;
 const DATA: u8 = 2;
 
+type Shown = (u64, &'static str, u64, Option<u64>, Vec<u8>);
+
 struct Bench {
     frames: Frames,
     notes: Notes,
@@ -21,9 +23,6 @@ fn bench(shown: bool) -> Bench {
     let st = frames.start().unwrap();
     Bench { frames, notes: Notes::new(), pool: BytePool::new(8 << 20), st }
 }
-
-/// Number, kind, place, length, bytes.
-type Seen = (u64, &'static str, u64, Option<u64>, Vec<u8>);
 
 impl Bench {
     /// One input; `say` notes what is in it.
@@ -44,7 +43,7 @@ impl Bench {
     }
 
     /// Number, kind, offset, length, bytes of the living frames.
-    fn all(&self) -> Vec<Seen> {
+    fn all(&self) -> Vec<Shown> {
         let next = |i: &TxIdx| self.frames.next_tx(self.st, Some(*i));
         core::iter::successors(self.frames.next_tx(self.st, None), next)
             .map(|i| self.frames.view(i, &self.pool))

@@ -1,5 +1,7 @@
 use super::*;
 use crate::app::bench::Bench;
+use crate::app::config::SmtpConfig;
+use alloc::vec::Vec;
 use proptest::prelude::*;
 
 const CLIENT: &[u8] = b"EHLO GP\r\nMAIL FROM:<a@patriots.in> SIZE=3\r\nRCPT TO: <b@yahoo.co.in>\r\nDATA\r\n\
@@ -12,6 +14,40 @@ const SERVER: &[u8] = b"220 xc90 ESMTP\r\n250-xc90\r\n250 HELP\r\n250 OK\r\n250 
 
 fn local(name: &str) -> u8 {
     BUFFERS.iter().position(|b| b.name == name).unwrap() as u8
+}
+
+/// Padding that fills a group ends it, wherever the lines end.
+#[test]
+fn groups_of_base64_over_lines() {
+    let mut b = Bench::new(&SMTP);
+    b.feed(Dir::ToServer, b"EHLO a\r\nMAIL FROM:<a@b>\r\nDATA\r\nContent-Type: application/zip; name=\"z\"\r\n\
+Content-Disposition: attachment; filename=\"z\"\r\nContent-Transfer-Encoding: base64\r\n\r\nNA=\r\n=Mg\r\n==\r\n.\r\n");
+    assert_eq!(b.values(local("file.data"), Dir::ToServer), [(0, b"42".to_vec())]);
+    b.close();
+}
+
+/// Links are found as the configuration says, the last of a line first.
+#[test]
+fn links_by_their_beginnings() {
+    let links = |smtp: SmtpConfig| {
+        let cfg = AppConfig { smtp, ..Bench::new(&SMTP).cfg };
+        let mut b = Bench::of(SMTP.parser.unwrap()(&cfg), cfg);
+        b.feed(
+            Dir::ToServer,
+            b"EHLO a\r\nMAIL FROM:<a@b>\r\nDATA\r\nContent-Type: text/plain\r\n\r\n\
+see http://one.example/a and HTTPS://two.example or mailto:me@three.example .\r\n.\r\n",
+        );
+        let found = b.values(local("email.url"), Dir::ToServer);
+        b.close();
+        found.into_iter().map(|f| alloc::string::String::from_utf8(f.1).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(links(SmtpConfig::default()), ["one.example/a"]);
+    let all = ["http://", "https://", "mailto:"].map(alloc::string::String::from).to_vec();
+    assert_eq!(
+        links(SmtpConfig { links: all, whole_links: true }),
+        ["mailto:me@three.example", "HTTPS://two.example", "http://one.example/a"]
+    );
+    assert!(links(SmtpConfig { links: Vec::new(), whole_links: false }).is_empty());
 }
 
 #[test]
