@@ -81,6 +81,7 @@ impl EngineHandle {
             risk: false,
             shown: true,
             tell_packets: false,
+            summaries: false,
         };
         Ok(EngineHandle { core: Held::new(make(py, rules, wish)?), inline })
     }
@@ -218,6 +219,7 @@ impl LiveRun {
             risk: false,
             shown: true,
             tell_packets: false,
+            summaries: false,
         };
         let ring = Ring::open(interface, None).map_err(|e| {
             errors::raise(py, "CaptureError", (e.to_string(), interface.to_owned(), e.raw_os_error()))

@@ -176,7 +176,8 @@ impl EventRun {
     #[pyo3(signature = (reading, calls = None))]
     fn new(py: Python<'_>, reading: Py<Reading>, calls: Option<bool>) -> PyResult<Self> {
         let r = reading.get();
-        let (run, settings, _) = guarded(py, || r.run(true, false))?.map_err(|e| errors::config(py, e))?;
+        let (run, settings, _) =
+            guarded(py, || r.run(true, false, false))?.map_err(|e| errors::config(py, e))?;
         let lines = match calls {
             Some(content) => Lines::of_calls(&settings, r.inline, content),
             None => Lines::new(&settings, r.inline),
@@ -249,7 +250,7 @@ impl WriteRun {
         let r = reading.get();
         let made = guarded(py, || {
             let shown = r.settings()?.outputs.show_transactions();
-            let (mut run, settings, _) = r.run(shown, false)?;
+            let (mut run, settings, _) = r.run(shown, false, false)?;
             warm(&mut run.engine, r.size());
             std::fs::create_dir_all(&directory).map_err(|e| format!("{}: {e}", directory.display()))?;
             let eve = EveSink::create(&settings.outputs, &directory, r.inline).map_err(|e| e.to_string())?;

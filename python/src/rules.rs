@@ -63,6 +63,8 @@ pub struct Wish {
     /// Transactions are looked at by somebody.
     pub shown: bool,
     pub tell_packets: bool,
+    /// What calls of models add up to is looked at, whatever the settings say.
+    pub summaries: bool,
 }
 
 impl Compiled {
@@ -93,6 +95,10 @@ impl Compiled {
         c.app.ai_risk |= wish.risk;
         c.app.shown = wish.shown;
         c.tell_packets = wish.tell_packets;
+        if wish.summaries {
+            c.ledger.services = true;
+            c.ledger.telemetry.get_or_insert_default();
+        }
         let places = c.flow.max_flows.next_power_of_two();
         Ok((Engine::new(c, self.fresh()), places))
     }

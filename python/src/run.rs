@@ -105,8 +105,13 @@ impl Reading {
     }
 
     /// Frames and the engine they go through, its settings, and how many places its flows have. `shown`: somebody
-    /// looks at transactions; `tell_packets`: and at each packet of a flow.
-    pub fn run(&self, shown: bool, tell_packets: bool) -> Result<(Run, Arc<Settings>, usize), String> {
+    /// looks at transactions; `tell_packets`: and at each packet of a flow; `summaries`: and at what calls add up to.
+    pub fn run(
+        &self,
+        shown: bool,
+        tell_packets: bool,
+        summaries: bool,
+    ) -> Result<(Run, Arc<Settings>, usize), String> {
         let settings = self.settings()?;
         let wish = Wish {
             memory: self.memory,
@@ -117,6 +122,7 @@ impl Reading {
             risk: self.risk,
             shown,
             tell_packets,
+            summaries,
         };
         let (engine, places) = self.compiled.engine(&settings, wish)?;
         let mut run = Run::new(self.frames()?, engine);

@@ -205,3 +205,21 @@ def test_the_demo_comes_with_the_package(demo: Path) -> None:
     assert (data / "ai-factory.rules").read_bytes() == DEMO_RULES.read_bytes()
     assert (data / "ai-factory.yaml").read_bytes() == (DEMO_RULES.parent.parent / "ai-factory.yaml").read_bytes()
     assert len(capture.alerts) == 6 and len(tidegate.demo(statistics=True, rules=None).flows) == 19
+
+
+def test_services_and_telemetry_of_models(tmp_path: Path) -> None:
+    """What calls add up to, of the demo: one model server, which answers a client outside."""
+    tables = tidegate.demo().tables("services", "telemetry", "ai")
+    services = tables["services"].to_arrow().to_pylist()
+    last = services[-1]
+    assert (last["address"], last["port"], last["told"]) == ("10.20.1.10", 8000, "end")
+    assert last["calls"] == tables["ai"].to_arrow().num_rows and last["models"] == ["factory-70b"]
+    assert last["exposed_to"] == "outside" and "without a credential" in last["proof"]
+    assert services[0]["changed"][0] == "new"
+    windows = tables["telemetry"].to_arrow().to_pylist()
+    assert windows and all(w["state"] == "learning" and w["deviations"] == [] for w in windows)
+    assert sum(w["calls"] for w in windows) <= last["calls"]
+    # They are there whatever the configuration asks for.
+    config = tmp_path / "none.yaml"
+    config.write_text("%YAML 1.1\n---\noutputs: []\n")
+    assert tidegate.demo(rules=tidegate.Rules(config=config)).services.to_arrow().num_rows == len(services)

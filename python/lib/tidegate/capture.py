@@ -466,6 +466,19 @@ class Capture:
         return self._table("ai")
 
     @property
+    def services(self) -> Table:
+        """What AI services offer, each time that something about one is told (``told``, ``changed``): software, models, since when, how
+        many clients, and ``exposed_to`` with its ``proof`` where a request without a credential was answered. The last row of an
+        address and port has the sums."""
+        return self._table("services")
+
+    @property
+    def telemetry(self) -> Table:
+        """The figures of each server's model by windows of time, and what deviates from those learned before (``deviations``, ``causes``,
+        ``why``). Windows are an hour long unless the configuration says otherwise (``ai_telemetry``)."""
+        return self._table("telemetry")
+
+    @property
     def files(self) -> Table:
         """Files that were seen to their ends; with hashes where the configuration asks for them (``force-hash``)."""
         return self._table("files")

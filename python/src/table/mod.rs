@@ -181,7 +181,8 @@ fn making(reading: &Reading, tables: &[String], asked: Asked) -> Result<Making, 
     let shown = tables.iter().any(|t| sink::shows(t, asked));
     let tell_packets = tables.iter().any(|t| sink::tells_packets(t, asked));
     let (from, places) = if engine {
-        let (run, _, places) = reading.run(shown, tell_packets)?;
+        let summaries = tables.iter().any(|t| sink::sums(t).is_some());
+        let (run, _, places) = reading.run(shown, tell_packets, summaries)?;
         (From::Engine(Box::new(run)), places)
     } else {
         (From::Frames(Box::new(reading.frames()?)), 0)

@@ -154,6 +154,68 @@ pub static AI: [Wanted; 39] = [
     wanted("rpc.method", "rpc_method", Kind::Str),
 ];
 
+/// EVE's `ai_service`; a row each time that something about a service is told.
+pub static SERVICES: [Wanted; 23] = [
+    wanted("address", "address", Kind::Str),
+    wanted("port", "port", Kind::U16),
+    wanted("told", "told", Kind::Str),
+    wanted("changed", "changed", Kind::Strs),
+    wanted("providers", "providers", Kind::Strs),
+    wanted("server", "server", Kind::Str),
+    wanted("models", "models", Kind::Strs),
+    wanted("tools", "tools", Kind::U32),
+    wanted("since", "since", Kind::Str),
+    wanted("last", "last", Kind::Str),
+    wanted("calls", "calls", Kind::U64),
+    wanted("answered", "answered", Kind::U64),
+    wanted("denied", "denied", Kind::U64),
+    wanted("clients", "clients", Kind::U64),
+    wanted("outside_clients", "outside_clients", Kind::Bool),
+    wanted("credentials", "credentials", Kind::Strs),
+    wanted("exposed.to", "exposed_to", Kind::Str),
+    wanted("exposed.since", "exposed_since", Kind::Str),
+    wanted("exposed.client", "exposed_client", Kind::Str),
+    wanted("exposed.proof", "proof", Kind::Str),
+    wanted("exposed.operations", "exposed_operations", Kind::Strs),
+    wanted("more_models", "more_models", Kind::Bool),
+    wanted("operations.chat", "chats", Kind::U64),
+];
+
+/// EVE's `ai_telemetry`; a row a window of a server's model.
+pub static TELEMETRY: [Wanted; 23] = [
+    wanted("address", "address", Kind::Str),
+    wanted("port", "port", Kind::U16),
+    wanted("provider", "provider", Kind::Str),
+    wanted("model", "model", Kind::Str),
+    wanted("response_model", "response_model", Kind::Str),
+    wanted("server", "server", Kind::Str),
+    wanted("window.from", "from", Kind::Str),
+    wanted("window.to", "to", Kind::Str),
+    wanted("state", "state", Kind::Str),
+    wanted("figures.calls", "calls", Kind::F64),
+    wanted("figures.error_rate", "error_rate", Kind::F64),
+    wanted("figures.refusal_rate", "refusal_rate", Kind::F64),
+    wanted("figures.risk_rate", "risk_rate", Kind::F64),
+    wanted("figures.ttft_ms", "ttft_ms", Kind::F64),
+    wanted("figures.duration_ms", "duration_ms", Kind::F64),
+    wanted("figures.tokens_per_s", "tokens_per_s", Kind::F64),
+    wanted("figures.prompt_bytes", "prompt_bytes", Kind::F64),
+    wanted("figures.completion_bytes", "completion_bytes", Kind::F64),
+    wanted("figures.confidence", "confidence", Kind::F64),
+    wanted("figures.top_client_share", "top_client_share", Kind::F64),
+    wanted("deviations.figure", "deviations", Kind::Strs),
+    wanted("deviations.cause", "causes", Kind::Strs),
+    wanted("deviations.why", "why", Kind::Strs),
+];
+
+/// What a row about no packet and no flow begins with.
+pub const TIME: Spec = ("timestamp", Kind::Time);
+
+/// The columns of a table of summaries.
+pub fn sums(wanted: &[Wanted]) -> Vec<Spec> {
+    core::iter::once(TIME).chain(wanted.iter().map(|w| w.spec)).collect()
+}
+
 /// The columns of a table of records.
 pub fn specs(wanted: &[Wanted]) -> Vec<Spec> {
     HEAD.into_iter().chain(wanted.iter().map(|w| w.spec)).collect()
@@ -163,6 +225,8 @@ pub fn specs(wanted: &[Wanted]) -> Vec<Spec> {
 pub struct Collect<'a> {
     rows: &'a mut Rows,
     wanted: &'static [Wanted],
+    /// Columns before the fields'.
+    before: usize,
     /// Fields that have a value in this row; lists take any number.
     told: u64,
     path: String,
@@ -171,8 +235,9 @@ pub struct Collect<'a> {
 }
 
 impl<'a> Collect<'a> {
-    pub fn new(rows: &'a mut Rows, wanted: &'static [Wanted]) -> Collect<'a> {
-        Collect { rows, wanted, told: 0, path: String::new(), back: Vec::new() }
+    /// `before`: columns that the row has before those of the fields.
+    pub fn new(rows: &'a mut Rows, wanted: &'static [Wanted], before: usize) -> Collect<'a> {
+        Collect { rows, wanted, before, told: 0, path: String::new(), back: Vec::new() }
     }
 
     fn enter(&mut self, key: &str) {
@@ -199,7 +264,7 @@ impl<'a> Collect<'a> {
             return None;
         }
         self.told |= 1 << i;
-        self.rows.at(HEAD.len() + i)
+        self.rows.at(self.before + i)
     }
 }
 

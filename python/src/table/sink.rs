@@ -6,6 +6,7 @@ use std::path::Path;
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use tidegate_core::Dir;
+use tidegate_core::ai::ledger::Summary;
 use tidegate_core::app::AppProto;
 use tidegate_core::event::{Alert, Anomaly, AnomalyKind, Event, EventSink, FileRecord, PacketSeen, TxRecord};
 use tidegate_core::flow::FlowView;
@@ -19,7 +20,7 @@ use super::rows::{Ends, HEAD, Rows, Spec};
 use super::stats::{self, Asked};
 
 /// Tables: name, what a row is.
-pub const TABLES: [(&str, &str); 14] = [
+pub const TABLES: [(&str, &str); 16] = [
     ("flows", "a flow that ended, with the statistics asked for"),
     ("alerts", "an alert"),
     ("http", "an HTTP request with its response"),
@@ -30,6 +31,8 @@ pub const TABLES: [(&str, &str); 14] = [
     ("ssh", "an SSH connection"),
     ("smtp", "a mail"),
     ("ai", "a call of a model, a tool or an AI service"),
+    ("services", "an AI service, each time that something about it is told"),
+    ("telemetry", "the figures of a server's model in a window of time"),
     ("files", "a file that was seen to its end"),
     ("anomalies", "something damaged or contradictory"),
     ("packets", "a packet, decoded, those inside of tunnels too"),
@@ -71,6 +74,7 @@ pub enum What {
     Flows(Box<Flows>),
     Alerts,
     Records(&'static str, &'static [Wanted]),
+    Summaries(&'static str, &'static [Wanted]),
     Files,
     Anomalies,
     FlowPackets,
@@ -91,6 +95,15 @@ fn wanted(table: &str) -> Option<(&'static str, &'static [Wanted])> {
     })
 }
 
+/// The summary behind a table of summaries.
+pub fn sums(table: &str) -> Option<(&'static str, &'static [Wanted])> {
+    Some(match table {
+        "services" => ("ai_service", &record::SERVICES),
+        "telemetry" => ("ai_telemetry", &record::TELEMETRY),
+        _ => return None,
+    })
+}
+
 /// The columns of a table, if there is one of that name.
 pub fn specs(table: &str, asked: Asked) -> Option<Vec<Spec>> {
     let behind = |own: &[Spec]| HEAD.into_iter().chain(own.iter().copied()).collect();
@@ -101,7 +114,10 @@ pub fn specs(table: &str, asked: Asked) -> Option<Vec<Spec>> {
         "anomalies" => behind(&ANOMALY),
         "packets" => packets::specs(false),
         "flow_packets" => packets::specs(true),
-        _ => record::specs(wanted(table)?.1),
+        _ => match sums(table) {
+            Some((_, wanted)) => record::sums(wanted),
+            None => record::specs(wanted(table)?.1),
+        },
     })
 }
 
@@ -110,6 +126,7 @@ pub fn shows(table: &str, asked: Asked) -> bool {
     table == "flows" && asked.has(stats::NAMES)
         || matches!(table, "files" | "anomalies")
         || wanted(table).is_some()
+        || sums(table).is_some()
 }
 
 /// Every packet of a flow is looked at for it.
@@ -125,10 +142,13 @@ pub fn what(table: &str, asked: Asked, places: usize) -> Option<What> {
         "files" => What::Files,
         "anomalies" => What::Anomalies,
         "flow_packets" => What::FlowPackets,
-        _ => {
-            let (name, wanted) = wanted(table)?;
-            What::Records(name, wanted)
-        }
+        _ => match sums(table) {
+            Some((name, wanted)) => What::Summaries(name, wanted),
+            None => {
+                let (name, wanted) = wanted(table)?;
+                What::Records(name, wanted)
+            }
+        },
     })
 }
 
@@ -197,6 +217,9 @@ impl EventSink for Sink {
                 (What::Records(name, wanted), Event::Tx(t)) if t.tx.record() == *name => {
                     transaction(t, wanted, r);
                 }
+                (What::Summaries(name, wanted), Event::Summary(s)) if s.record == *name => {
+                    summary(s, wanted, r)
+                }
                 (What::Files, Event::File(f)) => file(f, r),
                 (What::Anomalies, Event::Anomaly(a)) => anomaly(a, r),
                 _ => {}
@@ -262,7 +285,14 @@ fn alert(a: &Alert<'_>, r: &mut Rows) {
 fn transaction(t: &TxRecord<'_>, wanted: &'static [Wanted], r: &mut Rows) {
     head(t.packet.ts, Some(t.packet), Some(&t.flow), r);
     Ends::of_flow(&t.flow, t.dir == Dir::ToClient).fill(r);
-    t.tx.log(t.dir, &mut Collect::new(r, wanted));
+    t.tx.log(t.dir, &mut Collect::new(r, wanted, HEAD.len()));
+    r.end();
+}
+
+fn summary(s: &Summary<'_>, wanted: &'static [Wanted], r: &mut Rows) {
+    r.next().number(s.ts);
+    r.about(0);
+    s.body.fields(&mut Collect::new(r, wanted, 1));
     r.end();
 }
 
