@@ -11,6 +11,7 @@ mod short;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use alloc::sync::Arc;
 
