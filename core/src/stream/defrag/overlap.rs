@@ -96,7 +96,8 @@ fn bsd(new: &mut Extent, old: &mut Extent, after: Option<&mut Extent>) -> Outcom
     } else if new.end() > old.from() {
         old.trim = old.trim.max(new.end() - old.off);
     }
-    if let Some(after) = after.filter(|a| new.end() > a.off) {
+    // What the new one has itself; before that the fragment behind may have bytes that nobody else has any more.
+    if let Some(after) = after.filter(|a| new.end() > a.off && new.from() <= a.off) {
         after.yield_to(new.end());
     }
     Outcome::Settled

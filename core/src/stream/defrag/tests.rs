@@ -454,3 +454,20 @@ proptest! {
         prop_assert_eq!((d.in_use(), d.active()), (0, 0));
     }
 }
+
+/// A fragment that is sent again gives its bytes to the first of its kind, and takes none from a third one that lies at the same place.
+#[test]
+fn a_byte_that_one_fragment_gave_to_another_stays() {
+    let content: Vec<u8> = (0..1000u32).map(|i| (i * 7 + i / 251) as u8).collect();
+    for last in [129usize, 137] {
+        let mut d = Defrag::new(&small(), Secret::fixed(1));
+        let parts = [(72, false, 129), (8, true, 72), (8, false, 73), (72, false, last), (0, true, 8)];
+        let mut whole = None;
+        for (i, (from, more, to)) in parts.into_iter().enumerate() {
+            let frame = frag6(0, from, more, 17, false, &content[from..to]);
+            whole = feed(&mut d, &frame, i as u64 * SECOND, OsPolicy::Bsd).0;
+        }
+        let whole = whole.expect("all bytes were sent");
+        assert_eq!(whole[40..], content[..whole.len() - 40], "{last}");
+    }
+}
