@@ -318,7 +318,7 @@ static int stop_field(const tg_field *f, void *user)
 }
 
 struct seen {
-    int total, by_type[64], http, dns, tls, fields, json, places;
+    int total, by_type[TG_EVENT_SUMMARY + 1], http, dns, tls, fields, json, places;
     tg_engine *engine;
     const tg_event *event;
     uint64_t flow;
@@ -349,7 +349,7 @@ static int see(const tg_event *e, void *user)
     s->event = e;
     TG_INIT(info);
     IS(tg_event_describe(e, &info), TG_OK);
-    CHECK(info.type_ < 64 && info.name.len > 0 && info.ts_ns > 0);
+    CHECK(info.type_ <= TG_EVENT_SUMMARY && info.name.len > 0 && info.ts_ns > 0);
     s->by_type[info.type_]++;
     before = taken;
     TG_INIT(alert);
@@ -385,13 +385,15 @@ static int see(const tg_event *e, void *user)
     CHECK(info.type_ != TG_EVENT_DROP || drop.reason.len > 0);
 
     status = tg_event_fields(e, see_field, &fields);
-    CHECK(status == (info.tx ? TG_OK : TG_ERR_NOT_FOUND));
+    CHECK(status == (info.tx || info.type_ == TG_EVENT_SUMMARY ? TG_OK : TG_ERR_NOT_FOUND));
     s->fields += fields;
     if (fields)
         IS(tg_event_fields(e, stop_field, NULL), TG_ERR_STOPPED);
     TG_INIT(field);
     status = tg_event_field(e, "no.such.field", &field);
     CHECK(status == TG_ERR_NOT_FOUND);
+    if (info.type_ == TG_EVENT_SUMMARY)
+        IS(tg_event_field(e, "address", &field), TG_OK);
     TG_INIT(http);
     if (tg_event_http(e, &http) == TG_OK) {
         s->http++;

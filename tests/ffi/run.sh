@@ -132,7 +132,7 @@ examples() {
     "$out/api++" "$capture" "$rules" > /dev/null
     TG_OWN_ALLOCATOR=1 "$out/api" "$capture" "$rules" > /dev/null
     run_examples ""
-    say "loaded and unloaded 200 times, 1,000 engines"
+    say "loaded and unloaded 600 times, 1,000 engines"
     gcc -std=c99 -D_GNU_SOURCE $cflags tests/ffi/again.c -o "$out/again" $(pkg-config --cflags tidegate) -ldl
     "$out/again" "$prefix/lib/libtidegate.so"
 }

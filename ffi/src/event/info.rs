@@ -113,7 +113,7 @@ fn info(slot: &Slot, e: &Event<'_>) -> tg_event_info {
         direction: dir as u8,
         vlans,
         name: tg_bytes::of(view.name().as_bytes()),
-        ts_ns: p.map_or_else(|| f.as_ref().map_or(0, FlowView::start), |p| p.ts),
+        ts_ns: p.map_or_else(|| f.as_ref().map_or_else(|| view.time(), FlowView::start), |p| p.ts),
         flow_id: f.as_ref().map_or(0, FlowView::id),
         index: p.map_or(0, |p| p.index),
         tx: view.tx().map_or(0, |(t, _)| t.common().shown_id + 1),

@@ -98,6 +98,10 @@ trait View<'a> {
     fn tx(&self) -> Option<(TxView<'a>, Dir)> {
         None
     }
+    /// Its time, where it has neither packet nor flow; ns.
+    fn time(&self) -> u64 {
+        0
+    }
     /// Its addresses are its flow's, not its packet's.
     fn ends_of_flow(&self) -> bool {
         false

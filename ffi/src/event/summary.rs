@@ -17,6 +17,9 @@ impl<'a> View<'a> for Summary<'a> {
     fn packet(&self) -> Option<&'a Packet<'a>> {
         None
     }
+    fn time(&self) -> u64 {
+        self.ts
+    }
     fn flow(&self) -> Option<FlowView<'a>> {
         None
     }

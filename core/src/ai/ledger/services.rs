@@ -21,6 +21,8 @@ const OPERATIONS: usize = 10;
 const PROVIDERS: usize = 4;
 /// Registers of the estimate of how many clients there are.
 const REGISTERS: usize = 64;
+/// Clients that are known one by one, so that few are counted and not estimated.
+const FEW: usize = 8;
 /// Between two summaries of a service, ns.
 const PAUSE: u64 = 10_000_000_000;
 
@@ -97,6 +99,9 @@ pub struct Service {
     /// Answers that say that a credential is missing or wrong.
     denied: u64,
     clients: [u8; REGISTERS],
+    few: [u64; FEW],
+    /// There were more.
+    many: bool,
     outside: bool,
     credentials: [&'static str; 4],
     operations: [Done; OPERATIONS],
@@ -126,6 +131,8 @@ impl Default for Service {
             answered: 0,
             denied: 0,
             clients: [0; REGISTERS],
+            few: [0; FEW],
+            many: false,
             outside: false,
             credentials: [""; 4],
             operations: [Done::default(); OPERATIONS],
@@ -269,6 +276,7 @@ impl Service {
         self.denied += u64::from(matches!(f.status, 401 | 403 | 407));
         self.outside |= outside;
         self.tools = self.tools.max(f.tools);
+        self.many |= note(&mut self.few, 0, client.max(1)).is_none();
         let register = (client & (REGISTERS as u64 - 1)) as usize;
         let rank = (client >> 6 | 1 << 57).trailing_zeros() as u8 + 1;
         self.clients[register] = self.clients[register].max(rank);
@@ -319,8 +327,11 @@ impl Service {
         d.calls == 1
     }
 
-    /// How many clients there were, within some tenths (Flajolet and others, HyperLogLog, 2007).
+    /// How many clients there were: up to eight counted, more within some tenths (Flajolet and others, HyperLogLog, 2007).
     pub fn clients(&self) -> u64 {
+        if !self.many {
+            return self.few.iter().filter(|c| **c != 0).count() as u64;
+        }
         let m = REGISTERS as f64;
         let sum: f64 = self.clients.iter().map(|r| 1.0 / (1u64 << (*r).min(62)) as f64).sum();
         let raw = 0.709 * m * m / sum;
