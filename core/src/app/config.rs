@@ -74,7 +74,7 @@ pub struct AppConfig {
     pub file_sha256: bool,
     /// Outputs tell the verdicts on model files (EVE `artifact`).
     pub artifacts: bool,
-    /// Bytes for the readers of model files; see [`crate::engine::memory::MemoryPlan`].
+    /// Bytes for the readers of model files; see [`crate::engine::MemoryPlan`].
     pub model_files: usize,
     /// Bytes of a file kept in the window that `file.data` sees.
     pub file_window: usize,

@@ -1,6 +1,6 @@
 //! Policies of files: YAML goes in, the tables of [`tidegate_core::policy`] come out, or the place and reason why not.
 //!
-//! [`tree`] reads YAML with the place of every value, [`read`] is the language, [`flows`] reads flows that are written as text.
+//! [`tree`] reads YAML with the place of every value, [`mod@read`] is the language, [`flows`] reads flows that are written as text.
 
 pub mod flows;
 mod read;
@@ -42,7 +42,7 @@ pub fn read(path: &Path) -> Result<Source, PolicyError> {
     parse(&String::from_utf8_lossy(&bytes), path)
 }
 
-/// As [`read`], from text; `path` is its name, and files that it names are looked for beside it.
+/// As [`read()`], from text; `path` is its name, and files that it names are looked for beside it.
 ///
 /// # Errors
 /// [`PolicyError`] names the place.
