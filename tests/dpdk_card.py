@@ -81,6 +81,9 @@ def run(o, tmp, name, frames, device, more):
             if e["event_type"] == "stats":
                 last = e["stats"]
                 continue
+            # Sums of one engine, with the times of packets in them.
+            if e["event_type"] in ("ai_service", "ai_telemetry"):
+                continue
             for k in ("timestamp", "flow_id"):
                 e.pop(k, None)
             for k in ("start", "end", "age"):
