@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::alone::alerts;
+use common::alone::{counts, talk};
 use common::wire::{ACK, Wire};
 use common::{engine, frames, rules, run, settings};
 use tidegate_core::Secret;
@@ -11,19 +11,6 @@ use tidegate_core::app::TxView;
 use tidegate_core::event::{DropReason, Event, EventSink};
 use tidegate_dataplane::config::engine::Mode;
 use tidegate_dataplane::config::{Overrides, Settings};
-
-fn talk(port: u16, lines: &[(usize, &[u8])]) -> Wire {
-    let mut wire = Wire::new();
-    wire.talk((1, 40_000), (2, port), lines);
-    wire
-}
-
-/// How often each rule alerts.
-fn counts(wire: &Wire, table: &[(&str, usize)]) {
-    let wrong: Vec<_> =
-        table.iter().map(|(r, want)| (r, *want, alerts(wire, r))).filter(|t| t.1 != t.2.len()).collect();
-    assert!(wrong.is_empty(), "rule, expected, seen: {wrong:#?}");
-}
 
 /// What an engine said, as far as tests here ask.
 #[derive(Default)]

@@ -2,25 +2,8 @@
 
 mod common;
 
-use common::alone::alerts;
-use common::wire::Wire;
+use common::alone::{counts, talk};
 use common::{rules, settings};
-
-type Lines<'a> = &'a [(usize, &'a [u8])];
-
-/// A conversation of a TCP protocol, with its end.
-fn talk(port: u16, lines: Lines<'_>) -> Wire {
-    let mut wire = Wire::new();
-    wire.talk((1, 40_000), (2, port), lines);
-    wire
-}
-
-/// How often each rule alerts.
-fn counts(wire: &Wire, table: &[(&str, usize)]) {
-    let wrong: Vec<_> =
-        table.iter().map(|(r, want)| (r, *want, alerts(wire, r))).filter(|t| t.1 != t.2.len()).collect();
-    assert!(wrong.is_empty(), "rule, expected, seen: {wrong:#?}");
-}
 
 #[test]
 fn messages_of_http() {

@@ -108,11 +108,10 @@ fn too_little_memory_is_an_error_that_says_how_much() {
 #[test]
 fn an_unused_engine_touches_next_to_nothing() {
     let _turn = TURN.lock().unwrap();
-    // Readers of model files and what calls add up to are made for those who ask.
+    // Readers of model files are made when somebody asks for verdicts.
     let quiet = || {
         let mut config = common::config(256 * MIB);
         config.app.artifacts = false;
-        config.ledger = Default::default();
         Engine::new(config, Rules::default())
     };
     drop(quiet());

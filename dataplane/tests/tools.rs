@@ -66,3 +66,38 @@ fn many_tools() {
     }
     assert_eq!(told(&w), (vec![], 0));
 }
+
+/// Settings that ask for nothing but what calls add up to, and no rules: messages are read all the same.
+#[test]
+fn sums_of_calls_need_no_other_output() {
+    let mut w = Wire::new();
+    listed(&mut w, 1001, "/mcp", &[("read", "Reads a file."), ("add", "Adds.")]);
+    let dir = std::env::temp_dir().join(format!("tidegate-sums-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let yaml = dir.join("c.yaml");
+    std::fs::write(&yaml, "%YAML 1.1\n---\noutputs:\n  - eve-log: {enabled: yes, types: [ai_service, ai_telemetry: {window: 10s}]}\n").unwrap();
+    let s = tidegate_dataplane::config::Settings::load(Some(&yaml), &Default::default()).unwrap();
+    let mode = tidegate_dataplane::config::engine::Mode {
+        ips: false,
+        ignore_checksums: true,
+        memory: 16 << 20,
+        secret: tidegate_core::Secret::fixed(1),
+    };
+    let mut sink = tidegate_dataplane::eve::EveSink::create(&s.outputs, &dir, false).unwrap();
+    common::run(
+        &mut common::engine(s.engine(mode).unwrap(), &rules("", &s)),
+        &frames(&w.frames),
+        32,
+        &mut sink,
+    );
+    sink.finish().unwrap();
+    let text = std::fs::read_to_string(dir.join("eve.json")).unwrap();
+    std::fs::remove_dir_all(&dir).unwrap();
+    let lines: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let last = &lines.iter().rfind(|e| e["event_type"] == "ai_service").expect("a service")["ai_service"];
+    assert_eq!(
+        (&last["port"], &last["tools"], &last["told"]),
+        (&80.into(), &2.into(), &"end".into()),
+        "{text}"
+    );
+}

@@ -5,8 +5,8 @@
 
 The attacks are of this project's own writing (attacks.py); so are the harmless requests beside them. Both go to a stand-in
 (stand_in.py) on another host, a network namespace; `tidegate run -i` with `builtin:ai` watches the line. An attack is seen when an
-alert is about one of its connections. Needs root. Exit code 1 when a harmless request is told, or an attack of a family that is
-expected to be seen as a whole is missed.
+alert is about one of its connections. Needs root. Exit code 1 when a harmless request is told, or an attack is missed that KNOWN does
+not name.
 """
 import argparse
 import collections
@@ -26,12 +26,11 @@ import net  # noqa: E402
 # Each attack from outside has an address of its own: some alerts are told once an address.
 OUTSIDE = [f"203.0.113.{i}" for i in range(1, 33)]
 PORTS = (8000, 11434, 3000, 5000, 8265, 8001, 6379)
-# Missed by design or so far, with the reason; everything else has to be seen.
+# Missed by design or so far, with the reason; every other one has to be seen, and one of these that is seen is no longer missed.
 KNOWN = {
-    "obfuscation": "what does not read like a text after the usual decodings",
-    "jailbreak": "role play in ordinary words",
-    "rag_poisoning": "only what reads like an instruction",
-    "unbounded_consumption": "a limit of tokens is the operator's to set",
+    "PyRIT converters: leet": "digits for letters in all words",
+    "PyRIT converters: spaced": "a space behind each letter",
+    "garak: a million tokens": "a limit of tokens is the operator's to set",
 }
 CONFIG = """%YAML 1.1
 ---
@@ -115,8 +114,11 @@ def told(played, records, took, o):
         if family == "harmless":
             wrong += [f"harmless {manner} {name}: {', '.join(seen)}"] if seen else []
         elif not seen:
-            row["missed"].append(f"{manner}: {name}")
-            wrong += [] if family in KNOWN else [f"{family}, {manner}: {name} is missed"]
+            which = f"{manner}: {name}"
+            row["missed"].append(f"{which} ({KNOWN[which]})" if which in KNOWN else which)
+            wrong += [] if which in KNOWN else [f"{family}, {which} is missed"]
+        elif f"{manner}: {name}" in KNOWN:
+            wrong.append(f"{manner}: {name} is seen now: it has no place in KNOWN")
         if o.verbose:
             print(f"  {family:26} {manner:18} {name:36} {', '.join(sorted(set(seen))) or '-'}")
     if o.json:
@@ -124,8 +126,7 @@ def told(played, records, took, o):
         return wrong
     print(f"{'family':26} {'sent':>5} {'seen':>5} {'as such':>8}   missed")
     for family, r in rows.items():
-        why = f" ({KNOWN[family]})" if r["missed"] and family in KNOWN else ""
-        print(f"{family:26} {r['sent']:5} {r['seen']:5} {r['by_its_family']:8}   {'; '.join(r['missed'])}{why}")
+        print(f"{family:26} {r['sent']:5} {r['seen']:5} {r['by_its_family']:8}   {'; '.join(r['missed'])}")
     all_of = [r for f, r in rows.items() if f != "harmless"]
     print(f"{sum(r['seen'] for r in all_of)} of {sum(r['sent'] for r in all_of)} attacks seen, {rows['harmless']['seen']} of "
           f"{rows['harmless']['sent']} harmless ones told, in {took:.1f} s")

@@ -103,19 +103,7 @@ impl Entries {
 
     /// The values with that tag, in order.
     pub fn all<'a>(&self, pool: &'a BytePool, tag: u8) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let mut rest = self.buf.get(pool);
-        core::iter::from_fn(move || {
-            loop {
-                #[cfg(test)]
-                work::add(1);
-                let [t, a, b, tail @ ..] = rest else { return None };
-                let (value, next) = tail.split_at_checked(usize::from(u16::from_le_bytes([*a, *b])))?;
-                rest = next;
-                if *t == tag {
-                    return Some(value);
-                }
-            }
-        })
+        self.tagged(pool).filter_map(move |(t, value)| (t == tag).then_some(value))
     }
 
     /// Bytes of the list: where the next value will be.

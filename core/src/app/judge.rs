@@ -18,7 +18,7 @@ use crate::pool::{Arena, Records};
 const HEAD: usize = 8;
 /// Most readers.
 const READERS: usize = 64;
-/// A reader may go to another file when so many pieces of files came since its last one.
+/// A reader may go to another file when so many pieces of any files came since its last one.
 const STILL: u64 = 8192;
 
 /// Where the judging of a file stands; part of the file.
@@ -168,6 +168,8 @@ impl Judges {
 
     /// The file's next bytes.
     pub fn bytes(&mut self, look: &mut Look, mut data: &[u8]) {
+        // Whatever file it is of: readers that all stand still must not do so for ever.
+        self.pieces += 1;
         if let State::Head = look.state {
             let n = data.len().min(HEAD - usize::from(look.have));
             let (some, rest) = data.split_at(n);
@@ -186,7 +188,6 @@ impl Judges {
 
     fn feed(&mut self, look: &mut Look, data: &[u8]) {
         let State::Reading { .. } = look.state else { return };
-        self.pieces += 1;
         let now = self.pieces;
         match self.reader(look) {
             Some(r) => {
@@ -401,6 +402,22 @@ mod tests {
         assert_eq!(said(&j, &slow), (Judgement::Unreadable, Unread::Taken.why()));
         assert_eq!(said(&j, &busy).0, Judgement::Unknown);
         assert_eq!(j.counts(), Counts { judged: 2, unread: 0, evicted: 1 });
+    }
+
+    /// Files that are begun and never go on hold no reader for ever, though no other model file can be read meanwhile.
+    #[test]
+    fn readers_that_all_stand_still() {
+        let mut j = judges(1);
+        let mut held = j.begin(b"held.pkl", false);
+        j.bytes(&mut held, &BAD[..10]);
+        let mut page = j.begin(b"index.html", false);
+        for _ in 0..STILL + 10 {
+            j.bytes(&mut page, b"<html>  ");
+        }
+        let mut new = j.begin(b"new.pkl", false);
+        j.bytes(&mut new, BAD);
+        j.close(&mut new, false);
+        assert_eq!(said(&j, &new).0, Judgement::Malicious);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod memory;
 mod options;
 mod pages;
 mod policy;
+mod replay;
 pub mod rules;
 pub mod run;
 mod services;

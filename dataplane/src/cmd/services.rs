@@ -10,21 +10,17 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 use tidegate_core::detect::Rules;
-use tidegate_core::engine::{Engine, Frame};
-use tidegate_core::event::{Event, EventSink, Verdict};
+use tidegate_core::engine::Engine;
+use tidegate_core::event::{Event, EventSink};
 
-use super::{ServicesArgs, WRONG_INPUT};
-use crate::capture::{self, Capture};
-use crate::config::engine::Mode;
+use super::{ServicesArgs, WRONG_INPUT, replay};
+use crate::capture;
 use crate::config::eve::EveSettings;
 use crate::config::{Overrides, Settings};
 use crate::eve::EveLine;
-use crate::secret;
 
 /// Exit code when a service answers somebody outside without a credential.
 const EXPOSED: u8 = 3;
-/// Memory of the engine that reads captures.
-const MEMORY: u64 = 256 << 20;
 
 /// What is known, by address and port.
 #[derive(Default)]
@@ -75,7 +71,7 @@ fn run(args: &ServicesArgs) -> Result<ExitCode, String> {
         for file in capture::list(given).map_err(|e| e.to_string())? {
             let text = is_text(&file);
             let read = text.and_then(|text| {
-                if text { events(&file, sink.known) } else { captured(&file, &mut engine, &mut sink) }
+                if text { events(&file, sink.known) } else { replay::read(&file, &mut engine, &mut sink) }
             });
             if let Err(e) = read {
                 eprintln!("tidegate: {e}");
@@ -120,22 +116,9 @@ fn events(path: &Path, known: &mut Known) -> Result<(), String> {
 
 /// An engine that looks for services only; all captures go through it, one after the other.
 fn engine(settings: &Settings) -> Result<Engine, String> {
-    let mode = Mode { ips: false, ignore_checksums: true, memory: MEMORY, secret: secret::CAPTURES };
-    let mut config = settings.engine(mode).map_err(|e| e.to_string())?;
-    (config.ledger.services, config.ledger.telemetry) = (true, None);
+    let mut config = replay::config(settings)?;
+    (config.ledger.services, config.ledger.telemetry, config.app.shown) = (true, None, true);
     Ok(Engine::new(config, Rules::default()))
-}
-
-fn captured(path: &Path, engine: &mut Engine, sink: &mut Collect<'_>) -> Result<(), String> {
-    let fail = |e| format!("{}: {e}", path.display());
-    let mut verdicts = [Verdict::Forward; 32];
-    let mut capture = Capture::open(path).map_err(fail)?;
-    while let Some(b) = capture.next_batch(32).map_err(fail)? {
-        let frames: Vec<Frame<'_>> =
-            b.iter().map(|f| Frame { data: f.data, ts: f.ts_ns, link: f.link, ..Frame::default() }).collect();
-        engine.process(&frames, &mut verdicts, sink);
-    }
-    Ok(())
 }
 
 fn tell(args: &ServicesArgs, known: &Known) -> std::io::Result<()> {

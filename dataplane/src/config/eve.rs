@@ -33,7 +33,8 @@ impl Outputs {
     /// Whether an output tells of transactions, files or anomalies by themselves (alerts tell of them as well).
     pub fn show_transactions(&self) -> bool {
         let shows = |e: &EveSettings| {
-            !e.records.is_empty() || e.files.is_some() || e.artifacts || e.anomaly.is_some()
+            let sums = e.services || e.telemetry.is_some();
+            sums || !e.records.is_empty() || e.files.is_some() || e.artifacts || e.anomaly.is_some()
         };
         self.store.is_some() || self.eve.iter().any(shows)
     }

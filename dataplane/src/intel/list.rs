@@ -109,24 +109,8 @@ fn base64(text: &str) -> Option<String> {
     if !text.len().is_multiple_of(4) || text.len() < 8 {
         return None;
     }
-    let (mut out, mut bits, mut n) = (Vec::new(), 0u32, 0);
-    for b in text.trim_end_matches('=').bytes() {
-        let v = match b {
-            b'A'..=b'Z' => b - b'A',
-            b'a'..=b'z' => b - b'a' + 26,
-            b'0'..=b'9' => b - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(v);
-        n += 6;
-        if n >= 8 {
-            n -= 8;
-            out.push((bits >> n) as u8);
-        }
-    }
-    String::from_utf8(out).ok().filter(|t| t.chars().all(|c| !c.is_control()))
+    let bytes = tidegate_core::rules::dataset::base64(text.as_bytes())?;
+    String::from_utf8(bytes).ok().filter(|t| t.chars().all(|c| !c.is_control()))
 }
 
 /// The fields of a line (RFC 4180, without line breaks in fields).

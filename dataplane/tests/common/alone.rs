@@ -14,3 +14,17 @@ pub fn alerts(wire: &Wire, rule: &str) -> Vec<u64> {
     };
     text.lines().filter(|l| l.contains("\"event_type\":\"alert\"")).map(|l| number(l).unwrap_or(0)).collect()
 }
+
+/// A conversation of a TCP protocol, with its end.
+pub fn talk(port: u16, lines: &[(usize, &[u8])]) -> Wire {
+    let mut wire = Wire::new();
+    wire.talk((1, 40_000), (2, port), lines);
+    wire
+}
+
+/// How often each rule alerts.
+pub fn counts(wire: &Wire, table: &[(&str, usize)]) {
+    let wrong: Vec<_> =
+        table.iter().map(|(r, want)| (r, *want, alerts(wire, r))).filter(|t| t.1 != t.2.len()).collect();
+    assert!(wrong.is_empty(), "rule, expected, seen: {wrong:#?}");
+}

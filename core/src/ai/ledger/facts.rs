@@ -35,8 +35,6 @@ pub struct Facts {
     /// The request showed no credential.
     pub open: bool,
     pub credential: &'static str,
-    pub input: Option<u64>,
-    pub output: Option<u64>,
     /// ns.
     pub ttft: Option<u64>,
     pub duration: Option<u64>,
@@ -47,10 +45,8 @@ pub struct Facts {
     pub completion_bytes: u64,
     /// The model would not answer.
     pub refused: bool,
-    /// The request was an attack by its score.
-    pub risky: bool,
-    /// The request asked for the tokens' probabilities.
-    pub logprobs: bool,
+    /// The request was an attack by its score; unknown where nobody asks for scores.
+    pub risky: Option<bool>,
 }
 
 impl Facts {
@@ -77,14 +73,11 @@ impl Facts {
             },
             open: c.credential == Credential::None,
             credential: c.credential.name(),
-            input: c.input_tokens(),
-            output: c.usage.output,
             ttft: c.ttft(),
             confidence: c.confidence(),
             prompt_bytes: c.prompt.bytes,
             completion_bytes: c.completion.bytes + c.others,
-            risky: c.verdicts[0].score >= ATTACK,
-            logprobs: c.logprobs.1 > 0,
+            risky: (c.judged[0] > 0).then_some(c.verdicts[0].score >= ATTACK),
             ..Facts::default()
         };
         if c.over > 0 {

@@ -8,6 +8,7 @@ mod clients;
 mod facts;
 mod services;
 mod short;
+mod table;
 mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -15,11 +16,9 @@ mod told;
 
 use alloc::sync::Arc;
 
-pub use clients::Carrier;
-pub use facts::Facts;
-pub use services::{Change, Service};
-pub use short::Short;
-pub use telemetry::{Deviation, Figure, TelemetryConfig};
+pub(crate) use facts::Facts;
+use short::Short;
+pub use telemetry::TelemetryConfig;
 
 use crate::app::tls::civil;
 use crate::event::Fields;

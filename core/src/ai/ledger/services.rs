@@ -4,9 +4,8 @@
 //! service), and at the end. A service is exposed by proof: a request that showed no credential, and an answer that is one of
 //! its dialect by its shape.
 
-use alloc::vec::Vec;
-
 use super::facts::Facts;
+use super::table::{Found, Table};
 use super::{Body, Short, Summary, address, halves, time};
 use crate::event::Fields;
 use crate::keyed::Sip13;
@@ -25,6 +24,8 @@ const REGISTERS: usize = 64;
 const FEW: usize = 8;
 /// Between two summaries of a service, ns.
 const PAUSE: u64 = 10_000_000_000;
+/// Between two looks for those that wait, ns.
+const LOOK: u64 = 1_000_000_000;
 
 /// What became known of a service; bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,7 +86,6 @@ pub struct Service {
     addr: Addr,
     port: u16,
     v6: bool,
-    used: bool,
     providers: [&'static str; PROVIDERS],
     software: Short<48>,
     models: [Short<48>; MODELS],
@@ -118,7 +118,6 @@ impl Default for Service {
             addr: Addr::default(),
             port: 0,
             v6: false,
-            used: false,
             providers: [""; PROVIDERS],
             software: Short::EMPTY,
             models: [Short::EMPTY; MODELS],
@@ -145,11 +144,11 @@ impl Default for Service {
 
 /// All services of one engine.
 pub struct Services {
-    slots: Vec<Service>,
+    table: Table<Service, WAYS>,
     key: Sip13,
-    evicted: u64,
-    /// Services with something to tell once their pause is over.
+    /// Services with something to tell once their pause is over, and when they are looked for next.
     waiting: u32,
+    next: u64,
 }
 
 /// Adds a text to a list of a few, unless it is there; whether it is new, and whether there was room.
@@ -169,17 +168,16 @@ fn note<T: Copy + PartialEq>(list: &mut [T], empty: T, value: T) -> Option<bool>
 impl Services {
     /// As many as `bytes` have room for.
     pub fn new(bytes: usize, key: Sip13) -> Self {
-        let n = (bytes / size_of::<Service>() / WAYS).max(1) * WAYS;
-        Services { slots: alloc::vec![Service::default(); n], key, evicted: 0, waiting: 0 }
+        Services { table: Table::new(bytes), key, waiting: 0, next: 0 }
     }
 
     pub const fn evicted(&self) -> u64 {
-        self.evicted
+        self.table.evicted()
     }
 
     #[cfg(test)]
     pub fn places(&self) -> usize {
-        self.slots.capacity()
+        self.table.capacity()
     }
 
     fn hash(&self, a: &Addr, more: u64) -> u64 {
@@ -187,37 +185,23 @@ impl Services {
         self.key.words([hi, lo, more])
     }
 
-    /// The service's place: its own, a free one, or that of the one that was idle for longest.
-    fn place(&mut self, f: &Facts, tell: &mut dyn FnMut(Summary<'_>)) -> usize {
-        let buckets = self.slots.len() / WAYS;
-        let at = (self.hash(&f.server, u64::from(f.port)) % buckets as u64) as usize * WAYS;
-        let mut best = at;
-        for i in at..at + WAYS {
-            let s = &self.slots[i];
-            if s.used && s.addr == f.server && s.port == f.port {
-                return i;
+    /// The service's entry; one that gives way to it is told once more.
+    fn entry(&mut self, f: &Facts, tell: &mut dyn FnMut(Summary<'_>)) -> &mut Service {
+        let hash = self.hash(&f.server, u64::from(f.port));
+        let is = |s: &Service| s.addr == f.server && s.port == f.port && s.v6 == f.v6;
+        let i = match self.table.find(hash, is, |s| s.last) {
+            Found::Here(i) => i,
+            Found::Room(room) => {
+                if let Some(old) = room.old.map(|i| self.table.at(i)) {
+                    self.waiting -= u32::from(!old.change.is_none());
+                    old.tell(f.at, "evicted", tell);
+                }
+                let new =
+                    Service { addr: f.server, port: f.port, v6: f.v6, first: f.at, ..Service::default() };
+                self.table.put(&room, new)
             }
-            if (s.used, s.last) < (self.slots[best].used, self.slots[best].last) {
-                best = i;
-            }
-        }
-        if self.slots[best].used {
-            self.evicted += 1;
-            if !self.slots[best].change.is_none() {
-                self.waiting -= 1;
-            }
-            self.slots[best].tell(f.at, "evicted", tell);
-        }
-        self.slots[best] = Service {
-            used: true,
-            addr: f.server,
-            port: f.port,
-            v6: f.v6,
-            first: f.at,
-            change: Change::default(),
-            ..Service::default()
         };
-        best
+        self.table.at(i)
     }
 
     pub fn call(&mut self, f: &Facts, outside: bool, tell: &mut dyn FnMut(Summary<'_>)) {
@@ -225,28 +209,30 @@ impl Services {
         if f.status == 0 && !f.answered {
             return;
         }
-        let i = self.place(f, tell);
         let client = self.hash(&f.client, 1 << 32);
-        let s = &mut self.slots[i];
+        let s = self.entry(f, tell);
         let waited = !s.change.is_none();
         s.add(f, outside, client);
         if s.change.is_none() {
             return;
         }
         // What is new, and an exposure, is told at once.
-        if s.change.has(Change::NEW) || s.change.has(Change::EXPOSED) || f.at >= s.told + PAUSE {
-            self.waiting -= u32::from(waited);
+        let now = s.change.has(Change::NEW) || s.change.has(Change::EXPOSED) || f.at >= s.told + PAUSE;
+        if now {
             s.tell(f.at, "changed", tell);
+            self.waiting -= u32::from(waited);
         } else {
             self.waiting += u32::from(!waited);
         }
     }
 
     pub fn tick(&mut self, now: u64, tell: &mut dyn FnMut(Summary<'_>)) {
-        if self.waiting == 0 {
+        // All are walked over for the few that wait, so not at each tick.
+        if self.waiting == 0 || now < self.next {
             return;
         }
-        for s in self.slots.iter_mut().filter(|s| s.used && !s.change.is_none()) {
+        self.next = now + LOOK;
+        for s in self.table.iter_mut().filter(|s| !s.change.is_none()) {
             if now >= s.told + PAUSE {
                 s.tell(now, "changed", tell);
                 self.waiting -= 1;
@@ -256,7 +242,7 @@ impl Services {
 
     pub fn finish(&mut self, tell: &mut dyn FnMut(Summary<'_>)) {
         self.waiting = 0;
-        for s in self.slots.iter_mut().filter(|s| s.used && !s.ended) {
+        for s in self.table.iter_mut().filter(|s| !s.ended) {
             s.tell(s.last, "end", tell);
             s.ended = true;
         }

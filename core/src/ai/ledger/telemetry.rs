@@ -8,10 +8,9 @@
 //! differ from each other, and when the difference is one that matters. The baseline goes on slowly with windows that do not
 //! deviate.
 
-use alloc::vec::Vec;
-
 use super::clients::{Carrier, Clients};
 use super::facts::Facts;
+use super::table::{Found, Table};
 use super::told::Finding;
 use super::{Short, Summary};
 use crate::keyed::Sip13;
@@ -127,7 +126,7 @@ impl Figure {
         let raw = match self {
             Figure::Errors => Some(f64::from(u8::from(!f.answered))),
             Figure::Refusals => answered(f64::from(u8::from(f.refused))),
-            Figure::Risk => Some(f64::from(u8::from(f.risky))),
+            Figure::Risk => f.risky.map(|r| f64::from(u8::from(r))),
             Figure::Ttft => f.ttft.map(|n| n as f64).and_then(answered),
             Figure::Duration => f.duration.map(|n| n as f64).and_then(answered),
             Figure::TokensPerSecond => f.rate,
@@ -208,7 +207,6 @@ pub struct Deviation {
 /// A server's model.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Series {
-    used: bool,
     pub(super) addr: Addr,
     pub(super) port: u16,
     pub(super) v6: bool,
@@ -248,10 +246,9 @@ impl Changing {
 
 /// All series of one engine.
 pub(super) struct Telemetry {
-    slots: Vec<Series>,
+    table: Table<Series, WAYS>,
     key: Sip13,
     cfg: TelemetryConfig,
-    evicted: u64,
     /// Number of the window at hand.
     window: u64,
 }
@@ -259,12 +256,11 @@ pub(super) struct Telemetry {
 impl Telemetry {
     /// As many series as `bytes` have room for.
     pub(super) fn new(bytes: usize, key: Sip13, cfg: TelemetryConfig) -> Self {
-        let n = (bytes / size_of::<Series>() / WAYS).max(1) * WAYS;
-        Telemetry { slots: alloc::vec![Series::EMPTY; n], key, cfg, evicted: 0, window: 0 }
+        Telemetry { table: Table::new(bytes), key, cfg, window: 0 }
     }
 
     pub(super) const fn evicted(&self) -> u64 {
-        self.evicted
+        self.table.evicted()
     }
 
     pub(super) fn call(&mut self, f: &Facts, tell: &mut dyn FnMut(Summary<'_>)) {
@@ -272,7 +268,7 @@ impl Telemetry {
             return;
         }
         let cfg = self.cfg;
-        let s = self.place(f);
+        let s = self.entry(f);
         let start = f.at / cfg.window * cfg.window;
         if start > s.from {
             s.close(&cfg, tell);
@@ -281,33 +277,27 @@ impl Telemetry {
         s.add(f);
     }
 
-    fn place(&mut self, f: &Facts) -> &mut Series {
+    fn entry(&mut self, f: &Facts) -> &mut Series {
         let [hi, lo] = super::halves(&f.server);
         let name = f.asked.get().iter().fold(0u64, |h, b| h.wrapping_mul(0x100_0000_01b3) ^ u64::from(*b));
         let hash = self.key.words([hi, lo, u64::from(f.port), name]);
-        let at = (hash % (self.slots.len() / WAYS) as u64) as usize * WAYS;
-        let mut best = at;
-        for i in at..at + WAYS {
-            let s = &self.slots[i];
-            if s.used && s.addr == f.server && s.port == f.port && s.model == f.asked {
-                return &mut self.slots[i];
+        let is = |s: &Series| s.addr == f.server && s.port == f.port && s.v6 == f.v6 && s.model == f.asked;
+        let i = match self.table.find(hash, is, |s| s.last) {
+            Found::Here(i) => i,
+            Found::Room(room) => {
+                let new = Series {
+                    addr: f.server,
+                    port: f.port,
+                    v6: f.v6,
+                    provider: f.provider,
+                    model: f.asked,
+                    from: f.at / self.cfg.window * self.cfg.window,
+                    ..Series::EMPTY
+                };
+                self.table.put(&room, new)
             }
-            if (s.used, s.last) < (self.slots[best].used, self.slots[best].last) {
-                best = i;
-            }
-        }
-        self.evicted += u64::from(self.slots[best].used);
-        self.slots[best] = Series {
-            used: true,
-            addr: f.server,
-            port: f.port,
-            v6: f.v6,
-            provider: f.provider,
-            model: f.asked,
-            from: f.at / self.cfg.window * self.cfg.window,
-            ..Series::EMPTY
         };
-        &mut self.slots[best]
+        self.table.at(i)
     }
 
     pub(super) fn tick(&mut self, now: u64, tell: &mut dyn FnMut(Summary<'_>)) {
@@ -316,7 +306,7 @@ impl Telemetry {
             return;
         }
         self.window = window;
-        for s in self.slots.iter_mut().filter(|s| s.used && s.calls > 0 && s.from / cfg.window < window) {
+        for s in self.table.iter_mut().filter(|s| s.calls > 0 && s.from / cfg.window < window) {
             s.close(&cfg, tell);
             s.from = window * cfg.window;
         }
@@ -324,7 +314,7 @@ impl Telemetry {
 
     pub(super) fn finish(&mut self, tell: &mut dyn FnMut(Summary<'_>)) {
         let cfg = self.cfg;
-        for s in self.slots.iter_mut().filter(|s| s.used && s.calls > 0) {
+        for s in self.table.iter_mut().filter(|s| s.calls > 0) {
             s.close(&cfg, tell);
         }
     }
@@ -332,7 +322,6 @@ impl Telemetry {
 
 impl Series {
     const EMPTY: Series = Series {
-        used: false,
         addr: Addr([0; 16]),
         port: 0,
         v6: false,

@@ -146,7 +146,6 @@ fn made_call(dice: &mut Dice, hour: f64, seed: u64) -> Facts {
         asked: Short::of(name.as_bytes()),
         status: if failed { 500 } else { 200 },
         answered: !failed,
-        output: Some(tokens as u64),
         ttft: (!failed).then_some(ttft as u64),
         duration: Some((ttft + tokens / rate * 1e9) as u64),
         rate: (!failed).then_some(rate),
@@ -154,7 +153,7 @@ fn made_call(dice: &mut Dice, hour: f64, seed: u64) -> Facts {
         prompt_bytes: dice.around(900.0, 1.0) as u64,
         completion_bytes: (tokens * 4.2) as u64,
         refused: dice.next() < refuse,
-        risky: dice.next() < risk,
+        risky: Some(dice.next() < risk),
         ..Facts::default()
     }
 }

@@ -7,21 +7,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tidegate_core::detect::Rules;
-use tidegate_core::engine::{Engine, Frame};
-use tidegate_core::event::{Event, EventSink, PolicyRecord, Verdict};
+use tidegate_core::event::{Event, EventSink, PolicyRecord};
 use tidegate_core::packet::Addr;
 use tidegate_core::policy::{Know, Policy};
 
+use super::super::replay;
 use super::super::run::grouped;
 use super::{by, word};
-use crate::capture::Capture;
-use crate::config::engine::Mode;
 use crate::config::{Overrides, Settings};
-use crate::{policy, secret};
-
-/// Memory of the engine that decides.
-const MEMORY: u64 = 256 << 20;
-const BATCH: usize = 256;
+use crate::policy;
 
 /// A decision: of the flow of that number, and of that call in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,18 +113,8 @@ pub(super) fn replay(
     out: &mut dyn EventSink,
 ) -> Result<(), String> {
     let settings = Settings::load(None, &Overrides::default()).map_err(|e| e.to_string())?;
-    let mode = Mode { ips: false, ignore_checksums: true, memory: MEMORY, secret: secret::CAPTURES };
-    let config = settings.engine(mode).map_err(|e| e.to_string())?;
-    let mut engine = Engine::new(config, Rules::default().with_policy(policy));
-    let mut capture = Capture::open(capture).map_err(|e| e.to_string())?;
-    let mut verdicts = [Verdict::Forward; BATCH];
-    while let Some(b) = capture.next_batch(BATCH).map_err(|e| e.to_string())? {
-        let frames: Vec<Frame<'_>> = b
-            .iter()
-            .map(|f| Frame { data: f.data, ts: f.ts_ns, link: f.link, index: f.index, ..Frame::default() })
-            .collect();
-        engine.process(&frames, &mut verdicts, out);
-    }
+    let mut engine = replay::engine(&settings, Rules::default().with_policy(policy))?;
+    replay::read(capture, &mut engine, out)?;
     engine.finish(out);
     Ok(())
 }
