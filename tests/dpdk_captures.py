@@ -5,8 +5,9 @@
 
 For each of `--count` Ethernet captures (spread evenly over all there are): `run -r F`, then `run --dpdk
 '--vdev=net_pcap0,rx_pcap=F'` with each number of workers. With one worker the lines must be the same in the same order;
-with more, the same set, without the sums that each engine makes of its own flows. `stats` records hold the clock's time and are left out. Known and allowed: nothing is said of
-captures that -r calls damaged, of pcapng options, of frames longer than libpcap or the driver takes. Standard library only.
+with more, the same set, without the sums that each engine makes of its own flows. `stats` records hold the clock's time
+and are left out. Known and allowed: nothing is said of captures that -r calls damaged, of pcapng options, of frames
+longer than libpcap or the driver takes. Standard library only.
 """
 import argparse, collections, json, os, re, shlex, struct, subprocess, sys, tempfile
 
