@@ -120,6 +120,26 @@ fn every_carrier_of_files() {
     }
 }
 
+/// A download in parts, two connections at once, the later part first.
+#[test]
+fn a_model_that_is_fetched_in_parts_is_judged_when_it_is_whole() {
+    let body = pickle(4000);
+    let mut w = Wire::new();
+    for (port, from, to) in [(45_001, 11, body.len()), (45_000, 0, 11)] {
+        let (part, last, all) = (&body[from..to], to - 1, body.len());
+        let head = format!(
+            "HTTP/1.1 206 Partial\r\nContent-Range: bytes {from}-{last}/{all}\r\nContent-Length: {}\r\n\r\n",
+            part.len()
+        );
+        let answer = [head.as_bytes(), part].concat();
+        w.talk((1, port), S, &[(0, b"GET /m.pkl HTTP/1.1\r\nHost: hub\r\n\r\n"), (1, &answer)]);
+    }
+    let all = events(&w, RULE, 256 << 20);
+    let told: Vec<_> = of(&all, "artifact").iter().map(|e| e["artifact"]["verdict"].clone()).collect();
+    assert!(told.contains(&"malicious".into()), "{all:#?}");
+    assert_eq!(of(&all, "alert").len(), 1, "{all:#?}");
+}
+
 #[test]
 fn what_could_not_be_looked_at_is_never_clean() {
     let (body, small) = (pickle(4000), 12 << 20);

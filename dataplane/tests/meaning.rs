@@ -116,6 +116,79 @@ fn ranges_that_cannot_be() {
     }
 }
 
+/// Parts of a file make it whole, in whatever order and over whatever flows they come; what lies over a seam is found then.
+#[test]
+fn ranges_that_make_a_file() {
+    let rule = "http any any -> any any (file.data; content:\"hello world\"; startswith; sid:1;)";
+    let parts = [(0, &b"hello"[..]), (5, b" wor"), (9, b"ld, all")];
+    for (order, host, found) in [
+        ([0, 1, 2], "h", true),
+        ([2, 0, 1], "h", true),
+        ([1, 2, 0], "h", true),
+        ([0, 1, 1], "h", false),
+        ([0, 1, 2], "", false),
+    ] {
+        for flows in [1, 3] {
+            let mut wire = Wire::new();
+            let mut turns = Vec::new();
+            for (n, part) in order.iter().enumerate() {
+                let (at, bytes) = parts[*part];
+                // Another host has another file of that name.
+                let host = if host.is_empty() { format!("h{n}") } else { host.into() };
+                let last = at + bytes.len() - 1;
+                let head = format!(
+                    "HTTP/1.1 206 P\r\nContent-Range: bytes {at}-{last}/16\r\nContent-Length: {}\r\n\r\n",
+                    bytes.len()
+                );
+                turns.push((0, format!("GET /x.bin HTTP/1.1\r\nHost: {host}\r\n\r\n").into_bytes()));
+                turns.push((1, [head.as_bytes(), bytes].concat()));
+            }
+            for (n, some) in turns.chunks(if flows == 1 { 6 } else { 2 }).enumerate() {
+                let said: Vec<(usize, &[u8])> = some.iter().map(|(side, b)| (*side, &b[..])).collect();
+                wire.talk((1, 40_000 + n as u16), SERVER, &said);
+            }
+            assert_eq!(alerts(&wire, rule).len(), usize::from(found), "{order:?} {host} {flows}");
+        }
+    }
+}
+
+/// Each file of an upload is a value of its own.
+#[test]
+fn files_of_an_upload() {
+    let part = |name: &str, body: &str| {
+        format!("--X\r\nContent-Disposition: form-data; name=\"f\"; filename=\"{name}\"\r\n\r\n{body}\r\n")
+    };
+    let body = part("a", "one") + &part("b", "two") + &part("c", "three") + "--X--\r\n";
+    let head = format!(
+        "POST /u HTTP/1.1\r\nHost: h\r\nContent-Type: multipart/form-data; boundary=X\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let wire = web((head + &body).as_bytes(), b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    for (rule, found) in [
+        ("file.data; content:\"one\"; startswith; endswith;", true),
+        ("file.data; content:\"two\"; startswith; endswith;", true),
+        ("file.data; content:\"three\"; bsize:5;", true),
+        ("file.data; content:\"onet\";", false),
+        ("file.data; content:\"one\"; content:\"two\";", false),
+    ] {
+        let rule = format!("http any any -> any any (flow:to_server; {rule} sid:1;)");
+        assert_eq!(!alerts(&wire, &rule).is_empty(), found, "{rule}");
+    }
+}
+
+/// An answer without a status line is a file, what stands before one is none.
+#[test]
+fn an_answer_without_a_status_line() {
+    let rule = "http any any -> any any (file.data; content:\"evil\"; filesize:25; sid:1;)";
+    for (answer, found) in [
+        (&b"<html>evilpayload</html>\n"[..], true),
+        (b"<html>evilpayload</html>\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false),
+    ] {
+        let wire = web(b"GET /x.bin HTTP/1.1\r\nHost: a.example\r\n\r\n", answer);
+        assert_eq!(!alerts(&wire, rule).is_empty(), found);
+    }
+}
+
 /// A packet without ports, a fragment or one of ICMP, is none of a rule that names ports; fragments are of their protocol.
 #[test]
 fn ports_and_fragments() {

@@ -77,7 +77,14 @@ impl Carried {
     /// Opens the file, once. Its name is what lies in the scratch.
     pub(super) fn open(&mut self, c: &mut TxCommon, dir: Dir, cx: &mut AppCx<'_>) {
         if self.file == 0 && !self.closed {
-            let new = NewFile { name: cx.scratch.as_slice(), dir, tx_id: c.id, window: false, range: None };
+            let new = NewFile {
+                name: cx.scratch.as_slice(),
+                dir,
+                tx_id: c.id,
+                window: false,
+                range: None,
+                of: None,
+            };
             self.file = cx.files.open(cx.pool, &mut c.files[dir.ix()], new).map_or(0, |f| f + 1);
         }
     }

@@ -251,6 +251,9 @@ pub enum BufferKind {
     Multi,
     /// Grows while the transaction runs (bodies, file data): a window with its offset in the whole.
     Streaming,
+    /// Growing values one behind the other, each at its end before the next begins (`file.data` of a message with several
+    /// files), asked for by index until the answer is not `Data`. A protocol has one such buffer at most.
+    Chain,
     /// A frame: no part of a transaction, see [`frames`](super::frames). It grows, too.
     Frame,
 }

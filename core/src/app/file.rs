@@ -8,6 +8,7 @@
 use super::AppConfig;
 use super::judge::{Counts, Judges, Look};
 use super::magic;
+use super::ranges::{Ranges, WholeOf};
 use super::tap::Tap;
 use crate::Dir;
 use crate::ai::artifact::Verdict;
@@ -59,19 +60,21 @@ pub struct File {
     head: PBuf,
     /// Last bytes of the data, at most the configured window.
     window: PBuf,
-    size: u64,
+    pub(super) size: u64,
     /// Offset of the window's first byte in the file.
     window_at: u64,
     window_max: u32,
     state: FileState,
     gaps: bool,
-    dir: Dir,
+    pub(super) dir: Dir,
     next: u32,
     /// Of the first of a chain: the last one, and how many come behind it.
     tail: u32,
     followers: u32,
     hashes: u32,
-    tx_id: u64,
+    pub(super) tx_id: u64,
+    /// Its number as a part of a file, see [`Ranges`].
+    pub(super) part: u32,
     /// `Content-Range`: first and last byte of the whole that this file is (EVE `start`, `end`).
     range: Option<(u64, u64)>,
     /// Number of the file in its engine, under which its bytes go out.
@@ -106,6 +109,7 @@ impl Default for File {
             followers: 0,
             hashes: NO_FILE,
             tx_id: 0,
+            part: NO_FILE,
             range: None,
             serial: 0,
             look: Look::default(),
@@ -141,12 +145,15 @@ pub struct NewFile<'a> {
     pub window: bool,
     /// First and last byte of the whole, for a part of a file.
     pub range: Option<(u64, u64)>,
+    /// The whole of which it is a part, where parts are put together.
+    pub of: Option<WholeOf<'a>>,
 }
 
 /// All files of one engine.
 #[derive(Debug)]
 pub struct Files {
-    slab: Records<File>,
+    pub(super) slab: Records<File>,
+    pub(super) ranges: Ranges,
     hashes: Records<Hashes>,
     window: usize,
     hashing: bool,
@@ -174,6 +181,7 @@ impl Files {
         let hashing = cfg.file_md5 || cfg.file_sha1 || cfg.file_sha256;
         Files {
             slab: Records::new(&arena, cfg.max_files),
+            ranges: Ranges::new(&arena, cfg.max_files),
             hashes: Records::new(&arena, cfg.max_files),
             hashing,
             window: cfg.file_window,
@@ -200,15 +208,18 @@ impl Files {
 
     /// Opens a file and appends it to the chain that starts at `*head`. `None` when no slot is left (counted).
     pub fn open(&mut self, pool: &mut BytePool, head: &mut u32, new: NewFile<'_>) -> Option<u32> {
-        let (tail, before) = match *head {
-            NO_FILE => (NO_FILE, 0),
-            first => {
-                let f = self.slab.get(first);
-                (f.tail, f.followers + 1)
-            }
-        };
-        let made = if before < CHAIN_MAX { self.slab.alloc() } else { None };
-        let Some(id) = made else {
+        let id = self.make(pool, &new)?;
+        if !self.join(head, id) {
+            self.drop_file(pool, id);
+            return None;
+        }
+        self.slab.get_mut(id).part = self.part_begins(pool, &new);
+        Some(id)
+    }
+
+    /// A file that is in no chain yet.
+    pub(super) fn make(&mut self, pool: &mut BytePool, new: &NewFile<'_>) -> Option<u32> {
+        let Some(id) = self.slab.alloc() else {
             self.refused += 1;
             return None;
         };
@@ -226,15 +237,25 @@ impl Files {
         if f.name.extend(pool, name).is_err() {
             f.state = FileState::Error;
         }
-        f.tail = id;
-        if tail == NO_FILE {
-            *head = id;
-        } else {
-            self.slab.get_mut(tail).next = id;
-            let first = self.slab.get_mut(*head);
-            (first.tail, first.followers) = (id, before);
-        }
         Some(id)
+    }
+
+    /// Appends a file to the chain that starts at `*head`; `false` when that is full (counted).
+    pub(super) fn join(&mut self, head: &mut u32, id: u32) -> bool {
+        self.slab.get_mut(id).tail = id;
+        if *head == NO_FILE {
+            *head = id;
+            return true;
+        }
+        let first = self.slab.get_mut(*head);
+        if first.followers + 1 >= CHAIN_MAX {
+            self.refused += 1;
+            return false;
+        }
+        first.followers += 1;
+        let tail = core::mem::replace(&mut first.tail, id);
+        self.slab.get_mut(tail).next = id;
+        true
     }
 
     /// Appends data to an open file.
@@ -281,6 +302,10 @@ impl Files {
                 h.sha256.update(data);
             }
         }
+        let part = f.part;
+        if part != NO_FILE {
+            self.part_bytes(pool, part, data);
+        }
     }
 
     /// `bytes` of the file never arrived: they count for its size, and it will end as truncated.
@@ -294,6 +319,10 @@ impl Files {
         self.judges.gap(&mut f.look);
         f.window_at = f.size;
         f.window.free(pool);
+        let part = f.part;
+        if part != NO_FILE {
+            self.part_spoils(pool, part);
+        }
     }
 
     /// Ends a file: seen to its end (`truncated == false`) or cut short, which leaves it without hashes.
@@ -326,23 +355,39 @@ impl Files {
         }
     }
 
+    /// Appends the window of a file to `to`, as far as there is room.
+    pub fn copy_window(&self, pool: &mut BytePool, id: u32, to: &mut PBuf) {
+        let (from, at) = (&self.slab.get(id).window, to.len());
+        if to.resize(pool, at + from.len()).is_ok() {
+            pool.copy_between(from, 0, to, at, from.len());
+        }
+    }
+
     /// Gives back every file of a chain; the head becomes [`NO_FILE`].
     pub fn free_chain(&mut self, pool: &mut BytePool, head: &mut u32) {
         let mut at = *head;
         while at != NO_FILE {
-            let f = self.slab.get_mut(at);
-            let (next, hashes) = (f.next, f.hashes);
-            f.name.free(pool);
-            f.window.free(pool);
-            self.judges.free(&f.look);
-            f.head.free(pool);
-            if hashes != NO_FILE {
-                self.hashes.free(hashes);
-            }
-            self.slab.free(at);
+            let next = self.slab.get(at).next;
+            // A file that became whole by a part that nobody sees to its end stays until it gives way.
+            let _whole = self.part_settles(pool, at);
+            self.drop_file(pool, at);
             at = next;
         }
         *head = NO_FILE;
+    }
+
+    /// Gives a file back that is in no chain.
+    pub(super) fn drop_file(&mut self, pool: &mut BytePool, id: u32) {
+        let f = self.slab.get_mut(id);
+        let hashes = f.hashes;
+        f.name.free(pool);
+        f.window.free(pool);
+        self.judges.free(&f.look);
+        f.head.free(pool);
+        if hashes != NO_FILE {
+            self.hashes.free(hashes);
+        }
+        self.slab.free(id);
     }
 
     /// The files of a chain, first to last.
@@ -549,7 +594,7 @@ mod tests {
     }
 
     const NEW: NewFile<'_> =
-        NewFile { name: b"a.tar.gz", dir: Dir::ToClient, tx_id: 3, window: true, range: None };
+        NewFile { name: b"a.tar.gz", dir: Dir::ToClient, tx_id: 3, window: true, range: None, of: None };
 
     #[test]
     fn a_whole_file() {

@@ -122,7 +122,14 @@ impl Protocol for FtpData {
             // What is named in a command for a listing is a folder, and the listing is no file.
             if t.own.command < LIST {
                 let _ = t.own.name.extend(cx.pool, name);
-                let new = NewFile { name, dir: input.dir, tx_id: t.common.id, window: false, range: None };
+                let new = NewFile {
+                    name,
+                    dir: input.dir,
+                    tx_id: t.common.id,
+                    window: false,
+                    range: None,
+                    of: None,
+                };
                 t.own.file =
                     cx.files.open(cx.pool, &mut t.common.files[input.dir.ix()], new).map_or(0, |f| f + 1);
             }

@@ -37,6 +37,7 @@ pub mod pgsql;
 pub mod plain;
 pub mod pop3;
 pub mod quic;
+pub mod ranges;
 pub mod ration;
 pub mod rdp;
 pub mod recognise;
@@ -104,6 +105,8 @@ pub struct TxDetect {
     pub done: PBuf,
     /// Growing buffers of the direction: bytes already searched.
     pub scanned: [u32; GROWING_MAX],
+    /// Of its [`BufferKind::Chain`]: the value that `scanned` is of.
+    pub turn: u16,
     /// Buffers with several values: how many were searched.
     pub values: [u16; SEVERAL_MAX],
     /// Buffers whose single value the prefilter has scanned (bit per buffer of the rule group, below 64).

@@ -246,7 +246,7 @@ impl Bench {
                             (_, true) => Answer::No,
                             _ => Answer::Wait,
                         }
-                    } else if def.kind == BufferKind::Multi && !over {
+                    } else if matches!(def.kind, BufferKind::Multi | BufferKind::Chain) && !over {
                         Answer::Wait
                     } else {
                         Answer::No
@@ -255,9 +255,10 @@ impl Bench {
                 Buffer::Data { bytes, offset, end } => {
                     let total = offset + bytes.len() as u64;
                     let frame = def.kind == BufferKind::Frame;
-                    let growing = !end && (frame || def.kind == BufferKind::Streaming);
+                    let growing =
+                        !end && (frame || matches!(def.kind, BufferKind::Streaming | BufferKind::Chain));
                     if growing && !frame && total < u64::from(self.body_min[dir.ix()]) {
-                        gate = Gate::values(n, 0);
+                        gate = if index == 0 { Gate::values(n, 0) } else { Gate::OPEN };
                         break Answer::Wait;
                     }
                     present = true;
@@ -267,14 +268,15 @@ impl Bench {
                     if self.run_transformed(rules, key, l, Bytes { buf: bytes, offset, end }) {
                         break Answer::Yes;
                     }
-                    if def.kind == BufferKind::Multi {
+                    if def.kind == BufferKind::Multi || end && def.kind == BufferKind::Chain {
                         index += 1;
                         continue;
                     }
                     if end || over {
                         break Answer::No;
                     }
-                    if growing {
+                    // The gate of a growing value is on the first of a chain.
+                    if growing && index == 0 {
                         gate = Gate::grows(n, l, key_of.xforms.is_empty(), bytes, total);
                     }
                     break Answer::Wait;

@@ -20,11 +20,12 @@ use crate::pool::BytePool;
 const _: () = {
     let mut p = 0;
     while p < PROTOCOLS.len() {
-        let (mut n, mut several, mut i) = ([0; 2], [0; 2], 0);
+        let (mut n, mut several, mut chains, mut i) = ([0; 2], [0; 2], 0, 0);
         while i < PROTOCOLS[p].buffers.len() {
             let b = &PROTOCOLS[p].buffers[i];
+            chains += matches!(b.kind, BufferKind::Chain) as usize;
             let count = match b.kind {
-                BufferKind::Streaming => &mut n,
+                BufferKind::Streaming | BufferKind::Chain => &mut n,
                 BufferKind::Multi => &mut several,
                 // A frame is one value.
                 BufferKind::Single | BufferKind::Frame => &mut [0; 2],
@@ -35,6 +36,7 @@ const _: () = {
         }
         assert!(n[0] <= GROWING_MAX && n[1] <= GROWING_MAX);
         assert!(several[0] <= SEVERAL_MAX && several[1] <= SEVERAL_MAX);
+        assert!(chains <= 1);
         p += 1;
     }
 };
@@ -225,7 +227,7 @@ impl Detector {
         let mut scanned = false;
         let mut lead: Lead = None;
         // Several keys of one growing buffer start from the same place.
-        let (before, values_before) = (det.scanned, det.values);
+        let (before, values_before, turn_before) = (det.scanned, det.values, det.turn);
         let Detector { bench, scratch, seen, cands, epoch, body_step, .. } = self;
         let Bench { build, xf, regex, inflater, body_min, spent, .. } = bench;
         for (i, b) in group.bufs.iter().enumerate() {
@@ -233,13 +235,15 @@ impl Detector {
             if view.progress < b.progress || det.scanned_bufs & flag != 0 {
                 continue;
             }
-            let growing = matches!(b.kind, BufferKind::Streaming | BufferKind::Frame);
+            let chain = b.kind == BufferKind::Chain;
+            let growing = matches!(b.kind, BufferKind::Streaming | BufferKind::Frame) || chain;
             let several = b.kind == BufferKind::Multi;
-            let known = before.get(usize::from(b.nth)).map_or(0, |n| u64::from(*n));
+            let mut known = before.get(usize::from(b.nth)).map_or(0, |n| u64::from(*n));
             // Values only come behind those there are; when the transaction is complete all are searched once more, because
             // fields of trailers join those before them.
             let searched = values_before.get(usize::from(b.nth)).filter(|_| several && !view.complete);
-            let mut index = searched.map_or(0, |n| u32::from(*n));
+            let first = if chain { Some(&turn_before) } else { searched };
+            let mut index = first.map_or(0, |n| u32::from(*n));
             loop {
                 build.clear();
                 let at = BufferAt { local: b.local, dir: view.dir, index, pool, scratch: build };
@@ -249,7 +253,7 @@ impl Detector {
                         *n = (*n).max(u16::try_from(index).unwrap_or(u16::MAX));
                     }
                     if got == Buffer::Absent || view.complete {
-                        let open = several && !view.complete;
+                        let open = (several || chain) && !view.complete;
                         det.scanned_bufs |= if open { 0 } else { flag };
                     }
                     break;
@@ -292,7 +296,17 @@ impl Detector {
                     b.mpm.scan(bytes, offset, scratch, note);
                 }
                 if growing && let Some(n) = det.scanned.get_mut(usize::from(b.nth)) {
-                    *n = (*n).max(u32::try_from(total).unwrap_or(u32::MAX));
+                    let turn = if chain { index as u16 } else { det.turn };
+                    if turn > det.turn {
+                        (det.turn, *n) = (turn, 0);
+                    }
+                    if turn == det.turn {
+                        *n = (*n).max(u32::try_from(total).unwrap_or(u32::MAX));
+                    }
+                }
+                if chain && end {
+                    (index, known) = (index + 1, 0);
+                    continue;
                 }
                 if several {
                     index += 1;

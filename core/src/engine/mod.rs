@@ -511,6 +511,7 @@ impl Engine {
         s.decoders_refused = self.app.decoders_refused();
         s.decoders_evicted = self.app.decoders_evicted();
         s.artifacts = self.app.files().judged();
+        s.files_in_parts_evicted = self.app.files().parts_evicted();
         s.ledger = self.ledger.counts();
         s.expectations_evicted = self.app.expectations_evicted();
         s.pool_refused = [self.stream_pool.refused(), self.app_pool.refused()];

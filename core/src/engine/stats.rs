@@ -95,6 +95,8 @@ pub struct Stats {
     pub records_refused: u64,
     /// Layers of bodies that were not decoded because the same body had all decoders.
     pub decoders_refused: u64,
+    /// Files that came in parts and gave way before they were whole.
+    pub files_in_parts_evicted: u64,
     /// Bodies that were not decoded further because another one needed their decoders.
     pub decoders_evicted: u64,
     /// What became of model files.
@@ -170,6 +172,7 @@ impl Default for Stats {
             record_pages: (0, 0),
             records_refused: 0,
             decoders_refused: 0,
+            files_in_parts_evicted: 0,
             decoders_evicted: 0,
             artifacts: crate::app::judge::Counts::default(),
             ledger: crate::ai::ledger::Counts::default(),
@@ -300,6 +303,7 @@ impl Stats {
             (&mut self.record_pages.1, o.record_pages.1),
             (&mut self.tx_visits, o.tx_visits),
             (&mut self.decoders_refused, o.decoders_refused),
+            (&mut self.files_in_parts_evicted, o.files_in_parts_evicted),
             (&mut self.decoders_evicted, o.decoders_evicted),
             (&mut self.ledger.services_evicted, o.ledger.services_evicted),
             (&mut self.ledger.series_evicted, o.ledger.series_evicted),

@@ -8,6 +8,7 @@ use crate::Dir;
 use crate::app::bodies::decode::{ChainId, Coding, MAX_LAYERS, Sink};
 use crate::app::bodies::{Carrier, Ended, Origin};
 use crate::app::file::{MAX_NAME, NewFile};
+use crate::app::ranges::WholeOf;
 use crate::app::{AppCx, StateId};
 use crate::pool::{BytePool, PBuf};
 
@@ -170,8 +171,8 @@ impl Entity<'_, '_> {
 
     fn feed_files(&mut self, bytes: &[u8]) {
         let ix = self.dir.ix();
-        if self.tx.msg[ix].body.files == Files::Unset && !self.decide() {
-            return;
+        if self.tx.msg[ix].body.files == Files::Unset {
+            self.decide();
         }
         match self.tx.msg[ix].body.files {
             Files::Whole => {
@@ -187,8 +188,8 @@ impl Entity<'_, '_> {
         }
     }
 
-    /// Decides what files the body makes; `false` while that cannot be known.
-    fn decide(&mut self) -> bool {
+    /// Decides what files the body makes.
+    fn decide(&mut self) {
         let pool = &*self.cx.pool;
         let files = match self.dir {
             Dir::ToServer => {
@@ -210,14 +211,13 @@ impl Entity<'_, '_> {
                 }
             }
             // Junk before the response line is body, but no file.
-            Dir::ToClient if self.tx.msg[1].has_line || self.tx.http09 => Files::Whole,
-            Dir::ToClient => return false,
+            // What comes before the response line is a file only if none follows.
+            Dir::ToClient => Files::Whole,
         };
         self.tx.msg[self.dir.ix()].body.files = files;
         if files == Files::Multipart {
             super::multipart::start(self.tx, self.cx);
         }
-        true
     }
 
     /// Opens the file that the body is: named by `Content-Disposition` or the path of the request.
@@ -252,8 +252,8 @@ impl Entity<'_, '_> {
         if wrong {
             self.tx.raise(events::RANGE_INVALID, self.dir);
         }
-        let range = range.and_then(|(a, b, _)| Some((a?, b?)));
-        let f = open(self.tx, self.dir, range, self.cx);
+        let part = range.and_then(|(a, b, size)| Some((a?, b?, size)));
+        let f = open(self.tx, self.dir, part, self.cx);
         self.tx.msg[ix].body.file = f;
         if f.is_none() {
             self.tx.msg[ix].body.files = Files::None;
@@ -286,9 +286,16 @@ pub fn content_range(v: &[u8]) -> Option<Range> {
     Some((Some(n(a)?), Some(n(&b[1..])?), size))
 }
 
-/// Opens a file of the transaction whose name is in the scratch.
-pub fn open(tx: &mut Tx, dir: Dir, range: Option<(u64, u64)>, cx: &mut AppCx<'_>) -> Option<u32> {
+/// Longest host by which files in parts are told apart.
+const MAX_HOST: usize = 255;
+
+/// Opens a file of the transaction whose name is in the scratch; of a part: its first and last byte, the size of all.
+pub fn open(tx: &mut Tx, dir: Dir, part: Option<(u64, u64, Option<u64>)>, cx: &mut AppCx<'_>) -> Option<u32> {
     let ix = dir.ix();
+    // Host and name lie in the pool that the file is opened in.
+    let mut host = [0u8; MAX_HOST];
+    let n = tx.host.len().min(MAX_HOST);
+    host[..n].copy_from_slice(&tx.host.get(cx.pool)[..n]);
     let mut name = cx.scratch.as_slice();
     if name.len() > MAX_NAME {
         name = &name[..MAX_NAME];
@@ -301,7 +308,9 @@ pub fn open(tx: &mut Tx, dir: Dir, range: Option<(u64, u64)>, cx: &mut AppCx<'_>
             let _fits = names.extend(cx.pool, name);
         }
     }
-    let new = NewFile { name, dir, tx_id: tx.common.id, window: false, range };
+    let of = part.and_then(|(first, last, size)| WholeOf::new(&host[..n], (first, last), size?));
+    let range = part.map(|(a, b, _)| (a, b));
+    let new = NewFile { name, dir, tx_id: tx.common.id, window: false, range, of };
     let mut head = tx.common.files[ix];
     let f = cx.files.open(cx.pool, &mut head, new);
     tx.common.files[ix] = head;
@@ -412,6 +421,17 @@ impl Http {
         bodies.upgrade(&Origin { carrier: Carrier::WebSocket, ..origin(tx) }, &mut cx);
     }
 
+    /// A response line comes after all: what was before it makes no file.
+    pub(super) fn was_no_body(&mut self, idx: u32, cx: &mut AppCx<'_>) {
+        let tx = self.txs.get_mut(idx);
+        if tx.msg[1].body.files != Files::Unset && !tx.msg[1].has_line && !tx.http09 {
+            cx.files.free_chain(cx.pool, &mut tx.common.files[1]);
+            let body = &mut tx.msg[1].body;
+            (body.file, body.files) = (None, Files::Unset);
+            body.names.truncate(0);
+        }
+    }
+
     /// Prepares the decoding of the body that follows.
     pub(super) fn start_body(&mut self, idx: u32, dir: Dir, cx: &mut AppCx<'_>) {
         let tx = self.txs.get_mut(idx);
@@ -481,7 +501,7 @@ impl Http {
         }
         let mut e = Entity { tx, dir, cx };
         if e.tx.msg[dir.ix()].body.files == Files::Unset {
-            let _known = e.decide();
+            e.decide();
         }
         let body = &e.tx.msg[dir.ix()].body;
         if body.files == Files::Whole
@@ -514,6 +534,11 @@ impl Http {
         }
         if let Some(f) = body.file {
             cx.files.close(f, truncated);
+            let whole = cx.files.part_ends(cx.pool, f, &mut tx.common.files[dir.ix()]);
+            if let Some(whole) = whole.filter(|_| cx.wanted.has(buffers::FILE_DATA)) {
+                cx.files.copy_window(cx.pool, whole, &mut tx.whole);
+                tx.common.touch(dir);
+            }
         }
         if !core::mem::replace(&mut body.ended, true) && tx.bodies.is_read() {
             let o = origin(tx);

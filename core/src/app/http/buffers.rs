@@ -134,7 +134,7 @@ pub static DEFS: &[BufferDef] = &[
         modifiers: &[],
         dirs: TS | TC,
         progress: progress::LINE,
-        kind: BufferKind::Streaming,
+        kind: BufferKind::Chain,
     },
     BufferDef {
         name: "file.name",
@@ -220,7 +220,9 @@ impl Tx {
         scratch: &'a mut Scratch,
     ) -> Buffer<'a> {
         let Some(def) = DEFS.get(usize::from(local)) else { return Buffer::Absent };
-        if def.dirs & dir.bit() == 0 || (index > 0 && def.kind != BufferKind::Multi) {
+        if def.dirs & dir.bit() == 0
+            || (index > 0 && !matches!(def.kind, BufferKind::Multi | BufferKind::Chain))
+        {
             return Buffer::Absent;
         }
         let reached = self.common.progress(dir);
@@ -283,7 +285,7 @@ impl Tx {
                 Buffer::whole(scratch.as_slice())
             }
             REQUEST_BODY | RESPONSE_BODY => self.body(dir, pool),
-            FILE_DATA => self.file_data(dir, pool),
+            FILE_DATA => self.file_data(dir, index, pool),
             FILE_NAME => match m.body.name(pool, index) {
                 Some(n) => some(n),
                 None if reached < progress::TRAILER => Buffer::NotYet,
@@ -311,14 +313,26 @@ impl Tx {
         self.stream(dir, &b.kept, b.kept_at, pool)
     }
 
-    /// What `file.data` sees: the response's body, the files that a request uploads.
-    fn file_data<'a>(&'a self, dir: Dir, pool: &'a BytePool) -> Buffer<'a> {
+    /// What `file.data` sees: the response's body and the file that it made whole, the files that a request uploads.
+    fn file_data<'a>(&'a self, dir: Dir, index: u32, pool: &'a BytePool) -> Buffer<'a> {
         use super::body::Files;
         match (dir, self.msg[0].body.files) {
-            (Dir::ToClient, _) | (_, Files::Whole) => self.body(dir, pool),
-            (_, Files::Multipart) => self.stream(dir, &self.multipart.data, 0, pool),
-            _ if self.msg[0].body.ended => Buffer::Absent,
+            (Dir::ToServer, Files::Multipart) => self.uploaded(index, pool),
+            (Dir::ToClient, _) | (_, Files::Whole) if index == 0 => self.body(dir, pool),
+            (Dir::ToClient, _) if index == 1 && !self.whole.is_empty() => Buffer::whole(self.whole.get(pool)),
+            _ if index > 0 || self.msg[0].body.ended => Buffer::Absent,
             _ => Buffer::NotYet,
+        }
+    }
+
+    /// File number `index` of an upload.
+    fn uploaded<'a>(&'a self, index: u32, pool: &'a BytePool) -> Buffer<'a> {
+        let over = self.msg[0].body.ended || self.common.progress(Dir::ToServer) >= progress::COMPLETE;
+        let (bytes, ended) = self.multipart.file(index, pool);
+        match bytes {
+            [] if index == 0 && !over => Buffer::NotYet,
+            [] => Buffer::Absent,
+            bytes => Buffer::Data { bytes, offset: 0, end: ended || over },
         }
     }
 

@@ -28,6 +28,8 @@ mod tests;
 mod text;
 mod uri;
 
+pub(crate) use body::content_range;
+
 use super::txs::{Queue, TxSlab};
 use super::{
     AppConfig, AppCx, Buffer, BufferAt, Input, IntAt, OVER_TCP, Outcome, Parser, Pattern, ProtoDef,
@@ -212,6 +214,7 @@ impl Http {
         tx.uri.free(cx.pool);
         tx.host.free(cx.pool);
         tx.multipart.free(cx.pool);
+        tx.whole.free(cx.pool);
         let (bodies, mut body_cx) = cx.bodies();
         bodies.release(&mut tx.bodies, &mut body_cx);
         for head in &mut tx.common.files {

@@ -36,8 +36,9 @@ pub struct Multipart {
     given: u64,
     /// `file.data` has all that it sees.
     pub quiet: bool,
-    /// File bytes of all parts, for `file.data`.
-    pub data: PBuf,
+    /// File bytes of all parts, for `file.data`, and where those that are over end in them (`u32`s, little endian).
+    data: PBuf,
+    ends: PBuf,
 }
 
 impl Multipart {
@@ -45,6 +46,18 @@ impl Multipart {
         self.mark.free(pool);
         self.window.free(pool);
         self.data.free(pool);
+        self.ends.free(pool);
+    }
+
+    /// The bytes of file number `index` and whether it is over. Files without bytes do not count.
+    pub fn file<'p>(&self, index: u32, pool: &'p BytePool) -> (&'p [u8], bool) {
+        let ends = self.ends.get(pool).as_chunks::<4>().0;
+        let end = |i: usize| ends.get(i).map(|e| u32::from_le_bytes(*e) as usize);
+        let i = index as usize;
+        let from = i.checked_sub(1).map_or(Some(0), end);
+        let data = self.data.get(pool);
+        let bytes = from.and_then(|f| data.get(f..end(i).unwrap_or(data.len()))).unwrap_or(&[]);
+        (bytes, i < ends.len())
     }
 }
 
@@ -91,6 +104,11 @@ pub fn end(tx: &mut Tx, cx: &mut AppCx<'_>) {
 }
 
 fn close(tx: &mut Tx, truncated: bool, cx: &mut AppCx<'_>) {
+    let m = &mut tx.multipart;
+    let end = m.data.len() as u32;
+    if m.ends.get(cx.pool).last_chunk::<4>().map_or(0, |e| u32::from_le_bytes(*e)) < end {
+        let _full = m.ends.extend(cx.pool, &end.to_le_bytes());
+    }
     if let Some(f) = tx.msg[0].body.file.take() {
         cx.files.close(f, truncated);
     }

@@ -148,6 +148,7 @@ impl Http {
             }
             return Next::Used(n);
         }
+        self.was_no_body(idx, cx);
         let line = text::chomp(whole);
         let tx = self.txs.get_mut(idx);
         let m = &mut tx.msg[1];

@@ -82,6 +82,8 @@ pub(super) struct Tx {
     /// The response came without a request.
     pub(super) unmatched: bool,
     pub(super) multipart: multipart::Multipart,
+    /// The file that the response made whole, of which it is a part: its last bytes, for `file.data`.
+    pub(super) whole: PBuf,
     /// The guests that read its messages.
     pub(super) bodies: BodyId,
 }
@@ -106,6 +108,7 @@ impl Default for Tx {
             seen_continue: false,
             unmatched: false,
             multipart: multipart::Multipart::default(),
+            whole: PBuf::new(),
             bodies: BodyId::default(),
         }
     }

@@ -235,7 +235,8 @@ fn uploads() {
         let d = exchange(&req, b"HTTP/1.1 200 ok\r\n\r\n", cut);
         has(&d, "file up.txt 8 CLOSED");
         has(&d, "file two 1 CLOSED");
-        has(&d, "file.data ToServer 0 0 true [file one2]");
+        has(&d, "file.data ToServer 0 0 true [file one]");
+        has(&d, "file.data ToServer 1 0 true [2]");
         has(&d, "file.name ToServer 1 0 true [two]");
     }
     let d = exchange(b"PUT /p/x.bin HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc", b"", 1000);

@@ -1,12 +1,14 @@
 //! Bodies of streams: bytes of DATA frames are decoded as `content-encoding` says, kept for rules, made a file, and
 //! handed to guests.
 
-use super::buffers::{B_FILE, B_REQUEST_BODY};
+use super::buffers::{B_FILE, B_REQUEST_BODY, EV_RANGE};
 use super::{BODY_MAX, Stream, origin};
 use crate::Dir;
 use crate::app::AppCx;
 use crate::app::bodies::decode::{Coding, MAX_LAYERS, Sink};
 use crate::app::file::NewFile;
+use crate::app::http::content_range;
+use crate::app::ranges::WholeOf;
 use crate::app::txs::Tx;
 use crate::pool::BytePool;
 
@@ -73,15 +75,33 @@ impl Sink for Entity<'_, '_> {
     }
 }
 
+/// Opens the file that the body is.
+fn open(t: &mut Tx<Stream>, dir: Dir, cx: &mut AppCx<'_>) {
+    let d = dir.ix();
+    cx.scratch.clear();
+    let host = t.own.field(cx.pool, Dir::ToServer, ":authority").unwrap_or(b"");
+    cx.scratch.extend(host);
+    cx.scratch.extend(t.own.field(cx.pool, Dir::ToServer, ":path").unwrap_or(b""));
+    let (host, name) = cx.scratch.as_slice().split_at(host.len().min(cx.scratch.len()));
+    let range =
+        Some(dir).filter(|d| *d == Dir::ToClient).and_then(|d| t.own.field(cx.pool, d, "content-range"));
+    let read = range.map(content_range);
+    let of = read.flatten().and_then(|r| match r {
+        (Some(first), Some(last), Some(size)) => WholeOf::new(host, (first, last), size),
+        _ => None,
+    });
+    if read.is_some_and(|r| r.is_none()) {
+        t.common.raise(EV_RANGE, dir);
+    }
+    let new = NewFile { name, dir, tx_id: t.common.id, window: false, range: None, of };
+    t.own.file[d] = cx.files.open(cx.pool, &mut t.common.files[d], new).map_or(0, |f| f + 1);
+}
+
 /// Bytes of a DATA frame.
 pub(super) fn data(t: &mut Tx<Stream>, bytes: &[u8], dir: Dir, cx: &mut AppCx<'_>) {
     let d = dir.ix();
     if t.own.file[d] == 0 && t.own.length[d] == 0 && !bytes.is_empty() {
-        cx.scratch.clear();
-        cx.scratch.extend(t.own.field(cx.pool, Dir::ToServer, ":path").unwrap_or(b""));
-        let name = cx.scratch.as_slice();
-        let new = NewFile { name, dir, tx_id: t.common.id, window: false, range: None };
-        t.own.file[d] = cx.files.open(cx.pool, &mut t.common.files[d], new).map_or(0, |f| f + 1);
+        open(t, dir, cx);
     }
     t.own.length[d] += bytes.len() as u64;
     match t.own.chain[d] {

@@ -35,6 +35,7 @@ pub(super) const EV_REUSE: u8 = event_at(EVENTS, "stream_id_reuse");
 pub(super) const EV_AUTHORITY: u8 = event_at(EVENTS, "authority_host_mismatch");
 pub(super) const EV_USERINFO: u8 = event_at(EVENTS, "userinfo_in_uri");
 pub(super) const EV_LIMIT: u8 = event_at(EVENTS, "reassembly_limit_reached");
+pub(super) const EV_RANGE: u8 = event_at(EVENTS, "invalid_range");
 
 const fn b(name: &'static str, aliases: &'static [&'static str], dirs: u8, kind: BufferKind) -> BufferDef {
     BufferDef { name, aliases, modifiers: &[], dirs, progress: HEADERS_DONE, kind }
@@ -104,7 +105,7 @@ pub(super) static BUFFERS: &[BufferDef] = &[
     b("http.header.raw", &[], 3, BufferKind::Single),
     b("http.header_names", &[], 3, BufferKind::Single),
     b("http.protocol", &[], 3, BufferKind::Single),
-    b("file.data", &["file_data"], 3, BufferKind::Streaming),
+    b("file.data", &["file_data"], 3, BufferKind::Chain),
     b("file.name", &[], 3, BufferKind::Single),
     b("http.request_body", &[], 1, BufferKind::Streaming),
     b("http.response_body", &[], 2, BufferKind::Streaming),
@@ -249,7 +250,8 @@ pub(super) fn buffer<'a>(
         B_FILE | B_REQUEST_BODY | B_RESPONSE_BODY => {
             let body = &own.body[dir.ix()];
             if index > 0 {
-                Buffer::Absent
+                let whole = local == B_FILE && dir == Dir::ToClient && index == 1 && !own.whole.is_empty();
+                if whole { Buffer::whole(own.whole.get(pool)) } else { Buffer::Absent }
             } else if !body.is_empty() {
                 Buffer::Data { bytes: body.get(pool), offset: 0, end: progress >= COMPLETE }
             } else if progress >= COMPLETE {

@@ -114,6 +114,8 @@ pub struct Stream {
     /// File number + 1, per direction.
     file: [u32; 2],
     body: [PBuf; 2],
+    /// The file that the response made whole, of which it is a part: its last bytes, for `file.data`.
+    whole: PBuf,
     length: [u64; 2],
     /// Decoders of its bodies, and whether decoding ended before the body did.
     chain: [Option<ChainId>; 2],
@@ -332,6 +334,10 @@ fn end_side(s: &mut State, flow: &mut Flow<'_>, tx: TxIdx, dir: Dir, cx: &mut Ap
     t.common.touch_both();
     if let Some(f) = t.own.file[dir.ix()].checked_sub(1) {
         cx.files.close(f, false);
+        let whole = cx.files.part_ends(cx.pool, f, &mut t.common.files[dir.ix()]);
+        if let Some(whole) = whole.filter(|_| cx.wanted.has(buffers::B_FILE)) {
+            cx.files.copy_window(cx.pool, whole, &mut t.own.whole);
+        }
     }
     if t.common.both_reached(COMPLETE) {
         let id = t.own.id;
@@ -687,6 +693,7 @@ impl Protocol for Http2 {
         for b in &mut own.body {
             b.free(pool);
         }
+        own.whole.free(pool);
     }
 
     fn forget(s: &mut State, tx: &Tx<Stream>, cx: &mut AppCx<'_>) {

@@ -246,7 +246,7 @@ impl Mime {
         cx.scratch.extend(self.name.get(cx.pool));
         let name = cx.scratch.as_slice();
         mail.list.push(cx.pool, tag::ATTACHMENT, name);
-        let new = NewFile { name, dir: Dir::ToServer, tx_id: id, window: false, range: None };
+        let new = NewFile { name, dir: Dir::ToServer, tx_id: id, window: false, range: None, of: None };
         if let Some(f) = cx.files.open(cx.pool, head, new) {
             self.file = f + 1;
             mail.bodies = mail.bodies.saturating_add(1);

@@ -310,10 +310,15 @@ struct TxBuild {
     restless: bool,
 }
 
+/// Whether its place is among those of the growing buffers.
+fn is_growing(kind: BufferKind) -> bool {
+    matches!(kind, BufferKind::Streaming | BufferKind::Chain)
+}
+
 impl TxBuild {
     fn build(self, keys: &[BufKey]) -> TxGroup {
         let plain = |key: u32, kind: BufferKind| {
-            kind == BufferKind::Streaming && keys.get(key as usize).is_some_and(|k| k.xforms.is_empty())
+            is_growing(kind) && keys.get(key as usize).is_some_and(|k| k.xforms.is_empty())
         };
         let growing: Vec<u32> =
             self.bufs.iter().filter(|(key, b)| plain(**key, b.2)).map(|(key, _)| *key).collect();
@@ -325,13 +330,13 @@ impl TxBuild {
         let mut all = Some(all).filter(|_| growing.len() > 1);
         // Keys of the same growing buffer (with other transforms) share the place of what was searched of it.
         // So do those of a buffer with several values.
-        let places = |kind: BufferKind| {
-            let mut locals: Vec<u8> = self.bufs.values().filter(|b| b.2 == kind).map(|b| b.0).collect();
+        let places = |is: fn(BufferKind) -> bool| {
+            let mut locals: Vec<u8> = self.bufs.values().filter(|b| is(b.2)).map(|b| b.0).collect();
             locals.sort_unstable();
             locals.dedup();
             locals
         };
-        let (growing_locals, several) = (places(BufferKind::Streaming), places(BufferKind::Multi));
+        let (growing_locals, several) = (places(is_growing), places(|k| k == BufferKind::Multi));
         let payload = (!self.payload.is_empty()).then(|| self.payload.build());
         let bufs = self
             .bufs
