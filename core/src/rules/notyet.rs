@@ -90,44 +90,14 @@ pub const UNRAISED: &[(&str, &[&str])] = &[
             "certificate_invalid_validity",
         ],
     ),
-    (
-        "http2",
-        &[
-            "invalid_frame_header",
-            "invalid_frame_data",
-            "extra_header_data",
-            "invalid_http1_settings",
-            "failed_decompression",
-            "invalid_range",
-            "header_integer_overflow",
-        ],
-    ),
-    (
-        "smtp",
-        &[
-            "invalid_pipelined_sequence",
-            "mime_parse_failed",
-            "mime_malformed_msg",
-            "mime_long_header_name",
-            "mime_long_header_value",
-            "failed_protocol_change",
-        ],
-    ),
+    ("http2", &["invalid_frame_header"]),
+    ("smtp", &["mime_parse_failed", "failed_protocol_change"]),
 ];
 
 /// Events of protocols that Suricata's parsers raise and that have no number here, because nothing reads so much of them.
 pub const UNREAD: &[(&str, &[&str])] = &[
     ("http", &["compression_bomb_limit_reached"]),
-    (
-        "http2",
-        &[
-            "compression_bomb",
-            "data_stream_zero",
-            "dns_request_too_long",
-            "dns_response_too_long",
-            "too_many_frames",
-        ],
-    ),
+    ("http2", &["dns_request_too_long", "dns_response_too_long"]),
     ("smb", &["internal_error", "record_overflow"]),
 ];
 

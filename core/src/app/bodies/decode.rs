@@ -114,6 +114,8 @@ impl Room {
 pub trait Sink {
     /// `false` when no more are wanted: the message is not decoded further.
     fn decoded(&mut self, bytes: &[u8]) -> bool;
+    /// The bytes are of no coding that is tried: they pass undecoded, or end there.
+    fn failed(&mut self) {}
     fn pool(&mut self) -> &mut BytePool;
 }
 
@@ -410,6 +412,7 @@ impl Decoders {
             let l = self.at(id, depth);
             if l.settled {
                 l.over = true;
+                sink.failed();
                 break;
             }
             let mut again = core::mem::take(&mut self.again[depth]);
@@ -425,6 +428,7 @@ impl Decoders {
                 for l in self.chains.get_mut(id).layers.iter_mut().skip(depth) {
                     l.pass = true;
                 }
+                sink.failed();
                 self.layer(id, depth + 1, &again, sink);
                 ok = true;
             }

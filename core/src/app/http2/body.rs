@@ -1,7 +1,7 @@
 //! Bodies of streams: bytes of DATA frames are decoded as `content-encoding` says, kept for rules, made a file, and
 //! handed to guests.
 
-use super::buffers::{B_FILE, B_REQUEST_BODY, EV_RANGE};
+use super::buffers::{B_FILE, B_REQUEST_BODY, EV_BOMB, EV_DECODE, EV_RANGE};
 use super::{BODY_MAX, Stream, origin};
 use crate::Dir;
 use crate::app::AppCx;
@@ -67,7 +67,14 @@ impl Sink for Entity<'_, '_> {
         let bomb = all > BOMB_LIMIT && all > wire.saturating_mul(BOMB_RATIO);
         let stop = bomb || all > wire.saturating_add(WORK_LIMIT);
         self.t.own.spoiled[d] |= stop;
+        if bomb {
+            self.t.common.raise(EV_BOMB, self.dir);
+        }
         !stop
+    }
+
+    fn failed(&mut self) {
+        self.t.common.raise(EV_DECODE, self.dir);
     }
 
     fn pool(&mut self) -> &mut BytePool {

@@ -25,6 +25,9 @@ pub(super) static EVENTS: &[&str] = &[
     "authority_host_mismatch",
     "userinfo_in_uri",
     "reassembly_limit_reached",
+    "data_stream_zero",
+    "too_many_frames",
+    "compression_bomb",
 ];
 pub(super) const EV_MAGIC: u8 = event_at(EVENTS, "invalid_client_magic");
 pub(super) const EV_HEADER: u8 = event_at(EVENTS, "invalid_header");
@@ -36,6 +39,14 @@ pub(super) const EV_AUTHORITY: u8 = event_at(EVENTS, "authority_host_mismatch");
 pub(super) const EV_USERINFO: u8 = event_at(EVENTS, "userinfo_in_uri");
 pub(super) const EV_LIMIT: u8 = event_at(EVENTS, "reassembly_limit_reached");
 pub(super) const EV_RANGE: u8 = event_at(EVENTS, "invalid_range");
+pub(super) const EV_DATA: u8 = event_at(EVENTS, "invalid_frame_data");
+pub(super) const EV_EXTRA: u8 = event_at(EVENTS, "extra_header_data");
+pub(super) const EV_OVERFLOW: u8 = event_at(EVENTS, "header_integer_overflow");
+pub(super) const EV_SETTINGS: u8 = event_at(EVENTS, "invalid_http1_settings");
+pub(super) const EV_DECODE: u8 = event_at(EVENTS, "failed_decompression");
+pub(super) const EV_ZERO: u8 = event_at(EVENTS, "data_stream_zero");
+pub(super) const EV_FRAMES: u8 = event_at(EVENTS, "too_many_frames");
+pub(super) const EV_BOMB: u8 = event_at(EVENTS, "compression_bomb");
 
 const fn b(name: &'static str, aliases: &'static [&'static str], dirs: u8, kind: BufferKind) -> BufferDef {
     BufferDef { name, aliases, modifiers: &[], dirs, progress: HEADERS_DONE, kind }

@@ -17,7 +17,20 @@ pub enum Item {
     /// The table's size was changed.
     Size(u64),
     /// The block cannot be read on.
-    Broken,
+    Broken(Fault),
+}
+
+/// Why a block cannot be read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It ends in the middle of a field.
+    Cut,
+    /// A number of more bytes than any that makes sense.
+    Overflow,
+    /// No field has that number.
+    Index,
+    /// Coded text that is none.
+    Text,
 }
 
 /// Bytes of a place in the ring: where an entry begins.
@@ -153,29 +166,35 @@ fn did(_n: usize) {
     crate::app::entries::work::add(_n);
 }
 
+/// Bytes of a number behind its prefix.
+const INTEGER: usize = 5;
+
 /// An integer with a prefix of `bits` (5.1): value and bytes used.
-fn integer(b: &[u8], bits: u8) -> Option<(u64, usize)> {
+fn integer(b: &[u8], bits: u8) -> Result<(u64, usize), Fault> {
     let mask = (1u64 << bits) - 1;
-    let first = u64::from(*b.first()?) & mask;
+    let [first, more @ ..] = b else { return Err(Fault::Cut) };
+    let first = u64::from(*first) & mask;
     if first < mask {
-        return Some((first, 1));
+        return Ok((first, 1));
     }
     let mut v = first;
-    for (i, x) in b.get(1..)?.iter().take(5).enumerate() {
+    for (i, x) in more.iter().take(INTEGER).enumerate() {
         v += u64::from(x & 0x7f) << (7 * i);
         if x & 0x80 == 0 {
-            return Some((v, i + 2));
+            return Ok((v, i + 2));
         }
     }
-    None
+    Err(if more.len() < INTEGER { Fault::Cut } else { Fault::Overflow })
 }
 
 /// A string (5.2) appended to `out`: bytes used.
-fn string(b: &[u8], huffman: &Decoder, out: &mut Scratch) -> Option<usize> {
+fn string(b: &[u8], huffman: &Decoder, out: &mut Scratch) -> Result<usize, Fault> {
     let (len, used) = integer(b, 7)?;
-    let text = b.get(used..used.checked_add(usize::try_from(len).ok()?)?)?;
-    let sound = if b.first()? & 0x80 != 0 { huffman.decode(text, out) } else { out.extend(text) };
-    sound.then_some(used + text.len())
+    let end = usize::try_from(len).ok().and_then(|n| used.checked_add(n)).ok_or(Fault::Overflow)?;
+    let text = b.get(used..end).ok_or(Fault::Cut)?;
+    let coded = b.first().is_some_and(|c| c & 0x80 != 0);
+    let sound = if coded { huffman.decode(text, out) } else { out.extend(text) };
+    if sound { Ok(end) } else { Err(Fault::Text) }
 }
 
 /// Reads a whole header block; each item goes to `each` with the scratch that holds its bytes.
@@ -190,11 +209,13 @@ pub fn read(
     let mut rest = block;
     while let Some(&first) = rest.first() {
         scratch.clear();
-        let Some(used) = field(rest, first, table, huffman, pool, scratch, &mut each) else {
-            each(Item::Broken, &[], pool);
-            return;
-        };
-        rest = rest.get(used..).unwrap_or(&[]);
+        match field(rest, first, table, huffman, pool, scratch, &mut each) {
+            Ok(used) => rest = rest.get(used..).unwrap_or(&[]),
+            Err(fault) => {
+                each(Item::Broken(fault), &[], pool);
+                return;
+            }
+        }
     }
 }
 
@@ -206,13 +227,13 @@ fn field(
     pool: &mut BytePool,
     scratch: &mut Scratch,
     each: &mut impl FnMut(Item, &[u8], &mut BytePool),
-) -> Option<usize> {
+) -> Result<usize, Fault> {
     if first & 0xe0 == 0x20 {
         let (size, used) = integer(rest, 5)?;
         table.max = usize::try_from(size).unwrap_or(TABLE_MAX).min(TABLE_MAX);
         table.evict(pool, 0);
         each(Item::Size(size), &[], pool);
-        return Some(used);
+        return Ok(used);
     }
     let bits = if first & 0x80 != 0 {
         7
@@ -222,34 +243,34 @@ fn field(
         4
     };
     let (index, mut used) = integer(rest, bits)?;
-    let index = usize::try_from(index).ok()?;
+    let index = usize::try_from(index).map_err(|_| Fault::Overflow)?;
     let indexed = bits == 7;
     if index == 0 {
         if indexed {
-            return None;
+            return Err(Fault::Index);
         }
-        used += string(rest.get(used..)?, huffman, scratch)?;
+        used += string(rest.get(used..).unwrap_or(&[]), huffman, scratch)?;
     } else {
         let (name, value) = match STATIC.get(index - 1) {
             Some((n, v)) => (n.as_bytes(), v.as_bytes()),
-            None => table.get(pool, index - 1 - STATIC.len())?,
+            None => table.get(pool, index - 1 - STATIC.len()).ok_or(Fault::Index)?,
         };
         scratch.extend(name);
         if indexed {
             let n = name.len();
             scratch.extend(value);
             each(Item::Field(n), scratch.as_slice(), pool);
-            return Some(used);
+            return Ok(used);
         }
     }
     let n = scratch.len();
-    used += string(rest.get(used..)?, huffman, scratch)?;
+    used += string(rest.get(used..).unwrap_or(&[]), huffman, scratch)?;
     if bits == 6 {
         let (name, value) = scratch.as_slice().split_at(n);
         table.add(pool, name, value);
     }
     each(Item::Field(n), scratch.as_slice(), pool);
-    Some(used)
+    Ok(used)
 }
 
 /// Fields of the static table (RFC 7541, Appendix A), numbered from 1.
@@ -336,7 +357,7 @@ mod tests {
                     String::from_utf8_lossy(&text[n..])
                 )),
                 Item::Size(n) => all.push(alloc::format!("size {n}")),
-                Item::Broken => all.push("broken".into()),
+                Item::Broken(_) => all.push("broken".into()),
             });
         }
         table.free(&mut pool);

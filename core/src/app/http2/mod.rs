@@ -12,7 +12,7 @@ mod upgrade;
 use alloc::vec::Vec;
 
 use self::buffers::*;
-use self::hpack::{Item, Table};
+use self::hpack::{Fault, Item, Table};
 use self::huffman::Decoder;
 use self::streams::Streams;
 use super::bodies::decode::ChainId;
@@ -49,6 +49,8 @@ const AUTHORITY_MAX: usize = 4 << 10;
 const PSEUDO_MAX: usize = 96 << 10;
 /// Bytes of a direction's fields that buffers of all of them show.
 const SHOWN_MAX: usize = 60 << 10;
+/// Frames of a direction of a stream beyond which an event tells.
+const FRAMES_MAX: u32 = 65_536;
 /// Numbers kept of a stream's frames (types, errors, windows, settings).
 const NUMBERS_MAX: u16 = 256;
 
@@ -111,6 +113,8 @@ pub struct Stream {
     /// What frames said, apart from the fields, so that frames cannot crowd them out.
     frames: Entries,
     numbers: u16,
+    /// Frames seen.
+    seen: [u32; 2],
     /// File number + 1, per direction.
     file: [u32; 2],
     body: [PBuf; 2],
@@ -178,6 +182,14 @@ impl Stream {
             self.numbers += 1;
             self.frames.push(pool, tag + dir.ix() as u8, value);
         }
+    }
+
+    /// Notes a frame. Whether it is one too many.
+    fn saw(&mut self, pool: &mut BytePool, kind: u8, dir: Dir) -> bool {
+        self.number(pool, T_FRAME, dir, u32::from(kind));
+        let n = &mut self.seen[dir.ix()];
+        *n = n.saturating_add(1);
+        *n > FRAMES_MAX
     }
 
     /// Fields of a direction.
@@ -379,7 +391,9 @@ impl Http2 {
         let tx = stream(s, flow, (kind, id), dir, cx);
         if let Some(tx) = tx {
             let t = flow.get(tx);
-            t.own.number(cx.pool, T_FRAME, dir, u32::from(kind));
+            if t.own.saw(cx.pool, kind, dir) {
+                t.common.raise(EV_FRAMES, dir);
+            }
             t.common.touch_both();
         }
         if matches!(kind, HEADERS | PUSH_PROMISE) {
@@ -478,7 +492,10 @@ impl Http2 {
                 }
             }
             Item::Size(v) => own.number(pool, T_SIZE, dir, u32::try_from(v).unwrap_or(u32::MAX)),
-            Item::Broken => events |= 1 << EV_HEADER,
+            Item::Broken(Fault::Cut) => events |= 1 << EV_EXTRA,
+            Item::Broken(Fault::Overflow) => events |= 1 << EV_OVERFLOW,
+            Item::Broken(Fault::Index) => events |= 1 << EV_HEADER,
+            Item::Broken(Fault::Text) => events |= 1 << EV_DATA,
         };
         hpack::read(&self.copy, table, &self.huffman, cx.pool, cx.scratch, &mut each);
         events
@@ -504,7 +521,7 @@ impl Http2 {
             return;
         };
         let t = flow.get(tx);
-        for ev in [EV_HEADER, EV_LIMIT] {
+        for ev in [EV_HEADER, EV_LIMIT, EV_EXTRA, EV_OVERFLOW, EV_DATA] {
             if events >> ev & 1 != 0 {
                 t.common.raise(ev, dir);
             }
@@ -584,11 +601,15 @@ impl Http2 {
         (side.data_of, side.data_ends) = (id, flags & 1 != 0);
         let nothing = side.data == 0;
         if let Some(tx) = stream(s, flow, (DATA, id), dir, cx) {
-            flow.get(tx).own.number(cx.pool, T_FRAME, dir, u32::from(DATA));
+            let t = flow.get(tx);
+            if t.own.saw(cx.pool, DATA, dir) {
+                t.common.raise(EV_FRAMES, dir);
+            }
             if id == 0 || (nothing && flags & 1 != 0) {
                 end_side(s, flow, tx, dir, cx);
             }
             if id == 0 {
+                flow.get(tx).common.raise(EV_ZERO, dir);
                 end_side(s, flow, tx, dir.flip(), cx);
             }
         }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::app::bench::Bench;
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 use proptest::prelude::*;
 
 fn frame(kind: u8, flags: u8, id: u32, body: &[u8]) -> Vec<u8> {
@@ -38,6 +38,49 @@ fn a_stream_is_a_transaction() {
     assert_eq!(b.parser.common(b.tx(1)).steps(), [COMPLETE; 2]);
     assert_eq!(b.parser.common(b.tx(0)).steps(), [COMPLETE; 2]);
     b.close();
+}
+
+/// What is wrong with frames, header blocks and coded bodies is told, and sound ones tell nothing.
+#[test]
+fn events() {
+    let get = [PREFACE.to_vec(), frame(HEADERS, 5, 1, &[0x82])].concat();
+    let raised = |server: bool, bytes: &[u8]| {
+        let mut b = Bench::new(&HTTP2);
+        b.feed(Dir::ToServer, if server { &get } else { bytes });
+        if server {
+            b.feed(Dir::ToClient, bytes);
+        }
+        let all = b.live().into_iter().fold(0, |a, tx| a | b.parser.common(tx).events);
+        b.close();
+        let names = EVENTS.iter().enumerate().filter(|(i, _)| all >> i & 1 != 0);
+        names.map(|(_, n)| *n).collect::<Vec<_>>()
+    };
+    let ask = |block: &[u8]| raised(false, &[PREFACE.to_vec(), frame(HEADERS, 5, 1, block)].concat());
+    assert_eq!(ask(&[0x82]), [""; 0]);
+    assert_eq!(ask(&[0x82, 0x41, 0x8c, 0xf1]), ["extra_header_data"]);
+    assert_eq!(ask(&[0x82, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]), ["header_integer_overflow"]);
+    assert_eq!(ask(&[0x82, 0xfe]), ["invalid_header"]);
+    assert_eq!(ask(&[0x82, 0x41, 0x81, 0x00]), ["invalid_frame_data"]);
+    let zero = [PREFACE.to_vec(), frame(DATA, 0, 0, b"x")].concat();
+    assert_eq!(raised(false, &zero), ["data_stream_zero"]);
+    let answer = |coding: &[u8], range: &[u8], body: &[u8]| {
+        let mut h = vec![0x88];
+        for (index, value) in [(0x5a, coding), (0x5e, range)] {
+            if !value.is_empty() {
+                h.extend([index, value.len() as u8]);
+                h.extend(value);
+            }
+        }
+        raised(true, &[frame(HEADERS, 4, 1, &h), frame(DATA, 1, 1, body)].concat())
+    };
+    assert_eq!(answer(b"", b"", b"plain"), [""; 0]);
+    assert_eq!(answer(b"br", b"", b"\xff\xff\xff\xff plain"), ["failed_decompression"]);
+    assert_eq!(answer(b"", b"bytes x-4/11", b"hello"), ["invalid_range"]);
+    let mut many = [PREFACE.to_vec(), frame(HEADERS, 4, 1, &[0x82])].concat();
+    for _ in 0..=FRAMES_MAX {
+        many.extend(frame(DATA, 0, 1, b""));
+    }
+    assert_eq!(raised(false, &many), ["too_many_frames"]);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! first settings.
 
 use super::{
-    AppCx, COMPLETE, Dir, Flow, HEADERS_DONE, Http2, SETTINGS, State, T_FRAME, end_side, message_begins, open,
+    AppCx, COMPLETE, Dir, EV_SETTINGS, Flow, HEADERS_DONE, Http2, SETTINGS, State, T_FRAME, end_side,
+    message_begins, open,
 };
 
 const TS: Dir = Dir::ToServer;
@@ -16,8 +17,8 @@ fn field(b: &[u8]) -> Option<(usize, &[u8], &[u8])> {
     Some((n, text, rest))
 }
 
-/// Bytes of base64url (RFC 4648, 5) to `out`, up to what is none.
-fn base64url(text: &[u8], mut out: impl FnMut(u8)) {
+/// Bytes of base64url (RFC 4648, 5) to `out`, up to what is none. Whether all of it was.
+fn base64url(text: &[u8], mut out: impl FnMut(u8)) -> bool {
     let (mut bits, mut have) = (0u32, 0);
     for &c in text {
         let six = match c {
@@ -26,7 +27,8 @@ fn base64url(text: &[u8], mut out: impl FnMut(u8)) {
             b'0'..=b'9' => c - b'0' + 52,
             b'-' | b'+' => 62,
             b'_' | b'/' => 63,
-            _ => return,
+            b'=' => continue,
+            _ => return false,
         };
         bits = bits << 6 | u32::from(six);
         have += 6;
@@ -35,6 +37,7 @@ fn base64url(text: &[u8], mut out: impl FnMut(u8)) {
             out((bits >> have) as u8);
         }
     }
+    true
 }
 
 impl Http2 {
@@ -54,9 +57,13 @@ impl Http2 {
             let (name, value) = text.split_at_checked(n).unwrap_or((text, &[]));
             if name.eq_ignore_ascii_case(b"http2-settings") {
                 cx.scratch.clear();
-                base64url(value, |b| {
+                let sound = base64url(value, |b| {
                     cx.scratch.push(b);
                 });
+                // Settings of six bytes each.
+                if !sound || !cx.scratch.len().is_multiple_of(6) {
+                    t.common.raise(EV_SETTINGS, TS);
+                }
             } else {
                 t.own.keep(cx.pool, TS, n, text);
             }

@@ -11,6 +11,9 @@ use crate::pool::PBuf;
 const DEPTH: usize = 5;
 /// Bytes of a header field kept.
 const FIELD_MAX: usize = 4000;
+/// A header field's name and value of more bytes raise an event.
+const HEADER_NAME_LONG: usize = 75;
+const HEADER_VALUE_LONG: usize = 2000;
 /// Longest file name and boundary (as Suricata).
 const NAME_MAX: usize = 255;
 /// Text of one line searched for URLs.
@@ -175,10 +178,21 @@ impl Mime {
         let mut field = field;
         field.free(cx.pool);
         let text = cx.scratch.as_slice();
-        let Some(colon) = text.iter().position(|b| *b == b':') else { return };
+        let Some(colon) = text.iter().position(|b| *b == b':') else {
+            if !text.is_empty() {
+                raised.set(super::EV_MALFORMED);
+            }
+            return;
+        };
         let (name, value) = text.split_at(colon);
         let value = value.get(1..).unwrap_or(&[]).trim_ascii();
         let name = name.trim_ascii();
+        if name.len() > HEADER_NAME_LONG {
+            raised.set(super::EV_LONG_NAME);
+        }
+        if value.len() > HEADER_VALUE_LONG {
+            raised.set(super::EV_LONG_VALUE);
+        }
         let is = |n: &str| name.eq_ignore_ascii_case(n.as_bytes());
         if is("content-transfer-encoding") {
             self.coding = if value.eq_ignore_ascii_case(b"base64") {

@@ -3,8 +3,8 @@
 use super::mime::Mime;
 use super::{
     BODY_STEP, EV_BDAT_LEN, EV_COMMAND_LEN, EV_DATA_REJECTED, EV_DUPLICATE, EV_INVALID_REPLY, EV_NO_WELCOME,
-    EV_REPLY_LEN, EV_TLS_REJECTED, EV_TRUNCATED, EV_UNMATCHED_REPLY, EV_UNPARSABLE, EVENTS, F_COMMAND,
-    F_DATA, F_RESPONSE, Mail, tag,
+    EV_PIPELINE, EV_REPLY_LEN, EV_TLS_REJECTED, EV_TRUNCATED, EV_UNMATCHED_REPLY, EV_UNPARSABLE, EVENTS,
+    F_COMMAND, F_DATA, F_RESPONSE, Mail, tag,
 };
 use crate::Dir;
 use crate::app::hosted::Transactions;
@@ -51,6 +51,8 @@ pub struct State {
     queue: [Command; QUEUE],
     waiting: usize,
     greeted: bool,
+    /// The server takes commands before it has answered those before.
+    pipelining: bool,
     /// The rest of a line that was too long is skipped.
     skipping: [bool; 2],
 }
@@ -192,7 +194,16 @@ impl Session<'_, '_, '_> {
         }
     }
 
+    /// What follows these commands waits for their reply (RFC 2920, 3.1).
+    fn is_early(&self) -> bool {
+        let last = self.state.waiting.checked_sub(1).and_then(|n| self.state.queue.get(n));
+        matches!(last, Some(Command::Data | Command::StartTls))
+    }
+
     fn await_reply(&mut self, c: Command) {
+        if self.is_early() {
+            self.raise(EV_PIPELINE, Dir::ToServer);
+        }
         if let Some(slot) = self.state.queue.get_mut(self.state.waiting) {
             *slot = c;
             self.state.waiting += 1;
@@ -288,6 +299,9 @@ impl Session<'_, '_, '_> {
     /// A line of the message, without its end.
     fn message_line(&mut self, line: &[u8], eol: u8) {
         let Some(tx) = self.current() else { return };
+        if !self.state.pipelining && self.state.mode == Mode::Data && self.is_early() {
+            self.raise(EV_PIPELINE, Dir::ToServer);
+        }
         let t = self.flow.get(tx);
         let before = (t.own.closed, step(&t.own), self.state.mime.stage);
         let id = t.common.id;
@@ -407,6 +421,8 @@ impl Session<'_, '_, '_> {
         if line.len() > COMMAND_MAX {
             self.raise(EV_REPLY_LEN, Dir::ToClient);
         }
+        let text = line.get(4..).unwrap_or(&[]).trim_ascii();
+        self.state.pipelining |= line.starts_with(b"250") && text.eq_ignore_ascii_case(b"pipelining");
         let code = match line {
             [a @ b'1'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', ..] => {
                 u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0')

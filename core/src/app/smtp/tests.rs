@@ -67,7 +67,8 @@ fn mail_and_attachments() {
     let head = b.parser.common(b.tx(0)).files[0];
     let sizes: alloc::vec::Vec<u64> = b.files.chain(head).map(|f| b.files.view(f).size()).collect();
     assert_eq!(sizes, [13, 12]);
-    assert_eq!(b.events(0), 0);
+    // The mail came before the server had asked for it.
+    assert_eq!(b.events(0), 1 << EV_PIPELINE);
     b.close();
 }
 
@@ -91,6 +92,33 @@ fn refused_data_is_not_a_message() {
     assert_eq!(b.values(local("smtp.mail_from"), Dir::ToServer).len(), 1);
     assert_eq!(b.events(0), 1 << EV_DATA_REJECTED);
     b.close();
+}
+
+/// What is odd in a mail's header, and what a client says too early.
+#[test]
+fn events_of_headers_and_pipelines() {
+    let raised = |early: bool, message: &str| {
+        let mut b = Bench::new(&SMTP);
+        b.feed(Dir::ToClient, b"220 x\r\n");
+        b.feed(Dir::ToServer, b"HELO a\r\n");
+        b.feed(Dir::ToClient, b"250 ok\r\n");
+        b.feed(Dir::ToServer, b"DATA\r\n");
+        if !early {
+            b.feed(Dir::ToClient, b"354 go\r\n");
+        }
+        b.feed(Dir::ToServer, format!("{message}\r\n\r\nbody\r\n.\r\n").as_bytes());
+        let all = b.live().into_iter().fold(0, |a, tx| a | b.parser.common(tx).events);
+        b.close();
+        EVENTS.iter().enumerate().filter(|(i, _)| all >> i & 1 != 0).map(|(_, n)| *n).collect::<Vec<_>>()
+    };
+    let long = |name: usize, value: usize| format!("{}: {}", "n".repeat(name), "v ".repeat(value / 2));
+    assert_eq!(raised(false, "Subject: x\r\n y"), [""; 0]);
+    assert_eq!(raised(true, "Subject: x"), ["invalid_pipelined_sequence"]);
+    assert_eq!(raised(false, "Subject: x\r\nnonsense"), ["mime_malformed_msg"]);
+    assert_eq!(raised(false, &long(75, 10)), [""; 0]);
+    assert_eq!(raised(false, &long(76, 10)), ["mime_long_header_name"]);
+    let folded = format!("Subject: {}", ["v".repeat(900), "v".repeat(900), "v".repeat(300)].join("\r\n "));
+    assert_eq!(raised(false, &folded), ["mime_long_header_value"]);
 }
 
 proptest! {
