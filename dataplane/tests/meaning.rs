@@ -319,7 +319,8 @@ fn forms_of_public_rules() {
                 alert tcp any any -> any 88 (content:\"a\"; xbits: set, Bit.A, track ip_src, expire: 10; sid:2;)\n\
                 alert tcp any any -> any any (flow:stateless; prefilter; sid:3;)\n\
                 alert doh2 any any -> any any (flow:established; dns.query; content:\"a\"; sid:4;)\n\
-                alert doh2 any any -> any any (http.uri; content:\"a\"; sid:5;)\n";
+                alert doh2 any any -> any any (http.uri; content:\"a\"; sid:5;)\n\
+                alert http any any -> any any (http.response_body; content:\"a\"; pcre:\"/a.c/Q\"; sid:6;)\n";
     assert_eq!(rules(text, &settings()).refused, Vec::<String>::new());
 }
 

@@ -145,7 +145,7 @@ impl MemoryPlan {
                 "parser states, transactions, files of all protocols",
                 Arena::bytes(self.records),
             ),
-            part("decoders", "gzip, deflate, brotli and lzma of bodies", self.decoders),
+            part("decoders", "gzip, deflate, brotli, zstd and lzma of bodies", self.decoders),
             part("model files", "readers of model files that pass", self.model_files),
             part("ledger", "services and figures of models, by calls", self.ledger),
             part("fragments", "datagrams that wait for fragments", Defrag::bytes(&defrag)),

@@ -62,11 +62,9 @@ pub const UNRAISED: &[(&str, &[&str])] = &[
         "http",
         &[
             "unknown_error",
-            "gzip_decompression_failed",
             "invalid_transfer_encoding_value_in_response",
             "invalid_server_port_in_request",
             "invalid_authority_port",
-            "response_header_invalid",
             "request_line_invalid",
             "request_server_port_tcp_port_mismatch",
             "protocol_contains_extra_data",

@@ -1,4 +1,4 @@
-//! Content decoding: layers of gzip, deflate, zlib, brotli and lzma in memory reserved at construction.
+//! Content decoding: layers of gzip, deflate, zlib, brotli, zstd and lzma in memory reserved at construction.
 //!
 //! In: body bytes of one message, in order. Out: the decoded bytes, handed to a [`Sink`]. Owns the decoders of all
 //! messages of one engine. When those of a coding are all taken, another message gives way ([`turns`], counted): its body
@@ -11,6 +11,7 @@
 mod brotli;
 pub(crate) mod lzma;
 mod turns;
+mod zstd;
 
 use crate::app::config::HttpConfig;
 use crate::keyed::Sip13;
@@ -25,6 +26,7 @@ use miniz_oxide::inflate::core::inflate_flags::{
 };
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 use turns::{Turn, Turns};
+use zstd::Zstd;
 
 /// Most layers of one message.
 pub const MAX_LAYERS: usize = 8;
@@ -44,10 +46,11 @@ pub enum Coding {
     Zlib,
     Brotli,
     Lzma,
+    Zstd,
 }
 
-/// Kinds of decoders: inflate, brotli, lzma.
-const KINDS: usize = 3;
+/// Kinds of decoders: inflate, brotli, lzma, zstd.
+const KINDS: usize = 4;
 
 impl Coding {
     const fn kind(self) -> usize {
@@ -55,7 +58,13 @@ impl Coding {
             Coding::Gzip | Coding::Deflate | Coding::Zlib => 0,
             Coding::Brotli => 1,
             Coding::Lzma => 2,
+            Coding::Zstd => 3,
         }
+    }
+
+    /// Whether its decoders inflate.
+    const fn inflates(self) -> bool {
+        self.kind() == 0
     }
 }
 
@@ -87,22 +96,29 @@ pub struct Room {
     pub lzma_memory: usize,
     /// Bytes of each brotli decoder.
     pub brotli_memory: usize,
+    pub zstd: usize,
+    /// Bytes of each zstd decoder.
+    pub zstd_memory: usize,
 }
 
 impl Room {
-    /// What fits into `bytes`: half of them for inflate, which nearly all traffic uses, 40 % for brotli and 10 % for
-    /// lzma, which take megabytes each.
+    /// What fits into `bytes`: 40 % of them for inflate, which nearly all traffic uses, 25 % each for brotli and zstd and
+    /// 10 % for lzma, which take megabytes each.
     pub fn within(bytes: usize, http: &HttpConfig) -> Room {
         let bytes = bytes.saturating_sub(KINDS * Turns::FIXED);
         let beside = size_of::<Chain>() + size_of::<Turn>() + 8;
         let per_inflate = WINDOW + size_of::<Core>() + beside;
-        let brotli_memory = Brotli::MOST.min((bytes / 5 * 2).saturating_sub(beside));
+        let brotli_memory = Brotli::MOST.min((bytes / 4).saturating_sub(beside));
+        let zstd_memory = Zstd::MOST.min((bytes / 4).saturating_sub(beside));
         let lzma_memory = http.lzma_memory.min((bytes / 10).saturating_sub(beside));
         let lzma =
             if http.lzma_enabled { (bytes / 10 / (Lzma::bytes(lzma_memory) + beside)).max(1) } else { 0 };
         Room {
-            inflate: (bytes / 2 / per_inflate).max(1),
-            brotli: (bytes / 5 * 2 / (brotli_memory + beside)).max(1),
+            inflate: (bytes / 5 * 2 / per_inflate).max(1),
+            brotli: (bytes / 4 / (brotli_memory + beside)).max(1),
+            // A block and a window to match have their size: a small engine has none.
+            zstd: if zstd_memory < Zstd::LEAST { 0 } else { bytes / 4 / (zstd_memory + beside) },
+            zstd_memory,
             lzma,
             lzma_memory,
             brotli_memory,
@@ -176,6 +192,7 @@ pub struct Decoders {
     windows: Vec<u8>,
     brotlis: Shelf<Brotli>,
     lzmas: Shelf<Lzma>,
+    zstds: Shelf<Zstd>,
     /// One step of output per layer.
     steps: Vec<Vec<u8>>,
     /// Bytes of one more try, per layer.
@@ -222,14 +239,15 @@ impl Decoders {
     pub fn new(room: Room, seed: u64) -> Self {
         Decoders {
             // One for every decoder: a message always holds one, so there is always one for a decoder that is free.
-            chains: Slab::new(room.inflate + room.brotli + room.lzma),
+            chains: Slab::new(room.inflate + room.brotli + room.lzma + room.zstd),
             cores: Slab::new(room.inflate),
             windows: Vec::with_capacity(room.inflate * WINDOW),
             brotlis: Shelf::new(room.brotli, || Brotli::new(room.brotli_memory)),
             lzmas: Shelf::new(room.lzma, || Lzma::new(room.lzma_memory)),
+            zstds: Shelf::new(room.zstd, || Zstd::new(room.zstd_memory)),
             steps: (0..MAX_LAYERS).map(|_| Vec::with_capacity(STEP)).collect(),
             again: (0..MAX_LAYERS).map(|_| Vec::with_capacity(HOLD)).collect(),
-            turns: [room.inflate, room.brotli, room.lzma].map(Turns::new),
+            turns: [room.inflate, room.brotli, room.lzma, room.zstd].map(Turns::new),
             hosts: Sip13::new([seed, seed.rotate_left(32)]),
             messages: 0,
             refused: 0,
@@ -244,11 +262,12 @@ impl Decoders {
         crate::pool::touch_reserved(&mut self.windows, usize::MAX, 0);
         self.brotlis.all.iter_mut().for_each(Brotli::warm);
         self.lzmas.all.iter_mut().for_each(Lzma::warm);
+        self.zstds.all.iter_mut().for_each(Zstd::warm);
     }
 
     /// Chains and decoders in use.
     pub fn used(&self) -> usize {
-        self.chains.used() + self.cores.used() + self.brotlis.used() + self.lzmas.used()
+        self.chains.used() + self.cores.used() + self.brotlis.used() + self.lzmas.used() + self.zstds.used()
     }
 
     /// A decoder for `coding`, for layers of the chain at `chain`: a free one, or that of the message that gives way.
@@ -283,6 +302,7 @@ impl Decoders {
             }
             Coding::Brotli => self.brotlis.free.pop(),
             Coding::Lzma => self.lzmas.free.pop(),
+            Coding::Zstd => self.zstds.free.pop(),
         }
     }
 
@@ -301,12 +321,19 @@ impl Decoders {
                 self.lzmas.all[core as usize].reset();
                 self.lzmas.free.push(core);
             }
+            Coding::Zstd => {
+                self.zstds.all[core as usize].reset();
+                self.zstds.free.push(core);
+            }
         }
     }
 
     /// Clears the window of an inflate state: damaged streams look back further than they wrote, and what another
     /// message left there is none of theirs.
     fn wipe(&mut self, l: &Layer) {
+        if !l.coding.inflates() {
+            return;
+        }
         let base = l.core as usize * WINDOW;
         let used = if l.wrapped { WINDOW } else { l.out_at };
         if let Some(w) = self.windows.get_mut(base..base + used) {
@@ -330,7 +357,7 @@ impl Decoders {
         for (i, c) in codings.iter().take(count).enumerate() {
             let core = self.take(*c, id, pool);
             // Deflate, zlib and gzip, as far as they are others.
-            let tries_left = if matches!(c, Coding::Brotli | Coding::Lzma) { 3 } else { 2 };
+            let tries_left = if c.inflates() { 2 } else { 3 };
             let (pass, core) = (core.is_none(), core.unwrap_or(Slab::<Core>::NIL));
             self.chains.get_mut(id).layers[i] =
                 Layer { coding: *c, core, pass, tries_left, ..Layer::default() };
@@ -452,11 +479,11 @@ impl Decoders {
         (l.gz, l.gz_count, l.out_at, l.wrapped) = (Gz::Fixed, 0, 0, false);
         let (was, core) = (l.coding, l.core);
         l.coding = match was {
-            Coding::Gzip | Coding::Brotli | Coding::Lzma => Coding::Deflate,
+            Coding::Gzip | Coding::Brotli | Coding::Lzma | Coding::Zstd => Coding::Deflate,
             Coding::Deflate => Coding::Zlib,
             Coding::Zlib => Coding::Gzip,
         };
-        if matches!(was, Coding::Brotli | Coding::Lzma) {
+        if !was.inflates() {
             self.give(was, core);
             let core = self.take(Coding::Deflate, id, pool);
             self.at(id, depth).core = core.unwrap_or(Slab::<Core>::NIL);
@@ -470,22 +497,22 @@ impl Decoders {
     /// Decodes with the layer's present coding; `false` when the bytes are not of that coding.
     fn decode(&mut self, id: u32, depth: usize, data: &[u8], sink: &mut dyn Sink) -> bool {
         match self.at(id, depth).coding {
-            Coding::Brotli | Coding::Lzma => self.by_steps(id, depth, data, sink),
+            Coding::Brotli | Coding::Lzma | Coding::Zstd => self.by_steps(id, depth, data, sink),
             _ => self.inflate(id, depth, data, sink),
         }
     }
 
-    /// Brotli and lzma keep their windows to themselves and write into a step.
+    /// Brotli, lzma and zstd keep their windows to themselves and write into a step.
     fn by_steps(&mut self, id: u32, depth: usize, mut data: &[u8], sink: &mut dyn Sink) -> bool {
         let mut step = core::mem::take(&mut self.steps[depth]);
         step.resize(STEP, 0);
         let ok = loop {
             let l = *self.at(id, depth);
             let core = l.core as usize;
-            let (status, wrote) = if l.coding == Coding::Brotli {
-                self.brotlis.all[core].decode(&mut data, &mut step)
-            } else {
-                self.lzmas.all[core].decode(&mut data, &mut step)
+            let (status, wrote) = match l.coding {
+                Coding::Brotli => self.brotlis.all[core].decode(&mut data, &mut step),
+                Coding::Zstd => self.zstds.all[core].decode(&mut data, &mut step),
+                _ => self.lzmas.all[core].decode(&mut data, &mut step),
             };
             if wrote > 0 {
                 self.at(id, depth).settled = true;

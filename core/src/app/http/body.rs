@@ -100,6 +100,10 @@ impl Sink for Entity<'_, '_> {
         true
     }
 
+    fn failed(&mut self) {
+        self.tx.raise(events::GZIP_FAILED, self.dir);
+    }
+
     fn pool(&mut self) -> &mut BytePool {
         self.cx.pool
     }
@@ -328,6 +332,8 @@ pub fn codings(tx: &mut Tx, dir: Dir, cx: &mut AppCx<'_>, out: &mut [Coding; MAX
             Some(Some(Coding::Deflate))
         } else if text::eq_lenient(v, b"br") {
             Some(Some(Coding::Brotli))
+        } else if text::eq_lenient(v, b"zstd") {
+            Some(Some(Coding::Zstd))
         } else if text::eq_lenient(v, b"lzma") {
             Some(lzma)
         } else if text::eq_lenient(v, b"inflate") || text::eq_lenient(v, b"none") {
@@ -365,6 +371,8 @@ pub fn codings(tx: &mut Tx, dir: Dir, cx: &mut AppCx<'_>, out: &mut [Coding; MAX
             Coding::Deflate
         } else if part == b"br" {
             Coding::Brotli
+        } else if part == b"zstd" {
+            Coding::Zstd
         } else if part == b"lzma" {
             // What lzma was put around is not undone: a bomb in a bomb.
             if seen > LZMA_LAYERS {
@@ -599,6 +607,11 @@ pub fn field_events(tx: &mut Tx, dir: Dir, flags: u16) {
     }
     if flags & odd::NAME_NOT_TOKEN != 0 {
         tx.raise(pick(events::REQUEST_HEADER_INVALID, events::RESPONSE_NAME_NOT_TOKEN), dir);
+    }
+    // Suricata 8 tells these three apart and ships a rule on the name that they had together before.
+    let odd_name = flags & (odd::NAME_NOT_TOKEN | odd::NAME_TRAILING_SPACE | odd::NAME_EMPTY) != 0;
+    if !request && odd_name && flags & odd::NO_COLON == 0 {
+        tx.raise(events::RESPONSE_HEADER_INVALID, dir);
     }
     if flags & odd::NO_COLON != 0 {
         tx.raise(pick(events::REQUEST_FIELD_MISSING_COLON, events::RESPONSE_FIELD_MISSING_COLON), dir);

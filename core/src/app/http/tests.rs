@@ -334,11 +334,29 @@ fn coded(cfg: AppConfig, codings: &str, body: &[u8]) -> String {
 }
 
 #[test]
-fn bodies_by_brotli_and_lzma() {
+fn what_is_wrong_with_answers() {
+    assert!(!coded(cfg(), "gzip", b"").contains('!'));
+    has(&coded(cfg(), "gzip", b"this is no gzip at all"), "!gzip_decompression_failed");
+    let answer = |field: &str| {
+        exchange(GET, format!("HTTP/1.1 200 OK\r\n{field}\r\nContent-Length: 0\r\n\r\n").as_bytes(), 1000)
+    };
+    assert!(!answer("Name: value").contains("!response_header_invalid"));
+    assert!(!answer("no colon").contains("!response_header_invalid"));
+    for field in ["two words: v", "After : v", ": v", "\x01n: v"] {
+        has(&answer(field), "!response_header_invalid");
+    }
+}
+
+#[test]
+fn bodies_by_brotli_zstd_and_lzma() {
     let br = b"\x8b\x08\x80\x68\x65\x6c\x6c\x6f\x20\x68\x65\x6c\x6c\x6f\x20\x62\x72\x6f\x74\x6c\x69\x03";
     let lzma = b"\x5d\x00\x00\x80\x00\xff\xff\xff\xff\xff\xff\xff\xff\x00\x34\x19\x49\xee\x8d\xe9\x45\xbf\xb8\x17\xdd\xf7\xcf\x70\x38\xff\xff\xdd\x10\x00\x00";
     for name in ["br", "BR", "none, br"] {
         has(&coded(cfg(), name, br), "[hello hello brotli]");
+    }
+    let zstd = b"\x28\xb5\x2f\xfd\x00\x58\x81\x00\x00\x68\x65\x6c\x6c\x6f\x20\x68\x65\x6c\x6c\x6f\x20\x7a\x73\x74\x64";
+    for name in ["zstd", "ZSTD", "none, zstd"] {
+        has(&coded(cfg(), name, zstd), "[hello hello zstd]");
     }
     for name in ["lzma", "lzma, none"] {
         has(&coded(cfg(), name, lzma), "[hello hello lzma]");

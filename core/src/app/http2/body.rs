@@ -24,6 +24,7 @@ fn coding(name: &[u8]) -> Option<Coding> {
         b"gzip" | b"x-gzip" => Some(Coding::Gzip),
         b"deflate" => Some(Coding::Deflate),
         b"br" => Some(Coding::Brotli),
+        b"zstd" => Some(Coding::Zstd),
         _ => None,
     }
 }

@@ -74,6 +74,7 @@ fn events() {
         raised(true, &[frame(HEADERS, 4, 1, &h), frame(DATA, 1, 1, body)].concat())
     };
     assert_eq!(answer(b"", b"", b"plain"), [""; 0]);
+    assert_eq!(answer(b"zstd", b"", b"\x28\xb5\x2f\xfd\x00\x58\x81\x00\x00\x68\x65\x6c\x6c\x6f\x20\x68\x65\x6c\x6c\x6f\x20\x7a\x73\x74\x64"), [""; 0]);
     assert_eq!(answer(b"br", b"", b"\xff\xff\xff\xff plain"), ["failed_decompression"]);
     assert_eq!(answer(b"", b"bytes x-4/11", b"hello"), ["invalid_range"]);
     let mut many = [PREFACE.to_vec(), frame(HEADERS, 4, 1, &[0x82])].concat();

@@ -85,7 +85,8 @@ fn pcre(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         None => b.push(m),
         Some(name) => {
             if b.sticky() {
-                if b.sticky_is(name) {
+                // Of a response the two are the same bytes.
+                if b.sticky_is(name) || name == "file.data" && b.sticky_is("http.response_body") {
                     return b.push(m);
                 }
                 return context("its flag chooses another buffer than the sticky buffer before it");

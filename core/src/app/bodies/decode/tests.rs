@@ -25,7 +25,18 @@ fn gzip(d: &[u8]) -> Vec<u8> {
 }
 
 fn decoders(inflate: usize) -> Decoders {
-    Decoders::new(Room { inflate, brotli: 1, lzma: 1, lzma_memory: 1 << 18, brotli_memory: 16 << 20 }, 7)
+    Decoders::new(
+        Room {
+            inflate,
+            brotli: 1,
+            lzma: 1,
+            lzma_memory: 1 << 18,
+            brotli_memory: 16 << 20,
+            zstd: 1,
+            zstd_memory: 9 << 20,
+        },
+        7,
+    )
 }
 
 fn run(codings: &[Coding], data: &[u8], cut: usize) -> Vec<u8> {
@@ -119,7 +130,7 @@ fn the_longest_idle_gives_way() {
 }
 
 /// What `text.br` and `text*.lzma` hold. They were made by zlib of node 18 and by lzma of Python 3.11.
-fn text() -> Vec<u8> {
+pub(super) fn text() -> Vec<u8> {
     let line = |i: usize| alloc::format!("record {} of {}\n", i * 7919 % 1000, i % 37);
     (0..9000).flat_map(|i| line(i).into_bytes()).collect()
 }
