@@ -112,13 +112,13 @@ impl Fse {
             left -= count.abs();
             *counts.get_mut(s)? = count as i16;
             s += 1;
-            while count == 0 {
+            // A symbol that never comes is followed by how many more do not.
+            let mut more = count == 0;
+            while more {
                 let zeros = bits_at(data, at, 2);
                 at += 2;
                 s += zeros as usize;
-                if zeros != 3 || s > symbols {
-                    break;
-                }
+                more = zeros == 3 && s <= symbols;
             }
             while left < threshold && width > 1 {
                 width -= 1;
