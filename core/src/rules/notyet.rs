@@ -89,7 +89,16 @@ pub const UNRAISED: &[(&str, &[&str])] = &[
         ],
     ),
     ("http2", &["invalid_frame_header"]),
-    ("smtp", &["mime_parse_failed", "failed_protocol_change"]),
+    (
+        "smtp",
+        &[
+            "unable_to_match_reply_with_request",
+            "max_command_line_len_exceeded",
+            "max_reply_line_len_exceeded",
+            "mime_parse_failed",
+            "failed_protocol_change",
+        ],
+    ),
 ];
 
 /// Events of protocols that Suricata's parsers raise and that have no number here, because nothing reads so much of them.

@@ -373,8 +373,12 @@ impl Http {
                         }
                     }
                 }
-                None if tx.has_host => tx.raise(events::HOST_HEADER_AMBIGUOUS, TS),
-                None => {}
+                None => {
+                    tx.raise(events::HEADER_HOST_INVALID, TS);
+                    if tx.has_host {
+                        tx.raise(events::HOST_HEADER_AMBIGUOUS, TS);
+                    }
+                }
             }
         } else if version >= Version::V11 {
             tx.raise(events::MISSING_HOST_HEADER, TS);

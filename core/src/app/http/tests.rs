@@ -337,6 +337,7 @@ fn coded(cfg: AppConfig, codings: &str, body: &[u8]) -> String {
 fn what_is_wrong_with_answers() {
     assert!(!coded(cfg(), "gzip", b"").contains('!'));
     has(&coded(cfg(), "gzip", b"this is no gzip at all"), "!gzip_decompression_failed");
+    has(&exchange(b"GET / HTTP/1.1\r\nHost:\r\n\r\n", b"", 1000), "!request_header_host_invalid");
     let answer = |field: &str| {
         exchange(GET, format!("HTTP/1.1 200 OK\r\n{field}\r\nContent-Length: 0\r\n\r\n").as_bytes(), 1000)
     };

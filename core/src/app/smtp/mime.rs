@@ -59,6 +59,8 @@ pub struct Mime {
     /// Boundaries of the open multiparts, outermost first.
     boundaries: [PBuf; DEPTH],
     depth: usize,
+    /// A part began and its boundary's end did not come.
+    within: bool,
     /// In the header of a part or of an embedded message.
     inner: bool,
     coding: Coding,
@@ -124,8 +126,8 @@ impl Mime {
         raised
     }
 
-    /// The message ended.
-    pub fn end(&mut self, truncated: bool, mail: &mut Mail, cx: &mut AppCx<'_>) {
+    /// The message ended. Whether all its boundaries did.
+    pub fn end(&mut self, truncated: bool, mail: &mut Mail, cx: &mut AppCx<'_>) -> bool {
         if self.stage == Stage::Headers {
             let mut ignored = Raised::default();
             self.field_done(mail, cx, &mut ignored);
@@ -134,6 +136,7 @@ impl Mime {
         if !truncated {
             self.stage = Stage::Done;
         }
+        !self.within
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -178,12 +181,7 @@ impl Mime {
         let mut field = field;
         field.free(cx.pool);
         let text = cx.scratch.as_slice();
-        let Some(colon) = text.iter().position(|b| *b == b':') else {
-            if !text.is_empty() {
-                raised.set(super::EV_MALFORMED);
-            }
-            return;
-        };
+        let Some(colon) = text.iter().position(|b| *b == b':') else { return };
         let (name, value) = text.split_at(colon);
         let value = value.get(1..).unwrap_or(&[]).trim_ascii();
         let name = name.trim_ascii();
@@ -304,6 +302,7 @@ impl Mime {
             self.part_done(false, mail, cx);
             self.reset_part(cx);
             self.depth = n + 1;
+            self.within = !ends;
             if ends {
                 self.depth = n;
                 self.stage = Stage::Body;

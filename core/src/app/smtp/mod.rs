@@ -64,9 +64,6 @@ pub(crate) mod tag {
 }
 
 const EV_INVALID_REPLY: u8 = event_at(EVENTS, "invalid_reply");
-const EV_UNMATCHED_REPLY: u8 = event_at(EVENTS, "unable_to_match_reply_with_request");
-const EV_COMMAND_LEN: u8 = event_at(EVENTS, "max_command_line_len_exceeded");
-const EV_REPLY_LEN: u8 = event_at(EVENTS, "max_reply_line_len_exceeded");
 const EV_BDAT_LEN: u8 = event_at(EVENTS, "bdat_chunk_len_exceeded");
 const EV_NO_WELCOME: u8 = event_at(EVENTS, "no_server_welcome_message");
 const EV_TLS_REJECTED: u8 = event_at(EVENTS, "tls_rejected");

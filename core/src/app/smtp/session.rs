@@ -2,9 +2,9 @@
 
 use super::mime::Mime;
 use super::{
-    BODY_STEP, EV_BDAT_LEN, EV_COMMAND_LEN, EV_DATA_REJECTED, EV_DUPLICATE, EV_INVALID_REPLY, EV_NO_WELCOME,
-    EV_PIPELINE, EV_REPLY_LEN, EV_TLS_REJECTED, EV_TRUNCATED, EV_UNMATCHED_REPLY, EV_UNPARSABLE, EVENTS,
-    F_COMMAND, F_DATA, F_RESPONSE, Mail, tag,
+    BODY_STEP, EV_BDAT_LEN, EV_DATA_REJECTED, EV_DUPLICATE, EV_INVALID_REPLY, EV_MALFORMED, EV_NO_WELCOME,
+    EV_PIPELINE, EV_TLS_REJECTED, EV_TRUNCATED, EV_UNPARSABLE, EVENTS, F_COMMAND, F_DATA, F_RESPONSE, Mail,
+    tag,
 };
 use crate::Dir;
 use crate::app::hosted::Transactions;
@@ -13,8 +13,11 @@ use crate::pool::PBuf;
 
 /// Longest line kept; what goes beyond is cut off or passed on in pieces.
 const LINE_MAX: usize = 4096;
-/// Longest command and reply without an event (RFC 5321 4.5.3.1, without the line end).
-const COMMAND_MAX: usize = 510;
+/// Codes of replies (RFC 5321 4.2.3 and extensions); others raise an event.
+const REPLIES: [u16; 26] = [
+    211, 214, 220, 221, 235, 250, 251, 252, 334, 354, 421, 450, 451, 452, 455, 500, 501, 502, 503, 504, 550,
+    551, 552, 553, 554, 555,
+];
 /// Commands waiting for their reply.
 const QUEUE: usize = 32;
 
@@ -48,9 +51,13 @@ pub struct State {
     bdat_last: bool,
     mime: Mime,
     helo: PBuf,
+    /// The client has said its name.
+    named: bool,
     queue: [Command; QUEUE],
     waiting: usize,
     greeted: bool,
+    /// The bytes of a chunk ended in the middle of a line.
+    bdat_open: bool,
     /// The server takes commands before it has answered those before.
     pipelining: bool,
     /// The rest of a line that was too long is skipped.
@@ -221,14 +228,21 @@ impl Session<'_, '_, '_> {
             return;
         }
         let Some(tx) = self.current() else { return };
-        if line.len() > COMMAND_MAX {
-            self.raise(EV_COMMAND_LEN, Dir::ToServer);
+        if !self.state.greeted {
+            self.raise(EV_NO_WELCOME, Dir::ToServer);
+        }
+        // What goes on in a chunk's last line is beyond the chunk.
+        if core::mem::take(&mut self.state.bdat_open) {
+            self.raise(EV_BDAT_LEN, Dir::ToServer);
         }
         let t = self.flow.get(tx);
         t.common.touch(Dir::ToServer);
         let mut kind = Command::Other;
         if word(line, b"helo") || word(line, b"ehlo") {
             let arg = argument(line, 4);
+            if core::mem::replace(&mut self.state.named, true) {
+                t.common.raise(EV_DUPLICATE, Dir::ToServer);
+            }
             self.state.helo.free(self.cx.pool);
             let _ = self.state.helo.extend(self.cx.pool, arg);
             t.own.helo.free(self.cx.pool);
@@ -255,9 +269,7 @@ impl Session<'_, '_, '_> {
             let mut args = line.get(5..).unwrap_or(&[]).split(|b| *b == b' ').filter(|a| !a.is_empty());
             let size = args.next().map_or(0, decimal);
             let last = args.next().is_some_and(|a| a.trim_ascii().eq_ignore_ascii_case(b"last"));
-            if size > u64::from(u32::MAX) {
-                t.common.raise(EV_BDAT_LEN, Dir::ToServer);
-            } else {
+            if size <= u64::from(u32::MAX) {
                 if !t.own.message {
                     self.state.mime.free(self.cx);
                 }
@@ -271,10 +283,6 @@ impl Session<'_, '_, '_> {
                     }
                 }
             }
-        } else if !line.is_empty()
-            && !line.iter().all(|b| (32..127).contains(b) || *b == b'\t' || *b == b'\r')
-        {
-            t.common.raise(EV_UNPARSABLE, Dir::ToServer);
         }
         self.await_reply(kind);
     }
@@ -289,7 +297,9 @@ impl Session<'_, '_, '_> {
     /// The mail's data ended.
     fn message_over(&mut self, tx: TxIdx, truncated: bool) {
         let t = self.flow.get(tx);
-        self.state.mime.end(truncated, &mut t.own, self.cx);
+        if !self.state.mime.end(truncated, &mut t.own, self.cx) && !truncated {
+            t.common.raise(EV_MALFORMED, Dir::ToServer);
+        }
         t.own.stage = self.state.mime.stage;
         self.state.mime.free(self.cx);
         self.state.mode = Mode::Commands;
@@ -300,7 +310,8 @@ impl Session<'_, '_, '_> {
     fn message_line(&mut self, line: &[u8], eol: u8) {
         let Some(tx) = self.current() else { return };
         if !self.state.pipelining && self.state.mode == Mode::Data && self.is_early() {
-            self.raise(EV_PIPELINE, Dir::ToServer);
+            let again = line.eq_ignore_ascii_case(b"data");
+            self.raise(if again { EV_UNPARSABLE } else { EV_PIPELINE }, Dir::ToServer);
         }
         let t = self.flow.get(tx);
         let before = (t.own.closed, step(&t.own), self.state.mime.stage);
@@ -335,6 +346,7 @@ impl Session<'_, '_, '_> {
                 at += used;
                 self.state.bdat_left = self.state.bdat_left.saturating_sub(used as u64);
                 if self.state.bdat_left == 0 {
+                    self.state.bdat_open = eol == 0;
                     self.cx.frames.end(F_DATA, input.data.get(at..).unwrap_or(&[]));
                     self.state.mode = Mode::Commands;
                     if self.state.bdat_last
@@ -418,20 +430,21 @@ impl Session<'_, '_, '_> {
 
     /// A line of a reply. Returns whether TLS begins.
     fn reply(&mut self, line: &[u8]) -> bool {
-        if line.len() > COMMAND_MAX {
-            self.raise(EV_REPLY_LEN, Dir::ToClient);
-        }
         let text = line.get(4..).unwrap_or(&[]).trim_ascii();
         self.state.pipelining |= line.starts_with(b"250") && text.eq_ignore_ascii_case(b"pipelining");
         let code = match line {
             [a @ b'1'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', ..] => {
                 u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0')
             }
-            _ => {
-                self.raise(EV_INVALID_REPLY, Dir::ToClient);
-                return false;
-            }
+            _ => 0,
         };
+        let known = REPLIES.contains(&code);
+        if !known {
+            self.raise(EV_INVALID_REPLY, Dir::ToClient);
+        }
+        if code == 0 {
+            return false;
+        }
         if line.get(3) == Some(&b'-') {
             return false;
         }
@@ -440,12 +453,8 @@ impl Session<'_, '_, '_> {
             if code == 220 {
                 return false;
             }
-            self.raise(EV_NO_WELCOME, Dir::ToClient);
         }
         if self.state.waiting == 0 {
-            if code != 421 {
-                self.raise(EV_UNMATCHED_REPLY, Dir::ToClient);
-            }
             return false;
         }
         self.cx.due |= Dir::ToClient.bit();
@@ -462,7 +471,7 @@ impl Session<'_, '_, '_> {
                 }
                 return true;
             }
-            Command::StartTls => self.raise(EV_TLS_REJECTED, Dir::ToClient),
+            Command::StartTls if known => self.raise(EV_TLS_REJECTED, Dir::ToClient),
             Command::Data if code != 354 && self.state.mode == Mode::Data => {
                 self.state.mode = Mode::Commands;
                 self.raise(EV_DATA_REJECTED, Dir::ToClient);

@@ -114,7 +114,10 @@ fn events_of_headers_and_pipelines() {
     let long = |name: usize, value: usize| format!("{}: {}", "n".repeat(name), "v ".repeat(value / 2));
     assert_eq!(raised(false, "Subject: x\r\n y"), [""; 0]);
     assert_eq!(raised(true, "Subject: x"), ["invalid_pipelined_sequence"]);
-    assert_eq!(raised(false, "Subject: x\r\nnonsense"), ["mime_malformed_msg"]);
+    assert_eq!(raised(false, "Subject: x\r\nnonsense"), [""; 0]);
+    let parts = "Content-Type: multipart/mixed; boundary=bb\r\n\r\n--bb\r\n\r\nx";
+    assert_eq!(raised(false, parts), ["mime_malformed_msg"]);
+    assert_eq!(raised(false, &format!("{parts}\r\n--bb--")), [""; 0]);
     assert_eq!(raised(false, &long(75, 10)), [""; 0]);
     assert_eq!(raised(false, &long(76, 10)), ["mime_long_header_name"]);
     let folded = format!("Subject: {}", ["v".repeat(900), "v".repeat(900), "v".repeat(300)].join("\r\n "));
