@@ -121,7 +121,9 @@ impl Machine<'_> {
                     && seg.any(RST)
                     && seg.ack == peer.isn.wrapping_add(1))
         } else {
-            peer.window == 0 || geq(seg.ack, peer.last_ack.wrapping_sub(peer.window))
+            // Before the handshake no window is known, and nothing older can be acknowledged.
+            (peer.window == 0 && self.ssn.state != TcpState::SynSent)
+                || geq(seg.ack, peer.last_ack.wrapping_sub(peer.window))
         };
         if !ok {
             self.raise(Ev::PktInvalidAck);

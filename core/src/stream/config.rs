@@ -61,6 +61,7 @@ pub struct StreamConfig {
     pub drop_invalid: bool,
     /// Most distinct SYN/ACKs remembered during a handshake.
     pub max_synack_queued: usize,
+    /// A timestamp may be one older than the newest, whatever the receiver's system, as Linux has it.
     pub liberal_timestamps: bool,
     /// Bytes of each direction that are reassembled; 0 for all.
     pub depth: u64,
@@ -95,7 +96,7 @@ impl Default for StreamConfig {
             checksum_auto: false,
             drop_invalid: true,
             max_synack_queued: 5,
-            liberal_timestamps: false,
+            liberal_timestamps: true,
             depth: 1 << 20,
             chunk: [2560, 2560],
             max_regions: 8,

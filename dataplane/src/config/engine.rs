@@ -56,6 +56,7 @@ impl Settings {
             midstream: self.stream.midstream,
             midstream_policy: policy(self.exception.midstream),
             async_oneside: self.stream.async_oneside,
+            liberal_timestamps: self.stream.liberal_timestamps,
             inline,
             checksum_validation: self.stream.checksum_validation && !mode.ignore_checksums,
             checksum_compute: self.pcap_checksums == ChecksumMode::Yes && !mode.ignore_checksums,

@@ -97,6 +97,7 @@ impl ChecksumMode {
 pub struct Stream {
     pub midstream: bool,
     pub async_oneside: bool,
+    pub liberal_timestamps: bool,
     /// `None`: auto (inline when packets can be dropped).
     pub inline: Option<bool>,
     pub checksum_validation: bool,

@@ -151,6 +151,7 @@ fn stream(root: &Node) -> Result<Stream, ConfigError> {
     Ok(Stream {
         midstream: root.flag("stream.midstream")?.unwrap_or(false),
         async_oneside: root.flag("stream.async-oneside")?.unwrap_or(false),
+        liberal_timestamps: root.flag("stream.liberal-timestamps")?.unwrap_or(true),
         inline,
         checksum_validation: root.flag("stream.checksum-validation")?.unwrap_or(true),
         depth: root.size("stream.reassembly.depth")?.unwrap_or(0),
