@@ -419,6 +419,9 @@ pub struct LiveArgs {
     /// Never rest, even when nothing comes: lower latency, a whole core
     #[arg(long)]
     pub busy: bool,
+    /// What may be blocked, by whom, and what may never be (docs/response.md)
+    #[arg(long, value_name = "FILE")]
+    pub response: Option<PathBuf>,
     /// Unix socket for commands (JSON, one a line; only the owner may connect)
     #[arg(long, value_name = "PATH")]
     pub control: Option<PathBuf>,

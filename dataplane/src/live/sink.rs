@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use tidegate_core::event::{Event, EventSink, PolicyRecord};
+use tidegate_core::event::{Event, EventSink, PolicyRecord, ResponseRecord};
 use tidegate_core::packet::Packet;
 
 use super::chunk::{Channel, Class, Filling};
@@ -81,6 +81,16 @@ impl EventSink for LiveSink {
         }
     }
 
+    fn response(&mut self, record: &ResponseRecord<'_>) {
+        self.counts.response += 1;
+        for (line, filling) in self.lines.iter_mut().zip(&mut self.filling) {
+            let text = line.response(record);
+            if !text.is_empty() {
+                filling.keep(text, Class::Alert, &self.channel);
+            }
+        }
+    }
+
     fn event(&mut self, event: Event<'_>) {
         assert!(!std::mem::take(&mut self.fault), "a fault was asked for");
         self.counts.event(&event);
@@ -135,8 +145,26 @@ impl OwnLines {
         }
     }
 
+    /// Tells of an order or of what became of it.
+    pub fn told(&mut self, told: &crate::eve::Told<'_>) {
+        for (i, l) in self.lines.iter_mut().enumerate() {
+            let text = l.told(told);
+            if text.is_empty() {
+                continue;
+            }
+            let mut one = Filling::new(i, false);
+            one.keep(text, Class::Alert, &self.channel);
+            one.flush(&self.channel);
+        }
+    }
+
     /// Events of the manager that found no buffer.
     pub fn dropped(&self) -> u64 {
-        self.channel.dropped[Class::Stats as usize].load(std::sync::atomic::Ordering::Relaxed)
+        self.dropped_of(Class::Stats)
+    }
+
+    /// Those of one class.
+    pub fn dropped_of(&self, class: Class) -> u64 {
+        self.channel.dropped[class as usize].load(std::sync::atomic::Ordering::Relaxed)
     }
 }

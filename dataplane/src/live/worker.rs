@@ -13,6 +13,7 @@ use tidegate_core::detect::Rules;
 use tidegate_core::engine::{Engine, Frame, Stats};
 use tidegate_core::event::Verdict;
 use tidegate_core::fault::Station;
+use tidegate_core::response::Blocks;
 
 use super::blocklist::BlockList;
 use super::sink::LiveSink;
@@ -95,6 +96,7 @@ pub enum Answer {
     /// No longer used; somebody else pays for freeing it.
     OldRules(Rules),
     OldBlocks(Arc<BlockList>),
+    OldResponse(Arc<Blocks>),
     Report(Box<Report>),
     Flows(Box<FlowList>),
     /// The engine panicked; send another one.
@@ -111,6 +113,8 @@ pub struct Mailbox {
     pub rules: ArrayQueue<Box<NewRules>>,
     /// The newest engine (one place).
     pub engine: ArrayQueue<Box<Engine>>,
+    /// The newest tables of what is blocked (one place).
+    pub response: ArrayQueue<Arc<Blocks>>,
     /// Generation of the rules taken last.
     pub taken: AtomicU64,
     /// How long the worker stood still to take rules, microseconds: the last time, and the longest.
@@ -127,6 +131,7 @@ impl Default for Mailbox {
             orders: ArrayQueue::new(64),
             rules: ArrayQueue::new(1),
             engine: ArrayQueue::new(1),
+            response: ArrayQueue::new(1),
             taken: AtomicU64::new(0),
             pause_us: Default::default(),
             answers: ArrayQueue::new(256),
@@ -233,6 +238,8 @@ pub struct Worker {
     /// The last verdicts were the policy's.
     pub last_was_policy: bool,
     blocks: Arc<BlockList>,
+    /// What is blocked for a time: another engine gets it as well.
+    response: Option<Arc<Blocks>>,
     /// Frames of the last burst that a block list held back, by bit; those of a long burst's last part.
     listed: u64,
 }
@@ -267,6 +274,7 @@ impl Worker {
             clear_offload: false,
             last_was_policy: false,
             blocks: Arc::default(),
+            response: None,
             listed: 0,
         }
     }
@@ -426,7 +434,8 @@ impl Worker {
     /// What is due between two bursts: orders, time, events to hand over. `now`: the wall clock.
     #[inline]
     pub fn between(&mut self, now: u64) {
-        if !(self.mail.orders.is_empty() && self.mail.rules.is_empty() && self.mail.engine.is_empty()) {
+        let m = &self.mail;
+        if !(m.orders.is_empty() && m.rules.is_empty() && m.engine.is_empty() && m.response.is_empty()) {
             self.orders();
         }
         if !self.replay && now.wrapping_sub(self.last_tick) >= TICK {
@@ -458,6 +467,14 @@ impl Worker {
         self.mail.taken.store(generation, Ordering::Release);
     }
 
+    /// Gives the engine the tables of what is blocked.
+    fn put_response(&mut self) {
+        let new = self.response.clone();
+        if let Some(Some(old)) = self.guard(move |e, _| e.set_blocks(new)) {
+            self.answer(Answer::OldResponse(old));
+        }
+    }
+
     #[cold]
     fn orders(&mut self) {
         // The engine first: it may have been built before the rules were there.
@@ -465,6 +482,17 @@ impl Worker {
             if let Some(old) = self.engine.replace(new) {
                 self.answer(Answer::Spare(old));
             }
+            self.clear_offload = true;
+            if self.response.is_some() {
+                self.put_response();
+            }
+        }
+        if let Some(new) = self.mail.response.pop() {
+            if let Some(old) = self.response.replace(new) {
+                self.answer(Answer::OldResponse(old));
+            }
+            self.put_response();
+            // Flows that hardware passes on are not seen here, whoever is blocked.
             self.clear_offload = true;
         }
         if let Some(new) = self.mail.rules.pop() {
