@@ -22,8 +22,11 @@ const SECOND: u64 = 1_000_000_000;
 /// Room for a name that is put together (DNS).
 const SCRATCH: usize = 1024;
 
+/// Values of a buffer that are looked at.
+const VALUES: u32 = 16;
+
 /// Buffers that are looked at, and what they name.
-const NAMES: [(&str, Kind); 9] = [
+const NAMES: [(&str, Kind); 7] = [
     ("dns.query", Kind::Domain),
     ("mdns.query", Kind::Domain),
     ("http.host", Kind::Domain),
@@ -31,8 +34,6 @@ const NAMES: [(&str, Kind); 9] = [
     ("quic.sni", Kind::Domain),
     ("ai.model", Kind::Model),
     ("mcp.tool", Kind::Tool),
-    ("ai.server", Kind::Domain),
-    ("doh2.query", Kind::Domain),
 ];
 
 /// What happened, since construction.
@@ -145,9 +146,9 @@ impl Responding {
 }
 
 /// A name of a transaction, when it is whole.
-fn name<'a>(t: &TxView<'a>, buffer: &str, scratch: &'a mut Scratch) -> Option<&'a [u8]> {
+fn name<'a>(t: &TxView<'a>, buffer: &str, index: u32, scratch: &'a mut Scratch) -> Option<&'a [u8]> {
     let local = t.proto.def().buffers.iter().position(|b| b.name == buffer)? as u8;
-    let at = BufferAt { local, dir: Dir::ToServer, index: 0, pool: t.pool, scratch };
+    let at = BufferAt { local, dir: Dir::ToServer, index, pool: t.pool, scratch };
     match t.parser.buffer(t.state, t.tx, at) {
         Buffer::Data { bytes, end: true, .. } => Some(bytes),
         _ => None,
@@ -275,32 +276,49 @@ impl Engine {
         }
         let now = self.clock.now();
         for (buffer, kind) in NAMES.into_iter().filter(|n| blocks.has(n.1)) {
-            let mut scratch = core::mem::replace(&mut self.responding.scratch, Scratch::new(0));
-            scratch.clear();
-            let (mut met, mut kept, mut n) = (Met::default(), [0; 255], 0);
-            if let Some(view) = self.tx_view(ix, tx)
-                && let Some(value) = name(&view, buffer, &mut scratch)
-            {
-                let value = if kind == Kind::Domain { host(value) } else { value };
-                met = if kind == Kind::Domain {
-                    blocks.domain(value, now)
-                } else {
-                    blocks.named(kind, value, now)
+            for index in 0..VALUES {
+                let mut kept = [0; 255];
+                let Some((met, n)) = self.look_name(&blocks, (ix, tx), (buffer, kind, index), now, &mut kept)
+                else {
+                    break;
                 };
-                n = value.len().min(kept.len());
-                kept.iter_mut().zip(value).for_each(|(a, b)| *a = *b);
-            }
-            self.responding.scratch = scratch;
-            if met.is_nothing() {
-                continue;
-            }
-            let name = kept.get(..n).unwrap_or(&[]);
-            let case = Case { pkt, dir, ix: Some(ix), name, alone: is_alone(tx.proto, pkt) };
-            if let Some(v) = self.meet(&blocks, met, &case, sink) {
-                self.responding.verdict = Some(v);
-                return;
+                if met.is_nothing() {
+                    continue;
+                }
+                let name = kept.get(..n).unwrap_or(&[]);
+                let case = Case { pkt, dir, ix: Some(ix), name, alone: is_alone(tx.proto, pkt) };
+                if let Some(v) = self.meet(&blocks, met, &case, sink) {
+                    self.responding.verdict = Some(v);
+                    return;
+                }
             }
         }
+    }
+
+    /// Looks one value of a transaction up, which is copied to `kept` when something is met: what, and how long it is. `None`: there is no
+    /// such value, or not yet.
+    fn look_name(
+        &mut self,
+        blocks: &Blocks,
+        (ix, tx): (FlowIx, TxRef),
+        (buffer, kind, index): (&str, Kind, u32),
+        now: u64,
+        kept: &mut [u8; 255],
+    ) -> Option<(Met, usize)> {
+        let mut scratch = core::mem::replace(&mut self.responding.scratch, Scratch::new(0));
+        scratch.clear();
+        let view = self.tx_view(ix, tx);
+        let looked = view.as_ref().and_then(|v| name(v, buffer, index, &mut scratch)).map(|value| {
+            let value = if kind == Kind::Domain { host(value) } else { value };
+            let met =
+                if kind == Kind::Domain { blocks.domain(value, now) } else { blocks.named(kind, value, now) };
+            if !met.is_nothing() {
+                kept.iter_mut().zip(value).for_each(|(a, b)| *a = *b);
+            }
+            (met, value.len().min(kept.len()))
+        });
+        self.responding.scratch = scratch;
+        looked
     }
 
     /// Does what the entries say that were met.

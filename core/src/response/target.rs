@@ -85,6 +85,12 @@ impl Net {
         self.v6 == other.v6 && self.bits <= other.bits && other.addr & mask(self.bits) == self.addr
     }
 
+    /// Whether an address is in it, of its own family.
+    pub fn has(&self, addr: IpAddr) -> bool {
+        let host = Net::host(addr);
+        self.v6 == host.v6 && self.covers(&host)
+    }
+
     /// They have addresses in common.
     pub fn meets(&self, other: &Net) -> bool {
         self.covers(other) || other.covers(self)
