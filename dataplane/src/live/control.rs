@@ -196,7 +196,7 @@ fn answer(line: &[u8], to: &Requests) -> String {
 }
 
 /// The members of a flat JSON object: names, and values as text. `None` when it is none.
-fn object(text: &[u8]) -> Option<Vec<(String, String)>> {
+pub(crate) fn object(text: &[u8]) -> Option<Vec<(String, String)>> {
     let text = std::str::from_utf8(text).ok()?.trim();
     let mut rest = text.strip_prefix('{')?.strip_suffix('}')?.trim();
     let mut out = Vec::new();
