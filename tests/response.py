@@ -6,7 +6,7 @@
 Orders by the control socket and over HTTP, what strangers order, playbooks, a restart; then the time from an alert to the first
 packet that is dropped, which is printed and is no condition. Needs root, ip and ethtool; says so and exits 77 without.
 """
-import argparse, json, os, signal, socket, subprocess, sys, tempfile, time
+import argparse, concurrent.futures, datetime, http.client, http.server, json, os, signal, socket, subprocess, sys, tempfile, threading, time
 
 from dpdk_common import ask
 
@@ -94,14 +94,16 @@ def links():
 
 class Sensor:
     RULES = 'alert udp any any -> any 9 (msg:"attack"; content:"attack"; sid:1;)\n' \
-            'alert http any any -> any any (msg:"seen"; http.uri; content:"/"; sid:2;)\n'
+            'alert http any any -> any any (msg:"seen"; http.uri; content:"/"; sid:2;)\n' \
+            'alert udp any any -> any 9 (msg:"look"; content:"closely"; sid:3;)\n' \
+            'alert udp any any -> any 9 (msg:"odd"; content:"knock"; sid:4;)\n'
 
     def __init__(self, engine, folder, response):
         self.folder, self.control = folder, os.path.join(folder, "control")
         with open(os.path.join(folder, "rules"), "w") as f:
             f.write(self.RULES)
         with open(os.path.join(folder, "response.yaml"), "w") as f:
-            f.write(response)
+            f.write(response.replace("FOLDER", folder))
         self.log = open(os.path.join(folder, "log"), "ab")
         self.p = subprocess.Popen(["ip", "netns", "exec", NS["m"], engine, "run", "--inline", "tc:ts", "-S", f"{folder}/rules",
                                    "-l", folder, "--control", self.control, "--response", f"{folder}/response.yaml",
@@ -149,6 +151,31 @@ RESPONSE = """\
 never: {addresses: [10.9.0.2, 10.9.0.249], domains: [good.example]}
 state: state.json
 audit: audit.jsonl
+listen: 127.0.0.1:9418
+tokens: tokens
+playbooks:
+  - name: cut off attackers
+    when: {event: alert, alert.signature_id: 1}
+    do:
+      - {block: src_ip, for: 10s}
+      - {block: dest_ip, for: 10s}
+    limit: {runs: 10000, within: 1m}
+  - name: look closely
+    when: {event: alert, alert.signature_id: 3}
+    do:
+      - {capture: src_ip, for: 2s}
+      - {mark: src_ip, for: 1m}
+      - {command: [/bin/sh, -c, "cat > FOLDER/said; id -u >> FOLDER/said; env >> FOLDER/said; echo $1 >> FOLDER/said", sh, "{src_ip} {alert.signature}"]}
+      - {command: [/bin/sleep, "60"], timeout: 1s}
+      - {command: [/bin/sh, -c, "cat /proc/net/dev | wc -l > FOLDER/net; ulimit -n >> FOLDER/net"]}
+      - {webhook: "http://10.9.9.9:1/x", timeout: 1s}
+  - name: only said
+    when: {event: alert, alert.signature_id: 3}
+    dry_run: yes
+    do: {block: src_ip, for: 10s}
+  - name: three times
+    when: {event: alert, alert.signature_id: 4, count: 3, within: 10s}
+    do: {block: src_ip, for: 1m}
 """
 
 
@@ -193,6 +220,156 @@ for l in sys.stdin:
     check("the audit log has all of it", len(lines) == 11, len(lines))
 
 
+def order(token, path="/v1/orders", method="POST", body=None, raw=None, **members):
+    """an order over HTTP, from inside the sensor's namespace -> status, answer"""
+    if body is None and method == "POST":
+        body = json.dumps({"id": os.urandom(8).hex(), "time": int(time.time()), **members})
+    r = sh(sys.executable, "-c", r"""
+import http.client, json, sys
+method, path, token, body = json.loads(sys.argv[1])
+c = http.client.HTTPConnection("127.0.0.1", 9418, timeout=10)
+try:
+    c.request(method, path, body, {"Authorization": "Bearer " + token} if token is not None else {})
+    r = c.getresponse(); print(json.dumps([r.status, r.read().decode()]))
+except (OSError, http.client.HTTPException) as e: print(json.dumps([0, type(e).__name__]))
+""", json.dumps([method, path, token, body]), ns="m")
+    return tuple(json.loads(r))
+
+
+def by_http(s, tokens):
+    block = dict(do="block", kind="host", target="10.9.0.20", **{"for": "1m"})
+    r = order(tokens["alice"], **block)
+    check("a responder blocks over HTTP", r[0] == 200 and echo("10.9.0.20") == "TimeoutError", r)
+    number = json.loads(r[1]).get("number")
+    r = order(tokens["vera"], "/v1/blocks", "GET")
+    check("a viewer sees it", r[0] == 200 and json.loads(r[1])["blocks"][-1]["by"] == "alice", r)
+    r = [order(tokens["vera"], **block), order(tokens["vera"], do="undo", number=number)]
+    check("and orders nothing", [x[0] for x in r] == [403, 403], r)
+    r = order(tokens["bob"], do="undo", number=number)
+    check("another responder does not undo it", r[0] == 403 and echo("10.9.0.20") == "TimeoutError", r)
+    r = order(tokens["bob"], do="block", kind="host", target="10.9.0.21", **{"for": "2d"})
+    check("more than a day is for admins", r[0] == 403, r)
+    r = order(tokens["root"], do="undo", number=number)
+    check("an admin undoes it", r[0] == 200 and echo("10.9.0.20") == "hello", r)
+    # What was seen is not taken again.
+    body = json.dumps({"id": "once-only-1", "time": int(time.time()), **block, "target": "10.9.0.22", "for": "1s"})
+    first, second = order(tokens["alice"], body=body), order(tokens["alice"], body=body)
+    time.sleep(1.2)
+    third = order(tokens["alice"], body=body)
+    check("an order counts once", (first[0], second[0], third[0]) == (200, 409, 409) and echo("10.9.0.22") == "hello", (second, third))
+    r = order(tokens["alice"], body=json.dumps({"id": "too-old-1", "time": int(time.time()) - 90, **block}))
+    check("an old one does not", r[0] == 409, r)
+    r = order(tokens["root"], do="block", kind="network", target="10.9.0.0/24", **{"for": "1m"})
+    check("the allow list holds over HTTP", r[0] == 403 and "allow list" in r[1], r)
+
+
+def by_strangers(s, tokens):
+    block = dict(do="block", kind="host", target="10.9.0.30", **{"for": "1h"})
+    before = s.ask("blocks")["blocks"]
+    size = sum(os.path.getsize(os.path.join(s.folder, f)) for f in ("eve.json", "audit.jsonl"))
+    good = {"id": "stranger-1", "time": int(time.time()), **block}
+    for what, want, r in [
+            ("no token", 401, order(None, **block)), ("a wrong one", 401, order("tgr_" + "0" * 64, **block)),
+            ("a digest for a token", 401, order(tokens["digest"], **block)),
+            ("no JSON", 400, order(tokens["alice"], body="hello")), ("a list", 400, order(tokens["alice"], body="[1]")),
+            ("a member twice", 400, order(tokens["alice"], body=json.dumps(good)[:-1] + ',"for":"1s"}')),
+            ("an unknown one", 400, order(tokens["alice"], body=json.dumps({**good, "sudo": "1"}))),
+            ("no number", 400, order(tokens["alice"], body=json.dumps({k: v for k, v in good.items() if k != "id"}))),
+            ("no target", 400, order(tokens["alice"], body=json.dumps({**good, "target": "everybody"}))),
+            ("too much", 400, order(tokens["alice"], body="{" + " " * 5000 + "}")),
+            ("elsewhere", 404, order(tokens["alice"], path="/v1/else", body="{}"))]:
+        check(f"a stranger's order changes nothing: {what}", r[0] == want, r)
+    start = time.time()
+    r = json.loads(sh(sys.executable, "-c", r"""
+import collections, concurrent.futures, json, socket, sys
+token, block = json.loads(sys.argv[1])
+body = json.dumps(block).encode()
+head = b"POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n" % len(body)
+kinds = [head + b"\r\n" + body, head + b"Authorization: Bearer tgr_%064x\r\n\r\n" % 1 + body, b"\0\1\2 nonsense\r\n\r\n",
+         head + b"Authorization: Bearer " + token.encode() + b"\r\n\r\n" + body]
+def one(i):
+    try:
+        with socket.create_connection(("127.0.0.1", 9418), 10) as s:
+            s.sendall(kinds[i % 4]); return s.recv(100)[9:12].decode()
+    except OSError as e: return type(e).__name__
+with concurrent.futures.ThreadPoolExecutor(200) as p:
+    print(json.dumps(collections.Counter(p.map(one, range(10000)))))
+""", json.dumps([tokens["vera"], good]), ns="m"))
+    took = time.time() - start
+    check("10,000 at once change nothing", s.ask("blocks")["blocks"] == before and "200" not in r and echo("10.9.0.30") == "hello",
+          f"{r} in {took:.1f} s")
+    grown = sum(os.path.getsize(os.path.join(s.folder, f)) for f in ("eve.json", "audit.jsonl")) - size
+    check("they are told, in few words", s.wait(lambda: sum(e.get("count", 0) for e in s.told("refused")) > 9000)
+          and grown < 20000 + 6000 * took, f"{grown} bytes, {len(s.told('refused'))} events")
+    r = order(tokens["alice"], do="block", kind="host", target="10.9.0.31", **{"for": "1s"})
+    check("who has a token is still heard", r[0] == 200, r)
+
+
+def by_playbooks(s, rounds):
+    echo("10.9.0.249", "attack")
+    r = s.wait(lambda: s.told("refused", why="never", by="playbook cut off attackers"))
+    check("no playbook blocks what the allow list has", len(r) == 2 and echo("10.9.0.249") == "hello", r)
+    for i in range(3):
+        echo("10.9.0.40", f"knock {i}")
+    check("three times are too many", s.wait(lambda: s.told("ordered", target="10.9.0.40")) and echo("10.9.0.40") == "TimeoutError")
+    echo("10.9.0.41", "look closely")
+    for i in range(20):
+        echo("10.9.0.41", f"packet {i}")
+    done = s.wait(lambda: (c := s.told("captured")) and len(s.told("ran")) == 2 and len(s.told("failed")) == 2 and c, 8)
+    check("its packets are captured", done and done[0]["packets"] >= 4 and
+          os.path.getsize(done[0]["file"]) == done[0]["bytes"], done)
+    with open(os.path.join(s.folder, "said")) as f:
+        said = f.read()
+    check("a command has the event, its words, and next to no environment", '"signature":"look"' in said and "10.9.0.41 look" in said
+          and "HOME=" not in said and "LANG=C.UTF-8" in said, said[-300:])
+    with open(os.path.join(s.folder, "net")) as f:
+        net = f.read().split()
+    check("no network, and limits", net == ["3", "64"], net)
+    check("one that hangs is ended, a webhook that is not there fails", {e["do"].split()[0] for e in s.told("failed")} == {"command", "webhook"},
+          [e.get("error") for e in s.told("failed")])
+    check("a dry run only says so", [e["do"] for e in s.told("dry_run")] == ["block host 10.9.0.41 for 10s"] and
+          echo("10.9.0.41") == "hello", s.told("dry_run"))
+    # From an alert to the first packet that is dropped: times of packets, as the sensor saw them.
+    sources = [f"10.9.0.{100 + i}" for i in range(rounds)]
+    sh(sys.executable, "-c", FLOOD, *sources, ns="c")
+    at = lambda e: datetime.datetime.strptime(e["timestamp"], "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
+    s.wait(lambda: len({e["response"]["target"] for e in s.events("response") if e["response"]["action"] == "dropped"} & set(sources)) == rounds)
+    alerts = {e["src_ip"]: at(e) for e in s.events("alert") if e["alert"]["signature_id"] == 1}
+    drops = {}
+    for e in s.events("response"):
+        if e["response"]["action"] == "dropped":
+            drops.setdefault(e["response"]["target"], at(e))
+    took = sorted(1000 * (drops[a] - alerts[a]) for a in sources if a in drops and a in alerts)
+    check("each attacker is cut off", len(took) == rounds, f"{len(took)} of {rounds}")
+    if took:
+        print(f"     from alert to first dropped packet: min {took[0]:.2f}, median {took[len(took) // 2]:.2f}, max {took[-1]:.2f} ms "
+              f"({len(took)} times, a packet each 0.2 ms)", flush=True)
+
+
+def restarted(engine, folder):
+    s = Sensor(engine, folder, RESPONSE)
+    kept = [b["target"] for b in s.ask("blocks")["blocks"]]
+    check("what was blocked survives a restart", "10.9.0.40" in kept and echo("10.9.0.40") == "TimeoutError", kept)
+    check("it ends well", s.stop() == 0)
+    # What a file says is an order like any other.
+    until = int(time.time()) + 600
+    entry = lambda kind, target, until=until: {"effect": "block", "kind": kind, "target": target, "until": until, "reason": "", "by": "x"}
+    with open(os.path.join(folder, "state.json"), "w") as f:
+        json.dump({"version": 1, "blocks": [entry("host", "10.9.0.50"), entry("network", "10.9.0.0/24"), entry("host", "10.9.0.51", 1),
+                                            entry("host", "nobody"), entry("host", "10.9.0.52", until + 40 * 86400)]}, f)
+    s = Sensor(engine, folder, RESPONSE)
+    kept = [b["target"] for b in s.ask("blocks")["blocks"]]
+    check("a state file is not trusted blindly", kept == ["10.9.0.50"], kept)
+    check("it ends well", s.stop() == 0)
+    with open(os.path.join(folder, "state.json"), "w") as f:
+        f.write("{")
+    try:
+        Sensor(engine, folder, RESPONSE)
+        check("one that cannot be read is refused", False)
+    except RuntimeError as e:
+        check("one that cannot be read is refused", "state.json" in str(e), str(e).strip().split("\n")[-1])
+
+
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--engine", required=True)
@@ -207,9 +384,20 @@ def main():
             links()
             server = subprocess.Popen(["ip", "netns", "exec", NS["s"], sys.executable, "-c", SERVER], stdout=subprocess.PIPE)
             server.stdout.readline()
-            sensor = Sensor(os.path.abspath(o.engine), folder, RESPONSE)
+            engine, tokens = os.path.abspath(o.engine), {}
+            with open(os.path.join(folder, "tokens"), "w") as f:
+                for name, role in (("alice", "responder"), ("bob", "responder"), ("vera", "viewer"), ("root", "admin")):
+                    p = subprocess.run([engine, "response", "token", name, role], capture_output=True, text=True, check=True)
+                    tokens[name], tokens["digest"] = p.stdout.strip(), p.stderr.split(":")[-1].strip()
+                    f.write(p.stderr)
+            os.chmod(f.name, 0o600)
+            sensor = Sensor(engine, folder, RESPONSE)
             by_socket(sensor)
+            by_http(sensor, tokens)
+            by_strangers(sensor, tokens)
+            by_playbooks(sensor, o.rounds)
             check("it ends well", sensor.stop() == 0)
+            restarted(engine, folder)
         finally:
             for p in (server, sensor and sensor.p):
                 if p and p.poll() is None:

@@ -19,6 +19,7 @@ use crate::live::{control, prometheus};
 use crate::load::{self, Loaded};
 use crate::log::EngineLog;
 use crate::response::Setup;
+use crate::response::tap::{Shared, Tap};
 use crate::secret;
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
@@ -53,6 +54,7 @@ pub fn run(args: &RunArgs, log: &EngineLog) -> Result<ExitCode, String> {
     let memory = super::memory::parse(&args.memory, u64::from(args.live.workers))?;
     super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
     let response = args.live.response.as_deref().map(Setup::load).transpose()?.unwrap_or_default();
+    response.effects(ips)?;
     let files = rule_files(args, &settings)?;
     let loaded = load::load(&files, &settings, args.data_dir.as_deref())?;
     super::log_start(log, &settings, &loaded);
@@ -120,7 +122,7 @@ type Counted = (String, Arc<crate::live::afpacket::RingStats>);
 impl Start<'_> {
     /// Workers, the manager that knows them, and the way to ask it.
     fn build(self, count: usize, replay: bool) -> Result<(Vec<Worker>, Manager), String> {
-        let Start { args, settings, mut mode, source, rules, dir, fail, response, .. } = self;
+        let Start { args, settings, mut mode, source, rules, dir, fail, mut response, .. } = self;
         if replay {
             // Ports that are captures give the output that the captures give.
             mode.secret = secret::CAPTURES;
@@ -129,9 +131,11 @@ impl Start<'_> {
         let channels: Vec<_> = (0..count + 2).map(|_| Arc::new(Channel::new())).collect();
         let writer =
             Writer::start(&settings.outputs, &dir, !replay, channels.clone()).map_err(|e| e.to_string())?;
+        let tapped: Arc<Shared> = Arc::default();
         let workers: Vec<Worker> = (0..count)
             .map(|i| {
-                let sink = LiveSink::new(&settings.outputs, mode.ips, channels[i].clone(), replay);
+                let mut sink = LiveSink::new(&settings.outputs, mode.ips, channels[i].clone(), replay);
+                sink.tap = Tap::new(&response.playbooks, tapped.clone(), mode.ips);
                 let engine = manager::engine(&settings, mode, &rules.rules);
                 let mut w = Worker::new(i, engine, sink, fail, mode.ips, replay);
                 w.set_blocks(rules.blocks.clone());
@@ -146,7 +150,14 @@ impl Start<'_> {
         for (w, c) in workers.iter().zip(&channels) {
             m.add(w.mail.clone(), w.counters.clone(), c.clone());
         }
-        m.desk = response.desk(mode.ips, desk_lines, workers.iter().map(|w| w.mail.clone()).collect())?;
+        let mails = || workers.iter().map(|w| w.mail.clone()).collect();
+        m.desk = response.desk(mode.ips, desk_lines, mails())?;
+        if let Some(at) = response.listen(&m.desk)?
+            && !args.quiet
+        {
+            eprintln!("orders at http://{at}/v1/orders");
+        }
+        m.responder = response.start(&m.desk, tapped, dir, mails())?;
         Ok((workers, m))
     }
 

@@ -9,6 +9,8 @@ mod live;
 mod memory;
 mod options;
 mod pages;
+#[cfg(unix)]
+mod playbook;
 mod policy;
 mod replay;
 pub mod rules;
@@ -58,6 +60,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Services(args) => services::main(&args),
         Command::Policy(args) => policy::main(&args),
         Command::Intel(args) => intel::main(&args),
+        #[cfg(unix)]
+        Command::Playbook(args) => playbook::main(&args),
+        #[cfg(unix)]
+        Command::Response(args) => playbook::response(&args),
+        #[cfg(unix)]
+        Command::Sandboxed { words } => crate::response::playbook::sandbox::enter(&words),
         #[cfg(unix)]
         Command::ControlSweeper { path } => {
             crate::live::control::sweep(&path, &mut std::io::stdin().lock());
@@ -151,6 +159,19 @@ pub enum Command {
     Policy(PolicyArgs),
     /// Look at files of intelligence (what is known to be bad)
     Intel(IntelArgs),
+    /// Look at playbooks (what is done by itself) without running them
+    #[cfg(unix)]
+    Playbook(PlaybookArgs),
+    /// Make tokens for those who may order something
+    #[cfg(unix)]
+    Response(ResponseArgs),
+    /// Give up what a command of a playbook may not have, then become it (started by `run --response`)
+    #[cfg(unix)]
+    #[command(hide = true)]
+    Sandboxed {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
     /// Wait for the end of standard input, then remove a control socket (started by `run --user`)
     #[cfg(unix)]
     #[command(hide = true)]
@@ -176,6 +197,53 @@ pub enum IntelCommand {
         /// Files and folders
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+    },
+}
+
+/// Options of `tidegate playbook`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    tidegate playbook check response.yaml\n  \
+    tidegate playbook test response.yaml --events out/eve.json    what would have been done, line by line\n\n\
+    Exit codes: 0 fine, 1 wrong input, 2 wrong usage, 3 some events could not be read (the rest is judged).")]
+pub struct PlaybookArgs {
+    #[command(subcommand)]
+    pub what: PlaybookCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PlaybookCommand {
+    /// Say what a file of response has, or what is wrong with it
+    Check {
+        /// The file that `run --response` takes
+        file: PathBuf,
+    },
+    /// Say what would have been done on recorded events
+    Test {
+        /// The file that `run --response` takes
+        file: PathBuf,
+        /// Events (eve.json)
+        #[arg(long, value_name = "FILE")]
+        events: PathBuf,
+    },
+}
+
+/// Options of `tidegate response`.
+#[derive(Debug, Args)]
+pub struct ResponseArgs {
+    #[command(subcommand)]
+    pub what: ResponseCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ResponseCommand {
+    /// Make a token: it is printed, and its line for the file of tokens goes to standard error
+    Token {
+        /// Whose it is
+        name: String,
+        /// viewer, responder or admin
+        #[arg(value_parser = ["viewer", "responder", "admin"])]
+        role: String,
     },
 }
 

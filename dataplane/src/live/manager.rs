@@ -24,6 +24,7 @@ use crate::config::Settings;
 use crate::config::engine::Mode;
 use crate::eve::{Counts, Json};
 use crate::response::order::Order;
+use crate::response::playbook::run::Handle;
 use crate::response::{Caller, Desk};
 use crate::sets::Datasets;
 
@@ -108,6 +109,8 @@ pub struct Manager {
     pub faults: bool,
     /// Where orders are carried out.
     pub desk: Arc<Desk>,
+    /// What playbooks do.
+    pub responder: Option<Handle>,
     failed_writes: Option<String>,
     coming: Arc<Mutex<Option<Result<Compiled, String>>>>,
     compiling: bool,
@@ -179,6 +182,7 @@ impl Manager {
             before_stop: Box::new(|| {}),
             faults: false,
             desk: Arc::new(Desk::new(Never::default(), mode.ips, super::now_ns())),
+            responder: None,
             failed_writes: None,
             coming: Arc::default(),
             compiling: false,
@@ -431,7 +435,10 @@ impl Manager {
         for i in 0..self.peers.len() {
             while let Some(a) = self.peers[i].mail.answers.pop() {
                 match a {
-                    Answer::OldRules(_) | Answer::OldBlocks(_) | Answer::OldResponse(_) => {}
+                    Answer::OldRules(_)
+                    | Answer::OldBlocks(_)
+                    | Answer::OldResponse(_)
+                    | Answer::OldCaptured(_) => {}
                     Answer::Report(r) => self.reports[i] = Some(*r),
                     Answer::Flows(l) => lists.push(*l),
                     Answer::Broken(e) => self.replace(i, e),
@@ -654,6 +661,9 @@ impl Manager {
         while !self.peers.iter().all(|p| p.mail.ended.load(Ordering::Acquire)) && Instant::now() < until {
             self.answers();
             std::thread::sleep(Duration::from_millis(1));
+        }
+        if let Some(r) = &mut self.responder {
+            r.finish();
         }
         self.desk.finish(super::now_ns());
         self.answers();

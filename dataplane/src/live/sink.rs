@@ -12,6 +12,7 @@ use tidegate_core::packet::Packet;
 use super::chunk::{Channel, Class, Filling};
 use crate::config::Outputs;
 use crate::eve::{Counts, DropsSeen, EveLine, FastLine};
+use crate::response::tap::Tap;
 
 /// The sink of one worker.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct LiveSink {
     filling: Vec<Filling>,
     channel: Arc<Channel>,
     drops: DropsSeen,
+    /// What playbooks look at.
+    pub tap: Option<Tap>,
     pub counts: Counts,
     /// Flows that ended since the worker looked, for those who keep rules in hardware: numbers of flows that were
     /// bypassed or dropped.
@@ -44,6 +47,7 @@ impl LiveSink {
             filling: (0..count).map(|i| Filling::new(i, patient)).collect(),
             channel,
             drops: DropsSeen::new(outputs.eve.iter().any(|o| o.drop.is_some())),
+            tap: None,
             counts: Counts::default(),
             ended: Vec::with_capacity(ENDED),
             fault: false,
@@ -73,6 +77,9 @@ impl EventSink for LiveSink {
 
     fn policy(&mut self, record: &PolicyRecord<'_>) {
         self.counts.policy += 1;
+        if let Some(tap) = &mut self.tap {
+            tap.policy(record);
+        }
         for (line, filling) in self.lines.iter_mut().zip(&mut self.filling) {
             let text = line.policy(record);
             if !text.is_empty() {
@@ -94,6 +101,9 @@ impl EventSink for LiveSink {
     fn event(&mut self, event: Event<'_>) {
         assert!(!std::mem::take(&mut self.fault), "a fault was asked for");
         self.counts.event(&event);
+        if let (Event::Alert(a), Some(tap)) = (&event, &mut self.tap) {
+            tap.alert(a);
+        }
         if let Event::Flow(f) = &event
             && (f.state() == tidegate_core::flow::State::Bypassed || f.has(tidegate_core::flow::flag::DROP))
             && self.ended.len() < ENDED

@@ -18,6 +18,7 @@ use tidegate_core::response::Blocks;
 use super::blocklist::BlockList;
 use super::sink::LiveSink;
 use crate::eve::Counts;
+use crate::response::tap::Captured;
 
 /// What happens to frames that cannot be inspected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +98,7 @@ pub enum Answer {
     OldRules(Rules),
     OldBlocks(Arc<BlockList>),
     OldResponse(Arc<Blocks>),
+    OldCaptured(Arc<Captured>),
     Report(Box<Report>),
     Flows(Box<FlowList>),
     /// The engine panicked; send another one.
@@ -115,6 +117,8 @@ pub struct Mailbox {
     pub engine: ArrayQueue<Box<Engine>>,
     /// The newest tables of what is blocked (one place).
     pub response: ArrayQueue<Arc<Blocks>>,
+    /// The newest list of hosts whose frames are copied (one place).
+    pub captured: ArrayQueue<Arc<Captured>>,
     /// Generation of the rules taken last.
     pub taken: AtomicU64,
     /// How long the worker stood still to take rules, microseconds: the last time, and the longest.
@@ -132,6 +136,7 @@ impl Default for Mailbox {
             rules: ArrayQueue::new(1),
             engine: ArrayQueue::new(1),
             response: ArrayQueue::new(1),
+            captured: ArrayQueue::new(1),
             taken: AtomicU64::new(0),
             pause_us: Default::default(),
             answers: ArrayQueue::new(256),
@@ -240,6 +245,8 @@ pub struct Worker {
     blocks: Arc<BlockList>,
     /// What is blocked for a time: another engine gets it as well.
     response: Option<Arc<Blocks>>,
+    /// Hosts whose frames are copied.
+    captured: Option<Arc<Captured>>,
     /// Frames of the last burst that a block list held back, by bit; those of a long burst's last part.
     listed: u64,
 }
@@ -275,6 +282,7 @@ impl Worker {
             last_was_policy: false,
             blocks: Arc::default(),
             response: None,
+            captured: None,
             listed: 0,
         }
     }
@@ -334,6 +342,9 @@ impl Worker {
     pub fn inspect(&mut self, frames: &[Frame<'_>], verdicts: &mut [Verdict]) -> bool {
         self.listed = 0;
         self.last_was_policy = false;
+        if let Some(c) = &self.captured {
+            c.copy(frames);
+        }
         if self.blocks.is_empty() {
             return self.ask(frames, verdicts);
         }
@@ -435,7 +446,8 @@ impl Worker {
     #[inline]
     pub fn between(&mut self, now: u64) {
         let m = &self.mail;
-        if !(m.orders.is_empty() && m.rules.is_empty() && m.engine.is_empty() && m.response.is_empty()) {
+        let response = m.response.is_empty() && m.captured.is_empty();
+        if !(m.orders.is_empty() && m.rules.is_empty() && m.engine.is_empty() && response) {
             self.orders();
         }
         if !self.replay && now.wrapping_sub(self.last_tick) >= TICK {
@@ -494,6 +506,12 @@ impl Worker {
             self.put_response();
             // Flows that hardware passes on are not seen here, whoever is blocked.
             self.clear_offload = true;
+        }
+        if let Some(new) = self.mail.captured.pop() {
+            let new = (!new.hosts.is_empty()).then_some(new);
+            if let Some(old) = std::mem::replace(&mut self.captured, new) {
+                self.answer(Answer::OldCaptured(old));
+            }
         }
         if let Some(new) = self.mail.rules.pop() {
             self.take_rules(*new);

@@ -3,13 +3,20 @@
 //!
 //! * [`order`]: what may be ordered, as text; [`desk`]: the only place where orders are carried out; [`audit`]: who ordered what;
 //!   [`nonces`]: orders that were seen; [`state`]: what survives a restart; [`setup`]: the file of all that.
+//! * [`http`]: orders over HTTP, by [`tokens`].
+//! * [`playbook`]: what is done by itself; [`tap`]: events on their way there; [`captures`]: packets of hosts.
 
 pub mod audit;
+pub mod captures;
 pub mod desk;
+pub mod http;
 pub mod nonces;
 pub mod order;
+pub mod playbook;
 pub mod setup;
 pub mod state;
+pub mod tap;
+pub mod tokens;
 
 pub use desk::Desk;
 pub use setup::Setup;

@@ -139,7 +139,7 @@ mod tests {
             ("block", &[("for", "15m"), ("for", "15m")], "given twice"),
             ("block", &[("number", "1")], "`number` is not known here"),
             ("undo", &[("number", "1"), ("kind", "host")], "`kind` means nothing beside `number`"),
-            ("dance", &[], "`kind` is missing"),
+            ("block", &[], "`kind` is missing"),
             (
                 "dance",
                 &[("kind", "host"), ("target", "10.0.0.5"), ("for", "1m")],
