@@ -420,7 +420,9 @@ struct Logs {
 impl Logs {
     fn new(s: &Start<'_>) -> Logs {
         let o = &s.settings.outputs;
-        let files = o.eve.iter().map(|e| &e.filename).chain(&o.fast).map(|f| s.dir.join(f)).collect();
+        let own = s.response.audit.iter().chain(&s.response.state).cloned();
+        let events = o.eve.iter().map(|e| &e.filename).chain(&o.fast).map(|f| s.dir.join(f));
+        let files = events.chain(own).collect();
         Logs { dir: s.dir.clone(), is_new: s.dir_is_new, files }
     }
 }

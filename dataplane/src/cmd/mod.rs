@@ -161,10 +161,10 @@ pub enum Command {
     Intel(IntelArgs),
     /// Look at playbooks (what is done by itself) without running them
     #[cfg(unix)]
-    Playbook(PlaybookArgs),
+    Playbook(playbook::PlaybookArgs),
     /// Make tokens for those who may order something
     #[cfg(unix)]
-    Response(ResponseArgs),
+    Response(playbook::ResponseArgs),
     /// Give up what a command of a playbook may not have, then become it (started by `run --response`)
     #[cfg(unix)]
     #[command(hide = true)]
@@ -197,53 +197,6 @@ pub enum IntelCommand {
         /// Files and folders
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-    },
-}
-
-/// Options of `tidegate playbook`.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-    tidegate playbook check response.yaml\n  \
-    tidegate playbook test response.yaml --events out/eve.json    what would have been done, line by line\n\n\
-    Exit codes: 0 fine, 1 wrong input, 2 wrong usage, 3 some events could not be read (the rest is judged).")]
-pub struct PlaybookArgs {
-    #[command(subcommand)]
-    pub what: PlaybookCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum PlaybookCommand {
-    /// Say what a file of response has, or what is wrong with it
-    Check {
-        /// The file that `run --response` takes
-        file: PathBuf,
-    },
-    /// Say what would have been done on recorded events
-    Test {
-        /// The file that `run --response` takes
-        file: PathBuf,
-        /// Events (eve.json)
-        #[arg(long, value_name = "FILE")]
-        events: PathBuf,
-    },
-}
-
-/// Options of `tidegate response`.
-#[derive(Debug, Args)]
-pub struct ResponseArgs {
-    #[command(subcommand)]
-    pub what: ResponseCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum ResponseCommand {
-    /// Make a token: it is printed, and its line for the file of tokens goes to standard error
-    Token {
-        /// Whose it is
-        name: String,
-        /// viewer, responder or admin
-        #[arg(value_parser = ["viewer", "responder", "admin"])]
-        role: String,
     },
 }
 

@@ -2,15 +2,63 @@
 //! in, text goes to standard output.
 
 use std::io::BufRead;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::{Args, Subcommand};
 use tidegate_core::response::{Effect, Never};
 
-use super::{PARTLY, PlaybookArgs, PlaybookCommand, ResponseArgs, ResponseCommand, WRONG_INPUT};
+use super::{PARTLY, WRONG_INPUT};
 use crate::response::playbook::run::describe;
 use crate::response::playbook::{Action, Playbook, Playbooks, Run, Todo};
 use crate::response::{Role, Setup, tokens};
+
+/// Options of `tidegate playbook`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    tidegate playbook check response.yaml\n  \
+    tidegate playbook test response.yaml --events out/eve.json    what would have been done, line by line\n\n\
+    Exit codes: 0 fine, 1 wrong input, 2 wrong usage, 3 some events could not be read (the rest is judged).")]
+pub struct PlaybookArgs {
+    #[command(subcommand)]
+    pub what: PlaybookCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PlaybookCommand {
+    /// Say what a file of response has, or what is wrong with it
+    Check {
+        /// The file that `run --response` takes
+        file: PathBuf,
+    },
+    /// Say what would have been done on recorded events
+    Test {
+        /// The file that `run --response` takes
+        file: PathBuf,
+        /// Events (eve.json)
+        #[arg(long, value_name = "FILE")]
+        events: PathBuf,
+    },
+}
+
+/// Options of `tidegate response`.
+#[derive(Debug, Args)]
+pub struct ResponseArgs {
+    #[command(subcommand)]
+    pub what: ResponseCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ResponseCommand {
+    /// Make a token: it is printed, and its line for the file of tokens goes to standard error
+    Token {
+        /// Whose it is
+        name: String,
+        /// viewer, responder or admin
+        #[arg(value_parser = ["viewer", "responder", "admin"])]
+        role: String,
+    },
+}
 
 pub fn main(args: &PlaybookArgs) -> ExitCode {
     let done = match &args.what {
@@ -51,7 +99,7 @@ fn check(file: &Path) -> Result<String, String> {
     let mut t = String::new();
     let mut line = |name: &str, text: String| t.push_str(&format!("{name:<11}{text}\n"));
     line("never", format!("{} entries that nothing may block", s.never.len()));
-    let path = |p: &Option<std::path::PathBuf>| p.as_ref().map_or("none".into(), |p| p.display().to_string());
+    let path = |p: &Option<PathBuf>| p.as_ref().map_or("none".into(), |p| p.display().to_string());
     line("state", path(&s.state));
     line("audit", path(&s.audit));
     line(

@@ -1,9 +1,10 @@
 //! Playbooks: events as EVE writes them go in, what is to be done comes out. Nothing is done here, so that what would be done can
 //! be asked of recorded events (`tidegate playbook test`) and is the same as what a sensor does.
 //!
-//! * [`read`](mod@read): the language; [`fit`]: conditions against an event; [`run`]: what is done, on threads of its own;
+//! * [`read`](mod@read), `doing`: the language; [`fit`]: conditions against an event; [`run`]: what is done, on threads of its own;
 //!   [`sandbox`], [`send`]: commands, webhooks, messages.
 
+mod doing;
 pub mod fit;
 mod read;
 pub mod run;

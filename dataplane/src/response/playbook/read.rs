@@ -1,29 +1,23 @@
 //! The language of playbooks: a tree goes in, [`Playbook`]s come out, or the place of what is wrong and what was expected. What
 //! could have no effect is refused. See `docs/response.md`.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
 use tidegate_core::app::registry::PROTOCOLS;
 use tidegate_core::policy::Glob;
-use tidegate_core::response::{Effect, Kind, Net, Never, Target};
+use tidegate_core::response::{Net, Never};
 
 use super::fit::{Condition, Want};
-use super::{Action, Kinds, Playbook, Rate, Subject, send};
-use crate::policy::tree::{Kind as Node_, Node, Wrong};
+use super::{Kinds, Playbook, Rate, doing};
+use crate::policy::tree::{Node, Wrong};
 use crate::response::order;
 use crate::response::setup::unknown;
 
 const PLAYBOOK: &str = "name, when, do, dry_run, limit";
-const ACTIONS: &str = "block, mark, capture, webhook, command, nats";
 const SECOND: u64 = 1_000_000_000;
 /// Playbooks of a file, actions of one.
 const MOST: usize = 256;
 const MOST_ACTIONS: usize = 16;
 /// How often a playbook runs when nothing is said.
 const LIMIT: Rate = Rate { times: 60, within: 60 * SECOND };
-/// Longest capture, ns.
-const LONGEST_CAPTURE: u64 = 3600 * SECOND;
 
 /// Fields of all events.
 const COMMON: [&str; 10] = [
@@ -63,23 +57,7 @@ const OBJECTS: [(&str, &[&str]); 4] = [
     ("flow", &[]),
 ];
 
-/// What a field names.
-const NAMED: [(&str, Kind); 12] = [
-    ("src_ip", Kind::Host),
-    ("dest_ip", Kind::Host),
-    ("tls.sni", Kind::Domain),
-    ("policy.sni", Kind::Domain),
-    ("http.hostname", Kind::Domain),
-    ("dns.queries.rrname", Kind::Domain),
-    ("ai.request.model", Kind::Model),
-    ("policy.model", Kind::Model),
-    ("ai.mcp.tool", Kind::Tool),
-    ("policy.tool", Kind::Tool),
-    ("flow.src_ip", Kind::Host),
-    ("flow.dest_ip", Kind::Host),
-];
-
-/// Reads a list of playbooks. `ips`: packets can be dropped, when that is known.
+/// Reads a list of playbooks. `never`: the allow list, which no target that is written out may touch.
 ///
 /// # Errors
 /// The place, what is there and what was expected.
@@ -99,7 +77,7 @@ pub fn read(n: &Node, never: &Never) -> Result<Vec<Playbook>, Wrong> {
     Ok(out)
 }
 
-fn flag(n: &Node) -> Result<bool, Wrong> {
+pub(super) fn flag(n: &Node) -> Result<bool, Wrong> {
     match n.text("yes or no")? {
         "yes" | "true" => Ok(true),
         "no" | "false" => Ok(false),
@@ -149,7 +127,7 @@ fn playbook(n: &Node, never: &Never) -> Result<Playbook, Wrong> {
         return Err(actions.expected(&format!("a list of 1 to {MOST_ACTIONS} things to do")));
     }
     for a in actions.items() {
-        let a = action(a, &p, never)?;
+        let a = doing::action(a, p.event, never)?;
         p.actions.push(a);
     }
     Ok(p)
@@ -161,7 +139,7 @@ fn number(n: &Node, from: u32, to: u32) -> Result<u32, Wrong> {
     v.ok_or_else(|| n.expected(&what))
 }
 
-fn span(n: &Node) -> Result<u64, Wrong> {
+pub(super) fn span(n: &Node) -> Result<u64, Wrong> {
     order::span(n.text("a time from 1s to 30d")?).map_err(|e| n.wrong(&e))
 }
 
@@ -181,7 +159,7 @@ fn limit(n: &Node) -> Result<Rate, Wrong> {
 }
 
 /// The whole name of a field that events of the kind can have (`signature_id` is `alert.signature_id` there); else what they have.
-fn known(path: &str, kind: Kinds) -> Result<String, String> {
+pub(super) fn known(path: &str, kind: Kinds) -> Result<String, String> {
     let (first, rest) = path.split_once('.').unwrap_or((path, ""));
     if COMMON.contains(&path) {
         return Ok(path.into());
@@ -213,7 +191,7 @@ fn known(path: &str, kind: Kinds) -> Result<String, String> {
 }
 
 /// A text with fields of the event in braces, by their whole names.
-fn template(n: &Node, text: &str, kind: Kinds) -> Result<String, Wrong> {
+pub(super) fn template(n: &Node, text: &str, kind: Kinds) -> Result<String, Wrong> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
@@ -287,115 +265,4 @@ fn condition(path: &str, n: &Node) -> Result<Condition, Wrong> {
         return Err(n.expected("a value: nothing would ever fit"));
     }
     Ok(Condition { path: path.into(), wants })
-}
-
-/// What is acted on: a word of the event, or `{kind: target}`.
-fn subject(n: &Node, p: &Playbook, effect: Option<Effect>, never: &Never) -> Result<Subject, Wrong> {
-    let what = "flow, src_ip, dest_ip, a field that names something, or {host: 10.0.0.5}";
-    if let Node_::Map(_) = &n.kind {
-        let mut all = n.map(what)?;
-        let (Some((kind, at, v)), None) = (all.next(), all.next()) else { return Err(n.expected(what)) };
-        let kind = order::kind(kind).map_err(|e| at.wrong(&e))?;
-        let target = Target::parse(kind, v.text("what it names")?).map_err(|e| v.wrong(&e))?;
-        if effect == Some(Effect::Block)
-            && let Some(entry) = never.forbids(&target)
-        {
-            return Err(v.wrong(&format!("{entry} is on the allow list, so this has no effect")));
-        }
-        return Ok(Subject::Fixed(target));
-    }
-    let path = n.text(what)?;
-    if path == "flow" {
-        return Ok(Subject::Flow);
-    }
-    let path = known(path, p.event).map_err(|e| n.wrong(&e))?;
-    let named = NAMED.iter().find(|k| k.0 == path).map(|k| k.1);
-    let names = || NAMED.iter().map(|k| k.0).collect::<Vec<_>>().join(", ");
-    let kind = named.ok_or_else(|| n.expected(&format!("one of flow, {}", names())))?;
-    Ok(Subject::Field(path, kind))
-}
-
-fn action(n: &Node, p: &Playbook, never: &Never) -> Result<Action, Wrong> {
-    let all: Vec<_> = n.map("something to do, as {block: src_ip, for: 15m}")?.collect();
-    let is = |e: &&(&str, &Node, &Node)| ACTIONS.split(", ").any(|a| a == e.0);
-    let mut which = all.iter().filter(is);
-    let first = which.next().ok_or_else(|| match all.first() {
-        Some((name, at, _)) => unknown(at, name, ACTIONS),
-        None => n.expected("something to do, as {block: src_ip, for: 15m}"),
-    })?;
-    if let Some((name, at, _)) = which.next() {
-        return Err(at.wrong(&format!("`{name}` is another thing to do; each has its own item of the list")));
-    }
-    let (name, _, v) = *first;
-    let options: &[&str] = match name {
-        "block" | "mark" | "capture" => &["for"],
-        "webhook" => &["timeout"],
-        "command" => &["timeout", "network"],
-        _ => &["subject"],
-    };
-    if let Some((other, at, _)) = all.iter().find(|e| e.0 != name && !options.contains(&e.0)) {
-        return Err(unknown(at, other, &format!("{name}, {}", options.join(", "))));
-    }
-    let option = |name: &str| all.iter().find(|e| e.0 == name).map(|e| e.2);
-    let need = |name: &str| option(name).ok_or_else(|| n.wrong(&format!("`{name}` is missing")));
-    let timeout = || -> Result<Duration, Wrong> {
-        let Some(t) = option("timeout") else { return Ok(Duration::from_secs(5)) };
-        let secs = span(t)? / SECOND;
-        if secs > 60 { Err(t.expected("a time from 1s to 60s")) } else { Ok(Duration::from_secs(secs)) }
-    };
-    match name {
-        "block" | "mark" => {
-            let effect = if name == "block" { Effect::Block } else { Effect::Mark };
-            Ok(Action::Set {
-                effect,
-                subject: subject(v, p, Some(effect), never)?,
-                span: span(need("for")?)?,
-            })
-        }
-        "capture" => {
-            let subject = subject(v, p, None, never)?;
-            let host = match &subject {
-                Subject::Field(_, kind) => *kind == Kind::Host,
-                Subject::Fixed(t) => t.kind() == Kind::Host,
-                Subject::Flow => false,
-            };
-            if !host {
-                return Err(v.expected("a host, whose packets are captured"));
-            }
-            let span = span(need("for")?)?;
-            if span > LONGEST_CAPTURE {
-                return Err(need("for")?.expected("a time from 1s to 1h"));
-            }
-            Ok(Action::Capture { subject, span })
-        }
-        "webhook" => {
-            let at = send::Url::parse(v.text("a URL")?).map_err(|e| v.wrong(&e))?;
-            Ok(Action::Webhook { at, timeout: timeout()? })
-        }
-        "command" => {
-            let mut words = Vec::new();
-            for w in v.items() {
-                words.push(template(w, w.text("a word of the command")?, p.event)?);
-            }
-            let program = words.first().map_or("", String::as_str);
-            if !program.starts_with('/') || program.contains('{') {
-                return Err(
-                    v.expected("a list of words, the first of which is a program with its whole path")
-                );
-            }
-            let network = option("network").map(flag).transpose()?.unwrap_or(false);
-            Ok(Action::Command { words, timeout: timeout()?, network })
-        }
-        _ => {
-            let text = v.text("an address with a port, as 127.0.0.1:4222")?;
-            let at: SocketAddr =
-                text.parse().map_err(|_| v.expected("an address with a port, as 127.0.0.1:4222"))?;
-            let s = need("subject")?;
-            let subject = template(s, s.text("a subject of NATS")?, p.event)?;
-            if subject.is_empty() || subject.len() > 128 || subject.contains(char::is_whitespace) {
-                return Err(s.expected("a subject of 1 to 128 bytes without spaces"));
-            }
-            Ok(Action::Nats { at, subject })
-        }
-    }
 }

@@ -4,6 +4,9 @@
 //! An order is done when it is in the mailbox of every worker, whose next burst meets it. Who has no business here changes
 //! nothing: that is counted and told once a second.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +25,8 @@ const SECOND: u64 = 1_000_000_000;
 /// Orders of a caller: so many at once, and a second.
 const BURST: u64 = 200;
 const RATE: u64 = 50;
+/// Refusals that are told one by one in a second.
+const SINGLY: u32 = 20;
 /// Different reasons that strangers are told apart by in a second.
 const REASONS: usize = 16;
 
@@ -113,6 +118,8 @@ struct Inner {
     workers: Vec<Arc<Mailbox>>,
     /// The tables that workers were given last: freed here, not by them.
     tables: Arc<Blocks>,
+    /// Many entries come at once: tables are made once, behind the last.
+    held: bool,
     own: Option<OwnLines>,
     audit: Option<Audit>,
     state: Option<PathBuf>,
@@ -124,6 +131,8 @@ struct Inner {
     /// Refused since it was told last: by reason, with the last one who was.
     flood: BTreeMap<&'static str, (u64, String)>,
     flooded: u64,
+    /// The second, and refusals in it that were told one by one.
+    singly: (u64, u32),
     counts: Counts,
 }
 
@@ -146,6 +155,7 @@ impl Desk {
             next_id: 1,
             workers: Vec::new(),
             tables: Arc::default(),
+            held: false,
             own: None,
             audit: None,
             state: None,
@@ -156,6 +166,7 @@ impl Desk {
             budgets: BTreeMap::new(),
             flood: BTreeMap::new(),
             flooded: 0,
+            singly: (0, 0),
             counts: Counts::default(),
         }))
     }
@@ -189,6 +200,7 @@ impl Desk {
         let (kept, mut bad) = state::read(&path, now)?;
         let mut i = self.inner();
         i.state = Some(path);
+        i.held = true;
         for k in kept {
             let by = Caller { name: k.by, role: Role::Admin };
             let (target, text) = (k.target.clone(), k.target.text());
@@ -197,6 +209,7 @@ impl Desk {
                 bad.push(format!("{text}: {}", e.text()));
             }
         }
+        i.held = false;
         i.publish();
         Ok(bad)
     }
@@ -208,9 +221,8 @@ impl Desk {
     pub fn order(&self, who: &Caller, from: &str, order: &Order, now: u64) -> Result<Done, Refusal> {
         let mut i = self.inner();
         let result = i.allowed(who, now).and_then(|()| i.carry_out(who, order, from, now));
-        match &result {
-            Ok(_) => i.publish(),
-            Err(e) => i.refuse(Some((who, order)), from, e, now),
+        if let Err(e) = &result {
+            i.refuse(Some((who, order)), from, e, now);
         }
         result
     }
@@ -370,7 +382,11 @@ impl Inner {
                 };
                 self.counts.ordered += 1;
                 self.unsaved = true;
-                self.told_order("ordered", done.id, who, (o, from), now);
+                // First: writing it down may take longer than the next packet.
+                self.publish();
+                if let Some(e) = self.list.iter().find(|e| e.block.id == done.id).cloned() {
+                    self.told_order("ordered", &e, who, (o, from), now);
+                }
                 Ok(done)
             }
         }
@@ -385,23 +401,22 @@ impl Inner {
         if who.role < Role::Admin && self.list[at].by != who.name {
             return Err(Refusal::Role("somebody else ordered it; an admin may undo it"));
         }
-        let id = self.list[at].block.id;
-        self.told_order("undone", id, who, told, now);
-        self.list.remove(at);
+        let gone = self.list.remove(at);
         self.counts.undone += 1;
         self.unsaved = true;
-        Ok(Done { id, until: now })
+        self.publish();
+        self.told_order("undone", &gone, who, told, now);
+        Ok(Done { id: gone.block.id, until: now })
     }
 
     fn told_order(
         &mut self,
         action: &'static str,
-        id: u32,
+        e: &Entry,
         who: &Caller,
         (o, from): (&Order, &str),
         now: u64,
     ) {
-        let Some(e) = self.list.iter().find(|e| e.block.id == id).cloned() else { return };
         self.tell(&Told {
             ts: now,
             action,
@@ -409,7 +424,7 @@ impl Inner {
             words: &[("by", &who.name), ("role", who.role.name()), ("from", from)],
             numbers: &[],
         });
-        let (what, result) = (words(o), format!("{action} {id}"));
+        let (what, result) = (words(o), format!("{action} {}", e.block.id));
         let (who, role) = (who.name.as_str(), who.role.name());
         self.log(&audit::Line { now, who, role, from, what: &what, result: &result, count: 1 });
     }
@@ -417,7 +432,13 @@ impl Inner {
     fn refuse(&mut self, of: Option<(&Caller, &Order)>, from: &str, why: &Refusal, now: u64) {
         self.counts.refused += 1;
         self.counts.never += u64::from(matches!(why, Refusal::Never(_)));
-        if why.is_flood() || of.is_none() {
+        let second = now / SECOND;
+        if self.singly.0 != second {
+            self.singly = (second, 0);
+        }
+        // Somebody with a token can repeat himself, too.
+        self.singly.1 += 1;
+        if why.is_flood() || of.is_none() || self.singly.1 > SINGLY {
             let room = self.flood.len() < REASONS;
             if let Some(f) = self.flood.get_mut(why.name()) {
                 f.0 += 1;
@@ -483,6 +504,9 @@ impl Inner {
 
     /// Gives all workers the tables.
     fn publish(&mut self) {
+        if self.held {
+            return;
+        }
         let blocks = self.list.iter().map(|e| e.block.clone()).collect();
         // What the allow list has was refused before; the tables ask again.
         self.tables = Arc::new(Blocks::new(blocks, &self.never).0);
