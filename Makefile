@@ -181,7 +181,8 @@ test-live:
 	python3 tests/live.py target/debug/tidegate
 
 .PHONY: test-response
-test-response: $(BIN)
+test-response:
+	$(CARGO) build --release --locked -p tidegate-dataplane --bin tidegate --features tls
 	python3 tests/response.py --engine $(BIN) $(RESPONSE)
 
 # Real clients of real servers, live; each set of packages has an environment in out/servers.

@@ -131,7 +131,7 @@ impl Start<'_> {
         let channels: Vec<_> = (0..count + 2).map(|_| Arc::new(Channel::new())).collect();
         let writer =
             Writer::start(&settings.outputs, &dir, !replay, channels.clone()).map_err(|e| e.to_string())?;
-        let tapped: Arc<Shared> = Arc::default();
+        let tapped = Arc::new(Shared::new(!response.playbooks.is_empty()));
         let workers: Vec<Worker> = (0..count)
             .map(|i| {
                 let mut sink = LiveSink::new(&settings.outputs, mode.ips, channels[i].clone(), replay);
@@ -155,7 +155,7 @@ impl Start<'_> {
         if let Some(at) = response.listen(&m.desk)?
             && !args.quiet
         {
-            eprintln!("orders at http://{at}/v1/orders");
+            eprintln!("orders at {at}");
         }
         m.responder = response.start(&m.desk, tapped, dir, mails())?;
         Ok((workers, m))

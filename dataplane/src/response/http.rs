@@ -1,15 +1,17 @@
-//! Orders over HTTP, on loopback: requests with a token go in, answers of JSON come out. `POST /v1/orders`, `GET /v1/blocks`.
+//! Orders over HTTP, on loopback or over TLS: requests with a token go in, answers of JSON come out. `POST /v1/orders`,
+//! `GET /v1/blocks`.
 //!
 //! A connection has one request, which has to come whole within [`PATIENCE`]; heads and bodies are bounded, and so are
 //! connections. Whoever has no token learns nothing but that.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::desk::{Desk, Refusal};
+use super::tls::Tls;
 use super::tokens::Tokens;
 use super::{Caller, Role, order};
 use crate::eve::Json;
@@ -19,6 +21,8 @@ use crate::live::serve::Host;
 
 /// How long a client may take for its whole request, and to read the answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a client that was answered may take to go.
+const LINGER: Duration = Duration::from_millis(100);
 /// Clients at a time.
 const CLIENTS: usize = 64;
 /// Longest head, and longest body, bytes.
@@ -41,23 +45,76 @@ pub struct Client {
 pub struct Api {
     desk: Arc<Desk>,
     tokens: Mutex<Tokens>,
+    tls: Option<Tls>,
 }
 
-/// Listens at `at`, which must be a loopback address: tokens go over it in the clear.
+/// A connection that has until then for all it has to say.
+struct Timed {
+    socket: TcpStream,
+    until: Instant,
+}
+
+impl Timed {
+    fn left(&self) -> std::io::Result<Duration> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+    }
+}
+
+impl Drop for Timed {
+    /// What a client goes on saying is read for a moment: with bytes left unread the kernel resets the connection, and the answer with it.
+    fn drop(&mut self) {
+        let _ = self.socket.shutdown(Shutdown::Write);
+        let _ = self.socket.set_read_timeout(Some(LINGER));
+        let mut part = [0; 4096];
+        for _ in 0..4 {
+            match self.socket.read(&mut part) {
+                Ok(1..) => {}
+                _ => return,
+            }
+        }
+    }
+}
+
+impl Read for Timed {
+    /// The time is that of the whole request: one that drips is cut off, too.
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.socket.set_read_timeout(Some(self.left()?))?;
+        self.socket.read(into)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, from: &[u8]) -> std::io::Result<usize> {
+        self.socket.set_write_timeout(Some(self.left()?))?;
+        self.socket.write(from)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.socket.flush()
+    }
+}
+
+/// Listens at `at`, which must be a loopback address without TLS: tokens would go over the wire in the clear.
 ///
 /// # Errors
 /// It is no loopback address, or cannot be had.
-pub fn listen(at: SocketAddr, desk: Arc<Desk>, tokens: Tokens) -> std::io::Result<SocketAddr> {
-    if !at.ip().to_canonical().is_loopback() {
+pub fn listen(
+    at: SocketAddr,
+    desk: Arc<Desk>,
+    tokens: Tokens,
+    tls: Option<Tls>,
+) -> std::io::Result<SocketAddr> {
+    if tls.is_none() && !at.ip().to_canonical().is_loopback() {
         return Err(std::io::Error::new(
             std::io::ErrorKind::Unsupported,
             "orders are taken on loopback only, as tokens would go over the wire in the clear; \
-             use 127.0.0.1 or [::1], and a proxy with TLS and client certificates in front of it",
+             use 127.0.0.1 or [::1], or `tls`",
         ));
     }
     let listener = TcpListener::bind(at)?;
     let here = listener.local_addr()?;
-    let api = Arc::new(Api { desk, tokens: Mutex::new(tokens) });
+    let api = Arc::new(Api { desk, tokens: Mutex::new(tokens), tls });
     let host = Host { name: "orders", most: CLIENTS, serve: |c: Client, _| c.serve(), refuse };
     host.start(move || listener.accept().map(|c| Client { stream: c.0, api: api.clone() }), channel().0)?;
     Ok(here)
@@ -95,34 +152,47 @@ fn malformed(what: &str) -> Refusal {
 }
 
 impl Client {
-    fn serve(mut self) {
+    fn serve(self) {
         let from = self.stream.peer_addr().map_or_else(|_| "http".into(), |a| format!("http {}", a.ip()));
-        let _ = self.stream.set_write_timeout(Some(PATIENCE));
+        let stream = Timed { socket: self.stream, until: Instant::now() + PATIENCE };
+        let Some(tls) = &self.api.tls else { return self.api.talk(stream, &from) };
+        match tls.greet(stream) {
+            Ok(stream) => self.api.talk(stream, &from),
+            Err(_) => {
+                let why = Refusal::Stranger("no certificate of a client");
+                self.api.desk.refuse(&from, &why, crate::live::now_ns());
+            }
+        }
+    }
+}
+
+impl Api {
+    /// Answers one request.
+    fn talk(&self, mut stream: impl Read + Write, from: &str) {
         let now = crate::live::now_ns();
-        let request = read(&mut self.stream).inspect_err(|why| self.api.desk.refuse(&from, why, now));
-        let reply = request.and_then(|r| self.api.answer(&r, &from, now));
+        let request = read(&mut stream).inspect_err(|why| self.desk.refuse(from, why, now));
+        let reply = request.and_then(|r| self.answer(&r, from, now));
         let (status, body) = reply.unwrap_or_else(|why| (status(&why), failed(&why.text())));
+        // Who does not listen any more misses it.
         let _ = write!(
-            self.stream,
+            stream,
             "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
              Connection: close\r\n\r\n{body}",
             body.len()
-        );
+        )
+        .and_then(|()| stream.flush());
     }
 }
 
 /// Reads a request whole.
-fn read(s: &mut TcpStream) -> Result<Request, Refusal> {
-    let until = Instant::now() + PATIENCE;
+fn read(s: &mut impl Read) -> Result<Request, Refusal> {
     let mut have: Vec<u8> = Vec::with_capacity(1024);
     let mut more = |have: &mut Vec<u8>| -> Result<(), Refusal> {
-        let left = until.saturating_duration_since(Instant::now());
-        // The time is that of the whole request: one that drips is cut off, too.
-        if left.is_zero() || s.set_read_timeout(Some(left)).is_err() {
-            return Err(malformed("the request did not come within 2 s"));
-        }
         let mut part = [0; 1024];
         match s.read(&mut part) {
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Err(malformed("the request did not come within 2 s"))
+            }
             Ok(0) | Err(_) => Err(malformed("the request is not whole")),
             Ok(n) => {
                 have.extend_from_slice(&part[..n]);

@@ -16,6 +16,11 @@ pub mod playbook;
 pub mod setup;
 pub mod state;
 pub mod tap;
+#[cfg(feature = "tls")]
+pub mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+pub mod tls;
 pub mod tokens;
 
 pub use desk::Desk;

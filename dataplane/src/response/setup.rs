@@ -13,13 +13,13 @@ use super::playbook::run::{Handle, Responder};
 use super::playbook::{self, Action, Playbook, Playbooks};
 use super::tap::Shared;
 use super::tokens::Tokens;
-use super::{Desk, http};
+use super::{Desk, http, tls};
 use crate::live::sink::OwnLines;
 use crate::live::worker::Mailbox;
 use crate::policy::PolicyError;
 use crate::policy::tree::{Node, Wrong};
 
-const TOP: &str = "never, state, audit, listen, tokens, playbooks";
+const TOP: &str = "never, state, audit, listen, tokens, tls, playbooks";
 const NEVER: &str = "addresses, domains, models, tools";
 
 /// What a file says. Paths are those of the file's folder.
@@ -31,6 +31,8 @@ pub struct Setup {
     pub audit: Option<PathBuf>,
     /// Where orders over HTTP are taken, and the file of who may give them.
     pub http: Option<(SocketAddr, PathBuf)>,
+    /// Certificates, without which only loopback addresses are listened on.
+    pub tls: Option<tls::Files>,
     pub playbooks: Vec<Playbook>,
 }
 
@@ -115,7 +117,8 @@ impl Setup {
     pub fn listen(&self, desk: &Arc<Desk>) -> Result<Option<SocketAddr>, String> {
         let Some((at, file)) = &self.http else { return Ok(None) };
         let tokens = Tokens::open(file)?;
-        http::listen(*at, desk.clone(), tokens).map(Some).map_err(|e| format!("{at}: {e}"))
+        let tls = self.tls.as_ref().map(tls::Tls::new).transpose()?;
+        http::listen(*at, desk.clone(), tokens, tls).map(Some).map_err(|e| format!("{at}: {e}"))
     }
 
     /// Starts the playbooks, if there are any. Captures go to `folder`.
@@ -146,7 +149,8 @@ impl Setup {
                 "never" => never(value, &mut s.never)?,
                 "state" => s.state = Some(beside(value, path)?),
                 "audit" => s.audit = Some(beside(value, path)?),
-                "listen" => listen = Some((*at, address(value)?)),
+                "listen" => listen = Some((*at, *value)),
+                "tls" => s.tls = Some(certificates(value, path)?),
                 "tokens" => tokens = Some((*at, beside(value, path)?)),
                 "playbooks" => {}
                 other => return Err(unknown(at, other, TOP)),
@@ -157,28 +161,55 @@ impl Setup {
             s.playbooks = playbook::read(value, &s.never)?;
         }
         s.http = match (listen, tokens) {
-            (Some((_, at)), Some((_, file))) => Some((at, file)),
-            (Some((at, _)), None) => {
+            (Some((_, at)), Some((_, file))) => Some((address(at, s.tls.is_some())?, file)),
+            (Some((at, value)), None) => {
+                address(value, s.tls.is_some())?;
                 return Err(at.wrong("`listen` needs `tokens`: without them nobody may order anything"));
             }
             (None, Some((at, _))) => return Err(at.wrong("`tokens` has no effect without `listen`")),
+            (None, None) if s.tls.is_some() => return Err(tree.wrong("`tls` has no effect without `listen`")),
             (None, None) => None,
         };
         Ok(s)
     }
 }
 
-/// Where to listen: on loopback, as tokens go over the wire in the clear.
-fn address(n: &Node) -> Result<SocketAddr, Wrong> {
-    let what = "a loopback address with a port, as 127.0.0.1:9418";
+/// Where to listen: on loopback without TLS, as tokens would go over the wire in the clear.
+fn address(n: &Node, tls: bool) -> Result<SocketAddr, Wrong> {
+    let what = "an address with a port, as 127.0.0.1:9418";
     let at: SocketAddr = n.text(what)?.parse().map_err(|_| n.expected(what))?;
-    if at.ip().to_canonical().is_loopback() {
+    if tls || at.ip().to_canonical().is_loopback() {
         return Ok(at);
     }
     Err(n.wrong(&format!(
         "`{at}` is no loopback address, and tokens would go over the wire in the clear; \
-         use 127.0.0.1 or [::1], and a proxy with TLS and client certificates in front of it"
+         use 127.0.0.1 or [::1], or `tls`"
     )))
+}
+
+/// Files of certificates.
+#[cfg(feature = "tls")]
+fn certificates(n: &Node, path: &Path) -> Result<tls::Files, Wrong> {
+    let (mut certificate, mut key, mut clients) = (None, None, None);
+    for (name, at, value) in n.map("a mapping of certificate, key and clients")? {
+        let slot = match name {
+            "certificate" => &mut certificate,
+            "key" => &mut key,
+            "clients" => &mut clients,
+            other => return Err(unknown(at, other, "certificate, key, clients")),
+        };
+        *slot = Some(beside(value, path)?);
+    }
+    match (certificate, key, clients) {
+        (Some(certificate), Some(key), Some(clients)) => Ok(tls::Files { certificate, key, clients }),
+        _ => Err(n.wrong("expected all of `certificate`, `key` and `clients`")),
+    }
+}
+
+/// Without TLS there can be none.
+#[cfg(not(feature = "tls"))]
+fn certificates(n: &Node, _: &Path) -> Result<tls::Files, Wrong> {
+    Err(n.wrong("this program was built without TLS (cargo build --features tls)"))
 }
 
 fn never(n: &Node, out: &mut Never) -> Result<(), Wrong> {

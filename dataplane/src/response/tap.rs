@@ -49,17 +49,17 @@ pub struct Shared {
     pub missed: [AtomicU64; 2],
 }
 
-impl Default for Shared {
-    fn default() -> Self {
-        let free = ArrayQueue::new(BUFFERS);
-        for _ in 0..BUFFERS {
-            let _ = free.push(Vec::with_capacity(ROOM));
-        }
-        Shared { free, full: ArrayQueue::new(BUFFERS), reader: OnceLock::new(), missed: Default::default() }
-    }
-}
-
 impl Shared {
+    /// Takes all buffers; without playbooks (`on`) there is nothing to hand over, and none are taken.
+    pub fn new(on: bool) -> Shared {
+        let buffers = if on { BUFFERS } else { 1 };
+        let free = ArrayQueue::new(buffers);
+        for _ in 0..buffers {
+            let _ = free.push(Vec::with_capacity(if on { ROOM } else { 0 }));
+        }
+        Shared { free, full: ArrayQueue::new(buffers), reader: OnceLock::new(), missed: Default::default() }
+    }
+
     /// The calling thread is woken from now on.
     pub fn read_here(&self) {
         let _ = self.reader.set(std::thread::current());

@@ -103,6 +103,7 @@ impl Responder {
             self.captures.tick(now, &self.desk);
             self.tell(now, last);
             if last {
+                self.captures.finish(now, &self.desk);
                 return;
             }
             std::thread::park_timeout(REST);

@@ -113,6 +113,18 @@ fn counts_limits_and_what_holds_already() {
 }
 
 #[test]
+fn decisions_of_policies_are_events_too() {
+    let mut b = books(
+        "playbooks:\n  - {name: x, when: {event: policy, action: [drop, reject], from: apps}, do: {block: policy.model, for: 1m}}\n",
+    );
+    let event = |action: &str| json!({"event_type": "policy", "src_ip": "10.0.0.5", "policy": {"action": action, "from": "apps", "model": "Shadow"}});
+    assert!(b.see(&event("watch"), SECOND).is_empty() && b.see(&alert(1, "10.0.0.5"), SECOND).is_empty());
+    let target = Target::parse(Kind::Model, "shadow").unwrap();
+    let todo = Todo::Set { effect: Effect::Block, target, span: 60 * SECOND };
+    assert_eq!(b.see(&event("drop"), SECOND)[0].todo, [todo]);
+}
+
+#[test]
 fn memory_of_playbooks_is_bounded() {
     let mut b = books(
         "playbooks:\n  - {name: x, when: {event: alert, count: 2, within: 10s}, do: {block: src_ip, for: 1h}}\n  \
@@ -288,4 +300,79 @@ proptest! {
             prop_assert!(desk.entries().iter().any(|e| e.block.target.text() == "10.0.1.7"));
         }
     }
+}
+
+/// A UDP packet of 10.0.0.`host` with a text.
+fn packet(host: u8, text: &[u8]) -> Vec<u8> {
+    let len = (28 + text.len()) as u8;
+    let mut f = vec![0u8; 12];
+    f.extend([8, 0, 0x45, 0, 0, len, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, host, 10, 0, 0, 200]);
+    f.extend([0, 7, 0, 7, 0, len - 20, 0, 0]);
+    f.extend(text);
+    f
+}
+
+/// The whole way: a worker's alert, the responder's thread, the desk, the worker's next packet; and a capture beside it.
+#[test]
+fn from_an_alert_to_a_dropped_packet() {
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    use tidegate_core::engine::Frame;
+    use tidegate_core::event::Verdict;
+
+    use crate::config::engine::Mode;
+    use crate::config::{Overrides, Settings};
+    use crate::live::chunk::Channel;
+    use crate::live::sink::{LiveSink, OwnLines};
+    use crate::live::worker::{Fail, Worker};
+    use crate::live::{manager, now_ns};
+    use crate::response::tap::{Shared, Tap};
+
+    let folder = std::env::temp_dir().join(format!("tidegate-responder-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut setup = setup(
+        "never: {addresses: 10.0.0.200}\nplaybooks:\n  - name: x\n    when: {event: alert, signature_id: 1}\n    \
+         do: [{capture: src_ip, for: 1s}, {block: dest_ip, for: 1h}, {block: src_ip, for: 1h}]\n",
+    );
+    let settings = Settings::load(None, &Overrides { set: &[], ips: true }).unwrap();
+    let mode = Mode { ips: true, ignore_checksums: true, memory: 16 << 20, secret: crate::secret::CAPTURES };
+    let rule = "alert udp any any -> any any (msg:\"x\"; content:\"attack\"; sid:1;)\n";
+    let source = crate::load::Source::Text { name: "t".into(), text: rule.into() };
+    let rules = crate::load::load_sources(&[source], &settings, None).unwrap().rules;
+    let shared = Arc::new(Shared::new(true));
+    let mut sink = LiveSink::new(&settings.outputs, true, Arc::new(Channel::new()), false);
+    sink.tap = Tap::new(&setup.playbooks, shared.clone(), true);
+    let mut w = Worker::new(0, manager::engine(&settings, mode, &rules), sink, Fail::Closed, true, false);
+    let lines = OwnLines::new(&settings.outputs, true, Arc::new(Channel::new()));
+    let desk = setup.desk(true, lines, vec![w.mail.clone()]).unwrap();
+    let mut responder = setup.start(&desk, shared, folder.clone(), vec![w.mail.clone()]).unwrap().unwrap();
+    let mut pass = |w: &mut Worker, host: u8, text: &[u8]| {
+        w.between(now_ns());
+        let mut verdict = [Verdict::Forward];
+        let data = packet(host, text);
+        w.inspect(&[Frame { data: &data, ts: now_ns(), link: 1, ..Frame::default() }], &mut verdict);
+        verdict[0]
+    };
+    assert_eq!(pass(&mut w, 1, b"hello"), Verdict::Forward);
+    assert_eq!(pass(&mut w, 1, b"attack"), Verdict::Forward);
+    let until = Instant::now() + Duration::from_secs(20);
+    while pass(&mut w, 1, b"hello") == Verdict::Forward {
+        assert!(Instant::now() < until, "nothing was blocked");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(
+        pass(&mut w, 2, b"hello"),
+        Verdict::Forward,
+        "the end on the allow list goes on speaking to others"
+    );
+    let kept: Vec<String> = desk.entries().iter().map(|e| e.block.target.text()).collect();
+    assert_eq!(kept, ["10.0.0.1"]);
+    assert_eq!(desk.counts().never, 1);
+    responder.finish();
+    // A file of pcap with what came of the host since.
+    let file = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap();
+    let bytes = std::fs::read(file.path()).unwrap();
+    assert!(bytes.len() > 24 + 16 && bytes[..4] == 0xa1b2_c3d4u32.to_le_bytes(), "{} bytes", bytes.len());
+    std::fs::remove_dir_all(&folder).unwrap();
 }
