@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tidegate_core::response::Target;
@@ -22,6 +22,8 @@ use crate::response::{Caller, Desk, Role};
 const SECOND: u64 = 1_000_000_000;
 /// Between two looks at the time.
 const REST: Duration = Duration::from_millis(50);
+/// How long the thread may take to end.
+const ENDING: Duration = Duration::from_secs(2);
 /// Jobs that wait, and threads that do them.
 const JOBS: usize = 256;
 const SENDERS: usize = 4;
@@ -55,12 +57,14 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// What was seen so far is dealt with; then the thread ends.
+    /// What was seen so far is dealt with; then the thread ends. A disk that hangs holds nobody up for longer than [`ENDING`].
     pub fn finish(&mut self) {
         self.stop.store(true, Ordering::Release);
-        if let Some(t) = self.thread.take() {
-            t.thread().unpark();
-            let _ = t.join();
+        let Some(t) = self.thread.take() else { return };
+        t.thread().unpark();
+        let until = Instant::now() + ENDING;
+        while !t.is_finished() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }

@@ -106,7 +106,9 @@ pub fn enter(args: &[OsString]) -> ExitCode {
     #[cfg(target_os = "linux")]
     {
         use nix::sched::{CloneFlags, unshare};
-        if let Err(e) = nix::sys::prctl::set_no_new_privs() {
+        // Nothing outlives the sensor, however that ends.
+        let alone = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
+        if let Err(e) = alone.and_then(|()| nix::sys::prctl::set_no_new_privs()) {
             return fail("rights", &e);
         }
         if network != "network" {

@@ -347,7 +347,7 @@ fn from_an_alert_to_a_dropped_packet() {
     let lines = OwnLines::new(&settings.outputs, true, Arc::new(Channel::new()));
     let desk = setup.desk(true, lines, vec![w.mail.clone()]).unwrap();
     let mut responder = setup.start(&desk, shared, folder.clone(), vec![w.mail.clone()]).unwrap().unwrap();
-    let mut pass = |w: &mut Worker, host: u8, text: &[u8]| {
+    let pass = |w: &mut Worker, host: u8, text: &[u8]| {
         w.between(now_ns());
         let mut verdict = [Verdict::Forward];
         let data = packet(host, text);
