@@ -436,9 +436,10 @@ impl Inner {
         if self.singly.0 != second {
             self.singly = (second, 0);
         }
-        // Somebody with a token can repeat himself, too.
-        self.singly.1 += 1;
-        if why.is_flood() || of.is_none() || self.singly.1 > SINGLY {
+        // Somebody with a token can repeat himself, too; strangers do not hide what he is refused.
+        let alone = of.is_some() && !why.is_flood();
+        self.singly.1 += u32::from(alone);
+        if !alone || self.singly.1 > SINGLY {
             let room = self.flood.len() < REASONS;
             if let Some(f) = self.flood.get_mut(why.name()) {
                 f.0 += 1;
