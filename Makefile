@@ -15,6 +15,7 @@
 #   make bench-many               many indicators (addresses, URLs) against Hyperscan
 #   make regex-differential       ends of regex matches against Hyperscan's
 #   make test-live                live traffic on a loopback of its own: full disks, rights, moved logs (root)
+#   make test-response            what is blocked, by whom and how fast: two namespaces with the sensor between them (root)
 #   make test-servers             records against what real clients of real AI servers say, live (root; large downloads; SERVERS=names)
 #   make test-servers-quick       the same for those whose packages are small
 #   make attack                   attacks of this project's writing on a stand-in behind the sensor: what is seen and missed (root; ATTACK=-v)
@@ -178,6 +179,11 @@ regex-differential: hyperscan
 test-live:
 	$(CARGO) build --locked -p tidegate-dataplane --bin tidegate
 	python3 tests/live.py target/debug/tidegate
+
+.PHONY: test-response
+test-response:
+	$(CARGO) build --release --locked -p tidegate-dataplane --bin tidegate --features tls
+	python3 tests/response.py --engine $(BIN) $(RESPONSE)
 
 # Real clients of real servers, live; each set of packages has an environment in out/servers.
 .PHONY: test-servers test-servers-quick servers-need servers-quick-packages

@@ -14,6 +14,7 @@ use crate::intel::Seen;
 use crate::packet::{EventSet, Packet};
 use crate::policy::{Decision, Facts, Miss, Place, Policy};
 use crate::pool::Scratch;
+use crate::response::Block;
 use crate::rules::RuleMeta;
 use crate::stream::TcpState;
 
@@ -147,6 +148,8 @@ pub enum DropReason {
     FlowMemcap,
     /// [`crate::policy`].
     Policy,
+    /// [`crate::response`].
+    Response,
     Other,
 }
 
@@ -169,6 +172,7 @@ impl DropReason {
             DropReason::DefragMemcap => "defrag memcap",
             DropReason::FlowMemcap => "flow memcap",
             DropReason::Policy => "policy",
+            DropReason::Response => "response",
             DropReason::Other => "unknown",
         }
     }
@@ -456,6 +460,21 @@ pub struct PolicyRecord<'a> {
     pub enforced: bool,
 }
 
+/// A flow, or a packet without one, met something that is blocked or marked.
+#[derive(Clone, Copy)]
+pub struct ResponseRecord<'a> {
+    pub packet: &'a Packet<'a>,
+    pub dir: Dir,
+    pub flow: Option<FlowView<'a>>,
+    pub block: &'a Block,
+    /// The name in the traffic, when it was one that was met.
+    pub name: &'a [u8],
+    /// Flows and packets that met it since it was told last, this one included.
+    pub met: u64,
+    /// Packets are dropped.
+    pub enforced: bool,
+}
+
 /// A packet that belongs to a flow, before the flow's streams and rules see it.
 #[derive(Clone, Copy)]
 pub struct PacketSeen<'a> {
@@ -481,6 +500,9 @@ pub trait EventSink {
 
     /// A decision of a policy ([`crate::policy`]).
     fn policy(&mut self, _record: &PolicyRecord<'_>) {}
+
+    /// Something blocked or marked was met ([`crate::response`]).
+    fn response(&mut self, _record: &ResponseRecord<'_>) {}
 
     /// An ARP message; [`Packet::l3_hdr`] says where it lies.
     fn arp(&mut self, _packet: &Packet<'_>) {}

@@ -19,6 +19,7 @@ mod keyed;
 pub mod packet;
 pub mod policy;
 pub mod pool;
+pub mod response;
 pub mod rules;
 pub mod sig;
 pub mod stream;

@@ -2,7 +2,7 @@
 
 use tidegate_core::app::registry::PROTOCOLS;
 use tidegate_core::app::{AppProto, OVER_TCP, OVER_UDP};
-use tidegate_core::engine::Stats;
+use tidegate_core::engine::{ResponseCounters, Stats};
 use tidegate_core::flow::exception_target;
 use tidegate_core::packet::{events, layers};
 use tidegate_core::stream::{self, ExceptionPolicy};
@@ -10,7 +10,7 @@ use tidegate_core::stream::{self, ExceptionPolicy};
 use crate::eve::Counts;
 
 /// `ips.drop_reason`, by number of [`tidegate_core::event::DropReason`].
-const DROP_REASONS: [&str; 14] = [
+const DROP_REASONS: [&str; 15] = [
     "rules",
     "threshold_detection_filter",
     "flow_drop",
@@ -24,6 +24,7 @@ const DROP_REASONS: [&str; 14] = [
     "defrag_memcap",
     "flow_memcap",
     "policy",
+    "response",
     "default_packet_policy",
 ];
 
@@ -147,8 +148,8 @@ pub fn named(s: &Stats, c: &Counts, ips: bool, decoder_events: bool) -> Vec<(Str
         put("ips.rejected", s.rejected);
         put("ips.replaced", 0);
         for (name, n) in DROP_REASONS.iter().zip(s.drop_reasons) {
-            // Only with a policy there is this one.
-            if *name != "policy" || n > 0 {
+            // Only with a policy, or with something blocked, there are these.
+            if !matches!(*name, "policy" | "response") || n > 0 {
                 put(&format!("ips.drop_reason.{name}"), n);
             }
         }
@@ -159,6 +160,17 @@ pub fn named(s: &Stats, c: &Counts, ips: bool, decoder_events: bool) -> Vec<(Str
             ("intel.looked_up", s.intel.looked),
             ("intel.hits", s.intel.hits),
             ("intel.memuse", s.intel.bytes),
+        ] {
+            put(name, n);
+        }
+    }
+    if s.response != ResponseCounters::default() {
+        for (name, n) in [
+            ("response.entries", s.response.entries),
+            ("response.stopped", s.response.stopped),
+            ("response.packets", s.response.packets),
+            ("response.marked", s.response.marked),
+            ("response.untold", s.response.untold),
         ] {
             put(name, n);
         }

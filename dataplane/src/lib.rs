@@ -17,6 +17,8 @@ pub mod live;
 pub mod load;
 pub mod log;
 pub mod policy;
+#[cfg(unix)]
+pub mod response;
 pub mod save;
 pub mod secret;
 pub mod sets;

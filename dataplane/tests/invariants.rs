@@ -214,6 +214,41 @@ fn a_policy_costs_no_allocation() {
 }
 
 #[test]
+fn what_is_blocked_costs_no_allocation() {
+    use tidegate_core::response::{Block, Blocks, Effect, Kind, Never, Target};
+    let w = everything();
+    let frames = frames(&w.frames);
+    let first = frames.first().unwrap().ts;
+    let named = [
+        (Kind::Host, "10.1.0.9"),
+        (Kind::Network, "2001:db8::/32"),
+        (Kind::Domain, "example.com"),
+        (Kind::Model, "x"),
+        (Kind::Tool, "x"),
+    ];
+    for ips in [false, true] {
+        let mode =
+            Mode { ips, ignore_checksums: true, memory: 16 << 20, secret: tidegate_core::Secret::fixed(1) };
+        let mut e = Engine::new(settings().engine(mode).unwrap(), all_rules().rules);
+        for effect in [Effect::Mark, Effect::Block] {
+            let entry = |(i, (kind, text)): (usize, &(Kind, &str))| Block {
+                id: i as u32,
+                target: Target::parse(*kind, text).unwrap(),
+                effect,
+                // Some are over on the way.
+                until: first + (i as u64 + 1) * 100_000_000,
+                reason: String::new(),
+            };
+            let blocks = Blocks::new(named.iter().enumerate().map(entry).collect(), &Never::default()).0;
+            let _ = e.set_blocks(Some(std::sync::Arc::new(blocks)));
+            assert_eq!(allocations(&mut e, &frames, &mut Reader::default()), 0);
+        }
+        let r = e.stats().response;
+        assert!(r.marked > 5 && (r.packets > 5) == ips, "{r:?}");
+    }
+}
+
+#[test]
 fn intelligence_costs_no_allocation() {
     use tidegate_core::intel::{About, Builder, Kind};
     let mut b = Builder::default();

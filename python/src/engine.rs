@@ -1,14 +1,17 @@
 //! Engines for frames that the caller has, and for interfaces.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use tidegate_core::engine::{Engine, Frame, StreamId, Tuple};
 use tidegate_core::event::Verdict;
+use tidegate_core::response::{Block, Blocks, Effect, Never, Refused, Target};
 use tidegate_core::{Dir, Secret};
 use tidegate_dataplane::live::afpacket::Ring;
+use tidegate_dataplane::response::order;
 
 use crate::decode::link_known;
 use crate::errors;
@@ -47,6 +50,29 @@ fn code(v: Verdict) -> u8 {
         Verdict::Reject { .. } => 2,
         Verdict::Bypass => 3,
     }
+}
+
+/// Tables of what is blocked, and what the allow list refuses; or what is wrong, and what was expected.
+fn tables(
+    blocks: Vec<(String, String, u64)>,
+    never: Vec<(String, String)>,
+) -> Result<(Blocks, Vec<(Block, Refused)>), String> {
+    let mut list = Never::default();
+    for (kind, entry) in &never {
+        match kind.as_str() {
+            "addresses" => list.address(entry)?,
+            "domains" => list.domain(entry)?,
+            "models" => list.model(entry)?,
+            "tools" => list.tool(entry)?,
+            other => return Err(format!("`{other}` is not addresses, domains, models or tools")),
+        }
+    }
+    let mut all = Vec::with_capacity(blocks.len());
+    for (id, (kind, target, until)) in (1..).zip(blocks) {
+        let target = Target::parse(order::kind(&kind)?, &target)?;
+        all.push(Block { id, target, effect: Effect::Block, until, reason: String::new() });
+    }
+    Ok(Blocks::new(all, &list))
 }
 
 /// One engine.
@@ -165,6 +191,23 @@ impl EngineHandle {
 
     fn block_flow(&self, py: Python<'_>, id: u64) -> PyResult<bool> {
         self.core.enter(py)?.engine.block_flow(id).map_err(|e| errors::config(py, e))
+    }
+
+    /// Takes what is blocked instead of what was: kinds and targets with their ends, ns, and the allow list, kinds and entries. Gives
+    /// the places of those that it refuses, with the reasons.
+    fn set_blocks(
+        &self,
+        py: Python<'_>,
+        blocks: Vec<(String, String, u64)>,
+        never: Vec<(String, String)>,
+    ) -> PyResult<Vec<(u32, String)>> {
+        if !self.inline {
+            return Err(errors::config(py, "the engine is not inline: its verdicts drop nothing"));
+        }
+        let (blocks, refused) = tables(blocks, never).map_err(|e| errors::config(py, e))?;
+        let blocks = (!blocks.is_empty()).then(|| Arc::new(blocks));
+        self.core.work(py, |core| drop(core.engine.set_blocks(blocks)))?;
+        Ok(refused.into_iter().map(|(b, why)| (b.id - 1, why.to_string())).collect())
     }
 
     fn bypass_flow(&self, py: Python<'_>, id: u64) -> PyResult<bool> {

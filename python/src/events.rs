@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 use tidegate_core::app::registry::PROTOCOLS;
 use tidegate_core::engine::{Engine, Stats as EngineStats};
-use tidegate_core::event::{Event, EventSink, PolicyRecord};
+use tidegate_core::event::{Event, EventSink, PolicyRecord, ResponseRecord};
 use tidegate_core::fault::Station;
 use tidegate_dataplane::config::Settings;
 use tidegate_dataplane::config::engine::warm;
@@ -106,6 +106,15 @@ impl EventSink for Lines {
     fn policy(&mut self, record: &PolicyRecord<'_>) {
         self.counts.policy += 1;
         let line = self.eve.as_mut().map_or(&[][..], |e| e.policy(record));
+        if !line.is_empty() {
+            self.text.extend_from_slice(line);
+            self.ends.push(self.text.len());
+        }
+    }
+
+    fn response(&mut self, record: &ResponseRecord<'_>) {
+        self.counts.response += 1;
+        let line = self.eve.as_mut().map_or(&[][..], |e| e.response(record));
         if !line.is_empty() {
             self.text.extend_from_slice(line);
             self.ends.push(self.text.len());

@@ -81,6 +81,24 @@ def test_rules_change_and_flows_are_blocked() -> None:
         tidegate.Engine().block_flow(1)
 
 
+def test_what_is_blocked_is_dropped_until_its_time_is_over() -> None:
+    engine = tidegate.Engine(inline=True)
+    at = 10**18
+    assert engine.process([DNS_FRAME], at) == [tidegate.Verdict.FORWARD]
+    assert engine.set_blocks([("network", "0.0.0.0/0", at + 5 * 10**9)]) == []
+    assert engine.process([DNS_FRAME], at + 1) == [tidegate.Verdict.DROP]
+    assert [e.kind for e in engine.events()].count("response") == 1
+    assert engine.process([DNS_FRAME], at + 5 * 10**9) == [tidegate.Verdict.FORWARD]
+    refused = engine.set_blocks([("network", "0.0.0.0/0", at * 2)], never={"addresses": ["192.0.2.1"]})
+    assert refused == [(0, "192.0.2.1 may never be blocked")]
+    assert engine.process([DNS_FRAME], at + 5 * 10**9 + 1) == [tidegate.Verdict.FORWARD]
+    for wrong in ([("host", "everybody", at)], [("hosts", "10.0.0.1", at)]):
+        with pytest.raises(tidegate.ConfigError):
+            engine.set_blocks(wrong)
+    with pytest.raises(tidegate.ConfigError, match="inline"):
+        tidegate.Engine().set_blocks([])
+
+
 def test_events_go_to_a_callback() -> None:
     seen: list[tidegate.Event] = []
     engine = tidegate.Engine(tidegate.Rules(text=BLOCK_DNS), on_event=seen.append)

@@ -4,6 +4,7 @@
 //! what [`super::Engine::new`] allocates for a rule set without rules; rules take memory of their own beside it.
 
 use super::plain::Plain;
+use super::response::Responding;
 use super::{Config, FlowState};
 use crate::app::judge;
 use crate::detect::state::HostTable;
@@ -96,7 +97,7 @@ impl MemoryPlan {
             return Err(TooSmall { given: bytes, least: Self::LEAST });
         }
         let scratch = (bytes / 64).min(SCRATCH);
-        let rest = bytes - FIXED - 4 * scratch;
+        let rest = bytes - FIXED - Responding::BYTES - 4 * scratch;
         let of = |thousandths: u64| usize::try_from(rest / 1000 * thousandths).unwrap_or(usize::MAX / 4);
         let defrag = of(share::DEFRAG);
         let fragments = (defrag / 5 / Defrag::FRAGMENT).max(16);
@@ -118,7 +119,7 @@ impl MemoryPlan {
     }
 
     /// The shares, by name; their sum is what an engine allocates.
-    pub fn parts(&self) -> [Part; 13] {
+    pub fn parts(&self) -> [Part; 14] {
         let part = |name, holds, bytes: usize| Part { name, holds, bytes: bytes as u64 };
         let defrag = DefragConfig {
             trackers: self.trackers,
@@ -151,6 +152,7 @@ impl MemoryPlan {
             part("fragments", "datagrams that wait for fragments", Defrag::bytes(&defrag)),
             part("hosts", "thresholds, xbits and tags by address", host_bytes(self.hosts)),
             part("scratch", "values that rules build", 4 * self.scratch),
+            part("response", "what each block met", Responding::BYTES as usize),
             part("fixed", "one burst of packets, messages being put together", FIXED as usize),
         ]
     }

@@ -23,6 +23,7 @@ mod memory;
 mod packet;
 mod plain;
 mod policy;
+mod response;
 mod scanner;
 mod stats;
 mod transactions;
@@ -34,6 +35,7 @@ pub use intel::IntelCounters;
 pub use memory::{MemoryPlan, Part, TooSmall};
 pub use plain::{FeedError, MAX_TAG, StreamId, Tuple};
 pub use policy::PolicyCounters;
+pub use response::ResponseCounters;
 pub use scanner::{Match, ScanStream, Scanner};
 pub use stats::Stats;
 
@@ -45,6 +47,7 @@ use self::holders::{Holders, Links};
 use self::intel::Watch;
 use self::plain::Plain;
 use self::policy::{FlowPolicy, Policing};
+use self::response::{FlowResponse, Responding};
 use crate::ai::ledger::Ledger;
 use crate::app::{AppConfig, AppLayer, Encrypted, FlowApp};
 use crate::detect::queue::Decision;
@@ -156,6 +159,7 @@ struct FlowState {
     /// The stream without packets whose flow it is, plus 1; or 0.
     plain: u32,
     policy: FlowPolicy,
+    response: FlowResponse,
 }
 
 /// One worker's engine.
@@ -204,7 +208,10 @@ pub struct Engine {
     bypass_encrypted: bool,
     /// Nothing is inspected: there are no rules.
     no_rules: bool,
+    /// Rules, a policy or intelligence see more of transactions than their number.
+    shown: bool,
     policing: Policing,
+    responding: Responding,
     watch: Watch,
     stats: Stats,
     faults: Faults,
@@ -244,7 +251,9 @@ impl Engine {
             ledger,
             bypass_encrypted,
             no_rules: rules.set.is_empty(),
+            shown: rules.look(),
             policing: Policing::new(rules.policy.clone()),
+            responding: Responding::new(),
             watch: Watch::new(rules.intel.clone()),
             detect: Detector::new(&cfg.detect, cfg.secret, rules).guessing(cfg.guess_tx),
             stream_pool: BytePool::new(cfg.memory.stream),
@@ -403,15 +412,14 @@ impl Engine {
     #[must_use = "the last owner of rules frees them, which takes long"]
     pub fn swap_rules(&mut self, rules: Rules) -> Rules {
         self.app.set_wanted(&rules.wanted());
-        self.app.set_ruled(rules.look());
+        self.shown = rules.look();
+        self.app.set_ruled(self.shown || self.responding.asks_names());
         self.app.files_mut().set_judging(rules.set.judges_files());
         let magic = self.app.config().file_magic || rules.set.wants_magic();
         self.app.files_mut().want_magic(magic);
         let intel = self.watch.swap(rules.intel.clone());
-        let (policy, anew) = self.policing.swap(rules.policy.clone());
-        if anew {
-            self.flows.forget_policy();
-        }
+        let policy = self.policing.swap(rules.policy.clone());
+        self.renumber();
         self.raw_wanted = rules.set.raw_wanted;
         self.streams.compare_overlaps(rules.set.overlaps_wanted);
         self.no_rules = rules.set.is_empty();
@@ -446,6 +454,9 @@ impl Engine {
             self.reorder = true;
         }
         self.flows.set_now(self.clock.now());
+        if self.responding.is_over(self.clock.now()) {
+            self.renumber();
+        }
         if self.reorder {
             self.reorder();
         }
@@ -507,6 +518,7 @@ impl Engine {
         s.defrag = self.defrag.stats();
         s.clock = self.clock.counters;
         s.policy = self.policing.counters();
+        s.response = self.responding.counters();
         s.intel = self.watch.counters();
         s.decoders_refused = self.app.decoders_refused();
         s.decoders_evicted = self.app.decoders_evicted();

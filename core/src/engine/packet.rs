@@ -75,6 +75,13 @@ impl Engine {
         if !pkt.events.is_empty() {
             self.decode_anomalies(pkt, sink);
         }
+        if self.responding.is_on()
+            && pkt.has_ip()
+            && (pkt.frag.is_some() || pkt.invalid || !hashed.is_tracked())
+            && let Some(v) = self.respond_alone(pkt, sink)
+        {
+            return v;
+        }
         if pkt.frag.is_some() && !pkt.invalid {
             return self.fragment(pkt, root, sink, depth);
         }
@@ -92,7 +99,7 @@ impl Engine {
             Found::Flow { ix, dir, new: false } => (ix, dir, false),
             found => match self.new_flow(pkt, hashed, found, sink) {
                 Some(found) => found,
-                None => return self.alone(pkt, sink).unwrap_or_else(|| self.without_flow(pkt, root, sink)),
+                None => return self.refused_flow(pkt, root, sink),
             },
         };
         let established = self.flows.update(ix, pkt, dir);
@@ -111,6 +118,19 @@ impl Engine {
             PacketFacts { root, established, first, pseudo: fed, ..PacketFacts::default() },
             sink,
         )
+    }
+
+    /// A packet whose flow found no room.
+    #[cold]
+    fn refused_flow(
+        &mut self,
+        pkt: &Packet<'_>,
+        root: Option<&Packet<'_>>,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
+        let stopped = if self.responding.is_on() { self.respond_alone(pkt, sink) } else { None };
+        let decided = stopped.or_else(|| self.alone(pkt, sink));
+        decided.unwrap_or_else(|| self.without_flow(pkt, root, sink))
     }
 
     /// What a policy says of a packet that has no flow.
@@ -234,13 +254,15 @@ impl Engine {
         mut seen: PacketFacts<'_>,
         sink: &mut dyn EventSink,
     ) -> Verdict {
-        if self.flows.hot(ix).policy != self.policing.generation
-            && let Some(v) = self.police(ix, (pkt, dir), sink)
-        {
-            return v;
+        if self.flows.hot(ix).policy != self.policing.generation {
+            let stopped = self.respond(ix, (pkt, dir), sink);
+            if let Some(v) = stopped.or_else(|| self.police(ix, (pkt, dir), sink)) {
+                return v;
+            }
         }
         let flags = self.flows.hot(ix).flags;
         if flags & flag::DROP != 0 {
+            self.count_response(ix);
             return self.dropped(pkt, dir, ix, DropReason::FlowDrop, Verdict::Drop, sink);
         }
         if self.flows.hot(ix).state == State::Bypassed {
@@ -309,6 +331,9 @@ impl Engine {
             self.transactions(ix, pkt, dir, ends, sink);
         }
         if open && let Some(v) = self.policing.take_verdict() {
+            verdict = super::stronger(verdict, v);
+        }
+        if let Some(v) = self.responding.take_verdict() {
             verdict = super::stronger(verdict, v);
         }
         if let Some(why) = out.drop

@@ -41,7 +41,7 @@ pub struct PolicyCounters {
 #[derive(Debug)]
 pub(super) struct Policing {
     tables: Option<Arc<Policy>>,
-    /// Number of the tables; 0: there are none.
+    /// Number of the tables, those of response included; 0: there are none.
     pub(super) generation: u16,
     /// Generations so far.
     count: u16,
@@ -76,15 +76,21 @@ impl Policing {
         Policing { tables, generation, count: generation, verdict: None, counters }
     }
 
-    /// Takes other tables; the old ones, and whether the numbers begin anew.
-    pub(super) fn swap(&mut self, tables: Option<Arc<Policy>>) -> (Option<Arc<Policy>>, bool) {
-        let mut anew = false;
-        if tables.is_some() {
-            anew = self.count == u16::MAX;
+    /// Takes other tables and gives back the old ones; [`Policing::renumber`] comes next.
+    pub(super) fn swap(&mut self, tables: Option<Arc<Policy>>) -> Option<Arc<Policy>> {
+        core::mem::replace(&mut self.tables, tables)
+    }
+
+    /// Living flows meet tables that changed, those of policy or, when there are some (`response`), those of response. Whether
+    /// the numbers begin anew.
+    pub(super) fn renumber(&mut self, response: bool) -> bool {
+        let on = response || self.tables.is_some();
+        let anew = on && self.count == u16::MAX;
+        if on {
             self.count = if anew { 1 } else { self.count + 1 };
         }
-        self.generation = if tables.is_some() { self.count } else { 0 };
-        (core::mem::replace(&mut self.tables, tables), anew)
+        self.generation = if on { self.count } else { 0 };
+        anew
     }
 
     pub(super) fn tables(&self) -> Option<&Arc<Policy>> {
@@ -122,6 +128,13 @@ struct Case<'a> {
     tx: Option<TxRef>,
     place: Place,
     ts: u64,
+}
+
+impl FlowPolicy {
+    /// It is decided anew by whatever tables come.
+    pub(super) fn forget(&mut self) {
+        self.generation = 0;
+    }
 }
 
 const fn verdict_of(act: Act) -> Verdict {
@@ -210,6 +223,7 @@ impl Engine {
         let generation = self.policing.generation;
         let Some(tables) = self.policing.tables().cloned() else {
             self.unpolice(ix);
+            self.flows.hot_mut(ix).policy = generation;
             return None;
         };
         if self.state.get(ix.0 as usize)?.policy.generation == generation {
@@ -420,7 +434,7 @@ impl Engine {
     }
 
     /// What is known of a flow as a whole.
-    fn flow_facts<'a>(&'a self, ix: FlowIx, room: &'a mut Scratch) -> Facts<'a> {
+    pub(super) fn flow_facts<'a>(&'a self, ix: FlowIx, room: &'a mut Scratch) -> Facts<'a> {
         let Some(st) = self.state.get(ix.0 as usize) else { return Facts::default() };
         let proto = self.flows.hot(ix).proto;
         if matches!(proto, 6 | 17) && st.app.is_undecided() {

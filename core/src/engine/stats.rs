@@ -113,6 +113,7 @@ pub struct Stats {
     /// Times that were far off.
     pub clock: super::ClockCounters,
     pub policy: super::PolicyCounters,
+    pub response: super::ResponseCounters,
     pub intel: super::IntelCounters,
 }
 
@@ -182,6 +183,7 @@ impl Default for Stats {
             defrag: crate::stream::defrag::DefragStats::default(),
             clock: super::ClockCounters::default(),
             policy: super::PolicyCounters::default(),
+            response: super::ResponseCounters::default(),
             intel: super::IntelCounters::default(),
         }
     }
@@ -291,6 +293,10 @@ impl Stats {
             (&mut self.policy.dropped, o.policy.dropped),
             (&mut self.policy.rejected, o.policy.rejected),
             (&mut self.policy.changed, o.policy.changed),
+            (&mut self.response.stopped, o.response.stopped),
+            (&mut self.response.packets, o.response.packets),
+            (&mut self.response.marked, o.response.marked),
+            (&mut self.response.untold, o.response.untold),
             (&mut self.intel.looked, o.intel.looked),
             (&mut self.intel.hits, o.intel.hits),
             (&mut self.clock.ahead, o.clock.ahead),
@@ -330,6 +336,7 @@ impl Stats {
         list(&mut self.app_txs, &o.app_txs);
         // Engines share the tables.
         self.policy.bytes = self.policy.bytes.max(o.policy.bytes);
+        self.response.entries = self.response.entries.max(o.response.entries);
         self.intel.bytes = self.intel.bytes.max(o.intel.bytes);
         self.intel.indicators = self.intel.indicators.max(o.intel.indicators);
         list(&mut self.drop_reasons, &o.drop_reasons);

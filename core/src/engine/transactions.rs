@@ -276,6 +276,9 @@ impl Engine {
             if self.flows.hot(ix).policy != self.policing.generation {
                 self.police_tx(ix, (pkt, dir), tx, sink);
             }
+            if self.responding.is_on() {
+                self.respond_tx(ix, (pkt, dir), tx, sink);
+            }
             if self.watch.is_on() {
                 self.watch_tx(ix, (pkt, dir), (tx, last), sink);
             }

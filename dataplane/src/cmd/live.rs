@@ -11,13 +11,15 @@ use crate::config::{Overrides, Settings};
 use crate::live::blocklist::BlockList;
 use crate::live::chunk::Channel;
 use crate::live::manager::{self, Manager, Request};
-use crate::live::sink::LiveSink;
+use crate::live::sink::{LiveSink, OwnLines};
 use crate::live::source::{Compiled, RuleSource};
 use crate::live::worker::{Fail, Worker};
 use crate::live::writer::Writer;
 use crate::live::{control, prometheus};
 use crate::load::{self, Loaded};
 use crate::log::EngineLog;
+use crate::response::Setup;
+use crate::response::tap::{Shared, Tap};
 use crate::secret;
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
@@ -35,6 +37,7 @@ struct Start<'a> {
     /// Made by this run.
     dir_is_new: bool,
     fail: Fail,
+    response: Setup,
 }
 
 pub fn run(args: &RunArgs, log: &EngineLog) -> Result<ExitCode, String> {
@@ -50,6 +53,8 @@ pub fn run(args: &RunArgs, log: &EngineLog) -> Result<ExitCode, String> {
     let settings = settings.without_store();
     let memory = super::memory::parse(&args.memory, u64::from(args.live.workers))?;
     super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
+    let response = args.live.response.as_deref().map(Setup::load).transpose()?.unwrap_or_default();
+    response.effects(ips)?;
     let files = rule_files(args, &settings)?;
     let loaded = load::load(&files, &settings, args.data_dir.as_deref())?;
     super::log_start(log, &settings, &loaded);
@@ -88,7 +93,7 @@ pub fn run(args: &RunArgs, log: &EngineLog) -> Result<ExitCode, String> {
         took,
     };
     let fail = if args.live.fail == "open" { Fail::Open } else { Fail::Closed };
-    let start = Start { args, settings, mode, source, rules, dir, dir_is_new, fail };
+    let start = Start { args, settings, mode, source, rules, dir, dir_is_new, fail, response };
     if args.live.dpdk.is_some() {
         #[cfg(feature = "dpdk")]
         return start.dpdk();
@@ -117,17 +122,20 @@ type Counted = (String, Arc<crate::live::afpacket::RingStats>);
 impl Start<'_> {
     /// Workers, the manager that knows them, and the way to ask it.
     fn build(self, count: usize, replay: bool) -> Result<(Vec<Worker>, Manager), String> {
-        let Start { args, settings, mut mode, source, rules, dir, fail, .. } = self;
+        let Start { args, settings, mut mode, source, rules, dir, fail, mut response, .. } = self;
         if replay {
             // Ports that are captures give the output that the captures give.
             mode.secret = secret::CAPTURES;
         }
-        let channels: Vec<_> = (0..=count).map(|_| Arc::new(Channel::new())).collect();
+        // One more for the manager, and one for the desk.
+        let channels: Vec<_> = (0..count + 2).map(|_| Arc::new(Channel::new())).collect();
         let writer =
             Writer::start(&settings.outputs, &dir, !replay, channels.clone()).map_err(|e| e.to_string())?;
+        let tapped = Arc::new(Shared::new(!response.playbooks.is_empty()));
         let workers: Vec<Worker> = (0..count)
             .map(|i| {
-                let sink = LiveSink::new(&settings.outputs, mode.ips, channels[i].clone(), replay);
+                let mut sink = LiveSink::new(&settings.outputs, mode.ips, channels[i].clone(), replay);
+                sink.tap = Tap::new(&response.playbooks, tapped.clone(), mode.ips);
                 let engine = manager::engine(&settings, mode, &rules.rules);
                 let mut w = Worker::new(i, engine, sink, fail, mode.ips, replay);
                 w.set_blocks(rules.blocks.clone());
@@ -136,11 +144,20 @@ impl Start<'_> {
             .collect();
         let every = (args.live.stats_interval > 0 && settings.stats && !replay)
             .then(|| Duration::from_secs(args.live.stats_interval));
+        let desk_lines = OwnLines::new(&settings.outputs, mode.ips, channels[count + 1].clone());
         let mut m = Manager::new(settings, mode, source, rules, channels[count].clone(), writer, every);
         m.faults = args.live.allow_faults;
         for (w, c) in workers.iter().zip(&channels) {
             m.add(w.mail.clone(), w.counters.clone(), c.clone());
         }
+        let mails = || workers.iter().map(|w| w.mail.clone()).collect();
+        m.desk = response.desk(mode.ips, desk_lines, mails())?;
+        if let Some(at) = response.listen(&m.desk)?
+            && !args.quiet
+        {
+            eprintln!("orders at {at}");
+        }
+        m.responder = response.start(&m.desk, tapped, dir, mails())?;
         Ok((workers, m))
     }
 
@@ -403,7 +420,9 @@ struct Logs {
 impl Logs {
     fn new(s: &Start<'_>) -> Logs {
         let o = &s.settings.outputs;
-        let files = o.eve.iter().map(|e| &e.filename).chain(&o.fast).map(|f| s.dir.join(f)).collect();
+        let own = s.response.audit.iter().chain(&s.response.state).cloned();
+        let events = o.eve.iter().map(|e| &e.filename).chain(&o.fast).map(|f| s.dir.join(f));
+        let files = events.chain(own).collect();
         Logs { dir: s.dir.clone(), is_new: s.dir_is_new, files }
     }
 }

@@ -9,6 +9,8 @@ mod live;
 mod memory;
 mod options;
 mod pages;
+#[cfg(unix)]
+mod playbook;
 mod policy;
 mod replay;
 pub mod rules;
@@ -58,6 +60,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Services(args) => services::main(&args),
         Command::Policy(args) => policy::main(&args),
         Command::Intel(args) => intel::main(&args),
+        #[cfg(unix)]
+        Command::Playbook(args) => playbook::main(&args),
+        #[cfg(unix)]
+        Command::Response(args) => playbook::response(&args),
+        #[cfg(unix)]
+        Command::Sandboxed { words } => crate::response::playbook::sandbox::enter(&words),
         #[cfg(unix)]
         Command::ControlSweeper { path } => {
             crate::live::control::sweep(&path, &mut std::io::stdin().lock());
@@ -151,6 +159,19 @@ pub enum Command {
     Policy(PolicyArgs),
     /// Look at files of intelligence (what is known to be bad)
     Intel(IntelArgs),
+    /// Look at playbooks (what is done by itself) without running them
+    #[cfg(unix)]
+    Playbook(playbook::PlaybookArgs),
+    /// Make tokens for those who may order something
+    #[cfg(unix)]
+    Response(playbook::ResponseArgs),
+    /// Give up what a command of a playbook may not have, then become it (started by `run --response`)
+    #[cfg(unix)]
+    #[command(hide = true)]
+    Sandboxed {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
     /// Wait for the end of standard input, then remove a control socket (started by `run --user`)
     #[cfg(unix)]
     #[command(hide = true)]
@@ -419,6 +440,9 @@ pub struct LiveArgs {
     /// Never rest, even when nothing comes: lower latency, a whole core
     #[arg(long)]
     pub busy: bool,
+    /// What may be blocked, by whom, and what may never be (docs/response.md)
+    #[arg(long, value_name = "FILE")]
+    pub response: Option<PathBuf>,
     /// Unix socket for commands (JSON, one a line; only the owner may connect)
     #[arg(long, value_name = "PATH")]
     pub control: Option<PathBuf>,

@@ -16,7 +16,7 @@ enum Where {
 }
 
 /// Options that mean something in some places only, by clap's name. The others mean the same everywhere.
-const TABLE: [(&str, Where); 22] = [
+const TABLE: [(&str, Where); 23] = [
     ("each", Where::Captures),
     ("batch", Where::Captures),
     ("fail_at", Where::Captures),
@@ -28,6 +28,7 @@ const TABLE: [(&str, Where); 22] = [
     ("fail", Where::Live),
     ("workers", Where::Live),
     ("control", Where::Live),
+    ("response", Where::Live),
     ("prometheus", Where::Live),
     ("stats_interval", Where::Live),
     ("user", Where::Live),

@@ -81,6 +81,10 @@ impl EventSink for Counting {
         self.eve.policy(record);
     }
 
+    fn response(&mut self, record: &tidegate_core::event::ResponseRecord<'_>) {
+        self.eve.response(record);
+    }
+
     fn file_bytes(&mut self, file: u64, bytes: &[u8]) {
         self.eve.file_bytes(file, bytes);
     }

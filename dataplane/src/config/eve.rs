@@ -102,6 +102,8 @@ pub struct EveSettings {
     pub stream: Option<StreamSettings>,
     /// Decisions of a policy; on unless it is switched off, as there are none without a policy.
     pub policy: bool,
+    /// What was blocked or marked, ordered, undone and refused; on unless it is switched off.
+    pub response: bool,
     /// Protocol records wanted, by name (`http`, `dns`, …) with their settings.
     pub records: Vec<(String, RecordSettings)>,
 }
@@ -383,6 +385,7 @@ impl EveSettings {
             frame: None,
             stream: None,
             policy: true,
+            response: true,
             records: Vec::new(),
         }
     }
@@ -406,6 +409,7 @@ impl EveSettings {
         for (name, t) in types.named_items() {
             if t.flag("enabled")? == Some(false) {
                 e.policy &= name != "policy";
+                e.response &= name != "response";
                 t.accept();
                 continue;
             }
@@ -444,6 +448,7 @@ impl EveSettings {
                 }
                 "frame" => e.frame = Some(FrameSettings::read(t)?),
                 "policy" => e.policy = true,
+                "response" => e.response = true,
                 _ if is_record(name) => e.records.push((name.to_string(), RecordSettings::read(name, t)?)),
                 _ => {
                     strange.push(name);

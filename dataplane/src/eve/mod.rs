@@ -19,6 +19,7 @@ mod intel;
 mod json;
 mod names;
 mod policy;
+mod response;
 mod stats;
 mod store;
 mod stream;
@@ -28,7 +29,7 @@ mod tx;
 
 use std::path::{Path, PathBuf};
 
-use tidegate_core::event::{DropReason, Event, EventSink, PolicyRecord};
+use tidegate_core::event::{DropReason, Event, EventSink, PolicyRecord, ResponseRecord};
 use tidegate_core::flow::{FlowView, flag};
 use tidegate_core::packet::Packet;
 
@@ -38,6 +39,7 @@ use crate::lines::{LineFile, last_line};
 pub use fast::FastLine;
 pub use json::{Json, base64_into};
 pub use names::protocol;
+pub use response::Told;
 pub use stats::Stats;
 use store::FileStore;
 
@@ -81,6 +83,8 @@ pub struct Counts {
     pub drops: u64,
     /// Decisions of a policy that were told.
     pub policy: u64,
+    /// What was met of blocks and marks, and told.
+    pub response: u64,
     /// Ended flows by [`tidegate_core::flow::State`].
     pub end_state: [u64; 4],
     /// Ended TCP sessions by state.
@@ -99,6 +103,7 @@ impl Default for Counts {
             anomalies: 0,
             drops: 0,
             policy: 0,
+            response: 0,
             end_state: [0; 4],
             end_tcp: [0; 11],
             app: [[(0, 0); 128]; 2],
@@ -130,6 +135,7 @@ impl Counts {
             (&mut self.anomalies, o.anomalies),
             (&mut self.drops, o.drops),
             (&mut self.policy, o.policy),
+            (&mut self.response, o.response),
         ] {
             *a += b;
         }
@@ -362,6 +368,20 @@ impl EveLine {
         self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
     }
 
+    /// The line of something blocked or marked that was met, as [`EveLine::write`].
+    pub fn response(&mut self, record: &ResponseRecord<'_>) -> &[u8] {
+        self.out.json.buf.clear();
+        self.out.response(record);
+        self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
+    }
+
+    /// The line of an order and what became of it, as [`EveLine::write`].
+    pub fn told(&mut self, told: &Told<'_>) -> &[u8] {
+        self.out.json.buf.clear();
+        self.out.told(told);
+        self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
+    }
+
     /// The `stats` record without its line feed, until the next call; empty when the settings want none.
     pub fn stats(&mut self, stats: &Stats<'_>) -> &[u8] {
         self.out.json.buf.clear();
@@ -441,6 +461,16 @@ impl EventSink for EveSink {
         self.counts.policy += 1;
         for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
             o.policy(record);
+            if o.json.buf.len() >= FLUSH_AT {
+                take(t, &mut o.json.buf, &mut self.error);
+            }
+        }
+    }
+
+    fn response(&mut self, record: &ResponseRecord<'_>) {
+        self.counts.response += 1;
+        for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
+            o.response(record);
             if o.json.buf.len() >= FLUSH_AT {
                 take(t, &mut o.json.buf, &mut self.error);
             }

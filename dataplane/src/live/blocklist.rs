@@ -293,6 +293,24 @@ impl BlockList {
     }
 }
 
+/// Where a frame is from and to.
+pub(crate) fn ends(frame: &[u8], link: u16) -> Option<(IpAddr, IpAddr)> {
+    let ip = network_header(frame, link)?;
+    match ip.first()? >> 4 {
+        4 => {
+            let a =
+                |at: usize| ip.get(at..at + 4).and_then(|b| <[u8; 4]>::try_from(b).ok()).map(IpAddr::from);
+            a(12).zip(a(16))
+        }
+        6 => {
+            let a =
+                |at: usize| ip.get(at..at + 16).and_then(|b| <[u8; 16]>::try_from(b).ok()).map(IpAddr::from);
+            a(8).zip(a(24))
+        }
+        _ => None,
+    }
+}
+
 /// The outermost IP header: behind Ethernet with any tags, MPLS labels or PPPoE, or at once.
 #[inline]
 fn network_header(frame: &[u8], link: u16) -> Option<&[u8]> {

@@ -2,7 +2,8 @@
 //!
 //! `{"command":"stats"}`, `reload-rules`, `flows` (`"max": N`), `ports`, `offload`, `reopen-logs`, `save-datasets`,
 //! `shutdown`,
-//! `inject-fault` (`"worker": N`, `"station": "burst"`). Replies have `return`: `OK` or `NOK`.
+//! `inject-fault` (`"worker": N`, `"station": "burst"`), `block` and `mark` (`"kind": "host"`, `"target": "10.0.0.5"`, `"for": "15m"`,
+//! `"reason"`), `undo` (`"number": N`, or kind and target), `blocks`. Replies have `return`: `OK` or `NOK`.
 
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -20,6 +21,7 @@ use super::manager::{Request, failed};
 use super::serve::Host;
 use super::worker::{Fault, FlowList};
 use crate::eve::Json;
+use crate::response::order;
 
 /// Where requests go.
 pub type Requests = Sender<Request>;
@@ -175,6 +177,14 @@ fn answer(line: &[u8], to: &Requests) -> String {
             Some(f) => Request::Fault(number("worker", 0), f, tx),
             None => return failed("no such station"),
         },
+        Some("blocks") => Request::Blocks(tx),
+        Some(what @ ("block" | "mark" | "undo")) => {
+            let others: Vec<_> = members.iter().filter(|m| m.0 != "command").cloned().collect();
+            match order::read(what, &others) {
+                Ok(order) => Request::Order(Box::new(order), tx),
+                Err(e) => return failed(&e),
+            }
+        }
         Some("shutdown") => Request::Shutdown(Some(tx)),
         Some(other) => return failed(&format!("no such command: {other}")),
         None => return failed("no \"command\""),
@@ -186,7 +196,7 @@ fn answer(line: &[u8], to: &Requests) -> String {
 }
 
 /// The members of a flat JSON object: names, and values as text. `None` when it is none.
-fn object(text: &[u8]) -> Option<Vec<(String, String)>> {
+pub(crate) fn object(text: &[u8]) -> Option<Vec<(String, String)>> {
     let text = std::str::from_utf8(text).ok()?.trim();
     let mut rest = text.strip_prefix('{')?.strip_suffix('}')?.trim();
     let mut out = Vec::new();

@@ -11,17 +11,21 @@ use std::time::{Duration, Instant};
 
 use tidegate_core::detect::Rules;
 use tidegate_core::engine::{Engine, Stats};
+use tidegate_core::response::Never;
 
 use super::blocklist::BlockList;
 use super::chunk::{Channel, Class};
 use super::offload::blocks::BlocksOffload;
 use super::sink::OwnLines;
 use super::source::{Compiled, RuleSource, compile};
-use super::worker::{Answer, Counters, Fault, FlowList, Mailbox, NewRules, Order, Report};
+use super::worker::{self, Answer, Counters, Fault, FlowList, Mailbox, NewRules, Report};
 use super::writer::{Losses, Writer};
 use crate::config::Settings;
 use crate::config::engine::Mode;
 use crate::eve::{Counts, Json};
+use crate::response::order::Order;
+use crate::response::playbook::run::Handle;
+use crate::response::{Caller, Desk};
 use crate::sets::Datasets;
 
 /// How long a request waits for the workers.
@@ -48,6 +52,10 @@ pub enum Request {
     ReopenLogs(Option<Sender<String>>),
     /// A worker's engine is to panic (tests).
     Fault(usize, Fault, Sender<String>),
+    /// Something is to be blocked, marked or undone, by the owner of the control socket.
+    Order(Box<Order>, Sender<String>),
+    /// What is blocked.
+    Blocks(Sender<String>),
     Shutdown(Option<Sender<String>>),
 }
 
@@ -99,6 +107,10 @@ pub struct Manager {
     pub before_stop: Box<dyn FnMut()>,
     /// Whether faults may be asked for.
     pub faults: bool,
+    /// Where orders are carried out.
+    pub desk: Arc<Desk>,
+    /// What playbooks do.
+    pub responder: Option<Handle>,
     failed_writes: Option<String>,
     coming: Arc<Mutex<Option<Result<Compiled, String>>>>,
     compiling: bool,
@@ -169,6 +181,8 @@ impl Manager {
             blocks_offload: None,
             before_stop: Box::new(|| {}),
             faults: false,
+            desk: Arc::new(Desk::new(Never::default(), mode.ips, super::now_ns())),
+            responder: None,
             failed_writes: None,
             coming: Arc::default(),
             compiling: false,
@@ -200,6 +214,7 @@ impl Manager {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOOK),
             }
+            self.desk.tick(super::now_ns());
             self.answers();
             self.reloaded();
             self.taken();
@@ -276,13 +291,30 @@ impl Manager {
             Request::Fault(worker, fault, reply) => {
                 let text = match self.peers.get(worker) {
                     Some(p) if self.faults => {
-                        let sent = p.mail.orders.push(Order::Fault(fault)).is_ok();
+                        let sent = p.mail.orders.push(worker::Order::Fault(fault)).is_ok();
                         if sent { done("asked for") } else { failed("the worker's mailbox is full") }
                     }
                     Some(_) => failed("faults can be asked for only with --allow-faults"),
                     None => failed("no such worker"),
                 };
                 let _ = reply.send(text);
+            }
+            Request::Order(order, reply) => {
+                let done = self.desk.order(&Caller::owner(), "socket", &order, super::now_ns());
+                let _ = reply.send(match done {
+                    Ok(d) => {
+                        let mut j = ok();
+                        j.uint("number", u64::from(d.id));
+                        j.time("until", d.until);
+                        end(j)
+                    }
+                    Err(e) => failed(&e.text()),
+                });
+            }
+            Request::Blocks(reply) => {
+                let mut j = ok();
+                self.desk.list(&mut j);
+                let _ = reply.send(end(j));
             }
             Request::Shutdown(_) => {}
         }
@@ -403,7 +435,10 @@ impl Manager {
         for i in 0..self.peers.len() {
             while let Some(a) = self.peers[i].mail.answers.pop() {
                 match a {
-                    Answer::OldRules(_) | Answer::OldBlocks(_) => {}
+                    Answer::OldRules(_)
+                    | Answer::OldBlocks(_)
+                    | Answer::OldResponse(_)
+                    | Answer::OldCaptured(_) => {}
                     Answer::Report(r) => self.reports[i] = Some(*r),
                     Answer::Flows(l) => lists.push(*l),
                     Answer::Broken(e) => self.replace(i, e),
@@ -435,7 +470,7 @@ impl Manager {
         for (i, p) in self.peers.iter().enumerate() {
             let empty = Report { worker: i, stats: Stats::default(), counts: Counts::default() };
             if !p.mail.ended.load(Ordering::Acquire)
-                && p.mail.orders.push(Order::Report(Box::new(empty))).is_ok()
+                && p.mail.orders.push(worker::Order::Report(Box::new(empty))).is_ok()
             {
                 due.push(i);
                 self.reports[i] = None;
@@ -483,6 +518,18 @@ impl Manager {
             }
             out.push((format!("dataplane.events_dropped.{name}"), n));
             out.push((format!("dataplane.events_lost.{name}"), self.losses.lost[i].load(Ordering::Relaxed)));
+        }
+        let c = self.desk.counts();
+        if c != Default::default() {
+            for (name, n) in [
+                ("ordered", c.ordered),
+                ("undone", c.undone),
+                ("expired", c.expired),
+                ("refused", c.refused),
+                ("never", c.never),
+            ] {
+                out.push((format!("response.{name}"), n));
+            }
         }
         out.push(("dataplane.write_errors".into(), self.losses.errors.load(Ordering::Relaxed)));
         out.push(("dataplane.reloads_failed".into(), self.reload_failed));
@@ -558,7 +605,7 @@ impl Manager {
         let mut asked = 0;
         for p in &self.peers {
             let l = FlowList { worker: 0, text: Vec::with_capacity(most * 384), most, total: 0 };
-            asked += usize::from(p.mail.orders.push(Order::Flows(Box::new(l))).is_ok());
+            asked += usize::from(p.mail.orders.push(worker::Order::Flows(Box::new(l))).is_ok());
         }
         let mut lists = Vec::new();
         let until = Instant::now() + PATIENCE;
@@ -615,6 +662,10 @@ impl Manager {
             self.answers();
             std::thread::sleep(Duration::from_millis(1));
         }
+        if let Some(r) = &mut self.responder {
+            r.finish();
+        }
+        self.desk.finish(super::now_ns());
         self.answers();
         if self.settings.stats {
             self.write_stats();

@@ -17,7 +17,7 @@ pub mod manager;
 pub mod offload;
 pub mod prometheus;
 pub mod reject;
-mod serve;
+pub(crate) mod serve;
 pub mod sink;
 pub mod source;
 pub mod worker;

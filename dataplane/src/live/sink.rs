@@ -6,12 +6,13 @@
 
 use std::sync::Arc;
 
-use tidegate_core::event::{Event, EventSink, PolicyRecord};
+use tidegate_core::event::{Event, EventSink, PolicyRecord, ResponseRecord};
 use tidegate_core::packet::Packet;
 
 use super::chunk::{Channel, Class, Filling};
 use crate::config::Outputs;
 use crate::eve::{Counts, DropsSeen, EveLine, FastLine};
+use crate::response::tap::Tap;
 
 /// The sink of one worker.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct LiveSink {
     filling: Vec<Filling>,
     channel: Arc<Channel>,
     drops: DropsSeen,
+    /// What playbooks look at.
+    pub tap: Option<Tap>,
     pub counts: Counts,
     /// Flows that ended since the worker looked, for those who keep rules in hardware: numbers of flows that were
     /// bypassed or dropped.
@@ -44,6 +47,7 @@ impl LiveSink {
             filling: (0..count).map(|i| Filling::new(i, patient)).collect(),
             channel,
             drops: DropsSeen::new(outputs.eve.iter().any(|o| o.drop.is_some())),
+            tap: None,
             counts: Counts::default(),
             ended: Vec::with_capacity(ENDED),
             fault: false,
@@ -73,8 +77,21 @@ impl EventSink for LiveSink {
 
     fn policy(&mut self, record: &PolicyRecord<'_>) {
         self.counts.policy += 1;
+        if let Some(tap) = &mut self.tap {
+            tap.policy(record);
+        }
         for (line, filling) in self.lines.iter_mut().zip(&mut self.filling) {
             let text = line.policy(record);
+            if !text.is_empty() {
+                filling.keep(text, Class::Alert, &self.channel);
+            }
+        }
+    }
+
+    fn response(&mut self, record: &ResponseRecord<'_>) {
+        self.counts.response += 1;
+        for (line, filling) in self.lines.iter_mut().zip(&mut self.filling) {
+            let text = line.response(record);
             if !text.is_empty() {
                 filling.keep(text, Class::Alert, &self.channel);
             }
@@ -84,6 +101,9 @@ impl EventSink for LiveSink {
     fn event(&mut self, event: Event<'_>) {
         assert!(!std::mem::take(&mut self.fault), "a fault was asked for");
         self.counts.event(&event);
+        if let (Event::Alert(a), Some(tap)) = (&event, &mut self.tap) {
+            tap.alert(a);
+        }
         if let Event::Flow(f) = &event
             && (f.state() == tidegate_core::flow::State::Bypassed || f.has(tidegate_core::flow::flag::DROP))
             && self.ended.len() < ENDED
@@ -135,8 +155,26 @@ impl OwnLines {
         }
     }
 
+    /// Tells of an order or of what became of it.
+    pub fn told(&mut self, told: &crate::eve::Told<'_>) {
+        for (i, l) in self.lines.iter_mut().enumerate() {
+            let text = l.told(told);
+            if text.is_empty() {
+                continue;
+            }
+            let mut one = Filling::new(i, false);
+            one.keep(text, Class::Alert, &self.channel);
+            one.flush(&self.channel);
+        }
+    }
+
     /// Events of the manager that found no buffer.
     pub fn dropped(&self) -> u64 {
-        self.channel.dropped[Class::Stats as usize].load(std::sync::atomic::Ordering::Relaxed)
+        self.dropped_of(Class::Stats)
+    }
+
+    /// Those of one class.
+    pub fn dropped_of(&self, class: Class) -> u64 {
+        self.channel.dropped[class as usize].load(std::sync::atomic::Ordering::Relaxed)
     }
 }

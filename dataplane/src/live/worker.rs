@@ -13,10 +13,12 @@ use tidegate_core::detect::Rules;
 use tidegate_core::engine::{Engine, Frame, Stats};
 use tidegate_core::event::Verdict;
 use tidegate_core::fault::Station;
+use tidegate_core::response::Blocks;
 
 use super::blocklist::BlockList;
 use super::sink::LiveSink;
 use crate::eve::Counts;
+use crate::response::tap::Captured;
 
 /// What happens to frames that cannot be inspected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +97,8 @@ pub enum Answer {
     /// No longer used; somebody else pays for freeing it.
     OldRules(Rules),
     OldBlocks(Arc<BlockList>),
+    OldResponse(Arc<Blocks>),
+    OldCaptured(Arc<Captured>),
     Report(Box<Report>),
     Flows(Box<FlowList>),
     /// The engine panicked; send another one.
@@ -111,6 +115,10 @@ pub struct Mailbox {
     pub rules: ArrayQueue<Box<NewRules>>,
     /// The newest engine (one place).
     pub engine: ArrayQueue<Box<Engine>>,
+    /// The newest tables of what is blocked (one place).
+    pub response: ArrayQueue<Arc<Blocks>>,
+    /// The newest list of hosts whose frames are copied (one place).
+    pub captured: ArrayQueue<Arc<Captured>>,
     /// Generation of the rules taken last.
     pub taken: AtomicU64,
     /// How long the worker stood still to take rules, microseconds: the last time, and the longest.
@@ -127,6 +135,8 @@ impl Default for Mailbox {
             orders: ArrayQueue::new(64),
             rules: ArrayQueue::new(1),
             engine: ArrayQueue::new(1),
+            response: ArrayQueue::new(1),
+            captured: ArrayQueue::new(1),
             taken: AtomicU64::new(0),
             pause_us: Default::default(),
             answers: ArrayQueue::new(256),
@@ -233,6 +243,10 @@ pub struct Worker {
     /// The last verdicts were the policy's.
     pub last_was_policy: bool,
     blocks: Arc<BlockList>,
+    /// What is blocked for a time: another engine gets it as well.
+    response: Option<Arc<Blocks>>,
+    /// Hosts whose frames are copied.
+    captured: Option<Arc<Captured>>,
     /// Frames of the last burst that a block list held back, by bit; those of a long burst's last part.
     listed: u64,
 }
@@ -267,6 +281,8 @@ impl Worker {
             clear_offload: false,
             last_was_policy: false,
             blocks: Arc::default(),
+            response: None,
+            captured: None,
             listed: 0,
         }
     }
@@ -326,6 +342,9 @@ impl Worker {
     pub fn inspect(&mut self, frames: &[Frame<'_>], verdicts: &mut [Verdict]) -> bool {
         self.listed = 0;
         self.last_was_policy = false;
+        if let Some(c) = &self.captured {
+            c.copy(frames);
+        }
         if self.blocks.is_empty() {
             return self.ask(frames, verdicts);
         }
@@ -426,7 +445,9 @@ impl Worker {
     /// What is due between two bursts: orders, time, events to hand over. `now`: the wall clock.
     #[inline]
     pub fn between(&mut self, now: u64) {
-        if !(self.mail.orders.is_empty() && self.mail.rules.is_empty() && self.mail.engine.is_empty()) {
+        let m = &self.mail;
+        let response = m.response.is_empty() && m.captured.is_empty();
+        if !(m.orders.is_empty() && m.rules.is_empty() && m.engine.is_empty() && response) {
             self.orders();
         }
         if !self.replay && now.wrapping_sub(self.last_tick) >= TICK {
@@ -458,6 +479,14 @@ impl Worker {
         self.mail.taken.store(generation, Ordering::Release);
     }
 
+    /// Gives the engine the tables of what is blocked.
+    fn put_response(&mut self) {
+        let new = self.response.clone();
+        if let Some(Some(old)) = self.guard(move |e, _| e.set_blocks(new)) {
+            self.answer(Answer::OldResponse(old));
+        }
+    }
+
     #[cold]
     fn orders(&mut self) {
         // The engine first: it may have been built before the rules were there.
@@ -466,6 +495,23 @@ impl Worker {
                 self.answer(Answer::Spare(old));
             }
             self.clear_offload = true;
+            if self.response.is_some() {
+                self.put_response();
+            }
+        }
+        if let Some(new) = self.mail.response.pop() {
+            if let Some(old) = self.response.replace(new) {
+                self.answer(Answer::OldResponse(old));
+            }
+            self.put_response();
+            // Flows that hardware passes on are not seen here, whoever is blocked.
+            self.clear_offload = true;
+        }
+        if let Some(new) = self.mail.captured.pop() {
+            let new = (!new.hosts.is_empty()).then_some(new);
+            if let Some(old) = std::mem::replace(&mut self.captured, new) {
+                self.answer(Answer::OldCaptured(old));
+            }
         }
         if let Some(new) = self.mail.rules.pop() {
             self.take_rules(*new);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from enum import IntEnum
 from ipaddress import ip_address
-from typing import Any, AsyncIterator, Callable, Iterable, Iterator
+from typing import Any, AsyncIterator, Callable, Iterable, Iterator, Mapping
 
 from ._tidegate import EngineHandle, LiveRun, decode as _decode
 from .errors import TidegateError
@@ -205,6 +205,26 @@ class Engine:
     def block_flow(self, flow_id: int) -> bool:
         """Drops every further packet of a flow (inline engines). False: there is no such flow."""
         return self._engine.block_flow(flow_id)
+
+    def set_blocks(
+        self,
+        blocks: Iterable[tuple[str, str, int | float]],
+        *,
+        never: Mapping[str, Iterable[str]] | None = None,
+    ) -> list[tuple[int, str]]:
+        """Drops what meets one of ``blocks`` from the next packet on (inline engines), in the place of what was blocked
+        before: ``(kind, target, until)``, of the kind ``host``, ``network``, ``flow``, ``domain``, ``model`` or ``tool``. Each is
+        undone by itself when packets or ticks come to its time (nanoseconds since 1970; ``float``: seconds). ``never`` is what may not be blocked, by ``addresses``,
+        ``domains``, ``models`` and ``tools``. Gives the places of those that it refused, with the reasons.
+
+        >>> import tidegate
+        >>> engine = tidegate.Engine(inline=True)
+        >>> engine.set_blocks([("network", "10.0.0.0/8", 2e9), ("domain", "evil.example", 2e9)], never={"addresses": ["10.0.0.1"]})
+        [(0, '10.0.0.1 may never be blocked')]
+        """
+        entries = [(kind, target, _ns(until)) for kind, target, until in blocks]
+        listed = [(kind, entry) for kind, all in (never or {}).items() for entry in all]
+        return self._engine.set_blocks(entries, listed)
 
     def bypass_flow(self, flow_id: int) -> bool:
         """Inspects no further packet of a flow. False: there is no such flow."""
