@@ -9,6 +9,7 @@ pub mod counters;
 pub mod dpdk;
 pub mod eve;
 pub mod filter;
+pub mod incident;
 pub mod intel;
 pub mod lines;
 pub mod lists;

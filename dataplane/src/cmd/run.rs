@@ -243,6 +243,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     progress.clear();
     let took = start.elapsed();
 
+    sink.eve.end_stories();
     if settings.stats && !each {
         write_stats(&engine, &mut sink, &settings, &loaded, (args.simulate_ips, sets.refused()), took);
     }
@@ -306,6 +307,7 @@ fn write_stats(
     let mut counters = crate::counters::named(&engine.stats(), &sink.eve.counts, ips, events);
     counters.push(("datasets.refused".into(), refused_values));
     counters.extend(sink.eve.store_counters());
+    counters.extend(sink.eve.story_counters());
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     sink.eve.stats(&Stats {
         now: now.map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)),

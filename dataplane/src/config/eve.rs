@@ -6,6 +6,7 @@ use tidegate_core::app::ProtoDef;
 use tidegate_core::app::registry::PROTOCOLS;
 
 use super::yaml::{ConfigError, Node};
+use crate::incident::IncidentSettings;
 
 /// All outputs asked for.
 #[derive(Clone, Debug, Default)]
@@ -102,6 +103,8 @@ pub struct EveSettings {
     pub stream: Option<StreamSettings>,
     /// Decisions of a policy; on unless it is switched off, as there are none without a policy.
     pub policy: bool,
+    /// `incident`: stories that the events of this output tell together.
+    pub incident: Option<IncidentSettings>,
     /// Protocol records wanted, by name (`http`, `dns`, …) with their settings.
     pub records: Vec<(String, RecordSettings)>,
 }
@@ -383,6 +386,7 @@ impl EveSettings {
             frame: None,
             stream: None,
             policy: true,
+            incident: None,
             records: Vec::new(),
         }
     }
@@ -444,6 +448,7 @@ impl EveSettings {
                 }
                 "frame" => e.frame = Some(FrameSettings::read(t)?),
                 "policy" => e.policy = true,
+                "incident" => e.incident = Some(incident(t)?),
                 _ if is_record(name) => e.records.push((name.to_string(), RecordSettings::read(name, t)?)),
                 _ => {
                     strange.push(name);
@@ -487,6 +492,22 @@ fn telemetry(t: &Node) -> Result<TelemetryConfig, ConfigError> {
         return Err(t.wrong("`learn` is 2 windows or more, `points` and `percent` are above 0"));
     }
     Ok(c)
+}
+
+/// `incident`: how many stories, of how many steps, and when they are over.
+fn incident(t: &Node) -> Result<IncidentSettings, ConfigError> {
+    let mut s = IncidentSettings::default();
+    s.hosts = t.number("hosts")?.unwrap_or(s.hosts);
+    s.steps = t.number("steps")?.unwrap_or(s.steps);
+    if !(1..=65_536).contains(&s.hosts) || !(1..=1024).contains(&s.steps) {
+        return Err(t.wrong("`hosts` is from 1 to 65,536, `steps` from 1 to 1,024"));
+    }
+    if let Some(n) = t.child("idle") {
+        let secs = n.val.as_deref().and_then(seconds).filter(|s| (1..=86_400 * 7).contains(s));
+        s.idle = secs.ok_or_else(|| n.wrong("not a time from 1s to 7d (a number, then s, m, h or d)"))?
+            * 1_000_000_000;
+    }
+    Ok(s)
 }
 
 fn seconds(text: &str) -> Option<u64> {

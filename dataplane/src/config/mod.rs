@@ -268,6 +268,16 @@ impl Settings {
         self
     }
 
+    /// For events that leave one by one, without the lines between them: a setting that wants stories is named.
+    pub fn without_stories(mut self) -> Settings {
+        if self.outputs.eve.iter().any(|e| e.incident.is_some()) {
+            self.told.push(
+                "incident (stories are written by `tidegate run` only; `tidegate incidents` makes them from events)".into(),
+            );
+        }
+        self
+    }
+
     /// An error when something in the files has no effect (`--strict`).
     pub fn strict(&self) -> Result<(), ConfigError> {
         let all = self.without_effect();

@@ -100,6 +100,8 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
     s.told = std::mem::take(&mut s.outputs.unknown);
     s.told.extend(unheeded::find(root)?);
     s.ignored = root.unread();
+    let home = s.home();
+    s.outputs.eve.iter_mut().filter_map(|e| e.incident.as_mut()).for_each(|i| i.home.clone_from(&home));
     Ok(s)
 }
 

@@ -88,6 +88,7 @@ pub struct Manager {
     own: OwnLines,
     writer: Option<Writer>,
     losses: Arc<Losses>,
+    stories: Option<super::stories::Shared>,
     started: Instant,
     stats_every: Option<Duration>,
     /// Asked for when `ports` or `offload` is.
@@ -161,6 +162,7 @@ impl Manager {
             reports: Vec::new(),
             before: Vec::new(),
             losses: writer.losses.clone(),
+            stories: writer.stories.clone(),
             writer: Some(writer),
             started: Instant::now(),
             stats_every,
@@ -483,6 +485,9 @@ impl Manager {
             }
             out.push((format!("dataplane.events_dropped.{name}"), n));
             out.push((format!("dataplane.events_lost.{name}"), self.losses.lost[i].load(Ordering::Relaxed)));
+        }
+        for (name, n) in super::stories::NAMES.iter().zip(self.stories.iter().flat_map(|s| s.iter())) {
+            out.push((name.to_string(), n.load(Ordering::Relaxed)));
         }
         out.push(("dataplane.write_errors".into(), self.losses.errors.load(Ordering::Relaxed)));
         out.push(("dataplane.reloads_failed".into(), self.reload_failed));

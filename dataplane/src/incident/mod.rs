@@ -1,0 +1,277 @@
+//! Incidents: events that tell one story about one host, put together.
+//!
+//! In: lines of EVE JSON, as they are written or read back. Out: stories, through a callback, whenever one grew past a
+//! step or ended; `eve/incident.rs` writes them as `incident` events. Owns a table of fixed size. Nothing here runs on the
+//! path of a packet: the writer of a sensor calls it, the reader of a capture, and `tidegate mcp` on what lies on disk.
+//!
+//! A story begins with a finding: an alert, a denied or watched decision of a policy, a service that answers strangers.
+//! Calls of models join the story that their flow belongs to. `finding.rs` says which host a finding is about.
+
+mod ask;
+mod finding;
+mod mask;
+mod story;
+
+use std::sync::Arc;
+
+use tidegate_core::rules::ir::AddrSet;
+
+pub use ask::{Question, questions};
+pub use finding::{Finding, Home, Kind, nanoseconds};
+pub use mask::masked;
+pub use story::{Step, Story};
+
+/// How large the table is, and when a story is over.
+#[derive(Clone, Debug)]
+pub struct IncidentSettings {
+    /// Hosts with an open story at a time.
+    pub hosts: usize,
+    /// Steps of a story that are kept.
+    pub steps: usize,
+    /// A story without events for so long is over, nanoseconds of the events' time.
+    pub idle: u64,
+    /// `HOME_NET`; without it private addresses are home.
+    pub home: Option<Arc<AddrSet>>,
+}
+
+impl Default for IncidentSettings {
+    fn default() -> Self {
+        IncidentSettings { hosts: 1024, steps: 32, idle: 600 * 1_000_000_000, home: None }
+    }
+}
+
+/// Why a story is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It has twice the steps of the last time.
+    Grown,
+    /// Nothing happened for as long as the settings say.
+    Idle,
+    /// Another host needed its place.
+    Evicted,
+    /// No more events come.
+    End,
+}
+
+impl Told {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Told::Grown => "grown",
+            Told::Idle => "idle",
+            Told::Evicted => "evicted",
+            Told::End => "end",
+        }
+    }
+}
+
+/// What became of the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Stories begun.
+    pub opened: u64,
+    /// `incident` events.
+    pub told: u64,
+    /// Stories that gave way to those of other hosts.
+    pub evicted: u64,
+    /// Steps that found no room in their story.
+    pub steps_left_out: u64,
+}
+
+/// Who is told of a story: the story, why, and the open stories of its peers.
+pub type Tell<'a> = dyn FnMut(&Story, Told, &[String]) + 'a;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Incidents {
+    settings: IncidentSettings,
+    /// In no order; at most `settings.hosts`.
+    stories: Vec<Story>,
+    /// Time of the latest event.
+    now: u64,
+    pub counts: Counts,
+}
+
+impl Incidents {
+    pub fn new(settings: IncidentSettings) -> Incidents {
+        Incidents { settings, stories: Vec::new(), now: 0, counts: Counts::default() }
+    }
+
+    /// Takes a line of EVE JSON, with or without its end. What is no event of interest is passed over.
+    pub fn line(&mut self, line: &[u8], tell: &mut Tell<'_>) {
+        if !finding::may_matter(line) {
+            return;
+        }
+        // Lines are this program's own; one that a full disk cut is no event.
+        if let Ok(event) = serde_json::from_slice(line) {
+            self.event(&event, tell);
+        }
+    }
+
+    /// As [`Incidents::line`], for an event that was read already.
+    pub fn event(&mut self, event: &serde_json::Value, tell: &mut Tell<'_>) {
+        let home = Home(self.settings.home.as_deref());
+        let Some(f) = Finding::of(event, home, &|host| self.stories.iter().any(|s| s.host == host)) else {
+            return;
+        };
+        self.now = self.now.max(f.ns);
+        self.tick(self.now, tell);
+        let at = match self.stories.iter().position(|s| s.belongs(&f)) {
+            Some(at) => at,
+            // A call alone is no story.
+            None if f.kind == Kind::Call => return,
+            None => {
+                if self.stories.len() >= self.settings.hosts.max(1) {
+                    self.evict(tell);
+                }
+                self.counts.opened += 1;
+                self.stories.push(Story::new(&f));
+                self.stories.len() - 1
+            }
+        };
+        let Some(story) = self.stories.get_mut(at) else { return };
+        if !story.add(f, self.settings.steps.max(1)) {
+            self.counts.steps_left_out += 1;
+        }
+        if story.has_grown() {
+            self.tell(at, Told::Grown, tell);
+        }
+    }
+
+    /// Ends what has been quiet for too long at `now`, nanoseconds.
+    pub fn tick(&mut self, now: u64, tell: &mut Tell<'_>) {
+        let idle = self.settings.idle;
+        while let Some(at) = self.stories.iter().position(|s| s.last.saturating_add(idle) < now) {
+            self.end(at, Told::Idle, tell);
+        }
+    }
+
+    /// Ends what has been quiet for too long, `since` nanoseconds after the last event came.
+    pub fn quiet(&mut self, since: u64, tell: &mut Tell<'_>) {
+        self.tick(self.now.saturating_add(since), tell);
+    }
+
+    /// No more events come: every story is told.
+    pub fn finish(&mut self, tell: &mut Tell<'_>) {
+        self.stories.sort_by_key(|s| (s.first, s.id));
+        while !self.stories.is_empty() {
+            self.end(0, Told::End, tell);
+        }
+    }
+
+    /// Counters under their names in `stats`.
+    pub fn counters(&self) -> [(&'static str, u64); 4] {
+        [
+            ("incident.opened", self.counts.opened),
+            ("incident.told", self.counts.told),
+            ("incident.evicted", self.counts.evicted),
+            ("incident.steps_left_out", self.counts.steps_left_out),
+        ]
+    }
+
+    /// The story that was quiet longest makes room.
+    fn evict(&mut self, tell: &mut Tell<'_>) {
+        let oldest = self.stories.iter().enumerate().min_by_key(|(_, s)| (s.last, s.id)).map(|(at, _)| at);
+        if let Some(at) = oldest {
+            self.counts.evicted += 1;
+            self.end(at, Told::Evicted, tell);
+        }
+    }
+
+    fn end(&mut self, at: usize, why: Told, tell: &mut Tell<'_>) {
+        self.tell(at, why, tell);
+        self.stories.remove(at);
+    }
+
+    fn tell(&mut self, at: usize, why: Told, tell: &mut Tell<'_>) {
+        let related = self.related(at);
+        if let Some(s) = self.stories.get_mut(at) {
+            s.revision += 1;
+            self.counts.told += 1;
+            tell(s, why, &related);
+        }
+    }
+
+    /// Open stories of hosts that this one dealt with, and of those that dealt with it.
+    fn related(&self, at: usize) -> Vec<String> {
+        let Some(s) = self.stories.get(at) else { return Vec::new() };
+        let touches = |o: &&Story| o.id != s.id && (s.has_peer(&o.host) || o.has_peer(&s.host));
+        let mut ids: Vec<String> = self.stories.iter().filter(touches).map(Story::name).collect();
+        ids.sort();
+        ids.truncate(story::LISTED);
+        ids
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alert(second: u64, src: &str, dst: &str, sid: u64, risk: &str) -> String {
+        format!(
+            r#"{{"timestamp":"2026-01-05T09:{:02}:{:02}.000000+0000","flow_id":{sid},"event_type":"alert","src_ip":"{src}","src_port":4000,"dest_ip":"{dst}","dest_port":80,"proto":"TCP","alert":{{"action":"allowed","gid":1,"signature_id":{sid},"rev":1,"signature":"s{sid}","category":"","severity":2,"metadata":{{"ai_risk":["{risk}"],"atlas":["AML.T0051"],"mitre_technique_id":["T1190"]}}}},"direction":"to_server"}}"#,
+            second / 60,
+            second % 60
+        )
+    }
+
+    fn told(lines: &[String], settings: IncidentSettings) -> (Vec<(String, Told, usize)>, Counts) {
+        let (mut table, mut out) = (Incidents::new(settings), Vec::new());
+        let mut tell = |s: &Story, why, _: &[String]| out.push((s.host.clone(), why, s.steps().len()));
+        lines.iter().for_each(|l| table.line(l.as_bytes(), &mut tell));
+        table.finish(&mut tell);
+        (out, table.counts)
+    }
+
+    #[test]
+    fn steps_of_one_host_are_one_story_and_repetitions_are_counted() {
+        let lines: Vec<String> =
+            (0..8).map(|i| alert(i, "203.0.113.9", "10.0.0.5", 1 + i / 4, "recon")).collect();
+        let (out, counts) = told(&lines, IncidentSettings::default());
+        assert_eq!(out, [("10.0.0.5".into(), Told::Grown, 2), ("10.0.0.5".into(), Told::End, 2)]);
+        assert_eq!((counts.opened, counts.told, counts.evicted), (1, 2, 0));
+    }
+
+    #[test]
+    fn silence_ends_a_story_and_a_full_table_evicts_the_quietest() {
+        let lines = [
+            alert(0, "203.0.113.9", "10.0.0.5", 1, "recon"),
+            alert(700, "203.0.113.9", "10.0.0.5", 2, "recon"),
+            alert(701, "203.0.113.9", "10.0.0.6", 3, "recon"),
+            alert(702, "203.0.113.9", "10.0.0.7", 4, "recon"),
+        ];
+        let (out, counts) = told(&lines, IncidentSettings { hosts: 2, ..IncidentSettings::default() });
+        let short: Vec<_> = out.iter().map(|(h, w, _)| (h.as_str(), *w)).collect();
+        assert_eq!(
+            short,
+            [
+                ("10.0.0.5", Told::Idle),
+                ("10.0.0.5", Told::Evicted),
+                ("10.0.0.6", Told::End),
+                ("10.0.0.7", Told::End)
+            ]
+        );
+        assert_eq!(counts.evicted, 1);
+    }
+
+    #[test]
+    fn a_story_holds_so_many_steps_and_says_what_it_left_out() {
+        let lines: Vec<String> = (0..50).map(|i| alert(i, "203.0.113.9", "10.0.0.5", i, "recon")).collect();
+        let (out, counts) = told(&lines, IncidentSettings { steps: 10, ..IncidentSettings::default() });
+        assert!(out.iter().all(|(_, _, steps)| *steps <= 10));
+        assert_eq!(counts.steps_left_out, 40);
+    }
+
+    #[test]
+    fn lines_that_are_no_events_change_nothing() {
+        let whole = alert(1, "203.0.113.9", "10.0.0.5", 1, "recon");
+        let mut lines: Vec<String> =
+            (0..whole.len() - 1).filter_map(|n| whole.get(..n)).map(String::from).collect();
+        lines.extend(
+            ["", "null", "[]", r#"{"event_type":"alert"}"#, r#"{"event_type":"alert","src_ip":7}"#]
+                .map(String::from),
+        );
+        lines.push(r#"{"event_type":"policy","timestamp":"x","src_ip":"y","policy":[]}"#.into());
+        let (out, _) = told(&lines, IncidentSettings::default());
+        assert!(out.is_empty(), "{out:?}");
+    }
+}
