@@ -17,6 +17,7 @@ pub mod lists;
 pub mod live;
 pub mod load;
 pub mod log;
+pub mod mcp;
 pub mod policy;
 pub mod save;
 pub mod secret;

@@ -4,8 +4,10 @@
 mod artifact;
 mod bench;
 mod classify;
+mod incidents;
 mod intel;
 mod live;
+mod mcp;
 mod memory;
 mod options;
 mod pages;
@@ -58,6 +60,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Services(args) => services::main(&args),
         Command::Policy(args) => policy::main(&args),
         Command::Intel(args) => intel::main(&args),
+        Command::Incidents(args) => incidents::main(&args),
+        Command::Mcp(args) => mcp::main(&args),
         #[cfg(unix)]
         Command::ControlSweeper { path } => {
             crate::live::control::sweep(&path, &mut std::io::stdin().lock());
@@ -151,10 +155,60 @@ pub enum Command {
     Policy(PolicyArgs),
     /// Look at files of intelligence (what is known to be bad)
     Intel(IntelArgs),
+    /// Put alerts, decisions and calls together that tell one story about a host
+    Incidents(IncidentsArgs),
+    /// Answer a model's questions about what a sensor wrote (Model Context Protocol, on standard input and output)
+    Mcp(McpArgs),
     /// Wait for the end of standard input, then remove a control socket (started by `run --user`)
     #[cfg(unix)]
     #[command(hide = true)]
     ControlSweeper { path: PathBuf },
+}
+
+/// Options of `tidegate incidents`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    tidegate incidents out/eve.json                  a story a host: what happened, step by step, and what to ask next\n  \
+    tidegate incidents --json out/eve.json | jq .title    a line of JSON each\n\n\
+    `incident` events are shown as they were written; where there are none, stories are made of the other events\n\
+    (docs/incidents.md).\n\
+    Exit codes: 0 fine, 1 wrong input, 2 wrong usage.")]
+pub struct IncidentsArgs {
+    /// A line of JSON for each incident
+    #[arg(long)]
+    pub json: bool,
+    /// Settings, for HOME_NET
+    #[arg(short = 'c', value_name = "YAML")]
+    pub config: Option<PathBuf>,
+    /// Output folders, or files of events
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub events: Vec<PathBuf>,
+}
+
+/// Options of `tidegate mcp`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    tidegate mcp /var/log/tidegate                   for a client that starts its servers itself\n  \
+    tidegate mcp out --capture traffic.pcap --rules my.rules\n  \
+    tidegate mcp /var/log/tidegate --control /run/tidegate.sock\n\n\
+    It reads and never writes. Text of the traffic is quoted, marked, and judged by the classifier (docs/mcp.md).\n\
+    Exit codes: 0 the client ended, 1 wrong input, 2 wrong usage.")]
+pub struct McpArgs {
+    /// Output folders, or files of events
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub events: Vec<PathBuf>,
+    /// Capture in which packets of alerts are looked up, beside those in the output folders. May be given again
+    #[arg(long, value_name = "FILE")]
+    pub capture: Vec<PathBuf>,
+    /// Rule file whose text explains alerts, beside the rules that ship. May be given again
+    #[arg(long, value_name = "FILE")]
+    pub rules: Vec<PathBuf>,
+    /// Control socket of a running sensor, for its counters
+    #[arg(long, value_name = "PATH")]
+    pub control: Option<PathBuf>,
+    /// Settings, for HOME_NET
+    #[arg(short = 'c', value_name = "YAML")]
+    pub config: Option<PathBuf>,
 }
 
 /// Options of `tidegate intel`.

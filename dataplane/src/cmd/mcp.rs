@@ -1,0 +1,41 @@
+//! `tidegate mcp`: a server of the Model Context Protocol on standard input and output.
+//!
+//! In: messages on standard input. Out: answers on standard output; words for people go to standard error.
+
+use std::process::ExitCode;
+
+use super::{McpArgs, WRONG_INPUT};
+use crate::config::{Overrides, Settings};
+use crate::mcp::{Server, Sources};
+
+pub(super) fn main(args: &McpArgs) -> ExitCode {
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("tidegate: {e}");
+            ExitCode::from(WRONG_INPUT)
+        }
+    }
+}
+
+fn run(args: &McpArgs) -> Result<(), String> {
+    let settings =
+        Settings::load(args.config.as_deref(), &Overrides::default()).map_err(|e| e.to_string())?;
+    // Events may come later; what was named by hand is there.
+    for f in args.capture.iter().chain(&args.rules) {
+        std::fs::metadata(f).map_err(|e| format!("{}: {e}", f.display()))?;
+    }
+    let mut server = Server::new(Sources {
+        events: args.events.clone(),
+        captures: args.capture.clone(),
+        rules: args.rules.clone(),
+        control: args.control.clone(),
+        home: settings.home(),
+    });
+    let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    match server.serve(&mut input, &mut output) {
+        // The client is gone.
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        r => r.map_err(|e| e.to_string()),
+    }
+}
