@@ -17,6 +17,7 @@
 #   make test-live                live traffic on a loopback of its own: full disks, rights, moved logs (root)
 #   make test-servers             records against what real clients of real AI servers say, live (root; large downloads; SERVERS=names)
 #   make test-servers-quick       the same for those whose packages are small
+#   make test-mcp                 `tidegate mcp` with the real clients: the demo's story by five questions, injected instructions
 #   make attack                   attacks of this project's writing on a stand-in behind the sensor: what is seen and missed (root; ATTACK=-v)
 #   make test-arm                 for aarch64, emulated: the tests of core (ARM=names), the whole workspace, captures by DPDK
 #   make test-arm-dpdk            the last two alone
@@ -196,6 +197,13 @@ servers-quick-packages: servers-need
 test-servers-quick: servers-need
 	$(CARGO) build --locked -p tidegate-dataplane --bin tidegate
 	python3 tests/servers/run.py --engine target/debug/tidegate --out $(OUT)/servers --quick
+
+# With the debug build; clients are both lines of the PyPI package `mcp`.
+.PHONY: test-mcp
+test-mcp:
+	@python3 -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && apt-get install -qq -y python3-venv >/dev/null; } || { echo "needed: apt-get install python3-venv"; exit 1; }
+	$(CARGO) build --locked -p tidegate-dataplane --bin tidegate --example ai_factory
+	python3 tests/mcp/run.py --engine target/debug/tidegate --demo target/debug/examples/ai_factory --out $(OUT)/mcp
 
 # ENGINE=target/debug/tidegate takes a debug build that is there.
 .PHONY: attack

@@ -204,6 +204,10 @@ impl Quoter {
                 }
                 Value::Object(out)
             }
+            // Numbers of flows are beyond what many readers of JSON hold exactly.
+            Value::Number(n) if path.last() == Some(&"flow_id") || path[..] == ["incident", "flows", "*"] => {
+                n.to_string().into()
+            }
             plain => plain.clone(),
         }
     }
