@@ -4,6 +4,7 @@
 pub mod capture;
 pub mod cmd;
 pub mod config;
+pub mod context;
 pub mod counters;
 #[cfg(feature = "dpdk")]
 pub mod dpdk;

@@ -11,7 +11,13 @@ use std::process::Command;
 const README: &str = include_str!("../../README.md");
 
 /// Pages with a worked example each, whose files stand in blocks below a line that names them.
-const PAGES: [&str; 2] = [include_str!("../../docs/policy.md"), include_str!("../../docs/intel.md")];
+const PAGES: [&str; 5] = [
+    include_str!("../../docs/policy.md"),
+    include_str!("../../docs/intel.md"),
+    include_str!("../../docs/incidents.md"),
+    include_str!("../../docs/context.md"),
+    include_str!("../../docs/mcp.md"),
+];
 
 /// Commands and the lines shown below them.
 fn shown(text: &'static str) -> Vec<(&'static str, Vec<&'static str>)> {

@@ -56,7 +56,7 @@ impl Said {
             From::Text(text) => Settings::parse(text, &over),
         }
         .map(Settings::without_store)
-        .map(Settings::without_stories)
+        .map(Settings::without_command)
         .map_err(|e| wrong(&e))
     }
 

@@ -2,7 +2,11 @@
 //!
 //! In: messages on standard input. Out: answers on standard output; words for people go to standard error.
 
+use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
+
+use serde_json::Value;
 
 use super::{McpArgs, WRONG_INPUT};
 use crate::config::{Overrides, Settings};
@@ -32,10 +36,35 @@ fn run(args: &McpArgs) -> Result<(), String> {
         control: args.control.clone(),
         home: settings.home(),
     });
+    if let Some(file) = &args.ask {
+        return ask(&mut server, file);
+    }
     let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
     match server.serve(&mut input, &mut output) {
         // The client is gone.
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         r => r.map_err(|e| e.to_string()),
     }
+}
+
+/// Answers the questions of a file for people.
+fn ask(server: &mut Server, file: &Path) -> Result<(), String> {
+    let text = std::fs::read(file).map_err(|e| format!("{}: {e}", file.display()))?;
+    let mut out = std::io::stdout().lock();
+    for reply in text.split(|&b| b == b'\n').filter_map(|l| server.message(l)) {
+        let (result, why) = (&reply["result"], &reply["result"]["content"][0]["text"]);
+        let said = match (&reply["error"]["message"], result["isError"] == true) {
+            (Value::String(e), _) => writeln!(out, "error: {e}"),
+            (_, true) => writeln!(out, "error: {}", why.as_str().unwrap_or_default()),
+            _ => {
+                let value = result.get("structuredContent").unwrap_or(result);
+                writeln!(out, "{value:#}")
+            }
+        };
+        match said {
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
+            r => r.map_err(|e| e.to_string())?,
+        }
+    }
+    Ok(())
 }

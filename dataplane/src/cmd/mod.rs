@@ -4,6 +4,7 @@
 mod artifact;
 mod bench;
 mod classify;
+mod context;
 mod incidents;
 mod intel;
 mod live;
@@ -203,6 +204,9 @@ pub struct McpArgs {
     /// Rule file whose text explains alerts, beside the rules that ship. May be given again
     #[arg(long, value_name = "FILE")]
     pub rules: Vec<PathBuf>,
+    /// Answer a file of questions, one a line, and print the results for people
+    #[arg(long, value_name = "FILE")]
+    pub ask: Option<PathBuf>,
     /// Control socket of a running sensor, for its counters
     #[arg(long, value_name = "PATH")]
     pub control: Option<PathBuf>,
@@ -381,6 +385,10 @@ pub struct RunArgs {
     /// Accepted for compatibility: there is one way to run
     #[arg(long, value_name = "MODE")]
     pub runmode: Option<String>,
+    /// Logs of hosts (DOCA Argus, Falco, Tetragon, osquery; lists of Kubernetes' pods), joined to flows by ends and time: a file
+    /// (followed by name when traffic is live), a pipe, or unix:PATH to listen on. May be given again
+    #[arg(long, value_name = "FILE")]
+    pub context: Vec<PathBuf>,
     /// Act as an inline sensor would: drop and reject take effect on what follows in the capture
     #[arg(long)]
     pub simulate_ips: bool,

@@ -13,6 +13,7 @@ use crate::capture::{self, Capture, CaptureError};
 use crate::config::engine::{LONG, Mode, room, warm};
 use crate::config::logging::{Level, Logging};
 use crate::config::{ChecksumMode, Overrides, Settings};
+use crate::context::{Context, read::Feed};
 use crate::eve::{EveSink, Stats};
 use crate::filter::Filter;
 use crate::load::{self, Loaded};
@@ -86,6 +87,31 @@ impl EventSink for Counting {
     }
 }
 
+/// Logs of hosts that are read beside captures.
+struct Fed {
+    feed: Feed,
+    context: Arc<Context>,
+}
+
+impl Fed {
+    /// Reads what may belong to packets up to a time. A log that cannot be read any more is told once and left.
+    fn until(&mut self, now: u64, sink: &mut Counting) {
+        if let Err(e) = self.feed.until(now, &self.context) {
+            eprintln!("tidegate: {e}; the rest of the logs of hosts is not read");
+            self.feed = Feed::default();
+        }
+        while let Some(l) = self.context.late() {
+            sink.eve.late(&l);
+        }
+    }
+
+    /// No more packets come: what is left of the logs can only be about flows that are known.
+    fn finish(&mut self, sink: &mut Counting) {
+        self.until(u64::MAX, sink);
+        self.context.finish();
+    }
+}
+
 /// What was read.
 #[derive(Default)]
 struct Tally {
@@ -123,6 +149,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     settings.pcap_checksums = settings.pcap_checksums.or_asked(args.checksums.as_deref());
     settings.policy = args.policy.clone().or(settings.policy);
     settings.intel.extend(args.intel.iter().cloned());
+    let context = super::context::tables(&mut settings, &args.context, secret::CAPTURES)?;
     let memory = super::memory::parse(&args.memory, 1)?;
     super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
     if !settings.block_lists.is_empty() && !args.quiet {
@@ -190,6 +217,13 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
         warm(&mut engine, size);
     }
 
+    let mut feed = match &context {
+        Some(c) => Some(Fed {
+            feed: Feed::open(&settings.context.files, settings.context.window, c)?,
+            context: c.clone(),
+        }),
+        None => None,
+    };
     let stop = interrupts();
     let start = Instant::now();
     let mut tally = Tally::default();
@@ -216,6 +250,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
                 &mut progress,
                 &stop,
                 each,
+                &mut feed,
             );
             if each {
                 engine.finish(&mut sink);
@@ -243,6 +278,9 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     progress.clear();
     let took = start.elapsed();
 
+    if let Some(f) = &mut feed {
+        f.finish(&mut sink);
+    }
     sink.eve.end_stories();
     if settings.stats && !each {
         write_stats(&engine, &mut sink, &settings, &loaded, (args.simulate_ips, sets.refused()), took);
@@ -308,6 +346,7 @@ fn write_stats(
     counters.push(("datasets.refused".into(), refused_values));
     counters.extend(sink.eve.store_counters());
     counters.extend(sink.eve.story_counters());
+    counters.extend(sink.eve.context().map(Context::counters).unwrap_or_default());
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     sink.eve.stats(&Stats {
         now: now.map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)),
@@ -452,6 +491,7 @@ fn read(
     progress: &mut Progress,
     stop: &AtomicBool,
     own: bool,
+    feed: &mut Option<Fed>,
 ) -> Result<(), CaptureError> {
     let mut capture = Capture::open(path)?;
     // Packet numbers go on through a folder, as in Suricata.
@@ -488,6 +528,9 @@ fn read(
             tally.packets += 1;
             tally.bytes += f.data.len() as u64;
             frames.push(frame);
+        }
+        if let (Some(f), Some(last)) = (&mut *feed, frames.last()) {
+            f.until(last.ts, sink);
         }
         engine.process(&frames, &mut verdicts, sink);
         progress.tell(tally, path);
@@ -585,6 +628,16 @@ fn summary(sink: &Counting, t: &Tally, l: &Loaded, took: Duration, many: bool) {
     }
     if let Some(i) = &l.rules.intel {
         line("intel", format!("{} indicators", grouped(i.len() as u64)));
+    }
+    let n = |all: &[(String, u64)], name: &str| grouped(all.iter().find(|c| c.0 == name).map_or(0, |c| c.1));
+    if let Some(c) = sink.eve.context().map(Context::counters) {
+        let (said, met) = (n(&c, "context.connections"), n(&c, "context.joined"));
+        let pods = n(&c, "context.pods");
+        line("context", format!("{said} connections of hosts, {met} joined to flows; {pods} pods"));
+    }
+    let stories = sink.eve.story_counters();
+    if !stories.is_empty() {
+        line("stories", format!("{} incidents", n(&stories, "incident.opened")));
     }
     line(
         "rules",

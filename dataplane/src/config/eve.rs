@@ -6,7 +6,9 @@ use tidegate_core::app::ProtoDef;
 use tidegate_core::app::registry::PROTOCOLS;
 
 use super::yaml::{ConfigError, Node};
+use crate::context::Context;
 use crate::incident::IncidentSettings;
+use std::sync::Arc;
 
 /// All outputs asked for.
 #[derive(Clone, Debug, Default)]
@@ -105,6 +107,10 @@ pub struct EveSettings {
     pub policy: bool,
     /// `incident`: stories that the events of this output tell together.
     pub incident: Option<IncidentSettings>,
+    /// Context from hosts, when there is any: into every event of a flow.
+    pub context: Option<Arc<Context>>,
+    /// `context`: what hosts said later; on unless it is switched off, as there are none without context.
+    pub context_events: bool,
     /// Protocol records wanted, by name (`http`, `dns`, …) with their settings.
     pub records: Vec<(String, RecordSettings)>,
 }
@@ -387,6 +393,8 @@ impl EveSettings {
             stream: None,
             policy: true,
             incident: None,
+            context: None,
+            context_events: true,
             records: Vec::new(),
         }
     }
@@ -410,6 +418,7 @@ impl EveSettings {
         for (name, t) in types.named_items() {
             if t.flag("enabled")? == Some(false) {
                 e.policy &= name != "policy";
+                e.context_events &= name != "context";
                 t.accept();
                 continue;
             }
@@ -448,6 +457,7 @@ impl EveSettings {
                 }
                 "frame" => e.frame = Some(FrameSettings::read(t)?),
                 "policy" => e.policy = true,
+                "context" => e.context_events = true,
                 "incident" => e.incident = Some(incident(t)?),
                 _ if is_record(name) => e.records.push((name.to_string(), RecordSettings::read(name, t)?)),
                 _ => {
@@ -510,7 +520,8 @@ fn incident(t: &Node) -> Result<IncidentSettings, ConfigError> {
     Ok(s)
 }
 
-fn seconds(text: &str) -> Option<u64> {
+/// A number, then s, m, h or d.
+pub(super) fn seconds(text: &str) -> Option<u64> {
     let t = text.trim();
     let end = t.find(|c: char| !c.is_ascii_digit()).unwrap_or(t.len());
     let unit = match t.get(end..)?.trim() {

@@ -8,6 +8,7 @@ mod anomaly;
 mod arp;
 mod artifact;
 mod community;
+mod context;
 mod drop;
 mod fast;
 mod fields;
@@ -35,6 +36,7 @@ use tidegate_core::packet::Packet;
 
 use crate::config::eve::FilesSettings;
 use crate::config::{EveSettings, Outputs};
+use crate::context::{Context, Late};
 use crate::incident::{Incidents, Story, Told};
 use crate::lines::{LineFile, last_line};
 pub use fast::FastLine;
@@ -242,6 +244,21 @@ impl EveSink {
         }
     }
 
+    /// Context from hosts, when events have some.
+    pub fn context(&self) -> Option<&Context> {
+        self.outputs.iter().find_map(|o| o.settings.context.as_deref())
+    }
+
+    /// Writes what hosts said of flows after their events were written.
+    pub fn late(&mut self, l: &Late) {
+        for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
+            o.late(l);
+            if o.json.buf.len() >= FLUSH_AT {
+                take(t, &mut o.json.buf, &mut self.error);
+            }
+        }
+    }
+
     /// Counters of stories; none when no output wants them.
     pub fn story_counters(&self) -> Vec<(String, u64)> {
         let mut out: Vec<(String, u64)> = Vec::new();
@@ -400,6 +417,13 @@ impl EveLine {
         self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
     }
 
+    /// The line of what a host said later, as [`EveLine::write`].
+    pub fn late(&mut self, l: &Late) -> &[u8] {
+        self.out.json.buf.clear();
+        self.out.late(l);
+        self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
+    }
+
     /// The line of a story, as [`EveLine::write`].
     pub fn incident(&mut self, story: &Story, why: Told, related: &[String]) -> &[u8] {
         self.out.json.buf.clear();
@@ -455,7 +479,12 @@ impl Output {
     fn event(&mut self, event: &Event<'_>, ips: bool, first: bool) {
         match event {
             Event::Alert(a) => self.alert(a, ips),
-            Event::Flow(f) => self.flow(f),
+            Event::Flow(f) => {
+                self.flow(f);
+                if let Some(c) = &self.settings.context {
+                    c.ended(f);
+                }
+            }
             Event::Tx(t) => self.tx(t),
             Event::File(f) => {
                 self.file(f);

@@ -205,6 +205,7 @@ impl Manager {
             self.answers();
             self.reloaded();
             self.taken();
+            self.context();
             if self.peers.iter().all(|p| p.mail.ended.load(Ordering::Acquire)) {
                 break;
             }
@@ -216,11 +217,20 @@ impl Manager {
                 self.write_stats();
             }
         }
+        self.context();
         self.stop();
         for r in replies {
             let _ = r.send(done("shutting down"));
         }
         self.failed_writes.take().map_or(Ok(()), Err)
+    }
+
+    /// Writes what hosts said of flows after their events were written.
+    fn context(&mut self) {
+        let Some(c) = self.settings.outputs.eve.iter().find_map(|e| e.context.clone()) else { return };
+        while let Some(l) = c.late() {
+            self.own.late(&l);
+        }
     }
 
     fn serve(&mut self, r: Request) {
@@ -468,6 +478,8 @@ impl Manager {
         let (s, c) = self.totals();
         let mut out = crate::counters::named(&s, &c, self.mode.ips, self.settings.stats_decoder_events);
         out.push(("datasets.refused".into(), self.sets.refused()));
+        let context = self.settings.outputs.eve.iter().find_map(|e| e.context.as_ref());
+        out.extend(context.map(|c| c.counters()).unwrap_or_default());
         let mut sums: Vec<(&'static str, u64)> = Vec::new();
         for p in &self.peers {
             for (i, (name, n)) in p.counters.list().into_iter().enumerate() {
