@@ -74,6 +74,9 @@ demo: $(BIN)
 	@echo "What there is (tidegate services), and who is answered without a key:"
 	@$(BIN) services $(OUT)/demo/eve.json | sed -e 's/^/  /'
 	@echo
+	@echo "What happened to whom, in order (tidegate incidents), and what to ask next (tidegate mcp answers a model):"
+	@$(BIN) incidents -c examples/ai-factory.yaml $(OUT)/demo/eve.json | sed -e 's/^/  /'
+	@echo
 	@echo "Everything, one JSON object a line: $(OUT)/demo/eve.json"
 	@echo "The rules: builtin:ai (tidegate rules show builtin:ai) and examples/rules/ai-factory.rules. The capture is made by dataplane/examples/ai_factory.rs."
 

@@ -77,9 +77,9 @@ pub fn joins(flows: u64, memory: u64, order: Order) -> Joined {
             Order::HostFirst => flow(n),
             Order::FlowFirst => say(&c, n),
             // Runs of ten thousand, one side then the other, backwards and forwards.
-            Order::Mixed if n % 10_000 == 0 => {
+            Order::Mixed if n.is_multiple_of(10_000) => {
                 let run = n..(n + 10_000).min(flows);
-                if lot(n) % 2 == 0 {
+                if lot(n).is_multiple_of(2) {
                     run.clone().rev().for_each(|n| say(&c, n));
                     run.for_each(flow);
                 } else {

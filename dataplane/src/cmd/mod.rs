@@ -5,6 +5,7 @@ mod artifact;
 mod bench;
 mod classify;
 mod context;
+mod export;
 mod incidents;
 mod intel;
 mod live;
@@ -63,6 +64,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Intel(args) => intel::main(&args),
         Command::Incidents(args) => incidents::main(&args),
         Command::Mcp(args) => mcp::main(&args),
+        Command::Export(args) => export::main(&args),
         #[cfg(unix)]
         Command::ControlSweeper { path } => {
             crate::live::control::sweep(&path, &mut std::io::stdin().lock());
@@ -160,6 +162,8 @@ pub enum Command {
     Incidents(IncidentsArgs),
     /// Answer a model's questions about what a sensor wrote (Model Context Protocol, on standard input and output)
     Mcp(McpArgs),
+    /// Write detections with their labels as a data set
+    Export(ExportArgs),
     /// Wait for the end of standard input, then remove a control socket (started by `run --user`)
     #[cfg(unix)]
     #[command(hide = true)]
@@ -181,6 +185,28 @@ pub struct IncidentsArgs {
     /// Settings, for HOME_NET
     #[arg(short = 'c', value_name = "YAML")]
     pub config: Option<PathBuf>,
+    /// Output folders, or files of events
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub events: Vec<PathBuf>,
+}
+
+/// Options of `tidegate export`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    tidegate export --labels out > detections.jsonl  a line of JSON a detection: labels, flow, features; secrets are masked\n  \
+    tidegate export --labels --flows -o set.jsonl /var/log/tidegate    flows without a detection, too (label none)\n\n\
+    Rows are described in docs/incidents.md; the Python package makes Parquet of them (tidegate.labels).\n\
+    Exit codes: 0 fine, 1 wrong input, 2 wrong usage, 3 some of the input could not be read (the rest is written).")]
+pub struct ExportArgs {
+    /// Detections: alerts, hits of intelligence, decisions of policies
+    #[arg(long, required = true)]
+    pub labels: bool,
+    /// Flows without an alert as well, labelled `none`
+    #[arg(long)]
+    pub flows: bool,
+    /// File to write; standard output without it
+    #[arg(short = 'o', value_name = "FILE")]
+    pub output: Option<PathBuf>,
     /// Output folders, or files of events
     #[arg(value_name = "FILE|DIR", required = true)]
     pub events: Vec<PathBuf>,

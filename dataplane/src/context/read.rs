@@ -316,7 +316,7 @@ mod tests {
         let log = dir.join("log");
         std::fs::write(&log, line(0)).unwrap();
         let c = context();
-        follow(&[log.clone()], &c).unwrap();
+        follow(std::slice::from_ref(&log), &c).unwrap();
         wait(&c, 1);
         let mut f = std::fs::OpenOptions::new().append(true).open(&log).unwrap();
         let whole = line(1);

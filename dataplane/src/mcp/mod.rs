@@ -17,7 +17,7 @@ mod quote;
 mod rpc;
 mod tools;
 
-pub use events::Store;
+pub use events::{Order, Store};
 pub use quote::visible;
 pub use rpc::Server;
 pub use tools::incidents_of;
