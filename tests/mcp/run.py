@@ -197,7 +197,7 @@ def sensor(engine, demo, tmp):
     def serve():
         c, _ = s.accept()
         assert json.loads(c.makefile().readline()) == {"command": "stats"}
-        c.sendall(b'{"message":{"decoder":{"pkts":7,"bytes":0},"incident":{"opened":1}},"return":"OK"}\n')
+        c.sendall(b'{"return":"OK","uptime":1,"counters":{"decoder.pkts":7,"decoder.bytes":0,"incident.opened":1}}\n')
         c.close()
 
     threading.Thread(target=serve, daemon=True).start()

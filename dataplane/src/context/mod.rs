@@ -109,12 +109,22 @@ pub struct Late {
     pub texts: [Option<Vec<u8>>; 2],
 }
 
+/// A [`Late`] whose texts lie with all others, so that waiting ones take little.
+struct Due {
+    flow: u64,
+    time: u64,
+    client: End,
+    server: End,
+    proto: u8,
+    texts: [u64; 2],
+}
+
 /// See the module.
 pub struct Context {
     table: Table,
     texts: Mutex<Texts>,
     known: Known,
-    late: Mutex<VecDeque<Late>>,
+    late: Mutex<VecDeque<Due>>,
     counts: [AtomicU64; NAMES.len()],
     memory: u64,
 }
@@ -224,12 +234,10 @@ impl Context {
         let ends = [c.local, c.remote];
         let local_is_client = local_is_a == flow.client_is_a;
         let (client, server) = if local_is_client { (ends[0], ends[1]) } else { (ends[1], ends[0]) };
-        let both = if flow.client_is_a { flow.texts } else { [flow.texts[1], flow.texts[0]] };
-        let texts = lock(&self.texts);
-        let texts = both.map(|t| texts.get(t).map(<[u8]>::to_vec));
+        let texts = if flow.client_is_a { flow.texts } else { [flow.texts[1], flow.texts[0]] };
         let mut late = lock(&self.late);
         if late.len() < WAITING {
-            late.push_back(Late { flow: flow.id, time: c.time, client, server, proto: c.proto, texts });
+            late.push_back(Due { flow: flow.id, time: c.time, client, server, proto: c.proto, texts });
         } else {
             self.count(Count::LateLost, 1);
         }
@@ -237,7 +245,10 @@ impl Context {
 
     /// The next `context` event that is due.
     pub fn late(&self) -> Option<Late> {
-        lock(&self.late).pop_front()
+        let d = lock(&self.late).pop_front()?;
+        let all = lock(&self.texts);
+        let texts = d.texts.map(|t| all.get(t).map(<[u8]>::to_vec));
+        Some(Late { flow: d.flow, time: d.time, client: d.client, server: d.server, proto: d.proto, texts })
     }
 
     /// An event of a flow is written: joins what was said of it. For callers that have no view of the flow; `ends` are client

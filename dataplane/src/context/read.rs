@@ -30,7 +30,7 @@ const WRITERS: usize = 16;
 /// One file that is read beside a capture.
 struct Reader {
     from: BufReader<File>,
-    /// The latest time that was read.
+    /// The time of the last line that said one.
     time: u64,
     over: bool,
 }
@@ -92,10 +92,15 @@ impl Feed {
         let until = now.saturating_add(self.window).saturating_add(self.window);
         let mut line = Vec::new();
         for r in &mut self.readers {
-            while !r.over && r.time <= until {
-                r.over = !next(&mut r.from, &mut line).map_err(|e| format!("context: {e}"))?;
-                if let Some(t) = context.line(&line).filter(|_| !r.over) {
-                    r.time = r.time.max(t);
+            // One more each time, so that a line whose clock is wrong does not hold up those behind it.
+            loop {
+                r.over = r.over || !next(&mut r.from, &mut line).map_err(|e| format!("context: {e}"))?;
+                if r.over {
+                    break;
+                }
+                r.time = context.line(&line).unwrap_or(r.time);
+                if r.time > until {
+                    break;
                 }
             }
         }

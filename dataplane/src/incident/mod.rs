@@ -12,6 +12,7 @@ mod finding;
 mod mask;
 mod story;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tidegate_core::rules::ir::AddrSet;
@@ -86,6 +87,10 @@ pub struct Incidents {
     settings: IncidentSettings,
     /// In no order; at most `settings.hosts`.
     stories: Vec<Story>,
+    /// Where a host's story is among them.
+    by_host: HashMap<String, usize>,
+    /// No story is over before this time.
+    next_idle: u64,
     /// Time of the latest event.
     now: u64,
     pub counts: Counts,
@@ -93,7 +98,14 @@ pub struct Incidents {
 
 impl Incidents {
     pub fn new(settings: IncidentSettings) -> Incidents {
-        Incidents { settings, stories: Vec::new(), now: 0, counts: Counts::default() }
+        Incidents {
+            settings,
+            stories: Vec::new(),
+            by_host: HashMap::new(),
+            next_idle: u64::MAX,
+            now: 0,
+            counts: Counts::default(),
+        }
     }
 
     /// Takes a line of EVE JSON, with or without its end. What is no event of interest is passed over.
@@ -110,12 +122,16 @@ impl Incidents {
     /// As [`Incidents::line`], for an event that was read already.
     pub fn event(&mut self, event: &serde_json::Value, tell: &mut Tell<'_>) {
         let home = Home(self.settings.home.as_deref());
-        let Some(f) = Finding::of(event, home, &|host| self.stories.iter().any(|s| s.host == host)) else {
+        let Some(f) = Finding::of(event, home, &|host| self.by_host.contains_key(host)) else {
             return;
         };
         self.now = self.now.max(f.ns);
         self.tick(self.now, tell);
-        let at = match self.stories.iter().position(|s| s.belongs(&f)) {
+        // A call belongs to the story of either of its ends.
+        let ends = [Some(f.host.as_str()), f.peer.as_deref().filter(|_| f.kind == Kind::Call)];
+        let mut places = ends.map(|h| self.by_host.get(h?).copied()).into_iter().flatten();
+        let there = places.find(|&at| self.stories.get(at).is_some_and(|s| s.belongs(&f)));
+        let at = match there {
             Some(at) => at,
             // A call alone is no story.
             None if f.kind == Kind::Call => return,
@@ -124,7 +140,9 @@ impl Incidents {
                     self.evict(tell);
                 }
                 self.counts.opened += 1;
+                self.by_host.insert(f.host.clone(), self.stories.len());
                 self.stories.push(Story::new(&f));
+                self.next_idle = self.next_idle.min(f.ns.saturating_add(self.settings.idle));
                 self.stories.len() - 1
             }
         };
@@ -140,9 +158,14 @@ impl Incidents {
     /// Ends what has been quiet for too long at `now`, nanoseconds.
     pub fn tick(&mut self, now: u64, tell: &mut Tell<'_>) {
         let idle = self.settings.idle;
+        if now <= self.next_idle {
+            return;
+        }
         while let Some(at) = self.stories.iter().position(|s| s.last.saturating_add(idle) < now) {
             self.end(at, Told::Idle, tell);
         }
+        let next = self.stories.iter().map(|s| s.last.saturating_add(idle)).min();
+        self.next_idle = next.unwrap_or(u64::MAX);
     }
 
     /// Ends what has been quiet for too long, `since` nanoseconds after the last event came.
@@ -152,10 +175,17 @@ impl Incidents {
 
     /// No more events come: every story is told.
     pub fn finish(&mut self, tell: &mut Tell<'_>) {
-        self.stories.sort_by_key(|s| (s.first, s.id));
-        while !self.stories.is_empty() {
-            self.end(0, Told::End, tell);
+        // Each is told while the others are there, so that related ones are named.
+        let mut order: Vec<(u64, u64)> = self.stories.iter().map(|s| (s.first, s.id)).collect();
+        order.sort_unstable();
+        for (_, id) in order {
+            if let Some(at) = self.stories.iter().position(|s| s.id == id) {
+                self.tell(at, Told::End, tell);
+            }
         }
+        self.stories.clear();
+        self.by_host.clear();
+        self.next_idle = u64::MAX;
     }
 
     /// Counters under their names in `stats`.
@@ -179,7 +209,11 @@ impl Incidents {
 
     fn end(&mut self, at: usize, why: Told, tell: &mut Tell<'_>) {
         self.tell(at, why, tell);
-        self.stories.remove(at);
+        let gone = self.stories.swap_remove(at);
+        self.by_host.remove(&gone.host);
+        if let Some(moved) = self.stories.get(at) {
+            self.by_host.insert(moved.host.clone(), at);
+        }
     }
 
     fn tell(&mut self, at: usize, why: Told, tell: &mut Tell<'_>) {
@@ -229,6 +263,19 @@ mod tests {
         let (out, counts) = told(&lines, IncidentSettings::default());
         assert_eq!(out, [("10.0.0.5".into(), Told::Grown, 2), ("10.0.0.5".into(), Told::End, 2)]);
         assert_eq!((counts.opened, counts.told, counts.evicted), (1, 2, 0));
+    }
+
+    /// More hosts than there is room for.
+    #[test]
+    fn many_hosts_are_found_and_none_is_lost() {
+        let host = |i: u64| format!("10.0.{}.{}", i / 250, i % 250);
+        let lines: Vec<String> =
+            (0..6000).map(|i| alert(i / 100, "203.0.113.9", &host(i / 2), 1 + i % 2, "recon")).collect();
+        let (out, counts) = told(&lines, IncidentSettings::default());
+        assert_eq!((counts.opened, counts.evicted), (3000, 3000 - 1024));
+        // Each once when it grew and once when it went.
+        assert_eq!(out.len(), 6000);
+        assert!(out.iter().all(|(_, _, steps)| *steps == 2));
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn call(c: &mut Context, arguments: &Value) -> Result<Value, String> {
         return Err(format!("the sensor refused: {why}"));
     }
     let (mut all, mut counters) = (0, serde_json::Map::new());
-    flat(&reply["message"], "", &mut |name, n| {
+    flat(&reply["counters"], "", &mut |name, n| {
         if name.starts_with(prefix) && n != 0 {
             all += 1;
             if counters.len() < COUNTERS {
