@@ -1,6 +1,6 @@
 """Five questions to `tidegate mcp` that find the demo's story, and an instruction that comes back as data.
 
-    questions.py ENGINE DEMO_FOLDER INJECT_FOLDER RULES
+    questions.py ENGINE DEMO_FOLDER INJECT_FOLDER RULES URL TOKEN
 
 Runs in an environment with the PyPI package `mcp`, 1.x or 2.x.
 """
@@ -28,6 +28,22 @@ async def connect(command, args):
             await c.send_ping()
             assert [x.name for x in (await c.list_resources()).resources] == ["guide"]
             yield c.call_tool, (await c.list_tools()).tools, started.instructions
+
+
+@contextlib.asynccontextmanager
+async def connect_http(url, token):
+    """as `connect`, over HTTP"""
+    from mcp.client import streamable_http as s
+    library = s.httpx if hasattr(s, "httpx") else s.httpx2
+    async with library.AsyncClient(headers={"Authorization": f"Bearer {token}"}, trust_env=False) as h:
+        transport = s.streamable_http_client(url, http_client=h)
+        if hasattr(mcp, "Client"):
+            async with mcp.Client(transport) as c:
+                yield c.call_tool, (await c.list_tools()).tools, c.instructions
+        else:
+            async with transport as streams, mcp.ClientSession(*streams[:2]) as c:
+                started = await c.initialize()
+                yield c.call_tool, (await c.list_tools()).tools, started.instructions
 
 
 def field(o, *names):
@@ -127,11 +143,13 @@ async def injected(call, tools, instructions):
 
 
 async def main():
-    engine, demo, inject, rules = sys.argv[1:]
+    engine, demo, inject, rules, url, token = sys.argv[1:]
     async with connect(engine, ["mcp", demo, "--rules", rules]) as (call, tools, _):
         assert len(tools) == 8 and all(field(t, "inputSchema", "input_schema")["additionalProperties"] is False for t in tools)
         await story(call)
     async with connect(engine, ["mcp", inject]) as (call, tools, instructions):
+        await injected(call, tools, instructions)
+    async with connect_http(url, token) as (call, tools, instructions):
         await injected(call, tools, instructions)
 
 

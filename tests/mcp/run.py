@@ -7,6 +7,7 @@ Clients are both lines of the PyPI package `mcp` (1.x and 2.x), pinned in tests/
 Needs Python 3 with venv; nothing of the test needs rights. Exit status 1 when an answer is not what it has to be.
 """
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -195,15 +196,20 @@ def sensor(engine, demo, tmp):
     s.listen()
 
     def serve():
-        c, _ = s.accept()
-        assert json.loads(c.makefile().readline()) == {"command": "stats"}
-        c.sendall(b'{"return":"OK","uptime":1,"counters":{"decoder.pkts":7,"decoder.bytes":0,"incident.opened":1}}\n')
-        c.close()
+        for _ in range(2):
+            c, _ = s.accept()
+            asked = json.loads(c.makefile().readline())["command"]
+            c.sendall(b'{"return":"OK","uptime":1,"counters":{"decoder.pkts":7,"decoder.bytes":0,"incident.opened":1}}\n'
+                      if asked == "stats" else b'{"return":"OK","live":2,"flows":[{"flow_id":9007199254740993,"src_ip":"10.0.0.1",'
+                      b'"dest_ip":"10.0.0.2","state":"new"},{"flow_id":1,"src_ip":"10.0.0.3","dest_ip":"10.0.0.4"}]}\n')
+            c.close()
 
     threading.Thread(target=serve, daemon=True).start()
     r = Raw(engine, demo, "--control", path)
     got = r.tool("sensor_status")["structuredContent"]
     assert got == {"counters": {"decoder.pkts": 7, "incident.opened": 1}}, got
+    got = r.tool("sensor_flows", host="10.0.0.2")["structuredContent"]
+    assert (got["open"], got["fit"], got["flows"][0]["flow_id"]) == (2, 1, "9007199254740993"), got
     s.close()
     assert r.tool("sensor_status")["isError"]
     r.end()
@@ -211,6 +217,43 @@ def sensor(engine, demo, tmp):
     names = [t["name"] for t in r.ask("tools/list")["result"]["tools"]]
     assert "sensor_status" not in names and len(names) == 8, names
     r.end()
+
+
+class Http:
+    """the server on a port of loopback"""
+
+    def __init__(self, engine, folder, tmp):
+        self.token = "0123456789abcdefghij"
+        path = os.path.join(tmp, "token")
+        with open(path, "w") as f:
+            f.write(self.token + "\n")
+        self.p = subprocess.Popen([engine, "mcp", folder, "--http", "127.0.0.1:0", "--token-file", path], stderr=subprocess.PIPE)
+        self.url = self.p.stderr.readline().decode().split()[1]
+
+    def post(self, body=b'{"jsonrpc":"2.0","id":1,"method":"ping"}', **headers):
+        host, port = self.url.split("/")[2].split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as s:
+            head = {"Host": f"{host}:{port}", "Authorization": f"Bearer {self.token}", "Content-Length": len(body), **headers}
+            lines = "".join(f"{k.replace('_', '-')}: {v}\r\n" for k, v in head.items() if v is not None)
+            s.sendall(f"POST /mcp HTTP/1.1\r\n{lines}\r\n".encode() + body)
+            return s.makefile("rb").read()
+
+    def strangers(self):
+        """who has no token, or comes by a web page, is refused; nonsense ends nothing"""
+        for headers, status in [({}, b"200"), ({"Authorization": None}, b"401"), ({"Authorization": "Bearer x"}, b"401"),
+                                ({"Host": "evil.example"}, b"403"), ({"Origin": "https://evil.example"}, b"403")]:
+            got = self.post(**headers)
+            assert got.startswith(b"HTTP/1.1 " + status), (headers, got)
+        host, port = self.url.split("/")[2].split(":")
+        for junk in (b"", b"\x00" * 100, b"GET / HTTP/1.1\r\n\r\n", b"x" * 100_000):
+            with socket.create_connection((host, int(port)), timeout=10) as s:
+                with contextlib.suppress(OSError):
+                    s.sendall(junk)
+        assert self.post(b"{").startswith(b"HTTP/1.1 200") and b'"result":{}' in self.post()
+
+    def end(self):
+        self.p.terminate()
+        self.p.wait(10)
 
 
 def main():
@@ -229,12 +272,15 @@ def main():
     os.makedirs(tmp)
     start = time.time()
     demo, inject = made(a, tmp)
+    http = Http(a.engine, inject, tmp)
+    http.strangers()
     failed = 0
     for name, python in pythons.items():
         r = subprocess.run([python, os.path.join(HERE, "questions.py"), a.engine, demo, inject,
-                            os.path.join(ROOT, "examples/rules/ai-factory.rules")], timeout=120)
+                            os.path.join(ROOT, "examples/rules/ai-factory.rules"), http.url, http.token], timeout=120)
         print(f"mcp: {name}: {'as expected' if r.returncode == 0 else 'WRONG'}")
         failed += r.returncode != 0
+    http.end()
     damage(a.engine, demo)
     sensor(a.engine, demo, tmp)
     large(a.engine, demo, tmp)

@@ -1,6 +1,6 @@
 //! `tidegate mcp`: a server of the Model Context Protocol on standard input and output.
 //!
-//! In: messages on standard input. Out: answers on standard output; words for people go to standard error.
+//! In: messages on standard input, or on a port of loopback. Out: answers; words for people go to standard error.
 
 use std::io::Write;
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{McpArgs, WRONG_INPUT};
 use crate::config::{Overrides, Settings};
-use crate::mcp::{Server, Sources};
+use crate::mcp::{Server, Sources, http};
 
 pub(super) fn main(args: &McpArgs) -> ExitCode {
     match run(args) {
@@ -36,6 +36,13 @@ fn run(args: &McpArgs) -> Result<(), String> {
         control: args.control.clone(),
         home: settings.home(),
     });
+    if let (Some(at), Some(file)) = (args.http, &args.token_file) {
+        let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+        let token = http::token(&text).map_err(|e| format!("{}: {e}", file.display()))?;
+        let listener = http::bind(at)?;
+        eprintln!("tidegate: http://{}/mcp", listener.local_addr().map_err(|e| e.to_string())?);
+        http::serve(&listener, server, &token);
+    }
     if let Some(file) = &args.ask {
         return ask(&mut server, file);
     }

@@ -230,6 +230,12 @@ pub struct McpArgs {
     /// Rule file whose text explains alerts, beside the rules that ship. May be given again
     #[arg(long, value_name = "FILE")]
     pub rules: Vec<PathBuf>,
+    /// Serve HTTP at http://ADDR/mcp instead, on loopback only (127.0.0.1:9418)
+    #[arg(long, value_name = "ADDR", requires = "token_file", conflicts_with = "ask")]
+    pub http: Option<std::net::SocketAddr>,
+    /// File whose first line is what requests show as `Authorization: Bearer TOKEN`
+    #[arg(long, value_name = "FILE", requires = "http")]
+    pub token_file: Option<PathBuf>,
     /// Answer a file of questions, one a line, and print the results for people
     #[arg(long, value_name = "FILE")]
     pub ask: Option<PathBuf>,

@@ -3,7 +3,7 @@
 //! In: messages of JSON-RPC, one a line, and the files of an output folder. Out: answers, one a line. Owns a list of files
 //! and a classifier of texts; events stay on disk and are read by blocks for each question, however large the files are.
 //!
-//! * `rpc.rs`: messages, versions of the protocol, errors.
+//! * `rpc.rs`: messages, versions of the protocol, errors. `http.rs`: the same on a port of loopback.
 //! * `events.rs`: events on disk: found by scanning, named by file and offset, continued by a cursor.
 //! * `filter.rs`: which events a question wants. `args.rs`: arguments of tools, all of which must be known.
 //! * `quote.rs`: text of the traffic leaves as quoted data with a mark, and with the classifier's word.
@@ -12,6 +12,7 @@
 mod args;
 mod events;
 mod filter;
+pub mod http;
 mod packets;
 mod quote;
 mod rpc;

@@ -24,6 +24,7 @@ const VALUES: usize = 400;
 /// What the sensor writes of itself, or out of the operator's rules and policy: places in an event, `*` for any part.
 const OWN: &[&str] = &[
     "timestamp",
+    "state",
     "event_type",
     "src_ip",
     "dest_ip",
@@ -164,6 +165,13 @@ impl Quoter {
     pub fn part(&mut self, e: &Value, key: &str) -> Value {
         self.values = 0;
         self.value(&e[key], &mut vec![key])
+    }
+
+    /// A flow of the sensor's tables: its members are those of events.
+    pub fn flow(&mut self, f: &Value) -> Value {
+        self.values = 0;
+        let members = f.as_object().into_iter().flatten();
+        Value::Object(members.map(|(k, v)| (name(k), self.value(v, &mut vec![k.as_str()]))).collect())
     }
 
     /// A text from the traffic.

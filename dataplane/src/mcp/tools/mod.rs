@@ -58,6 +58,7 @@ const ALL: &[Tool] = &[
     flows::TOOL,
     search::POLICY,
     sensor::TOOL,
+    sensor::FLOWS,
 ];
 
 fn of(c: &Context) -> impl Iterator<Item = &'static Tool> {
