@@ -13,7 +13,7 @@ use crate::capture::{self, Capture, CaptureError};
 use crate::config::engine::{LONG, Mode, room, warm};
 use crate::config::logging::{Level, Logging};
 use crate::config::{ChecksumMode, Overrides, Settings};
-use crate::context::{Context, read::Feed};
+use crate::context::Context;
 use crate::eve::{EveSink, Stats};
 use crate::filter::Filter;
 use crate::load::{self, Loaded};
@@ -24,6 +24,7 @@ use tidegate_core::event::{Event, EventSink, Verdict};
 use tidegate_core::fault::Station;
 use tidegate_core::packet::{Decoder, PacketBuf};
 
+use super::context::Logs;
 use super::{PARTLY, RunArgs, WRONG_INPUT};
 
 /// Refused rules told without `-v`.
@@ -84,31 +85,6 @@ impl EventSink for Counting {
 
     fn file_bytes(&mut self, file: u64, bytes: &[u8]) {
         self.eve.file_bytes(file, bytes);
-    }
-}
-
-/// Logs of hosts that are read beside captures.
-struct Fed {
-    feed: Feed,
-    context: Arc<Context>,
-}
-
-impl Fed {
-    /// Reads what may belong to packets up to a time. A log that cannot be read any more is told once and left.
-    fn until(&mut self, now: u64, sink: &mut Counting) {
-        if let Err(e) = self.feed.until(now, &self.context) {
-            eprintln!("tidegate: {e}; the rest of the logs of hosts is not read");
-            self.feed = Feed::default();
-        }
-        while let Some(l) = self.context.late() {
-            sink.eve.late(&l);
-        }
-    }
-
-    /// No more packets come: what is left of the logs can only be about flows that are known.
-    fn finish(&mut self, sink: &mut Counting) {
-        self.until(u64::MAX, sink);
-        self.context.finish();
     }
 }
 
@@ -217,13 +193,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
         warm(&mut engine, size);
     }
 
-    let mut feed = match &context {
-        Some(c) => Some(Fed {
-            feed: Feed::open(&settings.context.files, settings.context.window, c)?,
-            context: c.clone(),
-        }),
-        None => None,
-    };
+    let mut logs = context.map(|c| Logs::open(&settings.context, c)).transpose()?;
     let stop = interrupts();
     let start = Instant::now();
     let mut tally = Tally::default();
@@ -250,7 +220,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
                 &mut progress,
                 &stop,
                 each,
-                &mut feed,
+                &mut logs,
             );
             if each {
                 engine.finish(&mut sink);
@@ -278,8 +248,8 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     progress.clear();
     let took = start.elapsed();
 
-    if let Some(f) = &mut feed {
-        f.finish(&mut sink);
+    if let Some(l) = &mut logs {
+        l.finish(&mut sink.eve);
     }
     sink.eve.end_stories();
     if settings.stats && !each {
@@ -491,7 +461,7 @@ fn read(
     progress: &mut Progress,
     stop: &AtomicBool,
     own: bool,
-    feed: &mut Option<Fed>,
+    logs: &mut Option<Logs>,
 ) -> Result<(), CaptureError> {
     let mut capture = Capture::open(path)?;
     // Packet numbers go on through a folder, as in Suricata.
@@ -529,8 +499,8 @@ fn read(
             tally.bytes += f.data.len() as u64;
             frames.push(frame);
         }
-        if let (Some(f), Some(last)) = (&mut *feed, frames.last()) {
-            f.until(last.ts, sink);
+        if let (Some(l), Some(last)) = (&mut *logs, frames.last()) {
+            l.until(last.ts, &mut sink.eve);
         }
         engine.process(&frames, &mut verdicts, sink);
         progress.tell(tally, path);
