@@ -55,10 +55,11 @@ pub fn short(id: &str) -> &str {
 
 impl Known {
     /// Remembers a process.
-    pub fn process(&self, who: &Who, texts: &mut Texts) {
+    pub fn process(&self, who: &Who, texts: &Mutex<Texts>) {
         let Some(pid) = who.pid else { return };
         let h = hash(&who.host, pid);
-        let text = texts.put(who.json("").as_bytes());
+        let json = who.json("");
+        let text = lock(texts).put(json.as_bytes());
         if let Some(p) = lock(&self.processes).get_mut(h as usize % PROCESSES) {
             *p = (h, text);
         }
@@ -97,12 +98,13 @@ impl Known {
     }
 
     /// Adds what is known to what an event says.
-    pub fn complete(&self, who: &mut Who, local: Option<IpAddr>, texts: &Texts) {
+    pub fn complete(&self, who: &mut Who, local: Option<IpAddr>, texts: &Mutex<Texts>) {
         if let Some(pid) = who.pid.filter(|_| who.name.is_empty() && who.path.is_empty()) {
             let h = hash(&who.host, pid);
             let at = lock(&self.processes).get(h as usize % PROCESSES).copied();
-            let text = at.filter(|p| p.0 == h).and_then(|p| texts.get(p.1));
-            if let Some(v) = text.and_then(|t| serde_json::from_slice::<serde_json::Value>(t).ok()) {
+            // Copied out, so that nobody waits while it is read.
+            let text = at.filter(|p| p.0 == h).and_then(|p| lock(texts).get(p.1).map(<[u8]>::to_vec));
+            if let Some(v) = text.and_then(|t| serde_json::from_slice::<serde_json::Value>(&t).ok()) {
                 who.fill(&v);
             }
         }
@@ -128,5 +130,64 @@ impl Known {
 
     pub fn count(&self) -> usize {
         self.pods.read().unwrap_or_else(PoisonError::into_inner).all.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::source::Container;
+
+    fn pod(name: &str, id: &str, address: &str) -> Pod {
+        let c = Container { id: format!("containerd://{id}"), name: "c".into(), image: "image:1".into() };
+        Pod {
+            namespace: "ns".into(),
+            name: name.into(),
+            account: "sa".into(),
+            node: "node".into(),
+            addresses: vec![address.parse().unwrap()],
+            containers: vec![c],
+        }
+    }
+
+    #[test]
+    fn a_number_of_a_process_gets_its_name() {
+        let (k, texts) = (Known::default(), Mutex::new(Texts::new(1 << 20)));
+        let who = |host: &str, name: &str| Who {
+            host: host.into(),
+            pid: Some(7),
+            name: name.into(),
+            ..Who::default()
+        };
+        k.process(&who("a", "python3"), &texts);
+        let mut w = who("a", "");
+        k.complete(&mut w, None, &texts);
+        assert_eq!(w.name, "python3");
+        // The same number on another host is another process.
+        let mut w = who("b", "");
+        k.complete(&mut w, None, &texts);
+        assert_eq!(w.name, "");
+    }
+
+    #[test]
+    fn pods_are_found_by_container_name_and_address_and_move() {
+        let (k, texts) = (Known::default(), Mutex::new(Texts::new(1 << 20)));
+        let (old, new): (IpAddr, IpAddr) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
+        k.pods(vec![pod("one", "0123456789abcdef", "10.0.0.1"), pod("two", "fedcba9876543210", "10.0.0.9")]);
+        let image = |w: &Who| w.container.as_ref().map(|c| c.image.clone()).unwrap_or_default();
+        let found = |mut w: Who, at: Option<IpAddr>| {
+            k.complete(&mut w, at, &texts);
+            (w.pod.as_ref().map(|p| (p.name.clone(), p.account.clone())), image(&w))
+        };
+        let one = (Some(("one".to_string(), "sa".to_string())), "image:1".to_string());
+        let by_id = Container { id: "0123456789ab".into(), ..Container::default() };
+        assert_eq!(found(Who { container: Some(by_id), ..Who::default() }, None), one);
+        let named = Pod { namespace: "ns".into(), name: "one".into(), ..Pod::default() };
+        assert_eq!(found(Who { pod: Some(named), ..Who::default() }, None), one);
+        assert_eq!(found(Who::default(), Some(old)), one);
+        // The pod came anew with another address.
+        k.pods(vec![pod("one", "0123456789abcdef", "10.0.0.2")]);
+        assert_eq!((found(Who::default(), Some(new)), k.count()), (one, 2));
+        assert!(k.at(old).is_none() && k.at(new).is_some());
     }
 }

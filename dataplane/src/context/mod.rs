@@ -211,7 +211,7 @@ impl Context {
     /// Takes what a host says.
     pub fn take(&self, said: Said) {
         match said {
-            Said::Process(who) => self.known.process(&who, &mut lock(&self.texts)),
+            Said::Process(who) => self.known.process(&who, &self.texts),
             Said::Pods(pods) => self.known.pods(pods),
             Said::Connection(c) => self.connection(*c),
         }
@@ -219,11 +219,10 @@ impl Context {
 
     fn connection(&self, mut c: Connection) {
         self.count(Count::Connections, 1);
-        let text = {
-            let mut texts = lock(&self.texts);
-            self.known.complete(&mut c.who, Some(c.local.0), &texts);
-            texts.put(c.who.json(c.source).as_bytes())
-        };
+        self.known.complete(&mut c.who, Some(c.local.0), &self.texts);
+        // Made before the lock is taken: writers of events do not wait for it.
+        let json = c.who.json(c.source);
+        let text = lock(&self.texts).put(json.as_bytes());
         let (pair, local_is_a) = Pair::new(c.local, c.remote, c.proto);
         let met = self.table.say(&pair, usize::from(!local_is_a), c.time, text);
         self.count(Count::Unjoined, met.gave_way);
