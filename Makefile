@@ -18,6 +18,7 @@
 #   make test-response            what is blocked, by whom and how fast: two namespaces with the sensor between them (root)
 #   make test-servers             records against what real clients of real AI servers say, live (root; large downloads; SERVERS=names)
 #   make test-servers-quick       the same for those whose packages are small
+#   make test-mcp                 `tidegate mcp` with the real clients: the demo's story by five questions, injected instructions
 #   make attack                   attacks of this project's writing on a stand-in behind the sensor: what is seen and missed (root; ATTACK=-v)
 #   make test-arm                 for aarch64, emulated: the tests of core (ARM=names), the whole workspace, captures by DPDK
 #   make test-arm-dpdk            the last two alone
@@ -73,6 +74,9 @@ demo: $(BIN)
 	@echo
 	@echo "What there is (tidegate services), and who is answered without a key:"
 	@$(BIN) services $(OUT)/demo/eve.json | sed -e 's/^/  /'
+	@echo
+	@echo "What happened to whom, in order (tidegate incidents), and what to ask next (tidegate mcp answers a model):"
+	@$(BIN) incidents -c examples/ai-factory.yaml $(OUT)/demo/eve.json | sed -e 's/^/  /'
 	@echo
 	@echo "Everything, one JSON object a line: $(OUT)/demo/eve.json"
 	@echo "The rules: builtin:ai (tidegate rules show builtin:ai) and examples/rules/ai-factory.rules. The capture is made by dataplane/examples/ai_factory.rs."
@@ -202,6 +206,13 @@ servers-quick-packages: servers-need
 test-servers-quick: servers-need
 	$(CARGO) build --locked -p tidegate-dataplane --bin tidegate
 	python3 tests/servers/run.py --engine target/debug/tidegate --out $(OUT)/servers --quick
+
+# With the debug build; clients are both lines of the PyPI package `mcp`.
+.PHONY: test-mcp
+test-mcp:
+	@python3 -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && apt-get install -qq -y python3-venv >/dev/null; } || { echo "needed: apt-get install python3-venv"; exit 1; }
+	$(CARGO) build --locked -p tidegate-dataplane --bin tidegate --example ai_factory
+	python3 tests/mcp/run.py --engine target/debug/tidegate --demo target/debug/examples/ai_factory --out $(OUT)/mcp
 
 # ENGINE=target/debug/tidegate takes a debug build that is there.
 .PHONY: attack

@@ -112,7 +112,7 @@
 #define TG_ENGINE_CAPTURE 8
 
 // Shares that an engine's memory has. Later versions may have more. Room for tg_engine_memory.
-#define TG_MEMORY_PARTS 13
+#define TG_MEMORY_PARTS 14
 
 // From client to server, as `direction` of tg_stream_feed.
 #define TG_TO_SERVER 0

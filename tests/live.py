@@ -156,6 +156,57 @@ def control(engine, folder):
     ok("a file is not replaced by a socket", s.process.wait(30) == 1 and open(path).read() == "precious")
 
 
+STORIES = '''%YAML 1.1
+---
+outputs:
+  - eve-log: {enabled: yes, types: [alert, flow, {incident: {idle: 1s}}]}
+context: {window: 30s}
+'''
+
+
+def stories(engine, folder):
+    """incidents by the writer's thread, and hosts' words by a followed log, a pipe and a socket"""
+    at = lambda name: os.path.join(folder, name)
+    with open(at("c.yaml"), "w") as f:
+        f.write(STORIES)
+    open(at("log"), "w").close()
+    os.mkfifo(at("pipe"))
+    s = Sensor(engine, folder, "-l", at("out"), "-c", at("c.yaml"), "--context", at("log"), "--context", at("pipe"),
+               "--context", "unix:" + at("words.sock"))
+
+    def word(port, name):
+        columns = {"pid": "7", "name": name, "local_address": "127.0.0.1", "local_port": str(port), "remote_address": "127.0.0.1",
+                   "remote_port": "9", "protocol": "17"}
+        return json.dumps({"hostIdentifier": "h", "unixTime": int(time.time()), "columns": columns, "action": "added"}) + "\n"
+
+    ends = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
+    ports = []
+    for e in ends:
+        e.bind(("127.0.0.1", 0))
+        ports.append(e.getsockname()[1])
+    with open(at("log"), "a") as f:
+        f.write(word(ports[0], "by-log"))
+    with open(at("pipe"), "w") as f:
+        f.write(word(ports[1], "by-pipe"))
+    until("two words", lambda: s.counter("context.connections") == 2)
+    for e in ends:
+        e.sendto(b"attack", ("127.0.0.1", 9))
+    events = lambda kind: [e for e in lines(at("out/eve.json")) if e["event_type"] == kind]
+    until("alerts", lambda: len(events("alert")) == 3)
+    said = {e["src_port"]: e.get("context", {}).get("client", {}).get("process", {}).get("name") for e in events("alert")}
+    ok("alerts say whose packet it was", said == {ports[0]: "by-log", ports[1]: "by-pipe", ports[2]: None})
+    with socket.socket(socket.AF_UNIX) as c:
+        c.connect(at("words.sock"))
+        c.sendall(word(ports[2], "by-socket").encode())
+    late = until("a late word", lambda: events("context"))
+    ok("what comes later has an event of its own",
+       [(e["src_port"], e["context"]["client"]["process"]["name"]) for e in late] == [(ports[2], "by-socket")])
+    told = until("a story", lambda: [e["incident"] for e in events("incident") if e["incident"]["told"] == "idle"])
+    ok("silence ends a story", told[0]["events"] == 3 and told[0]["host"] == "127.0.0.1")
+    ok("and both are counted", s.counter("context.joined_late") == 1 and s.counter("incident.opened") == 1)
+    ok("without losses", s.end()[0] == 0)
+
+
 def main():
     if os.geteuid() != 0:
         sys.exit("live: root is needed, for a network namespace and a small disk")
@@ -164,7 +215,7 @@ def main():
         os.environ["TIDEGATE_LIVE"] = "inside"
         os.execvp("unshare", ["unshare", "-n", "-m", sys.executable, os.path.abspath(__file__), engine])
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    for part in (full_disk, user, reload, control):
+    for part in (full_disk, user, reload, control, stories):
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             part(engine, folder)
     print(f"live: {len(done)} checks passed")

@@ -4,18 +4,22 @@
 pub mod capture;
 pub mod cmd;
 pub mod config;
+pub mod context;
 pub mod counters;
 #[cfg(feature = "dpdk")]
 pub mod dpdk;
 pub mod eve;
 pub mod filter;
+pub mod incident;
 pub mod intel;
+pub mod labels;
 pub mod lines;
 pub mod lists;
 #[cfg(unix)]
 pub mod live;
 pub mod load;
 pub mod log;
+pub mod mcp;
 pub mod policy;
 #[cfg(unix)]
 pub mod response;

@@ -11,9 +11,12 @@ use std::process::Command;
 const README: &str = include_str!("../../README.md");
 
 /// Pages with a worked example each, whose files stand in blocks below a line that names them.
-const PAGES: [&str; 3] = [
+const PAGES: [&str; 6] = [
     include_str!("../../docs/policy.md"),
     include_str!("../../docs/intel.md"),
+    include_str!("../../docs/incidents.md"),
+    include_str!("../../docs/context.md"),
+    include_str!("../../docs/mcp.md"),
     include_str!("../../docs/response.md"),
 ];
 
@@ -85,6 +88,7 @@ fn what_the_readme_shows_is_what_comes() {
         let mut said = run(command, &dir);
         if *command == "make demo" {
             said += &run("tidegate services out/demo/eve.json", &dir);
+            said += &run("tidegate incidents out/demo/eve.json", &dir);
         }
         let mut came = said.lines().map(steady);
         let of_words = |l: &&&str| {
@@ -92,6 +96,7 @@ fn what_the_readme_shows_is_what_comes() {
                 && **l != "..."
                 && !l.starts_with("A small AI factory")
                 && !l.starts_with("What there is")
+                && !l.starts_with("What happened to whom")
         };
         for line in lines.iter().filter(of_words) {
             let want = steady(line);

@@ -56,6 +56,7 @@ impl Said {
             From::Text(text) => Settings::parse(text, &over),
         }
         .map(Settings::without_store)
+        .map(Settings::without_command)
         .map_err(|e| wrong(&e))
     }
 

@@ -33,6 +33,7 @@ impl Said {
     pub fn read(&self, inline: bool) -> Result<Settings, String> {
         Settings::load(self.config.as_deref(), &Overrides { set: &self.set, ips: inline })
             .map(Settings::without_store)
+            .map(Settings::without_command)
             .map_err(|e| e.to_string())
     }
 }

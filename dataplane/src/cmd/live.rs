@@ -49,6 +49,7 @@ pub fn run(args: &RunArgs, log: &EngineLog) -> Result<ExitCode, String> {
     settings.pcap_checksums = settings.pcap_checksums.or_asked(args.checksums.as_deref());
     settings.policy = args.policy.clone().or(settings.policy);
     settings.intel.extend(args.intel.iter().cloned());
+    let context = super::context::tables(&mut settings, &args.context, secret::random()?)?;
     // A worker never waits for a disk.
     let settings = settings.without_store();
     let memory = super::memory::parse(&args.memory, u64::from(args.live.workers))?;
@@ -92,6 +93,9 @@ pub fn run(args: &RunArgs, log: &EngineLog) -> Result<ExitCode, String> {
         skipped: skipped as u64,
         took,
     };
+    if let Some(c) = &context {
+        crate::context::read::follow(&settings.context.files, c)?;
+    }
     let fail = if args.live.fail == "open" { Fail::Open } else { Fail::Closed };
     let start = Start { args, settings, mode, source, rules, dir, dir_is_new, fail, response };
     if args.live.dpdk.is_some() {

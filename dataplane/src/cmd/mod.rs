@@ -4,8 +4,12 @@
 mod artifact;
 mod bench;
 mod classify;
+mod context;
+mod export;
+mod incidents;
 mod intel;
 mod live;
+mod mcp;
 mod memory;
 mod options;
 mod pages;
@@ -60,6 +64,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Services(args) => services::main(&args),
         Command::Policy(args) => policy::main(&args),
         Command::Intel(args) => intel::main(&args),
+        Command::Incidents(args) => incidents::main(&args),
+        Command::Mcp(args) => mcp::main(&args),
+        Command::Export(args) => export::main(&args),
         #[cfg(unix)]
         Command::Playbook(args) => playbook::main(&args),
         #[cfg(unix)]
@@ -172,10 +179,93 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<OsString>,
     },
+    /// Put alerts, decisions and calls together that tell one story about a host
+    Incidents(IncidentsArgs),
+    /// Answer a model's questions about what a sensor wrote (Model Context Protocol, on standard input and output)
+    Mcp(McpArgs),
+    /// Write detections with their labels as a data set
+    Export(ExportArgs),
     /// Wait for the end of standard input, then remove a control socket (started by `run --user`)
     #[cfg(unix)]
     #[command(hide = true)]
     ControlSweeper { path: PathBuf },
+}
+
+/// Options of `tidegate incidents`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    tidegate incidents out/eve.json                  a story a host: what happened, step by step, and what to ask next\n  \
+    tidegate incidents --json out/eve.json | jq .title    a line of JSON each\n\n\
+    `incident` events are shown as they were written; where there are none, stories are made of the other events\n\
+    (docs/incidents.md).\n\
+    Exit codes: 0 fine, 1 wrong input, 2 wrong usage.")]
+pub struct IncidentsArgs {
+    /// A line of JSON for each incident
+    #[arg(long)]
+    pub json: bool,
+    /// Settings, for HOME_NET
+    #[arg(short = 'c', value_name = "YAML")]
+    pub config: Option<PathBuf>,
+    /// Output folders, or files of events
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub events: Vec<PathBuf>,
+}
+
+/// Options of `tidegate export`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    tidegate export --labels out > detections.jsonl  a line of JSON a detection: labels, flow, features; secrets are masked\n  \
+    tidegate export --labels --flows -o set.jsonl /var/log/tidegate    flows without a detection, too (label none)\n\n\
+    Rows are described in docs/incidents.md; the Python package makes Parquet of them (tidegate.labels).\n\
+    Exit codes: 0 fine, 1 wrong input, 2 wrong usage, 3 some of the input could not be read (the rest is written).")]
+pub struct ExportArgs {
+    /// Detections: alerts, hits of intelligence, decisions of policies
+    #[arg(long, required = true)]
+    pub labels: bool,
+    /// Flows without an alert as well, labelled `none`
+    #[arg(long)]
+    pub flows: bool,
+    /// File to write; standard output without it
+    #[arg(short = 'o', value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Output folders, or files of events
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub events: Vec<PathBuf>,
+}
+
+/// Options of `tidegate mcp`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    tidegate mcp /var/log/tidegate                   for a client that starts its servers itself\n  \
+    tidegate mcp out --capture traffic.pcap --rules my.rules\n  \
+    tidegate mcp /var/log/tidegate --control /run/tidegate.sock\n\n\
+    It reads and never writes. Text of the traffic is quoted, marked, and judged by the classifier (docs/mcp.md).\n\
+    Exit codes: 0 the client ended, 1 wrong input, 2 wrong usage.")]
+pub struct McpArgs {
+    /// Output folders, or files of events
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub events: Vec<PathBuf>,
+    /// Capture in which packets of alerts are looked up, beside those in the output folders. May be given again
+    #[arg(long, value_name = "FILE")]
+    pub capture: Vec<PathBuf>,
+    /// Rule file whose text explains alerts, beside the rules that ship. May be given again
+    #[arg(long, value_name = "FILE")]
+    pub rules: Vec<PathBuf>,
+    /// Serve HTTP at http://ADDR/mcp instead, on loopback only (127.0.0.1:9418)
+    #[arg(long, value_name = "ADDR", requires = "token_file", conflicts_with = "ask")]
+    pub http: Option<std::net::SocketAddr>,
+    /// File whose first line is what requests show as `Authorization: Bearer TOKEN`
+    #[arg(long, value_name = "FILE", requires = "http")]
+    pub token_file: Option<PathBuf>,
+    /// Answer a file of questions, one a line, and print the results for people
+    #[arg(long, value_name = "FILE")]
+    pub ask: Option<PathBuf>,
+    /// Control socket of a running sensor, for its counters
+    #[arg(long, value_name = "PATH")]
+    pub control: Option<PathBuf>,
+    /// Settings, for HOME_NET
+    #[arg(short = 'c', value_name = "YAML")]
+    pub config: Option<PathBuf>,
 }
 
 /// Options of `tidegate intel`.
@@ -348,6 +438,10 @@ pub struct RunArgs {
     /// Accepted for compatibility: there is one way to run
     #[arg(long, value_name = "MODE")]
     pub runmode: Option<String>,
+    /// Logs of hosts (DOCA Argus, Falco, Tetragon, osquery; lists of Kubernetes' pods), joined to flows by ends and time: a file
+    /// (followed by name when traffic is live), a pipe, or unix:PATH to listen on. May be given again
+    #[arg(long, value_name = "FILE")]
+    pub context: Vec<PathBuf>,
     /// Act as an inline sensor would: drop and reject take effect on what follows in the capture
     #[arg(long)]
     pub simulate_ips: bool,

@@ -13,6 +13,7 @@ use crate::capture::{self, Capture, CaptureError};
 use crate::config::engine::{LONG, Mode, room, warm};
 use crate::config::logging::{Level, Logging};
 use crate::config::{ChecksumMode, Overrides, Settings};
+use crate::context::Context;
 use crate::eve::{EveSink, Stats};
 use crate::filter::Filter;
 use crate::load::{self, Loaded};
@@ -23,6 +24,7 @@ use tidegate_core::event::{Event, EventSink, Verdict};
 use tidegate_core::fault::Station;
 use tidegate_core::packet::{Decoder, PacketBuf};
 
+use super::context::Logs;
 use super::{PARTLY, RunArgs, WRONG_INPUT};
 
 /// Refused rules told without `-v`.
@@ -127,6 +129,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     settings.pcap_checksums = settings.pcap_checksums.or_asked(args.checksums.as_deref());
     settings.policy = args.policy.clone().or(settings.policy);
     settings.intel.extend(args.intel.iter().cloned());
+    let context = super::context::tables(&mut settings, &args.context, secret::CAPTURES)?;
     let memory = super::memory::parse(&args.memory, 1)?;
     super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
     if !settings.block_lists.is_empty() && !args.quiet {
@@ -194,6 +197,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
         warm(&mut engine, size);
     }
 
+    let mut logs = context.map(|c| Logs::open(&settings.context, c)).transpose()?;
     let stop = interrupts();
     let start = Instant::now();
     let mut tally = Tally::default();
@@ -220,6 +224,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
                 &mut progress,
                 &stop,
                 each,
+                &mut logs,
             );
             if each {
                 engine.finish(&mut sink);
@@ -247,6 +252,10 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     progress.clear();
     let took = start.elapsed();
 
+    if let Some(l) = &mut logs {
+        l.finish(&mut sink.eve);
+    }
+    sink.eve.end_stories();
     if settings.stats && !each {
         write_stats(&engine, &mut sink, &settings, &loaded, (args.simulate_ips, sets.refused()), took);
     }
@@ -310,6 +319,8 @@ fn write_stats(
     let mut counters = crate::counters::named(&engine.stats(), &sink.eve.counts, ips, events);
     counters.push(("datasets.refused".into(), refused_values));
     counters.extend(sink.eve.store_counters());
+    counters.extend(sink.eve.story_counters());
+    counters.extend(sink.eve.context().map(Context::counters).unwrap_or_default());
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     sink.eve.stats(&Stats {
         now: now.map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)),
@@ -454,6 +465,7 @@ fn read(
     progress: &mut Progress,
     stop: &AtomicBool,
     own: bool,
+    logs: &mut Option<Logs>,
 ) -> Result<(), CaptureError> {
     let mut capture = Capture::open(path)?;
     // Packet numbers go on through a folder, as in Suricata.
@@ -490,6 +502,9 @@ fn read(
             tally.packets += 1;
             tally.bytes += f.data.len() as u64;
             frames.push(frame);
+        }
+        if let (Some(l), Some(last)) = (&mut *logs, frames.last()) {
+            l.until(last.ts, &mut sink.eve);
         }
         engine.process(&frames, &mut verdicts, sink);
         progress.tell(tally, path);
@@ -587,6 +602,16 @@ fn summary(sink: &Counting, t: &Tally, l: &Loaded, took: Duration, many: bool) {
     }
     if let Some(i) = &l.rules.intel {
         line("intel", format!("{} indicators", grouped(i.len() as u64)));
+    }
+    let n = |all: &[(String, u64)], name: &str| grouped(all.iter().find(|c| c.0 == name).map_or(0, |c| c.1));
+    if let Some(c) = sink.eve.context().map(Context::counters) {
+        let (said, met) = (n(&c, "context.connections"), n(&c, "context.joined"));
+        let pods = n(&c, "context.pods");
+        line("context", format!("{said} connections of hosts, {met} joined to flows; {pods} pods"));
+    }
+    let stories = sink.eve.story_counters();
+    if !stories.is_empty() {
+        line("stories", format!("{} incidents", n(&stories, "incident.opened")));
     }
     line(
         "rules",

@@ -105,7 +105,7 @@ impl Settings {
 
 impl Settings {
     /// The addresses of `HOME_NET`, when it is there and says something.
-    fn home(&self) -> Option<Arc<AddrSet>> {
+    pub fn home(&self) -> Option<Arc<AddrSet>> {
         let vars = Vars { addresses: self.address_groups.iter().cloned().collect(), ports: BTreeMap::new() };
         let set = Interned::default().addrs("$HOME_NET", &vars).ok()?;
         (!set.is_any()).then_some(set)

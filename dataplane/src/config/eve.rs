@@ -6,6 +6,9 @@ use tidegate_core::app::ProtoDef;
 use tidegate_core::app::registry::PROTOCOLS;
 
 use super::yaml::{ConfigError, Node};
+use crate::context::Context;
+use crate::incident::IncidentSettings;
+use std::sync::Arc;
 
 /// All outputs asked for.
 #[derive(Clone, Debug, Default)]
@@ -104,6 +107,12 @@ pub struct EveSettings {
     pub policy: bool,
     /// What was blocked or marked, ordered, undone and refused; on unless it is switched off.
     pub response: bool,
+    /// `incident`: stories that the events of this output tell together.
+    pub incident: Option<IncidentSettings>,
+    /// Context from hosts, when there is any: into every event of a flow.
+    pub context: Option<Arc<Context>>,
+    /// `context`: what hosts said later; on unless it is switched off, as there are none without context.
+    pub context_events: bool,
     /// Protocol records wanted, by name (`http`, `dns`, …) with their settings.
     pub records: Vec<(String, RecordSettings)>,
 }
@@ -386,6 +395,9 @@ impl EveSettings {
             stream: None,
             policy: true,
             response: true,
+            incident: None,
+            context: None,
+            context_events: true,
             records: Vec::new(),
         }
     }
@@ -410,6 +422,7 @@ impl EveSettings {
             if t.flag("enabled")? == Some(false) {
                 e.policy &= name != "policy";
                 e.response &= name != "response";
+                e.context_events &= name != "context";
                 t.accept();
                 continue;
             }
@@ -449,6 +462,8 @@ impl EveSettings {
                 "frame" => e.frame = Some(FrameSettings::read(t)?),
                 "policy" => e.policy = true,
                 "response" => e.response = true,
+                "context" => e.context_events = true,
+                "incident" => e.incident = Some(incident(t)?),
                 _ if is_record(name) => e.records.push((name.to_string(), RecordSettings::read(name, t)?)),
                 _ => {
                     strange.push(name);
@@ -494,7 +509,24 @@ fn telemetry(t: &Node) -> Result<TelemetryConfig, ConfigError> {
     Ok(c)
 }
 
-fn seconds(text: &str) -> Option<u64> {
+/// `incident`: how many stories, of how many steps, and when they are over.
+fn incident(t: &Node) -> Result<IncidentSettings, ConfigError> {
+    let mut s = IncidentSettings::default();
+    s.hosts = t.number("hosts")?.unwrap_or(s.hosts);
+    s.steps = t.number("steps")?.unwrap_or(s.steps);
+    if !(1..=65_536).contains(&s.hosts) || !(1..=1024).contains(&s.steps) {
+        return Err(t.wrong("`hosts` is from 1 to 65,536, `steps` from 1 to 1,024"));
+    }
+    if let Some(n) = t.child("idle") {
+        let secs = n.val.as_deref().and_then(seconds).filter(|s| (1..=86_400 * 7).contains(s));
+        s.idle = secs.ok_or_else(|| n.wrong("not a time from 1s to 7d (a number, then s, m, h or d)"))?
+            * 1_000_000_000;
+    }
+    Ok(s)
+}
+
+/// A number, then s, m, h or d.
+pub(super) fn seconds(text: &str) -> Option<u64> {
     let t = text.trim();
     let end = t.find(|c: char| !c.is_ascii_digit()).unwrap_or(t.len());
     let unit = match t.get(end..)?.trim() {

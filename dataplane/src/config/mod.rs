@@ -46,6 +46,8 @@ pub struct Settings {
     pub block_lists: Vec<PathBuf>,
     /// `intel-files`: what is known to be bad.
     pub intel: Vec<PathBuf>,
+    /// `context`: what hosts say of flows.
+    pub context: crate::context::ContextSettings,
     /// `policy-file`: who may speak to whom.
     pub policy: Option<PathBuf>,
     pub datasets: Datasets,
@@ -266,6 +268,19 @@ impl Settings {
             );
         }
         self.app.file_tap = false;
+        self
+    }
+
+    /// For engines whose caller takes events one by one: settings of what the command adds are named.
+    pub fn without_command(mut self) -> Settings {
+        if self.outputs.eve.iter().any(|e| e.incident.is_some()) {
+            self.told.push(
+                "incident (stories are written by `tidegate run` only; `tidegate incidents` makes them from events)".into(),
+            );
+        }
+        if !self.context.files.is_empty() {
+            self.told.push("context (logs of hosts are read by `tidegate run` only)".into());
+        }
         self
     }
 

@@ -10,6 +10,7 @@ use tidegate_core::rules::ir::DatasetType;
 use tidegate_core::rules::sets::{parse_addrs, parse_ports};
 use tidegate_core::stream::policy::OsPolicy;
 
+use super::eve::seconds;
 use super::logging::Logging;
 use super::unheeded;
 use super::yaml::{ConfigError, Node, truth};
@@ -17,6 +18,8 @@ use super::{
     ChecksumMode, DatasetFile, Datasets, Decoder, Defrag, Exception, ExceptionPolicies, Flow, HostPolicies,
     Outputs, Reputation, Settings, Stream, Timeouts, Urgent,
 };
+
+use crate::context::ContextSettings;
 
 fn bad(root: &Node, key: &str, what: impl Into<String>) -> ConfigError {
     let unknown = |what| ConfigError::Value { key: key.into(), what, at: None };
@@ -84,6 +87,7 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
         },
         block_lists: items(root, "block-lists").iter().map(|f| beside(dir, f)).collect(),
         intel: items(root, "intel-files").iter().map(|f| beside(dir, f)).collect(),
+        context: context(root, dir)?,
         policy: root.text("policy-file").map(|f| beside(dir, f)),
         datasets: datasets(root, dir)?,
         exception,
@@ -100,7 +104,25 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
     s.told = std::mem::take(&mut s.outputs.unknown);
     s.told.extend(unheeded::find(root)?);
     s.ignored = root.unread();
+    let home = s.home();
+    s.outputs.eve.iter_mut().filter_map(|e| e.incident.as_mut()).for_each(|i| i.home.clone_from(&home));
     Ok(s)
+}
+
+/// `context`: files, their tables' memory, how far apart times may be.
+fn context(root: &Node, dir: &Path) -> Result<ContextSettings, ConfigError> {
+    let mut c = ContextSettings::default();
+    c.files = items(root, "context.files").iter().map(|f| beside(dir, f)).collect();
+    c.memory = root.size("context.memory")?.unwrap_or(c.memory);
+    if !(crate::context::LEAST..=1 << 40).contains(&c.memory) {
+        return Err(bad(root, "context.memory", "from 1 MiB to 1 TiB"));
+    }
+    if let Some(n) = root.at("context.window") {
+        let secs = n.val.as_deref().and_then(seconds).filter(|s| (1..=86_400).contains(s));
+        c.window = secs.ok_or_else(|| n.wrong("not a time from 1s to 1d (a number, then s, m, h or d)"))?
+            * 1_000_000_000;
+    }
+    Ok(c)
 }
 
 /// Networks and ports of the groups, whether or not a rule names them.

@@ -347,12 +347,14 @@ outputs:
         - netflow: {}
         - http: {xff: {enabled: yes}}
         - mqtt: {}
+        - incident: {}
 app-layer: {protocols: {tls: {tcp: {detection-ports: {}}, udp: {}}, ssh: {}, websocket: {}, mqtt: {}, pgsql: {}, pop3: {}, http: {libhtp: {default-config: {}}}}}
 datasets: {NAME: {type: string}, defaults: {}, rules: {}}
 stream: {reassembly: {urgent: {}}}
 decoder: {teredo: {}, vxlan: {}, geneve: {}, gtp: {}}
 flow-timeouts: {default: {}, tcp: {}, udp: {}, icmp: {}}
 pcap-file: {}
+context: {}
 stats: {}
 vlan: {}
 defrag: {}

@@ -154,7 +154,7 @@ impl Output {
         }
     }
 
-    /// `metadata`, `traffic`, `ether`, `community_id`.
+    /// `metadata`, `traffic`, `ether`, `community_id`, `context`.
     pub(super) fn options(&mut self, about: About<'_>) {
         let (s, j) = (&self.settings, &mut self.json);
         if s.metadata
@@ -176,6 +176,9 @@ impl Output {
             j.buf.push(b'"');
             community::append(&mut j.buf, &t, s.community_id_seed);
             j.buf.push(b'"');
+        }
+        if let Some(f) = about.flow {
+            self.context(f);
         }
     }
 }

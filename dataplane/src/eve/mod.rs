@@ -8,6 +8,7 @@ mod anomaly;
 mod arp;
 mod artifact;
 mod community;
+mod context;
 mod drop;
 mod fast;
 mod fields;
@@ -15,6 +16,7 @@ mod file;
 mod flow;
 mod frame;
 mod header;
+mod incident;
 mod intel;
 mod json;
 mod names;
@@ -35,6 +37,8 @@ use tidegate_core::packet::Packet;
 
 use crate::config::eve::FilesSettings;
 use crate::config::{EveSettings, Outputs};
+use crate::context::{Context, Late};
+use crate::incident::{Incidents, Occasion, Story};
 use crate::lines::{LineFile, last_line};
 pub use fast::FastLine;
 pub use json::{Json, base64_into};
@@ -61,6 +65,8 @@ pub struct EveSink {
     outputs: Vec<Output>,
     /// By number of the output.
     targets: Vec<LineFile>,
+    /// What the events of an output tell together, by its number.
+    stories: Vec<Option<Incidents>>,
     fast: Option<(FastLine, Vec<u8>, LineFile)>,
     /// Where files go, and the writer of the records beside them.
     store: Option<(FileStore, EveLine)>,
@@ -203,6 +209,7 @@ impl EveSink {
             }
         };
         Ok(EveSink {
+            stories: outs.iter().map(|o| o.settings.incident.clone().map(Incidents::new)).collect(),
             outputs: outs,
             targets,
             fast,
@@ -219,6 +226,7 @@ impl EveSink {
         EveSink {
             outputs: Vec::new(),
             targets: Vec::new(),
+            stories: Vec::new(),
             fast: None,
             store: None,
             ips: false,
@@ -231,6 +239,42 @@ impl EveSink {
     /// Counters of stored files under Suricata's names; none when files are not stored.
     pub fn store_counters(&self) -> Vec<(String, u64)> {
         self.store.iter().flat_map(|(s, _)| s.counters()).collect()
+    }
+
+    /// No more events come: stories are told that are not over.
+    pub fn end_stories(&mut self) {
+        for (o, s) in self.outputs.iter_mut().zip(&mut self.stories) {
+            if let Some(s) = s {
+                s.finish(&mut |story, why, related| o.incident(story, why, related));
+            }
+        }
+    }
+
+    /// Context from hosts, when events have some.
+    pub fn context(&self) -> Option<&Context> {
+        self.outputs.iter().find_map(|o| o.settings.context.as_deref())
+    }
+
+    /// Writes what hosts said of flows after their events were written.
+    pub fn late(&mut self, l: &Late) {
+        for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
+            o.late(l);
+            if o.json.buf.len() >= FLUSH_AT {
+                take(t, &mut o.json.buf, &mut self.error);
+            }
+        }
+    }
+
+    /// Counters of stories; none when no output wants them.
+    pub fn story_counters(&self) -> Vec<(String, u64)> {
+        let mut out: Vec<(String, u64)> = Vec::new();
+        for (i, (name, n)) in self.stories.iter().flatten().flat_map(Incidents::counters).enumerate() {
+            match out.get_mut(i % 4) {
+                Some(sum) if i >= 4 => sum.1 += n,
+                _ => out.push((name.to_string(), n)),
+            }
+        }
+        out
     }
 
     /// Names the capture that is read from now on. `folder`: it is one of several.
@@ -265,6 +309,7 @@ impl EveSink {
 
     /// Writes everything out; the first error that ever happened, if any.
     pub fn finish(&mut self) -> Result<(), OutputError> {
+        self.end_stories();
         for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
             take(t, &mut o.json.buf, &mut self.error);
         }
@@ -276,6 +321,16 @@ impl EveSink {
         }
         self.error.take().map_or(Ok(()), Err)
     }
+}
+
+/// Hands what an output wrote of an event, from `before` on, to its stories.
+fn follow(o: &mut Output, stories: &mut Option<Incidents>, before: usize) {
+    let Some(s) = stories else { return };
+    // Stories are appended to the same buffer, so the lines are taken out first.
+    let new = o.json.buf.get(before..).unwrap_or_default().to_vec();
+    new.split(|&b| b == b'\n').for_each(|line| {
+        s.line(line, &mut |story, why, related| o.incident(story, why, related));
+    });
 }
 
 /// Writes the lines collected and empties their buffer.
@@ -382,6 +437,20 @@ impl EveLine {
         self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
     }
 
+    /// The line of what a host said later, as [`EveLine::write`].
+    pub fn late(&mut self, l: &Late) -> &[u8] {
+        self.out.json.buf.clear();
+        self.out.late(l);
+        self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
+    }
+
+    /// The line of a story, as [`EveLine::write`].
+    pub fn incident(&mut self, story: &Story, why: Occasion, related: &[String]) -> &[u8] {
+        self.out.json.buf.clear();
+        self.out.incident(story, why, related);
+        self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
+    }
+
     /// The `stats` record without its line feed, until the next call; empty when the settings want none.
     pub fn stats(&mut self, stats: &Stats<'_>) -> &[u8] {
         self.out.json.buf.clear();
@@ -430,7 +499,12 @@ impl Output {
     fn event(&mut self, event: &Event<'_>, ips: bool, first: bool) {
         match event {
             Event::Alert(a) => self.alert(a, ips),
-            Event::Flow(f) => self.flow(f),
+            Event::Flow(f) => {
+                self.flow(f);
+                if let Some(c) = &self.settings.context {
+                    c.ended(f);
+                }
+            }
             Event::Tx(t) => self.tx(t),
             Event::File(f) => {
                 self.file(f);
@@ -459,8 +533,10 @@ impl EventSink for EveSink {
 
     fn policy(&mut self, record: &PolicyRecord<'_>) {
         self.counts.policy += 1;
-        for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
+        for ((o, t), s) in self.outputs.iter_mut().zip(&mut self.targets).zip(&mut self.stories) {
+            let before = o.json.buf.len();
             o.policy(record);
+            follow(o, s, before);
             if o.json.buf.len() >= FLUSH_AT {
                 take(t, &mut o.json.buf, &mut self.error);
             }
@@ -501,8 +577,10 @@ impl EventSink for EveSink {
                 take(file, text, &mut self.error);
             }
         }
-        for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
+        for ((o, t), s) in self.outputs.iter_mut().zip(&mut self.targets).zip(&mut self.stories) {
+            let before = o.json.buf.len();
             o.event(&event, self.ips, first);
+            follow(o, s, before);
             if o.json.buf.len() >= FLUSH_AT {
                 take(t, &mut o.json.buf, &mut self.error);
             }

@@ -96,6 +96,7 @@ pub struct Manager {
     own: OwnLines,
     writer: Option<Writer>,
     losses: Arc<Losses>,
+    stories: Option<super::stories::Shared>,
     started: Instant,
     stats_every: Option<Duration>,
     /// Asked for when `ports` or `offload` is.
@@ -173,6 +174,7 @@ impl Manager {
             reports: Vec::new(),
             before: Vec::new(),
             losses: writer.losses.clone(),
+            stories: writer.stories.clone(),
             writer: Some(writer),
             started: Instant::now(),
             stats_every,
@@ -218,6 +220,7 @@ impl Manager {
             self.answers();
             self.reloaded();
             self.taken();
+            self.context();
             if self.peers.iter().all(|p| p.mail.ended.load(Ordering::Acquire)) {
                 break;
             }
@@ -229,11 +232,20 @@ impl Manager {
                 self.write_stats();
             }
         }
+        self.context();
         self.stop();
         for r in replies {
             let _ = r.send(done("shutting down"));
         }
         self.failed_writes.take().map_or(Ok(()), Err)
+    }
+
+    /// Writes what hosts said of flows after their events were written.
+    fn context(&mut self) {
+        let Some(c) = self.settings.outputs.eve.iter().find_map(|e| e.context.clone()) else { return };
+        while let Some(l) = c.late() {
+            self.own.late(&l);
+        }
     }
 
     fn serve(&mut self, r: Request) {
@@ -501,6 +513,8 @@ impl Manager {
         let (s, c) = self.totals();
         let mut out = crate::counters::named(&s, &c, self.mode.ips, self.settings.stats_decoder_events);
         out.push(("datasets.refused".into(), self.sets.refused()));
+        let context = self.settings.outputs.eve.iter().find_map(|e| e.context.as_ref());
+        out.extend(context.map(|c| c.counters()).unwrap_or_default());
         let mut sums: Vec<(&'static str, u64)> = Vec::new();
         for p in &self.peers {
             for (i, (name, n)) in p.counters.list().into_iter().enumerate() {
@@ -530,6 +544,9 @@ impl Manager {
             ] {
                 out.push((format!("response.{name}"), n));
             }
+        }
+        for (name, n) in super::stories::NAMES.iter().zip(self.stories.iter().flat_map(|s| s.iter())) {
+            out.push((name.to_string(), n.load(Ordering::Relaxed)));
         }
         out.push(("dataplane.write_errors".into(), self.losses.errors.load(Ordering::Relaxed)));
         out.push(("dataplane.reloads_failed".into(), self.reload_failed));

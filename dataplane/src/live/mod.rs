@@ -20,6 +20,7 @@ pub mod reject;
 pub(crate) mod serve;
 pub mod sink;
 pub mod source;
+pub mod stories;
 pub mod worker;
 pub mod writer;
 

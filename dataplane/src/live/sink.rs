@@ -168,6 +168,19 @@ impl OwnLines {
         }
     }
 
+    /// Writes what hosts said of flows after their events were written.
+    pub fn late(&mut self, l: &crate::context::Late) {
+        for (i, line) in self.lines.iter_mut().enumerate() {
+            let text = line.late(l);
+            if text.is_empty() {
+                continue;
+            }
+            let mut one = Filling::new(i, false);
+            one.keep(text, Class::Stats, &self.channel);
+            one.flush(&self.channel);
+        }
+    }
+
     /// Events of the manager that found no buffer.
     pub fn dropped(&self) -> u64 {
         self.dropped_of(Class::Stats)

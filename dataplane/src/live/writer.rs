@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::chunk::{Channel, Chunk, Class, Lent};
+use super::stories::{Shared, Stories};
 use crate::config::Outputs;
 use crate::eve::OutputError;
 use crate::lines::{Failure, LineFile};
@@ -25,6 +26,10 @@ pub trait Outlet: Send {
     fn reopen(&mut self) -> std::io::Result<()>;
     /// Asked once a second: something is wrong that a write would not say.
     fn check(&mut self) -> std::io::Result<()>;
+    /// Nothing more comes: writes what was kept back.
+    fn finish(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Outlet for LineFile {
@@ -82,6 +87,8 @@ struct Wishes {
 pub struct Writer {
     wishes: Arc<Wishes>,
     pub losses: Arc<Losses>,
+    /// Counters of `incident` events; none when no output wants them.
+    pub stories: Option<Shared>,
     thread: JoinHandle<Option<String>>,
 }
 
@@ -109,12 +116,25 @@ impl Writer {
         channels: Vec<Arc<Channel>>,
     ) -> Result<Writer, OutputError> {
         let mut outlets: Vec<Box<dyn Outlet>> = Vec::new();
-        for name in outputs.eve.iter().map(|o| &o.filename).chain(&outputs.fast) {
+        let shared = Shared::default();
+        let open = |name: &str| {
             let path = dir.join(name);
-            let file = LineFile::open(&path, append).map_err(|source| OutputError { path, source })?;
-            outlets.push(Box::new(file));
+            LineFile::open(&path, append).map_err(|source| OutputError { path, source })
+        };
+        for o in &outputs.eve {
+            let file = open(&o.filename)?;
+            outlets.push(match &o.incident {
+                Some(i) => Box::new(Stories::new(file, o, i.clone(), shared.clone())),
+                None => Box::new(file),
+            });
         }
-        Writer::with(outlets, channels).map_err(|source| OutputError { path: dir.to_owned(), source })
+        if let Some(name) = &outputs.fast {
+            outlets.push(Box::new(open(name)?));
+        }
+        let w =
+            Writer::with(outlets, channels).map_err(|source| OutputError { path: dir.to_owned(), source })?;
+        let stories = outputs.eve.iter().any(|o| o.incident.is_some()).then_some(shared);
+        Ok(Writer { stories, ..w })
     }
 
     /// As [`Writer::start`], with outlets by number of output.
@@ -131,7 +151,7 @@ impl Writer {
             checked: Instant::now(),
         };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || w.run())?;
-        Ok(Writer { wishes, losses, thread })
+        Ok(Writer { wishes, losses, stories: None, thread })
     }
 
     /// Opens the files anew, after they were moved away; `reply` is told how that went.
@@ -232,9 +252,21 @@ impl Work {
             );
             if !any {
                 if last {
-                    return;
+                    return self.finish();
                 }
                 std::thread::sleep(REST);
+            }
+        }
+    }
+
+    /// Lets outputs write what they kept back.
+    fn finish(&mut self) {
+        for s in &mut self.outlets {
+            if let Err(e) = s.outlet.finish() {
+                self.losses.errors.fetch_add(1, Ordering::Relaxed);
+                let text = format!("{}: {e}: the last stories are not written", s.outlet.name());
+                eprintln!("tidegate: {text}");
+                self.first.get_or_insert(text);
             }
         }
     }

@@ -19,7 +19,7 @@ pub struct tg_memory_part {
 }
 
 /// Shares that an engine's memory has. Later versions may have more. Room for tg_engine_memory.
-pub const TG_MEMORY_PARTS: usize = 13;
+pub const TG_MEMORY_PARTS: usize = 14;
 
 /// Writes the shares of the memory that an engine of `config` (NULL: all zero) takes, to `parts`, and how many there are to
 /// `count`: their sum is what tg_engine_new allocates, rules and their datasets apart. With less `room` than there are
