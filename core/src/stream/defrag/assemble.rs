@@ -51,19 +51,33 @@ impl Defrag {
         let mut len = 0u32;
         let mut at = first;
         let mut ended_at: Option<u32> = None;
+        // Ranges that fragments gave away to some behind them: the first few.
+        let mut gaps = [(0, 0); 8];
         while at != NIL {
             let f = self.frags.get(at);
             let (x, more, next, skip_head) = (f.x, f.more, f.next, f.head as usize);
-            // Data behind the last fragment's beginning is not part of the datagram; at the same place it is.
-            if ended_at.is_some_and(|off| x.off > off) {
-                break;
-            }
+            let behind = ended_at.is_some_and(|off| x.off > off);
             if !x.skip && x.trim < x.len {
-                let keep = x.len - x.trim;
-                let to = head + (x.off + x.trim) as usize;
-                self.bytes_into(&buf, to, at, skip_head + x.trim as usize, keep as usize);
-                len = if x.off == 0 { x.len } else { len.max(x.end()) };
-                ended_at = (!more).then_some(x.off);
+                let from = x.off + x.trim;
+                if behind {
+                    // Data behind the last fragment's beginning is not part of the datagram; at the same place it is. But what
+                    // an earlier fragment gave away to this one nobody else has.
+                    for gap in &gaps {
+                        let (a, b) = (gap.0.max(from), gap.1.min(x.end()));
+                        if a < b {
+                            let skip = skip_head + (a - x.off) as usize;
+                            self.bytes_into(&buf, head + a as usize, at, skip, (b - a) as usize);
+                        }
+                    }
+                } else {
+                    if let Some(gap) = gaps.iter_mut().find(|g| g.0 == g.1).filter(|_| from > len) {
+                        *gap = (len, from);
+                    }
+                    let to = head + from as usize;
+                    self.bytes_into(&buf, to, at, skip_head + x.trim as usize, (x.len - x.trim) as usize);
+                    len = if x.off == 0 { x.len } else { len.max(x.end()) };
+                    ended_at = (!more).then_some(x.off);
+                }
             }
             at = next;
         }

@@ -301,6 +301,24 @@ fn many_small_fragments_are_a_datagram() {
     assert!(d.stats().overlaps_refused > 1000 && d.stats().max_frags_reached == 0, "{:?}", d.stats());
 }
 
+/// What a fragment gave away is had from who took it, though that one lies behind the end.
+#[test]
+fn bytes_that_were_given_away_behind_the_end() {
+    let content: Vec<u8> = (0..1000u32).map(|i| (i * 7 + i / 251) as u8).collect();
+    let mut d = Defrag::new(&small(), Secret::fixed(1));
+    let mut whole = 0;
+    for (off, more, len) in
+        [(144, false, 1), (48, false, 72), (0, true, 81), (56, false, 26), (104, false, 40)]
+    {
+        let frame = frag4(1, off, more, &content[off..off + len]);
+        if let (Some(w), _) = feed(&mut d, &frame, SECOND, OsPolicy::Linux) {
+            assert_eq!(&w[20..], &content[..w.len() - 20]);
+            whole += 1;
+        }
+    }
+    assert_eq!(whole, 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
