@@ -6,6 +6,7 @@
 #   make conformance VERIFY=DIR   the suricata-verify style suite in DIR, with the floors of this project
 #   make differential             alerts and flows against a reference (needs ../shared)
 #   make rulediff                 what single rules mean, against the packets on which Suricata alerts (needs ../shared)
+#   make made-differential        made exchanges, mails, sessions and frames against Debian's Suricata (MADE='--seed N --kinds tcp')
 #   make rule-differential        fresh rules, made of what is in captures, against Debian's Suricata (RULE_DIFFERENTIAL='--seed N --rules N')
 #   make debian                   Debian's configuration, rules and folders: unknown settings, alerts that differ (DEBIAN=options)
 #   make robustness               every capture, several batch sizes, checked arithmetic (needs ../shared)
@@ -123,13 +124,17 @@ rulediff: $(BIN)
 	python3 tests/rulediff.py --engine $(abspath $(BIN)) --shared $(SHARED) $(RULEDIFF)
 
 # Debian's Suricata, from the backports of its release; Hyperscan's files go together with it.
-.PHONY: suricata rule-differential debian
+.PHONY: suricata rule-differential debian made-differential
 suricata:
 	@command -v suricata >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends -t bookworm-backports suricata >/dev/null; } \
 	|| { echo "suricata is needed: the suite bookworm-backports in /etc/apt/sources.list.d, then apt-get install -t bookworm-backports suricata"; exit 1; }
 
 rule-differential: $(BIN) suricata
 	python3 tests/rule_differential.py --engine $(abspath $(BIN)) --captures $(SHARED)/captures $(SHARED)/ai-captures --out $(OUT)/rule-differential $(RULE_DIFFERENTIAL)
+
+# Made exchanges, mails, broken sessions and frames before Debian's Suricata and the engine: events that differ.
+made-differential: $(BIN) suricata
+	python3 tests/made/run.py --engine $(abspath $(BIN)) --out $(OUT)/made --captures $(SHARED)/captures $(MADE)
 
 debian: $(BIN) suricata
 	python3 tests/debian.py --engine $(abspath $(BIN)) --captures $(SHARED)/captures $(SHARED)/ai-captures $(DEBIAN)
