@@ -152,6 +152,25 @@ fn ranges_that_make_a_file() {
     }
 }
 
+/// An answer that goes to the port of DNS: who sends it is the server, and it is read as DNS.
+#[test]
+fn an_answer_to_the_port_of_a_server() {
+    let message = |flags: [u8; 2]| {
+        [&[0x6f, 0xf1][..], &flags, &[0, 1, 0, 0, 0, 0, 0, 0], b"\x01a\x02io\0\0\x01\0\x01"].concat()
+    };
+    for (flags, rules) in [
+        ([0x80, 0], &["dns any any -> any any (flow:to_client; sid:1;)"][..]),
+        ([0xc8, 0], &["dns any any -> any any (app-layer-event:dns.invalid_opcode; sid:1;)"]),
+        ([0, 0], &["dns any any -> any any (flow:to_server; dns.query; content:\"a.io\"; sid:1;)"]),
+    ] {
+        let mut wire = Wire::new();
+        wire.udp((1, 5000), (2, 53), &message(flags));
+        for rule in rules {
+            assert_eq!(alerts(&wire, rule), [1], "{rule}");
+        }
+    }
+}
+
 /// Each file of an upload is a value of its own.
 #[test]
 fn files_of_an_upload() {

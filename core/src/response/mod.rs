@@ -4,7 +4,7 @@
 //! Tables are bounded ([`MOST`]), and nothing of the allow list ([`Never`]) gets into them. An entry that is over is not found
 //! any more, whether or not somebody takes it out.
 //!
-//! * [`target`]: the forms in which targets are compared; [`never`]: the allow list.
+//! * [`target`]: the forms in which targets are compared; [`mod@never`]: the allow list.
 
 pub mod never;
 pub mod target;

@@ -229,6 +229,11 @@ impl AppLayer {
             match self.look(t.flow, input.data, dir, other, &mut t.app.progress, t.now) {
                 Some(found) => {
                     if found.reversed && !t.app.proto.is_known() {
+                        // The same bytes come again from the other side. What they are is known: by then the port that told
+                        // it is the client's, which is not asked.
+                        t.app.proto = found.proto;
+                        t.app.set_side(dir, found.proto);
+                        t.app.first = SENT;
                         t.fed.consumed = 0;
                         t.fed.reverse = true;
                         t.app.progress = Progress::default();
@@ -260,6 +265,9 @@ impl AppLayer {
             }
         }
         if t.app.proto.is_known() {
+            if core::mem::take(&mut t.app.first) == SENT {
+                t.fed.decided = true;
+            }
             self.parse(t, input);
             t.fed.consumed = input.data.len();
         }
