@@ -259,6 +259,21 @@ fn timestamps_that_nobody_asked_for() {
     assert_eq!((n.state(tcp), n.read(tcp, Dir::ToServer, true).0), (TcpState::Established, b"data".to_vec()));
 }
 
+/// One tick back is let pass where that is set, two are not; where it is not set, neither is by a system that is strict.
+#[test]
+fn timestamps_a_little_older() {
+    for (liberal, back, refused) in [(true, 1, false), (true, 2, true), (false, 1, true), (false, 0, false)] {
+        let mut n = Net::new(StreamConfig { liberal_timestamps: liberal, ..StreamConfig::default() });
+        let stamp = |v, e| move |p: &mut Packet<'_>| p.tcp.timestamp = Some((v, e));
+        n.send_as((Dir::ToServer, SYN, 999, 0), b"", stamp(100, 0));
+        n.send_as((Dir::ToClient, SYN | ACK, 4999, 1000), b"", stamp(500, 100));
+        n.send_as((Dir::ToServer, ACK, 1000, 5000), b"", stamp(101, 500));
+        let (_, out) = n.send_as((Dir::ToServer, ACK, 1000, 5000), b"more", stamp(101 - back, 500));
+        let told: Vec<_> = out.events.iter().map(events::name).collect();
+        assert_eq!(told.contains(&"pkt_invalid_timestamp"), refused, "{liberal} {back} {told:?}");
+    }
+}
+
 #[test]
 fn without_a_beginning() {
     let mut n = Net::new(StreamConfig::default());
