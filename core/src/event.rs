@@ -205,6 +205,8 @@ pub struct FlowExtra<'a> {
     pub tx_count: u64,
     /// What the caller calls the stream ([`crate::engine::Engine::open_stream`]); empty for flows of packets.
     pub tag: &'a [u8],
+    /// What protocols and rules see of it was protected, and read with keys that somebody gave.
+    pub decrypted: bool,
     /// Flowbits, flowints and flow variables, when there are any.
     pub vars: Option<&'a dyn FlowVars>,
 }

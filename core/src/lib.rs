@@ -23,6 +23,7 @@ pub mod response;
 pub mod rules;
 pub mod sig;
 pub mod stream;
+pub mod unseal;
 
 pub use keyed::Secret;
 

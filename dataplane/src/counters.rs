@@ -154,6 +154,20 @@ pub fn named(s: &Stats, c: &Counts, ips: bool, decoder_events: bool) -> Vec<(Str
             }
         }
     }
+    if s.unseal != Default::default() {
+        for (name, n) in [
+            ("tls_keys.sessions", s.unseal.sessions),
+            ("tls_keys.opened", s.unseal.opened),
+            ("tls_keys.without_keys", s.unseal.without_keys),
+            ("tls_keys.unfit", s.unseal.unfit),
+            ("tls_keys.refused", s.unseal.refused),
+            ("tls_keys.bytes", s.unseal.bytes),
+            ("tls_keys.secrets", s.unseal.secrets),
+            ("tls_keys.secrets_evicted", s.unseal.secrets_evicted),
+        ] {
+            put(name, n);
+        }
+    }
     if s.intel.bytes > 0 {
         for (name, n) in [
             ("intel.indicators", s.intel.indicators),

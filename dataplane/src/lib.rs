@@ -12,6 +12,7 @@ pub mod eve;
 pub mod filter;
 pub mod incident;
 pub mod intel;
+pub mod keys;
 pub mod labels;
 pub mod lines;
 pub mod lists;

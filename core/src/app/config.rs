@@ -53,6 +53,8 @@ pub struct AppConfig {
     /// What is done with what follows a TLS handshake, and an SSH key exchange
     /// (`app-layer.protocols.tls.encryption-handling`, `ssh.encryption-handling`).
     pub tls_encrypted: Encrypted,
+    /// Sessions may be read with keys: [`Engine::new`](crate::engine::Engine::new) says so.
+    pub tls_keys: bool,
     pub ssh_encrypted: Encrypted,
     /// Bytes of a WebSocket payload that are kept, those of a message together
     /// (`app-layer.protocols.websocket.max-payload-size`).
@@ -217,6 +219,7 @@ impl Default for AppConfig {
             detection_only: Vec::new(),
             ports: Vec::new(),
             midstream: false,
+            tls_keys: false,
             tls_ja3: false,
             tls_ja4: false,
             quic_ja3: true,

@@ -310,6 +310,11 @@ pub trait Parser: Send {
     fn announced(&mut self) -> Option<expect::Announce> {
         None
     }
+    /// What is needed to read the protected part of a session, as soon as its hellos told it.
+    fn hello(&self, st: StateId, pool: &BytePool) -> Option<crate::unseal::Hello> {
+        let _ = (st, pool);
+        None
+    }
     /// The change of protocol that was asked for in direction `dir` is not done: the protocol is itself what came of another
     /// change just now.
     fn change_refused(&mut self, st: StateId, dir: Dir) {

@@ -20,6 +20,8 @@ pub struct Config {
     pub app: AppConfig,
     pub detect: DetectConfig,
     pub memory: Memory,
+    /// Room for TLS sessions that are read with keys; see [`Engine::tls_secret`](super::Engine::tls_secret).
+    pub unseal: crate::unseal::UnsealConfig,
     /// What becomes of a packet, or its flow, at which a parser fails (`app-layer.error-policy`).
     pub app_error: crate::stream::ExceptionPolicy,
     /// What calls of models add up to, and who is inside.
@@ -47,6 +49,7 @@ impl Config {
             app: AppConfig::default(),
             detect: DetectConfig::default(),
             memory: Memory::default(),
+            unseal: crate::unseal::UnsealConfig::default(),
             app_error: crate::stream::ExceptionPolicy::default(),
             ledger: LedgerConfig::default(),
             ips: false,

@@ -145,6 +145,7 @@ impl Engine {
                 app_expected: st.app.proto_expected,
                 tx_count: live.max(u64::from(st.txs)),
                 tag: self.plain.tag(st.plain),
+                decrypted: st.unseal.opened,
                 vars: None,
             };
             let d = &st.detect;

@@ -130,6 +130,7 @@ impl Engine {
             for x in Dir::BOTH {
                 self.streams.app_disable(tcp, x, &mut self.stream_pool);
             }
+            self.end_unsealing(ix);
         }
     }
 
@@ -149,8 +150,17 @@ impl Engine {
         if aside {
             turn.other = Other::Done;
         }
-        let need = self.state[ix.0 as usize].need[d.ix()] as usize;
-        let chunk = self.streams.app_ready(tcp, d, &self.stream_pool, turn.flush);
+        if let Some(id) = self.state[ix.0 as usize].unseal.id() {
+            self.unseal((ix, id), (d, turn.flush), (pkt, dir), seen, sink);
+        }
+        let (need, sealed) = {
+            let st = &self.state[ix.0 as usize];
+            (st.need[d.ix()] as usize, st.unseal.id())
+        };
+        let chunk = match sealed {
+            Some(id) => self.unseal.ready(id, d),
+            None => self.streams.app_ready(tcp, d, &self.stream_pool, turn.flush),
+        };
         let told = EOF_TOLD << d.ix();
         let eof = !aside && chunk.eof && self.flows.hot(ix).flags & told == 0;
         let (gap, len) = (chunk.gap, chunk.data.len());
@@ -194,7 +204,13 @@ impl Engine {
             self.streams.deepen(tcp, d);
         }
         let took = gap as usize + fed.consumed.min(len);
-        self.streams.app_consume(tcp, d, took, &mut self.stream_pool);
+        match sealed {
+            Some(id) => self.unseal.consume(id, d, took),
+            None => self.streams.app_consume(tcp, d, took, &mut self.stream_pool),
+        }
+        if self.unseal.is_on() {
+            self.seek_keys(ix);
+        }
         if fed.opaque {
             let apart = self.state[ix.0 as usize].app.proto.def().hides_apart;
             if !apart {
@@ -251,7 +267,7 @@ impl Engine {
 
     /// What the old protocol left is inspected before the new one's parser takes the state's place: on packets that stand
     /// for both directions, as at the end of a flow; inline on the packet at hand, which can still be kept back.
-    fn finish_protocol(
+    pub(super) fn finish_protocol(
         &mut self,
         ix: FlowIx,
         (pkt, dir): (&Packet<'_>, Dir),
@@ -284,7 +300,7 @@ impl Engine {
     }
 
     /// Notes what feeding brought to light.
-    fn fed(
+    pub(super) fn fed(
         &mut self,
         ix: FlowIx,
         pkt: &Packet<'_>,

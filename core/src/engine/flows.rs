@@ -59,6 +59,7 @@ impl Engine {
         view.with(|flow| sink.event(Event::Flow(flow)));
         let facts = self.facts(ix, 0);
         let now = self.flows.hot(ix).last;
+        self.end_unsealing(ix);
         self.holders.remove(&mut self.state, ix.0);
         if let Some(st) = self.state.get_mut(ix.0 as usize) {
             self.app.end(&mut st.app, &facts, &mut self.app_pool, now);
@@ -86,6 +87,7 @@ impl Engine {
             if let Some(st) = self.state.get_mut(ix.0 as usize) {
                 self.app.end(&mut st.app, &facts, &mut self.app_pool, now);
             }
+            self.end_unsealing(ix);
             let hot = self.flows.hot_mut(ix);
             hot.flags &= !TX_FED;
             let tcp = hot.tcp;

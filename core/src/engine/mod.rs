@@ -27,6 +27,7 @@ mod response;
 mod scanner;
 mod stats;
 mod transactions;
+mod unseal;
 
 pub use clock::ClockCounters;
 pub use config::{Config, Memory};
@@ -48,6 +49,7 @@ use self::intel::Watch;
 use self::plain::Plain;
 use self::policy::{FlowPolicy, Policing};
 use self::response::{FlowResponse, Responding};
+use self::unseal::Unsealing;
 use crate::ai::ledger::Ledger;
 use crate::app::{AppConfig, AppLayer, Encrypted, FlowApp};
 use crate::detect::queue::Decision;
@@ -60,6 +62,7 @@ use crate::packet::{Decoder, Packet, PacketBuf};
 use crate::pool::{BytePool, Scratch};
 use crate::stream::Streams;
 use crate::stream::defrag::Defrag;
+use crate::unseal::Unsealer;
 
 /// Most frames decoded ahead of the first packet's inspection.
 pub const BURST: usize = 32;
@@ -160,6 +163,8 @@ struct FlowState {
     plain: u32,
     policy: FlowPolicy,
     response: FlowResponse,
+    /// The session that is read with keys; see [`unseal`].
+    unseal: Unsealing,
 }
 
 /// One worker's engine.
@@ -213,6 +218,7 @@ pub struct Engine {
     policing: Policing,
     responding: Responding,
     watch: Watch,
+    unseal: Unsealer,
     stats: Stats,
     faults: Faults,
 }
@@ -229,6 +235,7 @@ impl Engine {
             file_md5: cfg.app.file_md5 | md5,
             file_sha1: cfg.app.file_sha1 | sha1,
             file_sha256: cfg.app.file_sha256 | sha256,
+            tls_keys: cfg.unseal.sessions > 0,
             ..cfg.app
         };
         let bypass_encrypted = [app.tls_encrypted, app.ssh_encrypted].contains(&Encrypted::Bypass);
@@ -255,6 +262,7 @@ impl Engine {
             policing: Policing::new(rules.policy.clone()),
             responding: Responding::new(),
             watch: Watch::new(rules.intel.clone()),
+            unseal: Unsealer::new(cfg.unseal, cfg.secret),
             detect: Detector::new(&cfg.detect, cfg.secret, rules).guessing(cfg.guess_tx),
             stream_pool: BytePool::new(cfg.memory.stream),
             app_pool: BytePool::new(cfg.memory.app),
@@ -520,6 +528,7 @@ impl Engine {
         s.policy = self.policing.counters();
         s.response = self.responding.counters();
         s.intel = self.watch.counters();
+        s.unseal = self.unseal.counters();
         s.decoders_refused = self.app.decoders_refused();
         s.decoders_evicted = self.app.decoders_evicted();
         s.artifacts = self.app.files().judged();

@@ -308,6 +308,7 @@ impl Engine {
             st.app.swap();
             st.policy.generation = 0;
         }
+        self.turn_unsealing(ix);
     }
 
     /// Forgets what earlier tables decided.

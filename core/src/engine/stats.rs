@@ -115,6 +115,8 @@ pub struct Stats {
     pub policy: super::PolicyCounters,
     pub response: super::ResponseCounters,
     pub intel: super::IntelCounters,
+    /// TLS sessions that are read with keys.
+    pub unseal: crate::unseal::UnsealCounters,
 }
 
 impl Default for Stats {
@@ -185,6 +187,7 @@ impl Default for Stats {
             policy: super::PolicyCounters::default(),
             response: super::ResponseCounters::default(),
             intel: super::IntelCounters::default(),
+            unseal: crate::unseal::UnsealCounters::default(),
         }
     }
 }
@@ -299,6 +302,12 @@ impl Stats {
             (&mut self.response.untold, o.response.untold),
             (&mut self.intel.looked, o.intel.looked),
             (&mut self.intel.hits, o.intel.hits),
+            (&mut self.unseal.sessions, o.unseal.sessions),
+            (&mut self.unseal.opened, o.unseal.opened),
+            (&mut self.unseal.without_keys, o.unseal.without_keys),
+            (&mut self.unseal.unfit, o.unseal.unfit),
+            (&mut self.unseal.refused, o.unseal.refused),
+            (&mut self.unseal.bytes, o.unseal.bytes),
             (&mut self.clock.ahead, o.clock.ahead),
             (&mut self.clock.behind, o.clock.behind),
             (&mut self.clock.steps, o.clock.steps),
@@ -337,6 +346,9 @@ impl Stats {
         // Engines share the tables.
         self.policy.bytes = self.policy.bytes.max(o.policy.bytes);
         self.response.entries = self.response.entries.max(o.response.entries);
+        // Every worker is told the same.
+        self.unseal.secrets = self.unseal.secrets.max(o.unseal.secrets);
+        self.unseal.secrets_evicted = self.unseal.secrets_evicted.max(o.unseal.secrets_evicted);
         self.intel.bytes = self.intel.bytes.max(o.intel.bytes);
         self.intel.indicators = self.intel.indicators.max(o.intel.indicators);
         list(&mut self.drop_reasons, &o.drop_reasons);

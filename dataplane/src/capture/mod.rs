@@ -99,6 +99,8 @@ pub struct Capture {
     format: Format,
     frames: u64,
     metas: Vec<Meta>,
+    /// Key logs that stood before the last of the frames at hand.
+    secrets: Vec<u8>,
     fault: Option<CaptureError>,
     done: bool,
 }
@@ -109,6 +111,7 @@ pub struct Batch<'b> {
     buf: &'b [u8],
     metas: &'b [Meta],
     first: u64,
+    secrets: &'b [u8],
 }
 
 impl<'b> Batch<'b> {
@@ -118,6 +121,12 @@ impl<'b> Batch<'b> {
 
     pub fn is_empty(&self) -> bool {
         self.metas.is_empty()
+    }
+
+    /// Secrets of TLS sessions that the capture carries before or between these frames, as lines of a key log
+    /// (draft-ietf-opsawg-pcapng 4.7).
+    pub fn secrets(&self) -> &'b [u8] {
+        self.secrets
     }
 
     /// The frame at `i`, from 0.
@@ -159,6 +168,7 @@ impl Capture {
             format: Format::PcapNg(pcapng::PcapNg::new()),
             frames: 0,
             metas: Vec::new(),
+            secrets: Vec::new(),
             fault: None,
             done: false,
         };
@@ -204,6 +214,7 @@ impl Capture {
     /// returned once, after the frames before it.
     pub fn next_batch(&mut self, max: usize) -> Result<Option<Batch<'_>>, CaptureError> {
         self.metas.clear();
+        zeroize::Zeroize::zeroize(&mut self.secrets);
         while self.metas.is_empty() && !self.done && max > 0 {
             if let Err(fault) = self.parse(max) {
                 self.fault = Some(fault);
@@ -215,7 +226,7 @@ impl Capture {
         }
         let first = self.frames + 1;
         self.frames += self.metas.len() as u64;
-        Ok(Some(Batch { buf: &self.buf, metas: &self.metas, first }))
+        Ok(Some(Batch { buf: &self.buf, metas: &self.metas, first, secrets: &self.secrets }))
     }
 
     /// Parses records that lie whole in the buffer; fills the buffer when there is none.
@@ -231,7 +242,11 @@ impl Capture {
             let rest = &self.buf[self.start..self.end];
             let step = match &mut self.format {
                 Format::Pcap(f) => f.step(rest),
-                Format::PcapNg(f) => f.step(rest),
+                Format::PcapNg(f) => {
+                    let step = f.step(rest);
+                    self.secrets.append(&mut f.secrets);
+                    step
+                }
             };
             match step {
                 Step::Frame { size, meta } => {
@@ -295,6 +310,14 @@ impl std::fmt::Debug for Capture {
             .field("frames", &self.frames)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether a capture carries secrets of TLS sessions before its first packet. `false` as well when it cannot be read.
+pub fn has_secrets(path: &Path) -> bool {
+    let is_file = std::fs::metadata(path).is_ok_and(|m| m.is_file());
+    is_file
+        && Capture::open(path)
+            .is_ok_and(|mut c| c.next_batch(1).is_ok_and(|b| b.is_some_and(|b| !b.secrets().is_empty())))
 }
 
 /// The captures that a path names: itself, or the regular files of a directory in order of name. Links that lead nowhere

@@ -8,6 +8,9 @@ const INTERFACE: u32 = 1;
 const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
+/// Decryption Secrets Block; its secrets of TLS, in the form of a key log.
+const SECRETS: u32 = 10;
+const TLS_KEY_LOG: u32 = 0x544c_534b;
 const BYTE_ORDER: u32 = 0x1a2b_3c4d;
 /// Most interfaces of a section; a capture with more is taken as damaged.
 const MAX_INTERFACES: usize = 65_536;
@@ -25,6 +28,8 @@ struct Interface {
 pub(super) struct PcapNg {
     big: bool,
     interfaces: Vec<Interface>,
+    /// Key logs of blocks, until somebody takes them.
+    pub(super) secrets: Vec<u8>,
 }
 
 pub(super) fn is_section(magic: [u8; 4]) -> bool {
@@ -33,7 +38,7 @@ pub(super) fn is_section(magic: [u8; 4]) -> bool {
 
 impl PcapNg {
     pub(super) fn new() -> Self {
-        PcapNg { big: false, interfaces: Vec::new() }
+        PcapNg { big: false, interfaces: Vec::new(), secrets: Vec::new() }
     }
 
     fn u16(&self, b: &[u8], at: usize) -> u16 {
@@ -77,6 +82,7 @@ impl PcapNg {
             ENHANCED_PACKET => self.packet(body, self.u32(body, 0)),
             OBSOLETE_PACKET => self.packet(body, u32::from(self.u16(body, 0))),
             SIMPLE_PACKET => self.simple(body),
+            SECRETS => self.secrets(body),
             _ => Ok(None),
         };
         match step {
@@ -94,6 +100,19 @@ impl PcapNg {
             return Err("a section of an unknown version");
         }
         self.interfaces.clear();
+        Ok(None)
+    }
+
+    fn secrets(&mut self, body: &[u8]) -> Result<Option<Meta>, &'static str> {
+        if body.len() < 8 {
+            return Err("a block of secrets that is too short");
+        }
+        let (kind, len) = (self.u32(body, 0), self.u32(body, 4) as usize);
+        let text = body.get(8..).and_then(|b| b.get(..len)).ok_or("secrets longer than their block")?;
+        if kind == TLS_KEY_LOG {
+            self.secrets.extend_from_slice(text);
+            self.secrets.push(b'\n');
+        }
         Ok(None)
     }
 

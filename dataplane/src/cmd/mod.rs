@@ -442,6 +442,11 @@ pub struct RunArgs {
     /// (followed by name when traffic is live), a pipe, or unix:PATH to listen on. May be given again
     #[arg(long, value_name = "FILE")]
     pub context: Vec<PathBuf>,
+    /// Secrets of TLS sessions (a key log as SSLKEYLOGFILE makes it, followed while it grows when traffic is live): what they
+    /// protect is read like clear traffic (docs/tls-keys.md). Those that a pcapng carries are used without this. May be given
+    /// again
+    #[arg(long, value_name = "FILE")]
+    pub tls_keys: Vec<PathBuf>,
     /// Act as an inline sensor would: drop and reject take effect on what follows in the capture
     #[arg(long)]
     pub simulate_ips: bool,

@@ -16,6 +16,7 @@ use crate::config::{ChecksumMode, Overrides, Settings};
 use crate::context::Context;
 use crate::eve::{EveSink, Stats};
 use crate::filter::Filter;
+use crate::keys;
 use crate::load::{self, Loaded};
 use crate::log::EngineLog;
 use crate::secret;
@@ -129,6 +130,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     settings.pcap_checksums = settings.pcap_checksums.or_asked(args.checksums.as_deref());
     settings.policy = args.policy.clone().or(settings.policy);
     settings.intel.extend(args.intel.iter().cloned());
+    settings.keys.files.extend(args.tls_keys.iter().cloned());
     let context = super::context::tables(&mut settings, &args.context, secret::CAPTURES)?;
     let memory = super::memory::parse(&args.memory, 1)?;
     super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
@@ -148,6 +150,8 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
         ));
     }
 
+    settings.keys.carried = captures.iter().any(|c| capture::has_secrets(c));
+    let secrets = keys::all(&settings.keys.files)?;
     let loaded = load::load(&rule_files(args, &settings)?, &settings, args.data_dir.as_deref())?;
     super::log_start(log, &settings, &loaded);
     super::notes(&loaded, args.strict)?;
@@ -185,7 +189,9 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
         let sets = Arc::new(loaded.sets.fresh());
         let rules = sets.rules(loaded.rules.set.clone()).with_policy(loaded.rules.policy.clone());
         let rules = rules.with_intel(loaded.rules.intel.clone());
-        Ok((Engine::new(config, rules), sets))
+        let mut engine = Engine::new(config, rules);
+        secrets.iter().for_each(|s| engine.tls_secret(s));
+        Ok((engine, sets))
     };
     let (mut engine, sets) = make()?;
     if each && sets.saved().next().is_some() {
@@ -478,6 +484,7 @@ fn read(
             tally.incomplete += usize::from(!unknown.0.is_empty());
             return Ok(());
         };
+        keys::Lines::default().text(b.secrets(), &mut |s| engine.tls_secret(s));
         let mut frames: Vec<Frame<'_>> = Vec::with_capacity(b.len());
         for f in b.iter() {
             if !Decoder::knows_link(f.link) && unknown.is_new(f.link) {

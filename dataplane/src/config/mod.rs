@@ -48,6 +48,8 @@ pub struct Settings {
     pub intel: Vec<PathBuf>,
     /// `context`: what hosts say of flows.
     pub context: crate::context::ContextSettings,
+    /// `tls-keys`: sessions that are read.
+    pub keys: crate::keys::KeySettings,
     /// `policy-file`: who may speak to whom.
     pub policy: Option<PathBuf>,
     pub datasets: Datasets,

@@ -20,6 +20,7 @@ use super::{
 };
 
 use crate::context::ContextSettings;
+use crate::keys::KeySettings;
 
 fn bad(root: &Node, key: &str, what: impl Into<String>) -> ConfigError {
     let unknown = |what| ConfigError::Value { key: key.into(), what, at: None };
@@ -88,6 +89,7 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
         block_lists: items(root, "block-lists").iter().map(|f| beside(dir, f)).collect(),
         intel: items(root, "intel-files").iter().map(|f| beside(dir, f)).collect(),
         context: context(root, dir)?,
+        keys: keys(root, dir)?,
         policy: root.text("policy-file").map(|f| beside(dir, f)),
         datasets: datasets(root, dir)?,
         exception,
@@ -123,6 +125,23 @@ fn context(root: &Node, dir: &Path) -> Result<ContextSettings, ConfigError> {
             * 1_000_000_000;
     }
     Ok(c)
+}
+
+/// `tls-keys`: key logs, memory, how long a session waits for its keys.
+fn keys(root: &Node, dir: &Path) -> Result<KeySettings, ConfigError> {
+    let mut k = KeySettings {
+        files: items(root, "tls-keys.files").iter().map(|f| beside(dir, f)).collect(),
+        ..KeySettings::default()
+    };
+    k.memory = root.size("tls-keys.memory")?.unwrap_or(k.memory);
+    if !(crate::keys::LEAST..=1 << 40).contains(&k.memory) {
+        return Err(bad(root, "tls-keys.memory", "from 1 MiB to 1 TiB"));
+    }
+    k.wait_ms = root.number("tls-keys.wait")?;
+    if k.wait_ms.is_some_and(|w| w > 60_000) {
+        return Err(bad(root, "tls-keys.wait", "from 0 to 60000 ms"));
+    }
+    Ok(k)
 }
 
 /// Networks and ports of the groups, whether or not a rule names them.

@@ -103,6 +103,9 @@ impl Output {
             if !f.extra.tag.is_empty() {
                 j.string("tag", f.extra.tag);
             }
+            if f.extra.decrypted {
+                j.bool("decrypted", true);
+            }
         }
         // The number is that of a frame: what came out of a tunnel or was put together from fragments has none.
         if let Some(p) = about.packet.filter(|p| p.index != 0 && p.source == Source::Wire) {

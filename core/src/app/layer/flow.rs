@@ -15,6 +15,7 @@ pub const LAYER_EVENTS: &[&str] = &[
     "APPLAYER_PROTO_DETECTION_SKIPPED",
     "APPLAYER_NO_TLS_AFTER_STARTTLS",
     "APPLAYER_UNEXPECTED_PROTOCOL",
+    "APPLAYER_TLS_KEYS_DO_NOT_FIT",
 ];
 pub(super) const MISMATCH: u8 = 1;
 pub(super) const WRONG_DIRECTION: u8 = 1 << 1;
@@ -22,6 +23,8 @@ pub(super) const ONE_DIRECTION: u8 = 1 << 2;
 pub(super) const SKIPPED: u8 = 1 << 3;
 pub(super) const NO_TLS: u8 = 1 << 4;
 pub(super) const UNEXPECTED: u8 = 1 << 5;
+/// Not Suricata's: records could not be read with the keys that were given for their session.
+pub(super) const UNFIT: u8 = 1 << 6;
 
 /// Bytes have gone to a parser: the question which direction came first is settled.
 pub(super) const SENT: u8 = 0x80;
@@ -128,6 +131,21 @@ impl FlowApp {
         self.flags = self.flags & !pairs | (f & (HELD | LOST)) << 1 | (f >> 1) & (HELD | LOST);
     }
 
+    /// Another protocol is to be found in what follows.
+    pub(crate) fn begin_change(&mut self, to: AppProto) {
+        if self.flags & CHANGING != 0 {
+            return;
+        }
+        self.flags |= CHANGING;
+        self.proto_orig = self.proto;
+        self.proto_expected = to;
+        for dir in Dir::BOTH {
+            if self.side(dir) == AppProto::UNKNOWN {
+                self.set_side(dir, self.proto);
+            }
+        }
+    }
+
     pub(super) fn set_side(&mut self, dir: Dir, proto: AppProto) {
         match dir {
             Dir::ToServer => self.proto_ts = proto,
@@ -189,4 +207,11 @@ pub struct Fed {
     pub events: u8,
     /// Directions whose raw bytes rules look at with the next packet.
     pub due: u8,
+}
+
+impl Fed {
+    /// Nothing was fed, because keys do not fit.
+    pub(crate) fn unfit() -> Fed {
+        Fed { events: UNFIT, ..Fed::default() }
+    }
 }

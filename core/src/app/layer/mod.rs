@@ -156,6 +156,12 @@ impl AppLayer {
         app.is_off() || app.is_opaque() || (app.side(dir) != AppProto::UNKNOWN && !parser)
     }
 
+    /// What is needed to read the protected part of the flow's session; see [`Parser::hello`].
+    pub(crate) fn hello(&self, app: &FlowApp, pool: &BytePool) -> Option<crate::unseal::Hello> {
+        let (parser, st) = self.parser(app)?;
+        parser.hello(st, pool)
+    }
+
     /// The protocols that have transactions of the flow, with the flow's states: that of its bytes first, then its guests.
     pub fn layers(&self, app: &FlowApp) -> impl Iterator<Item = Layer> + use<> {
         let mut all = [None; GUESTS_MAX + 1];
@@ -379,16 +385,7 @@ impl AppLayer {
             Outcome::Change { bytes, to } => {
                 t.fed.consumed = bytes.min(len);
                 t.fed.change = true;
-                if t.app.flags & CHANGING == 0 {
-                    t.app.flags |= CHANGING;
-                    t.app.proto_orig = t.app.proto;
-                    t.app.proto_expected = to.unwrap_or_default();
-                    for dir in Dir::BOTH {
-                        if t.app.side(dir) == AppProto::UNKNOWN {
-                            t.app.set_side(dir, t.app.proto);
-                        }
-                    }
-                }
+                t.app.begin_change(to.unwrap_or_default());
             }
             Outcome::Opaque { bytes } => {
                 t.fed.consumed = bytes.min(len);

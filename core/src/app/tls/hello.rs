@@ -84,6 +84,9 @@ fn hello(s: &mut State, dir: Dir, body: &[u8], cx: &mut Cx<'_>) -> Option<()> {
     } else {
         r.take(2)?
     };
+    if let (false, &[hi, lo]) = (client, ciphers) {
+        s.suite = u16::from_be_bytes([hi, lo]);
+    }
     if client {
         let n = r.u8()?;
         r.take(usize::from(n))?;
@@ -171,6 +174,9 @@ fn extensions<'a>(
         if kind == 42 && client {
             s.flags |= EARLY_DATA;
         }
+        if kind == 22 && !client {
+            s.flags |= MAC_LAST;
+        }
         if !fine {
             return Some(End::Here);
         }
@@ -180,6 +186,17 @@ fn extensions<'a>(
         }
     }
     Some(End::Here)
+}
+
+/// RFC 8446 4.3.1: of what the server says there the protocol is of interest.
+pub fn encrypted_extensions(s: &mut State, body: &[u8], cx: &mut Cx<'_>) {
+    let mut r = Reader(vec16(body).unwrap_or(&[]));
+    while let (Some(kind), Some(len)) = (r.u16(), r.u16()) {
+        let Some(ext) = r.take(usize::from(len)) else { return };
+        if kind == 16 {
+            alpn(s, Dir::ToClient, ext, &mut Seen::new(0, &[]), cx);
+        }
+    }
 }
 
 /// The contents of a vector behind a 16-bit length.

@@ -22,6 +22,7 @@ use super::frames::Notes;
 use super::*;
 use crate::app::{Encrypted, buffer_at};
 use crate::pool::Records;
+use crate::unseal::Hello;
 use record::Step;
 use state::*;
 
@@ -323,12 +324,16 @@ struct Cx<'a> {
     scratch: &'a mut Scratch,
     /// Room for one handshake message.
     message: &'a mut Vec<u8>,
+    /// Room for its certificates in the form of TLS 1.2.
+    flat: &'a mut Vec<u8>,
     ja3: bool,
     ja4: bool,
     /// Keep the certificates themselves.
     certs: bool,
     /// Digest the certificates.
     digests: bool,
+    /// Messages of TLS 1.3 behind the hellos may be read.
+    keys: bool,
 }
 
 /// The sessions of one engine.
@@ -336,12 +341,17 @@ struct Cx<'a> {
 pub struct Tls {
     states: Records<State>,
     message: Vec<u8>,
+    flat: Vec<u8>,
 }
 
 impl Tls {
     /// Takes room for `cfg.max_states` sessions.
     pub fn new(cfg: &AppConfig) -> Self {
-        Tls { states: Records::new(&cfg.arena(), cfg.max_states), message: Vec::with_capacity(MAX_MESSAGE) }
+        Tls {
+            states: Records::new(&cfg.arena(), cfg.max_states),
+            message: Vec::with_capacity(MAX_MESSAGE),
+            flat: Vec::with_capacity(if cfg.tls_keys { MAX_MESSAGE } else { 0 }),
+        }
     }
 
     fn lend<'p>(
@@ -412,9 +422,11 @@ impl Parser for Tls {
             ja4: cx.cfg.tls_ja4 || wants(B_JA4),
             certs: wants(B_CERTS),
             digests: cx.shown,
+            keys: cx.cfg.tls_keys,
             pool: &mut *cx.pool,
             scratch: &mut *cx.scratch,
             message: &mut self.message,
+            flat: &mut self.flat,
         };
         if input.gap > 0 {
             // Only what would have been passed over may be missing.
@@ -443,6 +455,11 @@ impl Parser for Tls {
                     }
                     at += n;
                     whole_data |= s.flags & APP_DATA != 0 && s.sides[dir.ix()].skip == 0;
+                    if s.latest != 0 && cx.cfg.tls_keys {
+                        // What comes behind a hello may be read by keys that somebody gave.
+                        need = 0;
+                        break;
+                    }
                 }
                 Step::Need(n) => {
                     need = n;
@@ -552,6 +569,24 @@ impl Parser for Tls {
             }),
             _ => None,
         }
+    }
+
+    fn hello(&self, st: StateId, pool: &BytePool) -> Option<Hello> {
+        let s = self.states.get(st);
+        let random = |side: &Side| side.get(pool, side.random).and_then(|r| <[u8; 32]>::try_from(r).ok());
+        let early = s.flags & EARLY_DATA != 0;
+        let known = s.flags & SERVER_HELLO != 0 && s.suite != 0;
+        if s.done || !(known || early) {
+            return None;
+        }
+        Some(Hello {
+            client_random: random(&s.sides[0])?,
+            server_random: random(&s.sides[1]).unwrap_or_default(),
+            suite: if known { s.suite } else { 0 },
+            version: s.sides[1].version,
+            mac_last: s.flags & MAC_LAST != 0,
+            early,
+        })
     }
 
     fn log(&self, view: &TxView<'_>, _dir: Dir, out: &mut dyn Fields) {

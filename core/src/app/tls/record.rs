@@ -165,7 +165,9 @@ fn handshake(s: &mut State, dir: Dir, mut data: &[u8], cx: &mut Cx<'_>) -> bool 
             return true;
         };
         let rest = data;
-        if !matches!(kind, 0 | 1 | 2 | 4 | 11..=16 | 20..=22) {
+        // Extensions and changes of keys are protected, and only there.
+        let v13 = cx.keys && s.is_v13() && matches!(kind, 5 | 8 | 24);
+        if !v13 && !matches!(kind, 0 | 1 | 2 | 4 | 11..=16 | 20..=22) {
             // Behind a change of cipher these are encrypted.
             if s.flags & CHANGE_CIPHER_SIDE << i == 0 {
                 s.common.raise(ev::INVALID_HANDSHAKE_MESSAGE, dir);
@@ -203,14 +205,45 @@ fn message(s: &mut State, dir: Dir, kind: u8, body: &[u8], cx: &mut Cx<'_>) {
             hello::read(s, dir, body, cx);
         }
         11 => {
-            certificates(s, dir, body, cx);
+            if s.is_v13() {
+                certificates13(s, dir, body, cx);
+            } else {
+                certificates(s, dir, body, cx);
+            }
             s.advance(dir, CERT);
         }
+        8 if dir == Dir::ToClient => hello::encrypted_extensions(s, body, cx),
         12 => s.saw(SERVER_KEYX),
         13 if dir == Dir::ToClient => s.flags |= CLIENT_CERT_ASKED,
         16 => s.saw(CLIENT_KEYX),
         _ => {}
     }
+}
+
+/// RFC 8446 4.4.2: a context, and certificates of which each has extensions behind it. As a list without those it is as before.
+fn certificates13(s: &mut State, dir: Dir, body: &[u8], cx: &mut Cx<'_>) {
+    let Some((context, rest)) = body.split_first() else { return };
+    let Some(mut list) = rest.get(usize::from(*context) + 3..) else { return };
+    let mut flat = core::mem::take(cx.flat);
+    flat.clear();
+    flat.extend_from_slice(&[0; 3]);
+    while let Some(&[x, y, z]) = list.first_chunk::<3>() {
+        let len = u32::from_be_bytes([0, x, y, z]) as usize;
+        let (Some(cert), Some(&[hi, lo])) = (list.get(..3 + len), list.get(3 + len..).and_then(|l| l.first_chunk::<2>())) else {
+            break;
+        };
+        if flat.len() + cert.len() > flat.capacity() {
+            break;
+        }
+        flat.extend_from_slice(cert);
+        list = list.get(5 + len + usize::from(u16::from_be_bytes([hi, lo]))..).unwrap_or(&[]);
+    }
+    let [_, x, y, z] = (flat.len() as u32 - 3).to_be_bytes();
+    flat[..3].copy_from_slice(&[x, y, z]);
+    if flat.len() > 3 {
+        certificates(s, dir, &flat, cx);
+    }
+    *cx.flat = flat;
 }
 
 /// RFC 5246 7.4.2: a list of certificates, the sender's own first.

@@ -175,6 +175,8 @@ pub const V2_CLIENT: u32 = 1 << 15;
 pub const V2_SERVER: u32 = 1 << 16;
 /// Nothing more is read: the session is as known as it will be.
 pub const OPAQUE: u32 = 1 << 17;
+/// The server agreed to RFC 7366.
+pub const MAC_LAST: u32 = 1 << 18;
 
 // Progress of each side (Suricata's `tls:client_…` and `tls:server_…` states).
 pub const HELLO: u8 = 1;
@@ -190,6 +192,8 @@ pub struct State {
     pub flags: u32,
     /// The newest hello or key exchange of what was read last; 0 if there was none.
     pub latest: u32,
+    /// The cipher suite that the server chose; 0: it did not.
+    pub suite: u16,
     /// Length of the last encrypted heartbeat request.
     pub heartbeat_len: u16,
     /// The transaction was given back.
@@ -201,6 +205,12 @@ pub struct State {
 impl State {
     pub fn side(&self, dir: Dir) -> &Side {
         &self.sides[dir.ix()]
+    }
+
+    /// The server chose TLS 1.3.
+    pub fn is_v13(&self) -> bool {
+        let v = self.sides[1].version;
+        self.flags & SERVER_HELLO != 0 && (v == 0x0304 || v >> 8 == 0x7f)
     }
 
     /// A message that `ssl_state` knows was read.
