@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tidegate_core::unseal::{BadLine, TlsSecret, UnsealConfig};
 use zeroize::Zeroizing;
@@ -168,8 +169,58 @@ impl KeyLog {
     /// What of it could not be read, as a sentence.
     pub fn complaint(&self) -> Option<String> {
         let (line, why) = self.lines.first_bad?;
-        let more = if self.lines.bad > 1 { format!(" ({} such lines)", self.lines.bad) } else { String::new() };
+        let more =
+            if self.lines.bad > 1 { format!(" ({} such lines)", self.lines.bad) } else { String::new() };
         Some(format!("{}:{line}: {why}{more}", self.path.display()))
+    }
+}
+
+/// Time between two looks at a log that grows.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Logs that are followed while traffic is live.
+#[derive(Debug)]
+pub struct Followed(Vec<KeyLog>);
+
+impl Followed {
+    /// Opens the logs, which need not be there yet, and reads what is in them.
+    pub fn open(files: &[PathBuf], tell: &mut dyn FnMut(&TlsSecret)) -> Result<Followed, String> {
+        let mut logs = Vec::new();
+        for path in files {
+            let mut log = KeyLog::open(path, true)?;
+            log.more(tell).map_err(|e| format!("--tls-keys {}: {e}", path.display()))?;
+            if log.file.is_none() {
+                eprintln!("--tls-keys {}: not there yet; it is read when it comes", path.display());
+            }
+            logs.push(log);
+        }
+        Ok(Followed(logs))
+    }
+
+    /// Reads on, on a thread of its own, until `send` says that nobody listens.
+    pub fn start(mut self, send: impl Fn(Vec<TlsSecret>) -> bool + Send + 'static) -> io::Result<()> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let run = move || {
+            let mut told = vec![0; self.0.len()];
+            loop {
+                std::thread::sleep(LOOK);
+                for (log, told) in self.0.iter_mut().zip(&mut told) {
+                    let mut new = Vec::new();
+                    // What cannot be read now may be later.
+                    let _ = log.more(&mut |s| new.push(s.clone()));
+                    if log.lines.bad > *told {
+                        log.complaint().iter().for_each(|c| eprintln!("{c}"));
+                        *told = u64::MAX;
+                    }
+                    if !new.is_empty() && !send(new) {
+                        return;
+                    }
+                }
+            }
+        };
+        std::thread::Builder::new().name("tls-keys".into()).spawn(run).map(drop)
     }
 }
 

@@ -15,6 +15,7 @@ use tidegate_core::packet::checksum::Sums;
 use tidegate_dataplane::config::ChecksumMode;
 use tidegate_dataplane::config::engine::Mode;
 use tidegate_dataplane::eve::{Counts, DropsSeen};
+use tidegate_dataplane::keys::all as key_logs;
 use tidegate_dataplane::secret;
 
 use crate::args::{self, sized};
@@ -27,6 +28,7 @@ use crate::rules::{Rules, tg_ruleset};
 use crate::settings::{Said, tg_settings};
 
 mod flow;
+mod keys;
 #[cfg(feature = "dpdk")]
 mod mbufs;
 mod memory;
@@ -452,6 +454,7 @@ fn make(rules: Option<&Rules>, config: Option<&tg_engine_config>) -> Res<Worker>
         none if none == [0; 16] => random()?,
         some => Secret::random(some),
     };
+    settings.keys.live = flags & TG_ENGINE_CAPTURE == 0;
     settings.pcap_checksums = checksums(flags, settings.pcap_checksums);
     let ignore_checksums = settings.pcap_checksums == ChecksumMode::No;
     let mut c = settings
@@ -461,7 +464,9 @@ fn make(rules: Option<&Rules>, config: Option<&tg_engine_config>) -> Res<Worker>
     c.stream.checksum_auto &= flags & (TG_ENGINE_CAPTURE | TG_ENGINE_KNOWN_CHECKSUMS) == TG_ENGINE_CAPTURE;
     // The callback sees transactions, whatever the outputs of the settings show.
     c.app.shown |= call.is_some();
-    let engine = Engine::new(c, rules.map(|r| r.rules.clone()).unwrap_or_default());
+    let secrets = key_logs(&settings.keys.files).or_else(|e| err(TG_ERR_IO, e))?;
+    let mut engine = Engine::new(c, rules.map(|r| r.rules.clone()).unwrap_or_default());
+    secrets.iter().for_each(|s| _ = engine.tls_secret(s));
     let eve = settings.outputs.eve.first().cloned();
     let any_drop = eve.as_ref().is_some_and(|e| e.drop.is_some());
     let slot = handle::make(Slot::new(eve, inline));

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use tidegate_core::engine::{Engine, Frame, StreamId, Tuple};
 use tidegate_core::event::Verdict;
+use tidegate_core::unseal::TlsSecret;
 use tidegate_core::response::{Block, Blocks, Effect, Never, Refused, Target};
 use tidegate_core::{Dir, Secret};
 use tidegate_dataplane::live::afpacket::Ring;
@@ -34,7 +35,9 @@ struct Core {
 fn make(py: Python<'_>, rules: &RuleSetHandle, wish: Wish) -> PyResult<Core> {
     let compiled = rules.compiled.clone();
     let made = guarded(py, || {
-        let settings = compiled.settings(wish.inline)?;
+        let mut settings = compiled.settings(wish.inline)?;
+        // Keys may come a little after the packets that need them.
+        Arc::make_mut(&mut settings).keys.live = true;
         let (engine, _) = compiled.engine(&settings, wish)?;
         let lines = Lines::new(&settings, wish.inline);
         Ok::<_, String>(Core { engine, lines, frames: 0, verdicts: Vec::new() })
@@ -139,6 +142,15 @@ impl EngineHandle {
             core.verdicts.iter().map(|v| code(*v)).collect::<Vec<u8>>()
         })?;
         Ok(PyBytes::new(py, &codes))
+    }
+
+    /// Tells a secret of a TLS session, as a line of a key log; `false`: the engine has no room for such sessions.
+    fn tls_secret(&self, py: Python<'_>, line: &str) -> PyResult<bool> {
+        match TlsSecret::parse(line) {
+            Ok(Some(s)) => self.core.work(py, |core| core.engine.tls_secret(&s)),
+            Ok(None) => Err(errors::config(py, "a line of a key log with a secret of TLS records is expected".to_string())),
+            Err(e) => Err(errors::config(py, e.to_string())),
+        }
     }
 
     /// Opens a stream without packets between `(address, port)` and `(address, port)`, and gives its number.

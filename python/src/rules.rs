@@ -10,6 +10,7 @@ use tidegate_core::engine::Engine;
 use tidegate_core::event::Action;
 use tidegate_dataplane::config::engine::{Mode, room};
 use tidegate_dataplane::config::{ChecksumMode, Overrides, Settings};
+use tidegate_dataplane::keys;
 use tidegate_dataplane::load::{self, Source};
 use tidegate_dataplane::sets::Datasets;
 
@@ -101,7 +102,10 @@ impl Compiled {
             c.ledger.telemetry.get_or_insert_default();
         }
         let places = c.flow.max_flows.next_power_of_two();
-        Ok((Engine::new(c, self.fresh()), places))
+        let secrets = keys::all(&settings.keys.files)?;
+        let mut engine = Engine::new(c, self.fresh());
+        secrets.iter().for_each(|s| _ = engine.tls_secret(s));
+        Ok((engine, places))
     }
 }
 

@@ -9,9 +9,10 @@ use pyo3::prelude::*;
 use tidegate_core::engine::{Engine, Frame, Stats};
 use tidegate_core::event::{EventSink, Verdict};
 use tidegate_core::packet::{DecodeConfig, Decoder, MAX_PER_FRAME, PacketBuf};
-use tidegate_dataplane::capture::{Batch, Capture, CaptureError};
+use tidegate_dataplane::capture::{Batch, Capture, CaptureError, has_secrets};
 use tidegate_dataplane::config::Settings;
 use tidegate_dataplane::filter::Filter;
+use tidegate_dataplane::keys::Lines;
 
 use crate::input::Input;
 use crate::rules::{Compiled, RuleSetHandle, Wish};
@@ -112,7 +113,10 @@ impl Reading {
         tell_packets: bool,
         summaries: bool,
     ) -> Result<(Run, Arc<Settings>, usize), String> {
-        let settings = self.settings()?;
+        let mut settings = self.settings()?;
+        if !settings.keys.is_on() && self.inputs.iter().any(|i| has_secrets(i.path())) {
+            Arc::make_mut(&mut settings).keys.carried = true;
+        }
         let wish = Wish {
             memory: self.memory,
             secret: tidegate_dataplane::secret::CAPTURES,
@@ -225,8 +229,8 @@ impl Source {
         if self.each { 0 } else { self.before.0 }
     }
 
-    /// Gives the next frames to `f`, numbered through all captures.
-    pub fn next(&mut self, f: impl FnOnce(&[Frame<'_>])) -> Result<Step, Fault> {
+    /// Gives the next frames to `f`, numbered through all captures, and the secrets that the capture carries there.
+    pub fn next(&mut self, f: impl FnOnce(&[Frame<'_>], &[u8])) -> Result<Step, Fault> {
         let before = self.before();
         let Some(input) = self.inputs.get(self.at) else { return Ok(Step::End) };
         let path = || input.path().to_owned();
@@ -237,7 +241,7 @@ impl Source {
         match open.next_batch(BATCH) {
             Ok(Some(b)) => {
                 let frames = frames(&b, before, &mut self.filter);
-                f(&frames);
+                f(&frames, b.secrets());
                 self.progress.packets.store(self.before.0 + open.frames(), Ordering::Relaxed);
                 self.progress.bytes.store(self.before.1 + open.offset(), Ordering::Relaxed);
                 return Ok(Step::Frames);
@@ -321,7 +325,8 @@ impl Run {
             return Ok(Step::Frames);
         }
         let (engine, verdicts) = (&mut self.engine, &mut self.verdicts);
-        let step = self.source.next(|frames| {
+        let step = self.source.next(|frames, secrets| {
+            Lines::default().text(secrets, &mut |s| _ = engine.tls_secret(s));
             also(frames);
             engine.process(frames, verdicts, sink);
         });

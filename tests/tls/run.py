@@ -115,6 +115,9 @@ def found(events):
     for e in events:
         if e["event_type"] in ("tls", "flow", "stats") or e.get("app_proto") == "tls":
             continue
+        if e.get("http", {}).get("http2", {}).get("stream_id") == 0:
+            # Settings and goodbyes: how a connection ends is up to who closes it first.
+            continue
         if e["event_type"] == "alert":
             # The rest says how far the transaction was when the rule matched, which is up to how bytes are cut.
             e = {k: e.get(k) for k in ("event_type", "alert", "app_proto", "tx_id")}
@@ -205,7 +208,9 @@ def hard_cases(name, runner, checks, folder, wanted, log, lines):
     checks.equal(f"{name}, late keys", wanted, found(events))
     events = runner.run(late, *some)
     told = counters(events)
-    checks.true(f"{name}, too late", not found(events) and told["without_keys"] == len(log), told)
+    # Sessions that begin after the keys came are read.
+    known = {"without_keys": 1, "opened": len(log) - 1}
+    checks.true(f"{name}, too late", known.items() <= told.items(), told)
     (folder / "wrong.log").write_text(wrong_keys(lines))
     events = runner.run(folder / "tls.pcap", "--tls-keys", str(folder / "wrong.log"))
     anomalies = [e["anomaly"]["event"] for e in events if e["event_type"] == "anomaly"]

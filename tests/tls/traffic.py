@@ -328,9 +328,10 @@ def curl(port, tls, keys, folder, *extra):
         if tls.ciphers:
             base += ["--tls13-ciphers" if v == "1.3" else "--ciphers", tls.ciphers]
     url = f"{scheme}://{HOST}:{port}"
-    ask = base + ["-o", "/dev/null", f"{url}/hello", "--next"] + base[1:]
-    ask += ["-o", "/dev/null", "-H", "Content-Type: application/json", "--data-binary", CHAT.decode(), f"{url}/v1/chat/completions"]
-    subprocess.run(ask, check=True, timeout=60, env={**os.environ, "SSLKEYLOGFILE": keys or ""})
+    chat = ["-H", "Content-Type: application/json", "--data-binary", CHAT.decode(), f"{url}/v1/chat/completions"]
+    for ask in ([f"{url}/hello"], chat):
+        env = {**os.environ, "SSLKEYLOGFILE": keys} if tls else None
+        subprocess.run([*base, "-o", "/dev/null", *ask], check=True, timeout=60, env=env)
 
 
 def exchange(name, tls, folder):

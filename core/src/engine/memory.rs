@@ -14,6 +14,7 @@ use crate::flow::FlowTable;
 use crate::pool::{Arena, BytePool, PAGE, Slab};
 use crate::stream::defrag::{Defrag, DefragConfig};
 use crate::stream::{Session, StreamConfig};
+use crate::unseal::UnsealConfig;
 
 /// What does not depend on the memory: one burst of packets, reassembled datagrams, messages, what dialects of AI services say.
 const FIXED: u64 = 1967 << 10;
@@ -59,6 +60,8 @@ pub struct MemoryPlan {
     /// Places in each of the two tables of hosts: thresholds, and what rules keep by host.
     pub hosts: usize,
     pub scratch: usize,
+    /// TLS sessions that are read with keys.
+    pub unseal: UnsealConfig,
 }
 
 /// Shares of what is left after fixed buffers, in thousandths.
@@ -91,11 +94,18 @@ impl MemoryPlan {
     /// The least memory of an engine, bytes.
     pub const LEAST: u64 = 4 << 20;
 
-    /// Shares `bytes` out.
+    /// Shares `bytes` out, none of them for TLS sessions with keys.
     pub fn new(bytes: u64) -> Result<MemoryPlan, TooSmall> {
-        if bytes < Self::LEAST {
-            return Err(TooSmall { given: bytes, least: Self::LEAST });
+        Self::with_keys(bytes, UnsealConfig::default())
+    }
+
+    /// Shares out what `unseal` leaves of `bytes`.
+    pub fn with_keys(bytes: u64, unseal: UnsealConfig) -> Result<MemoryPlan, TooSmall> {
+        let keys = unseal.takes() as u64;
+        if bytes < Self::LEAST + keys {
+            return Err(TooSmall { given: bytes, least: Self::LEAST + keys });
         }
+        let bytes = bytes - keys;
         let scratch = (bytes / 64).min(SCRATCH);
         let rest = bytes - FIXED - Responding::BYTES - 4 * scratch;
         let of = |thousandths: u64| usize::try_from(rest / 1000 * thousandths).unwrap_or(usize::MAX / 4);
@@ -115,11 +125,12 @@ impl MemoryPlan {
             fragment_bytes: BytePool::within(defrag / 5 * 3),
             hosts: places(of(share::HOSTS)),
             scratch: scratch as usize,
+            unseal,
         })
     }
 
     /// The shares, by name; their sum is what an engine allocates.
-    pub fn parts(&self) -> [Part; 14] {
+    pub fn parts(&self) -> [Part; 15] {
         let part = |name, holds, bytes: usize| Part { name, holds, bytes: bytes as u64 };
         let defrag = DefragConfig {
             trackers: self.trackers,
@@ -153,6 +164,7 @@ impl MemoryPlan {
             part("hosts", "thresholds, xbits and tags by address", host_bytes(self.hosts)),
             part("scratch", "values that rules build", 4 * self.scratch),
             part("response", "what each block met", Responding::BYTES as usize),
+            part("TLS sessions", "secrets, and what is read with them", self.unseal.takes()),
             part("fixed", "one burst of packets, messages being put together", FIXED as usize),
         ]
     }
@@ -177,6 +189,7 @@ impl MemoryPlan {
         c.detect.threshold_slots = self.hosts;
         c.detect.host_slots = self.hosts;
         c.detect.scratch = self.scratch;
+        c.unseal = self.unseal;
     }
 }
 

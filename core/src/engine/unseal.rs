@@ -27,10 +27,11 @@ impl Unsealing {
 }
 
 impl Engine {
-    /// Tells a secret of a TLS session, whose records are read from then on; those of a session that waits, too. Without room for
-    /// such sessions ([`super::Config::unseal`]) it is forgotten at once.
-    pub fn tls_secret(&mut self, secret: &TlsSecret) {
+    /// Tells a secret of a TLS session, whose records are read from then on; those of a session that waits, too. `false`: the
+    /// engine has no room for such sessions ([`super::Config::unseal`]).
+    pub fn tls_secret(&mut self, secret: &TlsSecret) -> bool {
         self.unseal.tell(secret);
+        self.unseal.is_on()
     }
 
     /// A parser has read on: maybe it knows by now what the session's protected part needs.

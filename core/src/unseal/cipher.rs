@@ -73,7 +73,12 @@ impl Cipher {
     }
 
     /// Of TLS 1.2 and before: `iv` is the part of the nonce that records do not say, or the first block that is chained.
-    pub(super) fn new(suite: Suite, form: Form, key: &[u8], (iv, mac_key): ([u8; BLOCK], &[u8])) -> Option<Cipher> {
+    pub(super) fn new(
+        suite: Suite,
+        form: Form,
+        key: &[u8],
+        (iv, mac_key): ([u8; BLOCK], &[u8]),
+    ) -> Option<Cipher> {
         let keyed = match suite.bulk {
             Bulk::Gcm128 => Keyed::Gcm128(Aes128Gcm::new_from_slice(key).ok()?),
             Bulk::Gcm256 => Keyed::Gcm256(Aes256Gcm::new_from_slice(key).ok()?),

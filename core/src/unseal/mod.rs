@@ -54,6 +54,7 @@ pub struct UnsealConfig {
 impl UnsealConfig {
     /// Shares out `bytes` of memory.
     pub fn within(bytes: usize, wait: u64) -> UnsealConfig {
+        let bytes = bytes.saturating_sub(LONGEST + CERTIFICATES);
         let sessions = (bytes / 4 / (size_of::<Session>() + 4)).max(1);
         let secrets = (bytes / 4 / (Secrets::bytes(1024) / 1024 + 8)).max(1);
         UnsealConfig { sessions, secrets, bytes: BytePool::within(bytes / 2), wait, wait_bytes: 128 << 10 }
@@ -64,7 +65,11 @@ impl UnsealConfig {
         if self.sessions == 0 {
             return 0;
         }
-        Slab::<Session>::bytes(self.sessions) + Secrets::bytes(self.secrets) + BytePool::bytes(self.bytes) + LONGEST + CERTIFICATES
+        Slab::<Session>::bytes(self.sessions)
+            + Secrets::bytes(self.secrets)
+            + BytePool::bytes(self.bytes)
+            + LONGEST
+            + CERTIFICATES
     }
 }
 
@@ -184,10 +189,15 @@ impl Unsealer {
                     out.bytes += len;
                     s.since = None;
                 }
+                Step::Later => {
+                    stuck = true;
+                    break;
+                }
                 Step::Wait => {
                     stuck = true;
                     let since = *s.since.get_or_insert(now);
-                    let patient = now.saturating_sub(since) < self.cfg.wait && rest.len() < self.cfg.wait_bytes;
+                    let patient =
+                        now.saturating_sub(since) < self.cfg.wait && rest.len() < self.cfg.wait_bytes;
                     if !patient || last {
                         self.counters.without_keys += 1;
                         s.given_up = true;

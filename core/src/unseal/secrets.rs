@@ -321,7 +321,10 @@ mod tests {
         let random = "01".repeat(32);
         let line = format!("CLIENT_TRAFFIC_SECRET_0 {random} {}", "ab".repeat(32));
         let s = TlsSecret::parse(&line).unwrap().expect("a secret");
-        assert_eq!((s.client_random, s.label, s.secret.get()), ([1; 32], Label::ClientTraffic, &[0xab; 32][..]));
+        assert_eq!(
+            (s.client_random, s.label, s.secret.get()),
+            ([1; 32], Label::ClientTraffic, &[0xab; 32][..])
+        );
         assert!(matches!(TlsSecret::parse("# a comment"), Ok(None)));
         assert!(matches!(TlsSecret::parse(&format!("EXPORTER_SECRET {random} 00")), Ok(None)));
         let bad = |line: &str| TlsSecret::parse(line).expect_err("bad");
@@ -349,7 +352,9 @@ mod tests {
         for n in 0..250u8 {
             let known = s.get(&[n; 32]);
             assert_eq!(known.is_some(), n >= 150, "{n}");
-            assert!(known.is_none_or(|k| k.get(Label::ServerTraffic) == [n; 48] && k.serves(true) && !k.serves(false)));
+            assert!(known.is_none_or(|k| k.get(Label::ServerTraffic) == [n; 48]
+                && k.serves(true)
+                && !k.serves(false)));
         }
     }
 }

@@ -119,6 +119,8 @@ pub(super) struct Side {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Done,
+    /// The server has not said yet how it is protected.
+    Later,
     /// What it is read with is not known yet.
     Wait,
     /// It was not made with the keys that are known, or not of anything that is read here.
@@ -187,7 +189,7 @@ impl Session {
             return self.pass(dir, record, pool);
         }
         if self.hello.suite == 0 {
-            return Step::Wait;
+            return Step::Later;
         }
         if let Some(k) = secrets.filter(|k| !self.keyed && k.serves(v13)) {
             self.known = k.clone();
@@ -197,7 +199,11 @@ impl Session {
             return Step::Wait;
         }
         let Some(suite) = Suite::of(self.hello.suite) else { return Step::Unfit };
-        let opened = if v13 { self.open13(dir, suite, record, (secrets, pool, room)) } else { self.open12(dir, suite, record, room) };
+        let opened = if v13 {
+            self.open13(dir, suite, record, (secrets, pool, room))
+        } else {
+            self.open12(dir, suite, record, room)
+        };
         match opened {
             Ok(Some(at)) if v13 => self.said13(dir, suite, room.get(at).unwrap_or(&[]), pool),
             Ok(Some(at)) => self.said12(dir, record, room.get(at).unwrap_or(&[]), pool),
@@ -226,7 +232,8 @@ impl Session {
         };
         let i = dir.ix();
         if self.sides[i].epoch == Epoch::Clear {
-            let early = dir == Dir::ToServer && self.hello.early && !self.known.get(Label::ClientEarly).is_empty();
+            let early =
+                dir == Dir::ToServer && self.hello.early && !self.known.get(Label::ClientEarly).is_empty();
             let (epoch, label) = match () {
                 () if early => (Epoch::Early, Label::ClientEarly),
                 () if !self.known.get(handshake).is_empty() => (Epoch::Handshake, handshake),
@@ -375,7 +382,12 @@ impl Session {
         let mut block = [0; 2 * (48 + 32 + 16)];
         let old = h.version < 0x0303;
         let hash = if old { Hash::Sha256 } else { suite.hash };
-        key_block((hash, old), self.known.get(Label::Master), (&h.client_random, &h.server_random), &mut block)?;
+        key_block(
+            (hash, old),
+            self.known.get(Label::Master),
+            (&h.client_random, &h.server_random),
+            &mut block,
+        )?;
         let key = suite.key_len();
         let at = |from: usize, len: usize| {
             let begin = from + dir.ix() * len;

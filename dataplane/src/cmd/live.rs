@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::engine::{Mode, room};
 use crate::config::{Overrides, Settings};
+use crate::keys::Followed;
 use crate::live::blocklist::BlockList;
 use crate::live::chunk::Channel;
 use crate::live::manager::{self, Manager, Request};
@@ -49,6 +50,8 @@ pub fn run(args: &RunArgs, log: &EngineLog) -> Result<ExitCode, String> {
     settings.pcap_checksums = settings.pcap_checksums.or_asked(args.checksums.as_deref());
     settings.policy = args.policy.clone().or(settings.policy);
     settings.intel.extend(args.intel.iter().cloned());
+    settings.keys.files.extend(args.tls_keys.iter().cloned());
+    settings.keys.live = true;
     let context = super::context::tables(&mut settings, &args.context, secret::random()?)?;
     // A worker never waits for a disk.
     let settings = settings.without_store();
@@ -136,11 +139,14 @@ impl Start<'_> {
         let writer =
             Writer::start(&settings.outputs, &dir, !replay, channels.clone()).map_err(|e| e.to_string())?;
         let tapped = Arc::new(Shared::new(!response.playbooks.is_empty()));
+        let mut secrets = Vec::new();
+        let followed = Followed::open(&settings.keys.files, &mut |s| secrets.push(s.clone()))?;
         let workers: Vec<Worker> = (0..count)
             .map(|i| {
                 let mut sink = LiveSink::new(&settings.outputs, mode.ips, channels[i].clone(), replay);
                 sink.tap = Tap::new(&response.playbooks, tapped.clone(), mode.ips);
-                let engine = manager::engine(&settings, mode, &rules.rules);
+                let mut engine = manager::engine(&settings, mode, &rules.rules);
+                secrets.iter().for_each(|s| _ = engine.tls_secret(s));
                 let mut w = Worker::new(i, engine, sink, fail, mode.ips, replay);
                 w.set_blocks(rules.blocks.clone());
                 w
@@ -151,6 +157,7 @@ impl Start<'_> {
         let desk_lines = OwnLines::new(&settings.outputs, mode.ips, channels[count + 1].clone());
         let mut m = Manager::new(settings, mode, source, rules, channels[count].clone(), writer, every);
         m.faults = args.live.allow_faults;
+        m.followed = Some(followed);
         for (w, c) in workers.iter().zip(&channels) {
             m.add(w.mail.clone(), w.counters.clone(), c.clone());
         }
@@ -239,6 +246,7 @@ impl Start<'_> {
             }
             out
         });
+        m.follow_keys(&tx)?;
         let socket = serve(a, &logs, &tx)?;
         if !a.quiet {
             let n = workers.len();
@@ -333,6 +341,7 @@ impl Start<'_> {
         }
         let handles = (ports.clone(), pools.clone());
         m.ports = Box::new(move || reports(&handles.0, &handles.1));
+        m.follow_keys(&tx)?;
         let socket = serve(a, &logs, &tx)?;
         if !a.quiet {
             let names: Vec<String> = ports.iter().filter_map(|p| p.info().ok()).map(|i| i.name).collect();

@@ -150,7 +150,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
         ));
     }
 
-    settings.keys.carried = captures.iter().any(|c| capture::has_secrets(c));
+    settings.keys.carried |= captures.iter().any(|c| capture::has_secrets(c));
     let secrets = keys::all(&settings.keys.files)?;
     let loaded = load::load(&rule_files(args, &settings)?, &settings, args.data_dir.as_deref())?;
     super::log_start(log, &settings, &loaded);
@@ -190,7 +190,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
         let rules = sets.rules(loaded.rules.set.clone()).with_policy(loaded.rules.policy.clone());
         let rules = rules.with_intel(loaded.rules.intel.clone());
         let mut engine = Engine::new(config, rules);
-        secrets.iter().for_each(|s| engine.tls_secret(s));
+        secrets.iter().for_each(|s| _ = engine.tls_secret(s));
         Ok((engine, sets))
     };
     let (mut engine, sets) = make()?;
@@ -484,7 +484,7 @@ fn read(
             tally.incomplete += usize::from(!unknown.0.is_empty());
             return Ok(());
         };
-        keys::Lines::default().text(b.secrets(), &mut |s| engine.tls_secret(s));
+        keys::Lines::default().text(b.secrets(), &mut |s| _ = engine.tls_secret(s));
         let mut frames: Vec<Frame<'_>> = Vec::with_capacity(b.len());
         for f in b.iter() {
             if !Decoder::knows_link(f.link) && unknown.is_new(f.link) {

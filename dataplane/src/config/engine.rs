@@ -30,8 +30,7 @@ pub struct Mode {
 impl Settings {
     /// The configuration of one engine. The error says the least memory that an engine needs.
     pub fn engine(&self, mode: Mode) -> Result<engine::Config, TooSmall> {
-        let unseal = self.keys.room(mode.memory);
-        let plan = engine::MemoryPlan::new(mode.memory.saturating_sub(unseal.takes() as u64))?;
+        let plan = engine::MemoryPlan::with_keys(mode.memory, self.keys.room(mode.memory))?;
         let inline = self.stream.inline.unwrap_or(mode.ips);
         let mut app = self.app.clone();
         app.shown = self.outputs.show_transactions();
@@ -100,7 +99,6 @@ impl Settings {
         c.ledger.telemetry = self.outputs.eve.iter().find_map(|e| e.telemetry);
         c.ledger.home = self.home();
         plan.apply(&mut c);
-        c.unseal = unseal;
         Ok(c)
     }
 }

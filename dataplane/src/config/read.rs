@@ -131,8 +131,10 @@ fn context(root: &Node, dir: &Path) -> Result<ContextSettings, ConfigError> {
 fn keys(root: &Node, dir: &Path) -> Result<KeySettings, ConfigError> {
     let mut k = KeySettings {
         files: items(root, "tls-keys.files").iter().map(|f| beside(dir, f)).collect(),
+        carried: root.flag("tls-keys.enabled")?.unwrap_or(false),
         ..KeySettings::default()
     };
+    k.files.extend(root.text("tls-keys.file").map(|f| beside(dir, f)));
     k.memory = root.size("tls-keys.memory")?.unwrap_or(k.memory);
     if !(crate::keys::LEAST..=1 << 40).contains(&k.memory) {
         return Err(bad(root, "tls-keys.memory", "from 1 MiB to 1 TiB"));

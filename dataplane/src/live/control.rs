@@ -3,7 +3,7 @@
 //! `{"command":"stats"}`, `reload-rules`, `flows` (`"max": N`), `ports`, `offload`, `reopen-logs`, `save-datasets`,
 //! `shutdown`,
 //! `inject-fault` (`"worker": N`, `"station": "burst"`), `block` and `mark` (`"kind": "host"`, `"target": "10.0.0.5"`, `"for": "15m"`,
-//! `"reason"`), `undo` (`"number": N`, or kind and target), `blocks`. Replies have `return`: `OK` or `NOK`.
+//! `"reason"`), `tls-secret` (`"line"`: one of a key log), `undo` (`"number": N`, or kind and target), `blocks`. Replies have `return`: `OK` or `NOK`.
 
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use tidegate_core::Dir;
 use tidegate_core::engine::Engine;
+use tidegate_core::unseal::TlsSecret;
 
 use super::manager::{Request, failed};
 use super::serve::Host;
@@ -185,6 +186,13 @@ fn answer(line: &[u8], to: &Requests) -> String {
                 Err(e) => return failed(&e),
             }
         }
+        Some("tls-secret") => match TlsSecret::parse(word("line").unwrap_or("")) {
+            Ok(Some(s)) => Request::Secrets(vec![s], Some(tx)),
+            Ok(None) => {
+                return failed("no secret of TLS records: a line of a key log is expected in \"line\"");
+            }
+            Err(e) => return failed(&e.to_string()),
+        },
         Some("shutdown") => Request::Shutdown(Some(tx)),
         Some(other) => return failed(&format!("no such command: {other}")),
         None => return failed("no \"command\""),

@@ -4,6 +4,7 @@
 //! In: [`Request`]s, answers of the workers' mailboxes. Out: orders to the workers, replies as JSON text. Owns the
 //! configuration and the rules in force.
 
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use tidegate_core::detect::Rules;
 use tidegate_core::engine::{Engine, Stats};
 use tidegate_core::response::Never;
+use tidegate_core::unseal::TlsSecret;
 
 use super::blocklist::BlockList;
 use super::chunk::{Channel, Class};
@@ -23,6 +25,7 @@ use super::writer::{Losses, Writer};
 use crate::config::Settings;
 use crate::config::engine::Mode;
 use crate::eve::{Counts, Json};
+use crate::keys::Followed;
 use crate::response::order::Order;
 use crate::response::playbook::run::Handle;
 use crate::response::{Caller, Desk};
@@ -34,6 +37,9 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const TAKING: Duration = Duration::from_secs(5);
 /// Time between two looks at the mailboxes.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// Most lots of secrets that wait for a worker; the oldest is given up, and counted.
+const UNTOLD: usize = 1024;
 
 /// What is asked of the manager; replies are one line of JSON.
 #[derive(Debug)]
@@ -56,6 +62,8 @@ pub enum Request {
     Order(Box<Order>, Sender<String>),
     /// What is blocked.
     Blocks(Sender<String>),
+    /// Secrets of TLS sessions, and who waits to hear that they are on their way.
+    Secrets(Vec<TlsSecret>, Option<Sender<String>>),
     Shutdown(Option<Sender<String>>),
 }
 
@@ -72,6 +80,8 @@ pub struct PortReport {
 #[derive(Debug)]
 struct Peer {
     mail: Arc<Mailbox>,
+    /// Secrets that it has not been told yet.
+    untold: VecDeque<Arc<Vec<TlsSecret>>>,
     counters: Arc<Counters>,
     channel: Arc<Channel>,
 }
@@ -108,6 +118,9 @@ pub struct Manager {
     pub before_stop: Box<dyn FnMut()>,
     /// Whether faults may be asked for.
     pub faults: bool,
+    secrets_lost: u64,
+    /// Key logs, until somebody reads on in them.
+    pub followed: Option<Followed>,
     /// Where orders are carried out.
     pub desk: Arc<Desk>,
     /// What playbooks do.
@@ -183,6 +196,8 @@ impl Manager {
             blocks_offload: None,
             before_stop: Box::new(|| {}),
             faults: false,
+            secrets_lost: 0,
+            followed: None,
             desk: Arc::new(Desk::new(Never::default(), mode.ips, super::now_ns())),
             responder: None,
             failed_writes: None,
@@ -196,7 +211,7 @@ impl Manager {
 
     /// Registers a worker.
     pub fn add(&mut self, mail: Arc<Mailbox>, counters: Arc<Counters>, channel: Arc<Channel>) {
-        self.peers.push(Peer { mail, counters, channel });
+        self.peers.push(Peer { mail, counters, channel, untold: VecDeque::new() });
         self.reports.push(None);
         self.before.push(Stats::default());
     }
@@ -221,6 +236,7 @@ impl Manager {
             self.reloaded();
             self.taken();
             self.context();
+            self.tell_secrets();
             if self.peers.iter().all(|p| p.mail.ended.load(Ordering::Acquire)) {
                 break;
             }
@@ -245,6 +261,48 @@ impl Manager {
         let Some(c) = self.settings.outputs.eve.iter().find_map(|e| e.context.clone()) else { return };
         while let Some(l) = c.late() {
             self.own.late(&l);
+        }
+    }
+
+    /// Reads on in key logs, on a thread of its own.
+    pub fn follow_keys(&mut self, to: &Sender<Request>) -> Result<(), String> {
+        let Some(f) = self.followed.take() else { return Ok(()) };
+        let to = to.clone();
+        f.start(move |s| to.send(Request::Secrets(s, None)).is_ok()).map_err(|e| format!("--tls-keys: {e}"))
+    }
+
+    /// Takes secrets of TLS sessions for every worker.
+    fn secrets(&mut self, secrets: Vec<TlsSecret>, reply: Option<Sender<String>>) {
+        let text = if self.settings.keys.is_on() {
+            let mut j = ok();
+            j.uint("secrets", secrets.len() as u64);
+            let secrets = Arc::new(secrets);
+            for p in &mut self.peers {
+                if p.untold.len() == UNTOLD {
+                    p.untold.pop_front();
+                    self.secrets_lost += 1;
+                }
+                p.untold.push_back(secrets.clone());
+            }
+            self.tell_secrets();
+            end(j)
+        } else {
+            failed("no room is taken for TLS sessions: --tls-keys, or tls-keys.enabled in the configuration")
+        };
+        if let Some(to) = reply {
+            let _ = to.send(text);
+        }
+    }
+
+    /// Hands secrets on to the workers whose mailboxes have room; the others get theirs later.
+    fn tell_secrets(&mut self) {
+        for p in &mut self.peers {
+            while let Some(s) = p.untold.front() {
+                if p.mail.orders.push(worker::Order::Secrets(s.clone())).is_err() {
+                    break;
+                }
+                p.untold.pop_front();
+            }
         }
     }
 
@@ -323,6 +381,7 @@ impl Manager {
                     Err(e) => failed(&e.text()),
                 });
             }
+            Request::Secrets(secrets, reply) => self.secrets(secrets, reply),
             Request::Blocks(reply) => {
                 let mut j = ok();
                 self.desk.list(&mut j);
@@ -450,7 +509,8 @@ impl Manager {
                     Answer::OldRules(_)
                     | Answer::OldBlocks(_)
                     | Answer::OldResponse(_)
-                    | Answer::OldCaptured(_) => {}
+                    | Answer::OldCaptured(_)
+                    | Answer::OldSecrets(_) => {}
                     Answer::Report(r) => self.reports[i] = Some(*r),
                     Answer::Flows(l) => lists.push(*l),
                     Answer::Broken(e) => self.replace(i, e),
@@ -550,6 +610,9 @@ impl Manager {
         }
         out.push(("dataplane.write_errors".into(), self.losses.errors.load(Ordering::Relaxed)));
         out.push(("dataplane.reloads_failed".into(), self.reload_failed));
+        if self.settings.keys.is_on() {
+            out.push(("tls_keys.lots_lost".into(), self.secrets_lost));
+        }
         out.push(("reload.pause_us".into(), self.pause_us(0)));
         out.push(("reload.pause_us_max".into(), self.pause_us(1)));
         for port in (self.ports)() {

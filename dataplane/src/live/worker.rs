@@ -14,6 +14,7 @@ use tidegate_core::engine::{Engine, Frame, Stats};
 use tidegate_core::event::Verdict;
 use tidegate_core::fault::Station;
 use tidegate_core::response::Blocks;
+use tidegate_core::unseal::TlsSecret;
 
 use super::blocklist::BlockList;
 use super::sink::LiveSink;
@@ -67,6 +68,8 @@ pub enum Order {
         bytes: [u64; 2],
         last: u64,
     },
+    /// Secrets of TLS sessions.
+    Secrets(Arc<Vec<TlsSecret>>),
     /// Panic (tests).
     Fault(Fault),
 }
@@ -99,6 +102,7 @@ pub enum Answer {
     OldBlocks(Arc<BlockList>),
     OldResponse(Arc<Blocks>),
     OldCaptured(Arc<Captured>),
+    OldSecrets(Arc<Vec<TlsSecret>>),
     Report(Box<Report>),
     Flows(Box<FlowList>),
     /// The engine panicked; send another one.
@@ -540,6 +544,12 @@ impl Worker {
                         add(&self.counters.offload_packets, pkts[0] + pkts[1]);
                         add(&self.counters.offload_bytes, bytes[0] + bytes[1]);
                     }
+                }
+                Order::Secrets(s) => {
+                    if let Some(e) = self.engine.as_deref_mut() {
+                        s.iter().for_each(|s| _ = e.tls_secret(s));
+                    }
+                    self.answer(Answer::OldSecrets(s));
                 }
                 Order::Fault(Fault::Burst) => self.fault = true,
                 Order::Fault(Fault::Sink) => self.sink.fail(),

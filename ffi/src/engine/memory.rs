@@ -5,6 +5,7 @@ use tidegate_core::engine::MemoryPlan;
 use super::{memory_of, tg_engine_config};
 use crate::args::{self, tg_bytes};
 use crate::error::{TG_ERR_INVALID, TG_ERR_ROOM, err, fence, tg_status};
+use crate::settings::Said;
 
 /// One share of an engine's memory.
 #[repr(C)]
@@ -19,7 +20,7 @@ pub struct tg_memory_part {
 }
 
 /// Shares that an engine's memory has. Later versions may have more. Room for tg_engine_memory.
-pub const TG_MEMORY_PARTS: usize = 14;
+pub const TG_MEMORY_PARTS: usize = 15;
 
 /// Writes the shares of the memory that an engine of `config` (NULL: all zero) takes, to `parts`, and how many there are to
 /// `count`: their sum is what tg_engine_new allocates, rules and their datasets apart. With less `room` than there are
@@ -45,8 +46,12 @@ pub unsafe extern "C" fn tg_engine_memory(
             // SAFETY: as above.
             Some(unsafe { args::read_sized(config) }?)
         };
-        let plan =
-            MemoryPlan::new(memory_of(config.as_ref())?).or_else(|e| err(TG_ERR_INVALID, e.to_string()))?;
+        let memory = memory_of(config.as_ref())?;
+        let settings = config.as_ref().map_or(std::ptr::null(), |c| c.settings);
+        // SAFETY: the caller promises a handle, or NULL.
+        let keys = unsafe { Said::of(settings) }?.read(false)?.keys;
+        let plan = MemoryPlan::with_keys(memory, keys.room(memory))
+            .or_else(|e| err(TG_ERR_INVALID, e.to_string()))?;
         let all: [_; TG_MEMORY_PARTS] = plan.parts();
         count.write(all.len());
         if all.len() > room {

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any, AsyncIterator, Callable, Iterable, Iterator, Mapping
 
 from ._tidegate import EngineHandle, LiveRun, decode as _decode
-from .errors import TidegateError
+from .errors import ConfigError, TidegateError
 from .events import AnyEvent, make
 from .rules import Rules, handle_of, memory_of
 
@@ -129,6 +129,20 @@ class Engine:
         self._on_event = on_event
         self._rules = rules
         self._inline = inline
+
+    def tls_secret(self, line: str) -> None:
+        """Tells a secret of a TLS session, as a line of a key log (``SSLKEYLOGFILE``, RFC 9850): what the session protects is
+        inspected like clear traffic.
+
+        The rules of the engine need the setting ``tls-keys.enabled``; without it this is a :class:`ConfigError`, as is a line
+        that cannot be read. Packets that came up to ``tls-keys.wait`` (2000 ms) before are read too.
+
+        >>> rules = tidegate.Rules(settings={"tls-keys.enabled": True})
+        >>> engine = tidegate.Engine(rules)
+        >>> engine.tls_secret("CLIENT_RANDOM " + "01" * 32 + " " + "02" * 48)
+        """
+        if not self._engine.tls_secret(line):
+            raise ConfigError("the engine has no room for TLS sessions: the setting tls-keys.enabled makes some")
 
     def process(
         self, frames: Iterable[Any], times: Iterable[float] | int | None = None, *, link: int = ETHERNET

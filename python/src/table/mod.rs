@@ -76,7 +76,7 @@ impl Making {
         };
         let step = match &mut self.from {
             From::Engine(run) => run.step_with(&mut self.sink, also)?,
-            From::Frames(source) => source.next(also)?,
+            From::Frames(source) => source.next(|frames, _| also(frames))?,
         };
         if matches!(step, Step::Opened) {
             let (before, path) = (self.source().before(), self.source().path().to_owned());

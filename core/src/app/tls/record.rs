@@ -229,7 +229,9 @@ fn certificates13(s: &mut State, dir: Dir, body: &[u8], cx: &mut Cx<'_>) {
     flat.extend_from_slice(&[0; 3]);
     while let Some(&[x, y, z]) = list.first_chunk::<3>() {
         let len = u32::from_be_bytes([0, x, y, z]) as usize;
-        let (Some(cert), Some(&[hi, lo])) = (list.get(..3 + len), list.get(3 + len..).and_then(|l| l.first_chunk::<2>())) else {
+        let (Some(cert), Some(&[hi, lo])) =
+            (list.get(..3 + len), list.get(3 + len..).and_then(|l| l.first_chunk::<2>()))
+        else {
             break;
         };
         if flat.len() + cert.len() > flat.capacity() {
