@@ -20,6 +20,7 @@
 #   make test-servers             records against what real clients of real AI servers say, live (root; large downloads; SERVERS=names)
 #   make test-servers-quick       the same for those whose packages are small
 #   make test-mcp                 `tidegate mcp` with the real clients: the demo's story by five questions, injected instructions
+#   make test-tls                 TLS with keys: the same exchanges in clear and protected, by real clients and servers; live (root)
 #   make attack                   attacks of this project's writing on a stand-in behind the sensor: what is seen and missed (root; ATTACK=-v)
 #   make test-arm                 for aarch64, emulated: the tests of core (ARM=names), the whole workspace, captures by DPDK
 #   make test-arm-dpdk            the last two alone
@@ -218,6 +219,19 @@ test-mcp:
 	@python3 -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && apt-get install -qq -y python3-venv >/dev/null; } || { echo "needed: apt-get install python3-venv"; exit 1; }
 	$(CARGO) build --locked -p tidegate-dataplane --bin tidegate --example ai_factory
 	python3 tests/mcp/run.py --engine target/debug/tidegate --demo target/debug/examples/ai_factory --out $(OUT)/mcp
+
+# With the debug build. Python, Node, curl and OpenSSL talk to each other.
+.PHONY: test-tls bench-tls tls-need
+tls-need:
+	@{ command -v node && command -v curl && command -v openssl; } >/dev/null 2>&1 \
+	|| { apt-get update -qq && apt-get install -qq -y --no-install-recommends nodejs curl openssl >/dev/null; } \
+	|| { echo "needed: apt-get install nodejs curl openssl"; exit 1; }
+test-tls: tls-need
+	$(CARGO) build --locked -p tidegate-dataplane --bin tidegate
+	python3 tests/tls/run.py --engine target/debug/tidegate
+	python3 tests/tls/live.py --engine target/debug/tidegate
+bench-tls: $(BIN) tls-need
+	python3 benches/tls.py --engine $(abspath $(BIN)) $(BENCH_TLS)
 
 # ENGINE=target/debug/tidegate takes a debug build that is there.
 .PHONY: attack

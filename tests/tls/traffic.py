@@ -358,17 +358,70 @@ def exchange(name, tls, folder):
     return log, lines
 
 
-def openssl(tls, folder):
-    """`openssl s_server` and `s_client`; what they said to each other in clear is known."""
+def resumed(folder):
+    """`openssl s_client` twice: the second session goes on from the first, with data before the handshake is over."""
+    ask, page = page_of(folder)
+    port, stop, server = openssl_server(folder, ["-tls1_3", "-early_data"], [])
+    relay, keys, early = Relay(port), f"{folder}/keys.log", f"{folder}/early"
+    open(early, "wb").write(ask)
+    for options in (["-sess_out", f"{folder}/session"], ["-sess_in", f"{folder}/session", "-early_data", early]):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(keys)
+        relay.connections.clear()
+        client = ["openssl", "s_client", "-connect", f"127.0.0.1:{relay.port}", "-keylogfile", keys, "-servername", HOST]
+        # Unless it says goodbye the server forgets the session.
+        client += ["-quiet", "-no_ign_eof"]
+        run = subprocess.Popen([*client, *options], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
+        time.sleep(0.5)
+        if "-early_data" in options:
+            server.stdin.write(page)
+            server.stdin.flush()
+            time.sleep(0.3)
+        run.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            run.wait(1)
+        run.kill()
+        run.wait()
+    log = relay.finish()
+    stop()
+    return log, open(keys).read(), [[(True, ask), (False, page)]]
+
+
+def updated(folder):
+    """A session whose client changes its keys before it asks, and asks for the server's to be changed, too."""
+    port, stop, _ = openssl_server(folder, ["-tls1_3"])
+    relay, keys, ask, page = Relay(port), f"{folder}/keys.log", *page_of(folder)
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(keys)
+    client = ["openssl", "s_client", "-connect", f"127.0.0.1:{relay.port}", "-keylogfile", keys, "-servername", HOST]
+    run = subprocess.Popen(client, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
+    for line in (b"k\n", b"K\n", ask):
+        time.sleep(0.3)
+        run.stdin.write(line)
+        run.stdin.flush()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        run.wait(2)
+    run.kill()
+    run.wait()
+    log = relay.finish()
+    stop()
+    return log, open(keys).read(), [[(True, ask), (False, page)]]
+
+
+def page_of(folder):
+    """A request, and the answer that OpenSSL's server has for it."""
     (open(f"{folder}/page.txt", "w")).write("a page\n" * 200)
+    page = f"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n{open(f'{folder}/page.txt').read()}".encode()
+    open(f"{folder}/answer", "wb").write(page)
+    return f"GET /answer HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode(), page
+
+
+def openssl_server(folder, options, kind=("-HTTP",)):
     probe = socket.create_server(("127.0.0.1", 0))
     port = probe.getsockname()[1]
     probe.close()
-    v = ["-tls1_3"] if tls.version == ssl.TLSVersion.TLSv1_3 else ["-tls1_2"]
-    if tls.ciphers:
-        v += ["-ciphersuites" if "-tls1_3" in v else "-cipher", tls.ciphers]
     server = subprocess.Popen(
-        ["openssl", "s_server", "-accept", str(port), "-cert", f"{folder}/cert.pem", "-key", f"{folder}/key.pem", "-HTTP", "-quiet", *v],
+        ["openssl", "s_server", "-accept", str(port), "-cert", f"{folder}/cert.pem", "-key", f"{folder}/key.pem", "-quiet", *kind, *options],
         cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.PIPE,
     )
     for _ in range(100):
@@ -376,18 +429,59 @@ def openssl(tls, folder):
             socket.create_connection(("127.0.0.1", port)).close()
             break
         time.sleep(0.05)
-    relay = Relay(port)
+    return port, lambda: (server.kill(), server.wait()), server
+
+
+def openssl_client(port, keys, folder, options, said):
+    base = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-keylogfile", keys, "-quiet", "-servername", HOST]
+    subprocess.run([*base, *options], input=said, capture_output=True, timeout=60, cwd=folder)
+
+
+def starttls(folder):
+    """A mail over SMTP, protected after STARTTLS. What was said in clear before and after is known."""
     keys = f"{folder}/keys.log"
     with contextlib.suppress(FileNotFoundError):
         os.remove(keys)
-    page = f"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n{open(f'{folder}/page.txt').read()}"
-    open(f"{folder}/answer", "w").write(page)
-    ask = f"GET /answer HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode()
-    subprocess.run(
-        ["openssl", "s_client", "-connect", f"127.0.0.1:{relay.port}", "-keylogfile", keys, "-quiet", "-servername", HOST],
-        input=ask, capture_output=True, timeout=60, cwd=folder,
-    )
+    listener = socket.create_server(("127.0.0.1", 0))
+    before = [b"220 mail\r\n", b"EHLO a\r\n", b"250-mail\r\n250 STARTTLS\r\n", b"STARTTLS\r\n", b"220 go\r\n"]
+    mail = b"Subject: hello\r\n\r\nsome text of a mail\r\n.\r\n"
+    after = [b"EHLO a\r\n", b"250 mail\r\n", b"MAIL FROM:<a@b>\r\n", b"250 ok\r\n", b"RCPT TO:<c@d>\r\n", b"250 ok\r\n"]
+    after += [b"DATA\r\n", b"354 go\r\n", mail, b"250 ok\r\n", b"QUIT\r\n", b"221 bye\r\n"]
+
+    def talk(p, words, mine):
+        for i, word in enumerate(words):
+            if (i % 2 == 0) == mine:
+                p.send(word)
+            else:
+                p.exactly(len(word))
+
+    def serve():
+        sock = listener.accept()[0]
+        talk(Plain(sock), before, True)
+        sock = Tls(ssl.TLSVersion.TLSv1_3).context(True, None, folder).wrap_socket(sock, server_side=True)
+        talk(Plain(sock), after, False)
+        sock.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    relay = Relay(listener.getsockname()[1])
+    sock = socket.create_connection(("127.0.0.1", relay.port))
+    talk(Plain(sock), before, False)
+    sock = Tls(ssl.TLSVersion.TLSv1_3).context(False, keys, folder).wrap_socket(sock, server_hostname=HOST)
+    talk(Plain(sock), after, True)
+    sock.close()
+    return relay.finish(), open(keys).read()
+
+
+def openssl(tls, folder):
+    """`openssl s_server` and `s_client`; what they said to each other in clear is known."""
+    v = ["-tls1_3"] if tls.version == ssl.TLSVersion.TLSv1_3 else ["-tls1_2"]
+    if tls.ciphers:
+        v += ["-ciphersuites" if "-tls1_3" in v else "-cipher", tls.ciphers]
+    port, stop, _ = openssl_server(folder, v)
+    relay, keys, ask, page = Relay(port), f"{folder}/keys.log", *page_of(folder)
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(keys)
+    openssl_client(relay.port, keys, folder, [], ask)
     log = relay.finish()
-    server.kill()
-    server.wait()
-    return log, open(keys).read(), [[(True, ask), (False, page.encode())]]
+    stop()
+    return log, open(keys).read(), [[(True, ask), (False, page)]]

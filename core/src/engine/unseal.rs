@@ -7,7 +7,7 @@ use crate::Dir;
 use crate::event::EventSink;
 use crate::flow::FlowIx;
 use crate::packet::Packet;
-use crate::unseal::TlsSecret;
+use crate::unseal::{TlsSecret, When};
 
 /// What a flow knows of its session.
 #[derive(Clone, Copy, Debug, Default)]
@@ -70,7 +70,7 @@ impl Engine {
                 // Otherwise it is for the handshake's parser to be told.
                 if self.unseal.is_open(id) { gap as usize } else { 0 }
             } else {
-                let taken = self.unseal.take(id, d, chunk.data, (eof, pkt.ts));
+                let taken = self.unseal.take(id, d, chunk.data, When { last: eof, over: flush, now: pkt.ts });
                 unfit |= taken.unfit;
                 taken.bytes
             };

@@ -90,6 +90,17 @@ pub struct UnsealCounters {
     pub secrets_evicted: u64,
 }
 
+/// When bytes come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct When {
+    /// Nothing follows them in their direction. Keys may still come.
+    pub(crate) last: bool,
+    /// The flow ends: nothing is waited for.
+    pub(crate) over: bool,
+    /// Packet time, ns.
+    pub(crate) now: u64,
+}
+
 /// What became of bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Taken {
@@ -158,8 +169,9 @@ impl Unsealer {
         self.sessions.free(id);
     }
 
-    /// Bytes of a direction, in order; `last`: nothing follows them. Takes whole records only.
-    pub(crate) fn take(&mut self, id: u32, dir: Dir, data: &[u8], (last, now): (bool, u64)) -> Taken {
+    /// Bytes of a direction, in order. Takes whole records only.
+    pub(crate) fn take(&mut self, id: u32, dir: Dir, data: &[u8], when: When) -> Taken {
+        let When { last, over, now } = when;
         let mut out = Taken::default();
         // Something is left that may be read later.
         let mut stuck = false;
@@ -198,7 +210,7 @@ impl Unsealer {
                     let since = *s.since.get_or_insert(now);
                     let patient =
                         now.saturating_sub(since) < self.cfg.wait && rest.len() < self.cfg.wait_bytes;
-                    if !patient || last {
+                    if !patient || over {
                         self.counters.without_keys += 1;
                         s.given_up = true;
                     }

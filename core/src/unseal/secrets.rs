@@ -105,7 +105,9 @@ impl TlsSecret {
             return Err(BadLine::Fields);
         };
         let Some(label) = Label::by_name(name) else {
-            let known = UNUSED.contains(&name) || name.starts_with("QUIC_");
+            // Secrets after updates follow from the first.
+            let begins = ["QUIC_", "CLIENT_TRAFFIC_SECRET_", "SERVER_TRAFFIC_SECRET_"];
+            let known = UNUSED.contains(&name) || begins.iter().any(|b| name.starts_with(b));
             return if known { Ok(None) } else { Err(BadLine::Label) };
         };
         let mut client_random = [0; 32];

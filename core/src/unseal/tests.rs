@@ -100,6 +100,10 @@ fn unsealer(wait: u64) -> Unsealer {
     Unsealer::new(cfg, Secret::fixed(3))
 }
 
+fn at(last: bool, now: u64) -> When {
+    When { last, over: last, now }
+}
+
 fn hello() -> Hello {
     Hello { client_random: RANDOM, suite: 0x1301, version: 0x0304, ..Hello::default() }
 }
@@ -114,7 +118,7 @@ fn tell(u: &mut Unsealer, but: Option<Label>) {
 fn run(u: &mut Unsealer, wires: [&[u8]; 2], cuts: &[usize]) -> ([Vec<u8>; 2], [Vec<u8>; 2], bool) {
     let id = u.begin(hello()).unwrap();
     let (mut records, mut data) = ([const { Vec::new() }; 2], [const { Vec::new() }; 2]);
-    let (mut at, mut have, mut unfit) = ([0, 0], [0, 0], false);
+    let (mut took, mut have, mut unfit) = ([0, 0], [0, 0], false);
     let mut turn = 0;
     // The server speaks first, as after its hello.
     while (0..2).any(|i| have[i] < wires[i].len()) {
@@ -123,8 +127,8 @@ fn run(u: &mut Unsealer, wires: [&[u8]; 2], cuts: &[usize]) -> ([Vec<u8>; 2], [V
         have[i] = (have[i] + cuts[turn % cuts.len()]).min(wires[i].len());
         turn += 1;
         let last = have[i] == wires[i].len();
-        let taken = u.take(id, dir, &wires[i][at[i]..have[i]], (last, 1));
-        at[i] += taken.bytes;
+        let taken = u.take(id, dir, &wires[i][took[i]..have[i]], at(last, 1));
+        took[i] += taken.bytes;
         unfit |= taken.unfit;
         for d in [dir, dir.flip(), dir] {
             let open = u.is_open(id);
@@ -226,7 +230,7 @@ proptest! {
             wire.extend_from_slice(piece);
         }
         for dir in Dir::BOTH {
-            u.take(id, dir, if flags[2] { &wire } else { &bytes }, (true, 5));
+            u.take(id, dir, if flags[2] { &wire } else { &bytes }, at(true, 5));
             let n = u.ready(id, dir).data.len();
             u.consume(id, dir, n);
         }
@@ -241,11 +245,11 @@ fn keys_may_come_late_within_the_window() {
     for (later, comes) in [(900, true), (1100, false)] {
         let mut u = unsealer(1000);
         let id = u.begin(hello()).unwrap();
-        assert_eq!(u.take(id, Dir::ToServer, &up, (false, 10)), Taken { bytes: 6, unfit: false });
+        assert_eq!(u.take(id, Dir::ToServer, &up, at(false, 10)), Taken { bytes: 6, unfit: false });
         if comes {
             tell(&mut u, None);
         }
-        let taken = u.take(id, Dir::ToServer, &up[6..], (false, 10 + later));
+        let taken = u.take(id, Dir::ToServer, &up[6..], at(false, 10 + later));
         assert_eq!(taken, Taken { bytes: if comes { up.len() - 6 } else { 0 }, unfit: false });
         assert_eq!(u.is_over(id, Dir::ToServer), !comes);
         assert_eq!(u.counters().without_keys, u64::from(!comes));
@@ -273,10 +277,10 @@ fn early_data() {
         let id = u.begin(h).unwrap();
         let wire = [&early[..], if taken { &over[..] } else { &[] }, &up].concat();
         // Until the server's hello says how it is protected it waits.
-        assert_eq!(u.take(id, Dir::ToServer, &wire, (false, 1)).bytes, 0);
+        assert_eq!(u.take(id, Dir::ToServer, &wire, at(false, 1)).bytes, 0);
         assert!(!u.is_whole(id));
         u.know(id, Hello { early: true, ..hello() });
-        assert_eq!(u.take(id, Dir::ToServer, &wire, (false, 2)), Taken { bytes: wire.len(), unfit: false });
+        assert_eq!(u.take(id, Dir::ToServer, &wire, at(false, 2)), Taken { bytes: wire.len(), unfit: false });
         let n = u.ready(id, Dir::ToServer).data.len();
         u.consume(id, Dir::ToServer, n);
         assert!(u.opens(id, Dir::ToServer));
