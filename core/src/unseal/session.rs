@@ -232,6 +232,13 @@ impl Session {
         };
         let i = dir.ix();
         if self.sides[i].epoch == Epoch::Clear {
+            // Secrets are told one after the other: this side's may have come since the other's.
+            if let Some(k) = secrets {
+                self.known = k.clone();
+            }
+            if self.known.get(handshake).is_empty() && self.known.get(traffic).is_empty() {
+                return Err(Step::Wait);
+            }
             let early =
                 dir == Dir::ToServer && self.hello.early && !self.known.get(Label::ClientEarly).is_empty();
             let (epoch, label) = match () {

@@ -262,6 +262,32 @@ fn keys_may_come_late_within_the_window() {
     }
 }
 
+/// Secrets are told line by line, and packets come in between.
+#[test]
+fn secrets_may_come_one_by_one() {
+    let (up, asked) = sealed(Dir::ToServer, &[Said::Data(b"a question".to_vec())], 0);
+    let (down, answered) = sealed(Dir::ToClient, &[Said::Data(b"an answer".to_vec())], 0);
+    let mut u = unsealer(1000);
+    let id = u.begin(hello()).unwrap();
+    let mut left = [&up[..], &down[..]];
+    let told = [Label::ServerHandshake, Label::ServerTraffic, Label::ClientHandshake, Label::ClientTraffic];
+    for label in told {
+        let secret = SECRETS.iter().find(|s| s.0 == label).unwrap();
+        u.tell(&TlsSecret::new(RANDOM, label, &secret.1).unwrap());
+        for dir in [Dir::ToClient, Dir::ToServer] {
+            let taken = u.take(id, dir, left[dir.ix()], at(false, 1));
+            assert!(!taken.unfit, "{label:?}");
+            left[dir.ix()] = &left[dir.ix()][taken.bytes..];
+            let n = u.ready(id, dir).data.len();
+            u.consume(id, dir, n);
+        }
+    }
+    assert_eq!(left, [&[][..], &[]]);
+    assert!(u.opens(id, Dir::ToServer));
+    assert_eq!(u.ready(id, Dir::ToServer).data, asked);
+    assert_eq!(u.ready(id, Dir::ToClient).data, answered);
+}
+
 /// Data before the handshake (RFC 8446 4.2.10), taken by the server or not.
 #[test]
 fn early_data() {
