@@ -26,6 +26,7 @@ pub mod krb5;
 pub mod layer;
 pub mod ldap;
 pub mod magic;
+pub mod mail;
 pub mod messages;
 pub mod modbus;
 pub mod mqtt;
