@@ -54,6 +54,8 @@ pub struct ProtoDef {
     pub hides_apart: bool,
     /// A connection is one transaction, which is not counted as such, as in Suricata.
     pub one: bool,
+    /// `app-layer.protocols.NAME.max-tx` says how many transactions of a flow may wait for their answer.
+    pub bounded: bool,
     /// Progress of a whole message, for a protocol without [`ProtoDef::states`].
     pub complete: u8,
 }
@@ -81,6 +83,7 @@ impl ProtoDef {
         due: |_, _| true,
         hides_apart: false,
         one: false,
+        bounded: false,
         complete: 1,
     };
 }
