@@ -22,6 +22,7 @@ pub mod grpc;
 pub mod hosted;
 pub mod http2;
 pub mod ike;
+pub mod imap;
 pub mod krb5;
 pub mod layer;
 pub mod ldap;

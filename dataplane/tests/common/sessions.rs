@@ -1,4 +1,4 @@
-//! Traffic of MQTT, PostgreSQL, RFB, POP3, RDP, IKE and BitTorrent's hash table.
+//! Traffic of MQTT, PostgreSQL, RFB, POP3, IMAP, RDP, IKE and BitTorrent's hash table.
 
 use super::wire::Wire;
 
@@ -30,6 +30,35 @@ fn ike(answer: bool) -> Vec<u8> {
     v.extend(body);
     v
 }
+
+/// Turns of a conversation: 0 the client's, 1 the server's.
+pub type Turns = &'static [(usize, &'static [u8])];
+
+/// Conversations of protocols of text, with the server's port. The promises of the engine are tested with them, and the fuzz
+/// target `segments` goes on behind them.
+pub const TALKS: &[(u16, Turns)] = &[
+    (
+        110,
+        &[
+            (1, b"+OK ready\r\n"),
+            (0, b"USER evil\r\nPASS\r\nCAPA\r\n"),
+            (1, b"+OK\r\n-ERR what\r\n+OK list\r\nUSER\r\nSTLS\r\n.\r\n"),
+        ],
+    ),
+    (
+        143,
+        &[
+            (1, b"* OK ready\r\n"),
+            (0, b"a LOGIN {4+}\r\nevil secret\r\nb SELECT INBOX\r\nc XYZ {3+}\r\nabc {z}\r\n"),
+            (1, b"a OK in\r\n* 1 EXISTS\r\nb OK\r\nc BAD\r\n"),
+            (0, b"d FETCH 1 BODY[]\r\ne APPEND x {69+}\r\n"),
+            (0, b"Subject: evil\r\nContent-Disposition: attachment; filename=a\r\n\r\nstart\r\n\r\n"),
+            (1, b"* 1 FETCH (BODY[] {20}\r\nSubject: evil\r\n\r\nx\r\n)\r\nd OK\r\ne OK\r\n"),
+            (0, b"f IDLE\r\nDONE\r\n"),
+            (1, b"+ idling\r\nf OK\r\n"),
+        ],
+    ),
+];
 
 /// One conversation of each.
 pub fn sessions(w: &mut Wire, port: u16) {
@@ -76,15 +105,9 @@ pub fn sessions(w: &mut Wire, port: u16) {
             (1, b"\x05\0\x03\x20\x20\x18\0\x01\0\xff\0\xff\0\xff\x10\x08\0\0\0\0\0\0\0\x04evil"),
         ],
     );
-    w.talk(
-        (1, port + 3),
-        (8, 110),
-        &[
-            (1, b"+OK ready\r\n"),
-            (0, b"USER evil\r\nPASS\r\nCAPA\r\n"),
-            (1, b"+OK\r\n-ERR what\r\n+OK list\r\nUSER\r\nSTLS\r\n.\r\n"),
-        ],
-    );
+    for (i, (server, turns)) in TALKS.iter().enumerate() {
+        w.talk((1, port + 12 + i as u16), (8, *server), turns);
+    }
     w.talk(
         (1, port + 4),
         (8, 3389),
