@@ -631,7 +631,8 @@ mod tests {
 
     #[test]
     fn protocols_that_are_only_recognised_and_that_bound_what_waits() {
-        let s = read("app-layer: {protocols: {imap: {enabled: detection-only, max-tx: 7}, ssh: {max-tx: 8}}}");
+        let s =
+            read("app-layer: {protocols: {imap: {enabled: detection-only, max-tx: 7}, ssh: {max-tx: 8}}}");
         assert_eq!(s.app.detection_only, ["imap"]);
         assert_eq!(s.app.max_waiting, [("imap".to_string(), 7)]);
     }

@@ -175,9 +175,14 @@ pub(super) fn literal(line: &[u8]) -> Literal {
 pub(super) fn announces_mail(before: &[u8]) -> bool {
     let item = before.trim_ascii_end();
     let ends = |with: &[u8]| {
-        item.len().checked_sub(with.len()).and_then(|n| item.get(n..)).is_some_and(|t| t.eq_ignore_ascii_case(with))
+        item.len()
+            .checked_sub(with.len())
+            .and_then(|n| item.get(n..))
+            .is_some_and(|t| t.eq_ignore_ascii_case(with))
     };
-    [&b"BODY[]"[..], b"BODY[]<0>", b"BINARY[]", b"BINARY[]<0>", b" RFC822", b"(RFC822"].iter().any(|w| ends(w))
+    [&b"BODY[]"[..], b"BODY[]<0>", b"BINARY[]", b"BINARY[]<0>", b" RFC822", b"(RFC822"]
+        .iter()
+        .any(|w| ends(w))
 }
 
 #[cfg(test)]
@@ -208,11 +213,10 @@ mod tests {
     fn arguments_of_all_forms() {
         let all = |t: &'static [u8]| arguments(t).collect::<Vec<_>>();
         assert_eq!(all(b"  INBOX \"a b\" (x (y \"z)\")) "), [&b"INBOX"[..], b"a b", b"(x (y \"z)\"))"]);
-        assert_eq!(all(b"1 BODY[HEADER.FIELDS (a b)] \"\\\"q\\\\\""), [
-            &b"1"[..],
-            b"BODY[HEADER.FIELDS (a b)]",
-            b"\\\"q\\\\"
-        ]);
+        assert_eq!(
+            all(b"1 BODY[HEADER.FIELDS (a b)] \"\\\"q\\\\\""),
+            [&b"1"[..], b"BODY[HEADER.FIELDS (a b)]", b"\\\"q\\\\"]
+        );
         assert_eq!(all(b"\"open (x"), [b"open (x"]);
         assert_eq!(all(b"\"\" x").len(), 2);
     }

@@ -3,8 +3,8 @@
 use super::command::{self, Kind, Literal};
 use super::{
     B_FILE, EV_COMMAND, EV_COUNT, EV_IDLE, EV_LITERAL, EV_LONG, EV_MANY, EV_RESPONSE, EV_STARTTLS, EV_TAG,
-    EV_UNKNOWN, Exchange, F_COMMAND, F_DATA, F_RESPONSE, MAIL_EVENTS, T_ARG, T_COMMAND, T_DATA, T_STATUS, T_TAG,
-    T_TEXT,
+    EV_UNKNOWN, Exchange, F_COMMAND, F_DATA, F_RESPONSE, MAIL_EVENTS, T_ARG, T_COMMAND, T_DATA, T_STATUS,
+    T_TAG, T_TEXT,
 };
 use crate::Dir;
 use crate::Dir::{ToClient, ToServer};
@@ -337,7 +337,11 @@ impl Session<'_, '_, '_> {
     }
 
     /// What the mail reader is given.
-    fn mail(&mut self, dir: Dir, read: impl FnOnce(&mut Mime, &mut Place<'_>, &mut AppCx<'_>) -> (Raised, bool)) {
+    fn mail(
+        &mut self,
+        dir: Dir,
+        read: impl FnOnce(&mut Mime, &mut Place<'_>, &mut AppCx<'_>) -> (Raised, bool),
+    ) {
         let side = &mut self.s.sides[dir.ix()];
         let Some(tx) = side.mail.checked_sub(1).and_then(|id| self.flow.find(id)) else { return };
         let inspected = self.cx.wanted.has(B_FILE);
@@ -541,7 +545,8 @@ impl Session<'_, '_, '_> {
     fn untagged(&mut self, rest: &[u8]) {
         let (word, text) = command::word(rest);
         let fetched = command::word(text).0.eq_ignore_ascii_case(b"FETCH");
-        let status = [&b"OK"[..], b"NO", b"BAD", b"BYE", b"PREAUTH"].iter().any(|w| word.eq_ignore_ascii_case(w));
+        let status =
+            [&b"OK"[..], b"NO", b"BAD", b"BYE", b"PREAUTH"].iter().any(|w| word.eq_ignore_ascii_case(w));
         let whose = self.flow.waiting(|t| fetched && t.own.kind == Kind::Fetch);
         let Some(tx) = whose.or_else(|| self.flow.waiting(|_| true)) else {
             // The greeting, or news that nobody asked for.

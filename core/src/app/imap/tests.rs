@@ -4,7 +4,8 @@ use crate::app::shown::{cut_is_whole, events, mutated, record, talk, values};
 use alloc::vec::Vec;
 use proptest::prelude::*;
 
-const MAIL: &[u8] = b"From: a@b\r\nTo: c@d\r\nSubject: hello\r\nContent-Type: application/zip; name=n.zip\r\n\
+const MAIL: &[u8] =
+    b"From: a@b\r\nTo: c@d\r\nSubject: hello\r\nContent-Type: application/zip; name=n.zip\r\n\
 Content-Transfer-Encoding: base64\r\n\r\nSGVsbG8s\r\nIHdvcmxkIQ==\r\n";
 
 /// A session with all that goes on.
@@ -66,17 +67,20 @@ fn commands_answers_and_mails() {
     let of = |name, dir| (name, dir);
     for ((name, dir), want) in [
         (of("imap.mailbox", ToServer), &[(4, "my box"), (7, "Draft"), (8, "Draft"), (10, "x")][..]),
-        (of("imap.status", ToClient), &[
-            (0, "OK"),
-            (1, "OK"),
-            (2, "NO"),
-            (3, "OK"),
-            (4, "OK"),
-            (5, "OK"),
-            (7, "OK"),
-            (9, "OK"),
-            (10, "NO"),
-        ]),
+        (
+            of("imap.status", ToClient),
+            &[
+                (0, "OK"),
+                (1, "OK"),
+                (2, "NO"),
+                (3, "OK"),
+                (4, "OK"),
+                (5, "OK"),
+                (7, "OK"),
+                (9, "OK"),
+                (10, "NO"),
+            ],
+        ),
         (of("email.subject", ToServer), &[(8, "hello")]),
         (of("email.subject", ToClient), &[(6, "hello")]),
         (of("file.data", ToServer), &[(8, "Hello, world!")]),
@@ -123,18 +127,21 @@ fn every_event() {
     b.feed(ToServer, &[b"g SEARCH ", &[b'x'; 9000][..], b"\r\n"].concat());
     b.feed(ToClient, b"z OK what\r\nnonsense\r\n");
     let all = (0..10).map(|i| events(&b, &IMAP, i)).collect::<Vec<_>>();
-    assert_eq!(all, [
-        &["incorrect_argument_count"][..],
-        &[],
-        &["unknown_command"],
-        &["malformed_command"],
-        &["incorrect_argument_count", "invalid_literal"],
-        &[],
-        &["command_while_idle"],
-        &["request_too_long"],
-        &["unknown_tag"],
-        &["malformed_response"],
-    ]);
+    assert_eq!(
+        all,
+        [
+            &["incorrect_argument_count"][..],
+            &[],
+            &["unknown_command"],
+            &["malformed_command"],
+            &["incorrect_argument_count", "invalid_literal"],
+            &[],
+            &["command_while_idle"],
+            &["request_too_long"],
+            &["unknown_tag"],
+            &["malformed_response"],
+        ]
+    );
     b.close();
     let cfg = AppConfig { max_txs: 1000, ..AppConfig::default() };
     let mut b = Bench::of((IMAP.parser.unwrap())(&cfg), cfg);

@@ -3,8 +3,8 @@
 
 use super::{Letter, Raised, tag};
 use crate::Dir;
-use crate::app::{AppCx, event_at};
 use crate::app::file::NewFile;
+use crate::app::{AppCx, event_at};
 use crate::pool::PBuf;
 
 /// Nested multiparts followed.

@@ -294,7 +294,11 @@ impl Session<'_, '_, '_> {
     }
 
     /// What the mail reader is given, with the mail's transaction.
-    fn mail(&mut self, tx: TxIdx, read: impl FnOnce(&mut Mime, &mut Place<'_>, &mut AppCx<'_>) -> (Raised, bool)) {
+    fn mail(
+        &mut self,
+        tx: TxIdx,
+        read: impl FnOnce(&mut Mime, &mut Place<'_>, &mut AppCx<'_>) -> (Raised, bool),
+    ) {
         let inspected = self.cx.wanted.has(B_FILE);
         let t = self.flow.get(tx);
         let id = t.common.id;
