@@ -150,11 +150,6 @@ const fn i(name: &'static str, values: &'static [(&'static str, u64)]) -> IntDef
     IntDef { name, aliases: &[], dirs: 3, progress: 0, multi: true, values }
 }
 
-/// Rules ask for it in the client's frames only, as in Suricata 8.
-const fn to_server(name: &'static str, values: &'static [(&'static str, u64)]) -> IntDef {
-    IntDef { dirs: 1, ..i(name, values) }
-}
-
 pub(super) const I_FRAME: u8 = int_at(INTS, "http2.frametype");
 pub(super) const I_ERROR: u8 = int_at(INTS, "http2.errorcode");
 pub(super) const I_PRIORITY: u8 = int_at(INTS, "http2.priority");
@@ -162,7 +157,7 @@ pub(super) const I_WINDOW: u8 = int_at(INTS, "http2.window");
 pub(super) const I_SIZE: u8 = int_at(INTS, "http2.size_update");
 
 pub(super) static INTS: &[IntDef] = &[
-    to_server(
+    i(
         "http2.frametype",
         &[
             ("data", 0),
@@ -313,6 +308,8 @@ pub(super) fn int(tx: &Tx<Stream>, local: u8, dir: Dir, index: u32, pool: &ByteP
         return values.nth(index as usize).map(u64::from);
     }
     let tag = match local {
+        // Of streams rules ask for it in the client's frames only, as in Suricata 8.
+        I_FRAME if dir == Dir::ToClient && tx.own.id != 0 => return None,
         I_FRAME => T_FRAME,
         I_ERROR => T_ERROR,
         I_PRIORITY => T_PRIORITY,

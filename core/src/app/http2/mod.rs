@@ -410,7 +410,11 @@ impl Http2 {
             && (kind == RST_STREAM || s.open.get(cx.pool, id, cx.cfg.seed).is_none())
         {
             end_side(s, flow, tx, dir, cx);
-            end_side(s, flow, tx, dir.flip(), cx);
+            // An answer of DNS that was under way when the client gave up is looked at.
+            let answer = kind == RST_STREAM && dir == Dir::ToServer && flow.peek(tx).own.doh.is_read();
+            if !answer {
+                end_side(s, flow, tx, dir.flip(), cx);
+            }
         }
     }
 

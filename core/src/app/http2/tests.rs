@@ -340,6 +340,7 @@ fn dns_inside_streams() {
         frame(DATA, 0, 3, &query[..9]),
         frame(DATA, 1, 3, &query[9..]),
         frame(HEADERS, 5, 5, &[0x82]),
+        frame(RST_STREAM, 0, 3, &[0, 0, 0, 8]),
     ];
     b.feed(Dir::ToServer, &client.concat());
     for id in [1, 3] {
