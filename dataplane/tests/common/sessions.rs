@@ -1,4 +1,4 @@
-//! Traffic of MQTT, PostgreSQL, RFB, POP3, IMAP, RDP, IKE and BitTorrent's hash table.
+//! Traffic of MQTT, PostgreSQL, RFB, RDP, IKE, BitTorrent's hash table, of protocols of text, and of such of single datagrams.
 
 use super::wire::Wire;
 
@@ -58,7 +58,48 @@ pub const TALKS: &[(u16, Turns)] = &[
             (1, b"+ idling\r\nf OK\r\n"),
         ],
     ),
+    (
+        23,
+        &[
+            (1, b"\xff\xfd\x18\xff\xfd\x20login: "),
+            (0, b"\xff\xfb\x18evil\r\n"),
+            (1, b"\xff\xfa\x18\x01\xff\xf0password: "),
+        ],
+    ),
+    (
+        389,
+        &[
+            (0, b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\0\x80\0"),
+            (1, b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\0\x04\0\x04\0"),
+            (0, b"\x30\x05\x02\x01\x02\x42\0"),
+        ],
+    ),
+    (502, &[(0, b"\0\x01\0\0\0\x06\x01\x03\0\0\0\x01"), (1, b"\0\x01\0\0\0\x05\x01\x03\x02\0\x2a")]),
 ];
+
+/// Messages of protocols of single datagrams: client and server by their ports.
+fn datagrams(w: &mut Wire, port: u16) {
+    let dhcp = [
+        &b"\x01\x01\x06\0\x12\x34\x56\x78\0\0\0\0"[..],
+        &[0; 16],
+        &[2; 6],
+        &[0; 202],
+        b"\x63\x82\x53\x63\x35\x01\x01\x0c\x04evil\xff",
+    ]
+    .concat();
+    let messages: [(u16, u16, &[u8]); 6] = [
+        (5353, 5353, b"\0\0\0\0\0\x01\0\0\0\0\0\0\x04evil\x05local\0\0\x0c\0\x01"),
+        (68, 67, &dhcp),
+        (port, 123, &[&[0x23][..], &[0; 47]].concat()),
+        (port, 161, b"\x30\x26\x02\x01\x01\x04\x06public\xa0\x19\x02\x01\x01\x02\x01\0\x02\x01\0\x30\x0e\x30\x0c\x06\x08\x2b\x06\x01\x02\x01\x01\x01\0\x05\0"),
+        (port, 69, b"\0\x01evil\0octet\0"),
+        (port, 5060, b"OPTIONS sip:evil SIP/2.0\r\nVia: SIP/2.0/UDP a\r\nContent-Length: 0\r\n\r\n"),
+    ];
+    for (client, server, bytes) in messages {
+        w.udp((1, client), (9, server), bytes);
+    }
+    w.udp((9, 5060), (1, port), b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a\r\nContent-Length: 0\r\n\r\n");
+}
 
 /// One conversation of each.
 pub fn sessions(w: &mut Wire, port: u16) {
@@ -106,7 +147,7 @@ pub fn sessions(w: &mut Wire, port: u16) {
         ],
     );
     for (i, (server, turns)) in TALKS.iter().enumerate() {
-        w.talk((1, port + 12 + i as u16), (8, *server), turns);
+        w.talk((1, port + 7 + i as u16), (8, *server), turns);
     }
     w.talk(
         (1, port + 4),
@@ -118,6 +159,7 @@ pub fn sessions(w: &mut Wire, port: u16) {
             (1, &tpkt(b"\x02\xf0\x80\x7f\x66\0")),
         ],
     );
+    datagrams(w, port + 3);
     w.udp((1, port + 5), (8, 500), &ike(false));
     w.udp((8, 500), (1, port + 5), &ike(true));
     w.udp((1, port + 6), (8, 6881), b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe");

@@ -393,9 +393,10 @@ impl Protocol for Quic {
             match read {
                 Read::Next(end) => rest = rest.get(end..).unwrap_or(&[]),
                 Read::Last => break,
+                // Datagrams stand for themselves: the next is read all the same.
                 Read::Failed(event) => {
                     c.raise(event, dir);
-                    return Outcome::Failed;
+                    break;
                 }
             }
         }

@@ -131,3 +131,17 @@ fn googles_hello() {
             frames::google(&packet[..n]).and_then(frames::Tags::hello).map(|t| t.iter().count());
     }
 }
+
+/// A packet that cannot be opened says nothing of those in other datagrams.
+#[test]
+fn datagrams_stand_for_themselves() {
+    let mut b = Bench::new(&QUIC);
+    let mut p = hex("c3000000010801020304050607080000 4028");
+    p.extend([0; 40]);
+    for n in 1..4 {
+        assert_eq!(b.datagram(Dir::ToServer, &p), Outcome::Consumed { bytes: p.len(), need: 0 });
+        assert_eq!(b.live().len(), n);
+        assert_eq!(b.events(n as u64 - 1), 1 << FAILED_DECRYPT);
+    }
+    b.close();
+}
