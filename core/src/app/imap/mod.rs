@@ -17,7 +17,7 @@ use super::plain::{start_nocase, yes_if};
 use super::txs::Tx;
 use super::{
     AppConfig, AppCx, AppProto, Buffer, BufferAt, BufferDef, BufferKind, Input, LOG_WHOLE, OVER_TCP, Outcome,
-    Pattern, ProtoDef, Recognise, Seen, TxView, Verdict, buffer_at, event_at, frame,
+    Pattern, Probe, ProtoDef, Recognise, Seen, TxView, Verdict, buffer_at, event_at, frame,
 };
 use crate::Dir;
 use crate::Dir::{ToClient, ToServer};
@@ -125,6 +125,7 @@ pub static IMAP: ProtoDef = ProtoDef {
                 over: OVER_TCP,
             },
         ],
+        probes: &[Probe { over: OVER_TCP, ports: &[143], probe: probe_imap, dirs: 1, min_bytes: 4 }],
         confirm: Some(confirm_imap),
         ..Recognise::NONE
     },
@@ -140,6 +141,18 @@ fn confirm_imap(bytes: &[u8], seen: &Seen) -> Verdict {
     let user = bytes.get(..5).is_some_and(|b| b.eq_ignore_ascii_case(b"USER "));
     yes_if(seen.pattern.dir == ToClient || !user)
 }
+
+/// A client's first command. The pattern waits for more bytes than `a CAPABILITY` has, and the answer would be read before it.
+fn probe_imap(b: &[u8], _: Dir) -> Verdict {
+    let Some(end) = memchr::memchr(b'\n', b) else {
+        return if b.len() < FIRST_MAX { Verdict::Unsure } else { Verdict::No };
+    };
+    let (tag, rest) = command::word(b.get(..end).unwrap_or(b).trim_ascii_end());
+    yes_if(command::is_tag(tag) && command::known(command::word(rest).0).is_some())
+}
+
+/// Bytes in which the first line of a client ends.
+const FIRST_MAX: usize = 512;
 
 /// Entries of an exchange, beside those of its mail.
 const T_TAG: u8 = mail::tag::OWN;

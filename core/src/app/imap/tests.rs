@@ -103,6 +103,17 @@ fn commands_answers_and_mails() {
 }
 
 #[test]
+fn a_client_is_known_by_its_first_command() {
+    let judged = |b: &[u8]| probe_imap(b, ToServer);
+    assert_eq!(judged(b". CAPABILITY\r\n"), Verdict::Yes);
+    assert_eq!(judged(b"a1 login {4}\r\nfred"), Verdict::Yes);
+    assert_eq!(judged(b". CAPABI"), Verdict::Unsure);
+    for no in [&b"GET / HTTP/1.1\r\n"[..], b"USER me\r\n", b"a1 XYZ\r\n", b"\n", &[b'x'; 600]] {
+        assert_eq!(judged(no), Verdict::No);
+    }
+}
+
+#[test]
 fn encryption_and_compression() {
     let mut b = Bench::new(&IMAP);
     b.feed(ToServer, b"a STARTTLS\r\n");
