@@ -52,6 +52,7 @@ pub(super) fn begin(t: &mut Tx<Stream>, dir: Dir, cx: &mut AppCx<'_>) {
     if dir == Dir::ToServer
         && let Some(path) = t.own.field(cx.pool, dir, ":path")
         && let Some(text) = query(path)
+        && is_on(cx)
     {
         let mut buf = [0; 1024];
         if let Some(msg) = decode(text, &mut buf) {
@@ -59,7 +60,7 @@ pub(super) fn begin(t: &mut Tx<Stream>, dir: Dir, cx: &mut AppCx<'_>) {
         }
     }
     let kind = t.own.field(cx.pool, dir, "content-type");
-    if kind.is_some_and(|k| k.eq_ignore_ascii_case(CONTENT_TYPE)) {
+    if kind.is_some_and(|k| k.eq_ignore_ascii_case(CONTENT_TYPE)) && is_on(cx) {
         t.own.doh.gathers |= dir.bit();
     }
 }
@@ -105,6 +106,11 @@ fn read(t: &mut Tx<Stream>, dir: Dir, msg: &[u8], cx: &mut AppCx<'_>) {
         t.own.doh.messages[dir.ix()] = m;
         known(cx);
     }
+}
+
+/// `app-layer.protocols.doh2.enabled`.
+fn is_on(cx: &AppCx<'_>) -> bool {
+    !cx.cfg.disabled.iter().chain(&cx.cfg.detection_only).any(|d| d == "doh2")
 }
 
 /// The flow is known by another name from now on.

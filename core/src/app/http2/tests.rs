@@ -363,4 +363,11 @@ fn dns_inside_streams() {
     assert_eq!(events(&b, &HTTP2, 2), ["dns_response_too_long"]);
     assert!(record(&b, &HTTP2, 2).starts_with("version=2"));
     b.close();
+    // Switched off it is HTTP/2.
+    let mut cfg = Bench::new(&HTTP2).cfg;
+    cfg.disabled.push("doh2".into());
+    let mut b = Bench::of(HTTP2.parser.unwrap()(&cfg), cfg);
+    b.feed(Dir::ToServer, &client[..5].concat());
+    assert!((0..2).all(|tx| record(&b, &HTTP2, tx).starts_with("version=2")));
+    b.close();
 }
