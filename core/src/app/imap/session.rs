@@ -11,6 +11,7 @@ use crate::Dir::{ToClient, ToServer};
 use crate::app::hosted::Transactions;
 use crate::app::mail::{Mime, Place, Raised};
 use crate::app::ration::Ration;
+use crate::app::txs::TxHandle;
 use crate::app::{AppCx, AppProto, Input, Outcome, TxIdx};
 use crate::pool::PBuf;
 
@@ -39,10 +40,11 @@ struct Side {
     left: u64,
     size: u64,
     what: Use,
-    /// Number + 1 of the transaction that the lines belong to, while there is more to come of it.
-    current: u64,
-    /// The same of the mail being read.
-    mail: u64,
+    /// The transaction that the lines belong to, while there is more to come of it.
+    current: TxHandle,
+    /// The mail being read, and its number + 1.
+    mail: TxHandle,
+    mail_id: u64,
     mime: Mime,
     /// The rest of the line is passed over: bytes are missing.
     lost: bool,
@@ -81,8 +83,8 @@ impl State {
     /// Transaction `id` goes.
     pub(super) fn forget(&mut self, id: u64, cx: &mut AppCx<'_>) {
         for side in &mut self.sides {
-            if side.mail == id + 1 {
-                side.mail = 0;
+            if side.mail_id == id + 1 {
+                side.mail_id = 0;
                 side.mime.free(cx);
             }
         }
@@ -159,13 +161,20 @@ impl Session<'_, '_, '_> {
         let current = core::mem::take(&mut side.current);
         self.mail_over(dir, true);
         self.s.argument.free(self.cx.pool);
-        if let Some(tx) = self.number(current) {
+        if let Some(tx) = self.flow.resolve(current) {
             self.flow.get(tx).common.advance(dir, 1);
         }
     }
 
-    fn number(&self, plus_one: u64) -> Option<TxIdx> {
-        plus_one.checked_sub(1).and_then(|id| self.flow.find(id))
+    /// The transaction that the lines of a direction belong to.
+    fn current(&self, dir: Dir) -> Option<TxIdx> {
+        self.flow.resolve(self.s.sides[dir.ix()].current)
+    }
+
+    /// The mail being read in a direction.
+    fn read_mail(&self, dir: Dir) -> Option<TxIdx> {
+        let side = &self.s.sides[dir.ix()];
+        if side.mail_id == 0 { None } else { self.flow.resolve(side.mail) }
     }
 
     /// A line without its end, or (not `whole`) a piece of one. Returns whether TLS begins.
@@ -196,9 +205,8 @@ impl Session<'_, '_, '_> {
                 ToClient => self.server(line),
             }
         };
-        let current = self.s.sides[dir.ix()].current;
         if before > 0 && dir == ToServer && before.saturating_add(line.len() as u32) > REQUEST_MAX {
-            self.raise_once(current, EV_LONG);
+            self.raise_once(EV_LONG);
         }
         if whole {
             self.line_over(dir, if before > 0 { &tail } else { line });
@@ -206,8 +214,8 @@ impl Session<'_, '_, '_> {
         change
     }
 
-    fn raise_once(&mut self, current: u64, ev: u8) {
-        if let Some(tx) = self.number(current) {
+    fn raise_once(&mut self, ev: u8) {
+        if let Some(tx) = self.current(ToServer) {
             let c = &mut self.flow.get(tx).common;
             if c.events >> ev & 1 == 0 {
                 c.raise(ev, ToServer);
@@ -217,8 +225,7 @@ impl Session<'_, '_, '_> {
 
     /// A line has ended: a literal follows, or what it belongs to is whole.
     fn line_over(&mut self, dir: Dir, end: &[u8]) {
-        let current = self.s.sides[dir.ix()].current;
-        let Some(tx) = self.number(current) else { return };
+        let Some(tx) = self.current(dir) else { return };
         match command::literal(end) {
             Literal::Of { size, waits, marker } => {
                 let own = &self.flow.peek(tx).own;
@@ -240,7 +247,7 @@ impl Session<'_, '_, '_> {
                 if not == Literal::Invalid {
                     self.flow.get(tx).common.raise(EV_LITERAL, dir);
                 }
-                self.s.sides[dir.ix()].current = 0;
+                self.s.sides[dir.ix()].current = TxHandle::default();
                 match dir {
                     ToServer => self.asked(tx),
                     ToClient => self.answered(tx),
@@ -290,10 +297,9 @@ impl Session<'_, '_, '_> {
 
     fn literal_over(&mut self, dir: Dir) {
         self.mail_over(dir, false);
-        let current = self.s.sides[dir.ix()].current;
         let what = core::mem::take(&mut self.s.sides[dir.ix()].what);
         if dir == ToServer
-            && let Some(tx) = self.number(current)
+            && let Some(tx) = self.current(dir)
         {
             let own = &mut self.flow.get(tx).own;
             own.args = own.args.saturating_add(1);
@@ -308,9 +314,9 @@ impl Session<'_, '_, '_> {
 
     /// The mail of a literal begins: a transaction, with the words of the command that it belongs to.
     fn mail_begins(&mut self, dir: Dir, rest: &[u8]) {
-        let (current, size) = (self.s.sides[dir.ix()].current, self.s.sides[dir.ix()].size);
+        let size = self.s.sides[dir.ix()].size;
+        let of = self.current(dir);
         let Some(tx) = self.flow.open(self.cx.now) else { return };
-        let of = self.number(current);
         if let Some(of) = of {
             for tag in [T_TAG, T_COMMAND, T_ARG] {
                 let own = &self.flow.peek(of).own;
@@ -329,10 +335,12 @@ impl Session<'_, '_, '_> {
         t.own.mail = Some((dir, size));
         t.own.mailbox = if mailbox == 1 && dir == ToServer { 1 } else { 0 };
         t.common.settle(dir.flip());
-        self.s.sides[dir.ix()].mail = t.common.id + 1;
+        let id = t.common.id;
+        let side = &mut self.s.sides[dir.ix()];
+        (side.mail, side.mail_id) = (self.flow.handle(tx), id + 1);
         if self.cx.frames.wanted() {
             self.cx.frames.begin(F_DATA, rest, Some(size));
-            self.cx.frames.of_tx(t.common.id);
+            self.cx.frames.of_tx(id);
         }
     }
 
@@ -342,8 +350,8 @@ impl Session<'_, '_, '_> {
         dir: Dir,
         read: impl FnOnce(&mut Mime, &mut Place<'_>, &mut AppCx<'_>) -> (Raised, bool),
     ) {
+        let Some(tx) = self.read_mail(dir) else { return };
         let side = &mut self.s.sides[dir.ix()];
-        let Some(tx) = side.mail.checked_sub(1).and_then(|id| self.flow.find(id)) else { return };
         let inspected = self.cx.wanted.has(B_FILE);
         let t = self.flow.get(tx);
         let (id, letter) = (t.common.id, &mut t.own.letter);
@@ -361,12 +369,12 @@ impl Session<'_, '_, '_> {
 
     /// The mail being read in that direction, if there is one, is over.
     fn mail_over(&mut self, dir: Dir, truncated: bool) {
-        let Some(tx) = self.number(self.s.sides[dir.ix()].mail) else { return };
+        let Some(tx) = self.read_mail(dir) else { return };
         self.mail(dir, |mime, place, cx| (mime.end(truncated, place, cx), true));
         let c = &mut self.flow.get(tx).common;
         c.advance_both(1);
         c.touch(dir);
-        self.s.sides[dir.ix()].mail = 0;
+        self.s.sides[dir.ix()].mail_id = 0;
     }
 
     /// A transaction whose like there may be too many of.
@@ -383,7 +391,7 @@ impl Session<'_, '_, '_> {
 
     /// A line of the client, or its first piece.
     fn client(&mut self, line: &[u8]) {
-        if let Some(tx) = self.number(self.s.sides[0].current) {
+        if let Some(tx) = self.current(ToServer) {
             // Behind a literal.
             self.arguments(tx, line);
             return;
@@ -449,7 +457,7 @@ impl Session<'_, '_, '_> {
             Kind::Authenticate => self.s.sasl = id,
             _ => {}
         }
-        self.s.sides[0].current = id;
+        self.s.sides[0].current = self.flow.handle(tx);
         self.arguments(tx, rest);
     }
 
@@ -521,7 +529,7 @@ impl Session<'_, '_, '_> {
 
     /// A line of the server, or its first piece. Returns whether TLS begins.
     fn server(&mut self, line: &[u8]) -> bool {
-        if let Some(tx) = self.number(self.s.sides[1].current) {
+        if let Some(tx) = self.current(ToClient) {
             self.keep(tx, T_DATA, line);
             return false;
         }
@@ -557,13 +565,13 @@ impl Session<'_, '_, '_> {
                 self.finish(tx);
             } else {
                 self.keep(tx, T_DATA, rest);
-                self.s.sides[1].current = self.flow.peek(tx).common.id + 1;
+                self.s.sides[1].current = self.flow.handle(tx);
             }
             return;
         };
         self.keep(tx, T_DATA, rest);
         if !status {
-            self.s.sides[1].current = self.flow.peek(tx).common.id + 1;
+            self.s.sides[1].current = self.flow.handle(tx);
         }
     }
 
@@ -597,12 +605,11 @@ impl Session<'_, '_, '_> {
         self.keep(tx, T_STATUS, word);
         self.keep(tx, T_TEXT, text);
         let kind = self.flow.peek(tx).own.kind;
-        let id = self.flow.peek(tx).common.id + 1;
         self.finish(tx);
-        let client = &mut self.s.sides[0];
-        if client.current == id && self.s.offered {
+        if self.s.offered && self.current(ToServer) == Some(tx) {
             // The literal was refused: it will not come (RFC 9051 4.3).
-            (client.current, client.left, client.what) = (0, 0, super::session::Use::Nothing);
+            let client = &mut self.s.sides[0];
+            (client.current, client.left, client.what) = (TxHandle::default(), 0, Use::Nothing);
             self.s.offered = false;
         }
         self.s.over |= ok && kind == Kind::Compress;
