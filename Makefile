@@ -6,7 +6,7 @@
 #   make conformance VERIFY=DIR   the suricata-verify style suite in DIR, with the floors of this project
 #   make differential             alerts and flows against a reference (needs ../shared)
 #   make rulediff                 what single rules mean, against the packets on which Suricata alerts (needs ../shared)
-#   make made-differential        made exchanges, mails, sessions and frames against Debian's Suricata (MADE='--seed N --kinds tcp')
+#   make made-differential        made exchanges, mails, sessions and frames against Debian's Suricata (MADE='--seed N --kinds payloads')
 #   make rule-differential        fresh rules, made of what is in captures, against Debian's Suricata (RULE_DIFFERENTIAL='--seed N --rules N')
 #   make debian                   Debian's configuration, rules and folders: unknown settings, alerts that differ (DEBIAN=options)
 #   make robustness               every capture, several batch sizes, checked arithmetic (needs ../shared)

@@ -19,7 +19,7 @@ import tempfile
 import jsonschema
 
 # What Suricata has not: records of AI, stores and interconnects, and a mark of records that are too long.
-OURS = {"ai", "mcp", "redis", "nvme", "roce", "nccl", "rpc", "grpc", "artifact", "policy", "intel", "response", "ai_service", "ai_telemetry", "incident", "context"}
+OURS = {"ai", "imap", "mcp", "redis", "nvme", "roce", "nccl", "rpc", "grpc", "artifact", "policy", "intel", "response", "ai_service", "ai_telemetry", "incident", "context"}
 OWN_FIELDS = {"tag", "truncated_record"}
 
 CONFIG = """%YAML 1.1

@@ -1,5 +1,5 @@
 //! A conversation of any bytes on the ports of HTTP, DNS, TLS and others, or behind the beginning of a protocol that is
-//! known by it: however it is cut into segments, the records of its transactions are the same.
+//! known by it (those of `sessions::TALKS` among them): however it is cut into segments, the records of its transactions are the same.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use std::fmt::Write;
@@ -7,6 +7,7 @@ use tidegate_core::engine::{Config, MemoryPlan};
 use tidegate_core::event::{Event, EventSink, Fields, Nest, Value};
 use tidegate_dataplane::config::engine::Mode;
 use tidegate_dataplane::secret::CAPTURES;
+use tidegate_fuzz::common::sessions::TALKS;
 use tidegate_fuzz::common::wire::{ACK, PSH, Wire};
 use tidegate_fuzz::{Input, common};
 
@@ -105,15 +106,21 @@ fn config() -> Config {
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Input(data);
-    let which = usize::from(input.byte()) % (PORTS.len() + BEGINNINGS.len());
-    let beginning = which.checked_sub(PORTS.len()).map(|i| BEGINNINGS[i]);
-    let port = beginning.map_or_else(|| PORTS[which], |b| b.0);
+    let which = usize::from(input.byte()) % (PORTS.len() + BEGINNINGS.len() + TALKS.len());
+    let beginning = which.checked_sub(PORTS.len()).and_then(|i| BEGINNINGS.get(i));
+    let talk = which.checked_sub(PORTS.len() + BEGINNINGS.len()).map(|i| TALKS[i]);
+    let port = beginning.map(|b| b.0).or(talk.map(|t| t.0)).unwrap_or_else(|| PORTS[which]);
     let cuts: Vec<usize> = (0..3).map(|_| 1 + usize::from(input.byte()) % 97).collect();
     let mut messages: Vec<(usize, &[u8])> = Vec::new();
-    if let Some((_, client, server)) = beginning {
+    if let Some(&(_, client, server)) = beginning {
         messages.extend([(0, client), (1, server)]);
     }
-    while !input.is_empty() && messages.len() < 10 {
+    if let Some((_, turns)) = talk {
+        // Some of the conversation, then what comes.
+        messages.extend(turns.iter().take(usize::from(input.byte()) % (turns.len() + 1)));
+    }
+    let most = messages.len() + 8;
+    while !input.is_empty() && messages.len() < most {
         let head = input.word();
         let n = usize::from(head >> 1).min(1400);
         messages.push((usize::from(head & 1), input.take(n)));

@@ -2,10 +2,11 @@
 """run.py - made traffic before Debian's Suricata and this engine, with Debian's rules on events.
 
     run.py --engine BIN [--suricata suricata] [--config /etc/suricata/suricata.yaml] [--rules /etc/suricata/rules] [--out out/made]
-           [--kinds http,smtp,tcp,frames] [--seed N] [--sessions 3000] [--packets 18000] [--captures DIR…] [--worst 2]
+           [--kinds http,smtp,tcp,frames,payloads] [--seed N] [--sessions 3000] [--packets 18000] [--captures DIR…] [--worst 2]
+           [--protocols dns,quic,…]
 
 `http` and `smtp`: exchanges with one thing out of the ordinary each. `tcp`: sessions that went wrong. `frames`: frames of the
-captures in DIR, cut and changed. Every rule on an event is on, those that Debian leaves off as well. Compared is which alerts each
+captures in DIR, cut and changed. `payloads` (if it is asked for: some differences are not known yet): sessions of those captures with payloads changed, by protocol. Every rule on an event is on, those that Debian leaves off as well. Compared is which alerts each
 session (frame) has, and how often. Differences that are meant, or between Suricata 7 and 8, are in `known.tsv`: kind, sid,
 `missing` or `extra`, why. Exit code 1: more than --worst of a hundred alerts of a kind differ and are not known.
 """
@@ -21,6 +22,7 @@ import sys
 
 import exchanges
 import mails
+import payloads
 import segments
 import wire
 
@@ -67,6 +69,21 @@ def broken_frames(path, r, folders, count):
                 c.frame(bytes(q))
                 made += 1
     c.close()
+
+
+def changed_sessions(path, r, folders, protocols, count):
+    """Sessions with changed payloads, as many of each protocol; the names of the cases."""
+    names, c = [], wire.Capture(path)
+    for protocol in protocols:
+        for name, carrier, port, turns in payloads.cases(r, folders, protocol, count):
+            if carrier == 6:
+                c.talk(len(names), port, turns)
+            else:
+                for side, data in turns:
+                    c.datagram(len(names), side, port, data)
+            names.append(name)
+    c.close()
+    return names
 
 
 def rules_of(folder, files, path):
@@ -138,6 +155,7 @@ def main():
     a.add_argument("--rules", default="/etc/suricata/rules")
     a.add_argument("--out", default="out/made")
     a.add_argument("--kinds", default="http,smtp,tcp,frames")
+    a.add_argument("--protocols", default=",".join(payloads.PROTOCOLS), help="of changed payloads")
     a.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     a.add_argument("--sessions", type=int, default=3000)
     a.add_argument("--packets", type=int, default=18000)
@@ -148,8 +166,8 @@ def main():
     print(f"seed {o.seed}")
     table, failed = known(), []
     for kind in o.kinds.split(","):
-        if kind == "frames" and not o.captures:
-            print("frames: no captures to change")
+        if kind in ("frames", "payloads") and not o.captures:
+            print(f"{kind}: no captures to change")
             continue
         r, names = random.Random(o.seed), None
         pcap, rules = (os.path.join(o.out, f"{kind}.{end}") for end in ("pcap", "rules"))
@@ -159,6 +177,9 @@ def main():
         elif kind == "frames":
             broken_frames(pcap, r, o.captures, o.packets)
             files = ["decoder-events.rules"]
+        elif kind == "payloads":
+            names = changed_sessions(pcap, r, o.captures, o.protocols.split(","), o.sessions // 10)
+            files = sorted(f for f in os.listdir(o.rules) if f.endswith("-events.rules") and not f.startswith(("decoder", "stream")))
         else:
             names = sessions({"http": exchanges, "smtp": mails}[kind], pcap)
             files = [f"{kind}-events.rules"]

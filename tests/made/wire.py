@@ -38,6 +38,17 @@ class Capture:
         ip = ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:]
         self.frame(ETHERNET + ip + head + data)
 
+    def datagram(self, n, side, port, data):
+        """A datagram of session number `n`."""
+        ends = [bytes([10, n >> 8 & 255, n & 255, e]) for e in (1, 2)]
+        ports = [40000, port]
+        head = struct.pack(">HHHH", ports[side], ports[1 - side], 8 + len(data), 0)
+        pseudo = ends[side] + ends[1 - side] + struct.pack(">BBH", 0, 17, 8 + len(data))
+        head = head[:6] + struct.pack(">H", checksum(pseudo + head + data) or 0xFFFF)
+        ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 28 + len(data), 1, 0, 64, 17, 0, ends[side], ends[1 - side])
+        ip = ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:]
+        self.frame(ETHERNET + ip + head + data)
+
     def talk(self, n, port, turns):
         """A whole session: `turns` are (side, bytes), each acknowledged."""
         at = [1000, 2000]

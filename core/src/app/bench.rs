@@ -56,6 +56,7 @@ impl<P: Parser + ?Sized> Bench<P> {
             now: 0,
             wanted: Wanted::ALL,
             due: 0,
+            known_as: super::AppProto::UNKNOWN,
             shown: true,
             ports: [40000, 25],
             client: Default::default(),

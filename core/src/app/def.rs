@@ -39,6 +39,8 @@ pub struct ProtoDef {
     pub states: &'static [(Dir, &'static [&'static str])],
     /// Names in rules that stand for this protocol besides its own: `alert http` is HTTP/2 as well.
     pub families: &'static [&'static str],
+    /// Protocols whose buffers and numbers its transactions may have: rules of these that look at such are asked of it as well.
+    pub carries: &'static [&'static str],
     /// EVE `anomaly` has its events in capitals, as Suricata's older parsers write them.
     pub shouts: bool,
     /// Suricata has no such protocol: what tells of it has addresses in the form of RFC 5952.
@@ -54,6 +56,8 @@ pub struct ProtoDef {
     pub hides_apart: bool,
     /// A connection is one transaction, which is not counted as such, as in Suricata.
     pub one: bool,
+    /// `app-layer.protocols.NAME.max-tx` says how many transactions of a flow may wait for their answer.
+    pub bounded: bool,
     /// Progress of a whole message, for a protocol without [`ProtoDef::states`].
     pub complete: u8,
 }
@@ -74,6 +78,7 @@ impl ProtoDef {
         record: "",
         states: &[],
         families: &[],
+        carries: &[],
         shouts: false,
         ours: false,
         by_message: false,
@@ -81,6 +86,7 @@ impl ProtoDef {
         due: |_, _| true,
         hides_apart: false,
         one: false,
+        bounded: false,
         complete: 1,
     };
 }

@@ -82,6 +82,7 @@ pub static FTP: ProtoDef = ProtoDef {
     recognise: FTP_BEGINS,
     parser: Some(make::<Ftp>),
     record: "ftp",
+    bounded: true,
     ..ProtoDef::NONE
 };
 

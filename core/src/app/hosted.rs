@@ -57,6 +57,10 @@ pub trait Protocol: Send + 'static {
     fn log_at_end(&self, _: &Tx<Self::Own>) -> u8 {
         LOG_WHOLE
     }
+    /// See [`Parser::record`].
+    fn record(&self, _: &Tx<Self::Own>) -> Option<&'static str> {
+        None
+    }
     /// See [`Parser::announced`].
     fn announced(&mut self) -> Option<super::expect::Announce> {
         None
@@ -258,6 +262,10 @@ impl<P: Protocol> Parser for Hosted<P> {
 
     fn log_at_end(&self, tx: TxIdx) -> u8 {
         self.protocol.log_at_end(self.txs.get(tx))
+    }
+
+    fn record(&self, tx: TxIdx) -> Option<&'static str> {
+        self.protocol.record(self.txs.get(tx))
     }
 
     fn announced(&mut self) -> Option<super::expect::Announce> {

@@ -22,10 +22,12 @@ pub mod grpc;
 pub mod hosted;
 pub mod http2;
 pub mod ike;
+pub mod imap;
 pub mod krb5;
 pub mod layer;
 pub mod ldap;
 pub mod magic;
+pub mod mail;
 pub mod messages;
 pub mod modbus;
 pub mod mqtt;
@@ -116,7 +118,7 @@ pub struct TxDetect {
 /// Most growing buffers that a protocol has in one direction.
 pub const GROWING_MAX: usize = 4;
 /// Most buffers with several values that a protocol has in one direction.
-pub const SEVERAL_MAX: usize = 6;
+pub const SEVERAL_MAX: usize = 8;
 
 impl TxDetect {
     /// Gives back what detection kept. Parsers call [`TxCommon::release`].
@@ -223,6 +225,8 @@ pub struct AppCx<'a> {
     /// Somebody sees more of transactions than their number: rules, records, files or anomalies. If nobody does,
     /// what costs much and changes nothing else (decoding bodies, digests) may be left out.
     pub shown: bool,
+    /// A parser may write here under which name its flow is known from now on; the parser stays the same.
+    pub known_as: AppProto,
     /// 5-tuple ports of the flow, client and server.
     pub ports: [u16; 2],
     /// Addresses of the flow's ends.
@@ -301,6 +305,11 @@ pub trait Parser: Send {
         let _ = tx;
         LOG_WHOLE
     }
+    /// The name of a transaction's record where it is not that of the protocol.
+    fn record(&self, tx: TxIdx) -> Option<&'static str> {
+        let _ = tx;
+        None
+    }
     /// The call of a model that a transaction is, for those that keep account of calls.
     fn call(&self, tx: TxIdx) -> Option<&crate::ai::Call> {
         let _ = tx;
@@ -365,7 +374,7 @@ impl<'a> TxView<'a> {
     }
     /// The name of the record (`http`, `dns`, …).
     pub fn record(&self) -> &'static str {
-        self.proto.def().record
+        self.parser.record(self.tx).unwrap_or(self.proto.def().record)
     }
 }
 

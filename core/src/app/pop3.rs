@@ -53,6 +53,7 @@ pub static POP3: ProtoDef = ProtoDef {
     },
     parser: Some(make::<Pop3>),
     record: "pop3",
+    bounded: true,
     ..ProtoDef::NONE
 };
 

@@ -1,10 +1,6 @@
 //! The list of protocols. A new protocol adds its file and one line here.
 
-use super::{
-    ProtoDef, bittorrent_dht, dcerpc, dnp3, dns, enip, ftp, ftp_data, grpc, http, http2, ike, krb5, ldap,
-    messages, modbus, mqtt, nccl, nfs, nvme, pgsql, plain, pop3, quic, rdp, redis, rfb, roce, smb, smtp, ssh,
-    telnet, tls, websocket,
-};
+use super::*;
 
 /// Every protocol, in the order in which detection asks them. The position is the protocol's [`AppProto`] number.
 pub static PROTOCOLS: &[&ProtoDef] = &[
@@ -17,7 +13,7 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &ftp_data::FTP_DATA,
     &smtp::SMTP,
     &ssh::SSH,
-    &plain::IMAP,
+    &imap::IMAP,
     &pop3::POP3,
     &smb::SMB,
     &dcerpc::DCERPC,

@@ -105,9 +105,9 @@ impl<'a> FlowCx<'a> {
     /// The flow with these records, which began at `start` (ns).
     pub fn of(hot: &Hot, start: u64, app: &FlowApp, detect: &'a mut FlowDetect) -> Self {
         FlowCx {
-            app: app.proto,
+            app: app.shown(),
             app_by_dir: [app.proto_ts, app.proto_tc],
-            app_orig: app.proto_orig,
+            app_orig: app.original(),
             // Between the seconds in which they lie, as Suricata counts: 1 from 0.9 s to 1.1 s.
             age: (hot.last / 1_000_000_000).saturating_sub(start / 1_000_000_000),
             pkts: hot.pkts.map(u64::from),

@@ -139,9 +139,9 @@ impl Engine {
         if let Some(st) = self.state.get(ix.0 as usize) {
             let live = self.app.parser(&st.app).map_or(0, |(p, s)| p.tx_count(s));
             view.extra = FlowExtra {
-                app: st.app.proto,
+                app: st.app.shown(),
                 app_by_dir: [st.app.proto_ts, st.app.proto_tc],
-                app_orig: st.app.proto_orig,
+                app_orig: st.app.original(),
                 app_expected: st.app.proto_expected,
                 tx_count: live.max(u64::from(st.txs)),
                 tag: self.plain.tag(st.plain),

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::env::Env;
-use super::header::proto_names;
+use super::header::{carriers_of, proto_names};
 use super::index::{BufferInfo, Index};
 use super::ir::*;
 use super::refuse::{RefusalKind, Res, bad, conflict, context};
@@ -70,6 +70,8 @@ pub struct Builder<'b, 'e> {
     pub warnings: Vec<(RefusalKind, String)>,
     /// Direction of a keyword that is not a buffer (numbers, states): to-server only, to-client only.
     pub only_dirs: [bool; 2],
+    /// A keyword has said which protocols the rule is about.
+    narrowed: bool,
 }
 
 impl<'b, 'e> Builder<'b, 'e> {
@@ -116,15 +118,23 @@ impl<'b, 'e> Builder<'b, 'e> {
             flow_seen: false,
             warnings: Vec::new(),
             only_dirs: [false; 2],
+            narrowed: false,
         }
     }
 
     /// Restricts the rule to protocols that have `what`.
     pub fn require_protos(&mut self, protos: &[AppProto], what: &str) -> Res {
-        let left: Vec<AppProto> = match &self.protos {
+        let mut left: Vec<AppProto> = match &self.protos {
             None => protos.to_vec(),
             Some(have) => have.iter().copied().filter(|p| protos.contains(p)).collect(),
         };
+        // What belongs to a protocol is found in those that carry it, too.
+        if !core::mem::replace(&mut self.narrowed, true)
+            && let ProtoSpec::App(named) = &self.rule.header.proto
+            && let Some(own) = named.first().filter(|own| protos.contains(own))
+        {
+            left.extend(carriers_of(own.name()).filter(|p| protos.contains(p) && !named.contains(p)));
+        }
         if left.is_empty() {
             return conflict(format!(
                 "{what} belongs to {}, the rule is about {}",

@@ -153,15 +153,21 @@ fn parse_proto(t: &str) -> Res<(ProtoSpec, Option<String>)> {
 }
 
 /// The protocols that a protocol's name in a rule stands for: `http` is HTTP/1 and HTTP/2, `dns` also DNS over
-/// HTTP/2, `dcerpc` also SMB; `doh2` is what DNS over HTTP/2 consists of, HTTP/2 and DNS.
+/// HTTP/2, `dcerpc` also SMB; `doh2` is HTTP/2 with the buffers of DNS.
 pub fn protos_named(name: &str) -> Vec<AppProto> {
     let Some(own) = AppProto::by_name(name) else { return Vec::new() };
-    let parts: &[&str] = if name == "doh2" { own.def().families } else { &[] };
     let others = PROTOCOLS
         .iter()
         // `http1` is HTTP/1 alone.
-        .filter(|p| name != "http1" && (p.families.contains(&own.name()) || parts.contains(&p.name)));
+        .filter(|p| {
+            name != "http1" && (p.families.contains(&own.name()) || name == "doh2" && p.name == "http2")
+        });
     core::iter::once(own).chain(others.filter_map(|p| AppProto::by_name(p.name))).collect()
+}
+
+/// Protocols whose transactions carry what belongs to that one.
+pub fn carriers_of(name: &str) -> impl Iterator<Item = AppProto> {
+    PROTOCOLS.iter().filter(move |p| p.carries.contains(&name)).filter_map(|p| AppProto::by_name(p.name))
 }
 
 /// The protocol list as text for messages.

@@ -102,11 +102,8 @@ pub const UNRAISED: &[(&str, &[&str])] = &[
 ];
 
 /// Events of protocols that Suricata's parsers raise and that have no number here, because nothing reads so much of them.
-pub const UNREAD: &[(&str, &[&str])] = &[
-    ("http", &["compression_bomb_limit_reached"]),
-    ("http2", &["dns_request_too_long", "dns_response_too_long"]),
-    ("smb", &["internal_error", "record_overflow"]),
-];
+pub const UNREAD: &[(&str, &[&str])] =
+    &[("http", &["compression_bomb_limit_reached"]), ("smb", &["internal_error", "record_overflow"])];
 
 /// The number of an event that nothing raises.
 pub const NEVER: u8 = 127;

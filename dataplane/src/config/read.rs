@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tidegate_core::app::{AppConfig, Encrypted};
+use tidegate_core::app::{AppConfig, AppProto, Encrypted};
 use tidegate_core::detect::compile::ACTION_ORDER;
 use tidegate_core::event::Action;
 use tidegate_core::rules::Vars;
@@ -418,7 +418,7 @@ fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> 
         // Payloads are kept whole in memory of all flows.
         a.websocket_max_payload = usize::try_from(size).unwrap_or(usize::MAX).min(1 << 20);
     }
-    if matches!(name, "mqtt" | "pgsql" | "pop3" | "ftp" | "smb" | "ldap")
+    if AppProto::by_name(name).is_some_and(|p| p.def().bounded)
         && let Some(most) = n.number("max-tx")?
     {
         a.max_waiting.push((name.to_string(), most));
@@ -645,9 +645,17 @@ mod tests {
         assert!(e.record("frame").is_none());
         assert_eq!(s.stream.depth, 1 << 20);
         assert!(s.app.disabled.iter().any(|d| d == "pgsql"));
-        assert!(s.app.detection_only.iter().any(|d| d == "imap"));
+        assert!(s.app.detection_only.is_empty());
         assert_eq!(s.address_groups.iter().find(|g| g.0 == "EXTERNAL_NET").unwrap().1, "!$HOME_NET");
         assert_eq!((s.decoder.vxlan, s.flow.tcp.established), (vec![4789], 300));
+    }
+
+    #[test]
+    fn protocols_that_are_only_recognised_and_that_bound_what_waits() {
+        let s =
+            read("app-layer: {protocols: {imap: {enabled: detection-only, max-tx: 7}, ssh: {max-tx: 8}}}");
+        assert_eq!(s.app.detection_only, ["imap"]);
+        assert_eq!(s.app.max_waiting, [("imap".to_string(), 7)]);
     }
 
     #[test]

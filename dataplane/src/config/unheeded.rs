@@ -348,7 +348,7 @@ outputs:
         - http: {xff: {enabled: yes}}
         - mqtt: {}
         - incident: {}
-app-layer: {protocols: {tls: {tcp: {detection-ports: {}}, udp: {}}, ssh: {}, websocket: {}, mqtt: {}, pgsql: {}, pop3: {}, http: {libhtp: {default-config: {}}}}}
+app-layer: {protocols: {tls: {tcp: {detection-ports: {}}, udp: {}}, ssh: {}, websocket: {}, mqtt: {}, pgsql: {}, pop3: {}, imap: {}, http: {libhtp: {default-config: {}}}}}
 datasets: {NAME: {type: string}, defaults: {}, rules: {}}
 stream: {reassembly: {urgent: {}}}
 decoder: {teredo: {}, vxlan: {}, geneve: {}, gtp: {}}

@@ -21,6 +21,8 @@ fn setting<'a>(
         .iter()
         .find(|(name, _)| name == proto)
         .or_else(|| types.iter().find(|(name, _)| same(name)))
+        // DNS over HTTP/2 has a type of its own, too.
+        .or_else(|| types.iter().find(|(name, _)| record == "dns" && name == "doh2"))
         // Data connections come with the control connection's records.
         .or_else(|| types.iter().find(|(name, _)| record == "ftp_data" && name == "ftp"))
         .map(|(_, s)| s)

@@ -1,4 +1,4 @@
-//! Traffic of MQTT, PostgreSQL, RFB, POP3, RDP, IKE and BitTorrent's hash table.
+//! Traffic of MQTT, PostgreSQL, RFB, RDP, IKE, BitTorrent's hash table, of protocols of text, and of such of single datagrams.
 
 use super::wire::Wire;
 
@@ -29,6 +29,78 @@ fn ike(answer: bool) -> Vec<u8> {
     v.extend((28 + body.len() as u32).to_be_bytes());
     v.extend(body);
     v
+}
+
+/// Turns of a conversation: 0 the client's, 1 the server's.
+pub type Turns = &'static [(usize, &'static [u8])];
+
+/// Conversations, most of protocols of text, with the server's port. The promises of the engine are tested with them, and the fuzz
+/// target `segments` goes on behind them.
+pub const TALKS: &[(u16, Turns)] = &[
+    (
+        110,
+        &[
+            (1, b"+OK ready\r\n"),
+            (0, b"USER evil\r\nPASS\r\nCAPA\r\n"),
+            (1, b"+OK\r\n-ERR what\r\n+OK list\r\nUSER\r\nSTLS\r\n.\r\n"),
+        ],
+    ),
+    (
+        143,
+        &[
+            (1, b"* OK ready\r\n"),
+            (0, b"a LOGIN {4+}\r\nevil secret\r\nb SELECT INBOX\r\nc XYZ {3+}\r\nabc {z}\r\n"),
+            (1, b"a OK in\r\n* 1 EXISTS\r\nb OK\r\nc BAD\r\n"),
+            (0, b"d FETCH 1 BODY[]\r\ne APPEND x {69+}\r\n"),
+            (0, b"Subject: evil\r\nContent-Disposition: attachment; filename=a\r\n\r\nstart\r\n\r\n"),
+            (1, b"* 1 FETCH (BODY[] {20}\r\nSubject: evil\r\n\r\nx\r\n)\r\nd OK\r\ne OK\r\n"),
+            (0, b"f IDLE\r\nDONE\r\n"),
+            (1, b"+ idling\r\nf OK\r\n"),
+        ],
+    ),
+    (
+        23,
+        &[
+            (1, b"\xff\xfd\x18\xff\xfd\x20login: "),
+            (0, b"\xff\xfb\x18evil\r\n"),
+            (1, b"\xff\xfa\x18\x01\xff\xf0password: "),
+        ],
+    ),
+    (
+        389,
+        &[
+            (0, b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\0\x80\0"),
+            (1, b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\0\x04\0\x04\0"),
+            (0, b"\x30\x05\x02\x01\x02\x42\0"),
+        ],
+    ),
+    (502, &[(0, b"\0\x01\0\0\0\x06\x01\x03\0\0\0\x01"), (1, b"\0\x01\0\0\0\x05\x01\x03\x02\0\x2a")]),
+    // DNS over HTTP/2.
+    (80, &[(0, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\06\x01\x05\0\0\0\x01\x82\0\x05:path-/dns-query?dns=AAABAAABAAAAAAAABGV2aWwAAAEAAQ"), (1, b"\0\0\0\x04\0\0\0\0\0\0\0'\x01\x04\0\0\0\x01\x88\0\x0ccontent-type\x17application/dns-message\0\0&\0\x01\0\0\0\x01\0\0\x81\0\0\x01\0\x01\0\0\0\0\x04evil\0\0\x01\0\x01\xc0\x0c\0\x01\0\x01\0\0\0<\0\x04\x01\x02\x03\x04")]),
+];
+
+/// Messages of protocols of single datagrams: client and server by their ports.
+fn datagrams(w: &mut Wire, port: u16) {
+    let dhcp = [
+        &b"\x01\x01\x06\0\x12\x34\x56\x78\0\0\0\0"[..],
+        &[0; 16],
+        &[2; 6],
+        &[0; 202],
+        b"\x63\x82\x53\x63\x35\x01\x01\x0c\x04evil\xff",
+    ]
+    .concat();
+    let messages: [(u16, u16, &[u8]); 6] = [
+        (5353, 5353, b"\0\0\0\0\0\x01\0\0\0\0\0\0\x04evil\x05local\0\0\x0c\0\x01"),
+        (68, 67, &dhcp),
+        (port, 123, &[&[0x23][..], &[0; 47]].concat()),
+        (port, 161, b"\x30\x26\x02\x01\x01\x04\x06public\xa0\x19\x02\x01\x01\x02\x01\0\x02\x01\0\x30\x0e\x30\x0c\x06\x08\x2b\x06\x01\x02\x01\x01\x01\0\x05\0"),
+        (port, 69, b"\0\x01evil\0octet\0"),
+        (port, 5060, b"OPTIONS sip:evil SIP/2.0\r\nVia: SIP/2.0/UDP a\r\nContent-Length: 0\r\n\r\n"),
+    ];
+    for (client, server, bytes) in messages {
+        w.udp((1, client), (9, server), bytes);
+    }
+    w.udp((9, 5060), (1, port), b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a\r\nContent-Length: 0\r\n\r\n");
 }
 
 /// One conversation of each.
@@ -76,15 +148,9 @@ pub fn sessions(w: &mut Wire, port: u16) {
             (1, b"\x05\0\x03\x20\x20\x18\0\x01\0\xff\0\xff\0\xff\x10\x08\0\0\0\0\0\0\0\x04evil"),
         ],
     );
-    w.talk(
-        (1, port + 3),
-        (8, 110),
-        &[
-            (1, b"+OK ready\r\n"),
-            (0, b"USER evil\r\nPASS\r\nCAPA\r\n"),
-            (1, b"+OK\r\n-ERR what\r\n+OK list\r\nUSER\r\nSTLS\r\n.\r\n"),
-        ],
-    );
+    for (i, (server, turns)) in TALKS.iter().enumerate() {
+        w.talk((1, port + 7 + i as u16), (8, *server), turns);
+    }
     w.talk(
         (1, port + 4),
         (8, 3389),
@@ -95,6 +161,7 @@ pub fn sessions(w: &mut Wire, port: u16) {
             (1, &tpkt(b"\x02\xf0\x80\x7f\x66\0")),
         ],
     );
+    datagrams(w, port + 3);
     w.udp((1, port + 5), (8, 500), &ike(false));
     w.udp((8, 500), (1, port + 5), &ike(true));
     w.udp((1, port + 6), (8, 6881), b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe");

@@ -252,6 +252,7 @@ class OtherRecord(Record):
         "ftp",
         "ftp_data",
         "ike",
+        "imap",
         "krb5",
         "ldap",
         "mdns",

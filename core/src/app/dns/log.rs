@@ -82,6 +82,18 @@ pub fn write(m: &Message, id: u64, cfg: &DnsConfig, multicast: bool, pool: &Byte
     section(m, 3, "additionals", pool, out);
 }
 
+/// Writes the record of a query with its answer, as far as there is either: the answer's, which repeats the question.
+pub(in crate::app) fn both<'m>(
+    messages: impl Iterator<Item = &'m Message>,
+    id: u64,
+    pool: &BytePool,
+    out: &mut dyn Fields,
+) {
+    if let Some(m) = messages.last() {
+        write(m, id, &DnsConfig::default(), false, pool, out);
+    }
+}
+
 fn write_v2(m: &Message, id: u64, pool: &BytePool, out: &mut dyn Fields) {
     let msg = m.raw(pool);
     let first = m.at(0, 0, pool);

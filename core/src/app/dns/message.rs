@@ -81,33 +81,42 @@ pub struct Checked {
 }
 
 /// Checks a whole message and tells the offset of each record, in order, to `record`. `None`: not a DNS message.
-pub fn check(msg: &[u8], mut record: impl FnMut(usize)) -> Option<Checked> {
-    let header = Header::read(msg)?;
+pub fn check(msg: &[u8], record: impl FnMut(usize)) -> Option<Checked> {
+    checked(msg, record).ok()
+}
+
+/// Why bytes are no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// They end before the records do.
+    Cut,
+    /// They have what no message has.
+    Never,
+}
+
+/// As [`check`], with what is wrong.
+pub fn checked(msg: &[u8], mut record: impl FnMut(usize)) -> Result<Checked, Wrong> {
+    let header = Header::read(msg).ok_or(Wrong::Cut)?;
     let mut c = Checked { header, ..Checked::default() };
     let mut at = Header::SIZE;
     for _ in 0..header.counts[0] {
         record(at);
-        let (end, flags) = skip_name(msg, at)?;
+        let (end, flags) = read_name(msg, at, |_| {})?;
         c.names |= flags;
         at = end + 4;
         if at > msg.len() {
-            return None;
+            return Err(Wrong::Cut);
         }
         c.found[0] += 1;
     }
     for section in 1..4 {
         for _ in 0..header.counts[section] {
-            let Some((end, flags)) = check_record(msg, at) else {
-                match section {
-                    1 => return None,
-                    2 => {
-                        c.bad_authorities = true;
-                        return Some(c);
-                    }
-                    _ => {
-                        c.bad_additionals = true;
-                        return Some(c);
-                    }
+            let (end, flags) = match check_record(msg, at) {
+                Ok(found) => found,
+                Err(wrong) if section == 1 => return Err(wrong),
+                Err(_) => {
+                    (c.bad_authorities, c.bad_additionals) = (section == 2, section == 3);
+                    return Ok(c);
                 }
             };
             record(at);
@@ -116,18 +125,18 @@ pub fn check(msg: &[u8], mut record: impl FnMut(usize)) -> Option<Checked> {
             at = end;
         }
     }
-    Some(c)
+    Ok(c)
 }
 
-fn check_record(msg: &[u8], at: usize) -> Option<(usize, u8)> {
-    let (fixed, mut flags) = skip_name(msg, at)?;
-    let kind = be16(msg, fixed)?;
+fn check_record(msg: &[u8], at: usize) -> Result<(usize, u8), Wrong> {
+    let (fixed, mut flags) = read_name(msg, at, |_| {})?;
+    let kind = be16(msg, fixed).ok_or(Wrong::Cut)?;
     let data = fixed + 10;
-    let end = data + usize::from(be16(msg, fixed + 8)?);
-    let body = msg.get(data..end)?;
+    let end = data + usize::from(be16(msg, fixed + 8).ok_or(Wrong::Cut)?);
+    let body = msg.get(data..end).ok_or(Wrong::Cut)?;
     if body.is_empty() {
         // Updates (RFC 2136) name what is not there, or goes, by records without data.
-        return Some((end, flags));
+        return Ok((end, flags));
     }
     match kind {
         CNAME | PTR | NS => flags |= skip_name_within(msg, data, end)?.1,
@@ -137,24 +146,24 @@ fn check_record(msg: &[u8], at: usize) -> Option<(usize, u8)> {
             let (at, g) = skip_name_within(msg, at, end)?;
             flags |= f | g;
             if at + 20 > end {
-                return None;
+                return Err(Wrong::Cut);
             }
         }
         SRV => flags |= skip_name_within(msg, data + 6, end)?.1,
-        SSHFP if body.len() < 2 => return None,
+        SSHFP if body.len() < 2 => return Err(Wrong::Cut),
         TXT => {
             let mut rest = body;
             while let Some((&n, tail)) = rest.split_first() {
-                rest = tail.get(usize::from(n)..)?;
+                rest = tail.get(usize::from(n)..).ok_or(Wrong::Cut)?;
             }
         }
         _ => {}
     }
-    Some((end, flags))
+    Ok((end, flags))
 }
 
-fn skip_name_within(msg: &[u8], at: usize, end: usize) -> Option<(usize, u8)> {
-    skip_name(msg, at).filter(|(e, _)| *e <= end)
+fn skip_name_within(msg: &[u8], at: usize, end: usize) -> Result<(usize, u8), Wrong> {
+    read_name(msg, at, |_| {}).and_then(|found| if found.0 <= end { Ok(found) } else { Err(Wrong::Cut) })
 }
 
 fn skip_name(msg: &[u8], at: usize) -> Option<(usize, u8)> {
@@ -162,24 +171,28 @@ fn skip_name(msg: &[u8], at: usize) -> Option<(usize, u8)> {
 }
 
 /// Reads the name at `at`: its labels, dotted, go to `put` piece by piece. Gives the offset behind it and its flags.
-pub fn name(msg: &[u8], at: usize, mut put: impl FnMut(&[u8])) -> Option<(usize, u8)> {
+pub fn name(msg: &[u8], at: usize, put: impl FnMut(&[u8])) -> Option<(usize, u8)> {
+    read_name(msg, at, put).ok()
+}
+
+fn read_name(msg: &[u8], at: usize, mut put: impl FnMut(&[u8])) -> Result<(usize, u8), Wrong> {
     let (mut at, mut end, mut len, mut flags) = (at, None, 0usize, 0u8);
     for hops in 0.. {
         let Some(&n) = msg.get(at) else {
             // The message ends where a label should begin: what was read stands.
-            return Some((end.unwrap_or(at), flags));
+            return Ok((end.unwrap_or(at), flags));
         };
         if n == 0 {
-            return Some((end.unwrap_or(at + 1), flags));
+            return Ok((end.unwrap_or(at + 1), flags));
         }
         if hops > HOPS_MAX {
             // A chain of pointers that never says anything goes round.
             flags |= if len == 0 { LOOPS } else { LABELS };
-            return Some((end?, flags));
+            return end.map(|end| (end, flags)).ok_or(Wrong::Never);
         }
         match n >> 6 {
             0 => {
-                let label = msg.get(at + 1..at + 1 + usize::from(n))?;
+                let label = msg.get(at + 1..at + 1 + usize::from(n)).ok_or(Wrong::Cut)?;
                 at += 1 + label.len();
                 if flags & TRUNCATED == 0 {
                     if len > 0 {
@@ -196,21 +209,21 @@ pub fn name(msg: &[u8], at: usize, mut put: impl FnMut(&[u8])) -> Option<(usize,
                 }
             }
             3 => {
-                let to = usize::from(be16(msg, at)? & 0x3fff);
+                let to = usize::from(be16(msg, at).ok_or(Wrong::Cut)? & 0x3fff);
                 if to > msg.len() {
-                    return None;
+                    return Err(Wrong::Cut);
                 }
                 end = end.or(Some(at + 2));
                 if to == at {
                     flags |= LOOPS;
-                    return Some((end?, flags));
+                    return end.map(|end| (end, flags)).ok_or(Wrong::Never);
                 }
                 at = to;
             }
-            _ => return None,
+            _ => return Err(Wrong::Never),
         }
     }
-    None
+    Err(Wrong::Never)
 }
 
 /// A record of a checked message, without its name.

@@ -77,7 +77,7 @@ const ADDITIONALS: u8 = buffer_at(BUFFERS, "dns.additionals.rrname");
 const RESPONSE: u8 = buffer_at(BUFFERS, "dns.response.rrname");
 const PDU: u8 = buffer_at(BUFFERS, "frame:dns.pdu");
 
-static BUFFERS: &[BufferDef] = &[
+pub(super) static BUFFERS: &[BufferDef] = &[
     names("dns.query", &["dns_query"], TO_SERVER),
     names("dns.queries.rrname", &["dns.query.name"], BOTH),
     names("dns.answers.rrname", &["dns.answer.name"], BOTH),
@@ -107,7 +107,7 @@ static INTS: &[IntDef] = &[
     IntDef { name: "dns.rrtype", aliases: &[], dirs: BOTH, progress: 1, multi: true, values: KIND_VALUES },
 ];
 
-static RCODE_VALUES: &[(&str, u64)] = &[
+pub(super) static RCODE_VALUES: &[(&str, u64)] = &[
     ("noerror", 0),
     ("formerr", 1),
     ("servfail", 2),
@@ -129,7 +129,7 @@ static RCODE_VALUES: &[(&str, u64)] = &[
     ("badtrunc", 22),
 ];
 
-static KIND_VALUES: &[(&str, u64)] = &[
+pub(super) static KIND_VALUES: &[(&str, u64)] = &[
     ("a", 1),
     ("ns", 2),
     ("md", 3),
@@ -202,15 +202,18 @@ static EVENTS: &[&str] = &[
     "invalid_authorities",
 ];
 
-/// `None`: not DNS. `Some(true)`: a request.
-fn judge(msg: &[u8], whole: usize) -> Option<bool> {
+/// `None`: not DNS. `Some(true)`: a request. `cut`: what ends before its records do may be DNS by its header.
+fn judge(msg: &[u8], whole: usize, cut: bool) -> Option<bool> {
     let msg = msg.get(..whole).unwrap_or(msg);
     let header = Header::read(msg)?;
     if !header.plausible(whole) {
         return None;
     }
-    if msg.len() == whole {
-        message::check(msg, |_| {})?;
+    if msg.len() == whole
+        && let Err(wrong) = message::checked(msg, |_| {})
+        && !(cut && wrong == message::Wrong::Cut)
+    {
+        return None;
     }
     Some(header.is_request())
 }
@@ -220,16 +223,16 @@ fn directed(is_request: bool, dir: Dir) -> Verdict {
 }
 
 fn probe_udp(b: &[u8], dir: Dir) -> Verdict {
-    judge(b, b.len()).map_or(Verdict::No, |is_request| directed(is_request, dir))
+    judge(b, b.len(), false).map_or(Verdict::No, |is_request| directed(is_request, dir))
 }
 
 fn probe_mdns(b: &[u8], _: Dir) -> Verdict {
-    yes_if(judge(b, b.len()).is_some())
+    yes_if(judge(b, b.len(), false).is_some())
 }
 
 fn probe_tcp(b: &[u8], dir: Dir) -> Verdict {
     let Some(len) = be16(b, 0) else { return Verdict::Unsure };
-    match judge(b.get(2..).unwrap_or(&[]), usize::from(len)) {
+    match judge(b.get(2..).unwrap_or(&[]), usize::from(len), true) {
         Some(is_request) => directed(is_request, dir),
         None => Verdict::No,
     }
@@ -267,6 +270,125 @@ impl Message {
         Some(usize::from(u16::from_le_bytes([o[0], o[1]])))
     }
 
+    /// Reads a whole message that came in that direction; with the bits of the events that it raises.
+    pub(super) fn read(
+        msg: &[u8],
+        dir: Dir,
+        multicast: bool,
+        cx: &mut AppCx<'_>,
+    ) -> Result<(Message, u32), Bad> {
+        let header = Header::read(msg).filter(|h| h.plausible(msg.len())).ok_or(Bad::Header)?;
+        cx.scratch.clear();
+        let scratch = &mut *cx.scratch;
+        let checked = message::check(msg, |at| {
+            scratch.extend(&(at as u16).to_le_bytes());
+        })
+        .ok_or(Bad::Body)?;
+        if dir == Dir::ToServer && !multicast && !header.is_request() {
+            return Err(Bad::NotRequest);
+        }
+        let response = if multicast { !header.is_request() } else { dir == Dir::ToClient };
+        let mut own = Message { response, dir, header, len: msg.len() as u32, ..Message::default() };
+        let kept =
+            own.store.extend(cx.pool, msg).and_then(|()| own.store.extend(cx.pool, cx.scratch.as_slice()));
+        if kept.is_ok() {
+            own.found = checked.found;
+        } else {
+            own.store.free(cx.pool);
+            own.len = 0;
+        }
+        let events = [
+            (checked.bad_additionals, EV_ADDITIONALS),
+            (checked.bad_authorities, EV_AUTHORITIES),
+            (dir == Dir::ToClient && header.is_request() && !multicast, EV_NOT_RESPONSE),
+            (header.flags & 0x40 != 0, EV_Z),
+            (header.opcode() >= 7, EV_OPCODE),
+            (checked.names & message::TRUNCATED != 0, EV_NAME_TOO_LONG),
+            (checked.names & message::LOOPS != 0, EV_LOOP),
+            (checked.names & message::LABELS != 0, EV_LABELS),
+        ];
+        Ok((own, events.iter().fold(0, |bits, (is, ev)| bits | u32::from(*is) << ev)))
+    }
+
+    /// A whole message that lies in the pool already; it is given back if it is none.
+    pub(super) fn adopt(mut store: PBuf, dir: Dir, cx: &mut AppCx<'_>) -> Option<Message> {
+        let msg = store.get(cx.pool);
+        let len = msg.len() as u32;
+        let header = Header::read(msg).filter(|h| h.plausible(msg.len()));
+        cx.scratch.clear();
+        let scratch = &mut *cx.scratch;
+        let checked = message::check(msg, |at| {
+            scratch.extend(&(at as u16).to_le_bytes());
+        });
+        if let (Some(header), Some(checked)) = (header, checked)
+            && store.extend(cx.pool, cx.scratch.as_slice()).is_ok()
+        {
+            let (found, response) = (checked.found, dir == Dir::ToClient);
+            return Some(Message { store, len, found, header, response, wanted: true, dir });
+        }
+        store.free(cx.pool);
+        None
+    }
+
+    /// Gives back what it holds.
+    pub(super) fn free(&mut self, pool: &mut BytePool) {
+        self.store.free(pool);
+    }
+
+    /// Whether there is one.
+    pub(super) const fn is_read(&self) -> bool {
+        self.len > 0
+    }
+
+    /// The buffer at that place of [`BUFFERS`].
+    pub(super) fn buffer<'a>(&'a self, at: BufferAt<'a>, multicast: bool) -> Buffer<'a> {
+        let BufferAt { local, dir, index, pool, scratch } = at;
+        if self.dir != dir {
+            return Buffer::Absent;
+        }
+        let section = match local {
+            QUERY | QUERIES => 0,
+            ANSWERS => 1,
+            AUTHORITIES => 2,
+            ADDITIONALS => 3,
+            RESPONSE if multicast && !self.response => return Buffer::Absent,
+            RESPONSE => return self.any_name(index, pool, scratch),
+            _ => return Buffer::Absent,
+        };
+        match self.at(section, index, pool) {
+            Some(at) => name_at(self.raw(pool), at, scratch),
+            None => Buffer::Absent,
+        }
+    }
+
+    /// The number at that place of [`INTS`].
+    pub(super) fn int(&self, at: IntAt<'_>) -> Option<u64> {
+        let IntAt { local, dir, index, pool } = at;
+        if self.dir != dir {
+            return None;
+        }
+        match local {
+            OPCODE => (index == 0).then_some(u64::from(self.header.opcode())),
+            RCODE => (index == 0).then_some(u64::from(self.header.flags & 15)),
+            _ => {
+                let mut i = index;
+                for section in 0..4 {
+                    let n = u32::from(self.found[section]);
+                    if i < n {
+                        let kind = if section == 0 {
+                            message::question_kind(self.raw(pool), self.at(0, i, pool)?)
+                        } else {
+                            self.record(section, i, pool).map(|r| r.kind)
+                        };
+                        return kind.map(u64::from);
+                    }
+                    i -= n;
+                }
+                None
+            }
+        }
+    }
+
     /// Record `i` of a section after the first.
     fn record(&self, section: usize, i: u32, pool: &BytePool) -> Option<Record> {
         Record::read(self.raw(pool), self.at(section, i, pool)?)
@@ -287,7 +409,7 @@ pub struct Dns<const MULTICAST: bool> {
 
 /// Why a message gave no transaction.
 #[derive(Debug, PartialEq, Eq)]
-enum Bad {
+pub(super) enum Bad {
     Header,
     Body,
     NotRequest,
@@ -300,55 +422,25 @@ impl<const MULTICAST: bool> Dns<MULTICAST> {
     /// Reads one whole message.
     fn message(&self, flow: &mut Flow<'_>, msg: &[u8], dir: Dir, cx: &mut AppCx<'_>) -> Result<(), Bad> {
         cx.frames.whole(PDU, msg);
-        let header = Header::read(msg).filter(|h| h.plausible(msg.len())).ok_or(Bad::Header)?;
-        cx.scratch.clear();
-        let scratch = &mut *cx.scratch;
-        let checked = message::check(msg, |at| {
-            scratch.extend(&(at as u16).to_le_bytes());
-        })
-        .ok_or(Bad::Body)?;
-        if dir == Dir::ToServer && !MULTICAST && !header.is_request() {
-            return Err(Bad::NotRequest);
-        }
-        let tx = flow.open(cx.now).ok_or(Bad::Full)?;
+        let (mut own, events) = Message::read(msg, dir, MULTICAST, cx)?;
+        let Some(tx) = flow.open(cx.now) else {
+            own.store.free(cx.pool);
+            return Err(Bad::Full);
+        };
+        own.wanted = self.cfg.kinds.is_none()
+            || (0..u32::from(own.found[0])).any(|i| {
+                let kind = own.at(0, i, cx.pool).and_then(|at| message::question_kind(msg, at));
+                kind.is_some_and(|k| self.cfg.wants(k))
+            });
         let t = flow.get(tx);
         cx.frames.of_tx(t.common.id);
-        let own = &mut t.own;
-        own.response = if MULTICAST { !header.is_request() } else { dir == Dir::ToClient };
-        own.dir = dir;
-        own.header = header;
-        own.len = msg.len() as u32;
-        let kept =
-            own.store.extend(cx.pool, msg).and_then(|()| own.store.extend(cx.pool, cx.scratch.as_slice()));
-        if kept.is_ok() {
-            own.found = checked.found;
-        } else {
-            own.store.free(cx.pool);
-            own.len = 0;
-        }
-        own.wanted = self.cfg.kinds.is_none()
-            || (0..u32::from(checked.found[0])).any(|i| {
-                let at = usize::from(message::le16(cx.scratch.as_slice(), 2 * i as usize));
-                message::question_kind(msg, at).is_some_and(|k| self.cfg.wants(k))
-            });
+        t.own = own;
         let c = &mut t.common;
         c.advance_both(1);
         // The message exists in its own direction only.
         c.settle(dir.flip());
-        let events = [
-            (checked.bad_additionals, EV_ADDITIONALS),
-            (checked.bad_authorities, EV_AUTHORITIES),
-            (dir == Dir::ToClient && header.is_request() && !MULTICAST, EV_NOT_RESPONSE),
-            (header.flags & 0x40 != 0, EV_Z),
-            (header.opcode() >= 7, EV_OPCODE),
-            (checked.names & message::TRUNCATED != 0, EV_NAME_TOO_LONG),
-            (checked.names & message::LOOPS != 0, EV_LOOP),
-            (checked.names & message::LABELS != 0, EV_LABELS),
-        ];
-        for (is, ev) in events {
-            if is {
-                c.raise(ev, dir);
-            }
+        for ev in (0..EVENTS.len() as u8).filter(|ev| events >> ev & 1 == 1) {
+            c.raise(ev, dir);
         }
         Ok(())
     }
@@ -394,14 +486,14 @@ impl<const MULTICAST: bool> Dns<MULTICAST> {
         }
         Outcome::Consumed { bytes: at, need: 2 }
     }
+}
 
-    fn name_at<'a>(msg: &[u8], at: usize, scratch: &'a mut Scratch) -> Buffer<'a> {
-        scratch.clear();
-        message::name(msg, at, |p| {
-            scratch.extend(p);
-        });
-        if scratch.is_empty() { Buffer::Absent } else { Buffer::whole(scratch.as_slice()) }
-    }
+fn name_at<'a>(msg: &[u8], at: usize, scratch: &'a mut Scratch) -> Buffer<'a> {
+    scratch.clear();
+    message::name(msg, at, |p| {
+        scratch.extend(p);
+    });
+    if scratch.is_empty() { Buffer::Absent } else { Buffer::whole(scratch.as_slice()) }
 }
 
 impl<const MULTICAST: bool> Protocol for Dns<MULTICAST> {
@@ -427,52 +519,11 @@ impl<const MULTICAST: bool> Protocol for Dns<MULTICAST> {
     }
 
     fn buffer<'a>(&'a self, tx: &'a Tx<Message>, at: BufferAt<'a>) -> Buffer<'a> {
-        let BufferAt { local, dir, index, pool, scratch } = at;
-        let m = &tx.own;
-        if m.dir != dir {
-            return Buffer::Absent;
-        }
-        let msg = m.raw(pool);
-        let section = match local {
-            QUERY | QUERIES => 0,
-            ANSWERS => 1,
-            AUTHORITIES => 2,
-            ADDITIONALS => 3,
-            RESPONSE => return self.any_name(m, index, pool, scratch),
-            _ => return Buffer::Absent,
-        };
-        match m.at(section, index, pool) {
-            Some(at) => Self::name_at(msg, at, scratch),
-            None => Buffer::Absent,
-        }
+        tx.own.buffer(at, MULTICAST)
     }
 
     fn int(&self, tx: &Tx<Message>, at: IntAt<'_>) -> Option<u64> {
-        let IntAt { local, dir, index, pool } = at;
-        let m = &tx.own;
-        if m.dir != dir {
-            return None;
-        }
-        match local {
-            OPCODE => (index == 0).then_some(u64::from(m.header.opcode())),
-            RCODE => (index == 0).then_some(u64::from(m.header.flags & 15)),
-            _ => {
-                let mut i = index;
-                for section in 0..4 {
-                    let n = u32::from(m.found[section]);
-                    if i < n {
-                        let kind = if section == 0 {
-                            message::question_kind(m.raw(pool), m.at(0, i, pool)?)
-                        } else {
-                            m.record(section, i, pool).map(|r| r.kind)
-                        };
-                        return kind.map(u64::from);
-                    }
-                    i -= n;
-                }
-                None
-            }
-        }
+        tx.own.int(at)
     }
 
     fn log(&self, tx: &Tx<Message>, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {
@@ -489,22 +540,19 @@ impl<const MULTICAST: bool> Protocol for Dns<MULTICAST> {
     }
 }
 
-impl<const MULTICAST: bool> Dns<MULTICAST> {
+impl Message {
     /// `dns.response.rrname`: every name in a response, of records and in their data.
-    fn any_name<'a>(&self, m: &Message, index: u32, pool: &BytePool, scratch: &'a mut Scratch) -> Buffer<'a> {
-        let msg = m.raw(pool);
+    fn any_name<'a>(&self, index: u32, pool: &BytePool, scratch: &'a mut Scratch) -> Buffer<'a> {
+        let msg = self.raw(pool);
         let mut i = index;
-        if MULTICAST && !m.response {
-            return Buffer::Absent;
-        }
         for section in 0..4 {
             let step = if section == 0 { 1 } else { 2 };
-            let n = u32::from(m.found[section]) * step;
+            let n = u32::from(self.found[section]) * step;
             if i >= n {
                 i -= n;
                 continue;
             }
-            let Some(at) = m.at(section, i / step, pool) else { return Buffer::Absent };
+            let Some(at) = self.at(section, i / step, pool) else { return Buffer::Absent };
             if step == 1 || i.is_multiple_of(2) {
                 scratch.clear();
                 message::name(msg, at, |p| {
@@ -513,7 +561,7 @@ impl<const MULTICAST: bool> Dns<MULTICAST> {
                 return Buffer::whole(scratch.as_slice());
             }
             scratch.clear();
-            if let Some(at) = m.record(section, i / 2, pool).and_then(|r| r.name_at()) {
+            if let Some(at) = self.record(section, i / 2, pool).and_then(|r| r.name_at()) {
                 message::name(msg, at, |p| {
                     scratch.extend(p);
                 });

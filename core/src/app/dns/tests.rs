@@ -134,3 +134,24 @@ fn records_of_multicast() {
     assert!(!named.is_empty() && named.iter().all(|id| *id == 1), "{named:?}");
     b.close();
 }
+
+/// Over TCP a message that ends before its records do is DNS by its header, as it comes behind another; one that has what no
+/// message has is not.
+#[test]
+fn a_stream_begins_with_what_is_cut() {
+    let query = b"\0\x1d\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03www\x07example\0\0\x01\0\x01";
+    assert_eq!(query.len(), 31);
+    let judged = |change: &[(usize, u8)], dir| {
+        let mut q = query.to_vec();
+        for (at, v) in change {
+            q[*at] = *v;
+        }
+        (probe_tcp(&q, dir), probe_udp(&q[2..], dir))
+    };
+    assert_eq!(judged(&[], Dir::ToServer), (Verdict::Yes, Verdict::Yes));
+    // Two questions are announced, one is there; the name goes on behind the end; a label of a kind that there is none of.
+    assert_eq!(judged(&[(7, 2)], Dir::ToServer), (Verdict::Yes, Verdict::No));
+    assert_eq!(judged(&[(14, 0x3f)], Dir::ToServer), (Verdict::Yes, Verdict::No));
+    assert_eq!(judged(&[(14, 0x83)], Dir::ToServer), (Verdict::No, Verdict::No));
+    assert_eq!(judged(&[(7, 2), (4, 0x81)], Dir::ToClient), (Verdict::Yes, Verdict::No));
+}

@@ -153,6 +153,7 @@ fn keep(t: &mut Tx<Stream>, bytes: &[u8], dir: Dir, cx: &mut AppCx<'_>) {
         let room = BODY_MAX.saturating_sub(own.body[d].len());
         let _ = own.body[d].extend(cx.pool, bytes.get(..room).unwrap_or(bytes));
     }
+    super::doh::data(t, bytes, dir, cx);
     if t.own.bodies.is_read() {
         let (bodies, mut cx) = cx.bodies();
         bodies.data(t.own.bodies, dir, bytes, &origin(t), &mut cx);

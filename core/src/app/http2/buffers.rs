@@ -28,7 +28,11 @@ pub(super) static EVENTS: &[&str] = &[
     "data_stream_zero",
     "too_many_frames",
     "compression_bomb",
+    "dns_request_too_long",
+    "dns_response_too_long",
 ];
+pub(super) const EV_DNS_REQUEST: u8 = event_at(EVENTS, "dns_request_too_long");
+pub(super) const EV_DNS_RESPONSE: u8 = event_at(EVENTS, "dns_response_too_long");
 pub(super) const EV_MAGIC: u8 = event_at(EVENTS, "invalid_client_magic");
 pub(super) const EV_HEADER: u8 = event_at(EVENTS, "invalid_header");
 pub(super) const EV_LENGTH: u8 = event_at(EVENTS, "invalid_frame_length");
@@ -51,6 +55,16 @@ pub(super) const EV_BOMB: u8 = event_at(EVENTS, "compression_bomb");
 const fn b(name: &'static str, aliases: &'static [&'static str], dirs: u8, kind: BufferKind) -> BufferDef {
     BufferDef { name, aliases, modifiers: &[], dirs, progress: HEADERS_DONE, kind }
 }
+
+/// A buffer of DNS inside a stream, in the order that DNS has them.
+const fn name(name: &'static str, aliases: &'static [&'static str], dirs: u8) -> BufferDef {
+    BufferDef { progress: super::COMPLETE, ..b(name, aliases, dirs, BufferKind::Multi) }
+}
+
+pub(super) const B_DNS: u8 = buffer_at(BUFFERS, "dns.query");
+pub(super) const DNS_BUFFERS: u8 = 6;
+const _: () = assert!(buffer_at(super::super::dns::BUFFERS, "dns.response.rrname") == DNS_BUFFERS - 1);
+const _: () = assert!(buffer_at(BUFFERS, "dns.response.rrname") == B_DNS + DNS_BUFFERS - 1);
 
 /// Buffers that are the value of one header field, with the field.
 pub(super) const VALUES: &[(&str, u8, BufferKind)] = &[
@@ -120,6 +134,12 @@ pub(super) static BUFFERS: &[BufferDef] = &[
     b("file.name", &[], 3, BufferKind::Single),
     b("http.request_body", &[], 1, BufferKind::Streaming),
     b("http.response_body", &[], 2, BufferKind::Streaming),
+    name("dns.query", &["dns_query"], 1),
+    name("dns.queries.rrname", &["dns.query.name"], 3),
+    name("dns.answers.rrname", &["dns.answer.name"], 3),
+    name("dns.authorities.rrname", &[], 3),
+    name("dns.additionals.rrname", &[], 3),
+    name("dns.response.rrname", &[], 2),
     frame("frame:http2.pdu"),
     frame("frame:http2.hdr"),
     frame("frame:http2.data"),
@@ -130,11 +150,6 @@ const fn i(name: &'static str, values: &'static [(&'static str, u64)]) -> IntDef
     IntDef { name, aliases: &[], dirs: 3, progress: 0, multi: true, values }
 }
 
-/// Rules ask for it in the client's frames only, as in Suricata 8.
-const fn to_server(name: &'static str, values: &'static [(&'static str, u64)]) -> IntDef {
-    IntDef { dirs: 1, ..i(name, values) }
-}
-
 pub(super) const I_FRAME: u8 = int_at(INTS, "http2.frametype");
 pub(super) const I_ERROR: u8 = int_at(INTS, "http2.errorcode");
 pub(super) const I_PRIORITY: u8 = int_at(INTS, "http2.priority");
@@ -142,7 +157,7 @@ pub(super) const I_WINDOW: u8 = int_at(INTS, "http2.window");
 pub(super) const I_SIZE: u8 = int_at(INTS, "http2.size_update");
 
 pub(super) static INTS: &[IntDef] = &[
-    to_server(
+    i(
         "http2.frametype",
         &[
             ("data", 0),
@@ -168,7 +183,13 @@ pub(super) static INTS: &[IntDef] = &[
     i("http2.settings=SETTINGS_INITIAL_WINDOW_SIZE", &[]),
     i("http2.settings=SETTINGS_MAX_FRAME_SIZE", &[]),
     i("http2.settings=SETTINGS_MAX_HEADER_LIST_SIZE", &[]),
+    // DNS inside a stream, in the order that DNS has them.
+    IntDef { progress: super::COMPLETE, multi: false, ..i("dns.opcode", &[]) },
+    IntDef { progress: super::COMPLETE, multi: false, ..i("dns.rcode", super::super::dns::RCODE_VALUES) },
+    IntDef { progress: super::COMPLETE, ..i("dns.rrtype", super::super::dns::KIND_VALUES) },
 ];
+
+pub(super) const I_DNS: u8 = int_at(INTS, "dns.opcode");
 
 const I_SETTING: u8 = int_at(INTS, "http2.settings=SETTINGS_HEADER_TABLE_SIZE");
 
@@ -287,6 +308,8 @@ pub(super) fn int(tx: &Tx<Stream>, local: u8, dir: Dir, index: u32, pool: &ByteP
         return values.nth(index as usize).map(u64::from);
     }
     let tag = match local {
+        // Of streams rules ask for it in the client's frames only, as in Suricata 8.
+        I_FRAME if dir == Dir::ToClient && tx.own.id != 0 => return None,
         I_FRAME => T_FRAME,
         I_ERROR => T_ERROR,
         I_PRIORITY => T_PRIORITY,

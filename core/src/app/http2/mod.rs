@@ -3,6 +3,7 @@
 
 mod body;
 mod buffers;
+mod doh;
 mod hpack;
 mod huffman;
 mod log;
@@ -80,6 +81,7 @@ pub static HTTP2: ProtoDef = ProtoDef {
     parser: Some(make::<Http2>),
     record: "http",
     families: &["http"],
+    carries: &["dns"],
     ..ProtoDef::NONE
 };
 
@@ -128,6 +130,7 @@ pub struct Stream {
     /// The guests that read its messages, and the directions that they have heard of (bits).
     bodies: BodyId,
     heard: u8,
+    doh: doh::Doh,
 }
 
 impl Head for Stream {
@@ -330,6 +333,7 @@ fn message_begins(t: &mut Tx<Stream>, dir: Dir, cx: &mut AppCx<'_>) {
         t.own.bodies = id;
     }
     body::begin(t, dir, cx);
+    doh::begin(t, dir, cx);
 }
 
 fn end_side(s: &mut State, flow: &mut Flow<'_>, tx: TxIdx, dir: Dir, cx: &mut AppCx<'_>) {
@@ -338,6 +342,7 @@ fn end_side(s: &mut State, flow: &mut Flow<'_>, tx: TxIdx, dir: Dir, cx: &mut Ap
         return;
     }
     body::end(t, dir, cx);
+    doh::end(t, dir, cx);
     if t.own.bodies.is_read() {
         let (bodies, mut cx) = cx.bodies();
         bodies.end(t.own.bodies, dir, Ended::Whole, &origin(t), &mut cx);
@@ -405,7 +410,11 @@ impl Http2 {
             && (kind == RST_STREAM || s.open.get(cx.pool, id, cx.cfg.seed).is_none())
         {
             end_side(s, flow, tx, dir, cx);
-            end_side(s, flow, tx, dir.flip(), cx);
+            // An answer of DNS that was under way when the client gave up is looked at.
+            let answer = kind == RST_STREAM && dir == Dir::ToServer && flow.peek(tx).own.doh.is_read();
+            if !answer {
+                end_side(s, flow, tx, dir.flip(), cx);
+            }
         }
     }
 
@@ -715,6 +724,7 @@ impl Protocol for Http2 {
             b.free(pool);
         }
         own.whole.free(pool);
+        own.doh.free(pool);
     }
 
     fn forget(s: &mut State, tx: &Tx<Stream>, cx: &mut AppCx<'_>) {
@@ -746,17 +756,33 @@ impl Protocol for Http2 {
     }
 
     fn buffer<'a>(&'a self, tx: &'a Tx<Stream>, at: BufferAt<'a>) -> Buffer<'a> {
+        if (B_DNS..B_DNS + DNS_BUFFERS).contains(&at.local) {
+            return doh::buffer(tx, at);
+        }
         let BufferAt { local, dir, index, pool, scratch } = at;
         buffers::buffer(tx, local, dir, index, pool, scratch)
     }
 
     fn int(&self, tx: &Tx<Stream>, at: IntAt<'_>) -> Option<u64> {
+        if at.local >= I_DNS {
+            return doh::int(tx, at);
+        }
         let IntAt { local, dir, index, pool } = at;
         buffers::int(tx, local, dir, index, pool)
     }
 
     fn log(&self, tx: &Tx<Stream>, view: &TxView<'_>, _: Dir, out: &mut dyn Fields) {
+        if tx.own.doh.is_read() {
+            // A record of DNS, with the request and the answer beside it.
+            super::dns::log::both(tx.own.doh.messages(), tx.common.id, view.pool, out);
+            out.end_object();
+            out.begin_object("http");
+        }
         log::write(&tx.own, view.pool, out);
+    }
+
+    fn record(&self, tx: &Tx<Stream>) -> Option<&'static str> {
+        tx.own.doh.is_read().then_some("dns")
     }
 }
 

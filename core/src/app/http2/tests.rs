@@ -318,3 +318,56 @@ fn fields_beyond_the_limits() {
         b.close();
     }
 }
+
+/// A query in a path or a body, and its answer (RFC 8484), are parts of the stream; what is longer than a message is told.
+#[test]
+fn dns_inside_streams() {
+    use crate::app::shown::{events, ints, record, values};
+    // One question for `a.b`; the answer says 1.2.3.4.
+    let query = b"\0\0\x01\0\0\x01\0\0\0\0\0\0\x01a\x01b\0\0\x01\0\x01";
+    let mut answer = query.to_vec();
+    (answer[2], answer[7]) = (0x81, 1);
+    answer.extend(b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\x01\x02\x03\x04");
+    let kind = literal("content-type", "application/dns-message");
+    let asked = [&[0x82][..], &literal(":path", "/dns-query?dns=AAABAAABAAAAAAAAAWEBYgAAAQAB")].concat();
+    let posted = [&[0x83][..], &literal(":path", "/q"), &kind].concat();
+    let told = [&[0x88][..], &kind].concat();
+    let mut b = Bench::new(&HTTP2);
+    let client = [
+        PREFACE.to_vec(),
+        frame(HEADERS, 5, 1, &asked),
+        frame(HEADERS, 4, 3, &posted),
+        frame(DATA, 0, 3, &query[..9]),
+        frame(DATA, 1, 3, &query[9..]),
+        frame(HEADERS, 5, 5, &[0x82]),
+        frame(RST_STREAM, 0, 3, &[0, 0, 0, 8]),
+    ];
+    b.feed(Dir::ToServer, &client.concat());
+    for id in [1, 3] {
+        b.feed(Dir::ToClient, &[frame(HEADERS, 4, id, &told), frame(DATA, 1, id, &answer)].concat());
+    }
+    b.feed(Dir::ToClient, &frame(HEADERS, 4, 5, &told));
+    for _ in 0..5 {
+        b.feed(Dir::ToClient, &frame(DATA, 0, 5, &[7; 16_000]));
+    }
+    for tx in [0, 1] {
+        let text = record(&b, &HTTP2, tx);
+        assert!(text.starts_with("version=3 type=response"), "{text}");
+        assert!(text.contains("rdata=1.2.3.4") && text.contains("} http{ version=2"), "{text}");
+        assert_eq!(ints(&b, &HTTP2, tx, "dns.rrtype", Dir::ToClient), [1, 1]);
+        assert_eq!(events(&b, &HTTP2, tx), [""; 0]);
+    }
+    let both = [(0, "a.b".into()), (1, "a.b".into())];
+    assert_eq!(values(&mut b, &HTTP2, "dns.query", Dir::ToServer), both);
+    assert_eq!(values(&mut b, &HTTP2, "dns.answers.rrname", Dir::ToClient), both);
+    assert_eq!(events(&b, &HTTP2, 2), ["dns_response_too_long"]);
+    assert!(record(&b, &HTTP2, 2).starts_with("version=2"));
+    b.close();
+    // Switched off it is HTTP/2.
+    let mut cfg = Bench::new(&HTTP2).cfg;
+    cfg.disabled.push("doh2".into());
+    let mut b = Bench::of(HTTP2.parser.unwrap()(&cfg), cfg);
+    b.feed(Dir::ToServer, &client[..5].concat());
+    assert!((0..2).all(|tx| record(&b, &HTTP2, tx).starts_with("version=2")));
+    b.close();
+}

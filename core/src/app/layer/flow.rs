@@ -57,6 +57,8 @@ pub struct FlowApp {
     pub proto_orig: AppProto,
     /// Protocol expected after a change (EVE `app_proto_expected` when it differs).
     pub proto_expected: AppProto,
+    /// The name under which it is known beside `proto`, whose parser it keeps (DNS over HTTP/2).
+    pub known_as: AppProto,
     /// Parser that owns `state`.
     pub(super) owner: AppProto,
     /// State number + 1; 0: none.
@@ -74,6 +76,16 @@ pub struct FlowApp {
 }
 
 impl FlowApp {
+    /// Under which name it is known, EVE `app_proto`.
+    pub fn shown(&self) -> AppProto {
+        if self.known_as.is_known() { self.known_as } else { self.proto }
+    }
+
+    /// What it was before, EVE `app_proto_orig`.
+    pub fn original(&self) -> AppProto {
+        if self.known_as.is_known() && !self.proto_orig.is_known() { self.proto } else { self.proto_orig }
+    }
+
     /// No parser is to be called for it.
     pub fn switch_off(&mut self) {
         self.flags |= OFF;

@@ -354,7 +354,10 @@ impl AppLayer {
         cx.due = input.dir.bit();
         let out = p.parse(st, input, &mut cx);
         cx.bodies.settle(cx.lodging);
-        let due = cx.due;
+        let (due, known_as) = (cx.due, cx.known_as);
+        if known_as.is_known() {
+            t.app.known_as = known_as;
+        }
         let announced = p.announced();
         t.fed.due = due;
         if !matches!(out, Outcome::Consumed { bytes, .. } if bytes < len) {
@@ -453,6 +456,7 @@ impl AppLayer {
                     now,
                     wanted: Wanted::default(),
                     due: 0,
+                    known_as: AppProto::UNKNOWN,
                     shown: self.shown,
                     ports: flow.ports,
                     client: flow.addrs[0],
@@ -481,6 +485,7 @@ impl AppLayer {
             now,
             wanted: self.wanted.get(i).copied().unwrap_or_default(),
             due: 0,
+            known_as: AppProto::UNKNOWN,
             shown: self.shown,
             ports: flow.ports,
             client: flow.addrs[0],

@@ -30,6 +30,7 @@ pub static LDAP: ProtoDef = ProtoDef {
     recognise: LDAP_BEGINS,
     parser: Some(make::<Ldap>),
     record: "ldap",
+    bounded: true,
     ..ProtoDef::NONE
 };
 

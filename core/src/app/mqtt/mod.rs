@@ -158,6 +158,7 @@ pub static MQTT: ProtoDef = ProtoDef {
     },
     parser: Some(make::<Mqtt>),
     record: "mqtt",
+    bounded: true,
     ..ProtoDef::NONE
 };
 

@@ -73,6 +73,7 @@ pub static PGSQL: ProtoDef = ProtoDef {
     },
     parser: Some(make::<Pgsql>),
     record: "pgsql",
+    bounded: true,
     ..ProtoDef::NONE
 };
 

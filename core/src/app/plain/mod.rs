@@ -11,7 +11,6 @@ use super::{AppProto, Pattern, ProtoDef, Recognise};
 use crate::Dir;
 
 pub(super) use binary::{DCERPC_BEGINS, KRB5_BEGINS, NFS_BEGINS, SMB_BEGINS};
-pub use tcp::IMAP;
 pub(super) use tcp::{DNP3_BEGINS, ENIP_BEGINS, LDAP_BEGINS, MODBUS_BEGINS, TELNET_BEGINS};
 pub(super) use text::{FTP_BEGINS, SIP_BEGINS, SMTP_BEGINS, SSH_BEGINS};
 pub(super) use udp::{DHCP_BEGINS, NTP_BEGINS, QUIC_BEGINS, SNMP_BEGINS, TFTP_BEGINS, is_ntp};

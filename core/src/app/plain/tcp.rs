@@ -1,49 +1,14 @@
 //! Beginnings of protocols over TCP.
 
-use super::{be16, be32, ber, def, le16, start_nocase, yes_if};
+use super::{be16, be32, ber, le16, yes_if};
 use crate::Dir;
-use crate::Dir::{ToClient, ToServer};
-use crate::app::{OVER_TCP, OVER_UDP, Pattern, Probe, ProtoDef, Recognise, Seen, Verdict};
+use crate::Dir::ToServer;
+use crate::app::{OVER_TCP, OVER_UDP, Probe, Recognise, Verdict};
 
 const BOTH: u8 = 3;
 
 const fn probe(ports: &'static [u16], f: fn(&[u8], Dir) -> Verdict) -> Probe {
     Probe { over: OVER_TCP, ports, probe: f, dirs: BOTH, min_bytes: 0 }
-}
-
-/// IMAP (RFC 9051).
-pub static IMAP: ProtoDef = ProtoDef { due: |_, _| false, ..IMAP_IS };
-
-const IMAP_IS: ProtoDef = def(
-    "imap",
-    OVER_TCP,
-    Recognise {
-        patterns: &[
-            start_nocase(b"* OK ", ToClient, OVER_TCP),
-            start_nocase(b"* NO ", ToClient, OVER_TCP),
-            start_nocase(b"* BAD ", ToClient, OVER_TCP),
-            start_nocase(b"* LIST ", ToClient, OVER_TCP),
-            start_nocase(b"* ESEARCH ", ToClient, OVER_TCP),
-            start_nocase(b"* STATUS ", ToClient, OVER_TCP),
-            start_nocase(b"* FLAGS ", ToClient, OVER_TCP),
-            Pattern {
-                bytes: b" CAPABILITY",
-                caseless: true,
-                offset: 0,
-                depth: 17,
-                dir: ToServer,
-                over: OVER_TCP,
-            },
-        ],
-        confirm: Some(confirm_imap),
-        ..Recognise::NONE
-    },
-);
-
-/// `USER CAPABILITY` may be FTP as well.
-fn confirm_imap(bytes: &[u8], seen: &Seen) -> Verdict {
-    let user = bytes.get(..5).is_some_and(|b| b.eq_ignore_ascii_case(b"USER "));
-    yes_if(seen.pattern.dir == ToClient || !user)
 }
 
 /// Telnet (RFC 854): recognised by its option negotiation.

@@ -39,6 +39,24 @@ pub(super) fn standard(mut b: &[u8], mut piece: impl FnMut(u64, &[u8])) -> Optio
     Some(())
 }
 
+/// The handshake's piece in a packet of `Q050`, with its offset: frames of type 8 that are laid out as the standard's CRYPTO.
+/// `None`: it is cut off, or there is none before something that is not passed.
+pub(super) fn google_handshake(mut b: &[u8]) -> Option<(u64, &[u8])> {
+    while let [kind, rest @ ..] = b {
+        b = match kind {
+            0 | 7 => rest,
+            8 => {
+                let (offset, rest) = variable(rest)?;
+                let (len, rest) = variable(rest)?;
+                return Some((offset, rest.get(..usize::try_from(len).ok()?)?));
+            }
+            0x40..=0x7f => acknowledgement(*kind, rest)?,
+            _ => return None,
+        };
+    }
+    None
+}
+
 /// The first piece of a stream in a packet of Google's (its stream frames: `1fdooossB`, numbers of the widths that the bits
 /// say). `None`: there is none, or something before it cannot be passed.
 pub(super) fn google(mut b: &[u8]) -> Option<&[u8]> {

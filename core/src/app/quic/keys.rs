@@ -7,11 +7,11 @@ use aes_gcm::{Aes128Gcm, aes::Aes128};
 use hkdf::Hkdf;
 use sha2::Sha256;
 
-use super::packet::V2;
+use super::packet::{Q050, V2};
 use crate::Dir;
 
-/// Salts of the first version (and the last drafts of it), of the second, of older drafts.
-const SALTS: [[u8; 20]; 4] = [
+/// Salts of the first version (and the last drafts of it), of the second, of older drafts, of Google's `Q050`.
+const SALTS: [[u8; 20]; 5] = [
     [
         0x38, 0x76, 0x2c, 0xf7, 0xf5, 0x59, 0x34, 0xb3, 0x4d, 0x17, 0x9a, 0xe6, 0xa4, 0xc8, 0x0c, 0xad, 0xcc,
         0xbb, 0x7f, 0x0a,
@@ -28,6 +28,10 @@ const SALTS: [[u8; 20]; 4] = [
         0xc3, 0xee, 0xf7, 0x12, 0xc7, 0x2e, 0xbb, 0x5a, 0x11, 0xa7, 0xd2, 0x43, 0x2b, 0xb4, 0x63, 0x65, 0xbe,
         0xf9, 0xf5, 0x02,
     ],
+    [
+        0x50, 0x45, 0x74, 0xef, 0xd0, 0x66, 0xfe, 0x2f, 0x9d, 0x94, 0x5c, 0xfc, 0xdb, 0xd3, 0xa7, 0xf0, 0xd3,
+        0xb5, 0x6b, 0x45,
+    ],
 ];
 
 /// The salt of a version; `None`: its packets cannot be read.
@@ -38,6 +42,7 @@ fn salt(version: u32) -> Option<&'static [u8; 20]> {
         0xff00_001d..=0xff00_0020 => 2,
         // Facebook's implementation uses the drafts' under names of its own.
         0xff00_0017..=0xff00_001c | 0xface_b002 => 3,
+        Q050 => 4,
         _ => return None,
     })
 }

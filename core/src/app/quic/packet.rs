@@ -27,6 +27,8 @@ pub(super) enum Kind {
 
 /// `Q046`, the last of Google's versions with frames in the clear.
 const Q046: u32 = 0x5130_3436;
+/// `Q050`: packets of the standard, protected by keys that everyone can make, with Google's frames in them.
+pub(super) const Q050: u32 = 0x5130_3530;
 /// Version 2 of the standard (RFC 9369).
 pub(super) const V2: u32 = 0x6b33_43cf;
 

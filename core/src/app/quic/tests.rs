@@ -44,6 +44,21 @@ fn keys_of_the_standards_example() {
     }
 }
 
+/// A server's Initial packet of `Q050` out of a capture, which acknowledges; and the frame that a client's hello is in.
+#[test]
+fn googles_last_version() {
+    let mut p = hex("c1513035300008df4a089e4eff5e7a00401852a1b69537b62de21ef829bc4b6b0332347fd42eeecb9fe9");
+    let read = packet::read(&p).unwrap();
+    let (Kind::Initial(at, _), packet::Q050) = (read.kind, read.version) else { panic!("{read:?}") };
+    let id = hex("df4a089e4eff5e7a");
+    let plain = keys::open(&mut p, at, (packet::Q050, &id, Dir::ToClient)).unwrap();
+    assert_eq!(p[plain.clone()][..2], [0x40, 1]);
+    assert_eq!(frames::google_handshake(&p[plain]), None);
+    let hello = b"\x07\x40\x01\0\0\x01\0\0\x08\0\x05CHLO!\x02";
+    assert_eq!(frames::google_handshake(hello), Some((0, &b"CHLO!"[..])));
+    assert_eq!(frames::google_handshake(&hello[..14]), None);
+}
+
 #[test]
 fn versions_as_records_write_them() {
     for (version, text) in
@@ -115,4 +130,18 @@ fn googles_hello() {
         let _never_panics =
             frames::google(&packet[..n]).and_then(frames::Tags::hello).map(|t| t.iter().count());
     }
+}
+
+/// A packet that cannot be opened says nothing of those in other datagrams.
+#[test]
+fn datagrams_stand_for_themselves() {
+    let mut b = Bench::new(&QUIC);
+    let mut p = hex("c3000000010801020304050607080000 4028");
+    p.extend([0; 40]);
+    for n in 1..4 {
+        assert_eq!(b.datagram(Dir::ToServer, &p), Outcome::Consumed { bytes: p.len(), need: 0 });
+        assert_eq!(b.live().len(), n);
+        assert_eq!(b.events(n as u64 - 1), 1 << FAILED_DECRYPT);
+    }
+    b.close();
 }

@@ -143,6 +143,7 @@ pub static SMB: ProtoDef = ProtoDef {
     recognise: SMB_BEGINS,
     parser: Some(make::<Smb>),
     record: "smb",
+    bounded: true,
     families: &["dcerpc"],
     ..ProtoDef::NONE
 };

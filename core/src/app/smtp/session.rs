@@ -1,13 +1,12 @@
 //! The talk of client and server: commands, replies, and the lines of a mail between them.
 
-use super::mime::Mime;
 use super::{
-    BODY_STEP, EV_BDAT_LEN, EV_DATA_REJECTED, EV_DUPLICATE, EV_INVALID_REPLY, EV_MALFORMED, EV_NO_WELCOME,
-    EV_PIPELINE, EV_TLS_REJECTED, EV_TRUNCATED, EV_UNPARSABLE, EVENTS, F_COMMAND, F_DATA, F_RESPONSE, Mail,
-    tag,
+    B_FILE, EV_BDAT_LEN, EV_DATA_REJECTED, EV_DUPLICATE, EV_INVALID_REPLY, EV_NO_WELCOME, EV_PIPELINE,
+    EV_TLS_REJECTED, EV_TRUNCATED, EV_UNPARSABLE, F_COMMAND, F_DATA, F_RESPONSE, MAIL_EVENTS, Mail, RCPT,
 };
 use crate::Dir;
 use crate::app::hosted::Transactions;
+use crate::app::mail::{Mime, Place, Raised};
 use crate::app::{AppCx, AppProto, Input, Outcome, TxIdx};
 use crate::pool::PBuf;
 
@@ -257,7 +256,7 @@ impl Session<'_, '_, '_> {
             }
         } else if word(line, b"rcpt to") {
             let at = line.iter().position(|b| *b == b':').map_or(line.len(), |n| n + 1);
-            t.own.list.push(self.cx.pool, tag::RCPT, argument(line, at));
+            t.own.letter.list.push(self.cx.pool, RCPT, argument(line, at));
         } else if word(line, b"starttls") {
             kind = Command::StartTls;
         } else if line.eq_ignore_ascii_case(b"data") || word(line, b"data ") {
@@ -294,14 +293,31 @@ impl Session<'_, '_, '_> {
         self.state.current = 0;
     }
 
+    /// What the mail reader is given, with the mail's transaction.
+    fn mail(
+        &mut self,
+        tx: TxIdx,
+        read: impl FnOnce(&mut Mime, &mut Place<'_>, &mut AppCx<'_>) -> (Raised, bool),
+    ) {
+        let inspected = self.cx.wanted.has(B_FILE);
+        let t = self.flow.get(tx);
+        let id = t.common.id;
+        let letter = &mut t.own.letter;
+        let mut place = Place { letter, files: &mut t.common.files[0], id, dir: Dir::ToServer, inspected };
+        let (raised, more) = read(&mut self.state.mime, &mut place, self.cx);
+        if more {
+            t.common.touch(Dir::ToServer);
+        }
+        for ev in raised.all().filter_map(|i| MAIL_EVENTS.get(i)) {
+            if t.common.events >> ev & 1 == 0 {
+                t.common.raise(*ev, Dir::ToServer);
+            }
+        }
+    }
+
     /// The mail's data ended.
     fn message_over(&mut self, tx: TxIdx, truncated: bool) {
-        let t = self.flow.get(tx);
-        if !self.state.mime.end(truncated, &mut t.own, self.cx) && !truncated {
-            t.common.raise(EV_MALFORMED, Dir::ToServer);
-        }
-        t.own.stage = self.state.mime.stage;
-        self.state.mime.free(self.cx);
+        self.mail(tx, |mime, place, cx| (mime.end(truncated, place, cx), false));
         self.state.mode = Mode::Commands;
         self.complete(tx);
     }
@@ -313,19 +329,7 @@ impl Session<'_, '_, '_> {
             let again = line.eq_ignore_ascii_case(b"data");
             self.raise(if again { EV_UNPARSABLE } else { EV_PIPELINE }, Dir::ToServer);
         }
-        let t = self.flow.get(tx);
-        let before = (t.own.closed, step(&t.own), self.state.mime.stage);
-        let id = t.common.id;
-        let raised = self.state.mime.line(line, eol, &mut t.own, &mut t.common.files[0], id, self.cx);
-        t.own.stage = self.state.mime.stage;
-        if before != (t.own.closed, step(&t.own), self.state.mime.stage) {
-            t.common.touch(Dir::ToServer);
-        }
-        for ev in 0..EVENTS.len() as u8 {
-            if raised.0 >> ev & 1 == 1 && t.common.events >> ev & 1 == 0 {
-                t.common.raise(ev, Dir::ToServer);
-            }
-        }
+        self.mail(tx, |mime, place, cx| mime.line(line, eol, place, cx));
     }
 
     fn client_bytes(&mut self, input: Input<'_>) -> Outcome {
@@ -480,12 +484,6 @@ impl Session<'_, '_, '_> {
         }
         false
     }
-}
-
-/// How much of the attachments may be inspected: changes when more is worth a look.
-fn step(m: &Mail) -> usize {
-    let at = usize::from(m.bodies).saturating_sub(1);
-    m.data.get(at).map_or(0, |d| d.len() / BODY_STEP)
 }
 
 fn decimal(b: &[u8]) -> u64 {

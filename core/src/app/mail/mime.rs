@@ -1,10 +1,10 @@
 //! Mail messages (RFC 5322, RFC 2045-2047, RFC 2183): lines go in; header fields, URLs of text parts and the
 //! decoded bytes of attachments come out. Owns the state of one message being read.
 
-use super::{Mail, tag};
+use super::{Letter, Raised, tag};
 use crate::Dir;
-use crate::app::AppCx;
 use crate::app::file::NewFile;
+use crate::app::{AppCx, event_at};
 use crate::pool::PBuf;
 
 /// Nested multiparts followed.
@@ -81,15 +81,26 @@ pub struct Mime {
     partial: bool,
 }
 
-/// What a line raised: numbers of SMTP events.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Raised(pub u32);
-
-impl Raised {
-    fn set(&mut self, ev: u8) {
-        self.0 |= 1 << ev;
-    }
+/// Where a message goes.
+pub struct Place<'a> {
+    pub letter: &'a mut Letter,
+    /// The files of its transaction in its direction, and the transaction's number.
+    pub files: &'a mut u32,
+    pub id: u64,
+    pub dir: Dir,
+    /// Rules look at the bytes of attachments.
+    pub inspected: bool,
 }
+
+const BAD_BASE64: u8 = event_at(super::ODD, "mime_invalid_base64");
+const BAD_QP: u8 = event_at(super::ODD, "mime_invalid_qp");
+const LONG_LINE: u8 = event_at(super::ODD, "mime_long_line");
+const LONG_ENC_LINE: u8 = event_at(super::ODD, "mime_long_enc_line");
+const MALFORMED: u8 = event_at(super::ODD, "mime_malformed_msg");
+const LONG_NAME: u8 = event_at(super::ODD, "mime_long_header_name");
+const LONG_VALUE: u8 = event_at(super::ODD, "mime_long_header_value");
+const LONG_BOUNDARY: u8 = event_at(super::ODD, "mime_long_boundary");
+const LONG_FILENAME: u8 = event_at(super::ODD, "mime_long_filename");
 
 impl Mime {
     /// Gives back what it holds.
@@ -103,56 +114,53 @@ impl Mime {
         *self = Mime::default();
     }
 
-    /// Takes a line without its end. `eol`: bytes of the line end, 0 when the line goes on.
-    pub fn line(
-        &mut self,
-        line: &[u8],
-        eol: u8,
-        mail: &mut Mail,
-        head: &mut u32,
-        id: u64,
-        cx: &mut AppCx<'_>,
-    ) -> Raised {
+    /// Takes a line without its end. `eol`: bytes of the line end, 0 when the line goes on. Returns what it raised, and
+    /// whether there is more for rules to look at.
+    pub fn line(&mut self, line: &[u8], eol: u8, mail: &mut Place<'_>, cx: &mut AppCx<'_>) -> (Raised, bool) {
+        let before = mail.letter.mark();
         let mut raised = Raised::default();
         let goes_on = core::mem::replace(&mut self.partial, eol == 0);
         if line.len() > LINE_MAX {
-            raised.set(super::EV_LONG_LINE);
+            raised.set(LONG_LINE);
         }
         match self.stage {
-            Stage::Headers => self.header_line(line, goes_on, mail, head, id, cx, &mut raised),
-            Stage::Body => self.body_line(line, goes_on, eol, mail, head, cx, &mut raised),
+            Stage::Headers => self.header_line(line, goes_on, mail, cx, &mut raised),
+            Stage::Body => self.body_line((line, goes_on, eol), mail, cx, &mut raised),
             Stage::Done => {}
         }
-        raised
+        mail.letter.stage = self.stage;
+        (raised, before != mail.letter.mark())
     }
 
-    /// The message ended. Whether all its boundaries did.
-    pub fn end(&mut self, truncated: bool, mail: &mut Mail, cx: &mut AppCx<'_>) -> bool {
+    /// The message ended, or was cut off (`truncated`). Gives back what was held for it.
+    pub fn end(&mut self, truncated: bool, mail: &mut Place<'_>, cx: &mut AppCx<'_>) -> Raised {
+        let mut raised = Raised::default();
         if self.stage == Stage::Headers {
-            let mut ignored = Raised::default();
-            self.field_done(mail, cx, &mut ignored);
+            self.field_done(mail, cx, &mut Raised::default());
         }
         self.part_done(truncated, mail, cx);
         if !truncated {
             self.stage = Stage::Done;
+            if self.within {
+                raised.set(MALFORMED);
+            }
         }
-        !self.within
+        mail.letter.stage = self.stage;
+        self.free(cx);
+        raised
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn header_line(
         &mut self,
         line: &[u8],
         goes_on: bool,
-        mail: &mut Mail,
-        head: &mut u32,
-        id: u64,
+        mail: &mut Place<'_>,
         cx: &mut AppCx<'_>,
         raised: &mut Raised,
     ) {
         if line.is_empty() && !goes_on {
             self.field_done(mail, cx, raised);
-            self.header_done(mail, head, id, cx);
+            self.header_done(mail, cx);
             return;
         }
         let folded = matches!(line.first(), Some(b' ' | b'\t')) && !self.field.is_empty();
@@ -173,7 +181,7 @@ impl Mime {
     }
 
     /// A header field is complete.
-    fn field_done(&mut self, mail: &mut Mail, cx: &mut AppCx<'_>, raised: &mut Raised) {
+    fn field_done(&mut self, mail: &mut Place<'_>, cx: &mut AppCx<'_>, raised: &mut Raised) {
         let field = core::mem::take(&mut self.field);
         // Worked on in scratch, as the pool is written to meanwhile.
         cx.scratch.clear();
@@ -186,10 +194,10 @@ impl Mime {
         let value = value.get(1..).unwrap_or(&[]).trim_ascii();
         let name = name.trim_ascii();
         if name.len() > HEADER_NAME_LONG {
-            raised.set(super::EV_LONG_NAME);
+            raised.set(LONG_NAME);
         }
         if value.len() > HEADER_VALUE_LONG {
-            raised.set(super::EV_LONG_VALUE);
+            raised.set(LONG_VALUE);
         }
         let is = |n: &str| name.eq_ignore_ascii_case(n.as_bytes());
         if is("content-transfer-encoding") {
@@ -208,7 +216,7 @@ impl Mime {
                 && let Some(b) = parameter(value, b"boundary")
             {
                 if b.len() > NAME_MAX {
-                    raised.set(super::EV_LONG_BOUNDARY);
+                    raised.set(LONG_BOUNDARY);
                 }
                 self.boundary.free(cx.pool);
                 let _ = self.boundary.extend(cx.pool, b.get(..NAME_MAX).unwrap_or(b));
@@ -229,12 +237,12 @@ impl Mime {
         if !self.inner
             && let Some((t, _)) = tag::FIELDS.iter().find(|(_, n)| is(n))
         {
-            mail.list.push(cx.pool, *t, value);
+            mail.letter.list.push(cx.pool, *t, value);
         }
     }
 
     /// The empty line after a header.
-    fn header_done(&mut self, mail: &mut Mail, head: &mut u32, id: u64, cx: &mut AppCx<'_>) {
+    fn header_done(&mut self, mail: &mut Place<'_>, cx: &mut AppCx<'_>) {
         self.inner = true;
         if !self.boundary.is_empty() {
             if let Some(slot) = self.boundaries.get_mut(self.depth) {
@@ -257,11 +265,11 @@ impl Mime {
         cx.scratch.clear();
         cx.scratch.extend(self.name.get(cx.pool));
         let name = cx.scratch.as_slice();
-        mail.list.push(cx.pool, tag::ATTACHMENT, name);
-        let new = NewFile { name, dir: Dir::ToServer, tx_id: id, window: false, range: None, of: None };
-        if let Some(f) = cx.files.open(cx.pool, head, new) {
+        mail.letter.list.push(cx.pool, tag::ATTACHMENT, name);
+        let new = NewFile { name, dir: mail.dir, tx_id: mail.id, window: false, range: None, of: None };
+        if let Some(f) = cx.files.open(cx.pool, mail.files, new) {
             self.file = f + 1;
-            mail.bodies = mail.bodies.saturating_add(1);
+            mail.letter.bodies = mail.letter.bodies.saturating_add(1);
         }
     }
 
@@ -276,20 +284,20 @@ impl Mime {
         self.stage = Stage::Headers;
     }
 
-    fn part_done(&mut self, truncated: bool, mail: &mut Mail, cx: &mut AppCx<'_>) {
+    fn part_done(&mut self, truncated: bool, mail: &mut Place<'_>, cx: &mut AppCx<'_>) {
         if self.held > 0 && self.coding == Coding::Base64 {
             self.flush_base64(mail, cx);
         }
         self.text_line_done(mail, cx);
         if let Some(f) = self.file.checked_sub(1) {
             cx.files.close(f, truncated);
-            mail.closed = mail.closed.max(mail.bodies);
+            mail.letter.closed = mail.letter.closed.max(mail.letter.bodies);
         }
         self.file = 0;
     }
 
     /// Whether the line is a boundary; if so the part before it is over.
-    fn boundary_line(&mut self, line: &[u8], mail: &mut Mail, cx: &mut AppCx<'_>) -> bool {
+    fn boundary_line(&mut self, line: &[u8], mail: &mut Place<'_>, cx: &mut AppCx<'_>) -> bool {
         let Some(rest) = line.strip_prefix(b"--") else { return false };
         for d in (0..self.depth).rev() {
             let (ends, n) = {
@@ -313,23 +321,18 @@ impl Mime {
         false
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn body_line(
         &mut self,
-        line: &[u8],
-        goes_on: bool,
-        eol: u8,
-        mail: &mut Mail,
-        head: &mut u32,
+        (line, goes_on, eol): (&[u8], bool, u8),
+        mail: &mut Place<'_>,
         cx: &mut AppCx<'_>,
         raised: &mut Raised,
     ) {
-        let _ = head;
         if !goes_on && self.boundary_line(line, mail, cx) {
             return;
         }
         if self.coding != Coding::Plain && line.len() > CODED_LINE_MAX {
-            raised.set(super::EV_LONG_ENC_LINE);
+            raised.set(LONG_ENC_LINE);
         }
         match self.coding {
             Coding::Plain => {
@@ -359,7 +362,7 @@ impl Mime {
                             rest = &[];
                         }
                         _ => {
-                            raised.set(super::EV_BAD_QP);
+                            raised.set(BAD_QP);
                             self.out(b"=", mail, cx);
                         }
                     }
@@ -372,7 +375,7 @@ impl Mime {
         }
     }
 
-    fn base64(&mut self, line: &[u8], mail: &mut Mail, cx: &mut AppCx<'_>, raised: &mut Raised) {
+    fn base64(&mut self, line: &[u8], mail: &mut Place<'_>, cx: &mut AppCx<'_>, raised: &mut Raised) {
         let mut out = [0u8; 768];
         let mut n = 0;
         for &c in line {
@@ -394,7 +397,7 @@ impl Mime {
                 }
                 b' ' | b'\t' | b'\r' => continue,
                 _ => {
-                    raised.set(super::EV_BAD_BASE64);
+                    raised.set(BAD_BASE64);
                     continue;
                 }
             };
@@ -418,7 +421,7 @@ impl Mime {
     }
 
     /// The last, incomplete group.
-    fn flush_base64(&mut self, mail: &mut Mail, cx: &mut AppCx<'_>) {
+    fn flush_base64(&mut self, mail: &mut Place<'_>, cx: &mut AppCx<'_>) {
         let b = (self.bits << (6 * (4 - u32::from(self.held.min(4))))).to_be_bytes();
         let n = usize::from(self.held.saturating_sub(1));
         (self.bits, self.held, self.pads) = (0, 0, 0);
@@ -426,13 +429,15 @@ impl Mime {
     }
 
     /// Decoded bytes of the part.
-    fn out(&mut self, bytes: &[u8], mail: &mut Mail, cx: &mut AppCx<'_>) {
+    fn out(&mut self, bytes: &[u8], mail: &mut Place<'_>, cx: &mut AppCx<'_>) {
         if bytes.is_empty() {
             return;
         }
         if let Some(f) = self.file.checked_sub(1) {
             cx.files.append(cx.pool, f, bytes);
-            mail.body(bytes, cx);
+            if mail.inspected {
+                mail.letter.body(bytes, cx);
+            }
         } else if self.html_or_text || !self.inner || self.depth == 0 {
             let mut rest = bytes;
             while let Some(at) = rest.iter().position(|b| *b == b'\n') {
@@ -450,7 +455,7 @@ impl Mime {
     }
 
     /// A line of text is whole: looks for URLs in it.
-    fn text_line_done(&mut self, mail: &mut Mail, cx: &mut AppCx<'_>) {
+    fn text_line_done(&mut self, mail: &mut Place<'_>, cx: &mut AppCx<'_>) {
         if self.text.is_empty() {
             return;
         }
@@ -474,7 +479,7 @@ impl Mime {
                 let part =
                     if cx.cfg.smtp.whole_links { link.get(..begin.len() + len) } else { rest.get(..len) };
                 if let Some(part) = part.filter(|_| len > 0) {
-                    mail.list.push(cx.pool, tag::URL, part);
+                    mail.letter.list.push(cx.pool, tag::URL, part);
                 }
                 break;
             }
@@ -484,7 +489,7 @@ impl Mime {
 
 fn keep_name(to: &mut PBuf, name: &[u8], pool: &mut crate::pool::BytePool, raised: &mut Raised) {
     if name.len() > NAME_MAX {
-        raised.set(super::EV_LONG_FILENAME);
+        raised.set(LONG_FILENAME);
     }
     let _ = to.extend(pool, name.get(..NAME_MAX).unwrap_or(name));
 }

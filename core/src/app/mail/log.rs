@@ -1,27 +1,11 @@
-//! The records of a mail: what client and server said, and the mail itself.
+//! The record of a mail.
 
-use super::{Mail, tag};
+use super::{Letter, tag};
 use crate::event::Fields;
 use crate::pool::BytePool;
 
-pub(super) fn write(m: &Mail, pool: &BytePool, out: &mut dyn Fields) {
-    if !m.helo.is_empty() {
-        out.bytes("helo", m.helo.get(pool));
-    }
-    if !m.from.is_empty() {
-        out.bytes("mail_from", m.from.get(pool));
-    }
-    m.list.log(pool, tag::RCPT, "rcpt_to", out);
-    if m.message {
-        // The mail is an object of its own beside the session's.
-        out.end_object();
-        out.begin_object("email");
-        email(m, pool, out);
-    }
-}
-
 /// Addresses of a field, one by one.
-fn addresses(m: &Mail, t: u8, key: &str, pool: &BytePool, out: &mut dyn Fields) {
+fn addresses(m: &Letter, t: u8, key: &str, pool: &BytePool, out: &mut dyn Fields) {
     let Some(v) = m.list.nth(pool, t, 0) else { return };
     out.begin_array(key);
     for a in v.split(|b| *b == b',') {
@@ -49,7 +33,7 @@ const CUSTOM: &[(u8, &str, &str)] = &[
     (tag::MESSAGE_ID, "custom.message-id", "message_id"),
 ];
 
-fn email(m: &Mail, pool: &BytePool, out: &mut dyn Fields) {
+pub(super) fn email(m: &Letter, pool: &BytePool, out: &mut dyn Fields) {
     out.str("status", m.stage.name());
     if let Some(v) = m.list.nth(pool, tag::FROM, 0) {
         out.bytes("from", v);
