@@ -40,6 +40,7 @@ pub use dataset::{HashSet, LoadedSet, SetStore};
 pub use env::{Classification, Env, References};
 pub use index::Index;
 pub use ir::RuleMeta;
+pub use keyword::list::{Listed, all as all_keywords};
 pub use refuse::{Refusal, RefusalKind};
 pub use reputation::{Categories, Reputation};
 pub use sets::Vars;

@@ -198,7 +198,8 @@ fn frames_beyond_a_block_and_directories() {
     for name in ["b.pcap", "a.pcap", "c.pcap"] {
         std::fs::write(dir.join(name), b"").unwrap();
     }
-    let names: Vec<_> = list(&dir).unwrap().iter().map(|p| p.file_name().unwrap().to_owned()).collect();
+    let names: Vec<_> =
+        list(&dir, false).unwrap().iter().map(|p| p.file_name().unwrap().to_owned()).collect();
     assert_eq!(names, ["a.pcap", "b.pcap", "c.pcap"]);
     assert!(matches!(Capture::open(&dir.join("none")), Err(CaptureError::Open { .. })));
     std::fs::remove_dir_all(&dir).unwrap();

@@ -18,13 +18,15 @@ use crate::live::writer::Writer;
 use crate::live::{control, prometheus};
 use crate::load::{self, Loaded};
 use crate::log::EngineLog;
+use crate::pcaplog::live::Writer as PacketWriter;
 use crate::response::Setup;
 use crate::response::tap::{Shared, Tap};
 use crate::secret;
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 use super::RunArgs;
-use super::run::{grouped, rule_files, tell_refusals};
+use super::input::{rule_files, tell_refusals};
+use super::run::grouped;
 
 /// Everything that is decided before ports are opened.
 struct Start<'a> {
@@ -136,10 +138,20 @@ impl Start<'_> {
         let writer =
             Writer::start(&settings.outputs, &dir, !replay, channels.clone()).map_err(|e| e.to_string())?;
         let tapped = Arc::new(Shared::new(!response.playbooks.is_empty()));
+        let (packets, recorders) = match &settings.outputs.pcap_log {
+            None => (None, Vec::new()),
+            Some(s) => {
+                let (w, ends) = PacketWriter::start(s, &dir, settings.stream.depth, count, replay)
+                    .map_err(|e| format!("pcap-log: {e}"))?;
+                (Some(w), ends)
+            }
+        };
+        let mut recorders = recorders.into_iter();
         let workers: Vec<Worker> = (0..count)
             .map(|i| {
                 let mut sink = LiveSink::new(&settings.outputs, mode.ips, channels[i].clone(), replay);
                 sink.tap = Tap::new(&response.playbooks, tapped.clone(), mode.ips);
+                sink.pcap = recorders.next();
                 let engine = manager::engine(&settings, mode, &rules.rules);
                 let mut w = Worker::new(i, engine, sink, fail, mode.ips, replay);
                 w.set_blocks(rules.blocks.clone());
@@ -151,6 +163,7 @@ impl Start<'_> {
         let desk_lines = OwnLines::new(&settings.outputs, mode.ips, channels[count + 1].clone());
         let mut m = Manager::new(settings, mode, source, rules, channels[count].clone(), writer, every);
         m.faults = args.live.allow_faults;
+        m.packets = packets;
         for (w, c) in workers.iter().zip(&channels) {
             m.add(w.mail.clone(), w.counters.clone(), c.clone());
         }

@@ -37,11 +37,14 @@ impl Settings {
         app.frames_shown = self.outputs.show_frames();
         let mut c = engine::Config { app, ips: mode.ips, ..engine::Config::new(mode.secret) };
         c.tell_streams = self.outputs.show_streams();
+        c.tell_packets = self.outputs.pcap_log.as_ref().is_some_and(|p| p.asks_flows());
         c.decode = DecodeConfig {
             teredo: Ports::list(&self.decoder.teredo),
             vxlan: Ports::list(&self.decoder.vxlan),
             geneve: Ports::list(&self.decoder.geneve),
             gtp: Ports::list(&self.decoder.gtp),
+            l2tp: Ports::list(&self.decoder.l2tp),
+            tzsp: Ports::list(&self.decoder.tzsp),
             max_layers: self.decoder.max_layers.min(255) as u8,
             ..c.decode
         };

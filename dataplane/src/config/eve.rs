@@ -5,9 +5,11 @@ use tidegate_core::ai::ledger::TelemetryConfig;
 use tidegate_core::app::ProtoDef;
 use tidegate_core::app::registry::PROTOCOLS;
 
+use super::pcaplog::PcapLogSettings;
 use super::yaml::{ConfigError, Node};
 use crate::context::Context;
 use crate::incident::IncidentSettings;
+use crate::lines::{Every, with_time};
 use std::sync::Arc;
 
 /// All outputs asked for.
@@ -16,6 +18,8 @@ pub struct Outputs {
     pub eve: Vec<EveSettings>,
     /// `fast.log`: file name, when enabled.
     pub fast: Option<String>,
+    /// `pcap-log`, when it is on.
+    pub pcap_log: Option<PcapLogSettings>,
     /// `file-store`, when it is on: then the SHA-256 of files is in `fileinfo` records as well.
     pub store: Option<StoreSettings>,
     /// Outputs and event types that do not exist here, each with the reason.
@@ -76,7 +80,10 @@ impl StoreSettings {
 /// One `eve-log`.
 #[derive(Clone, Debug)]
 pub struct EveSettings {
+    /// With strftime's `%Y` and the like.
     pub filename: String,
+    /// `rotate-interval`: when a live output goes on in a new file.
+    pub rotate: Option<Every>,
     /// Flowbits, flowints and variables under `metadata`.
     pub metadata: bool,
     /// ARP messages.
@@ -331,6 +338,7 @@ impl Outputs {
                     out.fast = Some(n.text("filename").unwrap_or("fast.log").to_string());
                     n.child("append");
                 }
+                "pcap-log" if on == Some(true) => out.pcap_log = Some(PcapLogSettings::read(n)?),
                 "file-store" if on == Some(true) => out.store = Some(StoreSettings::read(n)?),
                 _ if on == Some(true) || (on.is_none() && n.children.is_empty()) => {
                     let why = match name {
@@ -373,6 +381,7 @@ impl EveSettings {
     pub fn empty(filename: &str) -> Self {
         EveSettings {
             filename: filename.to_string(),
+            rotate: None,
             metadata: true,
             arp: false,
             ethernet: false,
@@ -408,6 +417,16 @@ impl EveSettings {
             && let Some(kind) = f.val.as_deref().filter(|k| !matches!(*k, "regular" | "file"))
         {
             return Err(f.wrong(format!("`{kind}` is not supported; this program writes regular files")));
+        }
+        if let Some(r) = n.child("rotate-interval") {
+            let every = r.val.as_deref().and_then(Every::parse);
+            e.rotate = Some(
+                every
+                    .ok_or_else(|| r.wrong("none of minute, hour, day, or a number with s, m, h, d or w"))?,
+            );
+        }
+        if let Err(what) = with_time(&e.filename) {
+            return Err(n.wrong(what.to_string()));
         }
         e.metadata = n.flag("metadata")?.unwrap_or(true);
         e.ethernet = n.flag("ethernet")?.unwrap_or(false);

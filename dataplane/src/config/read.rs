@@ -15,8 +15,8 @@ use super::logging::Logging;
 use super::unheeded;
 use super::yaml::{ConfigError, Node, truth};
 use super::{
-    ChecksumMode, DatasetFile, Datasets, Decoder, Defrag, Exception, ExceptionPolicies, Flow, HostPolicies,
-    Outputs, Reputation, Settings, Stream, Timeouts, Urgent,
+    ChecksumMode, DatasetFile, Datasets, Decoder, Defrag, Delete, Exception, ExceptionPolicies, Flow,
+    HostPolicies, Outputs, PcapFiles, Reputation, Settings, Stream, Timeouts, Urgent,
 };
 
 use crate::context::ContextSettings;
@@ -71,6 +71,7 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
                 }
             },
         },
+        pcap_files: pcap_files(root)?,
         classification_file: path("classification-file"),
         reference_config_file: path("reference-config-file"),
         threshold_file: path("threshold-file"),
@@ -98,6 +99,7 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
         logging: Logging::read(root)?,
         stats: root.flag("stats.enabled")?.unwrap_or(true),
         stats_decoder_events: root.flag("stats.decoder-events")?.unwrap_or(true),
+        analyse: false,
         ignored: Vec::new(),
         told: Vec::new(),
     };
@@ -107,6 +109,25 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
     let home = s.home();
     s.outputs.eve.iter_mut().filter_map(|e| e.incident.as_mut()).for_each(|i| i.home.clone_from(&home));
     Ok(s)
+}
+
+/// `pcap-file`, without the checksums.
+fn pcap_files(root: &Node) -> Result<PcapFiles, ConfigError> {
+    const KEY: &str = "pcap-file.delete-when-done";
+    let delete = match root.text(KEY).map(str::trim) {
+        None => Delete::No,
+        Some("non-alerts") => Delete::NonAlerts,
+        Some(t) => match truth(t) {
+            Some(true) => Delete::All,
+            Some(false) => Delete::No,
+            None => return Err(bad(root, KEY, format!("`{t}` is none of yes, no, non-alerts"))),
+        },
+    };
+    Ok(PcapFiles {
+        delete,
+        poll_s: root.number("pcap-file.poll-interval")?.unwrap_or(5),
+        delay_s: root.number("pcap-file.delay")?.unwrap_or(30),
+    })
 }
 
 /// `context`: files, their tables' memory, how far apart times may be.
@@ -260,6 +281,8 @@ fn decoder(root: &Node, groups: &[(String, String)]) -> Result<Decoder, ConfigEr
         geneve: tunnel("geneve", &[6081], true)?,
         // Suricata has no such decoder: its configurations mean none.
         gtp: tunnel("gtp", &[2152], false)?,
+        l2tp: tunnel("l2tp", &[1701], false)?,
+        tzsp: tunnel("tzsp", &[37008], false)?,
         max_layers: root.number("decoder.max-layers")?.unwrap_or(16),
     })
 }
@@ -677,6 +700,7 @@ mod tests {
             ("vars: {address-groups: {HOME_NET: \"[10.0.0.0/99]\"}}", "vars.address-groups.HOME_NET: "),
             ("vars: {port-groups: {P: 99999}}", "vars.port-groups.P: "),
             ("pcap-file: {checksum-checks: maybe}", "pcap-file.checksum-checks"),
+            ("pcap-file: {delete-when-done: maybe}", "pcap-file.delete-when-done"),
             (
                 "outputs: [eve-log: {types: [alert: {payload: 7x}]}]",
                 "outputs.0.eve-log.types.0.alert.payload",

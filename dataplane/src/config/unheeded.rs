@@ -59,6 +59,8 @@ const STATS: &str = "one set of counters, summed over workers, since the start";
 /// All of them, in the order of the documentation.
 pub const UNHEEDED: &[Unheeded] = &[
     moot("runmode", Kind::Any, "there is one way to run"),
+    moot("pid-file", Kind::Any, "`--pidfile` says it"),
+    moot("daemon-directory", Kind::Any, "the process stays in the foreground"),
     moot(
         "stats.interval",
         Kind::Number,
@@ -104,6 +106,7 @@ pub const UNHEEDED: &[Unheeded] = &[
         Kind::Flag,
         "of old configurations: `metadata.rule.reference` decides",
     ),
+    undone("outputs.*.pcap-log.lz4-level", Kind::Number, "there is one level", &["0"]),
     undone("outputs.*.eve-log.types.*.stats.threads", Kind::Flag, STATS, NO),
     undone("outputs.*.eve-log.types.*.stats.deltas", Kind::Flag, STATS, NO),
     undone("flow.memcap", Kind::Size, MEMORY, &[]),
@@ -335,6 +338,7 @@ mod tests {
 vars: {address-groups: {NAME: any}, port-groups: {NAME: 1}}
 outputs:
   - fast: {enabled: yes}
+  - pcap-log: {enabled: yes}
   - eve-log:
       xff: {enabled: yes}
       types:
@@ -351,7 +355,7 @@ outputs:
 app-layer: {protocols: {tls: {tcp: {detection-ports: {}}, udp: {}}, ssh: {}, websocket: {}, mqtt: {}, pgsql: {}, pop3: {}, http: {libhtp: {default-config: {}}}}}
 datasets: {NAME: {type: string}, defaults: {}, rules: {}}
 stream: {reassembly: {urgent: {}}}
-decoder: {teredo: {}, vxlan: {}, geneve: {}, gtp: {}}
+decoder: {teredo: {}, vxlan: {}, geneve: {}, gtp: {}, l2tp: {}, tzsp: {}}
 flow-timeouts: {default: {}, tcp: {}, udp: {}, icmp: {}}
 pcap-file: {}
 context: {}

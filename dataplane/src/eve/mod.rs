@@ -19,7 +19,7 @@ mod header;
 mod incident;
 mod intel;
 mod json;
-mod names;
+pub(crate) mod names;
 mod policy;
 mod response;
 mod stats;
@@ -185,8 +185,8 @@ impl EveSink {
     /// Opens (and empties) the files of `outputs` in `dir`.
     pub fn create(outputs: &Outputs, dir: &Path, ips: bool) -> Result<EveSink, OutputError> {
         let open = |name: &str| -> Result<LineFile, OutputError> {
-            let path = dir.join(name);
-            LineFile::open(&path, false).map_err(|source| OutputError { path, source })
+            LineFile::open_in(dir, name, false, None)
+                .map_err(|source| OutputError { path: dir.join(name), source })
         };
         let mut outs: Vec<Output> = Vec::new();
         let mut targets = Vec::new();

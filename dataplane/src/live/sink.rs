@@ -6,12 +6,13 @@
 
 use std::sync::Arc;
 
-use tidegate_core::event::{Event, EventSink, PolicyRecord, ResponseRecord};
+use tidegate_core::event::{Event, EventSink, PacketSeen, PolicyRecord, ResponseRecord};
 use tidegate_core::packet::Packet;
 
 use super::chunk::{Channel, Class, Filling};
 use crate::config::Outputs;
 use crate::eve::{Counts, DropsSeen, EveLine, FastLine};
+use crate::pcaplog::live::Recorder;
 use crate::response::tap::Tap;
 
 /// The sink of one worker.
@@ -26,6 +27,8 @@ pub struct LiveSink {
     drops: DropsSeen,
     /// What playbooks look at.
     pub tap: Option<Tap>,
+    /// Packets on their way to `pcap-log`.
+    pub pcap: Option<Recorder>,
     pub counts: Counts,
     /// Flows that ended since the worker looked, for those who keep rules in hardware: numbers of flows that were
     /// bypassed or dropped.
@@ -48,6 +51,7 @@ impl LiveSink {
             channel,
             drops: DropsSeen::new(outputs.eve.iter().any(|o| o.drop.is_some())),
             tap: None,
+            pcap: None,
             counts: Counts::default(),
             ended: Vec::with_capacity(ENDED),
             fault: false,
@@ -57,6 +61,9 @@ impl LiveSink {
     /// Hands over what was collected.
     pub fn flush(&mut self) {
         self.filling.iter_mut().for_each(|f| f.flush(&self.channel));
+        if let Some(p) = &mut self.pcap {
+            p.flush();
+        }
     }
 
     /// The next event panics (tests).
@@ -66,6 +73,12 @@ impl LiveSink {
 }
 
 impl EventSink for LiveSink {
+    fn packet(&mut self, seen: &PacketSeen<'_>) {
+        if let Some(p) = &mut self.pcap {
+            p.picker.packet(seen);
+        }
+    }
+
     fn arp(&mut self, packet: &Packet<'_>) {
         for (line, filling) in self.lines.iter_mut().zip(&mut self.filling) {
             let text = line.arp(packet);
@@ -101,6 +114,9 @@ impl EventSink for LiveSink {
     fn event(&mut self, event: Event<'_>) {
         assert!(!std::mem::take(&mut self.fault), "a fault was asked for");
         self.counts.event(&event);
+        if let Some(p) = &mut self.pcap {
+            p.picker.event(&event);
+        }
         if let (Event::Alert(a), Some(tap)) = (&event, &mut self.tap) {
             tap.alert(a);
         }

@@ -345,6 +345,16 @@ impl Worker {
         if let Some(c) = &self.captured {
             c.copy(frames);
         }
+        let all = self.inspect_all(frames, verdicts);
+        if let Some(p) = &mut self.sink.pcap {
+            p.frames(frames);
+        }
+        all
+    }
+
+    /// As [`Worker::inspect`], for those who may be blocked and those who are not.
+    #[inline]
+    fn inspect_all(&mut self, frames: &[Frame<'_>], verdicts: &mut [Verdict]) -> bool {
         if self.blocks.is_empty() {
             return self.ask(frames, verdicts);
         }
