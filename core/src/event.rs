@@ -488,6 +488,8 @@ pub struct PacketSeen<'a> {
     pub dir: Dir,
     /// It opened the flow.
     pub new: bool,
+    /// What is known of the flow so far, bits of [`crate::flow::flag`].
+    pub flags: u32,
 }
 
 /// Takes events as they happen. Called on the hot path: must not block.

@@ -109,7 +109,8 @@ impl Engine {
         let first = new || self.flows.hot(ix).pkts[dir.ix()] == 1;
         if self.tell_packets {
             let cold = self.flows.cold(ix);
-            sink.packet(&PacketSeen { packet: pkt, place: ix.0 as usize, cold, dir, new });
+            let flags = self.flows.hot(ix).flags;
+            sink.packet(&PacketSeen { packet: pkt, place: ix.0 as usize, cold, dir, new, flags });
         }
         self.with_flow(
             ix,
