@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use tidegate_core::detect::{RuleSet, Rules};
 use tidegate_core::rules::{
     Classification, Env, References, Refusal, RefusalKind, Reputation, SetStore, Vars, dataset,
-    drop_duplicates, never_set, never_stored, parse_source, reputation::parse_categories, threshold_file,
+    drop_duplicates, never_replaced, never_set, never_stored, parse_source, reputation::parse_categories,
+    threshold_file,
 };
 
 use crate::analysis::Analysis;
@@ -287,6 +288,9 @@ pub fn load_after(
     warn.extend(never_set(&rules));
     if !s.app.file_tap {
         warn.extend(never_stored(&rules));
+    }
+    if !s.replaces {
+        warn.extend(never_replaced(&rules));
     }
     if let Some(f) = &s.threshold_file {
         match std::fs::read(f) {

@@ -52,6 +52,7 @@ pub fn run(args: &RunArgs, log: &EngineLog) -> Result<ExitCode, String> {
     settings.policy = args.policy.clone().or(settings.policy);
     settings.intel.extend(args.intel.iter().cloned());
     let context = super::context::tables(&mut settings, &args.context, secret::random()?)?;
+    settings.replaces = inline && args.live.dpdk.is_none();
     // A worker never waits for a disk.
     let settings = settings.without_store();
     let memory = super::memory::parse(&args.memory, u64::from(args.live.workers))?;

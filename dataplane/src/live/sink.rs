@@ -10,6 +10,7 @@ use tidegate_core::event::{Event, EventSink, PacketSeen, PolicyRecord, ResponseR
 use tidegate_core::packet::Packet;
 
 use super::chunk::{Channel, Class, Filling};
+use super::replace::Replacing;
 use crate::config::Outputs;
 use crate::eve::{Counts, DropsSeen, EveLine, FastLine};
 use crate::pcaplog::live::Recorder;
@@ -27,6 +28,8 @@ pub struct LiveSink {
     drops: DropsSeen,
     /// What playbooks look at.
     pub tap: Option<Tap>,
+    /// What rules replace in frames that go on.
+    pub replacing: Replacing,
     /// Packets on their way to `pcap-log`.
     pub pcap: Option<Recorder>,
     pub counts: Counts,
@@ -51,6 +54,7 @@ impl LiveSink {
             channel,
             drops: DropsSeen::new(outputs.eve.iter().any(|o| o.drop.is_some())),
             tap: None,
+            replacing: Replacing::default(),
             pcap: None,
             counts: Counts::default(),
             ended: Vec::with_capacity(ENDED),
@@ -73,6 +77,10 @@ impl LiveSink {
 }
 
 impl EventSink for LiveSink {
+    fn replace(&mut self, packet: &Packet<'_>, at: usize, bytes: &[u8]) {
+        self.replacing.add(packet, at, bytes);
+    }
+
     fn packet(&mut self, seen: &PacketSeen<'_>) {
         if let Some(p) = &mut self.pcap {
             p.picker.packet(seen);

@@ -182,6 +182,8 @@ counters! {
     rejected,
     /// Answers sent.
     answers,
+    /// Contents of frames that were replaced before they went on (`replace`).
+    replaced,
     /// Those of `forwarded` whose flow needs no more inspection.
     bypassed,
     /// Frames that got no verdict of an engine, whatever became of them.
