@@ -307,3 +307,46 @@ fn pcap_log_is_counted_and_in_lz4() {
     assert!(!logs.is_empty());
     assert_eq!(logs.iter().map(|f| common::read(f).len()).sum::<usize>(), 40);
 }
+
+/// A request through a proxy, with fields of its own.
+fn proxied() -> Vec<Packet> {
+    let request: &[u8] = b"GET /x HTTP/1.1\r\nHost: a.example\r\nX-Forwarded-For: 203.0.113.7, 198.51.100.2\r\nDNT: 1\r\nX-Own: z\r\n\r\n";
+    let answer: &[u8] = b"HTTP/1.1 200 OK\r\nServer: s/1\r\nContent-Length: 0\r\n\r\n";
+    let mut w = Wire::new();
+    w.talk((1, 4000), (2, 80), &[(0, request), (1, answer)]);
+    w.frames
+}
+
+#[test]
+fn records_have_what_their_settings_name() {
+    let p = Place::new("records");
+    let capture = p.put("in.pcap", pcap(&proxied()));
+    let record = |settings: &str, told: &str| {
+        let yaml = format!("outputs: [{{eve-log: {{sensor-name: s1, types: [{{http: {{{settings}}}}}]}}}}]");
+        let yaml = p.put("c.yaml", yaml);
+        let (code, _, err) = run(&["-r", &capture, "-l", &p.name("out"), "-c", &yaml, "-k", "none"]);
+        assert!(code == Some(0) && err.contains(told) && (!told.is_empty() || err.is_empty()), "{err}");
+        std::fs::read_to_string(p.at("out/eve.json")).unwrap()
+    };
+    let plain = record("extended: no", "");
+    assert!(
+        plain.contains("\"host\":\"s1\"") && !plain.contains("dnt") && !plain.contains("\"xff\""),
+        "{plain}"
+    );
+    let custom = record("custom: [DNT, server, x_requested_with]", "");
+    assert!(custom.contains("\"dnt\":\"1\"") && custom.contains("\"server\":\"s/1\""), "{custom}");
+    record("custom: [dnt, x-own]", "custom: x-own (records of http have no such field)");
+    record("passwords: yes", "http.passwords (not a setting here)");
+    let all = record("dump-all-headers: both", "");
+    assert!(all.contains(r#""request_headers":[{"name":"Host","value":"a.example"}"#), "{all}");
+    assert!(all.contains(r#""response_headers":[{"name":"Server","value":"s/1"}"#), "{all}");
+    let one = record("dump-all-headers: response", "");
+    assert!(!one.contains("request_headers") && one.contains("response_headers"), "{one}");
+    let extra = record("xff: {enabled: yes}", "");
+    assert!(
+        extra.contains("\"xff\":\"198.51.100.2\"") && extra.contains("\"src_ip\":\"10.1.0.1\""),
+        "{extra}"
+    );
+    let over = record("xff: {enabled: yes, mode: overwrite, deployment: forward}", "");
+    assert!(over.contains("\"src_ip\":\"203.0.113.7\"") && !over.contains("\"xff\""), "{over}");
+}

@@ -87,6 +87,8 @@ impl Settings {
         };
         c.guess_tx = self.guess_tx;
         c.app_error = policy(self.exception.app_error);
+        c.flow_memcap = policy(self.exception.flow_memcap);
+        c.defrag_memcap = policy(self.exception.defrag_memcap);
         let http = &c.app.http;
         let inline = mode.ips || c.stream.inline;
         let sizes = |request: usize, response: usize| {

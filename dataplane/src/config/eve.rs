@@ -483,7 +483,9 @@ impl EveSettings {
                 "response" => e.response = true,
                 "context" => e.context_events = true,
                 "incident" => e.incident = Some(incident(t)?),
-                _ if is_record(name) => e.records.push((name.to_string(), RecordSettings::read(name, t)?)),
+                _ if is_record(name) => {
+                    e.records.push((name.to_string(), RecordSettings::read(name, t, unknown)?))
+                }
                 _ => {
                     strange.push(name);
                     t.accept();
@@ -627,40 +629,129 @@ impl FilesSettings {
 }
 
 impl RecordSettings {
-    fn read(name: &str, t: &Node) -> Result<Self, ConfigError> {
-        let list = |key: &str| -> Vec<String> {
-            t.child(key)
-                .map(|l| l.named_items().map(|(n, _)| n.to_ascii_lowercase()).collect())
-                .unwrap_or_default()
-        };
-        let dump = t.one_of("dump-all-headers", &["none", "both", "request", "response"])?.unwrap_or("none");
-        let formats = list("formats");
-        Ok(RecordSettings {
-            extended: t.flag("extended")?.unwrap_or(false),
-            custom: list("custom"),
-            dump_headers: [matches!(dump, "both" | "request"), matches!(dump, "both" | "response")],
-            requests: t.flag("requests")?.or(t.flag("query")?).unwrap_or(true),
-            responses: t.flag("responses")?.or(t.flag("answer")?).unwrap_or(true),
-            dns_types: list("types"),
-            dns_formats: if formats.is_empty() {
-                [true, true]
-            } else {
-                ["detailed", "grouped"].map(|f| formats.iter().any(|x| x == f))
-            },
-            version: match t.number("version")? {
+    /// Reads what the protocol's records heed; the rest is left unread, and named as no setting.
+    fn read(name: &str, t: &Node, unknown: &mut Vec<String>) -> Result<Self, ConfigError> {
+        let is = |names: &[&str]| names.contains(&name);
+        let mut r =
+            RecordSettings { requests: true, responses: true, dns_formats: [true, true], ..Self::default() };
+        if is(&["http", "tls", "smtp", "rdp", "ike", "dhcp"]) {
+            r.extended = t.flag("extended")?.unwrap_or(false);
+        }
+        if is(&["http", "tls", "smtp"]) {
+            r.custom = customs(name, t, unknown);
+        }
+        if name == "http" {
+            const WORDS: [&str; 4] = ["none", "both", "request", "response"];
+            let dump = t.one_of("dump-all-headers", &WORDS)?.unwrap_or("none");
+            r.dump_headers = [matches!(dump, "both" | "request"), matches!(dump, "both" | "response")];
+            r.xff = xff(t)?;
+        }
+        if is(&["dns", "mdns"]) {
+            r.requests = t.flag("requests")?.or(t.flag("query")?).unwrap_or(true);
+            r.responses = t.flag("responses")?.or(t.flag("answer")?).unwrap_or(true);
+            r.dns_types = words(t, "types");
+            let formats = words(t, "formats");
+            if !formats.is_empty() {
+                r.dns_formats = ["detailed", "grouped"].map(|f| formats.iter().any(|x| x == f));
+            }
+            r.version = match t.number("version")? {
                 None if name == "dns" => {
                     std::env::var("SURICATA_EVE_DNS_VERSION").ok().and_then(|v| v.parse().ok())
                 }
                 version => version,
-            },
-            content: Content::read(t)?,
-            payload: [
-                t.flag("payload-base64")?.unwrap_or(false),
-                t.flag("payload-printable")?.unwrap_or(false),
-            ],
-            passwords: if matches!(name, "mqtt" | "pgsql") { t.flag("passwords")? } else { None },
-            string_limit: if name == "mqtt" { t.size("string-log-limit")? } else { None },
-            xff: xff(t)?,
-        })
+            };
+        }
+        r.content = Content::read(t)?;
+        if name == "websocket" {
+            r.payload =
+                [t.flag("payload-base64")?.unwrap_or(false), t.flag("payload-printable")?.unwrap_or(false)];
+        }
+        if is(&["mqtt", "pgsql"]) {
+            r.passwords = t.flag("passwords")?;
+        }
+        if name == "mqtt" {
+            r.string_limit = t.size("string-log-limit")?;
+        }
+        Ok(r)
     }
+}
+
+/// The words of a list, in lower case.
+fn words(t: &Node, key: &str) -> Vec<String> {
+    let list = |l: &Node| l.named_items().map(|(n, _)| n.to_ascii_lowercase()).collect();
+    t.child(key).map(list).unwrap_or_default()
+}
+
+/// Members of `custom` of TLS' records.
+const TLS_CUSTOM: [&str; 20] = [
+    "subject",
+    "issuer",
+    "subjectaltname",
+    "session_resumed",
+    "serial",
+    "fingerprint",
+    "sni",
+    "version",
+    "not_before",
+    "not_after",
+    "certificate",
+    "chain",
+    "ja3",
+    "ja3s",
+    "ja4",
+    "client",
+    "client_certificate",
+    "client_chain",
+    "client_alpns",
+    "server_alpns",
+];
+/// Those of mails.
+const SMTP_CUSTOM: [&str; 16] = [
+    "received",
+    "bcc",
+    "reply-to",
+    "subject",
+    "date",
+    "x-mailer",
+    "user-agent",
+    "x-originating-ip",
+    "in-reply-to",
+    "references",
+    "importance",
+    "priority",
+    "sensitivity",
+    "organization",
+    "content-md5",
+    "message-id",
+];
+
+/// The list `custom`, spelled as parsers ask for its members; names that no record has are told.
+fn customs(name: &str, t: &Node, unknown: &mut Vec<String>) -> Vec<String> {
+    let Some(list) = t.child("custom") else { return Vec::new() };
+    let mut out = Vec::new();
+    for (written, _) in list.named_items() {
+        let word = written.to_ascii_lowercase();
+        let (word, known) = match name {
+            "tls" => {
+                let known = TLS_CUSTOM.contains(&word.as_str());
+                (word, known)
+            }
+            "smtp" => {
+                let word = word.replace('_', "-");
+                let known = SMTP_CUSTOM.contains(&word.as_str());
+                (word, known)
+            }
+            _ => {
+                let word = word.replace('_', "-");
+                let known = tidegate_core::app::http::is_custom(&word);
+                (word, known)
+            }
+        };
+        if known {
+            out.push(word);
+        } else {
+            unknown.push(format!("{}: {written} (records of {name} have no such field)", list.path));
+        }
+    }
+    out
 }

@@ -67,6 +67,8 @@ pub struct Settings {
     /// `stats.enabled`; `stats.decoder-events`.
     pub stats: bool,
     pub stats_decoder_events: bool,
+    /// Packets are changed where rules say so (`replace`): between two interfaces.
+    pub replaces: bool,
     /// Loading rules also says what they are made of (`--engine-analysis`).
     pub analyse: bool,
     /// Settings in the files that nobody knows.
@@ -269,6 +271,8 @@ pub struct ExceptionPolicies {
     pub stream_memcap: Exception,
     pub stream_reassembly_memcap: Exception,
     pub app_error: Exception,
+    pub flow_memcap: Exception,
+    pub defrag_memcap: Exception,
 }
 
 /// What the command line adds.

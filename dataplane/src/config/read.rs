@@ -100,6 +100,7 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
         stats: root.flag("stats.enabled")?.unwrap_or(true),
         stats_decoder_events: root.flag("stats.decoder-events")?.unwrap_or(true),
         analyse: false,
+        replaces: false,
         ignored: Vec::new(),
         told: Vec::new(),
     };
@@ -624,6 +625,8 @@ fn exception(root: &Node, ips: bool) -> Result<ExceptionPolicies, ConfigError> {
         stream_memcap: get("stream.memcap-policy")?.map_or(fill, ids),
         stream_reassembly_memcap: get("stream.reassembly.memcap-policy")?.map_or(fill, ids),
         app_error: get("app-layer.error-policy")?.map_or(fill, ids),
+        flow_memcap: get("flow.memcap-policy")?.map_or(fill, ids),
+        defrag_memcap: get("defrag.memcap-policy")?.map_or(fill, ids),
     })
 }
 
@@ -724,6 +727,9 @@ mod tests {
         };
         assert_eq!(p("a: b", false), ExceptionPolicies::default());
         assert_eq!(p("a: b", true).midstream, Exception::DropFlow);
+        assert_eq!(p("a: b", true).flow_memcap, Exception::DropFlow);
+        assert_eq!(p("{defrag: {memcap-policy: pass-packet}}", true).defrag_memcap, Exception::PassPacket);
+        assert_eq!(p("{flow: {memcap-policy: drop-packet}}", false).flow_memcap, Exception::Ignore);
         assert_eq!(p("stream: {midstream: yes}", true).midstream, Exception::Ignore);
         assert_eq!(p("exception-policy: ignore", true).app_error, Exception::Ignore);
         assert_eq!(p("exception-policy: reject", true).stream_memcap, Exception::Reject);

@@ -9,7 +9,6 @@ pub enum Kind {
     Flag,
     Number,
     Size,
-    Policy,
     Any,
 }
 
@@ -45,10 +44,8 @@ const fn undone(
 
 const NO: &[&str] = &["no"];
 const YES: &[&str] = &["yes"];
-const IGNORE: &[&str] = &["ignore"];
 const MEMORY: &str = "memory is what `--memory` says, in shares of its own";
 const TABLES: &str = "tables are sized by `--memory`";
-const ROOM: &str = "what finds no room is counted and not ruled on";
 const INTERFACES: &str = "`-i`, `--dpdk` and `--inline` say where packets come from";
 const OTHERS: &str = "code of others is not loaded";
 const TERMINAL: &str = "what the command says goes to the terminal";
@@ -113,12 +110,10 @@ pub const UNHEEDED: &[Unheeded] = &[
     moot("flow.hash-size", Kind::Number, TABLES),
     moot("flow.prealloc", Kind::Number, TABLES),
     moot("flow.emergency-recovery", Kind::Number, "the oldest flow of a full bucket gives way"),
-    undone("flow.memcap-policy", Kind::Policy, ROOM, IGNORE),
     moot("defrag.hash-size", Kind::Number, TABLES),
     moot("defrag.prealloc", Kind::Flag, TABLES),
     moot("defrag.max-frags", Kind::Number, "fragments are bounded by `defrag.memcap`"),
     moot("defrag.trackers", Kind::Number, "fragments are bounded by `defrag.memcap`"),
-    undone("defrag.memcap-policy", Kind::Policy, ROOM, IGNORE),
     undone("stream.memcap", Kind::Size, MEMORY, &[]),
     undone("stream.reassembly.memcap", Kind::Size, MEMORY, &[]),
     moot("stream.prealloc-sessions", Kind::Number, TABLES),
@@ -271,17 +266,6 @@ impl Unheeded {
     /// Checks the value of a setting.
     fn check(&self, n: &Node) -> Result<(), ConfigError> {
         let Some(t) = n.val.as_deref().map(str::trim) else { return Ok(()) };
-        let policies = [
-            "ignore",
-            "pass-packet",
-            "pass-flow",
-            "drop-packet",
-            "drop-flow",
-            "reject",
-            "reject-both",
-            "bypass",
-            "auto",
-        ];
         let (fits, what) = match self.kind {
             Kind::Any => (true, ""),
             Kind::Flag => (truth(t).is_some(), "neither yes nor no"),
@@ -289,7 +273,6 @@ impl Unheeded {
             Kind::Size => {
                 (size(t).is_some(), "not a size (a number, then nothing, kb, mb, gb, KiB, MiB or GiB)")
             }
-            Kind::Policy => (policies.iter().any(|p| t.eq_ignore_ascii_case(p)), "not an exception policy"),
         };
         if fits { Ok(()) } else { Err(n.wrong(format!("`{t}` is {what}"))) }
     }
@@ -351,6 +334,8 @@ outputs:
         - netflow: {}
         - http: {xff: {enabled: yes}}
         - mqtt: {}
+        - dns: {}
+        - websocket: {}
         - incident: {}
 app-layer: {protocols: {tls: {tcp: {detection-ports: {}}, udp: {}}, ssh: {}, websocket: {}, mqtt: {}, pgsql: {}, pop3: {}, http: {libhtp: {default-config: {}}}}}
 datasets: {NAME: {type: string}, defaults: {}, rules: {}}
@@ -373,7 +358,9 @@ defrag: {}
         let plain = |path: &str| -> String {
             let parts = path.split('.').map(|p| if p.parse::<u32>().is_ok() { "*" } else { p });
             let path = parts.collect::<Vec<_>>().join(".");
-            path.replace("types.*.http", "types.*.PROTOCOL").replace("types.*.mqtt", "types.*.PROTOCOL")
+            ["http", "mqtt", "dns", "websocket"]
+                .iter()
+                .fold(path, |p, of| p.replace(&format!("types.*.{of}"), "types.*.PROTOCOL"))
         };
         let all: std::collections::BTreeSet<String> = all.iter().map(|p| plain(p)).collect();
         let inner =
@@ -407,7 +394,7 @@ defrag: {}
                 let _ = writeln!(t, "| `{}` | {why} | {} |", u.path, unless.join(", "));
             }
         }
-        t += "\nOutputs other than `eve-log` and `fast`, and event types that nothing here writes, are named likewise.\n";
+        t += "\nOutputs other than `eve-log`, `fast`, `file-store` and `pcap-log`, and event types that nothing here writes, are named likewise.\n";
         t
     }
 
@@ -451,7 +438,6 @@ defrag: {}
                 Kind::Flag if matches!(u.why, Why::Undone(_, &["yes"])) => "no",
                 Kind::Flag => "yes",
                 Kind::Number | Kind::Size => "5",
-                Kind::Policy => "drop-packet",
                 Kind::Any => "word",
             };
             let s = with(value).unwrap();
