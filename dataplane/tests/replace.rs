@@ -70,7 +70,7 @@ alert udp any any -> any any (content:"one"; offset:20; replace:"far"; noalert; 
     let w = datagrams(&["one one two", "one", "gone", "one..................one"]);
     let seen = run(rules, &w, true);
     let of = |n: u64| seen.replaced.iter().filter(|r| r.0 == n).map(|r| r.1.clone()).collect::<Vec<_>>();
-    assert_eq!(of(1), [b"one one TWO".to_vec(), b"one ONE two".to_vec()]);
+    assert_eq!(of(1), [b"one one TWO".to_vec(), b"ONE one two".to_vec()]);
     assert!(of(2).is_empty() && of(3).is_empty(), "{:?}", seen.replaced);
     assert_eq!(of(4), [b"one..................far".to_vec()]);
 }

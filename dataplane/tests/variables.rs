@@ -70,9 +70,10 @@ alert tcp any any -> any any (dsize:>0; sid:3;)"#;
 
 #[test]
 fn packet_variables_are_asked_for() {
-    let rules = r#"alert udp any any -> any any (pcre:"/number (\d+)/, pkt:n"; priority:1; noalert; sid:1;)
-alert udp any any -> any any (pktvar:n,"1"; priority:3; sid:2;)
-alert udp any any -> any any (pktvar:n,!"1"; priority:3; sid:3;)"#;
+    // Who captures comes before who asks, whatever their order is.
+    let rules = r#"alert udp any any -> any any (pktvar:n,"1"; sid:2;)
+alert udp any any -> any any (pktvar:n,!"1"; sid:3;)
+alert udp any any -> any any (pcre:"/number (\d+)/, pkt:n"; noalert; sid:1;)"#;
     let mut w = Wire::new();
     for text in ["number 1", "number 2", "nothing"] {
         w.udp((1, 4000), (2, 9000), text.as_bytes());
@@ -102,8 +103,8 @@ alert http any any -> any any (http.host; content:\"example\"; sid:2;)";
 #[test]
 fn bits_of_transactions_stay_with_them() {
     let rules = r#"alert http any any -> any any (http.uri; content:"/a"; xbits:set,seen,track tx; noalert; sid:1;)
-alert http any any -> any any (http.host; content:"example"; xbits:isset,seen,track tx; sid:2;)
-alert http any any -> any any (http.host; content:"example"; xbits:isnotset,seen,track tx; sid:3;)"#;
+alert http any any -> any any (http.stat_code; content:"200"; xbits:isset,seen,track tx; sid:2;)
+alert http any any -> any any (http.stat_code; content:"200"; xbits:isnotset,seen,track tx; sid:3;)"#;
     let alerts = events(rules, &two_requests(), "alert");
     assert_eq!(sids(&alerts), [2, 3]);
     assert!(alerts[0].contains("one.example") && alerts[1].contains("two.example"), "{alerts:?}");

@@ -103,7 +103,7 @@ fn truncation_is_reported_after_the_good_frames() {
         open(&whole[..20]),
         Err(CaptureError::Truncated { offset: 0, packet: 0, needs: 24, has: 20 })
     ));
-    assert!(matches!(open(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0]), Err(CaptureError::NotACapture(_))));
+    assert!(matches!(open(b"PK\x03\x04\0\0\0\0"), Err(CaptureError::NotACapture(_))));
 }
 
 #[test]

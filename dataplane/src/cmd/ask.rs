@@ -103,7 +103,7 @@ fn keywords(which: &str) -> Result<String, String> {
     let all = all_keywords();
     let row = |l: &Listed| {
         let features = if l.bare { format!("{}, no option", l.kind) } else { l.kind.to_string() };
-        format!("{};{};{}\n", l.name, l.proto, features)
+        format!("{};{};{}\n", l.name, l.protos.join(","), features)
     };
     const HEAD: &str = "name;app layer;features\n";
     match which {

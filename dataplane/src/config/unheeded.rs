@@ -341,6 +341,7 @@ app-layer: {protocols: {tls: {tcp: {detection-ports: {}}, udp: {}}, ssh: {}, web
 datasets: {NAME: {type: string}, defaults: {}, rules: {}}
 stream: {reassembly: {urgent: {}}}
 decoder: {teredo: {}, vxlan: {}, geneve: {}, gtp: {}, l2tp: {}, tzsp: {}}
+flow: {}
 flow-timeouts: {default: {}, tcp: {}, udp: {}, icmp: {}}
 pcap-file: {}
 context: {}
@@ -420,6 +421,7 @@ defrag: {}
             let base = match u.path {
                 p if p.contains("types.*.stats") => "outputs: [x, eve-log: {types: [stats: {a: 1}]}]",
                 p if p.contains("types.*.files") => "outputs: [x, eve-log: {types: [files: {a: 1}]}]",
+                p if p.contains("pcap-log") => "outputs: [x, pcap-log: {enabled: yes}]",
                 p if p.contains("eve-log") => "outputs: [x, eve-log: {types: [alert: {a: 1}]}]",
                 _ => "outputs: [fast: {enabled: yes}]",
             };

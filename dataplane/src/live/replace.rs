@@ -25,6 +25,8 @@ struct Place {
 /// See the module.
 #[derive(Debug)]
 pub struct Replacing {
+    /// Whoever sends the frames changes them.
+    pub enabled: bool,
     places: Vec<Place>,
     bytes: Vec<u8>,
     /// Replacements that found no room, or lay in no frame of the burst (in fragments that were put together).
@@ -33,7 +35,7 @@ pub struct Replacing {
 
 impl Default for Replacing {
     fn default() -> Self {
-        Replacing { places: Vec::new(), bytes: Vec::new(), missed: 0 }
+        Replacing { enabled: false, places: Vec::new(), bytes: Vec::new(), missed: 0 }
     }
 }
 
@@ -41,6 +43,9 @@ impl Replacing {
     /// `bytes` are to stand at the offset `at` of the packet's data.
     #[cold]
     pub fn add(&mut self, p: &Packet<'_>, at: usize, bytes: &[u8]) {
+        if !self.enabled {
+            return;
+        }
         if self.places.len() >= MOST || self.bytes.len() + bytes.len() > ROOM {
             self.missed += 1;
             return;
@@ -149,7 +154,7 @@ mod tests {
             {
                 let mut buf = frame(proto, b"abcdefgh");
                 assert_eq!(sum_of(&buf).0, Checksum::Good);
-                let mut r = Replacing::default();
+                let mut r = Replacing { enabled: true, ..Replacing::default() };
                 {
                     let mut out = PacketBuf::new(MAX_PER_FRAME);
                     Decoder::default().decode(&buf, 1, 0, 1, &mut out);
@@ -166,7 +171,7 @@ mod tests {
         let other = frame(17, b"abcd");
         let mut out = PacketBuf::new(MAX_PER_FRAME);
         Decoder::default().decode(&other, 1, 0, 1, &mut out);
-        let mut r = Replacing::default();
+        let mut r = Replacing { enabled: true, ..Replacing::default() };
         r.add(&out[0], 42, b"x");
         assert_eq!((r.apply(&mut [0; 60]), r.missed), (0, 1));
     }

@@ -7,13 +7,13 @@ use super::FAMILIES;
 use crate::app::registry::PROTOCOLS;
 
 /// A keyword of the rule language.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Listed {
     pub name: &'static str,
     /// `keyword`, `sticky buffer`, `content modifier`, `number`.
     pub kind: &'static str,
-    /// The protocol that it is of; empty when it is of none or of several.
-    pub proto: &'static str,
+    /// The protocols that it is of; none when it is of no protocol in particular.
+    pub protos: Vec<&'static str>,
     /// It takes no value.
     pub bare: bool,
 }
@@ -21,7 +21,10 @@ pub struct Listed {
 /// Each keyword once, in order of name, other spellings among them.
 pub fn all() -> Vec<Listed> {
     let mut out: Vec<Listed> = Vec::new();
-    let mut add = |name, kind, proto, bare| out.push(Listed { name, kind, proto, bare });
+    let mut add = |name, kind, proto: &'static str, bare| {
+        let protos = if proto.is_empty() { Vec::new() } else { alloc::vec![proto] };
+        out.push(Listed { name, kind, protos, bare });
+    };
     for k in FAMILIES.iter().copied().flatten() {
         let bare = k.value == super::Value::None;
         core::iter::once(&k.name).chain(k.aliases).for_each(|n| add(n, "keyword", "", bare));
@@ -38,11 +41,13 @@ pub fn all() -> Vec<Listed> {
         }
     }
     out.sort();
-    // A buffer of several protocols is of none in particular.
+    // A buffer of several protocols is one keyword.
     out.dedup_by(|later, kept| {
         let same = later.name == kept.name;
-        if same && later.proto != kept.proto {
-            kept.proto = "";
+        if same {
+            kept.protos.append(&mut later.protos);
+            kept.protos.sort_unstable();
+            kept.protos.dedup();
         }
         same
     });
@@ -57,9 +62,9 @@ mod tests {
     fn every_keyword_once() {
         let all = all();
         assert!(all.is_sorted_by(|a, b| a.name < b.name));
-        let of = |n: &str| all.iter().find(|l| l.name == n).map(|l| (l.kind, l.proto, l.bare));
+        let of = |n: &str| all.iter().find(|l| l.name == n).map(|l| (l.kind, l.protos.clone(), l.bare));
         assert!(of("http.uri").is_some_and(|k| k.0 == "sticky buffer" && k.2));
-        assert_eq!(of("content"), Some(("keyword", "", false)));
+        assert_eq!(of("content"), Some(("keyword", alloc::vec![], false)));
         assert_eq!(of("nocase").map(|k| k.2), Some(true));
         assert!(of("dns.opcode").is_some_and(|k| k.0 == "number"), "{:?}", of("dns.opcode"));
     }

@@ -265,6 +265,7 @@ impl Pair {
 
     /// Passes frames on until the worker is told to stop.
     pub fn run(mut self, w: &mut Worker) -> io::Result<()> {
+        w.sink.replacing.enabled = true;
         let mut counted = 0;
         let mut result = Ok(());
         while !w.stopping() {
