@@ -240,6 +240,11 @@ impl Engine {
         }
         let of = Settled { pkt, root, dir, ix, outcome };
         self.tell(&rules, &of, sink);
+        if let Some(ix) = ix
+            && self.detect.captured().of_packet().next().is_some()
+        {
+            self.view(ix).with(|flow| sink.vars(pkt, dir, &flow));
+        }
         if self.ips && self.detect.captured().has_places() {
             self.replace(&rules, &of, sink);
         }

@@ -140,7 +140,7 @@ fn hooks() -> String {
 
 fn build_info() -> String {
     let yes = |on: bool| if on { "yes" } else { "no" };
-    let isa = tidegate_core::sig::instruction_set().map_or_else(|e| e.to_string(), |i| format!("{i:?}"));
+    let isa = tidegate_core::sig::instruction_set().map_or_else(|e| e.to_string(), |i| i.to_string());
     format!(
         "tidegate {}\n\
          target              {}-{}\n\

@@ -55,10 +55,11 @@ impl Feed {
                     .and_then(|t| t.elapsed().ok())
                     .is_some_and(|age| age.as_secs() < self.settings.delay_s)
             };
-            if !self.seen.contains(&path) && !(self.continuous && young()) {
-                self.seen.insert(path.clone());
-                self.queue.push_back(path);
+            if self.seen.contains(&path) || (self.continuous && young()) {
+                continue;
             }
+            self.seen.insert(path.clone());
+            self.queue.push_back(path);
         }
         Ok(())
     }

@@ -20,10 +20,12 @@ use crate::load::{self, Loaded};
 use crate::log::EngineLog;
 use crate::pcaplog::PcapLog;
 use crate::secret;
+use tidegate_core::Dir;
 use tidegate_core::engine::{Engine, Frame};
 use tidegate_core::event::{Event, EventSink, Verdict};
 use tidegate_core::fault::Station;
-use tidegate_core::packet::{Decoder, PacketBuf};
+use tidegate_core::flow::FlowView;
+use tidegate_core::packet::{Decoder, Packet, PacketBuf};
 
 use super::context::Logs;
 use super::feed::Feed;
@@ -117,7 +119,11 @@ impl EventSink for Counting {
         }
     }
 
-    fn arp(&mut self, packet: &tidegate_core::packet::Packet<'_>) {
+    fn vars(&mut self, packet: &Packet<'_>, dir: Dir, flow: &FlowView<'_>) {
+        self.eve.vars(packet, dir, flow);
+    }
+
+    fn arp(&mut self, packet: &Packet<'_>) {
         self.eve.arp(packet);
     }
 

@@ -88,6 +88,8 @@ pub struct EveSettings {
     pub metadata: bool,
     /// ARP messages.
     pub arp: bool,
+    /// `metadata` among the types: packets that rules gave variables.
+    pub vars: bool,
     pub ethernet: bool,
     pub community_id: bool,
     pub community_id_seed: u16,
@@ -384,6 +386,7 @@ impl EveSettings {
             rotate: None,
             metadata: true,
             arp: false,
+            vars: false,
             ethernet: false,
             community_id: false,
             community_id_seed: 0,
@@ -471,6 +474,7 @@ impl EveSettings {
                 "ai_telemetry" => e.telemetry = Some(telemetry(t)?),
                 "netflow" => e.netflow = true,
                 "arp" => e.arp = true,
+                "metadata" => e.vars = true,
                 "stream" => {
                     e.stream = Some(StreamSettings {
                         all: t.flag("all")?.unwrap_or(false),

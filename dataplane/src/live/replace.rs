@@ -23,7 +23,7 @@ struct Place {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Replacing {
     /// Whoever sends the frames changes them.
     pub enabled: bool,
@@ -31,12 +31,6 @@ pub struct Replacing {
     bytes: Vec<u8>,
     /// Replacements that found no room, or lay in no frame of the burst (in fragments that were put together).
     pub missed: u64,
-}
-
-impl Default for Replacing {
-    fn default() -> Self {
-        Replacing { enabled: false, places: Vec::new(), bytes: Vec::new(), missed: 0 }
-    }
 }
 
 impl Replacing {

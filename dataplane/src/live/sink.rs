@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
+use tidegate_core::Dir;
 use tidegate_core::event::{Event, EventSink, PacketSeen, PolicyRecord, ResponseRecord};
+use tidegate_core::flow::FlowView;
 use tidegate_core::packet::Packet;
 
 use super::chunk::{Channel, Class, Filling};
@@ -84,6 +86,15 @@ impl EventSink for LiveSink {
     fn packet(&mut self, seen: &PacketSeen<'_>) {
         if let Some(p) = &mut self.pcap {
             p.picker.packet(seen);
+        }
+    }
+
+    fn vars(&mut self, packet: &Packet<'_>, dir: Dir, flow: &FlowView<'_>) {
+        for (line, filling) in self.lines.iter_mut().zip(&mut self.filling) {
+            let text = line.vars(packet, dir, flow);
+            if !text.is_empty() {
+                filling.keep(text, Class::Record, &self.channel);
+            }
         }
     }
 
