@@ -7,6 +7,7 @@ mod hosts;
 pub mod logging;
 pub mod pcaplog;
 mod read;
+mod records;
 pub mod unheeded;
 pub mod yaml;
 
