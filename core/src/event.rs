@@ -490,6 +490,8 @@ pub struct PacketSeen<'a> {
     pub dir: Dir,
     /// It opened the flow.
     pub new: bool,
+    /// What is known of the flow so far, bits of [`crate::flow::flag`].
+    pub flags: u32,
 }
 
 /// Takes events as they happen. Called on the hot path: must not block.
@@ -505,6 +507,14 @@ pub trait EventSink {
 
     /// Something blocked or marked was met ([`crate::response`]).
     fn response(&mut self, _record: &ResponseRecord<'_>) {}
+
+    /// Rules that matched on a packet of a flow gave it variables (`pcre` with `pkt:NAME`), which are in the flow's view. After its
+    /// alerts.
+    fn vars(&mut self, _packet: &Packet<'_>, _dir: Dir, _flow: &FlowView<'_>) {}
+
+    /// Bytes of a packet that goes on are to be replaced by others, from the offset `at` of its data on (`replace`): only where
+    /// verdicts are obeyed. Checksums are the caller's to mend.
+    fn replace(&mut self, _packet: &Packet<'_>, _at: usize, _bytes: &[u8]) {}
 
     /// An ARP message; [`Packet::l3_hdr`] says where it lies.
     fn arp(&mut self, _packet: &Packet<'_>) {}

@@ -30,7 +30,7 @@ const DROP_REASONS: [&str; 15] = [
 
 /// By number of [`tidegate_core::flow::exception_target`].
 const EXCEPTION_TARGETS: [&str; exception_target::COUNT] =
-    ["tcp.midstream", "tcp.reassembly", "app_layer.error"];
+    ["tcp.midstream", "tcp.reassembly", "app_layer.error", "flow.memcap", "defrag.memcap"];
 const FLOW_STATES: [&str; 4] = ["new", "established", "closed", "local_bypassed"];
 const TCP_STATES: [&str; 11] = [
     "none",

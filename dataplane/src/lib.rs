@@ -1,6 +1,7 @@
 //! Everything of Tidegate that touches the world: captures, configuration, outputs, the command.
 #![deny(unsafe_code)]
 
+pub mod analysis;
 pub mod capture;
 pub mod cmd;
 pub mod config;
@@ -10,6 +11,7 @@ pub mod counters;
 pub mod dpdk;
 pub mod eve;
 pub mod filter;
+pub mod glob;
 pub mod incident;
 pub mod intel;
 pub mod keys;
@@ -21,6 +23,7 @@ pub mod live;
 pub mod load;
 pub mod log;
 pub mod mcp;
+pub mod pcaplog;
 pub mod policy;
 #[cfg(unix)]
 pub mod response;

@@ -4,6 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Result, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Where bytes go.
 pub trait Place: Send + std::fmt::Debug {
@@ -52,9 +53,78 @@ pub struct Failure {
 #[derive(Debug)]
 pub struct LineFile {
     pub path: PathBuf,
+    /// How the file is called when it is opened anew: see [`Named`].
+    named: Option<Named>,
     place: Box<dyn Place>,
     /// The end of a line whose beginning is written and could not be taken back.
     rest: Vec<u8>,
+}
+
+/// The name of an output: a folder, and a name in it whose `%Y` and the like stand for the local time at which the file is
+/// opened; and when it is opened anew by itself.
+#[derive(Clone, Debug)]
+struct Named {
+    dir: PathBuf,
+    name: String,
+    /// Seconds between two files (`rotate-interval`), and when the next one begins.
+    rotate: Option<(Every, Instant)>,
+}
+
+/// When a file is opened anew (`rotate-interval`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Every {
+    /// So many seconds after the last time.
+    Seconds(u64),
+    /// When so many seconds since the start of the day have passed again: at each full minute, hour or day of local time.
+    Full(u64),
+}
+
+impl Every {
+    /// `minute`, `hour`, `day`, or a number with s, m, h, d or w.
+    pub fn parse(text: &str) -> Option<Every> {
+        let t = text.trim();
+        match t {
+            "minute" => return Some(Every::Full(60)),
+            "hour" => return Some(Every::Full(3600)),
+            "day" => return Some(Every::Full(86_400)),
+            _ => {}
+        }
+        let end = t.find(|c: char| !c.is_ascii_digit()).unwrap_or(t.len());
+        let unit = match t.get(end..)? {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            "d" => 86_400,
+            "w" => 604_800,
+            _ => return None,
+        };
+        let n = t.get(..end)?.parse::<u64>().ok()?.checked_mul(unit).filter(|n| (1..1 << 32).contains(n))?;
+        Some(Every::Seconds(n))
+    }
+
+    /// Until the next time, when it is so many seconds after midnight.
+    fn next(self, of_day: u64) -> Duration {
+        Duration::from_secs(match self {
+            Every::Seconds(n) => n,
+            Every::Full(n) => n - of_day % n,
+        })
+    }
+}
+
+/// Seconds since midnight, local time.
+fn of_day() -> u64 {
+    let now = jiff::Zoned::now();
+    u64::try_from(i64::from(now.hour()) * 3600 + i64::from(now.minute()) * 60 + i64::from(now.second()))
+        .unwrap_or(0)
+}
+
+/// `name` with the local time put in for `%Y`, `%m`, `%d`, `%H`, `%M`, `%S`, `%s` and the others of strftime.
+pub fn with_time(name: &str) -> Result<String> {
+    if !name.contains('%') {
+        return Ok(name.to_string());
+    }
+    jiff::fmt::strtime::format(name, &jiff::Zoned::now())
+        .map_err(|e| Error::new(ErrorKind::InvalidInput, format!("`{name}` has no time to put in: {e}")))
 }
 
 /// Writes as much as goes: bytes written, and why not all.
@@ -84,7 +154,33 @@ impl LineFile {
     }
 
     pub fn new(path: &Path, place: Box<dyn Place>) -> LineFile {
-        LineFile { path: path.to_owned(), place, rest: Vec::new() }
+        LineFile { path: path.to_owned(), named: None, place, rest: Vec::new() }
+    }
+
+    /// Opens the output `name` in `dir`, with the time in its name (see [`with_time`]); folders are made where they are absent.
+    pub fn open_in(dir: &Path, name: &str, append: bool, every: Option<Every>) -> Result<LineFile> {
+        let path = dir.join(with_time(name)?);
+        if let Some(above) = path.parent() {
+            std::fs::create_dir_all(above)?;
+        }
+        let rotate = every.map(|e| (e, Instant::now() + e.next(of_day())));
+        let named = Some(Named { dir: dir.to_owned(), name: name.to_string(), rotate });
+        Ok(LineFile { named, ..LineFile::open(&path, append)? })
+    }
+
+    /// Opens the file anew, under the name that it has by now. When that fails, it goes on as before.
+    pub fn open_again(&mut self) -> Result<()> {
+        let new = match &self.named {
+            None => LineFile::open(&self.path, true)?,
+            Some(n) => LineFile::open_in(&n.dir, &n.name, true, n.rotate.map(|r| r.0))?,
+        };
+        *self = new;
+        Ok(())
+    }
+
+    /// Whether it is time to open the file anew.
+    pub fn is_due(&self) -> bool {
+        self.named.as_ref().and_then(|n| n.rotate).is_some_and(|r| Instant::now() >= r.1)
     }
 
     /// Writes `bytes`, whose end is a border. `border`: the last border at or before a place in them.
@@ -187,6 +283,40 @@ pub mod tests {
                 assert_eq!(at.0.lock().unwrap().bytes, want, "room {room}, pipe {pipe}");
             }
         }
+    }
+
+    #[test]
+    fn names_have_the_time() {
+        let dir = std::env::temp_dir().join(format!("tidegate-named-{}", std::process::id()));
+        let mut f = LineFile::open_in(&dir, "%Y/eve-%m%%.json", false, Some(Every::Seconds(1))).unwrap();
+        let now = jiff::Zoned::now();
+        let want = dir.join(now.year().to_string()).join(format!("eve-{:02}%.json", now.month()));
+        assert_eq!(f.path, want);
+        assert!(!f.is_due());
+        std::thread::sleep(Duration::from_millis(1100));
+        assert!(f.is_due());
+        std::fs::remove_file(&want).unwrap();
+        f.open_again().unwrap();
+        assert!(want.exists() && !f.is_due());
+        assert!(LineFile::open_in(&dir, "%", false, None).is_err());
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn times_of_rotation() {
+        for (text, want) in [
+            ("minute", Some(Every::Full(60))),
+            ("day", Some(Every::Full(86_400))),
+            ("15m", Some(Every::Seconds(900))),
+            ("2w", Some(Every::Seconds(1_209_600))),
+            ("0s", None),
+            ("12", None),
+            ("month", None),
+        ] {
+            assert_eq!(Every::parse(text), want, "{text}");
+        }
+        assert_eq!(Every::Full(3600).next(3700), Duration::from_secs(3500));
+        assert_eq!(Every::Seconds(5).next(3700), Duration::from_secs(5));
     }
 
     #[test]

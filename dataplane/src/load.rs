@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use tidegate_core::detect::{RuleSet, Rules};
 use tidegate_core::rules::{
     Classification, Env, References, Refusal, RefusalKind, Reputation, SetStore, Vars, dataset,
-    drop_duplicates, never_set, never_stored, parse_source, reputation::parse_categories, threshold_file,
+    drop_duplicates, never_replaced, never_set, never_stored, parse_source, reputation::parse_categories,
+    threshold_file,
 };
 
+use crate::analysis::Analysis;
 use crate::config::Settings;
 use crate::sets::Datasets;
 use crate::{lists, secret};
@@ -87,6 +89,8 @@ pub struct Loaded {
     /// Left out because the rule itself says it does not apply here (`requires`).
     pub skipped: usize,
     pub warnings: Vec<Refused>,
+    /// What rules are made of, when the settings ask for it.
+    pub analysis: Vec<Analysis>,
     /// What else is to be told: lists and limits that could not be read and were done without.
     pub notes: Vec<String>,
     /// Files of datasets outside of the data folder that rules name, where the configuration allows them.
@@ -285,6 +289,9 @@ pub fn load_after(
     if !s.app.file_tap {
         warn.extend(never_stored(&rules));
     }
+    if !s.replaces {
+        warn.extend(never_replaced(&rules));
+    }
     if let Some(f) = &s.threshold_file {
         match std::fs::read(f) {
             Ok(text) => {
@@ -300,6 +307,7 @@ pub fn load_after(
     let skipped = no.iter().filter(|r| r.kind == RefusalKind::Requires).count();
     no.retain(|r| r.kind != RefusalKind::Requires);
     let read = rules.len();
+    let analysis = if s.analyse { rules.iter().map(Analysis::of).collect() } else { Vec::new() };
     let mut lists = Vec::new();
     for f in &s.reputation.files {
         let text = std::fs::read(f).map_err(|e| LoadError::read(f, e))?;
@@ -343,7 +351,19 @@ pub fn load_after(
     let rules = sets.rules(set).with_policy(policy).with_intel(intel);
     let took = start.elapsed();
     let outside = outside.take();
-    Ok(Loaded { rules, sets, sources, loaded, refused: all, skipped, warnings, notes, outside, took })
+    Ok(Loaded {
+        rules,
+        sets,
+        sources,
+        loaded,
+        refused: all,
+        skipped,
+        warnings,
+        analysis,
+        notes,
+        outside,
+        took,
+    })
 }
 
 /// The datasets of the configuration, which rules use by name.

@@ -95,6 +95,8 @@ pub struct TxCommon {
     pub policed: bool,
     /// Directions whose files a rule wants stored (bits of [`Dir::bit`]).
     pub store: u8,
+    /// A rule wants no record of it.
+    pub unlogged: bool,
     /// Packet time when it was created, ns.
     pub created: u64,
     progress: [u8; 2],
@@ -119,6 +121,7 @@ impl Default for TxCommon {
             met: 0,
             policed: false,
             store: 0,
+            unlogged: false,
             created: 0,
             progress: [0; 2],
             dirty: [true; 2],
@@ -128,6 +131,11 @@ impl Default for TxCommon {
 }
 
 impl TxCommon {
+    /// Its number among all transactions of its protocol, from 1.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
     /// A fresh transaction, dirty in both directions.
     pub fn new(id: u64, created: u64) -> Self {
         TxCommon { id, shown_id: id, created, ..TxCommon::default() }

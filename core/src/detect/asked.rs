@@ -3,8 +3,10 @@
 //! In: a set and the value that is in it. Out: for a rule that matched, the contexts' names and texts. Owns a few values of
 //! fixed size; a longer value has no context in its alert.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::captured::Captured;
 use super::inspect::Sets;
 use super::ruleset::SigIx;
 use crate::rules::ir;
@@ -86,6 +88,8 @@ pub struct ContextsOf<'a> {
     pub(crate) sig: SigIx,
     pub(crate) names: &'a [ir::Dataset],
     pub(crate) sets: &'a dyn Sets,
+    pub(crate) captured: &'a Captured,
+    pub(crate) vars: &'a [String],
 }
 
 impl core::fmt::Debug for ContextsOf<'_> {
@@ -106,7 +110,17 @@ impl ContextsOf<'_> {
         }
     }
 
+    /// Calls `f` with the name and the value of each capture that the rule made for its alert (`pcre` with `alert:NAME`).
+    pub fn captures(&self, mut f: impl FnMut(&str, &[u8])) {
+        for (name, value) in self.captured.of_alert(self.sig) {
+            if let Some(name) = self.vars.get(usize::from(name)) {
+                f(name, value);
+            }
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
-        !self.kept.kept.iter().any(|(sig, _)| *sig == self.sig)
+        self.captured.of_alert(self.sig).next().is_none()
+            && !self.kept.kept.iter().any(|(sig, _)| *sig == self.sig)
     }
 }

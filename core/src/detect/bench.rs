@@ -6,6 +6,7 @@
 use alloc::sync::Arc;
 
 use super::asked::Asked;
+use super::captured::Captured;
 use super::context::FlowCx;
 use super::context::PacketCx;
 use super::inspect::transform::{self, Inflater};
@@ -32,6 +33,10 @@ pub(super) struct Bench {
     pub(super) sets: Arc<dyn Sets>,
     /// What the rule at hand found in them.
     pub(super) asked: Asked,
+    /// What regexes captured, of the rule at hand and of those that matched on the packet.
+    pub(super) captured: Captured,
+    /// The transaction at hand: its protocol, and its number among all of that.
+    pub(super) tx: Option<(u32, u64)>,
     pub(super) spent: Spent,
     /// Numbers that are in the order of a DCERPC message (`dce`) have their low byte first.
     pub(super) dce_little: bool,
@@ -70,6 +75,7 @@ impl Bench {
     pub(super) fn begin(&mut self) {
         self.base64_ready = false;
         self.asked.begin();
+        self.captured.begin();
     }
 
     fn inspector(&mut self) -> Inspector<'_> {
@@ -80,6 +86,7 @@ impl Bench {
             regex: &mut self.regex,
             sets: &*self.sets,
             asked: &mut self.asked,
+            captured: &mut self.captured,
             dce_little: self.dce_little,
             tries: 0,
             spent: &mut self.spent,
@@ -96,8 +103,20 @@ impl Bench {
         if key.xforms.is_empty() {
             return self.inspector().run(&l.steps, b);
         }
-        let Bench { vars, base64, base64_ready, regex, inflater, xf, sets, asked, spent, dce_little, .. } =
-            self;
+        let Bench {
+            vars,
+            base64,
+            base64_ready,
+            regex,
+            inflater,
+            xf,
+            sets,
+            asked,
+            captured,
+            spent,
+            dce_little,
+            ..
+        } = self;
         let Some(which) = transformed(&key.xforms, b.buf, xf, regex, inflater) else { return false };
         let mut i = Inspector {
             vars,
@@ -106,6 +125,7 @@ impl Bench {
             regex,
             sets: &**sets,
             asked,
+            captured,
             dce_little: *dce_little,
             tries: 0,
             spent,
@@ -186,6 +206,10 @@ impl Bench {
                 }
             }),
             CState::IntIsSet { var, set } => d.is_some_and(|d| state::int(d, pool, *var).is_some() == *set),
+            CState::Xbit { bit, track: ir::Track::Tx, set } => {
+                let k = self.tx.map(|tx| HostKey::of_tx(*bit, tx));
+                k.is_some_and(|k| hosts.get(&k, cx.pkt.ts).is_some()) == *set
+            }
             CState::Xbit { bit, track, set } => {
                 let k = HostKey::new(*bit, *track, cx.pkt.src, cx.pkt.dst);
                 hosts.get(&k, cx.pkt.ts).is_some() == *set
@@ -218,9 +242,15 @@ impl Bench {
             // Asked where the transaction is at hand.
             CState::AppEvent { .. } | CState::AppState { .. } | CState::DceIface { .. } => true,
             CState::AppLayerEvent(e) => cx.app_events >> (e & 7) & 1 == 1,
-            CState::FlowVar { var, value, negated } => d.is_some_and(|d| {
-                state::var(d, pool, *var).is_some_and(|v| (v == value.as_slice()) != *negated)
-            }),
+            // A variable that is not set is neither with the value nor without it.
+            CState::FlowVar { var, value, negated } => d
+                .and_then(|d| state::var(d, pool, *var))
+                .is_some_and(|v| memchr::memmem::find(v, value).is_some() != *negated),
+            CState::PktVar { var, value, negated } => {
+                let mut all = self.captured.of_packet().filter(|(n, _)| n == var).peekable();
+                let set = all.peek().is_some();
+                set && all.any(|(_, v)| memchr::memmem::find(v, value).is_some()) != *negated
+            }
             CState::Reputation { side, category, cmp, value } => {
                 let score = |a: &crate::packet::Addr| {
                     let r = &rules.reputation;

@@ -10,6 +10,7 @@
 
 pub mod asked;
 mod bench;
+pub mod captured;
 pub mod compile;
 pub mod context;
 mod evaluate;

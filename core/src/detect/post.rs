@@ -23,14 +23,19 @@ impl Detector {
         pool: &mut BytePool,
     ) {
         self.queue.push(hit);
+        if !hit.in_stream && hit.tx.is_none() {
+            self.bench.captured.keep_places(hit.sig);
+        }
         self.contexts.keep(hit.sig, &self.bench.asked, &self.rules.datasets);
         let Some(f) = flow else {
+            self.bench.captured.matched(hit.sig, |_, _| {});
             for p in &sig.post {
                 self.host_post(p, hit, cx);
             }
             return;
         };
         let d = &mut *f.detect;
+        self.bench.captured.matched(hit.sig, |name, value| state::set_var(d, pool, name, value));
         let get = |d: &FlowDetect, pool: &BytePool, v: &CValue| match v {
             CValue::Const(c) => *c,
             CValue::Var(n) => state::int(d, pool, *n).unwrap_or(0),
@@ -61,6 +66,7 @@ impl Detector {
                     tag::set(d, t, (hit, rule), cx.pkt.ts);
                 }
                 CPost::Bypass => d.bypass = true,
+                CPost::Unlogged => self.unlogged |= hit.tx.is_some() && !hit.frame,
                 CPost::FileStore { dirs, flow } => {
                     let dirs = if *dirs == 0 { cx.dir.bit() } else { *dirs };
                     if *flow {
@@ -84,7 +90,11 @@ impl Detector {
         }
         if let CPost::Xbit { bit, track, op, expire } = p {
             let now = cx.pkt.ts;
-            let k = HostKey::new(*bit, *track, cx.pkt.src, cx.pkt.dst);
+            let k = match (track, self.bench.tx) {
+                (ir::Track::Tx, Some(tx)) => HostKey::of_tx(*bit, tx),
+                (ir::Track::Tx, None) => return,
+                _ => HostKey::new(*bit, *track, cx.pkt.src, cx.pkt.dst),
+            };
             let has = self.hosts.get(&k, now).is_some();
             let end = now.saturating_add(u64::from((*expire).max(1)).saturating_mul(1_000_000_000));
             match (op, has) {

@@ -51,6 +51,8 @@ pub struct RuleSet {
     pub(crate) names: Names,
     pub(crate) datasets: Vec<ir::Dataset>,
     pub(crate) datareps: Vec<ir::Datarep>,
+    /// What `replace` puts in the place of contents, by number.
+    pub(crate) replacements: Vec<Vec<u8>>,
     pub(crate) refused: Vec<CompileError>,
     /// Scores of addresses, for `iprep`.
     pub(crate) reputation: Reputation,
@@ -289,6 +291,11 @@ pub enum CState {
         value: Vec<u8>,
         negated: bool,
     },
+    PktVar {
+        var: u16,
+        value: Vec<u8>,
+        negated: bool,
+    },
     DceIface {
         uuid: [u8; 16],
         version: Option<ir::IntTest>,
@@ -331,6 +338,8 @@ pub enum CPost {
     },
     Tag(ir::Tag),
     Bypass,
+    /// `config:logging disable`: the transaction has no record.
+    Unlogged,
     /// `filestore`: directions (0: that of the match), and whether all files of the flow from now on. Otherwise those of
     /// the transaction: where it has several in one direction (attachments of a mail), "file" stores them all.
     FileStore {
@@ -596,6 +605,11 @@ impl RuleSet {
                     .flatten()
                     .flat_map(|g| g.bufs.iter().map(|b| &*b.mpm).chain(g.payload.iter())),
             )
+    }
+
+    /// Whether some rule changes payloads (`replace`).
+    pub fn replaces(&self) -> bool {
+        !self.replacements.is_empty()
     }
 
     /// Figures for people: groups, patterns, bytes.

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use super::FlowDetect;
 use super::asked::{Asked, Contexts};
 use super::bench::Bench;
+use super::captured::Captured;
 use super::context::{Counters, DetectConfig, FlowCx, PacketCx, Raw};
 use super::header::header;
 use super::inspect::transform::Inflater;
@@ -57,6 +58,8 @@ pub struct Detector {
     pub contexts: Contexts,
     /// Directions in which rules that matched the transaction at hand want its files stored (bits of [`Dir::bit`]).
     pub(super) store: u8,
+    /// A rule that matched the transaction at hand wants no record of it.
+    pub(super) unlogged: bool,
     /// Some rule wants files stored: whether a file is, is known when its transaction is complete.
     pub storing: bool,
     pub counters: Counters,
@@ -76,6 +79,8 @@ impl Detector {
                 xf: [Scratch::new(cfg.scratch), Scratch::new(cfg.scratch)],
                 sets: rules.sets.clone(),
                 asked: Asked::default(),
+                captured: Captured::default(),
+                tx: None,
                 spent: Spent::default(),
                 dce_little: false,
                 body_min: cfg.body_min,
@@ -92,6 +97,7 @@ impl Detector {
             hosts: HostTable::new(cfg.host_slots, secret.key(*b"hosts   ")),
             contexts: Contexts::default(),
             store: 0,
+            unlogged: false,
             storing: false,
             host_tags: HostTags::new(host_tags(cfg.host_slots), secret),
             counters: Counters::default(),
@@ -105,6 +111,17 @@ impl Detector {
         };
         drop(d.swap(rules));
         d
+    }
+
+    /// What regexes captured for the packet at hand.
+    pub(crate) fn captured(&self) -> &Captured {
+        &self.bench.captured
+    }
+
+    /// The packet's alerts are told: what was kept for them is forgotten.
+    pub(crate) fn told(&mut self) {
+        self.contexts.clear();
+        self.bench.captured.clear();
     }
 
     /// Touches the memory of tables, before the first packet.

@@ -143,6 +143,15 @@ impl HostKey {
     }
 }
 
+impl HostKey {
+    /// The key for a bit of a transaction: its protocol, and its number among all transactions of that.
+    pub fn of_tx(what: u64, (proto, serial): (u32, u64)) -> Self {
+        let mut a = Addr::default();
+        a.0[..8].copy_from_slice(&serial.to_le_bytes());
+        HostKey { what, part: proto.wrapping_add(1), a, b: Addr::default() }
+    }
+}
+
 /// The number by which host state of that name is kept: the same in every rule set, so that bits survive a reload
 /// and never are another's. FNV-1a, mixed once more.
 pub fn named(name: &str) -> u64 {

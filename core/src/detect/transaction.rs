@@ -92,6 +92,7 @@ impl Detector {
             frame: at.frame,
         };
         if !group.is_empty() {
+            self.bench.tx = Some((p as u32 * 2 + u32::from(at.frame), common.serial()));
             let fresh = self.tx_candidates(rules, group, &mut det, (cx, &view), pool);
             // What was seen before and has not changed gives the same answers.
             if fresh || complete || group.restless || det.seen != progress.saturating_add(1) || events != 0 {
@@ -99,10 +100,12 @@ impl Detector {
                 self.tx_evaluate(rules, &mut det, (cx, &view), flow, pool);
             }
         }
+        self.bench.tx = None;
         det.seen = progress.saturating_add(1);
         let common = at.parser.common_mut(at.tx.idx);
         common.detect[dir.ix()] = det;
         common.store |= core::mem::take(&mut self.store);
+        common.unlogged |= core::mem::take(&mut self.unlogged);
         common.settle(dir);
     }
 

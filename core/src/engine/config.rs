@@ -24,6 +24,10 @@ pub struct Config {
     pub unseal: crate::unseal::UnsealConfig,
     /// What becomes of a packet, or its flow, at which a parser fails (`app-layer.error-policy`).
     pub app_error: crate::stream::ExceptionPolicy,
+    /// What becomes of a packet whose flow found no room (`flow.memcap-policy`), and of a fragment that found none
+    /// (`defrag.memcap-policy`). There is no flow to decide on: the packet alone is.
+    pub flow_memcap: crate::stream::ExceptionPolicy,
+    pub defrag_memcap: crate::stream::ExceptionPolicy,
     /// What calls of models add up to, and who is inside.
     pub ledger: LedgerConfig,
     /// Verdicts are obeyed (inline, or simulated): drop rules block, drop records are written.
@@ -51,6 +55,8 @@ impl Config {
             memory: Memory::default(),
             unseal: crate::unseal::UnsealConfig::default(),
             app_error: crate::stream::ExceptionPolicy::default(),
+            flow_memcap: crate::stream::ExceptionPolicy::default(),
+            defrag_memcap: crate::stream::ExceptionPolicy::default(),
             ledger: LedgerConfig::default(),
             ips: false,
             tell_packets: false,

@@ -5,6 +5,7 @@ use crate::Dir;
 use crate::app::frames::FrameView;
 use crate::app::{TxRef, TxView};
 use crate::detect::asked::ContextsOf;
+use crate::detect::captured::Captured;
 use crate::detect::queue::Decision;
 use crate::detect::ruleset::{Names, SigIx};
 use crate::detect::{FlowDetect, RuleSet};
@@ -19,6 +20,7 @@ use crate::pool::{BytePool, Scratch};
 /// What rules noted on a flow, readable by name.
 struct Notes<'a> {
     detect: &'a FlowDetect,
+    captured: &'a Captured,
     names: &'a Names,
     pool: &'a BytePool,
 }
@@ -43,6 +45,11 @@ impl FlowVars for Notes<'_> {
                 f(FlowVar::Var(n.as_bytes(), value));
             }
             b = next;
+        }
+        for (name, value) in self.captured.of_packet() {
+            if let Some(n) = self.names.flowvars.get(usize::from(name)) {
+                f(FlowVar::PktVar(n.as_bytes(), value));
+            }
         }
     }
 }
@@ -151,8 +158,11 @@ impl Engine {
             let d = &st.detect;
             // Numbers that other rules wrote name nothing here.
             let ours = d.generation == self.detect.generation();
-            if ours && !(d.bits.is_empty() && d.ints.is_empty() && d.vars.is_empty()) {
-                notes = Some(Notes { detect: d, names: &self.detect.rules().names, pool: &self.app_pool });
+            let captured = self.detect.captured();
+            let any = captured.of_packet().next().is_some();
+            if ours && (any || !(d.bits.is_empty() && d.ints.is_empty() && d.vars.is_empty())) {
+                let names = &self.detect.rules().names;
+                notes = Some(Notes { detect: d, captured, names, pool: &self.app_pool });
             }
         }
         FullView { view, notes }
@@ -231,7 +241,15 @@ impl Engine {
         }
         let of = Settled { pkt, root, dir, ix, outcome };
         self.tell(&rules, &of, sink);
-        self.detect.contexts.clear();
+        if let Some(ix) = ix
+            && self.detect.captured().of_packet().next().is_some()
+        {
+            self.view(ix).with(|flow| sink.vars(pkt, dir, &flow));
+        }
+        if self.ips && self.detect.captured().has_places() {
+            self.replace(&rules, &of, sink);
+        }
+        self.detect.told();
         if let Some(sig) = tagged {
             self.tell_tagged(&rules, sig, &of, sink);
         }
@@ -243,6 +261,23 @@ impl Engine {
             self.emit_drop(rec, ix, sink);
         }
         outcome.verdict
+    }
+
+    /// Has contents replaced of rules that count on the packet.
+    #[cold]
+    fn replace(&self, rules: &RuleSet, of: &Settled<'_>, sink: &mut dyn EventSink) {
+        if !matches!(of.outcome.verdict, Verdict::Forward | Verdict::Bypass) {
+            return;
+        }
+        for d in self.decisions.iter().take(of.outcome.told) {
+            for r in self.detect.captured().places_of(d.hit.sig) {
+                let Some(bytes) = rules.replacements.get(usize::from(r.with)) else { continue };
+                let (at, end) = (r.at as usize, r.at as usize + bytes.len());
+                if end <= of.pkt.payload.len as usize {
+                    sink.replace(of.pkt, of.pkt.payload.off as usize + at, bytes);
+                }
+            }
+        }
     }
 
     /// Alerts of the packet. They carry its final verdict, so they leave after all rules were considered.
@@ -304,6 +339,8 @@ impl Engine {
                     sig: d.hit.sig,
                     names: rules.datasets(),
                     sets: self.detect.sets(),
+                    captured: self.detect.captured(),
+                    vars: &rules.names.flowvars,
                 })
                 .filter(|c| !c.is_empty()),
                 intel: None,

@@ -122,7 +122,8 @@ impl Engine {
         if self.tell_packets {
             let packet = &head.packet(f.data, f.ts, f.index);
             let cold = self.flows.cold(ix);
-            sink.packet(&PacketSeen { packet, place: ix.0 as usize, cold, dir, new: false });
+            let flags = self.flows.hot(ix).flags;
+            sink.packet(&PacketSeen { packet, place: ix.0 as usize, cold, dir, new: false, flags });
         }
         Some(verdict)
     }

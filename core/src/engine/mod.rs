@@ -208,6 +208,8 @@ pub struct Engine {
     /// No protocols are recognised.
     app_off: bool,
     app_error: crate::stream::ExceptionPolicy,
+    flow_memcap: crate::stream::ExceptionPolicy,
+    defrag_memcap: crate::stream::ExceptionPolicy,
     raw_wanted: [bool; 2],
     /// Encrypted flows of some protocol are bypassed.
     bypass_encrypted: bool,
@@ -288,6 +290,8 @@ impl Engine {
             guess_tx: cfg.guess_tx,
             app_off,
             app_error: cfg.app_error,
+            flow_memcap: cfg.flow_memcap,
+            defrag_memcap: cfg.defrag_memcap,
             stats: Stats::default(),
             faults: Faults::default(),
         }

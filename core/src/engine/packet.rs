@@ -109,7 +109,8 @@ impl Engine {
         let first = new || self.flows.hot(ix).pkts[dir.ix()] == 1;
         if self.tell_packets {
             let cold = self.flows.cold(ix);
-            sink.packet(&PacketSeen { packet: pkt, place: ix.0 as usize, cold, dir, new });
+            let flags = self.flows.hot(ix).flags;
+            sink.packet(&PacketSeen { packet: pkt, place: ix.0 as usize, cold, dir, new, flags });
         }
         self.with_flow(
             ix,
@@ -130,7 +131,29 @@ impl Engine {
     ) -> Verdict {
         let stopped = if self.responding.is_on() { self.respond_alone(pkt, sink) } else { None };
         let decided = stopped.or_else(|| self.alone(pkt, sink));
+        let decided = decided.or_else(|| self.no_room(pkt, DropReason::FlowMemcap, sink));
         decided.unwrap_or_else(|| self.without_flow(pkt, root, sink))
+    }
+
+    /// What the exception policy of memory decides on a packet that has no flow; `None`: it goes on.
+    #[cold]
+    fn no_room(&mut self, pkt: &Packet<'_>, why: DropReason, sink: &mut dyn EventSink) -> Option<Verdict> {
+        let (target, policy) = match why {
+            DropReason::DefragMemcap => (exception_target::DEFRAG_MEMCAP, self.defrag_memcap),
+            _ => (exception_target::FLOW_MEMCAP, self.flow_memcap),
+        };
+        self.stats.exceptions[usize::from(target)][policy as usize] += 1;
+        let verdict = match policy {
+            ExceptionPolicy::Ignore => return None,
+            // Let through without a look, the packet alone.
+            ExceptionPolicy::PassPacket | ExceptionPolicy::PassFlow | ExceptionPolicy::Bypass => {
+                return Some(Verdict::Forward);
+            }
+            ExceptionPolicy::DropPacket | ExceptionPolicy::DropFlow => Verdict::Drop,
+            ExceptionPolicy::Reject => Verdict::Reject { to_src: true, to_dst: true },
+        };
+        // Where nothing can be dropped, it is looked at as it is.
+        self.ips.then(|| self.dropped(pkt, Dir::ToServer, None, why, verdict, sink))
     }
 
     /// What a policy says of a packet that has no flow.
@@ -190,9 +213,14 @@ impl Engine {
     ) -> Verdict {
         let mut events = EventSet::default();
         let policy = self.streams.config().os_of(&pkt.dst, pkt.is_ipv6());
-        let refused = self.defrag.stats().overlaps_refused;
+        let (refused, full) = (self.defrag.stats().overlaps_refused, self.defrag.stats().max_frags_reached);
         let done = if depth < MAX_DEPTH { self.defrag.insert(pkt, policy, &mut events) } else { None };
         let refused = self.defrag.stats().overlaps_refused > refused;
+        if self.defrag.stats().max_frags_reached > full
+            && let Some(v) = self.no_room(pkt, DropReason::DefragMemcap, sink)
+        {
+            return v;
+        }
         let verdict = if events.is_empty() {
             self.without_flow(pkt, root, sink)
         } else {

@@ -350,6 +350,10 @@ impl Engine {
         if self.ledger.is_on() && due & crate::app::LOG_WHOLE != 0 {
             self.account(ix, pkt, tx, sink);
         }
+        // A rule said `config:logging disable`.
+        if self.app.parser_of(tx.proto).is_some_and(|p| p.common(tx.idx).unlogged) {
+            return;
+        }
         let Some(view) = self.tx_view(ix, tx) else { return };
         for (bit, d) in [
             (crate::app::LOG_REQUEST, Dir::ToServer),

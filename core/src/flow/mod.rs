@@ -192,8 +192,11 @@ pub mod exception_target {
     pub const REASSEMBLY: u8 = 1;
     /// A parser failed.
     pub const APP_ERROR: u8 = 2;
+    /// A flow found no room; a fragment did not.
+    pub const FLOW_MEMCAP: u8 = 3;
+    pub const DEFRAG_MEMCAP: u8 = 4;
     /// How many there are.
-    pub const COUNT: usize = 3;
+    pub const COUNT: usize = 5;
 }
 
 /// What few packets touch.

@@ -317,7 +317,7 @@ proptest! {
         // Some ports are left to the general way, as they may carry tunnels.
         use crate::packet::{DecodeConfig, Decoder, Ports};
         let no = Ports::NONE;
-        let cfg = DecodeConfig { teredo: no, vxlan: no, geneve: no, gtp: no, roce: no, ..DecodeConfig::default() };
+        let cfg = DecodeConfig { teredo: no, vxlan: no, geneve: no, gtp: no, l2tp: no, tzsp: no, roce: no, ..DecodeConfig::default() };
         let decoder = Decoder::new(cfg);
         let heads = [&p, &back].map(|p| decoder.head(&frame(p)).unwrap());
         prop_assert_eq!(t.hash_head(&heads[0]), t.hash(&p));

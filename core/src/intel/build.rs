@@ -148,6 +148,7 @@ fn meta(kind: Kind) -> RuleMeta {
         priority: 2,
         metadata: Vec::new(),
         references: Vec::new(),
+        tags: false,
         target: None,
         text: String::new(),
         line: 0,

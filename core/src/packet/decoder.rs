@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 
 use super::head::{Filter, Head};
-use super::{Packet, Source, erspan, events as ev, ipv4, ipv6, link, ppp, vlan};
+use super::{Packet, Source, erspan, events as ev, ipv4, ipv6, link, ppp, vlan, wlan};
 
 /// Most packets one frame can give: itself and seven levels of tunnels.
 pub const MAX_PER_FRAME: usize = 8;
@@ -45,6 +45,11 @@ impl Ports {
         if self.any { None } else { self.ports.get(..usize::from(self.len)) }
     }
 
+    /// Whether no port is listed.
+    pub const fn is_none(&self) -> bool {
+        !self.any && self.len == 0
+    }
+
     /// Whether either port of a packet is listed.
     #[inline]
     pub fn has(&self, sp: u16, dp: u16) -> bool {
@@ -63,6 +68,11 @@ pub struct DecodeConfig {
     pub geneve: Ports,
     /// GTP-U (3GPP TS 29.281): default port 2152.
     pub gtp: Ports,
+    /// L2TP, versions 2 and 3 in UDP, and version 3 as IP protocol 115 when any port is listed; its port is 1701.
+    /// Off by default, as Suricata has no such decoder.
+    pub l2tp: Ports,
+    /// TZSP: its port is 37008. Off by default, as Suricata has no such decoder.
+    pub tzsp: Ports,
     /// RoCEv2: default port 4791.
     pub roce: Ports,
     /// `decoder.erspan.typeI.enabled`.
@@ -78,6 +88,8 @@ impl Default for DecodeConfig {
             vxlan: Ports::one(4789),
             geneve: Ports::one(6081),
             gtp: Ports::one(2152),
+            l2tp: Ports::NONE,
+            tzsp: Ports::NONE,
             roce: Ports::one(4791),
             erspan_type1: true,
             max_layers: 16,
@@ -141,9 +153,12 @@ impl core::ops::DerefMut for PacketBuf<'_> {
 pub(super) enum Begins {
     Ipv4,
     Ipv6,
+    /// IPv4 whose authentication header is stepped over.
+    Authenticated,
     /// IPv6 from Teredo: kept only when it is free of faults.
     Teredo,
     Ethernet,
+    Wlan,
     Ppp,
     Vlan,
     Arp,
@@ -206,7 +221,7 @@ impl Default for Decoder {
 
 impl Decoder {
     pub fn new(cfg: DecodeConfig) -> Self {
-        let lists = [&cfg.teredo, &cfg.vxlan, &cfg.geneve, &cfg.gtp, &cfg.roce];
+        let lists = [&cfg.teredo, &cfg.vxlan, &cfg.geneve, &cfg.gtp, &cfg.l2tp, &cfg.tzsp, &cfg.roce];
         Decoder { filter: Filter::new(&lists, cfg.max_layers), cfg }
     }
 
@@ -345,8 +360,9 @@ fn inner_packets(cx: &mut Cx<'_>, first: usize, out: &mut PacketBuf<'_>) {
         let link = match inner.begins {
             Begins::Ethernet | Begins::Vlan | Begins::Arp => link::ETHERNET,
             Begins::Erspan1 | Begins::Erspan2 | Begins::Erspan3 => link::ETHERNET,
+            Begins::Wlan => link::WLAN,
             Begins::Ppp => link::PPP,
-            Begins::Ipv4 | Begins::Ipv6 | Begins::Teredo => link::RAW,
+            Begins::Ipv4 | Begins::Ipv6 | Begins::Authenticated | Begins::Teredo => link::RAW,
         };
         let mut p = Packet::new(data, link, carrier.ts, carrier.index);
         p.recursion = carrier.recursion + 1;
@@ -361,8 +377,10 @@ fn inner_packets(cx: &mut Cx<'_>, first: usize, out: &mut PacketBuf<'_>) {
         let good = match inner.begins {
             Begins::Ipv4 => ipv4::decode(cx, p, 0, end),
             Begins::Ipv6 => ipv6::decode(cx, p, 0, end),
+            Begins::Authenticated => ipv4::decode_authenticated(cx, p, 0, end),
             Begins::Teredo => ipv6::decode(cx, p, 0, end) && !p.invalid,
             Begins::Ethernet => link::ethernet(cx, p, 0, end),
+            Begins::Wlan => wlan::decode(cx, p, 0, end),
             Begins::Ppp => ppp::decode(cx, p, 0, end),
             Begins::Vlan => vlan::decode(cx, p, 0, end),
             Begins::Arp => link::arp(cx, p, 0, end),

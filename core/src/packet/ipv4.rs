@@ -1,21 +1,35 @@
 //! IPv4 (RFC 791) with its options, and what it carries.
 
 use super::decoder::{Begins, Cx, Inner};
-use super::{Addr, FragFields, L3, Packet, Span, events as ev, gre, icmp, layers, sctp, tcp, udp};
+use super::{Addr, FragFields, L3, Packet, Span, events as ev, layers};
+use super::{ah, gre, icmp, l2tp, sctp, tcp, udp};
 
 /// Decodes a datagram at `off`; `false` when its header cannot be used.
 #[inline]
 pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
-    datagram(cx, p, off, end, false)
+    datagram(cx, p, off, end, Kind::Plain)
 }
 
 /// The same under Van Jacobson's uncompressed PPP, where protocol 0 stands for TCP.
 pub(super) fn decode_vj(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
-    datagram(cx, p, off, end, true)
+    datagram(cx, p, off, end, Kind::VanJacobson)
+}
+
+/// The same, as if there was no authentication header.
+pub(super) fn decode_authenticated(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
+    datagram(cx, p, off, end, Kind::Authenticated)
+}
+
+/// How the protocol field is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    VanJacobson,
+    Authenticated,
 }
 
 #[inline]
-fn datagram(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize, vj: bool) -> bool {
+fn datagram(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize, kind: Kind) -> bool {
     if !cx.layer(p) {
         return false;
     }
@@ -71,6 +85,17 @@ fn datagram(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize, vj: boo
     }
     match p.proto {
         6 => tcp::decode(p, at, end),
+        0 if kind == Kind::VanJacobson => tcp::decode(p, at, end),
+        51 if kind == Kind::Authenticated => ah::skip(cx, p, at, end),
+        _ => carried(cx, p, at, end),
+    }
+    true
+}
+
+/// What the header's protocol announces.
+pub(super) fn carried(cx: &mut Cx<'_>, p: &mut Packet<'_>, at: usize, end: usize) {
+    match p.proto {
+        6 => tcp::decode(p, at, end),
         17 => udp::decode(cx, p, at, end),
         1 => icmp::v4(p, at, end),
         47 => gre::decode(cx, p, at, end),
@@ -86,13 +111,15 @@ fn datagram(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize, vj: boo
             cx.carry(p, Inner { begins, off: at, end, source: "ipv4 tunnel", vni: None });
             p.wants_flow = true;
         }
+        51 => ah::carry(cx, p, at, end),
         58 => {
             p.bad(ev::IPV4_ICMPV6);
         }
-        0 if vj => tcp::decode(p, at, end),
+        115 if !cx.cfg.l2tp.is_none() => {
+            l2tp::session(cx, p, at, end);
+        }
         _ => {}
     }
-    true
 }
 
 /// Walks the options, noting kinds in `ip_opts` and faults as events; `false` when one makes the packet

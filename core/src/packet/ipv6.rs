@@ -1,7 +1,8 @@
 //! IPv6 (RFC 8200) with its extension headers, and what it carries.
 
 use super::decoder::{Begins, Cx, Inner};
-use super::{Addr, FragFields, L3, Packet, Span, events as ev, gre, icmp, layers, sctp, tcp, udp};
+use super::{Addr, FragFields, L3, Packet, Span, events as ev, layers};
+use super::{gre, icmp, l2tp, sctp, tcp, udp};
 
 const HOP: u8 = 0;
 const ROUTING: u8 = 43;
@@ -47,6 +48,9 @@ pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize
         41 => ipv6_inside(cx, p, at, end),
         47 => gre::decode(cx, p, at, end),
         1 => p.note(ev::IPV6_ICMPV4),
+        115 if !cx.cfg.l2tp.is_none() => {
+            l2tp::session(cx, p, at, end);
+        }
         HOP | ROUTING | FRAGMENT | NONE | DEST | AH | 50 | 135 | 139 | 140 => {
             Extensions { at, end, next: h[6], nh_off: 6, base: off, seen: Seen::default() }.walk(cx, p);
         }

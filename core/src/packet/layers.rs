@@ -42,4 +42,10 @@ layers! {
     IPV4_IN_IPV6 "ipv4_in_ipv6"
     IPV6_IN_IPV6 "ipv6_in_ipv6"
     UNKNOWN_ETHERTYPE "unknown_ethertype"
+    IEEE80211 "ieee80211"
+    IEEE80211_PROTECTED "ieee80211_protected"
+    RADIOTAP "radiotap"
+    PPI "ppi"
+    L2TP "l2tp"
+    TZSP "tzsp"
 }

@@ -1,30 +1,47 @@
-//! Link layers (Ethernet, Linux cooked, null, raw IP, HDLC), the dispatch on ether types, and ARP.
+//! Link layers (Ethernet, Linux cooked, null, raw IP, HDLC, NFLOG), the dispatch on link and ether types, and ARP.
 //!
 //! In: a packet and the range of a link header. Out: the layers above it, filled in by their own files.
 
 use super::decoder::Cx;
-use super::{L3, Packet, Span, events as ev, ipv4, ipv6, layers, mpls, nsh, ppp, vlan};
+use super::{L3, Packet, Span, events as ev, ipv4, ipv6, layers, mpls, nsh, vlan};
+use super::{frelay, infiniband, llc, ppp, wlan};
 
 pub(super) const ETHERNET: u16 = 1;
 pub(super) const PPP: u16 = 9;
 /// Raw IP: the number that Suricata gives packets out of tunnels.
 pub(super) const RAW: u16 = 12;
+/// 802.11 without a header of the card.
+pub(super) const WLAN: u16 = 105;
 
-const ET_IP: u16 = 0x0800;
-const ET_ARP: u16 = 0x0806;
-const ET_IPV6: u16 = 0x86dd;
+pub(super) const ET_IP: u16 = 0x0800;
+pub(super) const ET_ARP: u16 = 0x0806;
+pub(super) const ET_IPV6: u16 = 0x86dd;
 
 /// The kinds of frames, by LINKTYPE_ number.
 #[derive(Clone, Copy)]
 enum Link {
     Ethernet,
     Ppp,
+    /// PPP behind a byte that tells the direction.
+    PppDirected,
+    PppPppd,
+    PppEther,
     Raw,
     Null,
     Loop,
     Hdlc,
     Cooked,
     Cooked2,
+    /// HDLC behind a byte that tells the direction.
+    HdlcDirected,
+    Wlan,
+    Radiotap,
+    Ppi,
+    FrameRelay,
+    FrameRelayDirected,
+    Ipoib,
+    Infiniband,
+    Nflog,
 }
 
 const fn kind(link: u16) -> Option<Link> {
@@ -32,11 +49,23 @@ const fn kind(link: u16) -> Option<Link> {
         0 => Link::Null,
         1 => Link::Ethernet,
         9 | 50 => Link::Ppp,
+        51 => Link::PppEther,
+        166 => Link::PppPppd,
+        204 => Link::PppDirected,
         // 228 and 229 promise a version, and are checked for it like the others.
         12 | 14 | 101 | 228 | 229 | 778 => Link::Raw,
         104 => Link::Hdlc,
+        105 => Link::Wlan,
+        107 => Link::FrameRelay,
         108 => Link::Loop,
         113 => Link::Cooked,
+        127 => Link::Radiotap,
+        192 => Link::Ppi,
+        205 => Link::HdlcDirected,
+        206 => Link::FrameRelayDirected,
+        239 => Link::Nflog,
+        242 => Link::Ipoib,
+        247 => Link::Infiniband,
         276 => Link::Cooked2,
         _ => return None,
     })
@@ -54,17 +83,34 @@ pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>) {
         ethernet(cx, p, 0, end);
         return;
     }
-    match kind(p.link) {
-        Some(Link::Ethernet) => ethernet(cx, p, 0, end),
-        Some(Link::Ppp) => ppp::decode(cx, p, 0, end),
-        Some(Link::Raw) => raw(cx, p, end),
-        Some(Link::Null) => null(cx, p, end, false),
-        Some(Link::Loop) => null(cx, p, end, true),
-        Some(Link::Hdlc) => hdlc(cx, p, end),
-        Some(Link::Cooked) => cooked(cx, p, end),
-        Some(Link::Cooked2) => cooked2(cx, p, end),
-        None => false,
-    };
+    inside(cx, p, p.link, 0, end);
+}
+
+/// What a header of link type `link` at `off` leads to; `false` when the type is unknown or the header unusable.
+pub(super) fn inside(cx: &mut Cx<'_>, p: &mut Packet<'_>, link: u16, off: usize, end: usize) -> bool {
+    let Some(kind) = kind(link) else { return false };
+    match kind {
+        Link::Ethernet => ethernet(cx, p, off, end),
+        Link::Ppp => ppp::decode(cx, p, off, end),
+        Link::PppDirected => off < end && ppp::decode(cx, p, off + 1, end),
+        Link::PppPppd => ppp::pppd(cx, p, off, end),
+        Link::PppEther => ppp::pppoe_session(cx, p, off, end),
+        Link::Raw => raw(cx, p, off, end),
+        Link::Null => null(cx, p, (off, end), false),
+        Link::Loop => null(cx, p, (off, end), true),
+        Link::Hdlc => hdlc(cx, p, off, end),
+        Link::HdlcDirected => off < end && hdlc(cx, p, off + 1, end),
+        Link::Cooked => cooked(cx, p, off, end),
+        Link::Cooked2 => cooked2(cx, p, off, end),
+        Link::Wlan => wlan::decode(cx, p, off, end),
+        Link::Radiotap => wlan::radiotap(cx, p, off, end),
+        Link::Ppi => wlan::ppi(cx, p, off, end),
+        Link::FrameRelay => frelay::decode(cx, p, off, end),
+        Link::FrameRelayDirected => off < end && frelay::decode(cx, p, off + 1, end),
+        Link::Ipoib => infiniband::ipoib(cx, p, off, end),
+        Link::Infiniband => infiniband::fabric(cx, p, off, end),
+        Link::Nflog => nflog(cx, p, off, end),
+    }
 }
 
 /// Ethernet II.
@@ -140,6 +186,8 @@ fn other(cx: &mut Cx<'_>, p: &mut Packet<'_>, ether: u16, off: usize, end: usize
         0x894f => {
             nsh::decode(cx, p, off, end);
         }
+        // 802.3: a length, and 802.2 behind it. A length that is not there was cut off.
+        len @ 0..=1500 => return llc::decode(cx, p, off, end.min(off + usize::from(len))),
         _ => {
             p.layers |= layers::UNKNOWN_ETHERTYPE;
             p.note(ev::ETHERNET_UNKNOWN_ETHERTYPE);
@@ -178,20 +226,20 @@ pub(super) fn arp(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -
     p.bad(event)
 }
 
-fn raw(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize) -> bool {
+fn raw(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
     p.layers |= layers::RAW;
-    let end = end.min(0xffff);
-    if end < 20 {
+    let end = end.min(off + 0xffff);
+    if end < off + 20 {
         return p.bad(ev::IPV4_PKT_TOO_SMALL);
     }
-    match p.data.first().map(|b| b >> 4) {
+    match p.data.get(off).map(|b| b >> 4) {
         Some(4) => {
             p.ether_type = ET_IP;
-            ipv4::decode(cx, p, 0, end)
+            ipv4::decode(cx, p, off, end)
         }
         Some(6) => {
             p.ether_type = ET_IPV6;
-            ipv6::decode(cx, p, 0, end)
+            ipv6::decode(cx, p, off, end)
         }
         _ => {
             p.note(ev::IPRAW_INVALID_IP_VERSION);
@@ -201,23 +249,24 @@ fn raw(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize) -> bool {
 }
 
 /// BSD loopback: the address family in the byte order of whoever captured (or the network's for `Loop`).
-fn null(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize, network_order: bool) -> bool {
+fn null(cx: &mut Cx<'_>, p: &mut Packet<'_>, (off, end): (usize, usize), network_order: bool) -> bool {
     p.layers |= layers::NULL;
-    let Some(h) = p.head::<4>(0, end) else {
+    let Some(h) = p.head::<4>(off, end) else {
         return p.bad(ev::LTNULL_PKT_TOO_SMALL);
     };
     let little = u32::from_le_bytes(*h);
     let family = if network_order || little > 0xffff { u32::from_be_bytes(*h) } else { little };
-    let end = end.min(4 + 0xffff);
+    let at = off + 4;
+    let end = end.min(at + 0xffff);
     match family {
         2 => {
             p.ether_type = ET_IP;
-            ipv4::decode(cx, p, 4, end)
+            ipv4::decode(cx, p, at, end)
         }
         // AF_INET6 of Linux, the BSDs and macOS.
         10 | 24 | 28 | 30 => {
             p.ether_type = ET_IPV6;
-            ipv6::decode(cx, p, 4, end)
+            ipv6::decode(cx, p, at, end)
         }
         _ => {
             p.note(ev::LTNULL_UNSUPPORTED_TYPE);
@@ -226,34 +275,63 @@ fn null(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize, network_order: bool) ->
     }
 }
 
-fn hdlc(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize) -> bool {
+fn hdlc(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
     p.layers |= layers::CHDLC;
-    let Some(&[_, _, t0, t1]) = p.head::<4>(0, end) else {
+    let Some(&[_, _, t0, t1]) = p.head::<4>(off, end) else {
         return p.bad(ev::CHDLC_PKT_TOO_SMALL);
     };
     if !cx.layer(p) {
         return false;
     }
-    network(cx, p, u16::from_be_bytes([t0, t1]), 4, end);
+    network(cx, p, u16::from_be_bytes([t0, t1]), off + 4, end);
     true
 }
 
-fn cooked(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize) -> bool {
+fn cooked(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
     p.layers |= layers::SLL;
-    let Some(h) = p.head::<16>(0, end) else {
+    let Some(h) = p.head::<16>(off, end) else {
         return p.bad(ev::SLL_PKT_TOO_SMALL);
     };
     let ether = u16::from_be_bytes([h[14], h[15]]);
-    network(cx, p, ether, 16, end);
+    cooked_network(cx, p, ether, off + 16, end);
     true
 }
 
-fn cooked2(cx: &mut Cx<'_>, p: &mut Packet<'_>, end: usize) -> bool {
+fn cooked2(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
     p.layers |= layers::SLL2;
-    let Some(h) = p.head::<20>(0, end) else {
+    let Some(h) = p.head::<20>(off, end) else {
         return p.bad(ev::SLL2_PKT_TOO_SMALL);
     };
     let ether = u16::from_be_bytes([h[0], h[1]]);
-    network(cx, p, ether, 20, end);
+    cooked_network(cx, p, ether, off + 20, end);
     true
+}
+
+/// Linux has numbers of its own below the ether types: 4 is 802.2 without a length, 1 is an 802.3 frame's.
+fn cooked_network(cx: &mut Cx<'_>, p: &mut Packet<'_>, ether: u16, off: usize, end: usize) {
+    if ether == 4 {
+        p.ether_type = ether;
+        llc::decode(cx, p, off, end);
+    } else {
+        network(cx, p, ether, off, end);
+    }
+}
+
+/// What Linux's packet filter logs: an address family, then attributes in the byte order of the host (little on all
+/// hosts that matter), one of which is the datagram.
+fn nflog(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
+    const PAYLOAD: u16 = 9;
+    let mut at = off + 4;
+    // Each attribute takes at least four bytes.
+    while let Some(&[l0, l1, t0, t1]) = p.head::<4>(at, end) {
+        let len = usize::from(u16::from_le_bytes([l0, l1]));
+        if len < 4 || len > end - at {
+            return false;
+        }
+        if u16::from_le_bytes([t0, t1]) & 0x7fff == PAYLOAD {
+            return cx.layer(p) && raw(cx, p, at + 4, at + len);
+        }
+        at += len.next_multiple_of(4);
+    }
+    false
 }

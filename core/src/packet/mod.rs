@@ -7,19 +7,24 @@
 //! One file per layer; each takes the packet and the range of its header, fills in what it finds and calls
 //! the next. [`Decoder`] is the entry. Plain TCP and UDP take a short way, `head`.
 
+mod ah;
 pub mod checksum;
 mod decoder;
 mod erspan;
 pub mod events;
+mod frelay;
 mod geneve;
 mod gre;
 mod gtp;
 mod head;
 mod icmp;
+mod infiniband;
 mod ipv4;
 mod ipv6;
+mod l2tp;
 pub mod layers;
 mod link;
+mod llc;
 mod mpls;
 mod nsh;
 mod ppp;
@@ -29,9 +34,11 @@ mod tcp;
 mod teredo;
 #[cfg(test)]
 mod tests;
+mod tzsp;
 mod udp;
 mod vlan;
 mod vxlan;
+mod wlan;
 
 pub use decoder::{DecodeConfig, Decoder, MAX_PER_FRAME, PacketBuf, Ports};
 pub use head::Head;

@@ -16,6 +16,16 @@ pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize
     protocol(cx, p, at, end, ev::PPP_PKT_TOO_SMALL)
 }
 
+/// A frame as pppd captures it: the address byte tells the direction (0 in, 1 out).
+pub(super) fn pppd(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) -> bool {
+    p.layers |= layers::PPP;
+    let Some(&[_, control]) = p.head::<2>(off, end) else {
+        return p.bad(ev::PPP_PKT_TOO_SMALL);
+    };
+    let at = if control == 0x03 { off + 2 } else { off + 1 };
+    cx.layer(p) && protocol(cx, p, at, end, ev::PPP_PKT_TOO_SMALL)
+}
+
 /// The protocol field and what it announces; `short` is the fault when it is cut off.
 fn protocol(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize, short: u8) -> bool {
     let Some(&[a]) = p.head::<1>(off, end) else {

@@ -3,6 +3,8 @@ use super::*;
 use alloc::{vec, vec::Vec};
 use proptest::prelude::*;
 
+mod links;
+
 const SRC: [u8; 4] = [192, 0, 2, 1];
 const DST: [u8; 4] = [198, 51, 100, 7];
 
@@ -383,7 +385,10 @@ fn a_full_buffer_takes_no_more() {
     assert_eq!(Decoder::default().decode(&frame, 1, 0, 2, &mut out), 0);
 }
 
-const LINKS: [u16; 12] = [0, 1, 9, 12, 50, 101, 104, 108, 113, 228, 229, 276];
+const LINKS: [u16; 24] = [
+    0, 1, 9, 12, 50, 51, 101, 104, 105, 107, 108, 113, 127, 166, 192, 204, 205, 206, 228, 229, 239, 242, 247,
+    276,
+];
 
 /// Every range lies inside the packet and agrees with the rest.
 fn consistent(p: &Packet<'_>) {

@@ -1,7 +1,7 @@
 //! UDP (RFC 768) and the tunnels recognised by its ports.
 
 use super::decoder::Cx;
-use super::{L4, Packet, Span, events as ev, geneve, gtp, roce, teredo, vxlan};
+use super::{L4, Packet, Span, events as ev, geneve, gtp, l2tp, roce, teredo, tzsp, vxlan};
 
 #[inline]
 pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize) {
@@ -34,5 +34,7 @@ pub(super) fn decode(cx: &mut Cx<'_>, p: &mut Packet<'_>, off: usize, end: usize
         || (cfg.geneve.has(sp, dp) && geneve::decode(cx, p, at, end))
         || (cfg.vxlan.has(sp, dp) && vxlan::decode(cx, p, at, end))
         || (cfg.gtp.has(sp, dp) && gtp::decode(cx, p, at, end))
+        || (cfg.l2tp.has(sp, dp) && l2tp::udp(cx, p, at, end))
+        || (cfg.tzsp.has(sp, dp) && tzsp::decode(cx, p, at, end))
         || (cfg.roce.has(dp, dp) && roce::decode(p, at, end));
 }

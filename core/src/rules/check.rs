@@ -33,6 +33,7 @@ pub fn finish(mut b: Builder<'_, '_>) -> Res<Rule> {
     directions(&mut b)?;
     packet_or_stream(&b)?;
     at_hook(&b)?;
+    replaces(&b)?;
     let mut r = b.rule;
     r.protos = b.protos.unwrap_or_default();
     r.vars = b.vars.len() as u8;
@@ -44,6 +45,26 @@ pub fn finish(mut b: Builder<'_, '_>) -> Res<Rule> {
         return context("prefilter has no keyword to work on");
     }
     Ok(r)
+}
+
+/// `replace` changes the packet at hand, so nothing of the rule may be about a stream or its messages.
+fn replaces(b: &Builder<'_, '_>) -> Res {
+    let replaced = |m: &Match| matches!(m, Match::Content(c) if !c.replace.is_empty());
+    if !b.lists.iter().flat_map(|l| &l.m.matches).any(replaced) {
+        return Ok(());
+    }
+    let other =
+        b.lists.iter().any(|l| !matches!(l.m.buffer, BufferRef::Payload | BufferRef::PacketHeader(_)));
+    let messages =
+        other || !b.rule.ints.is_empty() || !b.rule.files.is_empty() || b.rule.header.hook.is_some();
+    let stream = b.rule.flow.only_stream || b.rule.header.proto == ProtoSpec::TcpStream;
+    let transformed = b.lists.iter().any(|l| !l.m.transforms.is_empty() && l.m.matches.iter().any(replaced));
+    if messages || stream || transformed {
+        return conflict(
+            "replace is for rules on single packets: no buffers of protocols, streams or transforms beside it",
+        );
+    }
+    Ok(())
 }
 
 /// One buffer's conditions among themselves.

@@ -90,7 +90,8 @@ fn parse_action(t: &str) -> Res<Action> {
         ("rejectsrc", Action::RejectSrc),
         ("rejectdst", Action::RejectDst),
         ("rejectboth", Action::RejectBoth),
-        ("config", Action::Pass),
+        // It alerts of nothing: see `source`.
+        ("config", Action::Alert),
     ];
     ACTIONS
         .iter()

@@ -70,6 +70,8 @@ pub struct RuleMeta {
     /// (`https://`, `example.org/x`): what reference.config has for the system, or its name and a comma where it has
     /// nothing, and the rest.
     pub references: Vec<(String, String)>,
+    /// It has `tag`: further packets are told of.
+    pub tags: bool,
     /// `target:src_ip` / `target:dest_ip`.
     pub target: Option<Target>,
     /// The rule's text, for `alert.rule`.

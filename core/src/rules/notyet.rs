@@ -28,13 +28,8 @@ const fn refused(part: &'static str, why: &'static str) -> NotYet {
 
 /// All of them; `docs/rules.md` is made of it.
 pub const NOT_YET: &[NotYet] = &[
-    named("config", "logging is not switched; nothing else of the rule changes"),
-    named("replace", "payloads are not changed; the rule alerts, and drops where it says so"),
-    named("pcre with flow:NAME", "captures are kept for alerts only (alert:NAME)"),
-    named("pcre with pkt:NAME", "captures are kept for alerts only (alert:NAME)"),
+    refused("config:tracking", "packets always have flows"),
     named("event", "nothing raises this event, so the rule never matches by it"),
-    refused("flowvar", "nothing sets the variable, so the rule could never match"),
-    refused("pktvar", "nothing sets the variable, so the rule could never match"),
 ];
 
 /// Events that rules can name and that nothing raises: what stands before the dot in rules, and the names.

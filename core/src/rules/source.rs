@@ -14,7 +14,7 @@ use super::check;
 use super::env::Env;
 use super::header;
 use super::index::{Entry, Index};
-use super::ir::{Post, Rule, StateMatch};
+use super::ir::{Capture, Match, Post, Rule, StateMatch};
 use super::keyword::{self, Arg, Value};
 use super::refuse::{Fault, Refusal, RefusalKind, Res};
 
@@ -57,6 +57,32 @@ pub fn never_set(rules: &[Rule]) -> Vec<Refusal> {
         })
     };
     let reason = "flowbits: no rule sets the bit that it tests, so it never matches";
+    let mut all: Vec<Refusal> = rules.iter().filter(deaf).map(|r| told(r, reason)).collect();
+    all.extend(never_captured(rules));
+    all
+}
+
+/// Rules that ask for variables that no rule captures.
+fn never_captured(rules: &[Rule]) -> Vec<Refusal> {
+    let (mut flow, mut packet) = (BTreeSet::new(), BTreeSet::new());
+    for m in rules.iter().flat_map(|r| &r.lists).flat_map(|l| &l.matches) {
+        let Match::Pcre(p) = m else { continue };
+        for (_, to) in &p.captures {
+            match to {
+                Capture::FlowVar(n) => flow.insert(n.as_str()),
+                Capture::PktVar(n) => packet.insert(n.as_str()),
+                Capture::AlertVar(_) => false,
+            };
+        }
+    }
+    let deaf = |r: &&Rule| {
+        r.state.iter().any(|s| match s {
+            StateMatch::FlowVar { name, .. } => !flow.contains(name.as_str()),
+            StateMatch::PktVar { name, .. } => !packet.contains(name.as_str()),
+            _ => false,
+        })
+    };
+    let reason = "flowvar, pktvar: no rule captures the variable that it tests, so it never matches";
     rules.iter().filter(deaf).map(|r| told(r, reason)).collect()
 }
 
@@ -66,6 +92,14 @@ pub fn never_stored(rules: &[Rule]) -> Vec<Refusal> {
     let reason =
         "filestore: files are not stored (file-store is off, or the traffic is live); the rule alerts";
     rules.iter().filter(stores).map(|r| told(r, reason)).collect()
+}
+
+/// Rules with `replace`, for whoever changes no packets.
+pub fn never_replaced(rules: &[Rule]) -> Vec<Refusal> {
+    let replaced = |m: &Match| matches!(m, Match::Content(c) if !c.replace.is_empty());
+    let replaces = |r: &&Rule| r.lists.iter().flat_map(|l| &l.matches).any(replaced);
+    let reason = "replace: payloads are changed inline only (--inline); the rule alerts";
+    rules.iter().filter(replaces).map(|r| told(r, reason)).collect()
 }
 
 /// A part of a loaded rule that has no effect.
@@ -303,6 +337,9 @@ fn parse_all(
     };
     let (action, header) = header::parse(head, env).map_err(|(at, f)| Trouble::at(at, f))?;
     let mut b = Builder::new(env, index, action, header);
+    if head.trim_start().get(..7).is_some_and(|w| w.eq_ignore_ascii_case("config ")) {
+        b.rule.noalert = Some(true);
+    }
     let mut at = open + 1;
     while let Some(opt) = next_option(bytes, at, end)? {
         at = opt.next;

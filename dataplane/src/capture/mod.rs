@@ -1,9 +1,10 @@
-//! Capture files: classic pcap and pcapng, from a path, a directory or standard input.
+//! Capture files: classic pcap and pcapng, plain or compressed, from a path, a directory or standard input.
 //!
 //! In: bytes, read by large blocks. Out: [`Batch`]es of [`Frame`]s that are slices of the block; then, once,
 //! the fault that ended a damaged or truncated capture, with its byte offset. Owns the block buffer, which
 //! grows only for a record larger than it.
 
+mod packed;
 mod pcap;
 mod pcapng;
 
@@ -156,8 +157,10 @@ impl Capture {
         Capture::from_reader(Box::new(file))
     }
 
-    /// Reads a capture from any source of bytes.
+    /// Reads a capture from any source of bytes, which gzip, Zstandard or LZ4 may have compressed. Offsets in faults are those of
+    /// the plain bytes.
     pub fn from_reader(source: Box<dyn Read + Send>) -> Result<Capture, CaptureError> {
+        let source = packed::plain(source).map_err(|source| CaptureError::Io { offset: 0, source })?;
         let mut c = Capture {
             source,
             buf: vec![0; BLOCK],
@@ -320,18 +323,27 @@ pub fn has_secrets(path: &Path) -> bool {
             .is_ok_and(|mut c| c.next_batch(1).is_ok_and(|b| b.is_some_and(|b| !b.secrets().is_empty())))
 }
 
-/// The captures that a path names: itself, or the regular files of a directory in order of name. Links that lead nowhere
-/// are among them, so that whoever opens them learns of it.
-pub fn list(path: &Path) -> Result<Vec<PathBuf>, CaptureError> {
-    let fail = |source| CaptureError::Open { path: path.to_owned(), source };
+/// The captures that a path names: itself, or the regular files of a directory in order of name; with `below` those of the
+/// directories in it as well. Links that lead nowhere are among them, so that whoever opens them learns of it.
+pub fn list(path: &Path, below: bool) -> Result<Vec<PathBuf>, CaptureError> {
     if path == Path::new("-") || !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(fail)? {
-        let file = entry.map_err(fail)?.path();
-        if file.metadata().is_ok_and(|m| m.is_file()) || file.metadata().is_err() {
-            files.push(file);
+    let mut dirs = vec![path.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        let fail = |source| CaptureError::Open { path: dir.clone(), source };
+        for entry in std::fs::read_dir(&dir).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let file = entry.path();
+            // A link to a directory could lead back here.
+            if entry.file_type().is_ok_and(|t| t.is_dir()) {
+                if below {
+                    dirs.push(file);
+                }
+            } else if file.metadata().is_ok_and(|m| m.is_file()) || file.metadata().is_err() {
+                files.push(file);
+            }
         }
     }
     files.sort();

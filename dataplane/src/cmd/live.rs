@@ -19,13 +19,15 @@ use crate::live::writer::Writer;
 use crate::live::{control, prometheus};
 use crate::load::{self, Loaded};
 use crate::log::EngineLog;
+use crate::pcaplog::live::Writer as PacketWriter;
 use crate::response::Setup;
 use crate::response::tap::{Shared, Tap};
 use crate::secret;
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 use super::RunArgs;
-use super::run::{grouped, rule_files, tell_refusals};
+use super::input::{rule_files, tell_refusals};
+use super::run::grouped;
 
 /// Everything that is decided before ports are opened.
 struct Start<'a> {
@@ -53,6 +55,7 @@ pub fn run(args: &RunArgs, log: &EngineLog) -> Result<ExitCode, String> {
     settings.keys.files.extend(args.tls_keys.iter().cloned());
     settings.keys.live = true;
     let context = super::context::tables(&mut settings, &args.context, secret::random()?)?;
+    settings.replaces = inline && args.live.dpdk.is_none();
     // A worker never waits for a disk.
     let settings = settings.without_store();
     let memory = super::memory::parse(&args.memory, u64::from(args.live.workers))?;
@@ -141,10 +144,20 @@ impl Start<'_> {
         let tapped = Arc::new(Shared::new(!response.playbooks.is_empty()));
         let mut secrets = Vec::new();
         let followed = Followed::open(&settings.keys.files, &mut |s| secrets.push(s.clone()))?;
+        let (packets, recorders) = match &settings.outputs.pcap_log {
+            None => (None, Vec::new()),
+            Some(s) => {
+                let (w, ends) = PacketWriter::start(s, &dir, settings.stream.depth, count, replay)
+                    .map_err(|e| format!("pcap-log: {e}"))?;
+                (Some(w), ends)
+            }
+        };
+        let mut recorders = recorders.into_iter();
         let workers: Vec<Worker> = (0..count)
             .map(|i| {
                 let mut sink = LiveSink::new(&settings.outputs, mode.ips, channels[i].clone(), replay);
                 sink.tap = Tap::new(&response.playbooks, tapped.clone(), mode.ips);
+                sink.pcap = recorders.next();
                 let mut engine = manager::engine(&settings, mode, &rules.rules);
                 secrets.iter().for_each(|s| _ = engine.tls_secret(s));
                 let mut w = Worker::new(i, engine, sink, fail, mode.ips, replay);
@@ -158,6 +171,7 @@ impl Start<'_> {
         let mut m = Manager::new(settings, mode, source, rules, channels[count].clone(), writer, every);
         m.faults = args.live.allow_faults;
         m.followed = Some(followed);
+        m.packets = packets;
         for (w, c) in workers.iter().zip(&channels) {
             m.add(w.mail.clone(), w.counters.clone(), c.clone());
         }

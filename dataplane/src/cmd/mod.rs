@@ -2,11 +2,14 @@
 //! not all was done. 2: wrong usage. 3: what could be read is processed and written, but some of the input could not.
 
 mod artifact;
+mod ask;
 mod bench;
 mod classify;
 mod context;
 mod export;
+mod feed;
 mod incidents;
+mod input;
 mod intel;
 mod live;
 mod mcp;
@@ -399,21 +402,22 @@ pub struct ClassifyArgs {
 
 /// Options of `tidegate run`, named as Suricata's.
 #[derive(Debug, Args)]
-#[command(args_override_self = true)]
+#[command(args_override_self = true, version, display_name = "tidegate")]
 #[command(after_help = "Examples:\n  \
     tidegate run -r traffic.pcap                         flows and protocol records into ./eve.json\n  \
     tidegate run -r traffic.pcap -S my.rules -l out      alerts too, into out/eve.json\n  \
     tidegate run -r captures/ -c suricata.yaml -k none   a whole folder, ignoring checksums\n  \
     tidegate run -r traffic.pcap -S my.rules 'port 443'  only what a tcpdump filter lets through\n  \
+    tidegate run -T -c suricata.yaml                     is everything right?\n  \
     tidegate run -i eth0 -S my.rules -l /var/log/tidegate    live\n  \
     tidegate run --inline eth0:eth1 -S my.rules -l /var/log/tidegate    between two interfaces\n  \
     tidegate run --dpdk '-a 03:00.0 -a 03:00.1' --inline 0:1 -S my.rules    between two ports\n\n\
     Exit codes: 0 fine, 1 wrong input, 2 wrong usage, 3 some of the input could not be read (the rest is processed).")]
 pub struct RunArgs {
-    /// Capture to read (pcap or pcapng), a folder of captures, or - for standard input
-    #[arg(short = 'r', value_name = "FILE|DIR", required_unless_present_any = ["interface", "dpdk", "inline"])]
+    /// Capture to read (pcap or pcapng, also in gzip, Zstandard or LZ4), a folder of captures, or - for standard input
+    #[arg(short = 'r', value_name = "FILE|DIR", required_unless_present_any = inputs())]
     pub read: Option<PathBuf>,
-    /// Rules to load, and only these: a file, or a folder of *.rules files. May be given again
+    /// Rules to load, and only these: a file, a pattern ('*.rules'), or a folder of *.rules files. May be given again
     #[arg(short = 'S', value_name = "RULES")]
     pub only_rules: Vec<PathBuf>,
     /// Rules to load besides those of the configuration
@@ -482,12 +486,38 @@ pub struct RunArgs {
     /// No summary
     #[arg(short = 'q', long)]
     pub quiet: bool,
+    /// Load no rules, whatever the configuration says: records and flows only
+    #[arg(long, conflicts_with_all = ["only_rules", "more_rules"])]
+    pub disable_detection: bool,
+    /// Read the folders in the folder as well
+    #[arg(long)]
+    pub pcap_file_recursive: bool,
+    /// Go on with captures that come into the folder later, until interrupted; a capture counts as whole when it did not change
+    /// for pcap-file.delay seconds (30)
+    #[arg(long)]
+    pub pcap_file_continuous: bool,
+    /// Remove each capture that was read to its end
+    #[arg(long)]
+    pub pcap_file_delete: bool,
+    /// File for the number of this process; removed at the end
+    #[arg(long, value_name = "FILE")]
+    pub pidfile: Option<PathBuf>,
+    /// File with a filter in tcpdump's language; # begins a comment
+    #[arg(short = 'F', value_name = "FILE", conflicts_with = "filter")]
+    pub bpf_file: Option<PathBuf>,
     /// Filter in tcpdump's language
     #[arg(value_name = "FILTER")]
     pub filter: Vec<String>,
+    #[command(flatten)]
+    pub ask: ask::AskArgs,
     // Last, because the heading of its options is that of all options after them.
     #[command(flatten)]
     pub live: LiveArgs,
+}
+
+/// What makes `-r` unnecessary.
+fn inputs() -> Vec<&'static str> {
+    ["interface", "dpdk", "inline"].into_iter().chain(ask::NAMES).collect()
 }
 
 /// Options of `tidegate run` for live traffic.

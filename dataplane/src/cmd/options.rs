@@ -16,11 +16,15 @@ enum Where {
 }
 
 /// Options that mean something in some places only, by clap's name. The others mean the same everywhere.
-const TABLE: [(&str, Where); 23] = [
+const TABLE: [(&str, Where); 27] = [
     ("each", Where::Captures),
     ("batch", Where::Captures),
     ("fail_at", Where::Captures),
     ("filter", Where::Captures),
+    ("bpf_file", Where::Captures),
+    ("pcap_file_recursive", Where::Captures),
+    ("pcap_file_continuous", Where::Captures),
+    ("pcap_file_delete", Where::Captures),
     ("interface", Where::Live),
     ("dpdk", Where::Live),
     ("inline", Where::Live),
@@ -50,11 +54,14 @@ pub(super) fn without_effect(run: &ArgMatches) -> Option<String> {
     let spelled = |id: &str| match id {
         "filter" => "a filter".to_string(),
         "interface" => "-i".to_string(),
+        "bpf_file" => "-F".to_string(),
         id => format!("--{}", id.replace('_', "-")),
     };
+    // A question about a run is allowed to have the options of that run.
+    let asked = given("test") || given("engine_analysis");
     let wrong = |&(id, place): &(&str, Where)| {
         let only = match place {
-            Where::Captures if !given("read") => "captures (-r)",
+            Where::Captures if !given("read") && !asked => "captures (-r)",
             Where::Live if given("read") => "live traffic (-i, --inline, --dpdk)",
             Where::DpdkOrInline if !given("dpdk") && !given("inline") => "ports (--dpdk) and --inline",
             Where::Dpdk if !given("dpdk") => "ports (--dpdk)",

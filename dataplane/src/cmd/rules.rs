@@ -109,7 +109,7 @@ fn write_report(t: &mut String, l: &Loaded, brief: bool) -> std::fmt::Result {
 }
 
 /// `http.uri "/admin" nocase`, bytes that do not print as rules write them.
-fn pattern(f: &Fast) -> String {
+pub(super) fn pattern(f: &Fast) -> String {
     let mut text = format!("{} \"", f.buffer);
     let mut hex = false;
     for &b in &f.bytes {

@@ -9,31 +9,37 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::capture::{self, Capture, CaptureError};
+use crate::capture::{Capture, CaptureError, has_secrets};
 use crate::config::engine::{LONG, Mode, room, warm};
 use crate::config::logging::{Level, Logging};
-use crate::config::{ChecksumMode, Overrides, Settings};
+use crate::config::{ChecksumMode, Delete, Overrides, Settings};
 use crate::context::Context;
-use crate::eve::{EveSink, Stats};
+use crate::eve::{EveSink, OutputError, Stats};
 use crate::filter::Filter;
 use crate::keys;
 use crate::load::{self, Loaded};
 use crate::log::EngineLog;
+use crate::pcaplog::PcapLog;
 use crate::secret;
+use tidegate_core::Dir;
 use tidegate_core::engine::{Engine, Frame};
 use tidegate_core::event::{Event, EventSink, Verdict};
 use tidegate_core::fault::Station;
-use tidegate_core::packet::{Decoder, PacketBuf};
+use tidegate_core::flow::FlowView;
+use tidegate_core::packet::{Decoder, Packet, PacketBuf};
 
 use super::context::Logs;
+use super::feed::Feed;
+use super::input::{UnknownLinks, filter_text, rule_files, tell_refusals};
 use super::{PARTLY, RunArgs, WRONG_INPUT};
 
-/// Refused rules told without `-v`.
-const REFUSALS_SHOWN: usize = 10;
 /// Time between two progress lines.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
 pub fn main(args: &RunArgs) -> ExitCode {
+    if let Some(code) = super::ask::answer(args) {
+        return code;
+    }
     // Not worth it for what takes a moment.
     let long = |r: &PathBuf| std::fs::metadata(r).is_ok_and(|m| m.is_dir() || m.len() > LONG);
     if args.read.as_ref().is_none_or(long) {
@@ -43,8 +49,10 @@ pub fn main(args: &RunArgs) -> ExitCode {
     let logging = Logging::of(config_file(args), &over);
     let live = args.read.is_none();
     let log = EngineLog::open(&logging, args.log_dir.as_deref(), args.verbose, live);
+    let pid = args.pidfile.as_deref().map(PidFile::write).transpose();
     let result = match (&log, &args.read) {
         (Err(e), _) => Err(e.clone()),
+        _ if pid.is_err() => Err(pid.as_ref().err().cloned().unwrap_or_default()),
         (Ok(log), Some(read)) => run(args, read, log),
         (Ok(log), None) => super::live::run(args, log),
     };
@@ -60,10 +68,37 @@ pub fn main(args: &RunArgs) -> ExitCode {
     }
 }
 
+/// A file with the number of this process, there as long as it runs.
+struct PidFile(PathBuf);
+
+impl PidFile {
+    fn write(path: &Path) -> Result<PidFile, String> {
+        std::fs::write(path, format!("{}\n", std::process::id()))
+            .map_err(|e| format!("--pidfile: {}: {e}", path.display()))?;
+        Ok(PidFile(path.to_owned()))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        // Rights may have been given up since; then whoever starts the next process writes over it.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 /// Counts alerts by signature on their way to the files.
 struct Counting {
     eve: EveSink,
+    pcap: Option<PcapLog>,
     alerts: HashMap<(u32, u32), (u64, String)>,
+}
+
+impl Counting {
+    /// Writes out what is left of events and packets.
+    fn finish(&mut self) -> Result<(), OutputError> {
+        let packets = self.pcap.as_mut().map_or(Ok(()), PcapLog::finish);
+        self.eve.finish().and(packets)
+    }
 }
 
 impl EventSink for Counting {
@@ -73,10 +108,23 @@ impl EventSink for Counting {
         {
             self.alerts.entry((a.rule.gid, a.rule.sid)).or_insert_with(|| (0, a.rule.msg.clone())).0 += 1;
         }
+        if let Some(p) = &mut self.pcap {
+            p.picker.event(&event);
+        }
         self.eve.event(event);
     }
 
-    fn arp(&mut self, packet: &tidegate_core::packet::Packet<'_>) {
+    fn packet(&mut self, seen: &tidegate_core::event::PacketSeen<'_>) {
+        if let Some(p) = &mut self.pcap {
+            p.picker.packet(seen);
+        }
+    }
+
+    fn vars(&mut self, packet: &Packet<'_>, dir: Dir, flow: &FlowView<'_>) {
+        self.eve.vars(packet, dir, flow);
+    }
+
+    fn arp(&mut self, packet: &Packet<'_>) {
         self.eve.arp(packet);
     }
 
@@ -99,6 +147,8 @@ struct Tally {
     captures: usize,
     /// Captures that were read in part or not at all.
     incomplete: usize,
+    /// Captures of which no packet has a link type that is decoded.
+    undecoded: usize,
     packets: u64,
     bytes: u64,
     filtered: u64,
@@ -113,6 +163,11 @@ impl Tally {
                 self.captures += 1;
                 eprintln!("{}: {e}", path.display());
             }
+            // A compressed capture that was cut off: what was decoded counts.
+            CaptureError::Io { offset: 1.., .. } => {
+                self.captures += 1;
+                eprintln!("{}: {e}", path.display());
+            }
             CaptureError::Open { .. } => eprintln!("{e}"),
             _ => eprintln!("{}: {e}", path.display()),
         }
@@ -120,7 +175,7 @@ impl Tally {
 }
 
 /// The configuration that is named; `/dev/null` is none.
-fn config_file(args: &RunArgs) -> Option<&Path> {
+pub(super) fn config_file(args: &RunArgs) -> Option<&Path> {
     args.config.as_deref().filter(|c| *c != Path::new("/dev/null"))
 }
 
@@ -137,20 +192,18 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     if !settings.block_lists.is_empty() && !args.quiet {
         eprintln!("block-lists: they hold back live traffic; captures are read without them");
     }
-    let filter = match args.filter.join(" ") {
-        text if text.trim().is_empty() => None,
-        text => Some(Filter::parse(&text).map_err(|e| e.to_string())?),
-    };
-    let captures = capture::list(source).map_err(|e| e.to_string())?;
-    let folder = source.is_dir();
-    if captures.is_empty() {
-        return Err(format!(
-            "{}: an empty folder; captures (pcap, pcapng) are expected in it",
-            source.display()
-        ));
+    if settings.outputs.eve.iter().any(|e| e.rotate.is_some()) && !args.quiet {
+        eprintln!("rotate-interval: it is for live traffic; of captures each output is one file");
     }
+    if args.pcap_file_delete {
+        settings.pcap_files.delete = Delete::All;
+    }
+    let filter = filter_text(args)?.map(|t| Filter::parse(&t).map_err(|e| e.to_string())).transpose()?;
+    let mut feed =
+        Feed::new(source, args.pcap_file_recursive, args.pcap_file_continuous, settings.pcap_files)?;
+    let folder = source.is_dir();
 
-    settings.keys.carried |= captures.iter().any(|c| capture::has_secrets(c));
+    settings.keys.carried |= feed.waiting().any(|c| has_secrets(c));
     let secrets = keys::all(&settings.keys.files)?;
     let loaded = load::load(&rule_files(args, &settings)?, &settings, args.data_dir.as_deref())?;
     super::log_start(log, &settings, &loaded);
@@ -172,10 +225,12 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     // With --each, every capture opens its own.
     let each = args.each && folder;
     let eve = if each { EveSink::none() } else { open(&dir)? };
-    let mut sink = Counting { eve, alerts: HashMap::new() };
+    let packets =
+        |dir: &Path| settings.outputs.pcap_log.as_ref().map(|s| PcapLog::new(s, dir, settings.stream.depth));
+    let mut sink = Counting { eve, pcap: packets(&dir).filter(|_| !each), alerts: HashMap::new() };
 
     // A pipe may bring live traffic; a file gives the same output each time.
-    let files = captures.iter().all(|c| std::fs::metadata(c).is_ok_and(|m| m.is_file()));
+    let files = feed.waiting().all(|c| std::fs::metadata(c).is_ok_and(|m| m.is_file()));
     let mode = Mode {
         ips: args.simulate_ips,
         ignore_checksums: settings.pcap_checksums == ChecksumMode::No,
@@ -198,7 +253,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
         eprintln!("--each: captures have datasets of their own, which are not saved");
     }
     fail_at(args, &mut engine)?;
-    let size: u64 = captures.iter().filter_map(|c| std::fs::metadata(c).ok()).map(|m| m.len()).sum();
+    let size: u64 = feed.waiting().filter_map(|c| std::fs::metadata(c).ok()).map(|m| m.len()).sum();
     if !each {
         warm(&mut engine, size);
     }
@@ -208,12 +263,15 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     let start = Instant::now();
     let mut tally = Tally::default();
     let mut progress = Progress::new(!args.quiet && std::io::stderr().is_terminal());
-    for path in &captures {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
+    let mut last = source.to_owned();
+    while let Some(path) = feed.next(&stop) {
+        last.clone_from(&path);
+        let path = &path;
+        let before = (sink.eve.counts.alerts, tally.incomplete);
         if each {
-            let mut eve = open(&dir.join(path.file_name().unwrap_or_default()))?;
+            let own = dir.join(path.strip_prefix(source).unwrap_or(path));
+            let mut eve = open(&own)?;
+            sink.pcap = packets(&own);
             eve.counts = sink.eve.counts;
             sink.eve = eve;
             engine = make()?.0;
@@ -246,14 +304,17 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
             tally.fault(path, &e);
         } else {
             tally.captures += 1;
+            // What was not understood to its end is kept.
+            if !stop.load(Ordering::Relaxed) && !sink.eve.failed() && tally.incomplete == before.1 {
+                feed.done(path, sink.eve.counts.alerts - before.0);
+            }
         }
         if each || sink.eve.failed() {
-            sink.eve.finish().map_err(|e| unwritten(&e, &tally))?;
+            sink.finish().map_err(|e| unwritten(&e, &tally))?;
         }
     }
     if !each && catch_unwind(AssertUnwindSafe(|| engine.finish(&mut sink))).is_err() {
-        let last = captures.last().map_or(source, PathBuf::as_path);
-        return Err(broken(engine, &mut sink, &tally, last));
+        return Err(broken(engine, &mut sink, &tally, &last));
     }
     progress.clear();
     let took = start.elapsed();
@@ -265,7 +326,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     if settings.stats && !each {
         write_stats(&engine, &mut sink, &settings, &loaded, (args.simulate_ips, sets.refused()), took);
     }
-    sink.eve.finish().map_err(|e| unwritten(&e, &tally))?;
+    sink.finish().map_err(|e| unwritten(&e, &tally))?;
     let unsaved = if each { Vec::new() } else { sets.save().failed };
     unsaved.iter().for_each(|e| eprintln!("tidegate: {e}: the dataset is not saved"));
     let wrong = engine.stats().stream.invalid_checksum;
@@ -281,14 +342,14 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     let read = format!("{} packets, {} bytes, {} captures", tally.packets, tally.bytes, tally.captures);
     log.say(Level::Notice, "capture", &read);
     if !args.quiet {
-        summary(&sink, &tally, &loaded, took, folder || captures.len() > 1);
+        summary(&sink, &tally, &loaded, took, folder);
     }
     // The process ends: taking a rule set and a full flow table apart piece by piece would only keep the user waiting.
     std::mem::forget(engine);
     if stop.load(Ordering::Relaxed) {
         eprintln!("interrupted; what was read until then is written");
     }
-    Ok(ending(&tally, &loaded, captures.len(), unsaved.is_empty()))
+    Ok(ending(&tally, &loaded, feed.count(), unsaved.is_empty()))
 }
 
 /// Makes the engine fail where `--fail-at` says.
@@ -326,6 +387,7 @@ fn write_stats(
     counters.push(("datasets.refused".into(), refused_values));
     counters.extend(sink.eve.store_counters());
     counters.extend(sink.eve.story_counters());
+    counters.extend(sink.pcap.iter().flat_map(PcapLog::counters).map(|(n, v)| (n.to_string(), v)));
     counters.extend(sink.eve.context().map(Context::counters).unwrap_or_default());
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     sink.eve.stats(&Stats {
@@ -350,7 +412,7 @@ fn ending(t: &Tally, loaded: &Loaded, captures: usize, saved: bool) -> ExitCode 
             "tidegate: {n} of {captures} captures could not be read to the end; the rest is in the output"
         );
     }
-    if (t.incomplete > 0 && t.captures == 0) || !saved {
+    if (t.incomplete > 0 && t.captures <= t.undecoded) || !saved {
         ExitCode::from(WRONG_INPUT)
     } else if t.incomplete > 0 || no_rule {
         ExitCode::from(PARTLY)
@@ -380,85 +442,6 @@ fn unwritten(e: &crate::eve::OutputError, t: &Tally) -> String {
     format!("{e}: events cannot be written; stopped after {} packets", grouped(t.packets))
 }
 
-/// `-S` alone, or the configuration's files and `-s`.
-pub(super) fn rule_files(args: &RunArgs, s: &Settings) -> Result<Vec<PathBuf>, String> {
-    let mut files = Vec::new();
-    if args.only_rules.is_empty() {
-        for f in &s.rule_files {
-            let path = match &s.default_rule_path {
-                Some(dir) if Path::new(f).is_relative() => dir.join(f),
-                _ => PathBuf::from(f),
-            };
-            if path.exists() {
-                files.push(path);
-            } else {
-                let text = format!("{}: no such rule file; it is named in the configuration", path.display());
-                if args.strict || args.init_errors_fatal {
-                    return Err(text);
-                }
-                eprintln!("{text}");
-            }
-        }
-    }
-    for f in args.only_rules.iter().chain(&args.more_rules) {
-        if !load::is_builtin(f) && !f.exists() {
-            return Err(format!("{}: no such rule file", f.display()));
-        }
-        files.push(f.clone());
-    }
-    Ok(files)
-}
-
-pub(super) fn tell_refusals(l: &Loaded, args: &RunArgs) {
-    if args.quiet {
-        return;
-    }
-    let most = if args.verbose > 0 { usize::MAX } else { REFUSALS_SHOWN };
-    for r in l.refused.iter().take(most) {
-        eprintln!("refused: {}", l.place(r));
-    }
-    if l.refused.len() > most {
-        eprintln!(
-            "refused: {} more; -v shows them, `tidegate rules check` counts them",
-            l.refused.len() - most
-        );
-    }
-    for (part, n) in l.without_effect() {
-        eprintln!("{n} rule{}: {part}", if n == 1 { "" } else { "s" });
-    }
-    if args.verbose > 1 {
-        for r in &l.warnings {
-            eprintln!("odd: {}", l.place(r));
-        }
-    }
-}
-
-/// Link types of a capture that are not decoded, each told once.
-#[derive(Default)]
-struct UnknownLinks(Vec<u16>);
-
-impl UnknownLinks {
-    fn is_new(&mut self, link: u16) -> bool {
-        let new = !self.0.contains(&link);
-        if new {
-            self.0.push(link);
-        }
-        new
-    }
-
-    #[cold]
-    fn tell(&self, path: &Path, packet: u64, link: u16) {
-        let known: Vec<String> =
-            (0..1024).filter(|&l| Decoder::knows_link(l)).map(|l| l.to_string()).collect();
-        eprintln!(
-            "{}: packet {packet} has link type {link}; {} are known; such packets are counted (decoder.unknown_link) and not \
-             looked into",
-            path.display(),
-            known.join(", ")
-        );
-    }
-}
-
 /// Reads one capture through the engine.
 #[allow(clippy::too_many_arguments)]
 fn read(
@@ -481,7 +464,9 @@ fn read(
     let mut sieve = filter.as_ref().map(|f| (f, Decoder::new(Default::default())));
     loop {
         let Some(b) = capture.next_batch(batch as usize)? else {
-            tally.incomplete += usize::from(!unknown.0.is_empty());
+            let (some, all) = unknown.end(path, capture.frames());
+            tally.incomplete += usize::from(some);
+            tally.undecoded += usize::from(all);
             return Ok(());
         };
         keys::Lines::default().text(b.secrets(), &mut |s| _ = engine.tls_secret(s));
@@ -514,6 +499,9 @@ fn read(
             l.until(last.ts, &mut sink.eve);
         }
         engine.process(&frames, &mut verdicts, sink);
+        if let Some(p) = &mut sink.pcap {
+            p.frames(&frames);
+        }
         progress.tell(tally, path);
         // Going on would only lose more; the caller says why.
         if sink.eve.failed() {

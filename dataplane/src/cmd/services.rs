@@ -68,7 +68,7 @@ fn run(args: &ServicesArgs) -> Result<ExitCode, String> {
     let mut sink = Collect { lines: EveLine::new(only, false), known: &mut known };
     let mut engine = engine(&settings)?;
     for given in &args.files {
-        for file in capture::list(given).map_err(|e| e.to_string())? {
+        for file in capture::list(given, false).map_err(|e| e.to_string())? {
             let text = is_text(&file);
             let read = text.and_then(|text| {
                 if text { events(&file, sink.known) } else { replay::read(&file, &mut engine, &mut sink) }

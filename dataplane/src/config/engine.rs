@@ -37,11 +37,14 @@ impl Settings {
         app.frames_shown = self.outputs.show_frames();
         let mut c = engine::Config { app, ips: mode.ips, ..engine::Config::new(mode.secret) };
         c.tell_streams = self.outputs.show_streams();
+        c.tell_packets = self.outputs.pcap_log.as_ref().is_some_and(|p| p.asks_flows());
         c.decode = DecodeConfig {
             teredo: Ports::list(&self.decoder.teredo),
             vxlan: Ports::list(&self.decoder.vxlan),
             geneve: Ports::list(&self.decoder.geneve),
             gtp: Ports::list(&self.decoder.gtp),
+            l2tp: Ports::list(&self.decoder.l2tp),
+            tzsp: Ports::list(&self.decoder.tzsp),
             max_layers: self.decoder.max_layers.min(255) as u8,
             ..c.decode
         };
@@ -84,6 +87,8 @@ impl Settings {
         };
         c.guess_tx = self.guess_tx;
         c.app_error = policy(self.exception.app_error);
+        c.flow_memcap = policy(self.exception.flow_memcap);
+        c.defrag_memcap = policy(self.exception.defrag_memcap);
         let http = &c.app.http;
         let inline = mode.ips || c.stream.inline;
         let sizes = |request: usize, response: usize| {

@@ -5,9 +5,12 @@ use tidegate_core::ai::ledger::TelemetryConfig;
 use tidegate_core::app::ProtoDef;
 use tidegate_core::app::registry::PROTOCOLS;
 
+use super::pcaplog::PcapLogSettings;
+pub use super::records::{Content, RecordSettings};
 use super::yaml::{ConfigError, Node};
 use crate::context::Context;
 use crate::incident::IncidentSettings;
+use crate::lines::{Every, with_time};
 use std::sync::Arc;
 
 /// All outputs asked for.
@@ -16,6 +19,8 @@ pub struct Outputs {
     pub eve: Vec<EveSettings>,
     /// `fast.log`: file name, when enabled.
     pub fast: Option<String>,
+    /// `pcap-log`, when it is on.
+    pub pcap_log: Option<PcapLogSettings>,
     /// `file-store`, when it is on: then the SHA-256 of files is in `fileinfo` records as well.
     pub store: Option<StoreSettings>,
     /// Outputs and event types that do not exist here, each with the reason.
@@ -76,11 +81,16 @@ impl StoreSettings {
 /// One `eve-log`.
 #[derive(Clone, Debug)]
 pub struct EveSettings {
+    /// With strftime's `%Y` and the like.
     pub filename: String,
+    /// `rotate-interval`: when a live output goes on in a new file.
+    pub rotate: Option<Every>,
     /// Flowbits, flowints and variables under `metadata`.
     pub metadata: bool,
     /// ARP messages.
     pub arp: bool,
+    /// `metadata` among the types: packets that rules gave variables.
+    pub vars: bool,
     pub ethernet: bool,
     pub community_id: bool,
     pub community_id_seed: u16,
@@ -240,80 +250,6 @@ pub struct FlowSettings {
     pub exception_policy: bool,
 }
 
-/// Settings of a protocol record that the parsers' loggers heed.
-#[derive(Clone, Debug, Default)]
-pub struct RecordSettings {
-    pub extended: bool,
-    /// Names of extra fields (`custom`).
-    pub custom: Vec<String>,
-    /// `http: dump-all-headers: both|request|response`.
-    pub dump_headers: [bool; 2],
-    /// `dns`: requests, responses.
-    pub requests: bool,
-    pub responses: bool,
-    /// `dns`: record types wanted; empty is all.
-    pub dns_types: Vec<String>,
-    /// `dns`: `detailed` and `grouped`.
-    pub dns_formats: [bool; 2],
-    /// `dns: version`.
-    pub version: Option<u8>,
-    /// What people and programs said, not only how much of it.
-    pub content: Content,
-    /// `websocket`: `payload-base64`, `payload-printable`.
-    pub payload: [bool; 2],
-    /// `mqtt`, `pgsql`: `passwords`; `None`: as the protocol does by itself.
-    pub passwords: Option<bool>,
-    /// `mqtt`: `string-log-limit`, bytes.
-    pub string_limit: Option<u64>,
-    pub xff: Option<Xff>,
-}
-
-/// `content` of a record: `no` (the default), `hash`, `yes`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Content {
-    #[default]
-    No,
-    Hash,
-    Yes,
-}
-
-impl Content {
-    fn read(t: &Node) -> Result<Self, ConfigError> {
-        let on = t.text("content");
-        if on.is_some_and(|c| c.trim().eq_ignore_ascii_case("hash")) {
-            return Ok(Content::Hash);
-        }
-        Ok(if t.flag("content")? == Some(true) { Content::Yes } else { Content::No })
-    }
-}
-
-impl RecordSettings {
-    /// Whether an optional part of the record is asked for: see [`tidegate_core::event::Fields::wants`].
-    pub fn wants(&self, option: &str) -> bool {
-        match option {
-            "extended" => self.extended,
-            "dump-all-headers.request" => self.dump_headers[0],
-            "dump-all-headers.response" => self.dump_headers[1],
-            "formats.detailed" => self.dns_formats[0],
-            "formats.grouped" => self.dns_formats[1],
-            "payload-base64" => self.payload[0],
-            "payload-printable" => self.payload[1],
-            "content" => self.content == Content::Yes,
-            "passwords.yes" => self.passwords == Some(true),
-            "passwords.no" => self.passwords == Some(false),
-            "content.hash" => self.content == Content::Hash,
-            "version.1" => self.version == Some(1),
-            "version.2" => self.version == Some(2),
-            o => o.strip_prefix("custom.").is_some_and(|name| self.custom.iter().any(|c| c == name)),
-        }
-    }
-
-    /// A number of the settings: see [`tidegate_core::event::Fields::limit`].
-    pub fn limit(&self, option: &str) -> Option<u64> {
-        if option == "string-log-limit" { self.string_limit } else { None }
-    }
-}
-
 impl Outputs {
     /// Reads `outputs` of `root`.
     pub fn read(root: &Node) -> Result<Outputs, ConfigError> {
@@ -331,6 +267,7 @@ impl Outputs {
                     out.fast = Some(n.text("filename").unwrap_or("fast.log").to_string());
                     n.child("append");
                 }
+                "pcap-log" if on == Some(true) => out.pcap_log = Some(PcapLogSettings::read(n)?),
                 "file-store" if on == Some(true) => out.store = Some(StoreSettings::read(n)?),
                 _ if on == Some(true) || (on.is_none() && n.children.is_empty()) => {
                     let why = match name {
@@ -348,7 +285,7 @@ impl Outputs {
     }
 }
 
-fn xff(n: &Node) -> Result<Option<Xff>, ConfigError> {
+pub(super) fn xff(n: &Node) -> Result<Option<Xff>, ConfigError> {
     let Some(x) = n.child("xff") else { return Ok(None) };
     if !x.flag("enabled")?.unwrap_or(false) {
         x.accept();
@@ -373,8 +310,10 @@ impl EveSettings {
     pub fn empty(filename: &str) -> Self {
         EveSettings {
             filename: filename.to_string(),
+            rotate: None,
             metadata: true,
             arp: false,
+            vars: false,
             ethernet: false,
             community_id: false,
             community_id_seed: 0,
@@ -408,6 +347,16 @@ impl EveSettings {
             && let Some(kind) = f.val.as_deref().filter(|k| !matches!(*k, "regular" | "file"))
         {
             return Err(f.wrong(format!("`{kind}` is not supported; this program writes regular files")));
+        }
+        if let Some(r) = n.child("rotate-interval") {
+            let every = r.val.as_deref().and_then(Every::parse);
+            e.rotate = Some(
+                every
+                    .ok_or_else(|| r.wrong("none of minute, hour, day, or a number with s, m, h, d or w"))?,
+            );
+        }
+        if let Err(what) = with_time(&e.filename) {
+            return Err(n.wrong(what.to_string()));
         }
         e.metadata = n.flag("metadata")?.unwrap_or(true);
         e.ethernet = n.flag("ethernet")?.unwrap_or(false);
@@ -452,6 +401,7 @@ impl EveSettings {
                 "ai_telemetry" => e.telemetry = Some(telemetry(t)?),
                 "netflow" => e.netflow = true,
                 "arp" => e.arp = true,
+                "metadata" => e.vars = true,
                 "stream" => {
                     e.stream = Some(StreamSettings {
                         all: t.flag("all")?.unwrap_or(false),
@@ -464,7 +414,9 @@ impl EveSettings {
                 "response" => e.response = true,
                 "context" => e.context_events = true,
                 "incident" => e.incident = Some(incident(t)?),
-                _ if is_record(name) => e.records.push((name.to_string(), RecordSettings::read(name, t)?)),
+                _ if is_record(name) => {
+                    e.records.push((name.to_string(), RecordSettings::read(name, t, unknown)?))
+                }
                 _ => {
                     strange.push(name);
                     t.accept();
@@ -604,44 +556,5 @@ impl FilesSettings {
         f.md5 |= t.flag("force-md5")?.unwrap_or(false);
         f.magic = t.flag("force-magic")?.unwrap_or(false);
         Ok(f)
-    }
-}
-
-impl RecordSettings {
-    fn read(name: &str, t: &Node) -> Result<Self, ConfigError> {
-        let list = |key: &str| -> Vec<String> {
-            t.child(key)
-                .map(|l| l.named_items().map(|(n, _)| n.to_ascii_lowercase()).collect())
-                .unwrap_or_default()
-        };
-        let dump = t.one_of("dump-all-headers", &["none", "both", "request", "response"])?.unwrap_or("none");
-        let formats = list("formats");
-        Ok(RecordSettings {
-            extended: t.flag("extended")?.unwrap_or(false),
-            custom: list("custom"),
-            dump_headers: [matches!(dump, "both" | "request"), matches!(dump, "both" | "response")],
-            requests: t.flag("requests")?.or(t.flag("query")?).unwrap_or(true),
-            responses: t.flag("responses")?.or(t.flag("answer")?).unwrap_or(true),
-            dns_types: list("types"),
-            dns_formats: if formats.is_empty() {
-                [true, true]
-            } else {
-                ["detailed", "grouped"].map(|f| formats.iter().any(|x| x == f))
-            },
-            version: match t.number("version")? {
-                None if name == "dns" => {
-                    std::env::var("SURICATA_EVE_DNS_VERSION").ok().and_then(|v| v.parse().ok())
-                }
-                version => version,
-            },
-            content: Content::read(t)?,
-            payload: [
-                t.flag("payload-base64")?.unwrap_or(false),
-                t.flag("payload-printable")?.unwrap_or(false),
-            ],
-            passwords: if matches!(name, "mqtt" | "pgsql") { t.flag("passwords")? } else { None },
-            string_limit: if name == "mqtt" { t.size("string-log-limit")? } else { None },
-            xff: xff(t)?,
-        })
     }
 }

@@ -5,7 +5,9 @@ pub mod engine;
 pub mod eve;
 mod hosts;
 pub mod logging;
+pub mod pcaplog;
 mod read;
+mod records;
 pub mod unheeded;
 pub mod yaml;
 
@@ -36,6 +38,8 @@ pub struct Settings {
     pub outputs: Outputs,
     /// Whether the capture's checksums mean anything (`pcap-file.checksum-checks`).
     pub pcap_checksums: ChecksumMode,
+    /// How a folder of captures is read.
+    pub pcap_files: PcapFiles,
     pub classification_file: Option<PathBuf>,
     pub reference_config_file: Option<PathBuf>,
     pub threshold_file: Option<PathBuf>,
@@ -66,10 +70,34 @@ pub struct Settings {
     /// `stats.enabled`; `stats.decoder-events`.
     pub stats: bool,
     pub stats_decoder_events: bool,
+    /// Packets are changed where rules say so (`replace`): between two interfaces.
+    pub replaces: bool,
+    /// Loading rules also says what they are made of (`--engine-analysis`).
+    pub analyse: bool,
     /// Settings in the files that nobody knows.
     pub ignored: Vec<String>,
     /// Known settings that have no effect here, each with the reason: `PATH (why)`.
     pub told: Vec<String>,
+}
+
+/// `pcap-file`: folders of captures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PcapFiles {
+    pub delete: Delete,
+    /// Seconds between two looks for new captures (`--pcap-file-continuous`).
+    pub poll_s: u64,
+    /// Seconds without a change after which a capture is taken to be whole.
+    pub delay_s: u64,
+}
+
+/// Which captures are removed once they are read (`pcap-file.delete-when-done`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Delete {
+    #[default]
+    No,
+    All,
+    /// Those without an alert.
+    NonAlerts,
 }
 
 /// What to do about checksums of a capture.
@@ -167,6 +195,9 @@ pub struct Decoder {
     pub geneve: Vec<u16>,
     /// GTP-U; on in the built-in configuration, in others only when they say so.
     pub gtp: Vec<u16>,
+    /// L2TP and TZSP: only when the configuration says so.
+    pub l2tp: Vec<u16>,
+    pub tzsp: Vec<u16>,
     /// Most layers below the network layer, tunnels included.
     pub max_layers: u32,
 }
@@ -243,6 +274,8 @@ pub struct ExceptionPolicies {
     pub stream_memcap: Exception,
     pub stream_reassembly_memcap: Exception,
     pub app_error: Exception,
+    pub flow_memcap: Exception,
+    pub defrag_memcap: Exception,
 }
 
 /// What the command line adds.
@@ -280,6 +313,9 @@ impl Settings {
                 "incident (stories are written by `tidegate run` only; `tidegate incidents` makes them from events)".into(),
             );
         }
+        if self.outputs.pcap_log.take().is_some() {
+            self.told.push("pcap-log (packets are written by `tidegate run` only)".into());
+        }
         if !self.context.files.is_empty() {
             self.told.push("context (logs of hosts are read by `tidegate run` only)".into());
         }
@@ -307,6 +343,14 @@ impl Settings {
         }
         read::settings(&root, dir, over.ips)
     }
+}
+
+/// Every setting of `config`, or of the built-in defaults, a line each: `path = value`, `(null)` where there is none.
+pub fn dump(config: Option<&Path>, over: &Overrides<'_>) -> Result<String, ConfigError> {
+    let (root, _) = tree(config, over)?;
+    let mut leaves = Vec::new();
+    root.leaves(&mut leaves);
+    Ok(leaves.iter().map(|n| format!("{} = {}\n", n.path, n.val.as_deref().unwrap_or("(null)"))).collect())
 }
 
 /// The tree of `config`, or of the built-in defaults, with `--set` applied, and the folder that its files are beside.

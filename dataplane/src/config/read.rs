@@ -15,8 +15,8 @@ use super::logging::Logging;
 use super::unheeded;
 use super::yaml::{ConfigError, Node, truth};
 use super::{
-    ChecksumMode, DatasetFile, Datasets, Decoder, Defrag, Exception, ExceptionPolicies, Flow, HostPolicies,
-    Outputs, Reputation, Settings, Stream, Timeouts, Urgent,
+    ChecksumMode, DatasetFile, Datasets, Decoder, Defrag, Delete, Exception, ExceptionPolicies, Flow,
+    HostPolicies, Outputs, PcapFiles, Reputation, Settings, Stream, Timeouts, Urgent,
 };
 
 use crate::context::ContextSettings;
@@ -72,6 +72,7 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
                 }
             },
         },
+        pcap_files: pcap_files(root)?,
         classification_file: path("classification-file"),
         reference_config_file: path("reference-config-file"),
         threshold_file: path("threshold-file"),
@@ -100,6 +101,8 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
         logging: Logging::read(root)?,
         stats: root.flag("stats.enabled")?.unwrap_or(true),
         stats_decoder_events: root.flag("stats.decoder-events")?.unwrap_or(true),
+        analyse: false,
+        replaces: false,
         ignored: Vec::new(),
         told: Vec::new(),
     };
@@ -109,6 +112,25 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
     let home = s.home();
     s.outputs.eve.iter_mut().filter_map(|e| e.incident.as_mut()).for_each(|i| i.home.clone_from(&home));
     Ok(s)
+}
+
+/// `pcap-file`, without the checksums.
+fn pcap_files(root: &Node) -> Result<PcapFiles, ConfigError> {
+    const KEY: &str = "pcap-file.delete-when-done";
+    let delete = match root.text(KEY).map(str::trim) {
+        None => Delete::No,
+        Some("non-alerts") => Delete::NonAlerts,
+        Some(t) => match truth(t) {
+            Some(true) => Delete::All,
+            Some(false) => Delete::No,
+            None => return Err(bad(root, KEY, format!("`{t}` is none of yes, no, non-alerts"))),
+        },
+    };
+    Ok(PcapFiles {
+        delete,
+        poll_s: root.number("pcap-file.poll-interval")?.unwrap_or(5),
+        delay_s: root.number("pcap-file.delay")?.unwrap_or(30),
+    })
 }
 
 /// `context`: files, their tables' memory, how far apart times may be.
@@ -281,6 +303,8 @@ fn decoder(root: &Node, groups: &[(String, String)]) -> Result<Decoder, ConfigEr
         geneve: tunnel("geneve", &[6081], true)?,
         // Suricata has no such decoder: its configurations mean none.
         gtp: tunnel("gtp", &[2152], false)?,
+        l2tp: tunnel("l2tp", &[1701], false)?,
+        tzsp: tunnel("tzsp", &[37008], false)?,
         max_layers: root.number("decoder.max-layers")?.unwrap_or(16),
     })
 }
@@ -622,6 +646,8 @@ fn exception(root: &Node, ips: bool) -> Result<ExceptionPolicies, ConfigError> {
         stream_memcap: get("stream.memcap-policy")?.map_or(fill, ids),
         stream_reassembly_memcap: get("stream.reassembly.memcap-policy")?.map_or(fill, ids),
         app_error: get("app-layer.error-policy")?.map_or(fill, ids),
+        flow_memcap: get("flow.memcap-policy")?.map_or(fill, ids),
+        defrag_memcap: get("defrag.memcap-policy")?.map_or(fill, ids),
     })
 }
 
@@ -706,6 +732,7 @@ mod tests {
             ("vars: {address-groups: {HOME_NET: \"[10.0.0.0/99]\"}}", "vars.address-groups.HOME_NET: "),
             ("vars: {port-groups: {P: 99999}}", "vars.port-groups.P: "),
             ("pcap-file: {checksum-checks: maybe}", "pcap-file.checksum-checks"),
+            ("pcap-file: {delete-when-done: maybe}", "pcap-file.delete-when-done"),
             (
                 "outputs: [eve-log: {types: [alert: {payload: 7x}]}]",
                 "outputs.0.eve-log.types.0.alert.payload",
@@ -729,6 +756,9 @@ mod tests {
         };
         assert_eq!(p("a: b", false), ExceptionPolicies::default());
         assert_eq!(p("a: b", true).midstream, Exception::DropFlow);
+        assert_eq!(p("a: b", true).flow_memcap, Exception::DropFlow);
+        assert_eq!(p("{defrag: {memcap-policy: pass-packet}}", true).defrag_memcap, Exception::PassPacket);
+        assert_eq!(p("{flow: {memcap-policy: drop-packet}}", false).flow_memcap, Exception::Ignore);
         assert_eq!(p("stream: {midstream: yes}", true).midstream, Exception::Ignore);
         assert_eq!(p("exception-policy: ignore", true).app_error, Exception::Ignore);
         assert_eq!(p("exception-policy: reject", true).stream_memcap, Exception::Reject);

@@ -9,7 +9,6 @@ pub enum Kind {
     Flag,
     Number,
     Size,
-    Policy,
     Any,
 }
 
@@ -45,10 +44,8 @@ const fn undone(
 
 const NO: &[&str] = &["no"];
 const YES: &[&str] = &["yes"];
-const IGNORE: &[&str] = &["ignore"];
 const MEMORY: &str = "memory is what `--memory` says, in shares of its own";
 const TABLES: &str = "tables are sized by `--memory`";
-const ROOM: &str = "what finds no room is counted and not ruled on";
 const INTERFACES: &str = "`-i`, `--dpdk` and `--inline` say where packets come from";
 const OTHERS: &str = "code of others is not loaded";
 const TERMINAL: &str = "what the command says goes to the terminal";
@@ -59,6 +56,8 @@ const STATS: &str = "one set of counters, summed over workers, since the start";
 /// All of them, in the order of the documentation.
 pub const UNHEEDED: &[Unheeded] = &[
     moot("runmode", Kind::Any, "there is one way to run"),
+    moot("pid-file", Kind::Any, "`--pidfile` says it"),
+    moot("daemon-directory", Kind::Any, "the process stays in the foreground"),
     moot(
         "stats.interval",
         Kind::Number,
@@ -104,18 +103,17 @@ pub const UNHEEDED: &[Unheeded] = &[
         Kind::Flag,
         "of old configurations: `metadata.rule.reference` decides",
     ),
+    undone("outputs.*.pcap-log.lz4-level", Kind::Number, "there is one level", &["0"]),
     undone("outputs.*.eve-log.types.*.stats.threads", Kind::Flag, STATS, NO),
     undone("outputs.*.eve-log.types.*.stats.deltas", Kind::Flag, STATS, NO),
     undone("flow.memcap", Kind::Size, MEMORY, &[]),
     moot("flow.hash-size", Kind::Number, TABLES),
     moot("flow.prealloc", Kind::Number, TABLES),
     moot("flow.emergency-recovery", Kind::Number, "the oldest flow of a full bucket gives way"),
-    undone("flow.memcap-policy", Kind::Policy, ROOM, IGNORE),
     moot("defrag.hash-size", Kind::Number, TABLES),
     moot("defrag.prealloc", Kind::Flag, TABLES),
     moot("defrag.max-frags", Kind::Number, "fragments are bounded by `defrag.memcap`"),
     moot("defrag.trackers", Kind::Number, "fragments are bounded by `defrag.memcap`"),
-    undone("defrag.memcap-policy", Kind::Policy, ROOM, IGNORE),
     undone("stream.memcap", Kind::Size, MEMORY, &[]),
     undone("stream.reassembly.memcap", Kind::Size, MEMORY, &[]),
     moot("stream.prealloc-sessions", Kind::Number, TABLES),
@@ -268,17 +266,6 @@ impl Unheeded {
     /// Checks the value of a setting.
     fn check(&self, n: &Node) -> Result<(), ConfigError> {
         let Some(t) = n.val.as_deref().map(str::trim) else { return Ok(()) };
-        let policies = [
-            "ignore",
-            "pass-packet",
-            "pass-flow",
-            "drop-packet",
-            "drop-flow",
-            "reject",
-            "reject-both",
-            "bypass",
-            "auto",
-        ];
         let (fits, what) = match self.kind {
             Kind::Any => (true, ""),
             Kind::Flag => (truth(t).is_some(), "neither yes nor no"),
@@ -286,7 +273,6 @@ impl Unheeded {
             Kind::Size => {
                 (size(t).is_some(), "not a size (a number, then nothing, kb, mb, gb, KiB, MiB or GiB)")
             }
-            Kind::Policy => (policies.iter().any(|p| t.eq_ignore_ascii_case(p)), "not an exception policy"),
         };
         if fits { Ok(()) } else { Err(n.wrong(format!("`{t}` is {what}"))) }
     }
@@ -335,6 +321,7 @@ mod tests {
 vars: {address-groups: {NAME: any}, port-groups: {NAME: 1}}
 outputs:
   - fast: {enabled: yes}
+  - pcap-log: {enabled: yes}
   - eve-log:
       xff: {enabled: yes}
       types:
@@ -347,11 +334,14 @@ outputs:
         - netflow: {}
         - http: {xff: {enabled: yes}}
         - mqtt: {}
+        - dns: {}
+        - websocket: {}
         - incident: {}
 app-layer: {protocols: {tls: {tcp: {detection-ports: {}}, udp: {}}, ssh: {}, websocket: {}, mqtt: {}, pgsql: {}, pop3: {}, imap: {}, http: {libhtp: {default-config: {}}}}}
 datasets: {NAME: {type: string}, defaults: {}, rules: {}}
 stream: {reassembly: {urgent: {}}}
-decoder: {teredo: {}, vxlan: {}, geneve: {}, gtp: {}}
+decoder: {teredo: {}, vxlan: {}, geneve: {}, gtp: {}, l2tp: {}, tzsp: {}}
+flow: {}
 flow-timeouts: {default: {}, tcp: {}, udp: {}, icmp: {}}
 pcap-file: {}
 context: {}
@@ -369,7 +359,9 @@ defrag: {}
         let plain = |path: &str| -> String {
             let parts = path.split('.').map(|p| if p.parse::<u32>().is_ok() { "*" } else { p });
             let path = parts.collect::<Vec<_>>().join(".");
-            path.replace("types.*.http", "types.*.PROTOCOL").replace("types.*.mqtt", "types.*.PROTOCOL")
+            ["http", "mqtt", "dns", "websocket"]
+                .iter()
+                .fold(path, |p, of| p.replace(&format!("types.*.{of}"), "types.*.PROTOCOL"))
         };
         let all: std::collections::BTreeSet<String> = all.iter().map(|p| plain(p)).collect();
         let inner =
@@ -403,7 +395,7 @@ defrag: {}
                 let _ = writeln!(t, "| `{}` | {why} | {} |", u.path, unless.join(", "));
             }
         }
-        t += "\nOutputs other than `eve-log` and `fast`, and event types that nothing here writes, are named likewise.\n";
+        t += "\nOutputs other than `eve-log`, `fast`, `file-store` and `pcap-log`, and event types that nothing here writes, are named likewise.\n";
         t
     }
 
@@ -429,6 +421,7 @@ defrag: {}
             let base = match u.path {
                 p if p.contains("types.*.stats") => "outputs: [x, eve-log: {types: [stats: {a: 1}]}]",
                 p if p.contains("types.*.files") => "outputs: [x, eve-log: {types: [files: {a: 1}]}]",
+                p if p.contains("pcap-log") => "outputs: [x, pcap-log: {enabled: yes}]",
                 p if p.contains("eve-log") => "outputs: [x, eve-log: {types: [alert: {a: 1}]}]",
                 _ => "outputs: [fast: {enabled: yes}]",
             };
@@ -447,7 +440,6 @@ defrag: {}
                 Kind::Flag if matches!(u.why, Why::Undone(_, &["yes"])) => "no",
                 Kind::Flag => "yes",
                 Kind::Number | Kind::Size => "5",
-                Kind::Policy => "drop-packet",
                 Kind::Any => "word",
             };
             let s = with(value).unwrap();

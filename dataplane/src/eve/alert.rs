@@ -180,6 +180,10 @@ pub(super) fn object(
             j.wire_key(name.as_bytes());
             j.buf.extend_from_slice(text.as_bytes());
         });
+        c.captures(|name, value| {
+            j.wire_key(name.as_bytes());
+            j.printable("", value);
+        });
         j.close();
     }
     if let Some(ip) = more.xff {

@@ -183,7 +183,7 @@ impl Output {
 /// The exception policy that was applied: its target and its number.
 fn exceptions(j: &mut Json, (target, policy): (u8, u8)) {
     const TARGETS: [&str; exception_target::COUNT] =
-        ["stream_midstream", "stream_reassembly_memcap", "app_layer_error"];
+        ["stream_midstream", "stream_reassembly_memcap", "app_layer_error", "flow_memcap", "defrag_memcap"];
     j.open_list("exception_policy");
     j.open("");
     j.word("target", TARGETS.get(usize::from(target)).unwrap_or(&"unknown"));

@@ -19,7 +19,7 @@ mod header;
 mod incident;
 mod intel;
 mod json;
-mod names;
+pub(crate) mod names;
 mod policy;
 mod response;
 mod stats;
@@ -28,9 +28,11 @@ mod stream;
 mod summary;
 mod time;
 mod tx;
+mod vars;
 
 use std::path::{Path, PathBuf};
 
+use tidegate_core::Dir;
 use tidegate_core::event::{DropReason, Event, EventSink, PolicyRecord, ResponseRecord};
 use tidegate_core::flow::{FlowView, flag};
 use tidegate_core::packet::Packet;
@@ -185,8 +187,8 @@ impl EveSink {
     /// Opens (and empties) the files of `outputs` in `dir`.
     pub fn create(outputs: &Outputs, dir: &Path, ips: bool) -> Result<EveSink, OutputError> {
         let open = |name: &str| -> Result<LineFile, OutputError> {
-            let path = dir.join(name);
-            LineFile::open(&path, false).map_err(|source| OutputError { path, source })
+            LineFile::open_in(dir, name, false, None)
+                .map_err(|source| OutputError { path: dir.join(name), source })
         };
         let mut outs: Vec<Output> = Vec::new();
         let mut targets = Vec::new();
@@ -416,6 +418,13 @@ impl EveLine {
         self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
     }
 
+    /// The line of a packet's variables, as [`EveLine::write`].
+    pub fn vars(&mut self, packet: &Packet<'_>, dir: Dir, flow: &FlowView<'_>) -> &[u8] {
+        self.out.json.buf.clear();
+        self.out.vars(packet, dir, flow);
+        self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
+    }
+
     /// The line of a decision, as [`EveLine::write`].
     pub fn policy(&mut self, record: &PolicyRecord<'_>) -> &[u8] {
         self.out.json.buf.clear();
@@ -522,6 +531,15 @@ impl Output {
 }
 
 impl EventSink for EveSink {
+    fn vars(&mut self, packet: &Packet<'_>, dir: Dir, flow: &FlowView<'_>) {
+        for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
+            o.vars(packet, dir, flow);
+            if o.json.buf.len() >= FLUSH_AT {
+                take(t, &mut o.json.buf, &mut self.error);
+            }
+        }
+    }
+
     fn arp(&mut self, packet: &Packet<'_>) {
         for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
             o.arp(packet);

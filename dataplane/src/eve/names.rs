@@ -153,24 +153,125 @@ pub fn protocol(number: u8) -> Option<&'static str> {
     PROTOCOLS.get(usize::from(number)).copied()
 }
 
-/// Data link number as libpcap hands it out, and its name.
+/// Names of link types by their number in files, ascending, as libpcap has them.
+const LINKS: [(u16, &str); 108] = [
+    (0, "NULL"),
+    (1, "EN10MB"),
+    (2, "EN3MB"),
+    (3, "AX25"),
+    (4, "PRONET"),
+    (5, "CHAOS"),
+    (6, "IEEE802"),
+    (7, "ARCNET"),
+    (8, "SLIP"),
+    (9, "PPP"),
+    (10, "FDDI"),
+    (50, "PPP_SERIAL"),
+    (51, "PPP_ETHER"),
+    (99, "SYMANTEC_FIREWALL"),
+    (100, "ATM_RFC1483"),
+    (104, "C_HDLC"),
+    (105, "IEEE802_11"),
+    (106, "ATM_CLIP"),
+    (107, "FRELAY"),
+    (108, "LOOP"),
+    (109, "ENC"),
+    (113, "LINUX_SLL"),
+    (114, "LTALK"),
+    (117, "PFLOG"),
+    (119, "PRISM_HEADER"),
+    (122, "IP_OVER_FC"),
+    (123, "SUNATM"),
+    (127, "IEEE802_11_RADIO"),
+    (129, "ARCNET_LINUX"),
+    (138, "APPLE_IP_OVER_IEEE1394"),
+    (139, "MTP2_WITH_PHDR"),
+    (140, "MTP2"),
+    (141, "MTP3"),
+    (142, "SCCP"),
+    (143, "DOCSIS"),
+    (144, "LINUX_IRDA"),
+    (163, "IEEE802_11_RADIO_AVS"),
+    (165, "BACNET_MS_TP"),
+    (166, "PPP_PPPD"),
+    (169, "GPRS_LLC"),
+    (177, "LINUX_LAPD"),
+    (187, "BLUETOOTH_HCI_H4"),
+    (189, "USB_LINUX"),
+    (192, "PPI"),
+    (195, "IEEE802_15_4_WITHFCS"),
+    (197, "ERF"),
+    (201, "BLUETOOTH_HCI_H4_WITH_PHDR"),
+    (203, "LAPD"),
+    (204, "PPP_WITH_DIR"),
+    (205, "C_HDLC_WITH_DIR"),
+    (206, "FRELAY_WITH_DIR"),
+    (209, "IPMB_LINUX"),
+    (215, "IEEE802_15_4_NONASK_PHY"),
+    (220, "USB_LINUX_MMAPPED"),
+    (224, "FC_2"),
+    (225, "FC_2_WITH_FRAME_DELIMS"),
+    (226, "IPNET"),
+    (227, "CAN_SOCKETCAN"),
+    (228, "IPv4"),
+    (229, "IPv6"),
+    (230, "IEEE802_15_4_NOFCS"),
+    (231, "DBUS"),
+    (235, "DVB_CI"),
+    (236, "MUX27010"),
+    (237, "STANAG_5066_D_PDU"),
+    (239, "NFLOG"),
+    (240, "NETANALYZER"),
+    (241, "NETANALYZER_TRANSPARENT"),
+    (242, "IPOIB"),
+    (243, "MPEG_2_TS"),
+    (244, "NG40"),
+    (245, "NFC_LLCP"),
+    (247, "INFINIBAND"),
+    (248, "SCTP"),
+    (249, "USBPCAP"),
+    (250, "RTAC_SERIAL"),
+    (251, "BLUETOOTH_LE_LL"),
+    (253, "NETLINK"),
+    (254, "BLUETOOTH_LINUX_MONITOR"),
+    (255, "BLUETOOTH_BREDR_BB"),
+    (256, "BLUETOOTH_LE_LL_WITH_PHDR"),
+    (257, "PROFIBUS_DL"),
+    (258, "PKTAP"),
+    (259, "EPON"),
+    (260, "IPMI_HPM_2"),
+    (264, "ISO_14443"),
+    (265, "RDS"),
+    (266, "USB_DARWIN"),
+    (268, "SDLC"),
+    (270, "LORATAP"),
+    (271, "VSOCK"),
+    (272, "NORDIC_BLE"),
+    (273, "DOCSIS31_XRA31"),
+    (274, "ETHERNET_MPACKET"),
+    (275, "DISPLAYPORT_AUX"),
+    (276, "LINUX_SLL2"),
+    (278, "OPENVIZSLA"),
+    (279, "EBHSCR"),
+    (280, "VPP_DISPATCH"),
+    (281, "DSA_TAG_BRCM"),
+    (282, "DSA_TAG_BRCM_PREPEND"),
+    (283, "IEEE802_15_4_TAP"),
+    (284, "DSA_TAG_DSA"),
+    (285, "DSA_TAG_EDSA"),
+    (286, "ELEE"),
+    (287, "Z_WAVE_SERIAL"),
+    (288, "USB_2_0"),
+    (289, "ATSC_ALP"),
+];
+
+/// Data link number as libpcap hands it out, and its name; "" when it has none.
 pub fn link(linktype: u16) -> (u16, &'static str) {
     match linktype {
-        0 => (0, "NULL"),
-        1 => (1, "EN10MB"),
-        9 | 50 => (linktype, if linktype == 9 { "PPP" } else { "PPP_SERIAL" }),
-        51 => (51, "PPP_ETHER"),
         // Raw IP is 101 in files and 12 in memory.
         12 | 14 | 101 => (12, "RAW"),
-        104 => (104, "C_HDLC"),
-        105 => (105, "IEEE802_11"),
-        108 => (108, "LOOP"),
-        113 => (113, "LINUX_SLL"),
-        127 => (127, "IEEE802_11_RADIO"),
-        228 => (228, "IPv4"),
-        229 => (229, "IPv6"),
-        276 => (276, "LINUX_SLL2"),
-        n => (n, ""),
+        147..=162 => (linktype, "USER"),
+        n => (n, LINKS.binary_search_by_key(&n, |l| l.0).ok().and_then(|i| LINKS.get(i)).map_or("", |l| l.1)),
     }
 }
 
@@ -200,5 +301,15 @@ mod tests {
             assert_eq!(super::protocol(n), Some(name));
         }
         assert_eq!(super::protocol(200), None);
+    }
+
+    #[test]
+    fn links_are_in_order() {
+        assert!(super::LINKS.is_sorted_by(|a, b| a.0 < b.0));
+        for (n, name) in
+            [(1, "EN10MB"), (101, "RAW"), (127, "IEEE802_11_RADIO"), (276, "LINUX_SLL2"), (999, "")]
+        {
+            assert_eq!(super::link(n).1, name);
+        }
     }
 }

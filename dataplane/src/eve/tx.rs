@@ -5,6 +5,7 @@ use tidegate_core::app::TxView;
 use tidegate_core::event::TxRecord;
 
 use super::Output;
+use super::alert::forwarded_for;
 use super::fields::Record;
 use super::header::{About, Ends};
 use super::json::Json;
@@ -50,6 +51,15 @@ pub(super) fn object(j: &mut Json, t: &TxView<'_>, dir: Dir, settings: Option<&R
 }
 
 impl Output {
+    /// Of a request of HTTP/1 through a proxy: the client's address, and whether it stands in place of the proxy's.
+    fn forwarded(&self, r: &TxRecord<'_>, s: &RecordSettings) -> Option<(Vec<u8>, bool)> {
+        let x = s.xff.as_ref().or(self.settings.xff.as_ref())?;
+        if r.tx.proto.name() != "http" {
+            return None;
+        }
+        Some((forwarded_for(&r.tx, x)?, x.overwrite))
+    }
+
     pub(super) fn tx(&mut self, r: &TxRecord<'_>) {
         let name = r.tx.record();
         let Some(s) = setting(&self.settings.records, r.tx.proto.name(), name) else { return };
@@ -63,10 +73,16 @@ impl Output {
         let dir = if s.version == Some(2) { Dir::ToServer } else { r.tx.record_dir(r.dir) };
         let about = About { packet: Some(r.packet), flow: Some(&r.flow), dir };
         let ends = Ends::of_flow(&r.flow, dir).about(Some(&r.tx));
-        self.header(name, r.packet.ts, about, &ends);
+        let client = self.forwarded(r, &s);
+        let overwrite = client.as_ref().is_some_and(|c| c.1);
+        let proxied = client.as_ref().filter(|c| c.1).map(|c| (dir == Dir::ToServer, c.0.as_slice()));
+        self.header_from(name, r.packet.ts, about, &ends, proxied);
         self.options(about);
         self.json.uint("tx_id", r.tx.common().shown_id);
         if object(&mut self.json, &r.tx, r.dir, Some(&s)) {
+            if let Some((ip, _)) = client.filter(|_| !overwrite) {
+                self.json.string("xff", &ip);
+            }
             self.end();
         } else {
             self.json.buf.truncate(from);

@@ -26,6 +26,7 @@ use crate::config::Settings;
 use crate::config::engine::Mode;
 use crate::eve::{Counts, Json};
 use crate::keys::Followed;
+use crate::pcaplog::live::Writer as PacketWriter;
 use crate::response::order::Order;
 use crate::response::playbook::run::Handle;
 use crate::response::{Caller, Desk};
@@ -123,6 +124,8 @@ pub struct Manager {
     pub followed: Option<Followed>,
     /// Where orders are carried out.
     pub desk: Arc<Desk>,
+    /// The writer of `pcap-log`.
+    pub packets: Option<PacketWriter>,
     /// What playbooks do.
     pub responder: Option<Handle>,
     failed_writes: Option<String>,
@@ -199,6 +202,7 @@ impl Manager {
             secrets_lost: 0,
             followed: None,
             desk: Arc::new(Desk::new(Never::default(), mode.ips, super::now_ns())),
+            packets: None,
             responder: None,
             failed_writes: None,
             coming: Arc::default(),
@@ -608,6 +612,8 @@ impl Manager {
         for (name, n) in super::stories::NAMES.iter().zip(self.stories.iter().flat_map(|s| s.iter())) {
             out.push((name.to_string(), n.load(Ordering::Relaxed)));
         }
+        let packets = self.packets.iter().flat_map(|p| p.shared.counters());
+        out.extend(packets.map(|(name, n)| (name.to_string(), n)));
         out.push(("dataplane.write_errors".into(), self.losses.errors.load(Ordering::Relaxed)));
         out.push(("dataplane.reloads_failed".into(), self.reload_failed));
         if self.settings.keys.is_on() {
@@ -747,6 +753,7 @@ impl Manager {
         }
         self.desk.finish(super::now_ns());
         self.answers();
+        let packets = self.packets.as_mut().map_or(Ok(()), PacketWriter::finish);
         if self.settings.stats {
             self.write_stats();
         }
@@ -756,6 +763,9 @@ impl Manager {
         if let Some(w) = self.writer.take()
             && let Err(e) = w.finish()
         {
+            self.failed_writes = Some(e);
+        }
+        if let Err(e) = packets {
             self.failed_writes = Some(e);
         }
         self.waiting.extend(self.taking.take().map(|t| t.waiting).unwrap_or_default());

@@ -17,6 +17,7 @@ pub mod manager;
 pub mod offload;
 pub mod prometheus;
 pub mod reject;
+pub mod replace;
 pub(crate) mod serve;
 pub mod sink;
 pub mod source;

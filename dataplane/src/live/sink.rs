@@ -6,12 +6,16 @@
 
 use std::sync::Arc;
 
-use tidegate_core::event::{Event, EventSink, PolicyRecord, ResponseRecord};
+use tidegate_core::Dir;
+use tidegate_core::event::{Event, EventSink, PacketSeen, PolicyRecord, ResponseRecord};
+use tidegate_core::flow::FlowView;
 use tidegate_core::packet::Packet;
 
 use super::chunk::{Channel, Class, Filling};
+use super::replace::Replacing;
 use crate::config::Outputs;
 use crate::eve::{Counts, DropsSeen, EveLine, FastLine};
+use crate::pcaplog::live::Recorder;
 use crate::response::tap::Tap;
 
 /// The sink of one worker.
@@ -26,6 +30,10 @@ pub struct LiveSink {
     drops: DropsSeen,
     /// What playbooks look at.
     pub tap: Option<Tap>,
+    /// What rules replace in frames that go on.
+    pub replacing: Replacing,
+    /// Packets on their way to `pcap-log`.
+    pub pcap: Option<Recorder>,
     pub counts: Counts,
     /// Flows that ended since the worker looked, for those who keep rules in hardware: numbers of flows that were
     /// bypassed or dropped.
@@ -48,6 +56,8 @@ impl LiveSink {
             channel,
             drops: DropsSeen::new(outputs.eve.iter().any(|o| o.drop.is_some())),
             tap: None,
+            replacing: Replacing::default(),
+            pcap: None,
             counts: Counts::default(),
             ended: Vec::with_capacity(ENDED),
             fault: false,
@@ -57,6 +67,9 @@ impl LiveSink {
     /// Hands over what was collected.
     pub fn flush(&mut self) {
         self.filling.iter_mut().for_each(|f| f.flush(&self.channel));
+        if let Some(p) = &mut self.pcap {
+            p.flush();
+        }
     }
 
     /// The next event panics (tests).
@@ -66,6 +79,25 @@ impl LiveSink {
 }
 
 impl EventSink for LiveSink {
+    fn replace(&mut self, packet: &Packet<'_>, at: usize, bytes: &[u8]) {
+        self.replacing.add(packet, at, bytes);
+    }
+
+    fn packet(&mut self, seen: &PacketSeen<'_>) {
+        if let Some(p) = &mut self.pcap {
+            p.picker.packet(seen);
+        }
+    }
+
+    fn vars(&mut self, packet: &Packet<'_>, dir: Dir, flow: &FlowView<'_>) {
+        for (line, filling) in self.lines.iter_mut().zip(&mut self.filling) {
+            let text = line.vars(packet, dir, flow);
+            if !text.is_empty() {
+                filling.keep(text, Class::Record, &self.channel);
+            }
+        }
+    }
+
     fn arp(&mut self, packet: &Packet<'_>) {
         for (line, filling) in self.lines.iter_mut().zip(&mut self.filling) {
             let text = line.arp(packet);
@@ -101,6 +133,9 @@ impl EventSink for LiveSink {
     fn event(&mut self, event: Event<'_>) {
         assert!(!std::mem::take(&mut self.fault), "a fault was asked for");
         self.counts.event(&event);
+        if let Some(p) = &mut self.pcap {
+            p.picker.event(&event);
+        }
         if let (Event::Alert(a), Some(tap)) = (&event, &mut self.tap) {
             tap.alert(a);
         }

@@ -186,6 +186,8 @@ counters! {
     rejected,
     /// Answers sent.
     answers,
+    /// Contents of frames that were replaced before they went on (`replace`).
+    replaced,
     /// Those of `forwarded` whose flow needs no more inspection.
     bypassed,
     /// Frames that got no verdict of an engine, whatever became of them.
@@ -349,6 +351,16 @@ impl Worker {
         if let Some(c) = &self.captured {
             c.copy(frames);
         }
+        let all = self.inspect_all(frames, verdicts);
+        if let Some(p) = &mut self.sink.pcap {
+            p.frames(frames);
+        }
+        all
+    }
+
+    /// As [`Worker::inspect`], for those who may be blocked and those who are not.
+    #[inline]
+    fn inspect_all(&mut self, frames: &[Frame<'_>], verdicts: &mut [Verdict]) -> bool {
         if self.blocks.is_empty() {
             return self.ask(frames, verdicts);
         }

@@ -14,7 +14,7 @@ use super::chunk::{Channel, Chunk, Class, Lent};
 use super::stories::{Shared, Stories};
 use crate::config::Outputs;
 use crate::eve::OutputError;
-use crate::lines::{Failure, LineFile};
+use crate::lines::{Every, Failure, LineFile};
 
 /// Where chunks of one output go.
 pub trait Outlet: Send {
@@ -42,12 +42,13 @@ impl Outlet for LineFile {
     }
 
     fn reopen(&mut self) -> std::io::Result<()> {
-        let path = self.path.clone();
-        *self = LineFile::open(&path, true)?;
-        Ok(())
+        self.open_again()
     }
 
     fn check(&mut self) -> std::io::Result<()> {
+        if self.is_due() {
+            return self.reopen();
+        }
         if self.gone() {
             self.reopen()?;
             return Err(std::io::Error::other("the file was deleted; a new one is there now"));
@@ -117,19 +118,19 @@ impl Writer {
     ) -> Result<Writer, OutputError> {
         let mut outlets: Vec<Box<dyn Outlet>> = Vec::new();
         let shared = Shared::default();
-        let open = |name: &str| {
-            let path = dir.join(name);
-            LineFile::open(&path, append).map_err(|source| OutputError { path, source })
+        let open = |name: &str, rotate: Option<Every>| {
+            LineFile::open_in(dir, name, append, rotate)
+                .map_err(|source| OutputError { path: dir.join(name), source })
         };
         for o in &outputs.eve {
-            let file = open(&o.filename)?;
+            let file = open(&o.filename, o.rotate)?;
             outlets.push(match &o.incident {
                 Some(i) => Box::new(Stories::new(file, o, i.clone(), shared.clone())),
                 None => Box::new(file),
             });
         }
         if let Some(name) = &outputs.fast {
-            outlets.push(Box::new(open(name)?));
+            outlets.push(Box::new(open(name, None)?));
         }
         let w =
             Writer::with(outlets, channels).map_err(|source| OutputError { path: dir.to_owned(), source })?;

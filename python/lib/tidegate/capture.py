@@ -557,7 +557,7 @@ def read(
     recursive: bool = False,
     each: bool = False,
 ) -> Capture:
-    """Captures (pcap, pcapng, also behind gzip or Zstandard): iterate for events, or take its tables.
+    """Captures (pcap, pcapng, also behind gzip, Zstandard or LZ4): iterate for events, or take its tables.
 
     ``paths`` is a file, a folder (with ``recursive`` its folders, too), a pattern such as ``"~/traffic/*.pcap"``, the
     bytes of a capture, an open file, or a list of such. Files of a folder that are no captures are skipped with a

@@ -1,6 +1,6 @@
 //! The EVE `http` record; what is beyond the basic form where the output asks for it (`extended`).
 
-use super::{Tx, body, text};
+use super::{Tx, body, custom, text};
 use crate::event::Fields;
 use crate::pool::BytePool;
 
@@ -36,9 +36,11 @@ impl Tx {
             }
             out.end_object();
         }
+        custom::write(self, pool, out);
         if out.wants("extended") {
             self.log_more(pool, out);
         }
+        custom::dump(self, pool, out);
     }
 
     /// The fields of the extended form.

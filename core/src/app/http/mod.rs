@@ -14,6 +14,7 @@
 
 mod body;
 mod buffers;
+mod custom;
 mod events;
 mod header;
 mod log;
@@ -29,6 +30,8 @@ mod text;
 mod uri;
 
 pub(crate) use body::content_range;
+
+pub use custom::is_custom;
 
 use super::txs::{Queue, TxSlab};
 use super::{

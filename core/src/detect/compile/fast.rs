@@ -190,6 +190,7 @@ mod tests {
             endswith: false,
             rawbytes: false,
             fast: FastWish::Auto,
+            replace: Vec::new(),
         })
     }
 

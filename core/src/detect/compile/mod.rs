@@ -57,9 +57,9 @@ impl RuleSet {
 /// The order of actions where nothing else is said.
 pub const ACTION_ORDER: [Action; 4] = [Action::Pass, Action::Drop, Action::Reject, Action::Alert];
 
-/// Evaluation order: by action; rules that set flow bits, flow integers and host bits before those that read them; rules
+/// Evaluation order: by action; rules that set flow bits, flow integers, variables and host bits before those that read them; rules
 /// that read `xbits` before all others, so that what is set on a packet is seen from the next one on; priority.
-fn order(r: &ir::Rule, actions: &[Action; 4]) -> (u8, [u8; 4], u32) {
+fn order(r: &ir::Rule, actions: &[Action; 4]) -> (u8, [u8; 6], u32) {
     let kind = match r.meta.action {
         Action::RejectSrc | Action::RejectDst | Action::RejectBoth => Action::Reject,
         a => a,
@@ -82,12 +82,25 @@ fn order(r: &ir::Rule, actions: &[Action; 4]) -> (u8, [u8; 4], u32) {
         posts(|p| matches!(p, Post::FlowintSet { .. } | Post::FlowintAdd { .. } | Post::FlowintSub { .. })),
         asks(|s| matches!(s, State::Flowint { .. })),
     );
+    let captures = |is: fn(&ir::Capture) -> bool| {
+        let all = r.lists.iter().flat_map(|l| &l.matches);
+        all.filter_map(|m| if let ir::Match::Pcre(p) = m { Some(p) } else { None })
+            .any(|p| p.captures.iter().any(|c| is(&c.1)))
+    };
+    let flow_vars = sets_first(
+        captures(|c| matches!(c, ir::Capture::FlowVar(_))),
+        asks(|s| matches!(s, State::FlowVar { .. })),
+    );
+    let packet_vars = sets_first(
+        captures(|c| matches!(c, ir::Capture::PktVar(_))),
+        asks(|s| matches!(s, State::PktVar { .. })),
+    );
     let hosts = sets_first(
         posts(|p| matches!(p, Post::Hostbits { .. })),
         asks(|s| matches!(s, State::Hostbits { .. })),
     );
     let xbits = !asks(|s| matches!(s, State::Xbits { .. }));
-    (action, [bits, ints, hosts, u8::from(xbits)], r.meta.priority)
+    (action, [bits, ints, flow_vars, packet_vars, hosts, u8::from(xbits)], r.meta.priority)
 }
 
 #[derive(Default)]

@@ -7,6 +7,7 @@ use super::fast::{Pick, is_only};
 use super::{BITS, Compiler, INTS, Refuse, VARS, buffer_def, dirs_of, int_def};
 use crate::app::registry::PROTOCOLS;
 use crate::app::{AppProto, BufferKind};
+use crate::detect::captured::{Kind, Target};
 use crate::detect::inspect::needle::Needle;
 use crate::detect::inspect::{ContentStep, PcreStep, Step};
 use crate::detect::ruleset::*;
@@ -199,7 +200,9 @@ impl Compiler {
     fn steps(&mut self, matches: &[Match], skip: Option<usize>) -> Result<Vec<Step>, Refuse> {
         let mut out = Vec::new();
         for (i, m) in matches.iter().enumerate() {
-            if skip == Some(i) {
+            // What is to be replaced has to be found.
+            let replaces = matches!(m, Match::Content(c) if !c.replace.is_empty());
+            if skip == Some(i) && !replaces {
                 continue;
             }
             let relative_next = || {
@@ -223,6 +226,7 @@ impl Compiler {
                     within: c.within,
                     endswith: c.endswith,
                     relative_next: relative_next(),
+                    replace: self.replacement(&c.replace),
                 }),
                 Match::Pcre(p) => Step::Pcre(alloc::boxed::Box::new(PcreStep {
                     regex: Regex::compile(
@@ -241,7 +245,7 @@ impl Compiler {
                     negated: p.negated,
                     relative: p.relative,
                     relative_next: relative_next(),
-                    captures: p.captures.clone(),
+                    captures: self.captures(&p.captures),
                 })),
                 Match::IsDataAt { at, relative, negated } => {
                     Step::IsDataAt { at: *at, relative: *relative, negated: *negated }
@@ -321,10 +325,37 @@ impl Compiler {
                 ir::StateMatch::FlowVar { name, value, negated } => {
                     CState::FlowVar { var: self.name(VARS, name), value: value.clone(), negated: *negated }
                 }
+                ir::StateMatch::PktVar { name, value, negated } => {
+                    CState::PktVar { var: self.name(VARS, name), value: value.clone(), negated: *negated }
+                }
                 ir::StateMatch::DceIface { uuid, version, any_frag } => {
                     CState::DceIface { uuid: *uuid, version: version.clone(), any_frag: *any_frag }
                 }
             });
+        }
+        out
+    }
+
+    /// The number of what replaces a content.
+    fn replacement(&mut self, bytes: &[u8]) -> Option<u16> {
+        if bytes.is_empty() {
+            return None;
+        }
+        let n = u16::try_from(self.set.replacements.len()).ok()?;
+        self.set.replacements.push(bytes.to_vec());
+        Some(n)
+    }
+
+    /// Names of captures resolved.
+    fn captures(&mut self, list: &[(u8, ir::Capture)]) -> Vec<Target> {
+        let mut out = Vec::new();
+        for (group, to) in list {
+            let (kind, name) = match to {
+                ir::Capture::FlowVar(n) => (Kind::Flow, n),
+                ir::Capture::PktVar(n) => (Kind::Packet, n),
+                ir::Capture::AlertVar(n) => (Kind::Alert, n),
+            };
+            out.push(Target { group: *group, kind, name: self.name(VARS, name) });
         }
         out
     }
@@ -357,8 +388,7 @@ impl Compiler {
                 ir::Post::FileStore { dirs, scope } => {
                     CPost::FileStore { dirs: *dirs, flow: *scope == ir::FileScope::Flow }
                 }
-                // Logging settings and replaced bytes do not change what is detected.
-                ir::Post::Config(_) | ir::Post::Replace(_) => continue,
+                ir::Post::Unlogged => CPost::Unlogged,
             });
         }
         out
@@ -407,7 +437,10 @@ fn payload_of(r: &ir::Rule, placed: bool) -> Payload {
     let bound = r.packet.iter().any(packet_bound)
         || r.lists.iter().any(|l| matches!(l.buffer, BufferRef::PacketHeader(_)))
         || !r.flow.counters.is_empty();
+    let replaced = |m: &Match| matches!(m, Match::Content(c) if !c.replace.is_empty());
     match r.header.proto {
+        // Only packets can be changed.
+        _ if r.lists.iter().flat_map(|l| &l.matches).any(replaced) => Payload { packet: true, stream: false },
         ProtoSpec::TcpPkt => Payload { packet: true, stream: false },
         ProtoSpec::TcpStream => Payload { packet: false, stream: true },
         _ if r.flow.only_stream => Payload { packet: false, stream: true },

@@ -14,10 +14,11 @@ pub mod needle;
 pub mod transform;
 
 use super::asked::Asked;
+use super::captured::{Captured, Target};
 use alloc::vec::Vec;
 
 use crate::pool::Scratch;
-use crate::rules::ir::{Base64Mode, ByteExtract, ByteJump, ByteMath, ByteTest, Capture, Cmp, IntTest, Num};
+use crate::rules::ir::{Base64Mode, ByteExtract, ByteJump, ByteMath, ByteTest, Cmp, IntTest, Num};
 use crate::sig::regex::{Cache, Outcome, Regex};
 use bytes::Context;
 use needle::Needle;
@@ -56,6 +57,8 @@ pub struct ContentStep {
     pub endswith: bool,
     /// The next condition starts at this match's end.
     pub relative_next: bool,
+    /// Number of what replaces it inline.
+    pub replace: Option<u16>,
 }
 
 #[derive(Debug)]
@@ -64,7 +67,7 @@ pub struct PcreStep {
     pub negated: bool,
     pub relative: bool,
     pub relative_next: bool,
-    pub captures: Vec<(u8, Capture)>,
+    pub captures: Vec<Target>,
 }
 
 /// The bytes a list is run on.
@@ -101,6 +104,8 @@ pub struct Inspector<'a> {
     pub sets: &'a dyn Sets,
     /// Values found in them.
     pub asked: &'a mut Asked,
+    /// What regexes captured.
+    pub captured: &'a mut Captured,
     pub dce_little: bool,
     /// Tries left.
     pub tries: u32,
@@ -130,7 +135,11 @@ impl Inspector<'_> {
     /// Whether all `steps` hold on `b`.
     pub fn run(&mut self, steps: &[Step], b: Bytes<'_>) -> bool {
         self.tries = TRIES;
+        let mark = self.captured.mark();
         let yes = self.from(steps, b, 0) == R::Match;
+        if !yes {
+            self.captured.back(mark);
+        }
         self.spent.steps += u64::from(TRIES - self.tries);
         yes
     }
@@ -157,10 +166,14 @@ impl Inspector<'_> {
                         match self.content(c, b, cursor, from) {
                             Some(end) if !c.negated => {
                                 if !c.relative_next {
+                                    self.place(c, end);
                                     cursor = end;
                                     break;
                                 }
                                 let r = self.from(&steps[i + 1..], b, end);
+                                if r == R::Match {
+                                    self.place(c, end);
+                                }
                                 if r != R::NoMatch {
                                     return r;
                                 }
@@ -195,10 +208,14 @@ impl Inspector<'_> {
                         match found {
                             Some((s, e)) if !p.negated => {
                                 if !p.relative_next {
+                                    self.captured.add(&p.captures, subject, &caps);
                                     cursor = base + e;
                                     break;
                                 }
                                 let r = self.from(&steps[i + 1..], b, base + e);
+                                if r == R::Match {
+                                    self.captured.add(&p.captures, subject, &caps);
+                                }
                                 if r != R::NoMatch {
                                     return r;
                                 }
@@ -313,6 +330,13 @@ impl Inspector<'_> {
         R::Match
     }
 
+    /// Notes where a content stands that is to be replaced.
+    fn place(&mut self, c: &ContentStep, end: usize) {
+        if let Some(with) = c.replace {
+            self.captured.place(with, end - c.needle.len());
+        }
+    }
+
     fn set_var(&mut self, var: u8, v: u64) {
         if let Some(slot) = self.vars.get_mut(var as usize) {
             *slot = v;
@@ -418,15 +442,17 @@ mod tests {
             within: None,
             endswith: false,
             relative_next,
+            replace: None,
         }
     }
 
     fn run(steps: &[Step], b: Bytes<'_>) -> bool {
         let (mut vars, mut ready, mut spent) = ([0; 16], false, Spent::default());
         let (mut base64, mut regex) = (Scratch::new(64), Cache::default());
-        let mut asked = Asked::default();
+        let (mut asked, mut captured) = (Asked::default(), Captured::default());
         Inspector {
             asked: &mut asked,
+            captured: &mut captured,
             vars: &mut vars,
             base64: &mut base64,
             base64_ready: &mut ready,

@@ -113,6 +113,8 @@ pub struct Content {
     pub endswith: bool,
     pub rawbytes: bool,
     pub fast: Fast,
+    /// `replace`: what stands in its place inline, as long as it is; empty: itself.
+    pub replace: Vec<u8>,
 }
 
 /// `fast_pattern` of a content.

@@ -62,8 +62,14 @@ pub enum StateMatch {
         test: IntTest,
         dir: crate::Dir,
     },
-    /// `flowvar:name,"value"` / `pktvar`.
+    /// `flowvar:name,"value"`: the value of the flow's variable has these bytes in it.
     FlowVar {
+        name: String,
+        value: Vec<u8>,
+        negated: bool,
+    },
+    /// `pktvar:name,"value"`: the same of the packet's.
+    PktVar {
         name: String,
         value: Vec<u8>,
         negated: bool,
@@ -145,9 +151,8 @@ pub enum Post {
         dirs: u8,
         scope: FileScope,
     },
-    /// `config:` settings of a transaction or flow (subsystem, type, scope text as written).
-    Config(String),
-    Replace(Vec<u8>),
+    /// `config:logging disable, type tx, scope tx`: the transaction has no record.
+    Unlogged,
 }
 
 /// How much `filestore` keeps.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::{Arg, Keyword, parts};
 use crate::rules::build::Builder;
-use crate::rules::ir::{Content, Fast, Match, Num, Post};
+use crate::rules::ir::{Content, Fast, Match, Num};
 use crate::rules::num;
 use crate::rules::refuse::{Fault, RefusalKind, Res, bad, conflict, context};
 
@@ -82,6 +82,7 @@ pub fn plain(bytes: Vec<u8>, negated: bool) -> Content {
         endswith: false,
         rawbytes: false,
         fast: Fast::Auto,
+        replace: Vec::new(),
     }
 }
 
@@ -279,9 +280,12 @@ fn replace(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         return context("works on the payload only");
     }
     let c = b.content()?;
+    if !c.replace.is_empty() {
+        return conflict("more than one replace for a content");
+    }
     if c.negated || c.bytes.len() != bytes.len() {
         return conflict("must be as long as the content before it, which must not be negated");
     }
-    b.rule.post.push(Post::Replace(bytes));
-    b.not_yet("replace")
+    c.replace = bytes;
+    Ok(())
 }

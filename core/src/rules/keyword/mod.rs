@@ -14,6 +14,7 @@ pub mod dataset;
 pub mod event;
 pub mod file;
 pub mod flow;
+pub mod list;
 pub mod meta;
 pub mod modbus;
 pub mod packet;

@@ -73,12 +73,12 @@ fn pcre(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         return bad("http.host is lower case, the pattern has an upper-case letter");
     }
     let captures = captures(&pattern, names)?;
-    for (_, to) in &captures {
-        match to {
-            Capture::FlowVar(_) => b.not_yet("pcre with flow:NAME")?,
-            Capture::PktVar(_) => b.not_yet("pcre with pkt:NAME")?,
-            Capture::AlertVar(_) => {}
-        }
+    // The regex tells the ends of so many groups.
+    if captures.iter().any(|(group, _)| *group > 9) {
+        return bad("only the first nine groups can be captured");
+    }
+    if a.negated && !captures.is_empty() {
+        return conflict("what must not match captures nothing");
     }
     let m = Match::Pcre(Pcre { pattern, flags, negated: a.negated, relative, captures });
     match buffer {

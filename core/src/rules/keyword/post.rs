@@ -1,7 +1,6 @@
 //! What a match does and how a rule is looked for: `noalert`, `alert`, `bypass`, `config`, `prefilter`.
 
 use alloc::format;
-use alloc::string::ToString;
 
 use super::{Arg, Keyword, parts, word};
 use crate::rules::build::Builder;
@@ -30,17 +29,24 @@ fn config(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     // `config:logging disable, type tx, scope tx`
     let mut p = parts(t);
     match word(p.next().unwrap_or("")) {
-        ("logging" | "tx", "disable" | "enable") => {}
+        ("logging", "disable") => {}
+        ("tracking", _) => return b.not_yet("config:tracking"),
+        ("logging", s) => return bad(format!("logging can be switched by \"disable\" only, not \"{s}\"")),
         (s, _) => return bad(format!("\"{s}\" is not a subsystem of config")),
     }
+    let mut said = [false; 2];
     for w in p {
         match word(w) {
-            ("type", "tx" | "flow") | ("scope", "tx" | "flow") => {}
-            _ => return bad(format!("\"{w}\" is not type or scope with tx or flow")),
+            ("type", "tx") => said[0] = true,
+            ("scope", "tx") => said[1] = true,
+            _ => return bad(format!("\"{w}\" is neither type tx nor scope tx")),
         }
     }
-    b.rule.post.push(Post::Config(t.to_string()));
-    b.not_yet("config")
+    if said != [true; 2] {
+        return bad("write logging disable, type tx, scope tx");
+    }
+    b.rule.post.push(Post::Unlogged);
+    Ok(())
 }
 
 fn prefilter(b: &mut Builder<'_, '_>, _: &Arg<'_>) -> Res {

@@ -151,6 +151,7 @@ fn tag(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         (true, Some("dst")) => Some(Track::Dst),
         (true, Some(d)) => return bad(format!("host takes src or dst, not \"{d}\"")),
     };
+    b.rule.meta.tags = true;
     b.rule.post.push(Post::Tag(Tag { host, count, metric }));
     Ok(())
 }

@@ -15,8 +15,16 @@ pub static KEYWORDS: &[Keyword] = &[
     Keyword::new("flowint", flowint),
     Keyword::new("xbits", xbits),
     Keyword::new("hostbits", hostbits),
-    Keyword::new("flowvar", flowvar),
-    Keyword::new("pktvar", |b, _| b.not_yet("pktvar")),
+    Keyword::new("flowvar", |b, a| {
+        let (name, value, negated) = variable(a)?;
+        b.rule.state.push(StateMatch::FlowVar { name, value, negated });
+        Ok(())
+    }),
+    Keyword::new("pktvar", |b, a| {
+        let (name, value, negated) = variable(a)?;
+        b.rule.state.push(StateMatch::PktVar { name, value, negated });
+        Ok(())
+    }),
 ];
 
 fn name(t: &str) -> Res<String> {
@@ -120,7 +128,7 @@ fn xbits(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
         ("track", "tx") => Track::Tx,
         _ => return bad(format!("\"{track}\" is not track ip_src, ip_dst, ip_pair or tx")),
     };
-    let mut expire = 30;
+    let mut expire = if track == Track::Tx { u32::MAX } else { 30 };
     if let Some(e) = p.next() {
         // Public rules write "expire: 10" too.
         let (what, n) = word(e);
@@ -184,8 +192,8 @@ fn hostbits(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     Ok(())
 }
 
-fn flowvar(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
-    b.not_yet("flowvar")?;
+/// `name,"value"`, with `!` before the value where it must not be there.
+fn variable(a: &Arg<'_>) -> Res<(String, Vec<u8>, bool)> {
     let t = a.bytes;
     let Some(c) = memchr::memchr(b',', t) else { return bad("write name,value") };
     let n = core::str::from_utf8(t.get(..c).unwrap_or(&[])).unwrap_or("");
@@ -197,6 +205,8 @@ fn flowvar(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
     };
     let v = v.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(v);
     let value = super::content::unescape(v)?;
-    b.rule.state.push(StateMatch::FlowVar { name: n, value, negated });
-    Ok(())
+    if value.is_empty() {
+        return bad("the value is empty");
+    }
+    Ok((n, value, negated))
 }

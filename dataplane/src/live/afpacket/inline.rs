@@ -265,6 +265,7 @@ impl Pair {
 
     /// Passes frames on until the worker is told to stop.
     pub fn run(mut self, w: &mut Worker) -> io::Result<()> {
+        w.sink.replacing.enabled = true;
         let mut counted = 0;
         let mut result = Ok(());
         while !w.stopping() {
@@ -321,6 +322,16 @@ impl Pair {
         add(&w.counters.received_bytes, frames.iter().map(|f| f.data.len() as u64).sum());
         let mut verdicts = [Verdict::Forward; BURST];
         w.inspect(frames, &mut verdicts[..n]);
+        if !w.sink.replacing.is_empty() {
+            // Frames borrow the buffer; they are taken again when it is changed.
+            let done = w.sink.replacing.apply(&mut from.buf);
+            add(&w.counters.replaced, done);
+        }
+        let mut frames = [Frame { ts: now, link: 1, ..Frame::default() }; BURST];
+        for (f, &(start, len, _)) in frames.iter_mut().zip(&from.frames[..n]) {
+            f.data = from.buf.get(start..start + len).unwrap_or(&[]);
+        }
+        let frames = &frames[..n];
         let by_policy = w.last_was_policy;
         let mut out: [&[u8]; BURST] = [&[]; BURST];
         let (mut going, mut bypassed, mut dropped, mut rejected, mut answers) = (0, 0, 0, 0, 0);

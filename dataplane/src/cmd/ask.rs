@@ -1,0 +1,261 @@
+//! Questions to `tidegate run` that Suricata's users ask: what is known, whether configuration and rules load, what rules
+//! become. In: the arguments. Out: an answer on standard output and an exit code; no packet is looked at.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Args;
+use tidegate_core::app::registry::PROTOCOLS;
+use tidegate_core::rules::{Listed, all_keywords};
+
+use crate::config::{Overrides, Settings, dump};
+use crate::filter::Filter;
+use crate::load::{self, Loaded};
+
+use super::input::{filter_text, known_links, rule_files, tell_refusals};
+use super::{RunArgs, WRONG_INPUT, WRONG_USAGE, run};
+
+/// Options of `tidegate run` that are answered at once.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Questions")]
+pub struct AskArgs {
+    /// Test whether configuration, rules, filter and outputs are right; exit code 1 when anything is refused
+    #[arg(short = 'T', long = "test")]
+    pub test: bool,
+    /// Print every setting of the configuration, a line each
+    #[arg(long)]
+    pub dump_config: bool,
+    /// Print the keywords of rules; =csv: with what they are; =NAME: one of them
+    #[arg(long, value_name = "csv|NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub list_keywords: Option<String>,
+    /// Print the protocols that rules can name
+    #[arg(long)]
+    pub list_app_layer_protos: bool,
+    /// Print the states of protocols that a rule's header can name (tls:client_hello_done)
+    #[arg(long)]
+    pub list_app_layer_hooks: bool,
+    /// Print what each rule became: its buffers, its fast pattern, what is odd
+    #[arg(long)]
+    pub engine_analysis: bool,
+    /// Print what this program was built of
+    #[arg(long)]
+    pub build_info: bool,
+    /// Refused: a service manager keeps a process that stays in the foreground
+    #[arg(short = 'D', hide = true)]
+    pub daemon: bool,
+}
+
+/// Names of the options of [`AskArgs`], for clap: they make an input unnecessary.
+pub const NAMES: [&str; 8] = [
+    "test",
+    "dump_config",
+    "list_keywords",
+    "list_app_layer_protos",
+    "list_app_layer_hooks",
+    "engine_analysis",
+    "build_info",
+    "daemon",
+];
+
+const DAEMON: &str = "-D: this program stays in the foreground, so that a service manager sees its messages and its end; \
+                      write a systemd unit with Type=exec and ExecStart=tidegate run ..., or start it with & and --pidfile";
+
+/// The answer to the question in `args`, if there is one.
+pub(super) fn answer(args: &RunArgs) -> Option<ExitCode> {
+    let a = &args.ask;
+    if a.daemon {
+        eprintln!("tidegate: {DAEMON}");
+        return Some(ExitCode::from(WRONG_USAGE));
+    }
+    let said = if let Some(which) = &a.list_keywords {
+        keywords(which)
+    } else if a.list_app_layer_protos {
+        Ok(protocols())
+    } else if a.list_app_layer_hooks {
+        Ok(hooks())
+    } else if a.build_info {
+        Ok(build_info())
+    } else if a.dump_config {
+        let over = Overrides { set: &args.set, ips: args.simulate_ips };
+        dump(run::config_file(args), &over).map_err(|e| e.to_string())
+    } else if a.engine_analysis {
+        analysis(args)
+    } else if a.test {
+        test(args)
+    } else {
+        return None;
+    };
+    Some(match said {
+        Ok(text) => {
+            // A closed pipe (`| head`) is no error.
+            let _ = std::io::stdout().lock().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(e) => {
+            eprintln!("tidegate: {e}");
+            ExitCode::from(WRONG_INPUT)
+        }
+    })
+}
+
+fn keywords(which: &str) -> Result<String, String> {
+    let all = all_keywords();
+    let row = |l: &Listed| {
+        let features = if l.bare { format!("{}, no option", l.kind) } else { l.kind.to_string() };
+        format!("{};{};{}\n", l.name, l.protos.join(","), features)
+    };
+    const HEAD: &str = "name;app layer;features\n";
+    match which {
+        "" => Ok(all.iter().map(|l| format!("{}\n", l.name)).collect()),
+        "csv" => Ok(std::iter::once(HEAD.to_string()).chain(all.iter().map(row)).collect()),
+        name => match all.iter().find(|l| l.name == name) {
+            Some(l) => Ok(format!("{HEAD}{}", row(l))),
+            None => Err(format!("--list-keywords={name}: no such keyword")),
+        },
+    }
+}
+
+fn protocols() -> String {
+    let mut names: Vec<&str> = PROTOCOLS.iter().map(|p| p.name).collect();
+    names.sort_unstable();
+    names.iter().map(|n| format!("{n}\n")).collect()
+}
+
+/// The hooks that every protocol has.
+const EVERYWHERE: [&str; 4] =
+    ["request_started", "request_complete", "response_started", "response_complete"];
+
+fn hooks() -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for p in PROTOCOLS.iter().filter(|p| p.is_parsed()) {
+        let own = p.states.iter().flat_map(|s| s.1.iter().copied());
+        let more = own.filter(|s| !EVERYWHERE.contains(s));
+        lines.extend(EVERYWHERE.into_iter().chain(more).map(|s| format!("{}:{s}\n", p.name)));
+    }
+    lines.sort();
+    lines.dedup();
+    lines.concat()
+}
+
+fn build_info() -> String {
+    let yes = |on: bool| if on { "yes" } else { "no" };
+    let isa = tidegate_core::sig::instruction_set().map_or_else(|e| e.to_string(), |i| i.to_string());
+    format!(
+        "tidegate {}\n\
+         target              {}-{}\n\
+         profile             {}\n\
+         instruction set     {isa}\n\
+         rule language       Suricata 8\n\
+         link types          {}\n\
+         compressed captures gzip, Zstandard, LZ4\n\
+         interfaces          {}\n\
+         DPDK                {}\n\
+         orders over TLS     {}\n",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::ARCH,
+        std::env::consts::OS,
+        if cfg!(debug_assertions) { "development" } else { "optimised" },
+        known_links(),
+        if cfg!(target_os = "linux") { "AF_PACKET" } else { "no" },
+        yes(cfg!(feature = "dpdk")),
+        yes(cfg!(feature = "tls")),
+    )
+}
+
+/// Everything that would be read before the first packet, as `args` say.
+fn prepare(args: &RunArgs, analyse: bool) -> Result<(Settings, Loaded), String> {
+    let ips = args.simulate_ips || !args.live.inline.is_empty();
+    let over = Overrides { set: &args.set, ips };
+    let mut settings = Settings::load(run::config_file(args), &over).map_err(|e| e.to_string())?;
+    settings.policy = args.policy.clone().or(settings.policy);
+    settings.intel.extend(args.intel.iter().cloned());
+    settings.analyse = analyse;
+    super::context::tables(&mut settings, &args.context, crate::secret::CAPTURES)?;
+    let memory = super::memory::parse(&args.memory, u64::from(args.live.workers).max(1))?;
+    super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
+    if let Some(text) = filter_text(args)? {
+        Filter::parse(&text).map_err(|e| e.to_string())?;
+    }
+    let loaded = load::load(&rule_files(args, &settings)?, &settings, args.data_dir.as_deref())?;
+    super::notes(&loaded, args.strict)?;
+    tell_refusals(&loaded, args);
+    Ok((settings, loaded))
+}
+
+fn test(args: &RunArgs) -> Result<String, String> {
+    let (_, l) = prepare(args, false)?;
+    if !l.refused.is_empty() {
+        return Err(format!("{} of {} rules were refused", l.refused.len(), l.loaded + l.refused.len()));
+    }
+    if args.quiet {
+        return Ok(String::new());
+    }
+    Ok(format!("configuration and rules are right: {} rules loaded, {} skipped\n", l.loaded, l.skipped))
+}
+
+fn analysis(args: &RunArgs) -> Result<String, String> {
+    let (_, l) = prepare(args, true)?;
+    let mut t = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_analysis(&mut t, &l);
+    Ok(t)
+}
+
+fn write_analysis(t: &mut String, l: &Loaded) -> std::fmt::Result {
+    for (meta, fast) in l.rules.set.fast_patterns() {
+        let file = l.sources.get(meta.file as usize).map_or("?".into(), |p| p.display().to_string());
+        writeln!(t, "{}:{} sid {} rev {}: {}", file, meta.line, meta.sid, meta.rev, meta.msg)?;
+        if let Some(a) = l.analysis.iter().find(|a| a.id == meta.id()) {
+            writeln!(t, "  action        {}", a.action)?;
+            writeln!(t, "  protocols     {}", a.protocols)?;
+            for b in &a.buffers {
+                writeln!(t, "  buffer        {b}")?;
+            }
+            for o in &a.others {
+                writeln!(t, "  also          {o}")?;
+            }
+        }
+        match fast {
+            Some(f) => writeln!(t, "  fast pattern  {}", super::rules::pattern(f))?,
+            None => writeln!(
+                t,
+                "  fast pattern  none: the rule is asked of everything its header and flow let through"
+            )?,
+        }
+        for w in l.warnings.iter().filter(|w| (w.file, w.line) == (meta.file, meta.line)) {
+            writeln!(t, "  warning       {}", w.text)?;
+        }
+    }
+    for r in &l.refused {
+        writeln!(t, "{}\n  refused", l.place(r))?;
+    }
+    writeln!(t, "{} rules loaded, {} refused, {} skipped", l.loaded, l.refused.len(), l.skipped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists() {
+        let all = keywords("").unwrap();
+        assert!(all.lines().any(|l| l == "content") && all.lines().any(|l| l == "http.uri"));
+        let csv = keywords("csv").unwrap();
+        assert_eq!(csv.lines().count(), all.lines().count() + 1);
+        assert!(csv.lines().all(|l| l.split(';').count() == 3));
+        assert_eq!(keywords("nocase").unwrap(), "name;app layer;features\nnocase;;keyword, no option\n");
+        assert!(keywords("nonsense").is_err());
+        assert!(
+            protocols().lines().any(|l| l == "tls") && hooks().lines().any(|l| l == "tls:client_hello_done")
+        );
+    }
+
+    #[test]
+    fn names_are_options() {
+        use clap::CommandFactory;
+        let cli = crate::cmd::Cli::command();
+        let run = cli.find_subcommand("run").unwrap();
+        NAMES.iter().for_each(|n| assert!(run.get_arguments().any(|a| a.get_id() == n), "{n}"));
+    }
+}

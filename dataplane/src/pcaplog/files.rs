@@ -1,0 +1,377 @@
+//! The files of `pcap-log`: packets go in, files of pcap come out, each of a bounded size, with names that tell when its first
+//! packet came. Owns the open files and the list of those that are kept.
+//!
+//! A file of pcap has one link type; packets of another go to a file beside it, with `.linkN` behind its name.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufWriter, Error, Write};
+use std::path::{Path, PathBuf};
+
+use lz4_flex::frame::{FrameEncoder, FrameInfo};
+
+use crate::config::pcaplog::PcapLogSettings;
+use crate::eve::OutputError;
+
+const SECOND: u64 = 1_000_000_000;
+/// Times are in nanoseconds.
+const MAGIC: u32 = 0xa1b2_3c4d;
+/// Bytes of the file's header and of a record's.
+const HEADER: u64 = 24;
+const RECORD: u64 = 16;
+/// Names that are remembered.
+const GIVEN: usize = 256;
+/// Longest packet that readers expect (libpcap's MAXIMUM_SNAPLEN).
+const SNAPLEN: u32 = 262_144;
+
+enum Sink {
+    Plain(BufWriter<File>),
+    Lz4(Box<FrameEncoder<BufWriter<File>>>),
+}
+
+impl std::fmt::Debug for Sink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if matches!(self, Sink::Plain(_)) { "Plain" } else { "Lz4" })
+    }
+}
+
+impl Sink {
+    fn write_all(&mut self, b: &[u8]) -> Result<(), Error> {
+        match self {
+            Sink::Plain(w) => w.write_all(b),
+            Sink::Lz4(w) => w.write_all(b),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        match self {
+            Sink::Plain(w) => w.flush(),
+            Sink::Lz4(w) => w.flush(),
+        }
+    }
+
+    fn finish(self) -> Result<(), Error> {
+        match self {
+            Sink::Plain(mut w) => w.flush(),
+            Sink::Lz4(w) => w.finish().map_err(Error::other)?.flush(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Open {
+    link: u16,
+    path: PathBuf,
+    sink: Sink,
+    bytes: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Files {
+    settings: PcapLogSettings,
+    dir: PathBuf,
+    thread: u32,
+    /// Files kept; 0: all.
+    most: usize,
+    open: Vec<Open>,
+    /// The link type whose files have plain names.
+    first: Option<u16>,
+    /// The names that were given last: two files may begin in the same second.
+    given: VecDeque<PathBuf>,
+    /// Finished and open files, oldest first; only where old ones are removed.
+    ring: VecDeque<PathBuf>,
+    error: Option<OutputError>,
+    pub packets: u64,
+    pub bytes: u64,
+    /// Writes that failed.
+    pub errors: u64,
+}
+
+impl Files {
+    /// Of worker `thread` (from 1) among `threads` that have files of their own. Nothing is made before the first packet.
+    pub fn new(s: &PcapLogSettings, dir: &Path, thread: u32, threads: usize) -> Files {
+        let dir = s.dir.as_ref().map_or_else(|| dir.to_owned(), |d| dir.join(d));
+        let mut f = Files {
+            settings: s.clone(),
+            dir,
+            thread,
+            most: if s.max_files == 0 { 0 } else { (s.max_files / threads.max(1)).max(1) },
+            open: Vec::new(),
+            first: None,
+            given: VecDeque::new(),
+            ring: VecDeque::new(),
+            error: None,
+            packets: 0,
+            bytes: 0,
+            errors: 0,
+        };
+        if f.most > 0 {
+            f.ring = f.earlier();
+        }
+        f
+    }
+
+    /// Files of an earlier run, oldest first: names that only differ in the time.
+    fn earlier(&self) -> VecDeque<PathBuf> {
+        let (before, after) = self.around();
+        let mut found: Vec<(u64, String)> = Vec::new();
+        for entry in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let time = name.strip_prefix(before.as_str()).and_then(|n| n.strip_suffix(after.as_str()));
+            let digits = |t: &&str| {
+                t.split(['.', '-']).all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()))
+            };
+            if let Some(secs) = time.filter(digits).and_then(|t| t.split(['.', '-']).next()?.parse().ok()) {
+                found.push((secs, name));
+            }
+        }
+        found.sort();
+        found.into_iter().map(|f| self.dir.join(f.1)).collect()
+    }
+
+    /// What stands before and behind the time in a name.
+    fn around(&self) -> (String, String) {
+        let own = |t: &str| {
+            t.replace("%n", &self.thread.to_string()).replace("%i", &std::process::id().to_string())
+        };
+        let name = &self.settings.filename;
+        let (before, after) =
+            name.split_once("%t").map_or((format!("{name}."), ""), |(b, a)| (b.to_string(), a));
+        let suffix = if self.settings.lz4 { ".lz4" } else { "" };
+        (own(&before), format!("{}{suffix}", own(&after.replace("%t", ""))))
+    }
+
+    /// The name of a file whose first packet came at `ts`; one that was not given yet.
+    fn name(&self, ts: u64, link: Option<u16>) -> PathBuf {
+        let (before, after) = self.around();
+        let mut time = (ts / SECOND).to_string();
+        if self.settings.micros {
+            time = format!("{time}.{:06}", ts % SECOND / 1000);
+        }
+        let link = link.map(|l| format!(".link{l}")).unwrap_or_default();
+        let first = self.dir.join(format!("{before}{time}{after}{link}"));
+        let mut n = 1;
+        let mut path = first;
+        while self.given.contains(&path) {
+            n += 1;
+            path = self.dir.join(format!("{before}{time}-{n}{after}{link}"));
+        }
+        path
+    }
+
+    fn begin(&mut self, ts: u64, link: u16) -> Result<usize, OutputError> {
+        let first = *self.first.get_or_insert(link);
+        let path = self.name(ts, (first != link).then_some(link));
+        self.given.push_back(path.clone());
+        if self.given.len() > GIVEN {
+            self.given.pop_front();
+        }
+        let fail = |path: &Path, source| OutputError { path: path.to_owned(), source };
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir).map_err(|e| fail(dir, e))?;
+        }
+        let file = BufWriter::with_capacity(64 << 10, File::create(&path).map_err(|e| fail(&path, e))?);
+        let mut sink = if self.settings.lz4 {
+            let info = FrameInfo::new().content_checksum(self.settings.lz4_checksum);
+            Sink::Lz4(Box::new(FrameEncoder::with_frame_info(info, file)))
+        } else {
+            Sink::Plain(file)
+        };
+        let mut head = Vec::with_capacity(HEADER as usize);
+        head.extend(MAGIC.to_le_bytes());
+        head.extend([2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        head.extend(SNAPLEN.to_le_bytes());
+        head.extend(u32::from(link).to_le_bytes());
+        sink.write_all(&head).map_err(|e| fail(&path, e))?;
+        if self.most > 0 {
+            self.ring.push_back(path.clone());
+            while self.ring.len() > self.most {
+                let Some(old) = self.ring.pop_front() else { break };
+                // Somebody else may have moved it.
+                let _ = std::fs::remove_file(old);
+            }
+        }
+        self.open.push(Open { link, path, sink, bytes: HEADER });
+        Ok(self.open.len() - 1)
+    }
+
+    /// Writes a packet: its time, ns since the epoch, the link type, its length on the wire and what is there of it.
+    pub fn write(&mut self, ts: u64, link: u16, wire: u32, data: &[u8]) {
+        if let Err(e) = self.put(ts, link, wire, data) {
+            self.errors += 1;
+            self.error.get_or_insert(e);
+        }
+    }
+
+    fn put(&mut self, ts: u64, link: u16, wire: u32, data: &[u8]) -> Result<(), OutputError> {
+        let size = RECORD + data.len() as u64;
+        let mut at = self.open.iter().position(|o| o.link == link);
+        if let Some(i) =
+            at.filter(|&i| self.open[i].bytes > HEADER && self.open[i].bytes + size > self.settings.limit)
+        {
+            let full = self.open.remove(i);
+            full.sink.finish().map_err(|source| OutputError { path: full.path, source })?;
+            at = None;
+        }
+        let at = match at {
+            Some(at) => at,
+            None => self.begin(ts, link)?,
+        };
+        let Some(o) = self.open.get_mut(at) else { return Ok(()) };
+        let mut head = [0; RECORD as usize];
+        let numbers =
+            [(ts / SECOND) as u32, (ts % SECOND) as u32, data.len() as u32, wire.max(data.len() as u32)];
+        for (to, n) in head.chunks_exact_mut(4).zip(numbers) {
+            to.copy_from_slice(&n.to_le_bytes());
+        }
+        let wrote = o.sink.write_all(&head).and_then(|()| o.sink.write_all(data));
+        if let Err(source) = wrote {
+            // A file whose end is not known is not gone on with.
+            let broken = self.open.remove(at);
+            return Err(OutputError { path: broken.path, source });
+        }
+        o.bytes += size;
+        self.packets += 1;
+        self.bytes += size;
+        Ok(())
+    }
+
+    /// Hands what was collected to the system, so that others can read it.
+    pub fn flush(&mut self) {
+        for o in &mut self.open {
+            if let Err(source) = o.sink.flush() {
+                self.errors += 1;
+                self.error.get_or_insert(OutputError { path: o.path.clone(), source });
+            }
+        }
+    }
+
+    /// The error that is not told yet.
+    pub fn take_error(&mut self) -> Option<OutputError> {
+        self.error.take()
+    }
+
+    /// Closes the files; the first error that there was.
+    pub fn finish(&mut self) -> Result<(), OutputError> {
+        for o in self.open.drain(..) {
+            if let Err(source) = o.sink.finish() {
+                self.error.get_or_insert(OutputError { path: o.path, source });
+            }
+        }
+        self.error.take().map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::Capture;
+    use crate::config::{Overrides, Settings};
+
+    fn settings(more: &str) -> PcapLogSettings {
+        let text = format!("outputs: [{{pcap-log: {{enabled: yes{more}}}}}]");
+        let s = Settings::parse(&text, &Overrides::default()).unwrap();
+        assert!(s.without_effect().is_empty(), "{:?}", s.without_effect());
+        s.outputs.pcap_log.unwrap()
+    }
+
+    fn dir(name: &str) -> PathBuf {
+        let d = std::env::temp_dir().join(format!("tidegate-pcaplog-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&d);
+        std::fs::create_dir_all(&d).unwrap();
+        d
+    }
+
+    /// Names in a folder, in order.
+    fn names(d: &Path) -> Vec<String> {
+        let mut all: Vec<String> =
+            std::fs::read_dir(d).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        all.sort();
+        all
+    }
+
+    /// Time, link type, wire length and bytes of a file's packets.
+    fn packets(path: &Path) -> Vec<(u64, u16, u32, Vec<u8>)> {
+        let mut c = Capture::open(path).unwrap();
+        let mut all = Vec::new();
+        while let Some(b) = c.next_batch(64).unwrap() {
+            all.extend(b.iter().map(|f| (f.ts_ns, f.link, f.wire_len, f.data.to_vec())));
+        }
+        all
+    }
+
+    #[test]
+    fn packets_come_back_as_they_were() {
+        for (more, file) in
+            [("", "log.pcap.12"), (", compression: lz4, lz4-checksum: yes", "log.pcap.12.lz4")]
+        {
+            let d = dir("plain");
+            let mut f = Files::new(&settings(more), &d, 1, 1);
+            f.write(12_000_000_345, 1, 70, &[1; 60]);
+            f.write(13_999_999_999, 1, 60, &[2; 60]);
+            f.write(14_000_000_000, 105, 3, &[3; 3]);
+            f.finish().unwrap();
+            assert_eq!(names(&d), [file.to_string(), file.replace("12", "14") + ".link105"]);
+            let want = vec![(12_000_000_345, 1, 70, vec![1; 60]), (13_999_999_999, 1, 60, vec![2; 60])];
+            assert_eq!(packets(&d.join(file)), want);
+            assert_eq!((f.packets, f.bytes), (3, 3 * 16 + 123));
+            std::fs::remove_dir_all(&d).unwrap();
+        }
+    }
+
+    #[test]
+    fn full_files_are_followed_by_others_and_old_ones_go() {
+        let d = dir("ring");
+        std::fs::write(d.join("x-3.pcap"), "of an earlier run").unwrap();
+        std::fs::write(d.join("x-3b.pcap"), "somebody's").unwrap();
+        let s = settings(", filename: x-%t.pcap, limit: 4096, max-files: 3");
+        let mut f = Files::new(&s, &d, 1, 1);
+        // Four fit into a file; all come within two seconds.
+        for i in 0..20u64 {
+            f.write((10 + i / 10) * SECOND, 1, 1000, &[i as u8; 1000]);
+        }
+        f.finish().unwrap();
+        assert_eq!(names(&d), ["x-10-3.pcap", "x-11-2.pcap", "x-11.pcap", "x-3b.pcap"]);
+        let last: Vec<u8> = packets(&d.join("x-11-2.pcap")).iter().map(|p| p.3[0]).collect();
+        assert_eq!(last, [16, 17, 18, 19]);
+        assert!(std::fs::metadata(d.join("x-11.pcap")).unwrap().len() <= 4096 + 200);
+        std::fs::remove_dir_all(&d).unwrap();
+    }
+
+    #[test]
+    fn names_of_workers() {
+        let d = dir("multi");
+        let s = settings(", mode: multi, dir: sub, filename: w%n/%i.%t, ts-format: usec");
+        let mut f = Files::new(&s, &d, 7, 8);
+        f.write(5_000_001_999, 1, 1, &[0]);
+        f.finish().unwrap();
+        assert_eq!(names(&d.join("sub/w7")), [format!("{}.5.000001", std::process::id())]);
+        std::fs::remove_dir_all(&d).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_is_told() {
+        let d = dir("error");
+        std::fs::write(d.join("file"), "").unwrap();
+        let mut f = Files::new(&settings(", dir: file"), &d, 1, 1);
+        f.write(1, 1, 1, &[0]);
+        assert!(f.finish().unwrap_err().to_string().contains("file"));
+        std::fs::remove_dir_all(&d).unwrap();
+    }
+
+    #[test]
+    fn wrong_settings_are_errors() {
+        for (more, word) in [
+            ("mode: sguil", "sguil"),
+            ("compression: zstd", "zstd"),
+            ("conditional: never", "never"),
+            ("limit: 12", "4 kb"),
+            ("filename: '%Y'", "%Y"),
+        ] {
+            let text = format!("outputs: [{{pcap-log: {{enabled: yes, {more}}}}}]");
+            let e = Settings::parse(&text, &Overrides::default()).unwrap_err().to_string();
+            assert!(e.contains(word), "{e}");
+        }
+    }
+}
