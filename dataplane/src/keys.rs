@@ -271,7 +271,7 @@ mod tests {
         let (a, b) = (line(1), line(2));
         f.write_all(format!("{a}{}", &b[..40]).as_bytes()).unwrap();
         assert_eq!(more(&mut log), [1]);
-        f.write_all(b[40..].as_bytes()).unwrap();
+        f.write_all(&b.as_bytes()[40..]).unwrap();
         assert_eq!(more(&mut log), [2]);
         assert!(more(&mut log).is_empty());
         std::fs::write(&path, line(3)).unwrap();

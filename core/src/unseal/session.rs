@@ -1,7 +1,6 @@
 //! One TLS session whose keys may be known: records of both directions in, the handshake as its parser may read it and the data
 //! that was protected out.
 
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use zeroize::Zeroize;
@@ -172,7 +171,7 @@ impl Session {
         dir: Dir,
         record: &[u8],
         secrets: Option<&Known>,
-        (pool, room): (&mut BytePool, &mut Vec<u8>),
+        (pool, room): (&mut BytePool, &mut [u8]),
     ) -> Step {
         let Some(&kind) = record.first() else { return Step::Unfit };
         let v13 = self.hello.v13();
@@ -224,7 +223,7 @@ impl Session {
         dir: Dir,
         suite: Suite,
         record: &[u8],
-        (secrets, pool, room): (Option<&Known>, &mut BytePool, &mut Vec<u8>),
+        (secrets, pool, room): (Option<&Known>, &mut BytePool, &mut [u8]),
     ) -> Result<Option<Range<usize>>, Step> {
         let [handshake, traffic] = match dir {
             Dir::ToServer => [Label::ClientHandshake, Label::ClientTraffic],
@@ -365,7 +364,7 @@ impl Session {
         dir: Dir,
         suite: Suite,
         record: &[u8],
-        room: &mut Vec<u8>,
+        room: &mut [u8],
     ) -> Result<Option<Range<usize>>, Step> {
         if record.first() == Some(&CHANGE) {
             // Keys are agreed on anew, by a handshake of its own.
@@ -425,7 +424,7 @@ impl Session {
 }
 
 /// A copy of the record to open.
-fn copied<'a>(room: &'a mut Vec<u8>, record: &[u8]) -> Option<&'a mut [u8]> {
+fn copied<'a>(room: &'a mut [u8], record: &[u8]) -> Option<&'a mut [u8]> {
     let to = room.get_mut(..record.len())?;
     to.copy_from_slice(record);
     Some(to)

@@ -76,7 +76,7 @@ pub const TALKS: &[(u16, Turns)] = &[
     ),
     (502, &[(0, b"\0\x01\0\0\0\x06\x01\x03\0\0\0\x01"), (1, b"\0\x01\0\0\0\x05\x01\x03\x02\0\x2a")]),
     // DNS over HTTP/2.
-    (80, &[(0, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\06\x01\x05\0\0\0\x01\x82\0\x05:path-/dns-query?dns=AAABAAABAAAAAAAABGV2aWwAAAEAAQ"), (1, b"\0\0\0\x04\0\0\0\0\0\0\0'\x01\x04\0\0\0\x01\x88\0\x0ccontent-type\x17application/dns-message\0\0&\0\x01\0\0\0\x01\0\0\x81\0\0\x01\0\x01\0\0\0\0\x04evil\0\0\x01\0\x01\xc0\x0c\0\x01\0\x01\0\0\0<\0\x04\x01\x02\x03\x04")]),
+    (80, &[(0, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\x006\x01\x05\0\0\0\x01\x82\0\x05:path-/dns-query?dns=AAABAAABAAAAAAAABGV2aWwAAAEAAQ"), (1, b"\0\0\0\x04\0\0\0\0\0\0\0'\x01\x04\0\0\0\x01\x88\0\x0ccontent-type\x17application/dns-message\0\0&\0\x01\0\0\0\x01\0\0\x81\0\0\x01\0\x01\0\0\0\0\x04evil\0\0\x01\0\x01\xc0\x0c\0\x01\0\x01\0\0\0<\0\x04\x01\x02\x03\x04")]),
 ];
 
 /// Messages of protocols of single datagrams: client and server by their ports.
