@@ -112,7 +112,7 @@
 #define TG_ENGINE_CAPTURE 8
 
 // Shares that an engine's memory has. Later versions may have more. Room for tg_engine_memory.
-#define TG_MEMORY_PARTS 14
+#define TG_MEMORY_PARTS 15
 
 // From client to server, as `direction` of tg_stream_feed.
 #define TG_TO_SERVER 0
@@ -1395,6 +1395,18 @@ tg_status tg_engine_flow_block(struct tg_engine *engine,
 // alive. Threads and callbacks: see tg_engine_flow_block.
 tg_status tg_engine_flow_bypass(struct tg_engine *engine,
                                 uint64_t id);
+
+// Tells an engine a secret of a TLS session, as a client, a server or a proxy has it. `client_random` are the 32 random bytes
+// of its ClientHello, `label` is one of key logs (RFC 9850: CLIENT_RANDOM, CLIENT_TRAFFIC_SECRET_0 and so on), `secret` has
+// `len` bytes: 32 or 48. What the session protects is then read like clear traffic; packets that came before are read too, as
+// long as the session waits for its keys (`tls-keys.wait` of the settings). The engine keeps a copy and wipes it when it goes.
+// TG_ERR_STATE: the engine has no room for such sessions; `tls-keys.enabled` must be `yes` in its settings. One thread at a
+// time for an engine.
+tg_status tg_engine_tls_secret(struct tg_engine *engine,
+                               const uint8_t *client_random,
+                               const char *label,
+                               const uint8_t *secret,
+                               size_t len);
 
 // Writes the shares of the memory that an engine of `config` (NULL: all zero) takes, to `parts`, and how many there are to
 // `count`: their sum is what tg_engine_new allocates, rules and their datasets apart. With less `room` than there are
