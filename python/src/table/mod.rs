@@ -69,7 +69,7 @@ impl Making {
             return Ok(false);
         }
         let plain = &mut self.plain;
-        let also = |frames: &[Frame<'_>]| {
+        let mut also = |frames: &[Frame<'_>]| {
             if let Some((packets, out)) = plain {
                 packets.frames(frames, &mut out.rows);
             }
