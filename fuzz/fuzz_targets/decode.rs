@@ -5,7 +5,10 @@ use libfuzzer_sys::fuzz_target;
 use tidegate_core::packet::{DecodeConfig, Decoder, PacketBuf};
 use tidegate_fuzz::Input;
 
-const LINKS: &[u16] = &[1, 0, 12, 14, 101, 113, 276, 108, 9, 50, 104, 228, 229, 105, 127, 192, 51, 166, 204, 205, 206, 107, 239, 242, 247];
+const LINKS: &[u16] = &[
+    1, 0, 12, 14, 101, 113, 276, 108, 9, 50, 104, 228, 229, 105, 127, 192, 51, 166, 204, 205, 206, 107, 239,
+    242, 247,
+];
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Input(data);

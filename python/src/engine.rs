@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use tidegate_core::engine::{Engine, Frame, StreamId, Tuple};
 use tidegate_core::event::Verdict;
-use tidegate_core::unseal::TlsSecret;
 use tidegate_core::response::{Block, Blocks, Effect, Never, Refused, Target};
+use tidegate_core::unseal::TlsSecret;
 use tidegate_core::{Dir, Secret};
 use tidegate_dataplane::live::afpacket::Ring;
 use tidegate_dataplane::response::order;
@@ -148,7 +148,10 @@ impl EngineHandle {
     fn tls_secret(&self, py: Python<'_>, line: &str) -> PyResult<bool> {
         match TlsSecret::parse(line) {
             Ok(Some(s)) => self.core.work(py, |core| core.engine.tls_secret(&s)),
-            Ok(None) => Err(errors::config(py, "a line of a key log with a secret of TLS records is expected".to_string())),
+            Ok(None) => Err(errors::config(
+                py,
+                "a line of a key log with a secret of TLS records is expected".to_string(),
+            )),
             Err(e) => Err(errors::config(py, e.to_string())),
         }
     }
