@@ -137,6 +137,7 @@ class Engine:
         The rules of the engine need the setting ``tls-keys.enabled``; without it this is a :class:`ConfigError`, as is a line
         that cannot be read. Packets that came up to ``tls-keys.wait`` (2000 ms) before are read too.
 
+        >>> import tidegate
         >>> rules = tidegate.Rules(settings={"tls-keys.enabled": True})
         >>> engine = tidegate.Engine(rules)
         >>> engine.tls_secret("CLIENT_RANDOM " + "01" * 32 + " " + "02" * 48)
