@@ -27,7 +27,7 @@ pub struct KeySettings {
     pub live: bool,
     /// Bytes, of those of the engine, for sessions, secrets and what was read.
     pub memory: u64,
-    /// How long a session waits for its keys, ms; `None`: as long as [`KeySettings::wait`] says.
+    /// How long a session waits for its keys, ms; `None`: 2 s where traffic is live, not at all for captures.
     pub wait_ms: Option<u64>,
 }
 
