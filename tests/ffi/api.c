@@ -1517,6 +1517,36 @@ static void streams(void)
     IS(tg_ruleset_free(r), TG_OK);
 }
 
+/* Secrets of TLS sessions. */
+static void secrets(void)
+{
+    static const uint8_t random[32] = {1}, secret[48] = {2};
+    tg_engine_config config;
+    tg_settings *s = NULL;
+    tg_engine *e = NULL;
+    TG_INIT(config);
+    config.memory = 32u << 20;
+    IS(tg_settings_new(&s), TG_OK);
+    config.settings = s;
+    IS(tg_engine_new(NULL, &config, &e), TG_OK);
+    IS(tg_engine_tls_secret(e, random, "CLIENT_RANDOM", secret, 48), TG_ERR_STATE);
+    CHECK(strstr(tg_last_error(), "tls-keys.enabled") != NULL);
+    IS(tg_engine_free(e), TG_OK);
+
+    IS(tg_settings_set(s, "tls-keys.enabled", "yes"), TG_OK);
+    IS(tg_engine_new(NULL, &config, &e), TG_OK);
+    IS(tg_engine_tls_secret(e, random, "CLIENT_RANDOM", secret, 48), TG_OK);
+    IS(tg_engine_tls_secret(e, random, "CLIENT_TRAFFIC_SECRET_0", secret, 32), TG_OK);
+    IS(tg_engine_tls_secret(e, random, "CLIENT_RANDOM", secret, 32), TG_ERR_INVALID);
+    IS(tg_engine_tls_secret(e, random, "NOTHING", secret, 32), TG_ERR_INVALID);
+    IS(tg_engine_tls_secret(e, NULL, "CLIENT_RANDOM", secret, 48), TG_ERR_NULL);
+    IS(tg_engine_tls_secret(e, random, NULL, secret, 48), TG_ERR_NULL);
+    IS(tg_engine_tls_secret(e, random, "CLIENT_RANDOM", NULL, 48), TG_ERR_NULL);
+    IS(tg_engine_tls_secret(NULL, random, "CLIENT_RANDOM", secret, 48), TG_ERR_NULL);
+    IS(tg_engine_free(e), TG_OK);
+    IS(tg_settings_free(s), TG_OK);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 3) {
@@ -1532,6 +1562,7 @@ int main(int argc, char **argv)
     memory();
     told();
     streams();
+    secrets();
     paths(argv[1]);
     threads();
     capture(argv[1], argv[2]);
