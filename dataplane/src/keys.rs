@@ -113,7 +113,7 @@ impl KeyLog {
         let file = match File::open(path) {
             Ok(f) => Some(f),
             Err(e) if growing && e.kind() == io::ErrorKind::NotFound => None,
-            Err(e) => return Err(format!("--tls-keys {}: {e}", path.display())),
+            Err(e) => return Err(format!("{}: {e}", path.display())),
         };
         Ok(KeyLog { path: path.to_owned(), file, at: 0, rest: Zeroizing::default(), lines: Lines::default() })
     }
@@ -188,9 +188,9 @@ impl Followed {
         let mut logs = Vec::new();
         for path in files {
             let mut log = KeyLog::open(path, true)?;
-            log.more(tell).map_err(|e| format!("--tls-keys {}: {e}", path.display()))?;
+            log.more(tell).map_err(|e| format!("{}: {e}", path.display()))?;
             if log.file.is_none() {
-                eprintln!("--tls-keys {}: not there yet; it is read when it comes", path.display());
+                eprintln!("{}: not there yet; it is read when it comes", path.display());
             }
             logs.push(log);
         }
@@ -224,19 +224,24 @@ impl Followed {
     }
 }
 
-/// Reads whole logs.
-pub fn all(files: &[PathBuf]) -> Result<Vec<TlsSecret>, String> {
-    let mut out = Vec::new();
+/// What whole logs have: secrets, and what of the logs could not be read.
+#[derive(Debug, Default)]
+pub struct Whole {
+    pub secrets: Vec<TlsSecret>,
+    pub complaints: Vec<String>,
+}
+
+/// Reads whole logs. One without any secret that has lines which cannot be read is no key log.
+pub fn all(files: &[PathBuf]) -> Result<Whole, String> {
+    let mut out = Whole::default();
     for path in files {
         let mut log = KeyLog::open(path, false)?;
-        let mut tell = |s: &TlsSecret| out.push(s.clone());
-        log.more(&mut tell).map_err(|e| format!("--tls-keys {}: {e}", path.display()))?;
+        let mut tell = |s: &TlsSecret| out.secrets.push(s.clone());
+        log.more(&mut tell).map_err(|e| format!("{}: {e}", path.display()))?;
         log.finish(&mut tell);
-        if let Some(c) = log.complaint() {
-            if log.lines.secrets == 0 {
-                return Err(format!("--tls-keys: no secret in it; {c}"));
-            }
-            eprintln!("{c}");
+        match log.complaint() {
+            Some(c) if log.lines.secrets == 0 => return Err(format!("a key log without a secret; {c}")),
+            c => out.complaints.extend(c),
         }
     }
     Ok(out)

@@ -464,9 +464,10 @@ fn make(rules: Option<&Rules>, config: Option<&tg_engine_config>) -> Res<Worker>
     c.stream.checksum_auto &= flags & (TG_ENGINE_CAPTURE | TG_ENGINE_KNOWN_CHECKSUMS) == TG_ENGINE_CAPTURE;
     // The callback sees transactions, whatever the outputs of the settings show.
     c.app.shown |= call.is_some();
-    let secrets = key_logs(&settings.keys.files).or_else(|e| err(TG_ERR_IO, e))?;
+    let logs = key_logs(&settings.keys.files).or_else(|e| err(TG_ERR_IO, e))?;
+    logs.complaints.iter().for_each(|c| say(tg_log_level::TG_LOG_WARNING, c));
     let mut engine = Engine::new(c, rules.map(|r| r.rules.clone()).unwrap_or_default());
-    secrets.iter().for_each(|s| _ = engine.tls_secret(s));
+    logs.secrets.iter().for_each(|s| _ = engine.tls_secret(s));
     let eve = settings.outputs.eve.first().cloned();
     let any_drop = eve.as_ref().is_some_and(|e| e.drop.is_some());
     let slot = handle::make(Slot::new(eve, inline));

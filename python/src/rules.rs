@@ -102,7 +102,11 @@ impl Compiled {
             c.ledger.telemetry.get_or_insert_default();
         }
         let places = c.flow.max_flows.next_power_of_two();
-        let secrets = keys::all(&settings.keys.files)?;
+        let keys::Whole { secrets, complaints } = keys::all(&settings.keys.files)?;
+        // There is no terminal to tell it on.
+        if let Some(c) = complaints.into_iter().next() {
+            return Err(c);
+        }
         let mut engine = Engine::new(c, self.fresh());
         secrets.iter().for_each(|s| _ = engine.tls_secret(s));
         Ok((engine, places))

@@ -26,12 +26,17 @@ VOLATILE = {"timestamp", "flow_id", "src_port", "pcap_cnt", "flow", "decrypted",
 # Numbers of transactions of HTTP/2 are up to the order in which settings of both ends arrive.
 VOLATILE |= {"tx_id"}
 VOLATILE |= {"app_proto_ts", "app_proto_tc", "app_proto_expected", "tls", "stream", "packet", "payload", "capture_file", "direction"}
+# Of the rules below those on what is said in clear.
+HANDSHAKE = {9008, 9009}
 RULES = """
 alert http any any -> any any (msg:"a path"; http.uri; content:"/v1/chat"; sid:9001;)
 alert http any any -> any any (msg:"a body"; http.request_body; content:"previous instructions"; sid:9002;)
 alert http any any -> any any (msg:"an answer"; file.data; content:"|3a 3b 3c 3d|"; sid:9003;)
 alert http2 any any -> any any (msg:"http2"; http.uri; content:"/hello"; sid:9004;)
 alert websocket any any -> any any (msg:"a message"; websocket.payload; content:"two"; sid:9005;)
+alert tcp any any -> any any (msg:"keys do not fit"; app-layer-event:applayer_tls_keys_do_not_fit; sid:9007;)
+alert tls any any -> any any (msg:"a hello"; ssl_state:server_hello; sid:9008;)
+alert tls any any -> any any (msg:"a key exchange"; ssl_state:server_keyx; sid:9009;)
 alert ai any any -> any any (msg:"a prompt"; ai.prompt; content:"system prompt"; sid:9006;)
 """
 
@@ -127,6 +132,11 @@ def found(events):
     return sorted(out)
 
 
+def flowless(lines):
+    """Without what is told of addresses and not of flows, and of packets that were made up for the tunnel."""
+    return [line for line in lines if '"event_type": "ai_' not in line]
+
+
 def counters(events):
     return [e for e in events if e["event_type"] == "stats"][-1]["stats"].get("tls_keys", {})
 
@@ -206,6 +216,14 @@ def hard_cases(name, runner, checks, folder, wanted, log, lines):
     for cut in (1, 7, 100, 20000):
         events = runner.run(write(folder / "cut.pcap", log, cut=cut), "--tls-keys", str(keys))
         checks.equal(f"{name}, cut by {cut}", wanted, found(events))
+    # Keys change nothing of what is seen of the handshake.
+    hellos = [sum(e.get("alert", {}).get("signature_id") in HANDSHAKE for e in runner.run(folder / "tls.pcap", *o)) for o in ((), ("--tls-keys", str(keys)))]
+    checks.true(f"{name}, the state of the handshake", hellos[0] == hellos[1] > 0, hellos)
+    # Inside the tunnel of a proxy, which was HTTP before.
+    begin = [(True, b"CONNECT models.example:443 HTTP/1.1\r\nHost: models.example:443\r\n\r\n"), (False, b"HTTP/1.1 200 OK\r\n\r\n")]
+    events = runner.run(write(folder / "tunnel.pcap", [begin + c for c in log]), "--tls-keys", str(keys))
+    inside = [e for e in events if e.get("decrypted")]
+    checks.equal(f"{name}, in a tunnel", flowless(wanted), flowless(found(inside)))
     events = runner.run(write(folder / "in.pcapng", log, secrets=(lines, 0)))
     checks.equal(f"{name}, keys in the capture", wanted, found(events))
     # Behind the handshake: they are waited for, or not.
@@ -222,7 +240,9 @@ def hard_cases(name, runner, checks, folder, wanted, log, lines):
     events = runner.run(folder / "tls.pcap", "--tls-keys", str(folder / "wrong.log"))
     anomalies = [e["anomaly"]["event"] for e in events if e["event_type"] == "anomaly"]
     checks.true(f"{name}, wrong keys: an event", "APPLAYER_TLS_KEYS_DO_NOT_FIT" in anomalies, anomalies)
-    shown = [e["event_type"] for e in events if e["event_type"] in ("http", "http2", "ai", "websocket", "fileinfo", "alert")]
+    alerts = {e["alert"]["signature_id"] for e in events if e["event_type"] == "alert"} - HANDSHAKE
+    checks.true(f"{name}, wrong keys: a rule says so, and no other", alerts == {9007}, alerts)
+    shown = [e["event_type"] for e in events if e["event_type"] in ("http", "http2", "ai", "websocket", "fileinfo")]
     checks.true(f"{name}, wrong keys: nothing else", not shown, shown)
     checks.true(f"{name}, wrong keys: a tls record", any(e["event_type"] == "tls" for e in events))
 

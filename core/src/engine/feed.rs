@@ -7,7 +7,7 @@ use super::Engine;
 use super::packet::{EOF_TOLD, PacketFacts, TX_DUE, TX_FED, UDP_DONE};
 use super::transactions::Ends;
 use crate::Dir;
-use crate::app::{AppProto, FlowFacts, Input, OVER_TCP, OVER_UDP};
+use crate::app::{AppProto, Fed, FlowFacts, Input, OVER_TCP, OVER_UDP};
 use crate::event::{AnomalyKind, DropReason, EventSink};
 use crate::fault::Station;
 use crate::flow::{FlowIx, flag};
@@ -32,6 +32,19 @@ enum Other {
     Untried,
     Now,
     Done,
+}
+
+/// One input as it was given to the parser.
+#[derive(Clone, Copy)]
+struct Given {
+    d: Dir,
+    /// The session that it was read of, when it was protected.
+    sealed: Option<u32>,
+    gap: u32,
+    len: usize,
+    eof: bool,
+    /// It is the other direction's, out of its turn.
+    aside: bool,
 }
 
 /// What comes after one input.
@@ -199,7 +212,22 @@ impl Engine {
             turn.other = Other::Now;
             return Round::Again;
         }
-        self.fed(ix, pkt, dir, &fed, seen, sink);
+        let given = Given { d, sealed, gap, len, eof, aside };
+        self.took(ix, (given, &fed), (pkt, dir), seen, sink)
+    }
+
+    /// What the parser took of an input is given back to where it came from, and what that means for the flow is done.
+    fn took(
+        &mut self,
+        ix: FlowIx,
+        (given, fed): (Given, &Fed),
+        (pkt, dir): (&Packet<'_>, Dir),
+        seen: &mut PacketFacts<'_>,
+        sink: &mut dyn EventSink,
+    ) -> Round {
+        let Given { d, sealed, gap, len, eof, aside } = given;
+        let tcp = self.flows.hot(ix).tcp;
+        self.fed(ix, pkt, dir, fed, seen, sink);
         if self.app.files_mut().began_to_read() {
             self.streams.deepen(tcp, d);
         }
@@ -233,7 +261,7 @@ impl Engine {
             self.raw_due(tcp, fed.due);
         }
         if eof && !fed.full {
-            self.flows.hot_mut(ix).flags |= told;
+            self.flows.hot_mut(ix).flags |= EOF_TOLD << d.ix();
         }
         if fed.change {
             self.finish_protocol(ix, (pkt, dir), seen, sink);
@@ -305,7 +333,7 @@ impl Engine {
         ix: FlowIx,
         pkt: &Packet<'_>,
         dir: Dir,
-        fed: &crate::app::Fed,
+        fed: &Fed,
         seen: &mut PacketFacts<'_>,
         sink: &mut dyn EventSink,
     ) {
@@ -342,7 +370,7 @@ impl Engine {
         ix: FlowIx,
         pkt: &Packet<'_>,
         dir: Dir,
-        fed: &crate::app::Fed,
+        fed: &Fed,
         seen: &mut PacketFacts<'_>,
         sink: &mut dyn EventSink,
     ) {

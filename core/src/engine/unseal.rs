@@ -4,6 +4,7 @@ use super::Engine;
 use super::packet::PacketFacts;
 use super::transactions::Ends;
 use crate::Dir;
+use crate::app::AppProto;
 use crate::event::EventSink;
 use crate::flow::FlowIx;
 use crate::packet::Packet;
@@ -91,9 +92,8 @@ impl Engine {
             let st = &mut self.state[ix.0 as usize];
             st.unseal.opened = true;
             st.need = [0; 2];
-            // After STARTTLS it is what it was before.
-            let before = st.app.proto_orig;
-            st.app.begin_change(before);
+            // What it was before TLS says little: a proxy's HTTP may carry anything.
+            st.app.begin_change(AppProto::UNKNOWN);
         }
     }
 

@@ -204,7 +204,8 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     let folder = source.is_dir();
 
     settings.keys.carried |= feed.waiting().any(|c| has_secrets(c));
-    let secrets = keys::all(&settings.keys.files)?;
+    let keys::Whole { secrets, complaints } = keys::all(&settings.keys.files)?;
+    complaints.iter().for_each(|c| eprintln!("{c}"));
     let loaded = load::load(&rule_files(args, &settings)?, &settings, args.data_dir.as_deref())?;
     super::log_start(log, &settings, &loaded);
     super::notes(&loaded, args.strict)?;

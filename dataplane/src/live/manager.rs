@@ -4,6 +4,8 @@
 //! In: [`Request`]s, answers of the workers' mailboxes. Out: orders to the workers, replies as JSON text. Owns the
 //! configuration and the rules in force.
 
+mod secrets;
+
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -38,9 +40,6 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const TAKING: Duration = Duration::from_secs(5);
 /// Time between two looks at the mailboxes.
 const LOOK: Duration = Duration::from_millis(20);
-
-/// Most lots of secrets that wait for a worker; the oldest is given up, and counted.
-const UNTOLD: usize = 1024;
 
 /// What is asked of the manager; replies are one line of JSON.
 #[derive(Debug)]
@@ -265,48 +264,6 @@ impl Manager {
         let Some(c) = self.settings.outputs.eve.iter().find_map(|e| e.context.clone()) else { return };
         while let Some(l) = c.late() {
             self.own.late(&l);
-        }
-    }
-
-    /// Reads on in key logs, on a thread of its own.
-    pub fn follow_keys(&mut self, to: &Sender<Request>) -> Result<(), String> {
-        let Some(f) = self.followed.take() else { return Ok(()) };
-        let to = to.clone();
-        f.start(move |s| to.send(Request::Secrets(s, None)).is_ok()).map_err(|e| format!("--tls-keys: {e}"))
-    }
-
-    /// Takes secrets of TLS sessions for every worker.
-    fn secrets(&mut self, secrets: Vec<TlsSecret>, reply: Option<Sender<String>>) {
-        let text = if self.settings.keys.is_on() {
-            let mut j = ok();
-            j.uint("secrets", secrets.len() as u64);
-            let secrets = Arc::new(secrets);
-            for p in &mut self.peers {
-                if p.untold.len() == UNTOLD {
-                    p.untold.pop_front();
-                    self.secrets_lost += 1;
-                }
-                p.untold.push_back(secrets.clone());
-            }
-            self.tell_secrets();
-            end(j)
-        } else {
-            failed("no room is taken for TLS sessions: --tls-keys, or tls-keys.enabled in the configuration")
-        };
-        if let Some(to) = reply {
-            let _ = to.send(text);
-        }
-    }
-
-    /// Hands secrets on to the workers whose mailboxes have room; the others get theirs later.
-    fn tell_secrets(&mut self) {
-        for p in &mut self.peers {
-            while let Some(s) = p.untold.front() {
-                if p.mail.orders.push(worker::Order::Secrets(s.clone())).is_err() {
-                    break;
-                }
-                p.untold.pop_front();
-            }
         }
     }
 

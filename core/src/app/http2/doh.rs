@@ -4,6 +4,7 @@
 //! In: header fields and decoded bytes of bodies. Out: at most a message a direction. Owns what is gathered of bodies.
 
 use super::buffers::{B_DNS, EV_DNS_REQUEST, EV_DNS_RESPONSE, I_DNS};
+use super::upgrade::base64url;
 use super::{COMPLETE, Stream};
 use crate::Dir;
 use crate::app::dns::Message;
@@ -124,27 +125,16 @@ fn query(path: &[u8]) -> Option<&[u8]> {
     path.get(at + 1..)?.split(|c| *c == b'&').find_map(|p| p.strip_prefix(b"dns="))
 }
 
-/// Base64 for URLs without padding (RFC 4648 5).
+/// The message that is said in a path. `None`: it is longer than there is room for, or has what base64url has not.
 fn decode<'a>(text: &[u8], out: &'a mut [u8]) -> Option<&'a [u8]> {
-    let (mut bits, mut held, mut n) = (0u32, 0, 0);
-    for c in text.strip_suffix(b"==").or(text.strip_suffix(b"=")).unwrap_or(text) {
-        let v = match c {
-            b'A'..=b'Z' => c - b'A',
-            b'a'..=b'z' => c - b'a' + 26,
-            b'0'..=b'9' => c - b'0' + 52,
-            b'-' | b'+' => 62,
-            b'_' | b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(v);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            *out.get_mut(n)? = (bits >> held) as u8;
-            n += 1;
+    let mut n = 0;
+    let sound = base64url(text, |b| {
+        if let Some(to) = out.get_mut(n) {
+            *to = b;
         }
-    }
-    out.get(..n)
+        n += 1;
+    });
+    out.get(..n).filter(|_| sound)
 }
 
 /// The value of a buffer of DNS.

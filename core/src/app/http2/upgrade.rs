@@ -18,7 +18,7 @@ fn field(b: &[u8]) -> Option<(usize, &[u8], &[u8])> {
 }
 
 /// Bytes of base64url (RFC 4648, 5) to `out`, up to what is none. Whether all of it was.
-fn base64url(text: &[u8], mut out: impl FnMut(u8)) -> bool {
+pub(super) fn base64url(text: &[u8], mut out: impl FnMut(u8)) -> bool {
     let (mut bits, mut have) = (0u32, 0);
     for &c in text {
         let six = match c {

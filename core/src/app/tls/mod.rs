@@ -395,6 +395,20 @@ fn settle(s: &mut State) {
     }
 }
 
+/// Whether nothing of the session can be read any more. `whole_data`: a record of data was there to its end.
+fn is_encrypted(s: &mut State, whole_data: bool) -> bool {
+    let through = s.common.both_reached(HANDSHAKE);
+    // In TLS 1.3 a record of data behind the server's hello is enough, whatever the client has said so far.
+    let v13 = whole_data && s.flags & SERVER_HELLO != 0 && s.sides[1].version == 0x0304;
+    // A session that goes on from an earlier one shows no certificate; both sides change to the keys all the same.
+    let keyed = s.flags & CHANGE_CIPHER_BOTH == CHANGE_CIPHER_BOTH;
+    let encrypted = (through || v13 || keyed) && s.flags & APP_DATA != 0;
+    if encrypted && keyed {
+        s.advance_both(HANDSHAKE);
+    }
+    encrypted
+}
+
 impl Parser for Tls {
     fn open(&mut self, cx: &mut AppCx<'_>) -> Option<StateId> {
         let st = self.states.alloc()?;
@@ -411,7 +425,9 @@ impl Parser for Tls {
 
     fn parse(&mut self, st: StateId, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
         let s = self.states.get_mut(st);
-        if !input.data.is_empty() {
+        // What is read with keys behind the hellos of TLS 1.3 would not be seen without them.
+        let hidden = cx.cfg.tls_keys && s.is_v13() && s.flags & APP_DATA == 0;
+        if !input.data.is_empty() && !core::mem::take(&mut s.paused) && !hidden {
             s.latest = 0;
         }
         Queue::ALL.iter().for_each(|q| s.queued |= q.bit());
@@ -448,6 +464,7 @@ impl Parser for Tls {
                 whole_data |= *left == 0 && s.flags & APP_DATA != 0;
                 continue;
             }
+            let hellos = s.flags & (CLIENT_HELLO | SERVER_HELLO);
             match record::step(s, dir, &data[at..], &mut tcx) {
                 Step::Took(n) => {
                     if cx.frames.wanted() {
@@ -455,9 +472,9 @@ impl Parser for Tls {
                     }
                     at += n;
                     whole_data |= s.flags & APP_DATA != 0 && s.sides[dir.ix()].skip == 0;
-                    if s.latest != 0 && cx.cfg.tls_keys {
+                    if cx.cfg.tls_keys && s.flags & (CLIENT_HELLO | SERVER_HELLO) != hellos {
                         // What comes behind a hello may be read by keys that somebody gave.
-                        need = 0;
+                        s.paused = at < data.len();
                         break;
                     }
                 }
@@ -476,17 +493,8 @@ impl Parser for Tls {
         if input.eof {
             s.advance(dir, FINISHED);
         }
-        let through = s.common.both_reached(HANDSHAKE);
-        // In TLS 1.3 a record of data behind the server's hello is enough, whatever the client has said so far.
-        let v13 = whole_data && s.flags & SERVER_HELLO != 0 && s.sides[1].version == 0x0304;
-        // A session that goes on from an earlier one shows no certificate; both sides change to the keys all the same.
-        let keyed = s.flags & CHANGE_CIPHER_BOTH == CHANGE_CIPHER_BOTH;
-        let encrypted = (through || v13 || keyed) && s.flags & APP_DATA != 0;
-        if cx.cfg.tls_encrypted != Encrypted::Full && encrypted {
+        if cx.cfg.tls_encrypted != Encrypted::Full && is_encrypted(s, whole_data) {
             s.flags |= OPAQUE;
-            if keyed {
-                s.advance_both(HANDSHAKE);
-            }
             return Outcome::Opaque { bytes: data.len() };
         }
         Outcome::Consumed { bytes: at, need }

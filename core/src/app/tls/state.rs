@@ -196,6 +196,8 @@ pub struct State {
     pub suite: u16,
     /// Length of the last encrypted heartbeat request.
     pub heartbeat_len: u16,
+    /// The last input was read as far as a hello: what follows belongs to it.
+    pub paused: bool,
     /// The transaction was given back.
     pub done: bool,
     /// Queues it waits in ([`Queue::bit`](crate::app::Queue::bit)).

@@ -226,7 +226,7 @@ impl Compiler {
                     within: c.within,
                     endswith: c.endswith,
                     relative_next: relative_next(),
-                    replace: self.replacement(&c.replace),
+                    replace: self.replacement(&c.replace)?,
                 }),
                 Match::Pcre(p) => Step::Pcre(alloc::boxed::Box::new(PcreStep {
                     regex: Regex::compile(
@@ -336,14 +336,15 @@ impl Compiler {
         out
     }
 
-    /// The number of what replaces a content.
-    fn replacement(&mut self, bytes: &[u8]) -> Option<u16> {
+    /// The number of what replaces a content, if something does.
+    fn replacement(&mut self, bytes: &[u8]) -> Result<Option<u16>, Refuse> {
         if bytes.is_empty() {
-            return None;
+            return Ok(None);
         }
-        let n = u16::try_from(self.set.replacements.len()).ok()?;
+        let n = u16::try_from(self.set.replacements.len());
+        let n = n.map_err(|_| String::from("more than 65,536 contents are replaced"))?;
         self.set.replacements.push(bytes.to_vec());
-        Some(n)
+        Ok(Some(n))
     }
 
     /// Names of captures resolved.
