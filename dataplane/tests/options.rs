@@ -178,9 +178,9 @@ fn compressed_captures_and_folders_in_folders() {
 fn captures_that_come_later_are_read() {
     let p = Place::new("later");
     p.put("in/a.pcap", pcap(&datagrams(2)));
-    let (source, out, pid) = (p.name("in"), p.name("out"), p.name("pid"));
+    let (source, out, pid_file) = (p.name("in"), p.name("out"), p.name("pid"));
     let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
-        .args(["run", "-r", &source, "-l", &out, "--pcap-file-continuous", "--pidfile", &pid])
+        .args(["run", "-r", &source, "-l", &out, "--pcap-file-continuous", "--pidfile", &pid_file])
         .args(["--set", "pcap-file.delay=0", "--set", "pcap-file.poll-interval=0", "--pcap-file-delete"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -199,7 +199,8 @@ fn captures_that_come_later_are_read() {
     p.put("b.pcap", pcap(&datagrams(3)));
     std::fs::rename(p.at("b.pcap"), p.at("in/b.pcap")).unwrap();
     assert!(gone(&p.at("in/b.pcap")));
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
     let mut said = String::new();
     std::io::Read::read_to_string(&mut child.stdout.take().unwrap(), &mut said).unwrap();
     assert!(child.wait().unwrap().success());
