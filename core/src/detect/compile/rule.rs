@@ -342,7 +342,7 @@ impl Compiler {
             return Ok(None);
         }
         let n = u16::try_from(self.set.replacements.len());
-        let n = n.map_err(|_| String::from("more than 65,536 contents are replaced"))?;
+        let n = n.map_err(|_| alloc::string::String::from("more than 65,536 contents are replaced"))?;
         self.set.replacements.push(bytes.to_vec());
         Ok(Some(n))
     }
