@@ -34,7 +34,7 @@ use alloc::{borrow::Cow, string::String, vec::Vec};
 
 pub use image::ImageError;
 pub use set::{BadPattern, Set, SetBuilder, SetScratch, Why};
-pub(crate) use simd::equal::equal;
+pub(crate) use simd::equal::{either, equal, outside};
 pub use simd::isa::{IsaError, instruction_set};
 pub use stream::Stream;
 

@@ -297,7 +297,7 @@ impl Reader {
 
     /// A number, `true`, `false` or `null`.
     fn plain(&mut self, schema: &Schema, rest: &[u8], out: &mut impl Visit) -> usize {
-        let n = quick::plain_end(rest, 0);
+        let n = scan::plain_end(rest, 0);
         self.hold(&rest[..n]);
         if n < rest.len() {
             self.plain_end(schema, out);
@@ -314,24 +314,29 @@ impl Reader {
     /// A number or word that is whole.
     fn plain_value(&mut self, field: Field, text: &[u8], out: &mut impl Visit) {
         self.after();
-        let word = match text {
-            [b'-' | b'0'..=b'9', ..] if text != b"-Infinity" => {
-                if field != 0 {
-                    out.number(field, text.get(..KEY).unwrap_or(text));
-                }
-                return;
-            }
-            b"null" => Word::Null,
-            b"true" => Word::True,
-            b"false" => Word::False,
-            b"NaN" | b"Infinity" | b"-Infinity" => Word::Null,
-            _ => {
-                self.state = State::Broken;
-                return;
-            }
-        };
-        if field != 0 {
-            out.word(field, word);
+        if !told_plain(field, text, out) {
+            self.state = State::Broken;
         }
     }
+}
+
+/// Tells a number or word, if somebody asks for it. False: it is neither.
+#[inline(always)]
+fn told_plain(field: Field, text: &[u8], out: &mut impl Visit) -> bool {
+    let word = match text {
+        [b'0'..=b'9', ..] | [b'-', b'0'..=b'9' | b'.', ..] | b"-" => {
+            if field != 0 {
+                out.number(field, text.get(..KEY).unwrap_or(text));
+            }
+            return true;
+        }
+        b"null" | b"NaN" | b"Infinity" | b"-Infinity" => Word::Null,
+        b"true" => Word::True,
+        b"false" => Word::False,
+        _ => return false,
+    };
+    if field != 0 {
+        out.word(field, word);
+    }
+    true
 }

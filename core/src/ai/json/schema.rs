@@ -3,8 +3,6 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::scan::BLOCK;
-
 /// What a path means, for who asked. 0 is nothing.
 pub type Field = u8;
 
@@ -40,6 +38,15 @@ struct Key {
     next: u16,
 }
 
+impl Key {
+    /// Whether what follows its first eight bytes is the same.
+    #[inline(always)]
+    fn ends_as(&self, key: &[u8]) -> bool {
+        key.last_chunk().is_some_and(|last| self.tail == u64::from_le_bytes(*last))
+            && (key.len() <= 16 || self.text.as_bytes() == key)
+    }
+}
+
 /// Paths of interest as a tree.
 #[derive(Debug, Clone)]
 pub struct Schema {
@@ -67,11 +74,6 @@ static FIRST: [u64; 9] = {
     }
     t
 };
-
-/// The last eight bytes of a key that has more.
-fn tail(key: &[u8], head: u64) -> u64 {
-    key.last_chunk().map_or(head, |last| u64::from_le_bytes(*last))
-}
 
 /// Places for the keys of a node.
 const SPREAD: usize = 32;
@@ -118,7 +120,8 @@ impl Schema {
                 let place = &mut g.node.keys[spread(head, text.len())];
                 let next = core::mem::replace(place, s.keys.len() as u16);
                 g.node.has_keys = true;
-                s.keys.push(Key { head, tail: tail(text.as_bytes(), head), text, node, next });
+                let tail = text.as_bytes().last_chunk().map_or(0, |last| u64::from_le_bytes(*last));
+                s.keys.push(Key { head, tail, text, node, next });
             }
             s.nodes.push(g.node);
         }
@@ -140,11 +143,14 @@ impl Schema {
         self.look(of, head(key), key)
     }
 
-    /// As [`Schema::find`], of the first `len` bytes of a block.
+    /// As [`Schema::find`], of a key at the beginning of what is in sight.
     #[inline(always)]
-    pub(super) fn find_in(&self, of: u16, block: &[u8; BLOCK], len: usize) -> u16 {
-        let first = block.first_chunk().map_or(0, |f| u64::from_le_bytes(*f));
-        self.look(of, first & FIRST[len.min(8)], &block[..len])
+    pub(super) fn find_in(&self, of: u16, sight: &[u8], key: &[u8]) -> u16 {
+        let first = match sight.first_chunk() {
+            Some(eight) => u64::from_le_bytes(*eight) & FIRST[key.len().min(8)],
+            None => head(key),
+        };
+        self.look(of, first, key)
     }
 
     #[inline]
@@ -152,12 +158,7 @@ impl Schema {
         let Some(n) = self.node(of) else { return NIL };
         let mut at = n.keys[spread(head, key.len())];
         while let Some(k) = self.keys.get(usize::from(at)) {
-            // Of up to sixteen bytes the ends are all.
-            if k.head == head
-                && k.tail == tail(key, head)
-                && k.text.len() == key.len()
-                && (key.len() <= 16 || k.text.as_bytes() == key)
-            {
+            if k.head == head && k.text.len() == key.len() && (key.len() <= 8 || k.ends_as(key)) {
                 return k.node;
             }
             at = k.next;
@@ -169,6 +170,12 @@ impl Schema {
     #[inline]
     pub(super) fn is_object(&self, n: u16) -> bool {
         self.node(n).is_some_and(|n| n.has_keys && !n.raw)
+    }
+
+    /// Whether somebody asks for members of a list there, and for nothing else of it.
+    #[inline]
+    pub(super) fn is_list(&self, n: u16) -> bool {
+        self.node(n).is_some_and(|n| n.member != NIL && !n.raw)
     }
 
     #[inline]

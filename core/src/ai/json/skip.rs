@@ -3,6 +3,8 @@
 use super::scan::{Marks, quote_or_slash};
 use super::{DEEP, Reader, Schema, State, Visit};
 
+const BLOCK: usize = 64;
+
 impl Reader {
     /// Passes over what was entered, from `from`; where to read on.
     pub(super) fn skip(&mut self, schema: &Schema, bytes: &[u8], from: usize, out: &mut impl Visit) -> usize {
@@ -23,55 +25,77 @@ impl Reader {
 
     fn skip_to(&mut self, bytes: &[u8], mut at: usize) -> usize {
         loop {
-            if self.state == State::Skip {
-                at = self.skip_blocks(bytes, at);
+            at = self.skip_blocks(bytes, at);
+            if self.skipped == 0 || at >= bytes.len() {
+                return at;
             }
-            let Some(&c) = bytes.get(at) else { return at };
-            match self.state {
-                State::SkipText => {
-                    at = quote_or_slash(bytes, at);
-                    match bytes.get(at) {
-                        None => return at,
-                        Some(b'"') => self.state = State::Skip,
-                        Some(_) => self.state = State::SkipEscape,
-                    }
+            if self.state == State::SkipText {
+                at = quote_or_slash(bytes, at);
+                match bytes.get(at) {
+                    None => return at,
+                    Some(b'"') => self.state = State::Skip,
+                    Some(_) => self.state = State::SkipEscape,
                 }
-                State::SkipEscape => self.state = State::SkipText,
-                _ => match c {
-                    b'"' => self.state = State::SkipText,
-                    b'{' | b'[' => {
-                        self.skipped = self.skipped.saturating_add(1);
-                        self.deep |= self.skipped > DEEP;
-                    }
-                    b'}' | b']' => {
-                        self.skipped -= 1;
-                        if self.skipped == 0 {
-                            return at + 1;
-                        }
-                    }
-                    _ => {}
-                },
+            } else {
+                self.state = State::SkipText;
             }
             at += 1;
         }
     }
 
-    /// Passes over blocks of 64 bytes that have no escapes and in which the end cannot lie; none of them begins in a string.
+    /// Passes over what is outside of strings at its beginning, 64 bytes at a time, to the end of what is skipped, an escape,
+    /// or a string that goes on beyond them.
     fn skip_blocks(&mut self, bytes: &[u8], mut at: usize) -> usize {
-        while let Some(block) = bytes.get(at..).and_then(|b| b.first_chunk::<64>()) {
-            let m = Marks::of(block);
+        let mut room = [0; BLOCK];
+        while self.state == State::Skip && at < bytes.len() {
+            let rest = &bytes[at..];
+            let block = rest.first_chunk().unwrap_or_else(|| {
+                room[..rest.len()].copy_from_slice(rest);
+                &room
+            });
+            let m = Marks::of(block).before_escape();
             let inside = m.inside();
-            let (opens, closes) = ((m.opens & !inside).count_ones(), (m.closes & !inside).count_ones());
-            if m.slashes != 0 || closes >= self.skipped || self.skipped.saturating_add(opens) > DEEP {
-                return at;
+            if let Some(end) = self.skip_marks(m.opens & !inside, m.closes & !inside) {
+                return at + end + 1;
             }
-            self.skipped = self.skipped + opens - closes;
-            at += 64;
-            if inside >> 63 == 1 {
+            let cut = m.slashes.trailing_zeros() as usize;
+            at += cut.min(rest.len()).min(BLOCK);
+            let in_string = inside >> (BLOCK - 1) == 1;
+            if in_string {
                 self.state = State::SkipText;
-                return at;
+            }
+            if cut < BLOCK {
+                at += 1;
+                if in_string {
+                    self.state = State::SkipEscape;
+                }
             }
         }
         at
+    }
+
+    /// Counts brackets; where the last one closes, if it does.
+    #[inline(always)]
+    fn skip_marks(&mut self, opens: u64, closes: u64) -> Option<usize> {
+        let (more, less) = (opens.count_ones(), closes.count_ones());
+        if less < self.skipped && self.skipped.saturating_add(more) <= DEEP {
+            self.skipped = self.skipped + more - less;
+            return None;
+        }
+        let mut all = opens | closes;
+        while all != 0 {
+            let bit = all.trailing_zeros();
+            if opens >> bit & 1 == 1 {
+                self.skipped = self.skipped.saturating_add(1);
+                self.deep |= self.skipped > DEEP;
+            } else {
+                self.skipped -= 1;
+                if self.skipped == 0 {
+                    return Some(bit as usize);
+                }
+            }
+            all &= all - 1;
+        }
+        None
     }
 }

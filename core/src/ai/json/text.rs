@@ -1,6 +1,6 @@
 //! Strings that somebody asks for, and their escapes (RFC 8259, 7).
 
-use super::scan::{BLOCK, quote_or_slash, specials};
+use super::scan::{Ahead, BLOCK, quote_or_slash};
 use super::{Field, Reader, Schema, State, Visit};
 
 /// Texts with escapes are put together in pieces of that length, so that who takes them is not called for every letter.
@@ -56,15 +56,27 @@ impl Room {
         }
     }
 
-    /// Copies what may be more of the text, without counting it.
+    /// Takes the text from `at` to `to`: short ones are copied in whole blocks, which is one instruction each.
     #[inline(always)]
-    fn copy(&mut self, block: &[u8; BLOCK], field: Field, out: &mut impl Visit) {
-        if self.len > ROOM - BLOCK {
+    fn take(&mut self, bytes: &[u8], at: usize, to: usize, field: Field, out: &mut impl Visit) {
+        let len = to - at;
+        if len > ROOM / 2 {
+            self.tell(field, out);
+            return out.text(field, &bytes[at..to]);
+        }
+        if self.len + len > ROOM - BLOCK {
             self.tell(field, out);
         }
-        if let Some(to) = self.bytes.get_mut(self.len..).and_then(|b| b.first_chunk_mut()) {
-            *to = *block;
+        for i in (0..len).step_by(BLOCK) {
+            let from = bytes.get(at + i..).and_then(|b| b.first_chunk::<BLOCK>());
+            let into = self.bytes.get_mut(self.len + i..).and_then(|b| b.first_chunk_mut::<BLOCK>());
+            let (Some(from), Some(into)) = (from, into) else {
+                self.bytes[self.len + i..self.len + len].copy_from_slice(&bytes[at + i..to]);
+                break;
+            };
+            *into = *from;
         }
+        self.len += len;
     }
 
     #[inline(always)]
@@ -118,19 +130,12 @@ impl Reader {
     #[inline(never)]
     fn unescape(&mut self, field: Field, bytes: &[u8], mut at: usize, out: &mut impl Visit) -> usize {
         let mut room = Room { bytes: [0; ROOM], len: 0 };
-        while let Some(block) = bytes.get(at..).and_then(|b| b.first_chunk::<BLOCK>()) {
-            // All of it is copied, what of it counts is known then.
-            let m = specials(block);
-            room.copy(block, field, out);
-            if m == 0 {
-                room.len += BLOCK;
-                at += BLOCK;
-                continue;
-            }
-            let n = m.trailing_zeros() as usize % BLOCK;
-            room.len += n;
-            at += n;
-            if block[n] == b'"' {
+        let mut ahead = Ahead::before(at);
+        loop {
+            let to = ahead.find(bytes, at);
+            room.take(bytes, at, to, field, out);
+            at = to;
+            if bytes.get(at) == Some(&b'"') {
                 room.tell(field, out);
                 out.text_end(field);
                 self.after();

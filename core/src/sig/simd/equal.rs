@@ -16,8 +16,42 @@ pub(crate) fn equal(block: &[u8; 16], c: u8, or: u8) -> u32 {
     }
 }
 
+/// Bits for the bytes that are one of two.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) fn either(block: &[u8; 16], a: u8, b: u8) -> u32 {
+    use core::arch::x86_64::{
+        _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
+    };
+    // SAFETY: SSE2 is part of x86-64, and the load, which needs no alignment, reads the 16 bytes of the array alone.
+    unsafe {
+        let v = _mm_loadu_si128(block.as_ptr().cast());
+        let (a, b) = (_mm_set1_epi8(a as i8), _mm_set1_epi8(b as i8));
+        _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(v, a), _mm_cmpeq_epi8(v, b))) as u32
+    }
+}
+
+/// Bits for the bytes up to `low`, those that are `c`, and, once the bits of `or` are set, those from `high` on.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) fn outside(block: &[u8; 16], [low, c, high, or]: [u8; 4]) -> u32 {
+    use core::arch::x86_64::{
+        _mm_cmpeq_epi8, _mm_loadu_si128, _mm_max_epu8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128,
+        _mm_set1_epi8,
+    };
+    // SAFETY: SSE2 is part of x86-64, and the load, which needs no alignment, reads the 16 bytes of the array alone.
+    unsafe {
+        let v = _mm_loadu_si128(block.as_ptr().cast());
+        let set = _mm_or_si128(v, _mm_set1_epi8(or as i8));
+        let below = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(low as i8)), v);
+        let above = _mm_cmpeq_epi8(_mm_max_epu8(set, _mm_set1_epi8(high as i8)), set);
+        let is = _mm_cmpeq_epi8(v, _mm_set1_epi8(c as i8));
+        _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(below, above), is)) as u32
+    }
+}
+
 #[cfg(not(target_arch = "x86_64"))]
-pub(crate) use portable::equal;
+pub(crate) use portable::{either, equal, outside};
 
 #[cfg(any(not(target_arch = "x86_64"), test))]
 mod portable {
@@ -29,6 +63,19 @@ mod portable {
     pub(crate) fn equal(block: &[u8; 16], c: u8, or: u8) -> u32 {
         let n = u128::from_le_bytes(*block);
         half(n as u64, c, or) | (half((n >> 64) as u64, c, or) << 8)
+    }
+
+    /// As the function of that name above.
+    #[inline(always)]
+    pub(crate) fn either(block: &[u8; 16], a: u8, b: u8) -> u32 {
+        equal(block, a, 0) | equal(block, b, 0)
+    }
+
+    /// As the function of that name above.
+    #[inline]
+    pub(crate) fn outside(block: &[u8; 16], [low, c, high, or]: [u8; 4]) -> u32 {
+        let is = |b: u8| b <= low || b == c || (b | or) >= high;
+        block.iter().enumerate().fold(0, |m, (i, b)| m | u32::from(is(*b)) << i)
     }
 
     fn half(n: u64, c: u8, or: u8) -> u32 {
@@ -45,6 +92,22 @@ mod tests {
 
     proptest! {
         #[test]
+        fn outside_a_range(block: [u8; 16], some: u16, near in prop::collection::vec(0u8..9, 16), of: [u8; 4]) {
+            let [low, c, high, or] = of;
+            let mut block = block;
+            for (i, b) in block.iter_mut().enumerate() {
+                if some >> i & 1 == 1 {
+                    *b = of[usize::from(near[i] % 3)].wrapping_add(near[i] / 3).wrapping_sub(1);
+                }
+            }
+            let want = block.iter().enumerate().fold(0, |m, (i, b)| {
+                m | u32::from(*b <= low || *b == c || (b | or) >= high) << i
+            });
+            prop_assert_eq!(super::outside(&block, of), want);
+            prop_assert_eq!(super::portable::outside(&block, of), want);
+        }
+
+        #[test]
         fn as_byte_by_byte(
             near in prop::collection::vec(-2i8..3, 16), c: u8, or: u8, any: [u8; 16], some: u16,
         ) {
@@ -58,6 +121,9 @@ mod tests {
             let want = block.iter().enumerate().fold(0, |m, (i, b)| m | u32::from(b | or == c) << i);
             prop_assert_eq!(super::equal(&block, c, or), want);
             prop_assert_eq!(super::portable::equal(&block, c, or), want);
+            let want = block.iter().enumerate().fold(0, |m, (i, b)| m | u32::from(*b == c || *b == or) << i);
+            prop_assert_eq!(super::either(&block, c, or), want);
+            prop_assert_eq!(super::portable::either(&block, c, or), want);
         }
     }
 }
