@@ -539,6 +539,7 @@ impl Engine {
         s.files_in_parts_evicted = self.app.files().parts_evicted();
         s.ledger = self.ledger.counts();
         s.expectations_evicted = self.app.expectations_evicted();
+        s.shared_evicted = self.app.shared_evicted();
         s.pool_refused = [self.stream_pool.refused(), self.app_pool.refused()];
         s
     }
