@@ -235,6 +235,27 @@ fn a_step_of_the_clock_is_followed() {
     }
 }
 
+/// Without ticks, as in captures: an idle flow ends when its time is over and not only after thousands of packets, whatever
+/// kind of packets comes meanwhile.
+#[test]
+fn idle_flows_end_by_time() {
+    for answered in [false, true] {
+        let mut w = Wire::new();
+        w.udp((1, 1000), (9, 9), b"once");
+        for _ in 0..60 {
+            w.now += S;
+            w.udp((2, 2000), (9, 9), b"again");
+            if answered {
+                w.udp((9, 9), (2, 2000), b"yes");
+            }
+        }
+        let mut e = engine(config(16 * MIB), &rules("", &settings()));
+        let mut seen = Seen::default();
+        feed(&mut e, &frames(&w.frames), &mut seen);
+        assert_eq!(seen.flows, 1, "the first is idle for a minute, the second is not");
+    }
+}
+
 #[test]
 fn a_missing_first_byte_hides_no_protocol() {
     for missing in [1, 300] {

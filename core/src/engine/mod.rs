@@ -573,18 +573,25 @@ impl Engine {
     /// Packet time moves on: expiry runs when the second changes.
     fn advance(&mut self, pkt: &Packet<'_>, sink: &mut dyn EventSink) {
         self.see(pkt.ts);
-        // A packet finds its own flow's end by itself. Idle flows are looked for now and then only, so that a capture
-        // whose clock jumps to and fro keeps its flows, as with Suricata's slow flow manager.
+        // A packet finds its own flow's end by itself.
         self.since_sweep += 1;
-        let now = self.clock.now();
-        if self.since_sweep >= SWEEP_PKTS && now / 1_000_000_000 != self.last_tick / 1_000_000_000 {
+        if self.sweep_is_due() {
             self.sweep(sink);
         }
     }
+
+    /// Idle flows are looked for now and then only, so that a capture whose clock jumps to and fro keeps its flows, as
+    /// with Suricata's slow flow manager.
+    fn sweep_is_due(&self) -> bool {
+        let (now, last) = (self.clock.now(), self.last_tick);
+        now.abs_diff(last) >= SWEEP_NS
+            || self.since_sweep >= SWEEP_PKTS && now / 1_000_000_000 != last / 1_000_000_000
+    }
 }
 
-/// Packets between two looks for idle flows when the caller does not tick.
+/// Packets, and time in ns, between two looks for idle flows when the caller does not tick.
 const SWEEP_PKTS: u32 = 8192;
+const SWEEP_NS: u64 = clock::NEAR;
 
 /// The more severe of two verdicts.
 fn stronger(a: Verdict, b: Verdict) -> Verdict {
