@@ -389,6 +389,6 @@ pub mod ftp_data;
 pub mod http;
 pub mod judge;
 mod tap;
-pub use config::{AppConfig, Encrypted};
+pub use config::{AppConfig, Encrypted, HttpConfig, MOST_WAITING};
 pub use file::FileView;
 pub use layer::{AppLayer, Fed, FlowApp, FlowFacts, Layer};
