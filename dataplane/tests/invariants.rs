@@ -635,13 +635,15 @@ fn work_follows_new_bytes() {
          alert http any any -> any any (msg:\"field\"; http.request_header; content:\"X-7: \"; http.request_body; content:\"begin\"; \
          content:\"also\"; sid:7;)\n\
          alert http any any -> any any (msg:\"both\"; http.request_header; content:\"nothing\"; http.request_body; content:\"begin\"; \
-         sid:8;)\n",
+         sid:8;)\n\
+         alert http any any -> any any (msg:\"elsewhere\"; http.request_body; content:\"again\"; fast_pattern; content:\"never\"; http.uri; \
+         content:\"/x\"; sid:9;)\n",
         &settings(),
     );
     assert!(rules.refused.is_empty(), "{:?}", rules.refused);
     let body = |n: usize| {
         let mut b = b"begin xyz".to_vec();
-        b.extend((0..n).map(|i| b"abcdefghijklm"[i * 7 % 13]));
+        b.extend((0..n).map(|i| if i / 5 % 2 == 0 { b"again"[i % 5] } else { b"abcdefghijklm"[i * 7 % 13] }));
         b.extend(b"also xyz7end LAST");
         b
     };

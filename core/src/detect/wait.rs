@@ -80,7 +80,7 @@ impl Gate {
 }
 
 /// Whether running the list again, or apart from the rule's other lists, gives the same and leaves nothing behind.
-fn depends_on_the_value_alone(l: &List) -> bool {
+pub(super) fn depends_on_the_value_alone(l: &List) -> bool {
     let fixed = |n: &Option<Num>| !matches!(n, Some(Num::Var(_)));
     l.steps.iter().all(|s| match s {
         Step::Content(c) => {

@@ -12,6 +12,7 @@ use crate::detect::inspect::needle::Needle;
 use crate::detect::inspect::{ContentStep, PcreStep, Step};
 use crate::detect::ruleset::*;
 use crate::detect::state::named;
+use crate::detect::wait::depends_on_the_value_alone;
 use crate::event::Action;
 use crate::rules::ir::{self, BufferRef, Match, ProtoSpec};
 use crate::rules::names;
@@ -181,7 +182,25 @@ impl Compiler {
                 out.lists.push(List { source, steps, absent: l.absent, side: l.side });
             }
         }
+        // What is there at once is asked before what grows: a sender who repeats a pattern of a body would otherwise have all
+        // of the body searched each time for a rule that is about another URI.
+        if out.lists.iter().all(depends_on_the_value_alone) {
+            out.lists.sort_by_key(|l| self.grows(l));
+        }
         Ok(out)
+    }
+
+    /// How much there may be of a list's value: one whole value, several, one that grows.
+    fn grows(&self, l: &List) -> u8 {
+        let Source::App(key) = l.source else { return 2 };
+        let locals = self.set.bufs[key as usize].local.iter().enumerate();
+        let kinds = locals.filter_map(|(p, n)| Some(PROTOCOLS[p].buffers.get(usize::from(*n))?.kind));
+        let size = |k| match k {
+            BufferKind::Single => 0,
+            BufferKind::Multi => 1,
+            BufferKind::Streaming | BufferKind::Chain | BufferKind::Frame => 2,
+        };
+        kinds.map(size).max().unwrap_or(0)
     }
 
     /// What the prefilter looks for, for people.
