@@ -4,7 +4,8 @@
 //! head, a new flow, TCP and whatever a parser waits for take that way, one by one and in order.
 
 use super::packet::{TX_DUE, UDP_DONE};
-use super::{AHEAD, BURST, Engine, Frame, SWEEP_NS, SWEEP_PKTS};
+use super::sweep::{SWEEP_NS, SWEEP_PKTS};
+use super::{AHEAD, BURST, Engine, Frame};
 use crate::Dir;
 use crate::event::{EventSink, PacketSeen, Verdict};
 use crate::flow::{Hashed, State, flag};
@@ -115,6 +116,7 @@ impl Engine {
         }
         self.see(f.ts);
         self.since_sweep += 1;
+        self.passed += 1;
         self.stats.head(head);
         if verdict == Verdict::Bypass {
             self.stats.local_bypassed.0 += 1;
