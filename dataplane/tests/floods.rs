@@ -262,9 +262,9 @@ fn a_clock_that_jumps_to_and_fro_keeps_flows() {
     let mut w = Wire::new();
     let base = w.now;
     for turn in 0..40u64 {
-        for _ in 0..6 {
+        for n in 0..6 {
             let day = turn % 2;
-            w.now = base + day * 86_400 * S + turn / 2 * 20 * S;
+            w.now = base + day * 86_400 * S + turn / 2 * 20 * S + n * S / 1000;
             w.udp((day as u8 + 1, 1000), (9, 9), b"on and on");
         }
     }
