@@ -246,6 +246,7 @@ def gave_way(stats):
         "fragments ignored": stats.get("defrag", {}).get("max_frags_reached", 0),
         "fragments refused": stats.get("defrag", {}).get("overlaps_refused", 0),
         "decoders": m.get("decoders", {}).get("evicted", 0),
+        "inflaters and pairs": m.get("shared", {}).get("evicted", 0),
         "refused": m.get("records", {}).get("refused", 0),
     }
     return ", ".join(f"{n} {what}" for what, n in of.items() if n) or "nothing"

@@ -113,6 +113,7 @@ pub fn named(s: &Stats, c: &Counts, ips: bool, decoder_events: bool) -> Vec<(Str
         ("artifact.unread", s.artifacts.unread),
         ("artifact.evicted", s.artifacts.evicted),
         ("memory.expectations.evicted", s.expectations_evicted),
+        ("memory.shared.evicted", s.shared_evicted),
         ("memory.records.flows_evicted", s.states_evicted),
         ("memory.thresholds.evicted", s.hosts_evicted[0]),
         ("memory.hosts.evicted", s.hosts_evicted[1]),

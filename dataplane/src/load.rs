@@ -105,15 +105,25 @@ pub struct Refused {
     pub line: u32,
     pub column: u32,
     pub sid: Option<u32>,
-    /// Short text that equal reasons share.
-    pub kind: String,
+    pub kind: RefusalKind,
+    /// The keyword at fault, if it is one.
+    pub keyword: Option<String>,
+    /// The keyword and the reason.
     pub text: String,
 }
 
 impl Refused {
     /// It names a part of a loaded rule that has no effect.
     pub fn without_effect(&self) -> bool {
-        self.kind == RefusalKind::Unsupported.name()
+        self.kind == RefusalKind::Unsupported
+    }
+
+    /// Short text that equal reasons share: the kind, and the keyword where there is one.
+    pub fn label(&self) -> String {
+        match &self.keyword {
+            Some(k) => format!("{} ({k})", self.kind.name()),
+            None => self.kind.name().to_string(),
+        }
     }
 }
 
@@ -138,7 +148,8 @@ impl Loaded {
 
     /// Refusals counted by reason, most frequent first.
     pub fn by_reason(&self) -> Vec<(String, usize)> {
-        count(self.refused.iter().map(|r| r.kind.as_str()))
+        let labels: Vec<String> = self.refused.iter().map(Refused::label).collect();
+        count(labels.iter().map(String::as_str))
     }
 
     /// Parts of loaded rules that have no effect here, with the number of rules that have them, most frequent first.
@@ -168,15 +179,19 @@ pub fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
 }
 
 fn refused(r: &Refusal) -> Refused {
-    let kind = match &r.keyword {
-        Some(k) => format!("{} ({k})", r.kind.name()),
-        None => r.kind.name().to_string(),
-    };
     let text = match &r.keyword {
         Some(k) => format!("{k}: {}", r.reason),
         None => r.reason.clone(),
     };
-    Refused { file: r.file, line: r.line, column: r.column, sid: r.sid, kind, text }
+    Refused {
+        file: r.file,
+        line: r.line,
+        column: r.column,
+        sid: r.sid,
+        kind: r.kind,
+        keyword: r.keyword.clone(),
+        text,
+    }
 }
 
 /// Reads and compiles the rules of `paths`. A file that cannot be read is an error; a wrong rule is not.
@@ -321,14 +336,7 @@ pub fn load_after(
     }
     let set = RuleSet::compile_with(rules, &reputation, scores, s.action_order);
     let mut all: Vec<Refused> = no.iter().map(refused).collect();
-    all.extend(set.refused().iter().map(|e| Refused {
-        file: e.file,
-        line: e.line,
-        column: 1,
-        sid: Some(e.sid),
-        kind: "cannot be compiled".into(),
-        text: e.reason.clone(),
-    }));
+    all.extend(set.refused().iter().map(refused));
     let loaded = read - set.refused().len();
     let warnings = warn.iter().map(refused).collect();
     for r in no_limits.iter().map(refused) {

@@ -276,6 +276,27 @@ fn settings_without_effect_are_told() {
     let o = p.run(&[&much[..], &["--strict"]].concat());
     assert!(o.status.code() == Some(1) && said(&o).contains(told), "{}", said(&o));
     assert!(!said(&p.run(&["--set", "defrag.memcap=1mb"])).contains("defrag.memcap"));
+    // Values beyond what is done are named, whatever the setting.
+    for (set, told) in [
+        ("decoder.max-layers=300", "decoder.max-layers (300 is more than 255, which holds)"),
+        (
+            "app-layer.protocols.mqtt.max-msg-length=2mb",
+            "app-layer.protocols.mqtt.max-msg-length (2097152 is more than 1048576, which holds)",
+        ),
+        (
+            "app-layer.protocols.imap.max-tx=5000",
+            "app-layer.protocols.imap.max-tx (5000 is more than 1024, which holds)",
+        ),
+        (
+            "app-layer.protocols.http.libhtp.default-config.lzma-memlimit=32mb",
+            "lzma-memlimit (33554432 bytes are more than the ",
+        ),
+    ] {
+        let o = p.run(&["--set", set]);
+        assert!(o.status.success() && said(&o).contains(told), "{set}: {}", said(&o));
+        let o = p.run(&["--set", set, "--strict"]);
+        assert!(o.status.code() == Some(1) && said(&o).contains(told), "{set}: {}", said(&o));
+    }
     // The built-in configuration means all that it says.
     assert!(p.run(&["--strict"]).status.success());
     let only_limits = p.write("d.yaml", "threshold-file: limits.config\n");

@@ -235,6 +235,47 @@ fn a_step_of_the_clock_is_followed() {
     }
 }
 
+/// Without ticks, as in captures: an idle flow ends when its time is over and not only after thousands of packets, whatever
+/// kind of packets comes meanwhile.
+#[test]
+fn idle_flows_end_by_time() {
+    for answered in [false, true] {
+        let mut w = Wire::new();
+        w.udp((1, 1000), (9, 9), b"once");
+        for _ in 0..60 {
+            w.now += S;
+            w.udp((2, 2000), (9, 9), b"again");
+            if answered {
+                w.udp((9, 9), (2, 2000), b"yes");
+            }
+        }
+        let mut e = engine(config(16 * MIB), &rules("", &settings()));
+        let mut seen = Seen::default();
+        feed(&mut e, &frames(&w.frames), &mut seen);
+        assert_eq!(seen.flows, 1, "the first is idle for a minute, the second is not");
+    }
+}
+
+/// Two captures put behind each other in turns, a day apart: the flows of neither end by the other's time.
+#[test]
+fn a_clock_that_jumps_to_and_fro_keeps_flows() {
+    let mut w = Wire::new();
+    let base = w.now;
+    for turn in 0..40u64 {
+        for n in 0..6 {
+            let day = turn % 2;
+            w.now = base + day * 86_400 * S + turn / 2 * 20 * S + n * S / 1000;
+            w.udp((day as u8 + 1, 1000), (9, 9), b"on and on");
+        }
+    }
+    let mut e = engine(config(16 * MIB), &rules("", &settings()));
+    let mut seen = Seen::default();
+    feed(&mut e, &frames(&w.frames), &mut seen);
+    assert_eq!(seen.flows, 0, "no flow was idle for longer than 20 s");
+    e.finish(&mut seen);
+    assert_eq!(seen.flows, 2);
+}
+
 #[test]
 fn a_missing_first_byte_hides_no_protocol() {
     for missing in [1, 300] {

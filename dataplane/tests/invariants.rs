@@ -635,13 +635,15 @@ fn work_follows_new_bytes() {
          alert http any any -> any any (msg:\"field\"; http.request_header; content:\"X-7: \"; http.request_body; content:\"begin\"; \
          content:\"also\"; sid:7;)\n\
          alert http any any -> any any (msg:\"both\"; http.request_header; content:\"nothing\"; http.request_body; content:\"begin\"; \
-         sid:8;)\n",
+         sid:8;)\n\
+         alert http any any -> any any (msg:\"elsewhere\"; http.request_body; content:\"again\"; fast_pattern; content:\"never\"; http.uri; \
+         content:\"/x\"; sid:9;)\n",
         &settings(),
     );
     assert!(rules.refused.is_empty(), "{:?}", rules.refused);
     let body = |n: usize| {
         let mut b = b"begin xyz".to_vec();
-        b.extend((0..n).map(|i| b"abcdefghijklm"[i * 7 % 13]));
+        b.extend((0..n).map(|i| if i / 5 % 2 == 0 { b"again"[i % 5] } else { b"abcdefghijklm"[i * 7 % 13] }));
         b.extend(b"also xyz7end LAST");
         b
     };
@@ -688,4 +690,104 @@ impl EventSink for Alerts {
             self.0.insert(a.rule.sid);
         }
     }
+}
+
+/// The same of files of an upload that come one behind the other, and of rules whose contents are there and that wait for
+/// the end of a file, as the file comes byte by byte.
+#[test]
+fn work_follows_new_bytes_of_the_next_file() {
+    let rules = rules(
+        "alert http any any -> any any (msg:\"missing\"; flow:to_server; file.data; content:\"begin\"; content:\"never\"; sid:1;)\n\
+         alert http any any -> any any (msg:\"apart\"; flow:to_server; file.data; content:\"begin\"; content:\"xyz\"; within:9; sid:2;)\n\
+         alert http any any -> any any (msg:\"size\"; flow:to_server; file.data; content:\"late\"; filesize:>2000; sid:3;)\n\
+         alert http any any -> any any (msg:\"name\"; flow:to_server; file.name; content:\"none\"; file.data; content:\"late\"; sid:4;)\n\
+         alert http any any -> any any (msg:\"last\"; flow:to_server; file.data; content:\"begin\"; content:\"seldom\"; sid:5;)\n",
+        &settings(),
+    );
+    assert!(rules.refused.is_empty(), "{:?}", rules.refused);
+    let cost = |n: usize, files: usize| {
+        let mut body = Vec::new();
+        for f in 0..files {
+            body.extend(
+                format!("--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f{f}\"\r\n\r\nbegin ")
+                    .bytes(),
+            );
+            body.extend(std::iter::repeat_n(b'a', n));
+            body.extend(b"late");
+            body.extend(std::iter::repeat_n(b'b', n));
+            body.extend(if f + 1 == files { &b"begin xyz seldom\r\n"[..] } else { b"\r\n" });
+        }
+        body.extend(b"--b--\r\n");
+        let mut w = Wire::new();
+        let mut t = w.tcp((1, 4000), (2, 80));
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        t.send(0, head.as_bytes());
+        t.mss = 1;
+        t.send(0, &body);
+        t.send(1, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        t.close();
+        let mut c = config(64 << 20);
+        (c.ips, c.stream.inline) = (true, true);
+        (c.detect.body_min, c.detect.body_step) = ([0; 2], [0; 2]);
+        let mut e = engine(c, &rules);
+        let mut seen = Alerts::default();
+        run(&mut e, &frames(&w.frames), 32, &mut seen);
+        (e.stats().detect.searched, body.len() as u64, seen.0)
+    };
+    for (n, files) in [(1500, 2), (6000, 2), (100, 40)] {
+        let (searched, bytes, alerts) = cost(n, files);
+        println!("{n} bytes, {files} files: {searched} searched of {bytes}");
+        let mut all = std::collections::BTreeSet::from([2, 3, 5]);
+        if 2 * n < 2000 {
+            all.remove(&3);
+        }
+        assert_eq!(alerts, all, "{n} {files}");
+        assert!(searched <= 400 * bytes, "{n} bytes, {files} files: {searched} searched of {bytes}");
+    }
+}
+
+/// The same of buffers with several values that come one by one: each value is looked at when it came.
+#[test]
+fn work_follows_new_values() {
+    let rules = rules(
+        "alert smtp any any -> any any (msg:\"missing\"; smtp.rcpt_to; content:\"user\"; content:\"never\"; sid:1;)\n\
+         alert smtp any any -> any any (msg:\"regex\"; smtp.rcpt_to; content:\"user\"; pcre:\"/user[0-9]+@last/\"; sid:2;)\n\
+         alert smtp any any -> any any (msg:\"changed\"; smtp.rcpt_to; to_uppercase; content:\"@LAST\"; sid:3;)\n\
+         alert smtp any any -> any any (msg:\"other\"; smtp.rcpt_to; content:\"user\"; smtp.mail_from; content:\"nobody\"; sid:4;)\n\
+         alert smtp any any -> any any (msg:\"both\"; smtp.rcpt_to; content:\"user1@\"; smtp.rcpt_to; content:\"@last\"; sid:5;)\n\
+         alert smtp any any -> any any (msg:\"none\"; smtp.rcpt_to; pcre:\"/never[0-9]/\"; sid:6;)\n\
+         alert smtp any any -> any any (msg:\"absent\"; smtp.rcpt_to; content:!\"user\"; content:\"@\"; sid:7;)\n\
+         alert smtp any any -> any any (msg:\"later\"; smtp.rcpt_to; content:\"user\"; file.data; content:\"nothing\"; sid:8;)\n",
+        &settings(),
+    );
+    assert!(rules.refused.is_empty(), "{:?}", rules.refused);
+    let cost = |n: usize| {
+        let mut w = Wire::new();
+        let mut t = w.tcp((1, 4000), (2, 25));
+        t.send(1, b"220 hello\r\n");
+        t.send(0, b"EHLO a\r\n");
+        t.send(1, b"250 ok\r\n");
+        t.send(0, b"MAIL FROM:<a@b>\r\n");
+        t.send(1, b"250 ok\r\n");
+        for i in 0..n {
+            let at = if i + 1 == n { "last" } else { "d" };
+            t.send(0, format!("RCPT TO:<user{i}@{at}>\r\n").as_bytes());
+            t.send(1, b"250 ok\r\n");
+        }
+        t.close();
+        let mut c = config(64 << 20);
+        (c.ips, c.stream.inline) = (true, true);
+        let mut e = engine(c, &rules);
+        let mut seen = Alerts::default();
+        run(&mut e, &frames(&w.frames), 32, &mut seen);
+        let d = e.stats().detect;
+        (d.searched, d.work, seen.0)
+    };
+    let [(few, w1, a), (many, w2, b)] = [250, 1000].map(cost);
+    println!("{few} {many}, {w1} {w2}");
+    assert_eq!((a, &b), (b.clone(), &[2, 3, 5].into()));
+    assert!(many <= 5 * few, "{few} bytes searched of 250 values, {many} of 1000");
 }

@@ -153,34 +153,25 @@ fn tell(l: &Loaded, on_error: tg_rule_error_fn, user: *mut c_void) -> bool {
         }
         return true;
     };
-    let one = |note, r: &Refused| {
-        let file = l.sources.get(r.file as usize).map(|p| p.to_string_lossy()).unwrap_or_default();
+    let send = |note, r: Option<&Refused>, reason: &str| {
+        let file = r.and_then(|r| l.sources.get(r.file as usize)).map(|p| p.to_string_lossy());
+        let file = file.unwrap_or_default();
+        let kind = r.map(Refused::label).unwrap_or_default();
         let e = tg_rule_error {
             size: size_of::<tg_rule_error>(),
             note,
-            sid: r.sid.unwrap_or(0),
-            line: r.line,
-            column: r.column,
+            sid: r.and_then(|r| r.sid).unwrap_or(0),
+            line: r.map_or(0, |r| r.line),
+            column: r.map_or(0, |r| r.column),
             file: tg_bytes::of(file.as_bytes()),
-            reason: tg_bytes::of(r.text.as_bytes()),
-            kind: tg_bytes::of(r.kind.as_bytes()),
+            reason: tg_bytes::of(reason.as_bytes()),
+            kind: tg_bytes::of(kind.as_bytes()),
         };
         // SAFETY: the caller gave a function of this type; all that `e` points to outlives the call.
         unsafe { call(&raw const e, user) == 0 }
     };
-    let general = |text: &String| {
-        one(
-            tg_rule_note::TG_RULE_GENERAL,
-            &Refused {
-                file: u32::MAX,
-                line: 0,
-                column: 0,
-                sid: None,
-                kind: String::new(),
-                text: text.clone(),
-            },
-        )
-    };
+    let one = |note, r: &Refused| send(note, Some(r), &r.text);
+    let general = |text: &String| send(tg_rule_note::TG_RULE_GENERAL, None, text);
     l.refused.iter().all(|r| one(tg_rule_note::TG_RULE_REFUSED, r))
         && l.warnings.iter().all(|r| one(tg_rule_note::TG_RULE_ODD, r))
         && l.notes.iter().all(general)

@@ -119,6 +119,38 @@ def test_names_come_from_records(demo: Path) -> None:
     assert len(ssh.flows) == 3
 
 
+# The columns of nfstream 6.5 with statistics, early packets and nDPI, and the package's README says which are not there.
+NFSTREAM = [
+    "id", "expiration_id", "src_ip", "src_mac", "src_oui", "src_port", "dst_ip", "dst_mac", "dst_oui", "dst_port", "protocol",
+    "ip_version", "vlan_id", "tunnel_id", "splt_direction", "splt_ps", "splt_piat_ms", "application_name",
+    "application_category_name", "application_is_guessed", "application_confidence", "requested_server_name",
+    "client_fingerprint", "server_fingerprint", "user_agent", "content_type", "system_process_pid", "system_process_name",
+]  # fmt: skip
+NFSTREAM += [
+    f"{way}_{what}"
+    for way in ("bidirectional", "src2dst", "dst2src")
+    for what in (
+        "first_seen_ms", "last_seen_ms", "duration_ms", "packets", "bytes",
+        "min_ps", "mean_ps", "stddev_ps", "max_ps", "min_piat_ms", "mean_piat_ms", "stddev_piat_ms", "max_piat_ms",
+        *(f"{f}_packets" for f in ("syn", "cwr", "ece", "urg", "ack", "psh", "rst", "fin")),
+    )
+]  # fmt: skip
+LACKING = {
+    "expiration_id", "application_category_name", "application_is_guessed", "application_confidence", "system_process_pid",
+    "system_process_name",
+}  # fmt: skip
+
+
+def test_every_column_of_nfstream_is_there_or_named(demo: Path) -> None:
+    table = tidegate.read(demo).features("nfstream")
+    assert set(table.column_names) == set(NFSTREAM) - LACKING
+    n = polars.from_arrow(table)
+    assert isinstance(n, polars.DataFrame)
+    assert (n["src_oui"] == n["src_mac"].str.slice(0, 8)).all() and (n["dst_oui"].str.len_chars() == 8).all()
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    assert all(f"`{name}`" in readme for name in LACKING)
+
+
 def test_names_of_other_extractors(demo: Path) -> None:
     capture = tidegate.read(demo)
     flows = capture.flows.to_polars()

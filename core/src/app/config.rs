@@ -62,7 +62,7 @@ pub struct AppConfig {
     pub mqtt: MqttConfig,
     pub smtp: SmtpConfig,
     /// Transactions of a flow that may wait for their answer, where the configuration says so
-    /// (`app-layer.protocols.NAME.max-tx`): protocol, and how many.
+    /// (`app-layer.protocols.NAME.max-tx`): protocol, and how many, at most [`MOST_WAITING`].
     pub max_waiting: Vec<(String, u32)>,
     /// Hashes wanted for every file.
     pub file_md5: bool,
@@ -98,6 +98,9 @@ pub struct AppConfig {
     pub arena: Option<Arc<Arena>>,
 }
 
+/// Transactions of a flow that may wait for their answer at the most: answers walk those that wait.
+pub const MOST_WAITING: u32 = 1024;
+
 impl AppConfig {
     /// What is done with encrypted flows of a protocol.
     pub fn encrypted(&self, proto: super::AppProto) -> Encrypted {
@@ -117,7 +120,7 @@ impl AppConfig {
     /// As [`AppConfig::waiting`], with what the protocol does where the configuration says nothing.
     pub(crate) fn waiting_or(&self, name: &str, otherwise: u32) -> u32 {
         let set = self.max_waiting.iter().rfind(|m| m.0 == name).map_or(otherwise, |m| m.1);
-        set.clamp(1, 1024)
+        set.clamp(1, MOST_WAITING)
     }
 
     /// The memory for records: the engine's, or that of a parser on its own.

@@ -65,6 +65,10 @@ pub trait Protocol: Send + 'static {
     fn announced(&mut self) -> Option<super::expect::Announce> {
         None
     }
+    /// See [`Parser::evicted`].
+    fn evicted(&self) -> u64 {
+        0
+    }
     /// See [`Parser::expected`].
     fn expected(&mut self, _: &mut Self::State, _: crate::pool::PBuf, _: &mut AppCx<'_>) {}
 }
@@ -181,6 +185,10 @@ pub fn make<P: Protocol>(cfg: &AppConfig) -> Box<dyn Parser> {
 }
 
 impl<P: Protocol> Parser for Hosted<P> {
+    fn evicted(&self) -> u64 {
+        self.protocol.evicted()
+    }
+
     fn open(&mut self, _: &mut AppCx<'_>) -> Option<StateId> {
         self.states.alloc()
     }

@@ -260,6 +260,10 @@ impl AppCx<'_> {
 pub trait Parser: Send {
     /// Touches memory that it took for itself at construction.
     fn warm(&mut self) {}
+    /// What its flows share (inflaters, tables) and one lost to another, since construction.
+    fn evicted(&self) -> u64 {
+        0
+    }
     /// A state for a new flow, or `None` when the pool is full.
     fn open(&mut self, cx: &mut AppCx<'_>) -> Option<StateId>;
     /// The flow ended: gives back the state, its transactions and all they hold.
@@ -385,6 +389,6 @@ pub mod ftp_data;
 pub mod http;
 pub mod judge;
 mod tap;
-pub use config::{AppConfig, Encrypted};
+pub use config::{AppConfig, Encrypted, HttpConfig, MOST_WAITING};
 pub use file::FileView;
 pub use layer::{AppLayer, Fed, FlowApp, FlowFacts, Layer};

@@ -43,6 +43,8 @@ pub(super) struct Bench {
     pub(super) body_min: [u32; 2],
     /// What the rule evaluated last waits for.
     pub(super) gate: Gate,
+    /// What the rule at hand waited for until now.
+    pub(super) past: Gate,
 }
 
 pub(super) fn transformed(

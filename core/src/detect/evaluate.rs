@@ -49,15 +49,86 @@ impl Bench {
         t: &TxCx<'_>,
         pool: &BytePool,
     ) -> Answer {
-        let common = t.parser.common(t.tx.idx);
-        let mut wait = false;
         self.gate = Gate::OPEN;
         if let Some(Hook::Progress(dir, at)) = sig.hook {
             let at = if at == u8::MAX { t.parser.complete_progress(dir) } else { at };
-            if common.progress(dir) < at {
+            if t.parser.common(t.tx.idx).progress(dir) < at {
                 return Answer::Wait;
             }
         }
+        let mut wait = match self.conditions(sig, t, pool) {
+            Answer::Yes => false,
+            Answer::No => return Answer::No,
+            Answer::Wait => true,
+        };
+        if !self.header_lists(rules, sig, cx) {
+            return Answer::No;
+        }
+        let mut held = true;
+        for (n, l) in sig.lists.iter().enumerate() {
+            let a = match l.source {
+                Source::App(key) => {
+                    let (a, gate) = self.buffer(rules, key, (n, l), t, pool);
+                    if a == Answer::Wait && self.gate.is_open() {
+                        self.gate = gate;
+                    }
+                    a
+                }
+                Source::Base64(key) if wait && !self.base64_ready => {
+                    let _ = key;
+                    Answer::Wait
+                }
+                Source::Base64(key) => {
+                    if self.base64_list(rules, key, l) {
+                        Answer::Yes
+                    } else {
+                        Answer::No
+                    }
+                }
+                Source::Magic(key) => self.magic(rules, key, l, t, pool),
+                Source::Header(..) | Source::Payload => Answer::Yes,
+            };
+            match a {
+                Answer::Yes => {}
+                Answer::No => return Answer::No,
+                Answer::Wait => (wait, held) = (true, false),
+            }
+        }
+        if let Some(l) = &sig.payload_list {
+            let bytes = match &cx.raw {
+                Some(r) => Bytes::whole(r.chunk()),
+                None => Bytes::whole(cx.pkt.payload()),
+            };
+            if !self.run(rules, l, bytes) {
+                return Answer::No;
+            }
+        }
+        if !sig.files.is_empty() && !wait {
+            match files_match(&sig.files, t) {
+                Answer::Yes => {}
+                Answer::No => return Answer::No,
+                Answer::Wait => {
+                    self.gate = Gate::REST;
+                    return Answer::Wait;
+                }
+            }
+        }
+        if wait && held {
+            self.gate = Gate::REST;
+        }
+        if !wait {
+            Answer::Yes
+        } else if t.complete {
+            Answer::No
+        } else {
+            Answer::Wait
+        }
+    }
+
+    /// What a rule wants of the transaction's states and numbers.
+    fn conditions(&mut self, sig: &Sig, t: &TxCx<'_>, pool: &BytePool) -> Answer {
+        let common = t.parser.common(t.tx.idx);
+        let mut wait = false;
         for s in &sig.state {
             match s {
                 CState::AppEvent { proto, event }
@@ -89,59 +160,14 @@ impl Bench {
                 Answer::Wait => wait = true,
             }
         }
-        if !self.header_lists(rules, sig, cx) {
-            return Answer::No;
-        }
-        for (n, l) in sig.lists.iter().enumerate() {
-            let a = match l.source {
-                Source::App(key) => {
-                    let (a, gate) = self.buffer(rules, key, (n, l), t, pool);
-                    if a == Answer::Wait && self.gate.is_open() {
-                        self.gate = gate;
-                    }
-                    a
-                }
-                Source::Base64(key) if wait && !self.base64_ready => {
-                    let _ = key;
-                    Answer::Wait
-                }
-                Source::Base64(key) => {
-                    if self.base64_list(rules, key, l) {
-                        Answer::Yes
-                    } else {
-                        Answer::No
-                    }
-                }
-                Source::Magic(key) => self.magic(rules, key, l, t, pool),
-                Source::Header(..) | Source::Payload => Answer::Yes,
-            };
-            match a {
-                Answer::Yes => {}
-                Answer::No => return Answer::No,
-                Answer::Wait => wait = true,
-            }
-        }
-        if let Some(l) = &sig.payload_list {
-            let bytes = match &cx.raw {
-                Some(r) => Bytes::whole(r.chunk()),
-                None => Bytes::whole(cx.pkt.payload()),
-            };
-            if !self.run(rules, l, bytes) {
-                return Answer::No;
-            }
-        }
-        if !sig.files.is_empty() && !wait {
-            match files_match(&sig.files, t) {
-                Answer::Yes => {}
-                other => return other,
-            }
-        }
-        if !wait {
-            Answer::Yes
-        } else if t.complete {
-            Answer::No
-        } else {
-            Answer::Wait
+        if wait { Answer::Wait } else { Answer::Yes }
+    }
+
+    /// What of a rule whose lists all held is not decided: states, numbers, files.
+    pub(super) fn rest(&mut self, sig: &Sig, t: &TxCx<'_>, pool: &BytePool) -> Answer {
+        match self.conditions(sig, t, pool) {
+            Answer::Yes if !sig.files.is_empty() => files_match(&sig.files, t),
+            other => other,
         }
     }
 
@@ -218,23 +244,25 @@ impl Bench {
         let progress = t.parser.common(t.tx.idx).progress(dir);
         let over = progress >= t.parser.complete_progress(dir);
         if progress < def.progress && !over {
-            return (Answer::Wait, Gate::OPEN);
+            return (Answer::Wait, Gate::value(n, def.kind, 0));
         }
         // The builder's place is lent out so that the conditions may use the rest of the bench.
         let mut build = core::mem::replace(&mut self.build, Scratch::new(0));
-        let mut index = 0;
-        let mut present = false;
+        // Values that are new since the rule waits for this list; at the end all, as trailers join fields before them.
+        let mut index = if over { 0 } else { self.past.first(n, l, def.kind) };
+        let mut present = index > 0;
         let mut gate = Gate::OPEN;
         let answer = loop {
             build.clear();
             let at = BufferAt { local, dir, index, pool, scratch: &mut build };
             match t.parser.buffer(t.st, t.tx.idx, at) {
                 Buffer::NotYet => {
+                    gate = Gate::value(n, def.kind, index);
                     break if over { Answer::No } else { Answer::Wait };
                 }
                 Buffer::Absent => {
-                    if def.kind == BufferKind::Multi {
-                        gate = Gate::values(n, index);
+                    if matches!(def.kind, BufferKind::Multi | BufferKind::Chain) {
+                        gate = Gate::value(n, def.kind, index);
                     }
                     break if present {
                         if l.absent == Some(ir::Absent::Only) || over { Answer::No } else { Answer::Wait }
@@ -258,7 +286,7 @@ impl Bench {
                     let growing =
                         !end && (frame || matches!(def.kind, BufferKind::Streaming | BufferKind::Chain));
                     if growing && !frame && total < u64::from(self.body_min[dir.ix()]) {
-                        gate = if index == 0 { Gate::values(n, 0) } else { Gate::OPEN };
+                        gate = Gate::value(n, def.kind, index);
                         break Answer::Wait;
                     }
                     present = true;
@@ -275,9 +303,8 @@ impl Bench {
                     if end || over {
                         break Answer::No;
                     }
-                    // The gate of a growing value is on the first of a chain.
-                    if growing && index == 0 {
-                        gate = Gate::grows(n, l, key_of.xforms.is_empty(), bytes, total);
+                    if growing {
+                        gate = Gate::grows((n, l), key_of.xforms.is_empty(), index, bytes, total);
                     }
                     break Answer::Wait;
                 }

@@ -16,7 +16,7 @@ use crate::event::Action;
 use crate::flow::prefetch;
 use crate::intel::Intel;
 use crate::policy::Policy;
-use crate::rules::{Reputation, ir};
+use crate::rules::{Refusal, Reputation, ir};
 
 /// Number of a rule in [`RuleSet::sigs`]: also its place in the evaluation order.
 pub type SigIx = u32;
@@ -53,22 +53,13 @@ pub struct RuleSet {
     pub(crate) datareps: Vec<ir::Datarep>,
     /// What `replace` puts in the place of contents, by number.
     pub(crate) replacements: Vec<Vec<u8>>,
-    pub(crate) refused: Vec<CompileError>,
+    pub(crate) refused: Vec<Refusal>,
     /// Scores of addresses, for `iprep`.
     pub(crate) reputation: Reputation,
     /// Any rule looks at raw bytes of TCP streams, per direction.
     pub(crate) raw_wanted: [bool; 2],
     /// A rule asks whether bytes of a stream came again with other content.
     pub(crate) overlaps_wanted: bool,
-}
-
-/// A rule that parsed but cannot be compiled (its regex is wrong, …).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CompileError {
-    pub file: u32,
-    pub line: u32,
-    pub sid: u32,
-    pub reason: String,
 }
 
 /// Names of variables, by number.
@@ -573,7 +564,7 @@ impl RuleSet {
     }
 
     /// Rules that parsed but were refused here.
-    pub fn refused(&self) -> &[CompileError] {
+    pub fn refused(&self) -> &[Refusal] {
         &self.refused
     }
 

@@ -85,6 +85,7 @@ impl Detector {
                 dce_little: false,
                 body_min: cfg.body_min,
                 gate: Gate::OPEN,
+                past: Gate::OPEN,
             },
             scratch: sig::Scratch::new(),
             seen: Vec::new(),

@@ -198,6 +198,7 @@ impl Detector {
                 continue;
             }
             self.counters.evaluated += 1;
+            self.bench.past = gate;
             match self.bench.transaction(rules, sig, cx, view, pool) {
                 Answer::Yes => {
                     // A state alone is told each time that something came in it.

@@ -4,18 +4,22 @@
 //! now, found by a look at the new bytes and values alone. Owns nothing; the list of a transaction lies in the byte pool.
 //!
 //! Inline, every packet is inspected as it comes. A sender who cuts a body into segments of one byte would otherwise have
-//! all waiting rules run over the whole body with each of them.
+//! all waiting rules run over the whole body with each of them; one who sends values one by one (recipients, files of an
+//! upload), over all that came before.
 
 use super::bench::Bench;
-use super::evaluate::TxCx;
-use super::inspect::Step;
+use super::evaluate::{Answer, TxCx};
+use super::inspect::{Bytes, Step};
 use super::ruleset::{List, NONE, RuleSet, Sig, Source};
 use crate::app::registry::PROTOCOLS;
 use crate::app::{Buffer, BufferAt, BufferKind};
 use crate::pool::{BytePool, PBuf, Scratch};
+use crate::rules::ir::Num;
 
 /// No list, or no content.
 const NOT: u16 = u16::MAX;
+/// In the place of a list: all lists held, what is missing is a number, a state or the end of a file.
+const REST: u16 = u16::MAX - 1;
 
 /// What has to come before a rule can match: one of its lists, which did not hold.
 #[derive(Clone, Copy, Debug)]
@@ -26,19 +30,23 @@ pub(super) struct Gate {
     missing: u16,
     /// Bytes (of a growing value) or values (of a buffer with several) looked at so far.
     seen: u32,
+    /// Of a chain, which value grows: those before it are over, and the list did not hold on them.
+    turn: u16,
 }
 
 impl Gate {
-    pub(super) const OPEN: Gate = Gate { list: NOT, missing: NOT, seen: 0 };
+    pub(super) const OPEN: Gate = Gate { list: NOT, missing: NOT, seen: 0, turn: 0 };
+    /// All lists held.
+    pub(super) const REST: Gate = Gate { list: REST, ..Gate::OPEN };
 
-    /// A growing value of `total` bytes, all of which are in `bytes`, or were dropped before them.
-    pub(super) fn grows(list: usize, l: &List, plain: bool, bytes: &[u8], total: u64) -> Gate {
+    /// Value `turn` of a growing buffer, `total` bytes long, all of which are in `bytes`, or were dropped before them.
+    pub(super) fn grows(list: (usize, &List), plain: bool, turn: u32, bytes: &[u8], total: u64) -> Gate {
         let absent = |s: &Step| matches!(s, Step::Content(c) if !c.negated && c.needle.find(bytes).is_none());
-        let missing = l.steps.iter().position(absent).filter(|_| plain);
+        let missing = list.1.steps.iter().position(absent).filter(|_| plain);
         Gate {
-            list: u16::try_from(list).unwrap_or(NOT),
             missing: missing.and_then(|m| u16::try_from(m).ok()).unwrap_or(NOT),
             seen: u32::try_from(total).unwrap_or(u32::MAX),
+            ..Gate::value(list.0, BufferKind::Chain, turn)
         }
     }
 
@@ -46,10 +54,43 @@ impl Gate {
         self.list == NOT
     }
 
-    /// A buffer that has `count` values, none of which fits (or a growing one of which nothing was looked at).
-    pub(super) fn values(list: usize, count: u32) -> Gate {
-        Gate { list: u16::try_from(list).unwrap_or(NOT), missing: NOT, seen: count }
+    /// Value `index` of a buffer of that kind is to come; the list did not hold on those before it.
+    pub(super) fn value(list: usize, kind: BufferKind, index: u32) -> Gate {
+        let several = kind == BufferKind::Multi;
+        Gate {
+            list: u16::try_from(list).unwrap_or(NOT),
+            missing: NOT,
+            seen: if several { index } else { 0 },
+            turn: if several { 0 } else { u16::try_from(index).unwrap_or(u16::MAX) },
+        }
     }
+
+    /// The first value on which list `n` has to be run: it did not hold on those before it, and never will if its answer
+    /// depends on the value alone.
+    pub(super) fn first(self, n: usize, l: &List, kind: BufferKind) -> u32 {
+        if usize::from(self.list) != n || !depends_on_the_value_alone(l) {
+            return 0;
+        }
+        match kind {
+            BufferKind::Multi => self.seen,
+            BufferKind::Chain => self.turn.into(),
+            _ => 0,
+        }
+    }
+}
+
+/// Whether running the list again, or apart from the rule's other lists, gives the same and leaves nothing behind.
+pub(super) fn depends_on_the_value_alone(l: &List) -> bool {
+    let fixed = |n: &Option<Num>| !matches!(n, Some(Num::Var(_)));
+    l.steps.iter().all(|s| match s {
+        Step::Content(c) => {
+            c.replace.is_none() && [&c.offset, &c.depth, &c.distance, &c.within].into_iter().all(fixed)
+        }
+        Step::Pcre(p) => p.captures.is_empty(),
+        Step::IsDataAt { at, .. } => matches!(at, Num::Const(_)),
+        Step::Size(_) => true,
+        _ => false,
+    })
 }
 
 /// A waiting rule.
@@ -59,7 +100,7 @@ pub(super) struct Waiting {
     pub(super) gate: Gate,
 }
 
-const SIZE: usize = 12;
+const SIZE: usize = 16;
 
 /// The waiting rules in `list`, in order of their numbers.
 pub(super) fn read<'p>(list: &PBuf, pool: &'p BytePool) -> impl Iterator<Item = Waiting> + 'p {
@@ -69,7 +110,12 @@ pub(super) fn read<'p>(list: &PBuf, pool: &'p BytePool) -> impl Iterator<Item = 
         let what = word(4);
         Waiting {
             sig: word(0),
-            gate: Gate { list: (what >> 16) as u16, missing: what as u16, seen: word(8) },
+            gate: Gate {
+                list: (what >> 16) as u16,
+                missing: what as u16,
+                seen: word(8),
+                turn: word(12) as u16,
+            },
         }
     })
 }
@@ -77,8 +123,11 @@ pub(super) fn read<'p>(list: &PBuf, pool: &'p BytePool) -> impl Iterator<Item = 
 /// Entry `i` of the list.
 pub(super) fn nth(list: &PBuf, i: usize, pool: &BytePool) -> Option<Waiting> {
     let c = list.get(pool).get(i * SIZE..)?.first_chunk::<SIZE>()?;
-    let [a, b, c] = [0, 4, 8].map(|at| u32::from_le_bytes([c[at], c[at + 1], c[at + 2], c[at + 3]]));
-    Some(Waiting { sig: a, gate: Gate { list: (b >> 16) as u16, missing: b as u16, seen: c } })
+    let [a, b, c, d] = [0, 4, 8, 12].map(|at| u32::from_le_bytes([c[at], c[at + 1], c[at + 2], c[at + 3]]));
+    Some(Waiting {
+        sig: a,
+        gate: Gate { list: (b >> 16) as u16, missing: b as u16, seen: c, turn: d as u16 },
+    })
 }
 
 /// Replaces what `list` holds; a full pool drops it all.
@@ -91,7 +140,7 @@ pub(super) fn write(list: &mut PBuf, rules: &[Waiting], pool: &mut BytePool) {
     if list.reserve(pool, rules.len() * SIZE).is_ok() {
         for w in rules {
             let what = u32::from(w.gate.list) << 16 | u32::from(w.gate.missing);
-            for word in [w.sig, what, w.gate.seen] {
+            for word in [w.sig, what, w.gate.seen, w.gate.turn.into()] {
                 let _reserved = list.extend(pool, &word.to_le_bytes());
             }
         }
@@ -119,29 +168,76 @@ impl Bench {
         t: &TxCx<'_>,
         pool: &BytePool,
     ) -> bool {
-        let Some(l) = sig.lists.get(usize::from(gate.list)).filter(|_| !t.complete) else { return false };
+        if t.complete {
+            return false;
+        }
+        if gate.list == REST {
+            return self.rest(sig, t, pool) == Answer::Wait;
+        }
+        let Some(l) = sig.lists.get(usize::from(gate.list)) else { return false };
         let Source::App(key) = l.source else { return false };
         let local = rules.bufs[key as usize].local.get(t.p).copied().unwrap_or(NONE);
         let Some(def) = PROTOCOLS[t.p].buffers.get(local as usize) else { return false };
         let dir = l.dir(def, t.dir);
-        if t.parser.common(t.tx.idx).progress(dir) >= t.parser.complete_progress(dir) {
+        let progress = t.parser.common(t.tx.idx).progress(dir);
+        if progress >= t.parser.complete_progress(dir) {
             return false;
         }
-        let several = def.kind == BufferKind::Multi;
+        if progress < def.progress {
+            return true;
+        }
+        // The builder's place is lent out so that the conditions may use the rest of the bench.
         let mut build = core::mem::replace(&mut self.build, Scratch::new(0));
-        build.clear();
-        let index = if several { gate.seen } else { 0 };
-        let at = BufferAt { local, dir, index, pool, scratch: &mut build };
-        let waits = match t.parser.buffer(t.st, t.tx.idx, at) {
-            Buffer::Data { bytes, offset, end } if !several => {
-                let least = if def.kind == BufferKind::Frame { 0 } else { self.body_min[dir.ix()] };
-                !end && !self.came(l, gate, bytes, offset, least)
+        let at = BufferAt { local, dir, index: gate.turn.into(), pool, scratch: &mut build };
+        let waits = if def.kind == BufferKind::Multi {
+            self.none_fits(rules, (key, l), gate, t, at)
+        } else {
+            at.scratch.clear();
+            match t.parser.buffer(t.st, t.tx.idx, at) {
+                Buffer::Data { bytes, offset, end } => {
+                    let least = if def.kind == BufferKind::Frame { 0 } else { self.body_min[dir.ix()] };
+                    !end && !self.came(l, gate, bytes, offset, least)
+                }
+                Buffer::NotYet => true,
+                Buffer::Absent => def.kind == BufferKind::Chain && l.absent.is_none(),
             }
-            Buffer::Data { .. } => false,
-            Buffer::NotYet | Buffer::Absent => several,
         };
         self.build = build;
         waits
+    }
+
+    /// Whether the list holds on none of the values that came since: it is run on them alone, or, where that is not the same
+    /// as with the rest of the rule, the rule when their number passes a [`mark`].
+    fn none_fits(
+        &mut self,
+        rules: &RuleSet,
+        (key, l): (u32, &List),
+        gate: &mut Gate,
+        t: &TxCx<'_>,
+        at: BufferAt<'_>,
+    ) -> bool {
+        let BufferAt { local, dir, pool, scratch, .. } = at;
+        let alone = depends_on_the_value_alone(l);
+        let mut index = gate.seen;
+        loop {
+            scratch.clear();
+            let at = BufferAt { local, dir, index, pool, scratch };
+            let Buffer::Data { bytes, offset, end } = t.parser.buffer(t.st, t.tx.idx, at) else { break };
+            if l.absent.is_some()
+                || alone && self.run_transformed(rules, key, l, Bytes { buf: bytes, offset, end })
+            {
+                gate.seen = index;
+                return false;
+            }
+            index += 1;
+        }
+        if l.absent.is_some() || !alone && mark(index.into()) != mark(gate.seen.into()) {
+            return false;
+        }
+        if alone {
+            gate.seen = index;
+        }
+        true
     }
 
     /// Whether a growing value may now have what its list missed.
@@ -184,7 +280,7 @@ mod tests {
     fn lists_are_kept() {
         let mut pool = BytePool::new(1 << 16);
         let mut list = PBuf::new();
-        let w = |sig, list, missing, seen| Waiting { sig, gate: Gate { list, missing, seen } };
+        let w = |sig, list, missing, seen| Waiting { sig, gate: Gate { list, missing, seen, turn: 5 } };
         write(&mut list, &[w(1, 2, 3, 4), w(70_000, NOT, NOT, u32::MAX)], &mut pool);
         let same = |a: Waiting, b: Waiting| alloc::format!("{a:?}") == alloc::format!("{b:?}");
         assert!(

@@ -4,7 +4,8 @@
 //! head, a new flow, TCP and whatever a parser waits for take that way, one by one and in order.
 
 use super::packet::{TX_DUE, UDP_DONE};
-use super::{AHEAD, BURST, Engine, Frame, SWEEP_PKTS};
+use super::sweep::{SWEEP_NS, SWEEP_PKTS};
+use super::{AHEAD, BURST, Engine, Frame};
 use crate::Dir;
 use crate::event::{EventSink, PacketSeen, Verdict};
 use crate::flow::{Hashed, State, flag};
@@ -108,11 +109,14 @@ impl Engine {
             Verdict::Forward
         };
         let now = self.clock.now();
-        if self.since_sweep + 1 >= SWEEP_PKTS && now / 1_000_000_000 != self.last_tick / 1_000_000_000 {
+        if self.since_sweep + 1 >= SWEEP_PKTS && now / 1_000_000_000 != self.last_tick / 1_000_000_000
+            || f.ts.saturating_sub(self.last_tick) >= SWEEP_NS
+        {
             return None;
         }
         self.see(f.ts);
         self.since_sweep += 1;
+        self.passed += 1;
         self.stats.head(head);
         if verdict == Verdict::Bypass {
             self.stats.local_bypassed.0 += 1;

@@ -26,6 +26,7 @@ mod policy;
 mod response;
 mod scanner;
 mod stats;
+mod sweep;
 mod transactions;
 mod unseal;
 
@@ -43,7 +44,7 @@ pub use stats::Stats;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use self::clock::{Clock, Moved};
+use self::clock::Clock;
 use self::holders::{Holders, Links};
 use self::intel::Watch;
 use self::plain::Plain;
@@ -198,6 +199,10 @@ pub struct Engine {
     holders: Holders,
     plain: Plain,
     clock: Clock,
+    /// Packets that the clock saw, one by one, so that bursts of any size are the same.
+    passed: u64,
+    /// Of them, how many when a time was far off.
+    unsteady_at: u64,
     /// The clock went back: deadlines must be put in order by it, not more often than every so many packets.
     reorder: bool,
     reordered_at: u64,
@@ -282,6 +287,8 @@ impl Engine {
             holders: Holders::default(),
             plain: Plain::new(max_flows),
             clock: Clock::default(),
+            passed: 0,
+            unsteady_at: 0,
             reorder: false,
             reordered_at: 0,
             ips: cfg.ips,
@@ -438,53 +445,6 @@ impl Engine {
         self.detect.swap(rules).with_policy(policy).with_intel(intel)
     }
 
-    /// Lets time pass without packets: flows and fragments that are idle too long end.
-    #[inline(never)]
-    pub fn tick(&mut self, now: u64, sink: &mut dyn EventSink) {
-        self.see(now);
-        self.sweep(sink);
-    }
-
-    /// Ends the flows and datagrams that are idle for too long by the engine's time.
-    fn sweep(&mut self, sink: &mut dyn EventSink) {
-        let now = self.clock.now();
-        self.last_tick = now;
-        let pressure = stats::pressure(self.pools(), self.app.records().0);
-        self.stats.pressure_max = self.stats.pressure_max.max(pressure);
-        self.since_sweep = 0;
-        self.defrag.tick(now);
-        self.ledger.tick(now, &mut |s| sink.event(Event::Summary(&s)));
-        while let Some(ix) = self.flows.next_expired(now) {
-            self.end_flow(ix, sink);
-        }
-    }
-
-    /// The engine's time follows `t` by the rule of [`clock`].
-    #[inline]
-    fn see(&mut self, t: u64) {
-        if self.clock.see(t) == Moved::Back {
-            self.reorder = true;
-        }
-        self.flows.set_now(self.clock.now());
-        if self.responding.is_over(self.clock.now()) {
-            self.renumber();
-        }
-        if self.reorder {
-            self.reorder();
-        }
-    }
-
-    #[cold]
-    fn reorder(&mut self) {
-        let since = self.stats.frames.saturating_sub(self.reordered_at);
-        if self.flows.len() > 1024 && since < u64::from(SWEEP_PKTS) {
-            return;
-        }
-        self.reorder = false;
-        self.reordered_at = self.stats.frames;
-        self.flows.reorder();
-    }
-
     /// The source of packets ended: every flow is finished and reported.
     pub fn finish(&mut self, sink: &mut dyn EventSink) {
         while self.finish_some(usize::MAX, sink) {}
@@ -539,6 +499,7 @@ impl Engine {
         s.files_in_parts_evicted = self.app.files().parts_evicted();
         s.ledger = self.ledger.counts();
         s.expectations_evicted = self.app.expectations_evicted();
+        s.shared_evicted = self.app.shared_evicted();
         s.pool_refused = [self.stream_pool.refused(), self.app_pool.refused()];
         s
     }
@@ -568,22 +529,7 @@ impl Engine {
             self.state[i].app.switch_off();
         }
     }
-
-    /// Packet time moves on: expiry runs when the second changes.
-    fn advance(&mut self, pkt: &Packet<'_>, sink: &mut dyn EventSink) {
-        self.see(pkt.ts);
-        // A packet finds its own flow's end by itself. Idle flows are looked for now and then only, so that a capture
-        // whose clock jumps to and fro keeps its flows, as with Suricata's slow flow manager.
-        self.since_sweep += 1;
-        let now = self.clock.now();
-        if self.since_sweep >= SWEEP_PKTS && now / 1_000_000_000 != self.last_tick / 1_000_000_000 {
-            self.sweep(sink);
-        }
-    }
 }
-
-/// Packets between two looks for idle flows when the caller does not tick.
-const SWEEP_PKTS: u32 = 8192;
 
 /// The more severe of two verdicts.
 fn stronger(a: Verdict, b: Verdict) -> Verdict {

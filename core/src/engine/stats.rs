@@ -105,6 +105,8 @@ pub struct Stats {
     pub ledger: crate::ai::ledger::Counts,
     /// Announced flows (of FTP) that were forgotten because there were too many.
     pub expectations_evicted: u64,
+    /// Inflaters of WebSocket and queue pairs of RoCEv2 that were taken for others.
+    pub shared_evicted: u64,
     /// Flows whose state and transactions were reported and given up early, to make room for those of others.
     pub states_evicted: u64,
     /// Thresholds, and entries by host, pushed out before their time.
@@ -180,6 +182,7 @@ impl Default for Stats {
             artifacts: crate::app::judge::Counts::default(),
             ledger: crate::ai::ledger::Counts::default(),
             expectations_evicted: 0,
+            shared_evicted: 0,
             states_evicted: 0,
             hosts_evicted: [0; 2],
             defrag: crate::stream::defrag::DefragStats::default(),
@@ -326,6 +329,7 @@ impl Stats {
             (&mut self.artifacts.unread, o.artifacts.unread),
             (&mut self.artifacts.evicted, o.artifacts.evicted),
             (&mut self.expectations_evicted, o.expectations_evicted),
+            (&mut self.shared_evicted, o.shared_evicted),
             (&mut self.detect.regex_limits, o.detect.regex_limits),
             (&mut self.detect.work, o.detect.work),
             (&mut self.detect.searched, o.detect.searched),

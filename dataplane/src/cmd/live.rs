@@ -289,7 +289,7 @@ impl Start<'_> {
         let fine = threads.into_iter().all(|t| t.join().is_ok());
         drop(socket);
         std::mem::forget(m);
-        result?;
+        result.map_err(|e| e.to_string())?;
         Ok(if fine { ExitCode::SUCCESS } else { ExitCode::from(super::WRONG_INPUT) })
     }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidegate_core::Secret;
+use tidegate_core::app::HttpConfig;
+use tidegate_core::app::bodies::decode::Room;
 use tidegate_core::detect::context::DetectConfig;
 use tidegate_core::engine::{self, Engine, TooSmall};
 use tidegate_core::flow::{self, FlowConfig};
@@ -45,7 +47,7 @@ impl Settings {
             gtp: Ports::list(&self.decoder.gtp),
             l2tp: Ports::list(&self.decoder.l2tp),
             tzsp: Ports::list(&self.decoder.tzsp),
-            max_layers: self.decoder.max_layers.min(255) as u8,
+            max_layers: self.decoder.max_layers.min(super::most::LAYERS) as u8,
             ..c.decode
         };
         c.flow = FlowConfig {
@@ -69,7 +71,7 @@ impl Settings {
             depth: self.stream.depth,
             chunk: [self.stream.toserver_chunk_size, self.stream.toclient_chunk_size],
             urgent: urgent(self.stream.urgent),
-            urgent_limit: self.stream.urgent_oob_limit.min(u32::from(u16::MAX)) as u16,
+            urgent_limit: self.stream.urgent_oob_limit.min(super::most::URGENT) as u16,
             memcap_policy: policy(self.exception.stream_memcap),
             reassembly_memcap_policy: policy(self.exception.stream_reassembly_memcap),
             host_os: self
@@ -120,15 +122,22 @@ impl Settings {
 impl Settings {
     /// What of the settings goes beyond the shares of `memory`, and so has no effect.
     pub fn beyond(&self, memory: u64) -> Vec<String> {
-        let Ok(plan) = engine::MemoryPlan::new(memory) else { return Vec::new() };
+        let plan = engine::MemoryPlan::with_keys(memory, self.keys.room(memory));
+        let Ok(plan) = plan else { return Vec::new() };
         let share = plan.fragment_bytes as u64;
-        let more = self.defrag.memcap.filter(|m| *m > share);
-        let text = |m| {
+        let fragments = self.defrag.memcap.filter(|m| *m > share).map(|m| {
             format!(
                 "defrag.memcap ({m} bytes are more than the {share} that fragments have of --memory, which hold)"
             )
-        };
-        more.map(text).into_iter().collect()
+        });
+        let http = &self.app.http;
+        let (asked, share) = (http.lzma_memory, Room::within(plan.decoders, http).lzma_memory);
+        // What holds where nothing is said goes without a word.
+        let more = http.lzma_enabled && asked > share && asked > HttpConfig::default().lzma_memory;
+        let dictionary = more.then(|| {
+            format!("lzma-memlimit ({asked} bytes are more than the {share} that a dictionary has of --memory, which hold)")
+        });
+        fragments.into_iter().chain(dictionary).collect()
     }
 }
 

@@ -205,7 +205,7 @@ impl FrameSettings {
     fn read(t: &Node) -> Result<Self, ConfigError> {
         Ok(FrameSettings {
             printable: t.flag("payload-printable")?.unwrap_or(true),
-            most: t.size("payload-buffer-size")?.map_or(4096, |n| n.min(1 << 20) as usize),
+            most: t.size("payload-buffer-size")?.map_or(4096, |n| n.min(super::most::RECORD) as usize),
         })
     }
 }
@@ -518,7 +518,8 @@ impl AlertSettings {
         a.payload = t.flag("payload")?.unwrap_or(false);
         a.payload_printable = t.flag("payload-printable")?.unwrap_or(false);
         a.payload_length = t.flag("payload-length")?.unwrap_or(false);
-        a.payload_buffer = t.size("payload-buffer-size")?.map_or(4096, |n| n.min(1 << 20) as usize);
+        a.payload_buffer =
+            t.size("payload-buffer-size")?.map_or(4096, |n| n.min(super::most::RECORD) as usize);
         a.packet = t.flag("packet")?.unwrap_or(false);
         a.http_body = t.flag("http-body")?.unwrap_or(false);
         a.http_body_printable = t.flag("http-body-printable")?.unwrap_or(false);

@@ -5,6 +5,7 @@ pub mod engine;
 pub mod eve;
 mod hosts;
 pub mod logging;
+pub mod most;
 pub mod pcaplog;
 mod read;
 mod records;

@@ -12,12 +12,12 @@ use tidegate_core::stream::policy::OsPolicy;
 
 use super::eve::seconds;
 use super::logging::Logging;
-use super::unheeded;
 use super::yaml::{ConfigError, Node, truth};
 use super::{
     ChecksumMode, DatasetFile, Datasets, Decoder, Defrag, Delete, Exception, ExceptionPolicies, Flow,
     HostPolicies, Outputs, PcapFiles, Reputation, Settings, Stream, Timeouts, Urgent,
 };
+use super::{most, unheeded};
 
 use crate::context::ContextSettings;
 use crate::keys::KeySettings;
@@ -108,6 +108,7 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
     };
     s.told = std::mem::take(&mut s.outputs.unknown);
     s.told.extend(unheeded::find(root)?);
+    s.told.extend(most::find(root));
     s.ignored = root.unread();
     let home = s.home();
     s.outputs.eve.iter_mut().filter_map(|e| e.incident.as_mut()).for_each(|i| i.home.clone_from(&home));
@@ -372,7 +373,7 @@ fn app(root: &Node, outputs: &Outputs) -> Result<AppConfig, ConfigError> {
     a.http.lzma_enabled = root.flag(&htp("lzma-enabled"))?.unwrap_or(a.http.lzma_enabled);
     if let Some(n) = root.size(&htp("lzma-memlimit"))? {
         // More than this is no dictionary that a body of a sensible size needs.
-        a.http.lzma_memory = usize::try_from(n).unwrap_or(usize::MAX).min(64 << 20);
+        a.http.lzma_memory = n.min(most::DICTIONARY) as usize;
     }
     if let Some(n) = root.number(&htp("response-body-decompress-layer-limit"))? {
         a.http.decompress_layers = n;
@@ -440,7 +441,7 @@ fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> 
         && let Some(size) = n.size("max-payload-size")?
     {
         // Payloads are kept whole in memory of all flows.
-        a.websocket_max_payload = usize::try_from(size).unwrap_or(usize::MAX).min(1 << 20);
+        a.websocket_max_payload = size.min(most::WEBSOCKET) as usize;
     }
     if AppProto::by_name(name).is_some_and(|p| p.def().bounded)
         && let Some(most) = n.number("max-tx")?
@@ -450,7 +451,7 @@ fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> 
     if name == "mqtt" {
         if let Some(size) = n.size("max-msg-length")? {
             // Packets are kept whole in memory of all flows.
-            a.mqtt.max_message = usize::try_from(size).unwrap_or(usize::MAX).min(1 << 20);
+            a.mqtt.max_message = size.min(most::MQTT) as usize;
         }
         // 0 means without a limit.
         let topics = |key: &str, to: &mut u16| -> Result<(), ConfigError> {

@@ -249,7 +249,8 @@ pub const UNHEEDED: &[Unheeded] = &[
 ];
 
 /// Whether `path` is one of those that `pattern` names.
-fn meets(pattern: &str, path: &str) -> bool {
+/// Whether a path is one that the pattern means.
+pub(super) fn meets(pattern: &str, path: &str) -> bool {
     let mut have = path.split('.');
     for want in pattern.split('.') {
         match have.next() {
@@ -381,6 +382,11 @@ defrag: {}
         );
         for p in heeded() {
             let _ = writeln!(t, "* `{p}`");
+        }
+        t += "\n## Up to a value\n\nWhat is beyond it is named on the terminal, and an error with `--strict`; the value here holds.\n\n| setting \
+              | most |\n|---|---|\n";
+        for (path, most) in crate::config::most::MOST {
+            let _ = writeln!(t, "| `{path}` | {most} |");
         }
         t += "\n## Without anything to decide\n\nAccepted without a word.\n\n| setting | why |\n|---|---|\n";
         for u in UNHEEDED {

@@ -21,7 +21,7 @@ use super::blocklist::BlockList;
 use super::chunk::{Channel, Class};
 use super::offload::blocks::BlocksOffload;
 use super::sink::OwnLines;
-use super::source::{Compiled, RuleSource, compile};
+use super::source::{Compiled, ReloadError, RuleSource, compile};
 use super::worker::{self, Answer, Counters, Fault, FlowList, Mailbox, NewRules, Report};
 use super::writer::{Losses, Writer};
 use crate::config::Settings;
@@ -33,6 +33,19 @@ use crate::response::order::Order;
 use crate::response::playbook::run::Handle;
 use crate::response::{Caller, Desk};
 use crate::sets::Datasets;
+
+/// What could not be written, though the sensor ran to its end: the first of it, in words.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unwritten {
+    #[error("{0}")]
+    Dataset(String),
+    #[error("{0}")]
+    Events(String),
+    /// Of `pcap-log`.
+    #[error("{0}")]
+    Packets(String),
+}
 
 /// How long a request waits for the workers.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -127,8 +140,8 @@ pub struct Manager {
     pub packets: Option<PacketWriter>,
     /// What playbooks do.
     pub responder: Option<Handle>,
-    failed_writes: Option<String>,
-    coming: Arc<Mutex<Option<Result<Compiled, String>>>>,
+    failed_writes: Option<Unwritten>,
+    coming: Arc<Mutex<Option<Result<Compiled, ReloadError>>>>,
     compiling: bool,
     waiting: Vec<Sender<String>>,
     /// Reloads so far.
@@ -221,7 +234,7 @@ impl Manager {
 
     /// Serves until a shutdown is asked for or all workers have ended. Then the workers are stopped, waited for, and
     /// everything is written.
-    pub fn run(&mut self, requests: &Receiver<Request>) -> Result<(), String> {
+    pub fn run(&mut self, requests: &Receiver<Request>) -> Result<(), Unwritten> {
         let mut next_stats = self.stats_every.map(|d| Instant::now() + d);
         let mut replies = Vec::new();
         loop {
@@ -361,7 +374,7 @@ impl Manager {
         let before = std::panic::AssertUnwindSafe(self.sets.clone());
         let thread = std::thread::Builder::new().name("rules".into()).spawn(move || {
             let r = std::panic::catch_unwind(|| compile(&source, &settings, Some(&before)))
-                .unwrap_or_else(|_| Err("compiling the rules panicked".into()));
+                .unwrap_or(Err(ReloadError::Panicked));
             if let Ok(mut c) = coming.lock() {
                 *c = Some(r);
             }
@@ -385,12 +398,8 @@ impl Manager {
         }
         let Some(r) = self.coming.lock().ok().and_then(|mut c| c.take()) else { return };
         self.compiling = false;
-        // A file that is being written anew is empty for a moment.
         let r = match r {
-            Ok(new) if new.loaded == 0 && self.told.0 > 0 => Err(
-                "there is no rule in the files now; the rules in force stay (end the sensor to run without)"
-                    .into(),
-            ),
+            Ok(new) if new.loaded == 0 && self.told.0 > 0 => Err(ReloadError::Emptied),
             r => r,
         };
         match r {
@@ -427,7 +436,7 @@ impl Manager {
             Err(e) => {
                 self.reload_failed += 1;
                 eprintln!("rules are not changed: {e}");
-                self.reply_reload(failed(&e));
+                self.reply_reload(failed(&e.to_string()));
             }
         }
     }
@@ -716,14 +725,14 @@ impl Manager {
         }
         let unsaved = self.sets.save().failed;
         unsaved.iter().for_each(|e| eprintln!("tidegate: {e}: the dataset is not saved"));
-        self.failed_writes = unsaved.into_iter().next();
+        self.failed_writes = unsaved.into_iter().next().map(Unwritten::Dataset);
         if let Some(w) = self.writer.take()
             && let Err(e) = w.finish()
         {
-            self.failed_writes = Some(e);
+            self.failed_writes = Some(Unwritten::Events(e));
         }
         if let Err(e) = packets {
-            self.failed_writes = Some(e);
+            self.failed_writes = Some(Unwritten::Packets(e));
         }
         self.waiting.extend(self.taking.take().map(|t| t.waiting).unwrap_or_default());
         self.reply_reload(failed("shutting down"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tidegate_core::detect::Rules;
 
-use super::blocklist::BlockList;
+use super::blocklist::{BlockList, ListError};
 use crate::config::Settings;
 use crate::load;
 use crate::sets::Datasets;
@@ -33,21 +33,41 @@ pub struct RuleSource {
     pub strict: bool,
 }
 
+/// Why rules were not changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReloadError {
+    #[error(transparent)]
+    Blocks(#[from] ListError),
+    #[error(transparent)]
+    Load(#[from] load::LoadError),
+    /// Some were refused, and [`RuleSource::strict`] is set; where the first is, and why.
+    #[error("{count} rules were refused, the first: {first}")]
+    Refused { count: usize, first: String },
+    #[error("all {0} rules were refused")]
+    AllRefused(usize),
+    /// There were rules before. A file that is being written anew is empty for a moment.
+    #[error("there is no rule in the files now; the rules in force stay (end the sensor to run without)")]
+    Emptied,
+    #[error("compiling the rules panicked")]
+    Panicked,
+}
+
 /// `before`: the sets of the rules in force.
 pub(super) fn compile(
     from: &RuleSource,
     settings: &Settings,
     before: Option<&Datasets>,
-) -> Result<Compiled, String> {
-    let blocks = BlockList::load(&from.block_lists).map_err(|e| e.to_string())?;
+) -> Result<Compiled, ReloadError> {
+    let blocks = BlockList::load(&from.block_lists)?;
     let files: Vec<load::Source> = from.files.iter().cloned().map(load::Source::Path).collect();
     let l = load::load_after(&files, settings, from.data_dir.as_deref(), before)?;
     if from.strict && !l.refused.is_empty() {
         let first = l.refused.first().map(|r| l.place(r)).unwrap_or_default();
-        return Err(format!("{} rules were refused, the first: {first}", l.refused.len()));
+        return Err(ReloadError::Refused { count: l.refused.len(), first });
     }
     if l.loaded == 0 && !l.refused.is_empty() {
-        return Err(format!("all {} rules were refused", l.refused.len()));
+        return Err(ReloadError::AllRefused(l.refused.len()));
     }
     Ok(Compiled {
         loaded: l.loaded as u64,
@@ -58,4 +78,39 @@ pub(super) fn compile(
         sets: l.sets,
         blocks: Arc::new(blocks),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Overrides;
+
+    /// Why a reload of a file with this text fails.
+    fn why(name: &str, text: Option<&str>, strict: bool) -> Option<ReloadError> {
+        let file = std::env::temp_dir().join(format!("tidegate-reload-{}-{name}.rules", std::process::id()));
+        if let Some(text) = text {
+            std::fs::write(&file, text).expect("a file");
+        }
+        let settings = Settings::load(None, &Overrides::default()).expect("the built-in settings");
+        let from = RuleSource { files: vec![file.clone()], block_lists: Vec::new(), data_dir: None, strict };
+        let r = compile(&from, &settings, None).err();
+        let _ = std::fs::remove_file(&file);
+        r
+    }
+
+    #[test]
+    fn reasons_are_kinds() {
+        let (good, bad) =
+            ("alert ip any any -> any any (sid:1;)\n", "alert ip any any -> any any (nonsense; sid:2;)\n");
+        let mixed = format!("{good}{bad}");
+        assert!(why("mixed", Some(&mixed), false).is_none());
+        let e = why("strict", Some(&mixed), true);
+        assert!(
+            matches!(&e, Some(ReloadError::Refused { count: 1, first }) if first.contains(":2:")),
+            "{e:?}"
+        );
+        assert!(matches!(why("all", Some(bad), false), Some(ReloadError::AllRefused(1))));
+        let e = why("gone", None, false);
+        assert!(matches!(e, Some(ReloadError::Load(load::LoadError::Read { .. }))), "{e:?}");
+    }
 }

@@ -52,6 +52,10 @@ class _Columns:
     def whole(self, values: Any) -> Any:
         return self.pc.cast(values, self.pa.int64())
 
+    def maker(self, mac: str) -> Any:
+        """The first three bytes of an address of Ethernet."""
+        return self.pc.utf8_slice_codeunits(self.get(mac), 0, 8)
+
     def protocol(self) -> Any:
         texts = self.get("proto").to_pylist()
         return self.pa.array([None if t is None else _NUMBERS.get(t) or int(t) if t in _NUMBERS or t.isdigit() else None for t in texts], self.pa.uint8())
@@ -62,9 +66,11 @@ def _nfstream(c: _Columns) -> dict[str, Any]:
         "id": c.get("flow_id"),
         "src_ip": c.get("src_ip"),
         "src_mac": c.get("src_mac"),
+        "src_oui": c.maker("src_mac"),
         "src_port": c.get("src_port"),
         "dst_ip": c.get("dest_ip"),
         "dst_mac": c.get("dest_mac"),
+        "dst_oui": c.maker("dest_mac"),
         "dst_port": c.get("dest_port"),
         "protocol": c.protocol(),
         "ip_version": c.get("ip_version"),

@@ -213,6 +213,11 @@ impl AppLayer {
         self.bodies.decoders_lost().1
     }
 
+    /// What flows of one protocol share and one lost to another, since construction.
+    pub fn shared_evicted(&self) -> u64 {
+        self.parsers.iter().flatten().map(|p| p.evicted()).sum()
+    }
+
     /// Announced flows that were forgotten because there were too many, since construction.
     pub fn expectations_evicted(&self) -> u64 {
         self.expected.evicted()

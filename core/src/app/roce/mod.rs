@@ -227,6 +227,10 @@ impl Protocol for Roce {
         Roce { pairs: Pairs::new(cfg) }
     }
 
+    fn evicted(&self) -> u64 {
+        self.pairs.evicted
+    }
+
     fn parse(&mut self, s: &mut State, flow: &mut Flow<'_>, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
         let (b, dir) = (input.data, input.dir);
         let all = Outcome::Consumed { bytes: b.len(), need: 0 };

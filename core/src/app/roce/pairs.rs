@@ -54,6 +54,8 @@ pub struct Pairs {
     memory: Records<Quarter>,
     /// Numbers of the quarters + 1; 0: not needed yet.
     quarters: [u32; QUARTERS],
+    /// Pairs that were in use and forgotten for another in the same place.
+    pub(super) evicted: u64,
 }
 
 fn words(a: &Addr) -> [u64; 2] {
@@ -64,7 +66,7 @@ fn words(a: &Addr) -> [u64; 2] {
 impl Pairs {
     pub fn new(cfg: &AppConfig) -> Self {
         let hash = Sip13::new([cfg.seed, !cfg.seed]);
-        Pairs { hash, memory: Records::new(&cfg.arena(), QUARTERS), quarters: [0; QUARTERS] }
+        Pairs { hash, memory: Records::new(&cfg.arena(), QUARTERS), quarters: [0; QUARTERS], evicted: 0 }
     }
 
     /// The place of a key.
@@ -90,7 +92,8 @@ impl Pairs {
         let [a, b] = words(source);
         let source = self.hash.words([a, b, 0]) as u32;
         let Some(p) = self.place(key) else { return Odd::default() };
-        let known = p.key == key && now.saturating_sub(p.last) < STALE;
+        let fresh = now.saturating_sub(p.last) < STALE;
+        let (known, lost) = (p.key == key && fresh, p.key != 0 && p.key != key && fresh);
         let mut odd = Odd::default();
         if known {
             odd.source = p.source != source;
@@ -104,6 +107,7 @@ impl Pairs {
         if !(known && odd.source) {
             let slack = if read > 0 { read >> MTU_SHIFT } else { 0 };
             *p = Pair { key, source, next: psn.wrapping_add(1) & PSN, slack, last: now };
+            self.evicted += u64::from(lost);
         }
         odd
     }
@@ -131,5 +135,26 @@ mod tests {
         assert_eq!(at(&evil, 106, 0, 8), Odd { gap: 0, source: true });
         assert_eq!(at(&a, 106, 0, 9), fine);
         assert_eq!(at(&evil, 9, 0, 9 + STALE), fine, "after a long silence a pair is another's");
+    }
+
+    /// A pair in use that another one in its place pushes out is counted.
+    #[test]
+    fn what_is_pushed_out_counts() {
+        let addr = |n: u32| {
+            let mut a = Addr([0; 16]);
+            a.0[..4].copy_from_slice(&n.to_be_bytes());
+            a
+        };
+        let mut p = Pairs::new(&AppConfig::default());
+        for n in 0..900 {
+            p.request((&addr(1), &addr(n)), (7, 1), 0, 1);
+        }
+        let few = p.evicted;
+        assert!(few > 0 && few < 900, "{few}");
+        for n in 900..5000 {
+            p.request((&addr(1), &addr(n)), (7, 1), 0, 1);
+        }
+        // All but those that still have a place, of 1,000.
+        assert!((4000..4050).contains(&p.evicted), "{}", p.evicted);
     }
 }

@@ -1,21 +1,21 @@
 //! Messages of WebSocket: bytes of one direction go in, in order; frames come out with the bytes of their messages,
 //! unmasked and decompressed, as they come. Knows no transactions, so that whoever wants messages can be fed.
 //!
-//! Owns the inflaters of all directions of one engine; a flow keeps a [`Line`] a direction. permessage-deflate
-//! (RFC 7692) is negotiated in HTTP, which is over: RSV1 says what is compressed, and the window is always kept,
-//! which streams without context takeover do not notice.
+//! Owns the inflaters of all directions of one engine ([`Inflaters`]); a flow keeps a [`Line`] a direction.
+//! permessage-deflate (RFC 7692) is negotiated in HTTP, which is over: RSV1 says what is compressed, and the window is
+//! always kept, which streams without context takeover do not notice. A direction whose inflater another one took loses
+//! the message under way; the next one begins with an empty window.
 
 use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::decompress;
 use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
 use super::frame::{CONTINUATION, Head, PONG, Wire};
+use super::inflate::{Held, Inflaters, WINDOW};
 use crate::Dir;
 use crate::app::AppConfig;
-use crate::pool::{BytePool, PAGE, PBuf, Records};
+use crate::pool::BytePool;
 
-/// Largest window of deflate.
-const WINDOW: usize = 32 << 10;
 /// Bytes handled at once.
 const STEP: usize = 2 << 10;
 /// Decompressed bytes of one message beyond which it is given up: 1 KB of deflate can make 1 MB.
@@ -47,7 +47,7 @@ pub enum Fault {
     Mask,
     /// The data is no deflate, or gives too much.
     Inflate,
-    /// All inflaters are taken: the payload stays compressed.
+    /// There is no inflater: the payload stays compressed; or another direction took it: the message ends here.
     Room,
 }
 
@@ -68,9 +68,6 @@ pub trait Sink {
     }
 }
 
-#[derive(Default)]
-struct Inflater(DecompressorOxide);
-
 /// One direction of a flow.
 #[derive(Debug, Default)]
 pub struct Line {
@@ -83,29 +80,29 @@ pub struct Line {
     /// Decompressed so far, and whether that is over for this message.
     decoded: u64,
     broken: bool,
-    /// Number of the inflater + 1, and what it looks back on.
-    inflater: u32,
-    window: PBuf,
-    at: usize,
+    inflater: Option<Held>,
     lost: bool,
 }
 
 /// The inflaters of one engine.
 pub struct Messages {
-    inflaters: Records<Inflater>,
+    inflaters: Inflaters,
 }
 
 impl Messages {
-    /// Inflaters take a page each; at most an eighth of the memory for records.
     pub fn new(cfg: &AppConfig) -> Self {
-        Messages { inflaters: Records::new(&cfg.arena(), (cfg.records / 8 / PAGE).max(4)) }
+        Messages { inflaters: Inflaters::new(cfg) }
+    }
+
+    /// Inflaters that another direction took.
+    pub fn evicted(&self) -> u64 {
+        self.inflaters.evicted
     }
 
     /// Gives back what a direction holds.
     pub fn close(&mut self, line: &mut Line, pool: &mut BytePool) {
-        line.window.free(pool);
-        if let Some(i) = line.inflater.checked_sub(1) {
-            self.inflaters.free(i);
+        if let Some(h) = line.inflater {
+            self.inflaters.give(h, pool);
         }
         *line = Line { lost: true, ..Line::default() };
     }
@@ -199,24 +196,9 @@ impl Messages {
 
     /// The next compressed message begins anew.
     fn restart(&mut self, line: &mut Line) {
-        if let Some(i) = line.inflater.checked_sub(1) {
-            self.inflaters.get_mut(i).0.init();
+        if let Some(i) = line.inflater.and_then(|h| self.inflaters.get(h)) {
+            i.core.init();
         }
-    }
-
-    /// An inflater and its window, if there is none yet.
-    fn equip(&mut self, line: &mut Line, pool: &mut BytePool) -> Option<u32> {
-        if let Some(i) = line.inflater.checked_sub(1) {
-            return Some(i);
-        }
-        // What the window held before belongs to others.
-        let room = line.window.resize(pool, WINDOW).is_ok();
-        let Some(i) = room.then(|| self.inflaters.alloc()).flatten() else {
-            line.window.free(pool);
-            return None;
-        };
-        line.inflater = i + 1;
-        Some(i)
     }
 
     fn inflate(
@@ -230,7 +212,14 @@ impl Messages {
         if line.broken {
             return;
         }
-        let Some(i) = self.equip(line, pool) else {
+        let held = line.inflater.filter(|h| self.inflaters.get(*h).is_some());
+        if held.is_none() && line.inflater.take().is_some() && line.decoded > 0 {
+            line.broken = true;
+            sink.fault(frame, Fault::Room, pool);
+            return;
+        }
+        line.inflater = held.or_else(|| self.inflaters.take(pool));
+        let Some(i) = line.inflater.and_then(|h| self.inflaters.get(h)) else {
             if line.decoded == 0 {
                 sink.fault(frame, Fault::Room, pool);
             }
@@ -241,22 +230,21 @@ impl Messages {
             return;
         };
         let ok = loop {
-            let core = &mut self.inflaters.get_mut(i).0;
-            let at = line.at;
+            let at = i.at;
             let (status, used, made) =
-                decompress(core, data, line.window.get_mut(pool), at, TINFL_FLAG_HAS_MORE_INPUT);
+                decompress(&mut i.core, data, i.window.get_mut(pool), at, TINFL_FLAG_HAS_MORE_INPUT);
             if status == TINFLStatus::Done {
                 // A message may end its stream and begin another (RFC 7692 7.2.3.4).
-                core.init();
+                i.core.init();
             }
             data = data.get(used..).unwrap_or(&[]);
             line.decoded += made as u64;
-            line.at = (at + made) % WINDOW;
+            i.at = (at + made) % WINDOW;
             let mut from = at;
             while from < at + made {
                 let n = (at + made - from).min(STEP);
                 let mut out = [0; STEP];
-                let window = line.window.get(pool);
+                let window = i.window.get(pool);
                 let (Some(out), Some(w)) = (out.get_mut(..n), window.get(from..from + n)) else { break };
                 out.copy_from_slice(w);
                 sink.data(frame, out, pool);

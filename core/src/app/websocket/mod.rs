@@ -2,6 +2,7 @@
 //! all of the message. What is kept of payloads is bounded by `app-layer.protocols.websocket.max-payload-size`.
 
 mod frame;
+mod inflate;
 pub mod message;
 #[cfg(test)]
 mod tests;
@@ -329,6 +330,10 @@ impl Protocol for WebSocket {
             bodies.end(s.bodies, input.dir, Ended::Whole, &ORIGIN, &mut cx);
         }
         Outcome::Consumed { bytes: input.data.len(), need: 0 }
+    }
+
+    fn evicted(&self) -> u64 {
+        self.messages.evicted()
     }
 
     fn free(own: &mut Own, pool: &mut BytePool) {

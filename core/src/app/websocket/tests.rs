@@ -1,4 +1,5 @@
 use super::frame::{BINARY, CLOSE, CONTINUATION, PING, TEXT};
+use super::message::{Fault, Frame, Line};
 use super::*;
 use crate::app::bench::Bench;
 use alloc::vec::Vec;
@@ -120,6 +121,51 @@ fn compressed_messages_with_context_and_without() {
         assert!((0..16).all(|i| b.events(i) == 0));
         b.close();
     }
+}
+
+/// What a direction says, as text; `!` where there is no inflater.
+#[derive(Default)]
+struct Heard(Vec<u8>);
+
+impl message::Sink for Heard {
+    fn begin(&mut self, _: &Frame, _: &[u8], _: &mut BytePool) {}
+    fn data(&mut self, _: &Frame, bytes: &[u8], _: &mut BytePool) {
+        self.0.extend(bytes);
+    }
+    fn fault(&mut self, _: &Frame, fault: Fault, _: &mut BytePool) {
+        self.0.push(if fault == Fault::Room { b'!' } else { b'?' });
+    }
+    fn end(&mut self, _: &Frame, _: &mut BytePool) {}
+}
+
+/// Directions that hold inflaters and rest blind nobody: more than there are get one each, the longest idle loses its own.
+#[test]
+fn the_longest_idle_inflater_gives_way() {
+    let cfg = AppConfig { records: 8 << 14, ..AppConfig::default() };
+    let (mut messages, mut pool) = (Messages::new(&cfg), BytePool::new(1 << 20));
+    let mut lines: [Line; 7] = Default::default();
+    let mut say = |messages: &mut Messages, pool: &mut BytePool, line: usize, bytes: &[u8]| {
+        let mut heard = Heard::default();
+        messages.read(&mut lines[line], TC, bytes, pool, &mut heard);
+        String::from_utf8(heard.0).unwrap()
+    };
+    let whole = |text: &[u8]| frame(TC, 0xc0, TEXT, &deflated(&mut compressor(), text));
+    // The first has a message under way, then rests.
+    let text = b"in two parts, the second of which comes late";
+    let mut c = compressor();
+    let begun = [deflated(&mut c, text), vec![0, 0, 0xff, 0xff]].concat();
+    assert_eq!(say(&mut messages, &mut pool, 0, &frame(TC, 0x40, TEXT, &begun)).as_bytes(), text);
+    for i in 1..7 {
+        assert_eq!(say(&mut messages, &mut pool, i, &whole(b"all of it")), "all of it", "{i}");
+    }
+    assert_eq!(messages.evicted(), 3);
+    let rest = frame(TC, 0x80, CONTINUATION, &deflated(&mut c, b"late"));
+    assert_eq!(say(&mut messages, &mut pool, 0, &rest), "!");
+    for i in 0..7 {
+        assert_eq!(say(&mut messages, &mut pool, i, &whole(b"the next")), "the next", "{i}");
+    }
+    lines.iter_mut().for_each(|l| messages.close(l, &mut pool));
+    assert_eq!(pool.in_use(), 0);
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::{Compiler, Refuse};
+use super::Compiler;
 use crate::rules::ir::{self, BufferRef, Fast as FastWish, Match};
+use crate::rules::refuse::{Res, bad};
 
 /// Longest part of a content that the prefilter looks for, bytes.
 const LONGEST: usize = 24;
@@ -19,7 +20,7 @@ pub(super) enum Pick {
 impl Compiler {
     /// Chooses the content that the prefilter looks for: the rule's own wish, else the longest one in a named
     /// buffer, else the longest in the payload. Negated contents and lists that may be absent cannot serve.
-    pub(super) fn pick(&mut self, r: &ir::Rule) -> Result<Pick, Refuse> {
+    pub(super) fn pick(&mut self, r: &ir::Rule) -> Res<Pick> {
         let mut best: Option<(u32, usize, usize, &ir::Content)> = None;
         for (i, l) in r.lists.iter().enumerate() {
             let class = match l.buffer {
@@ -49,12 +50,10 @@ impl Compiler {
             FastWish::Chop(o, n) => (o as usize, n as usize),
             _ => (0, c.bytes.len()),
         };
-        let bytes = c
-            .bytes
-            .get(from..from.saturating_add(len))
-            .filter(|b| !b.is_empty())
-            .ok_or("fast_pattern offset and length lie outside the content")?
-            .to_vec();
+        let part = c.bytes.get(from..from.saturating_add(len)).filter(|b| !b.is_empty());
+        let Some(bytes) = part.map(<[u8]>::to_vec) else {
+            return bad("fast_pattern offset and length lie outside the content");
+        };
         // A part of a long pattern is as selective as the whole, and a scan of a growing value has to look back
         // by no more than the longest pattern.
         let cut = (0..=bytes.len().saturating_sub(LONGEST))

@@ -21,11 +21,9 @@ use crate::app::registry::PROTOCOLS;
 use crate::app::{BufferDef, IntDef};
 use crate::event::Action;
 use crate::rules::ir::{self, BufferRef};
-use crate::rules::{Categories, Reputation};
+use crate::rules::refuse::{Fault, Res, bad};
+use crate::rules::{Categories, Refusal, Reputation};
 use crate::sig::regex::{Flags, Regex};
-
-/// Position, file and reason come with each refusal.
-type Refuse = String;
 
 impl RuleSet {
     /// Compiles `rules`. Rules that cannot be compiled end up in [`RuleSet::refused`].
@@ -45,9 +43,10 @@ impl RuleSet {
         let mut c = Compiler { categories: categories.clone(), ..Compiler::default() };
         c.set.reputation = reputation;
         for r in rules {
-            let at = (r.meta.file, r.meta.line, r.meta.sid);
-            if let Err(reason) = c.add(r) {
-                c.set.refused.push(CompileError { file: at.0, line: at.1, sid: at.2, reason });
+            let (file, line, sid) = (r.meta.file, r.meta.line, Some(r.meta.sid));
+            if let Err(Fault { kind, reason }) = c.add(r) {
+                let (column, keyword) = (1, None);
+                c.set.refused.push(Refusal { file, line, column, sid, keyword, kind, reason });
             }
         }
         c.finish()
@@ -145,7 +144,7 @@ impl Compiler {
         names.iter().map(|n| self.name(table, n)).collect()
     }
 
-    fn key(&mut self, buffer: &BufferRef, transforms: &[ir::Transform]) -> Result<u32, Refuse> {
+    fn key(&mut self, buffer: &BufferRef, transforms: &[ir::Transform]) -> Res<u32> {
         let id = format!("{buffer:?}{transforms:?}");
         if let Some(&k) = self.keys.get(&id) {
             return Ok(k);
@@ -153,9 +152,10 @@ impl Compiler {
         let mut xforms = Vec::new();
         for t in transforms {
             xforms.push(match t {
-                ir::Transform::PcreXform(p) => XForm::Regex(alloc::boxed::Box::new(
-                    Regex::compile(p.as_bytes(), Flags::default()).map_err(|e| format!("pcrexform: {e}"))?,
-                )),
+                ir::Transform::PcreXform(p) => match Regex::compile(p.as_bytes(), Flags::default()) {
+                    Ok(regex) => XForm::Regex(alloc::boxed::Box::new(regex)),
+                    Err(e) => return bad(format!("pcrexform: {e}")),
+                },
                 t => XForm::Plain(t.clone()),
             });
         }

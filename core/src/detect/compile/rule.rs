@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::fast::{Pick, is_only};
-use super::{BITS, Compiler, INTS, Refuse, VARS, buffer_def, dirs_of, int_def};
+use super::{BITS, Compiler, INTS, VARS, buffer_def, dirs_of, int_def};
 use crate::app::registry::PROTOCOLS;
 use crate::app::{AppProto, BufferKind};
 use crate::detect::captured::{Kind, Target};
@@ -12,29 +12,35 @@ use crate::detect::inspect::needle::Needle;
 use crate::detect::inspect::{ContentStep, PcreStep, Step};
 use crate::detect::ruleset::*;
 use crate::detect::state::named;
+use crate::detect::wait::depends_on_the_value_alone;
 use crate::event::Action;
 use crate::rules::ir::{self, BufferRef, Match, ProtoSpec};
 use crate::rules::names;
+use crate::rules::refuse::{Fault, RefusalKind, Res, bad, conflict, unsupported};
 use crate::sig::regex::{Flags, Regex};
 
 impl Compiler {
     /// Takes the conditions that ask a table out of `packet`.
-    fn tables(&mut self, packet: &mut Vec<ir::PacketMatch>) -> Result<Vec<CState>, Refuse> {
+    fn tables(&mut self, packet: &mut Vec<ir::PacketMatch>) -> Res<Vec<CState>> {
         let (mut out, mut rest) = (Vec::new(), Vec::new());
         for m in core::mem::take(packet) {
             match m {
                 ir::PacketMatch::IpReputation { side, category, cmp, value } => {
-                    let category = *self
-                        .categories
-                        .get(&category)
-                        .ok_or_else(|| format!("\"{category}\" is not a category of the reputation"))?;
+                    let Some(&category) = self.categories.get(&category) else {
+                        return bad(format!("\"{category}\" is not a category of the reputation"));
+                    };
                     out.push(CState::Reputation { side, category, cmp, value });
                 }
                 ir::PacketMatch::AddrDataset { src, set } => {
                     let op = set.op;
                     out.push(CState::AddrSet { src, set: self.dataset(&set), op });
                 }
-                ir::PacketMatch::GeoIp(_) => return Err("geoip: no location database is supported".into()),
+                ir::PacketMatch::GeoIp(_) => {
+                    return Err(Fault::new(
+                        RefusalKind::Unsupported,
+                        "geoip: no location database is supported",
+                    ));
+                }
                 m => rest.push(m),
             }
         }
@@ -42,7 +48,7 @@ impl Compiler {
         Ok(out)
     }
 
-    pub(super) fn add(&mut self, mut r: ir::Rule) -> Result<(), Refuse> {
+    pub(super) fn add(&mut self, mut r: ir::Rule) -> Res {
         let tables = self.tables(&mut r.packet)?;
         let apps = apps_of(&r);
         let transaction = r.header.direction == ir::Direction::Transaction;
@@ -55,7 +61,7 @@ impl Compiler {
             }
         }
         if dirs == 0 {
-            return Err("its buffers and flow direction exclude each other".into());
+            return conflict("its buffers and flow direction exclude each other");
         }
         let payload = if payload_list.is_some() { payload_of(&r, placed) } else { Payload::default() };
         let hook = r.header.hook.as_deref().map(|h| hook(h, &r.header.proto)).transpose()?;
@@ -137,7 +143,7 @@ impl Compiler {
     }
 
     /// The lists of a rule, compiled.
-    fn listed(&mut self, r: &ir::Rule, apps: u64, pick: &Pick) -> Result<Listed, Refuse> {
+    fn listed(&mut self, r: &ir::Rule, apps: u64, pick: &Pick) -> Res<Listed> {
         let transaction = r.header.direction == ir::Direction::Transaction;
         let dirs = if r.flow.dirs == 0 { 3 } else { r.flow.dirs };
         let mut out = Listed { lists: Vec::new(), payload_list: None, dirs, placed: false, app: false };
@@ -147,7 +153,7 @@ impl Compiler {
             let steps = self.steps(&l.matches, only)?;
             let source = match &l.buffer {
                 BufferRef::Payload if l.transforms.is_empty() => Source::Payload,
-                BufferRef::Payload => return Err("transforms on the packet payload".into()),
+                BufferRef::Payload => return unsupported("a transform on the packet payload"),
                 BufferRef::App(name) => {
                     out.app = true;
                     let d = dirs_of(apps, |p| buffer_def(p, name).map(|d| d.1.dirs));
@@ -162,7 +168,7 @@ impl Compiler {
                 }
                 BufferRef::Base64 => Source::Base64(self.key(&l.buffer, &l.transforms)?),
                 BufferRef::PacketHeader(h) => Source::Header(*h, self.key(&l.buffer, &l.transforms)?),
-                BufferRef::Frame(f) => return Err(format!("frame '{f}' is not supported")),
+                BufferRef::Frame(f) => return unsupported(&format!("frame '{f}'")),
             };
             if source == Source::Payload {
                 out.placed |= l.matches.iter().any(
@@ -176,7 +182,25 @@ impl Compiler {
                 out.lists.push(List { source, steps, absent: l.absent, side: l.side });
             }
         }
+        // What is there at once is asked before what grows: a sender who repeats a pattern of a body would otherwise have all
+        // of the body searched each time for a rule that is about another URI.
+        if out.lists.iter().all(depends_on_the_value_alone) {
+            out.lists.sort_by_key(|l| self.grows(l));
+        }
         Ok(out)
+    }
+
+    /// How much there may be of a list's value: one whole value, several, one that grows.
+    fn grows(&self, l: &List) -> u8 {
+        let Source::App(key) = l.source else { return 2 };
+        let locals = self.set.bufs[key as usize].local.iter().enumerate();
+        let kinds = locals.filter_map(|(p, n)| Some(PROTOCOLS[p].buffers.get(usize::from(*n))?.kind));
+        let size = |k| match k {
+            BufferKind::Single => 0,
+            BufferKind::Multi => 1,
+            BufferKind::Streaming | BufferKind::Chain | BufferKind::Frame => 2,
+        };
+        kinds.map(size).max().unwrap_or(0)
     }
 
     /// What the prefilter looks for, for people.
@@ -197,7 +221,7 @@ impl Compiler {
         }
     }
 
-    fn steps(&mut self, matches: &[Match], skip: Option<usize>) -> Result<Vec<Step>, Refuse> {
+    fn steps(&mut self, matches: &[Match], skip: Option<usize>) -> Res<Vec<Step>> {
         let mut out = Vec::new();
         for (i, m) in matches.iter().enumerate() {
             // What is to be replaced has to be found.
@@ -241,7 +265,7 @@ impl Compiler {
                             ungreedy: p.flags.ungreedy,
                         },
                     )
-                    .map_err(|e| format!("pcre: {e}"))?,
+                    .or_else(|e| bad(format!("pcre: {e}")))?,
                     negated: p.negated,
                     relative: p.relative,
                     relative_next: relative_next(),
@@ -272,7 +296,7 @@ impl Compiler {
                 }
                 Match::Asn1(a) => Step::Asn1(a.clone()),
                 #[allow(unreachable_patterns)]
-                other => return Err(format!("condition not supported: {other:?}")),
+                other => return unsupported(&format!("condition {other:?}")),
             });
         }
         Ok(out)
@@ -337,12 +361,13 @@ impl Compiler {
     }
 
     /// The number of what replaces a content, if something does.
-    fn replacement(&mut self, bytes: &[u8]) -> Result<Option<u16>, Refuse> {
+    fn replacement(&mut self, bytes: &[u8]) -> Res<Option<u16>> {
         if bytes.is_empty() {
             return Ok(None);
         }
-        let n = u16::try_from(self.set.replacements.len());
-        let n = n.map_err(|_| alloc::string::String::from("more than 65,536 contents are replaced"))?;
+        let Ok(n) = u16::try_from(self.set.replacements.len()) else {
+            return Err(Fault::new(RefusalKind::Unsupported, "more than 65,536 contents are replaced"));
+        };
         self.set.replacements.push(bytes.to_vec());
         Ok(Some(n))
     }
@@ -409,7 +434,7 @@ struct Listed {
 }
 
 /// Whether the rule is on frames; then it can ask for nothing else of the traffic. `more`: it asks for transactions.
-fn frames_of(r: &ir::Rule, more: bool) -> Result<bool, Refuse> {
+fn frames_of(r: &ir::Rule, more: bool) -> Res<bool> {
     let kind = |name| (0..PROTOCOLS.len()).find_map(|p| buffer_def(p, name)).map(|d| d.1.kind);
     let is = |b: &BufferRef| matches!(b, BufferRef::App(name) if kind(name) == Some(BufferKind::Frame));
     if !r.lists.iter().any(|l| is(&l.buffer)) {
@@ -417,7 +442,7 @@ fn frames_of(r: &ir::Rule, more: bool) -> Result<bool, Refuse> {
     }
     let other = |b: &BufferRef| matches!(b, BufferRef::App(_) | BufferRef::Payload) && !is(b);
     if more || r.lists.iter().any(|l| other(&l.buffer)) {
-        return Err("a rule on frames cannot ask for buffers of transactions, or for payload, as well".into());
+        return conflict("a rule on frames cannot ask for buffers of transactions, or for payload, as well");
     }
     Ok(true)
 }
@@ -491,16 +516,17 @@ fn packet_bound(m: &ir::PacketMatch) -> bool {
 }
 
 /// The hook after the protocol of a header.
-fn hook(name: &str, proto: &ProtoSpec) -> Result<Hook, Refuse> {
+fn hook(name: &str, proto: &ProtoSpec) -> Res<Hook> {
     match name {
         "flow_start" => return Ok(Hook::FlowStart),
         "all" | "pre_flow" | "pre_stream" => return Ok(Hook::All),
         _ => {}
     }
-    let ProtoSpec::App(protos) = proto else { return Err(format!("unknown hook '{name}'")) };
+    let unknown = |what| Err(Fault::new(RefusalKind::Header, what));
+    let ProtoSpec::App(protos) = proto else { return unknown(format!("unknown hook '{name}'")) };
     let Some((dir, at)) = protos.iter().find_map(|p| names::hook(*p, name)) else {
         let names: Vec<&str> = protos.iter().map(|p: &AppProto| p.name()).collect();
-        return Err(format!("hook '{name}' of {} is not supported", names.join(", ")));
+        return unknown(format!("hook '{name}' of {} is not supported", names.join(", ")));
     };
     // The last of a protocol's states, whatever it is called.
     let whole = matches!(name, "request_complete" | "response_complete")
