@@ -50,7 +50,9 @@ impl Reader {
         while self.state == State::Skip && at < bytes.len() {
             let rest = &bytes[at..];
             let block = rest.first_chunk().unwrap_or_else(|| {
-                room[..rest.len()].copy_from_slice(rest);
+                let (used, free) = room.split_at_mut(rest.len());
+                used.copy_from_slice(rest);
+                free.fill(0);
                 &room
             });
             let m = Marks::of(block).before_escape();
