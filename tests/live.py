@@ -2,6 +2,8 @@
 """Live traffic on the loopback interface of a network namespace of its own: full disks, rights given up, moved logs, the
 control socket. Needs root and a built command: live.py target/debug/tidegate"""
 
+import hashlib
+import http.server
 import json
 import os
 import pwd
@@ -11,7 +13,9 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import urllib.request
 
 RULE = 'alert udp any any -> any 9 (msg:"x"; content:"attack"; sid:1;)\n'
 done = []
@@ -164,6 +168,50 @@ context: {window: 30s}
 '''
 
 
+def stored(engine, folder):
+    """files of live traffic on disk, by a sensor without root's rights"""
+    os.chmod(folder, 0o755)
+    config = os.path.join(folder, "store.yaml")
+    with open(config, "w") as f:
+        f.write("%YAML 1.1\n---\noutputs:\n  - eve-log: {enabled: yes, filename: eve.json, types: [files]}\n"
+                "  - file-store: {version: 2, enabled: yes, force-filestore: yes, write-fileinfo: yes}\n"
+                "stream: {reassembly: {depth: 0}}\n"
+                "app-layer: {protocols: {http: {libhtp: {default-config: {response-body-limit: 0}}}}}\n")
+    bodies = {f"/{i}": os.urandom(1 + 70_000 * i) for i in range(6)}
+
+    class Serve(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = bodies[self.path]
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 8088), Serve)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    logs = os.path.join(folder, "stored")
+    s = Sensor(engine, folder, "-c", config, "-l", logs, "--user", "nobody", "-k", "none")
+    for path, body in bodies.items():
+        with urllib.request.urlopen("http://127.0.0.1:8088" + path) as r:
+            assert r.read() == body
+    until("stored files", lambda: s.counter("file_store.stored") >= len(bodies))
+    ok("nothing of them is lost", s.counter("file_store.fs_errors") == 0)
+    code, said = s.end()
+    server.shutdown()
+    ok("the sensor ends well", code == 0 or sys.exit(said))
+    store = os.path.join(logs, "filestore")
+    for body in bodies.values():
+        name = hashlib.sha256(body).hexdigest()
+        place = os.path.join(store, name[:2])
+        with open(os.path.join(place, name), "rb") as f:
+            assert f.read() == body, name
+        assert any(n.startswith(name + ".") for n in os.listdir(place)), os.listdir(place)
+    ok("files of live traffic are on disk, whole, with their records", not os.path.exists(os.path.join(store, "tmp")))
+
+
 def stories(engine, folder):
     """incidents by the writer's thread, and hosts' words by a followed log, a pipe and a socket"""
     at = lambda name: os.path.join(folder, name)
@@ -215,7 +263,7 @@ def main():
         os.environ["TIDEGATE_LIVE"] = "inside"
         os.execvp("unshare", ["unshare", "-n", "-m", sys.executable, os.path.abspath(__file__), engine])
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    for part in (full_disk, user, reload, control, stories):
+    for part in (full_disk, user, reload, control, stored, stories):
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             part(engine, folder)
     print(f"live: {len(done)} checks passed")

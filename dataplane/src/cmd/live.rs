@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use crate::config::engine::{Mode, room};
 use crate::config::{Overrides, Settings};
+use crate::eve::EveLine;
 use crate::keys::Followed;
 use crate::live::blocklist::BlockList;
 use crate::live::chunk::Channel;
+use crate::live::files::Storing;
 use crate::live::manager::{self, Manager, Request};
 use crate::live::sink::{LiveSink, OwnLines};
 use crate::live::source::{Compiled, RuleSource};
@@ -56,8 +58,6 @@ pub fn run(args: &RunArgs, log: &EngineLog) -> Result<ExitCode, String> {
     settings.keys.live = true;
     let context = super::context::tables(&mut settings, &args.context, secret::random()?)?;
     settings.replaces = inline && args.live.dpdk.is_none();
-    // A worker never waits for a disk.
-    let settings = settings.without_store();
     let memory = super::memory::parse(&args.memory, u64::from(args.live.workers))?;
     super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
     let response = args.live.response.as_deref().map(Setup::load).transpose()?.unwrap_or_default();
@@ -158,6 +158,12 @@ impl Start<'_> {
                 let mut sink = LiveSink::new(&settings.outputs, mode.ips, channels[i].clone(), replay);
                 sink.tap = Tap::new(&response.playbooks, tapped.clone(), mode.ips);
                 sink.pcap = recorders.next();
+                // Its outlet comes after those of lines.
+                let output = settings.outputs.eve.len() + usize::from(settings.outputs.fast.is_some());
+                sink.store =
+                    settings.outputs.store.as_ref().map(|s| {
+                        Storing::new(i, output, s.info.then(|| EveLine::of_files(mode.ips)), replay)
+                    });
                 let mut engine = manager::engine(&settings, mode, &rules.rules);
                 secrets.iter().for_each(|s| _ = engine.tls_secret(s));
                 let mut w = Worker::new(i, engine, sink, fail, mode.ips, replay);
@@ -442,6 +448,8 @@ struct Logs {
     /// The folder was made by this run.
     is_new: bool,
     files: Vec<PathBuf>,
+    /// Where stored files go.
+    folders: Vec<PathBuf>,
 }
 
 impl Logs {
@@ -450,7 +458,8 @@ impl Logs {
         let own = s.response.audit.iter().chain(&s.response.state).cloned();
         let events = o.eve.iter().map(|e| &e.filename).chain(&o.fast).map(|f| s.dir.join(f));
         let files = events.chain(own).collect();
-        Logs { dir: s.dir.clone(), is_new: s.dir_is_new, files }
+        let stored = o.store.iter().flat_map(|f| [s.dir.join(&f.dir), s.dir.join(&f.dir).join("tmp")]);
+        Logs { dir: s.dir.clone(), is_new: s.dir_is_new, files, folders: stored.collect() }
     }
 }
 
@@ -472,7 +481,8 @@ fn become_user(
         let program = std::env::current_exe().map_err(|e| e.to_string())?;
         socket.keep_removable(&program).map_err(|e| format!("{}: {e}", program.display()))?;
     }
-    logs.files.iter().filter(|f| f.is_file()).try_for_each(|f| give(f))?;
+    let files = logs.files.iter().filter(|f| f.is_file());
+    files.chain(logs.folders.iter().filter(|f| f.is_dir())).try_for_each(|f| give(f))?;
     if logs.is_new {
         give(&logs.dir)?;
     }

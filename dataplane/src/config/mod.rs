@@ -299,7 +299,7 @@ impl Settings {
     pub fn without_store(mut self) -> Settings {
         if self.outputs.store.is_some() {
             self.told.push(
-                "file-store (only files of captures that `tidegate run` reads are stored; their hashes are in `fileinfo` records)"
+                "file-store (files are stored by `tidegate run` only; their hashes are in `fileinfo` records)"
                     .into(),
             );
         }

@@ -23,7 +23,7 @@ pub(crate) mod names;
 mod policy;
 mod response;
 mod stats;
-mod store;
+pub mod store;
 mod stream;
 mod summary;
 mod time;
@@ -47,7 +47,7 @@ pub use json::{Json, base64_into};
 pub use names::protocol;
 pub use response::Told;
 pub use stats::Stats;
-use store::FileStore;
+use store::{Ended, FileStore};
 
 /// Bytes collected before they are written to the file.
 const FLUSH_AT: usize = 256 << 10;
@@ -206,8 +206,7 @@ impl EveSink {
             Some(s) => {
                 let path = dir.join(&s.dir);
                 let made = FileStore::create(path.clone(), s.info);
-                let record = EveSettings { files: Some(FilesSettings::default()), ..EveSettings::empty("") };
-                Some((made.map_err(|source| OutputError { path, source })?, EveLine::new(record, ips)))
+                Some((made.map_err(|source| OutputError { path, source })?, EveLine::of_files(ips)))
             }
         };
         Ok(EveSink {
@@ -398,6 +397,12 @@ impl EveLine {
         EveLine { out: Output::new(settings, 64 << 10), ips }
     }
 
+    /// Lines beside stored files.
+    pub fn of_files(ips: bool) -> EveLine {
+        let settings = EveSettings { files: Some(FilesSettings::default()), ..EveSettings::empty("") };
+        EveLine::new(settings, ips)
+    }
+
     /// See [`EveSink::capture`].
     pub fn capture(&mut self, name: &Path, folder: bool) {
         self.out.capture(name, folder);
@@ -580,7 +585,7 @@ impl EventSink for EveSink {
     fn event(&mut self, event: Event<'_>) {
         self.counts.event(&event);
         if let (Some((store, line)), Event::File(r)) = (&mut self.store, event)
-            && let Some(path) = store.ended(r)
+            && let Some(path) = store.ended(&Ended::of(r))
         {
             store.record(&path, line.write(&event, false));
         }

@@ -12,6 +12,34 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use tidegate_core::event::FileRecord;
 
+/// What becomes of a file that ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// Its number among those of this store.
+    pub file: u64,
+    pub stored: bool,
+    /// Its SHA-256; files that were cut short have none in their records.
+    pub digest: Option<[u8; 32]>,
+    /// When it ended, and its number among stored files: parts of the name of its record.
+    pub seconds: u64,
+    pub id: u32,
+}
+
+impl Ended {
+    pub fn of(r: &FileRecord<'_>) -> Ended {
+        let f = r.file.file();
+        Ended {
+            file: r.file.serial(),
+            stored: f.stored,
+            digest: r.file.sha256().copied(),
+            seconds: r.packet.ts / 1_000_000_000,
+            id: f.store_id,
+        }
+    }
+}
+
+/// Counters of stored files.
+pub const NAMES: [&str; 3] = ["file_store.fs_errors", "file_store.open_files", "file_store.stored"];
 /// Most files that are open at once; when there are more, others are opened again for their next bytes.
 const OPEN: usize = 256;
 
@@ -64,8 +92,13 @@ impl FileStore {
 
     /// `file_store.*`.
     pub fn counters(&self) -> [(String, u64); 3] {
-        [("fs_errors", self.errors), ("open_files", self.open as u64), ("stored", self.stored)]
-            .map(|(name, n)| (format!("file_store.{name}"), n))
+        let n = self.numbers();
+        std::array::from_fn(|i| (NAMES[i].to_string(), n[i]))
+    }
+
+    /// Values of [`NAMES`].
+    pub fn numbers(&self) -> [u64; 3] {
+        [self.errors, self.open as u64, self.stored]
     }
 
     /// The next bytes of a file.
@@ -96,32 +129,44 @@ impl FileStore {
     }
 
     /// A file ended: it goes to its place if it is stored, and away if not. Where its record goes, if one is written.
-    pub fn ended(&mut self, r: &FileRecord<'_>) -> Option<PathBuf> {
-        let file = r.file.serial();
-        match self.place(file, r) {
+    pub fn ended(&mut self, e: &Ended) -> Option<PathBuf> {
+        match self.place(e) {
             Ok(place) => place,
-            Err(e) => {
-                self.failed(self.unfinished(file), e);
+            Err(error) => {
+                self.failed(self.unfinished(e.file), error);
                 None
             }
         }
     }
 
-    fn place(&mut self, file: u64, r: &FileRecord<'_>) -> io::Result<Option<PathBuf>> {
+    /// Of a file that was to be stored not all bytes came: it is taken away, which counts as an error.
+    pub fn lose(&mut self, file: u64) {
+        if self.files.remove(&file).flatten().is_some() {
+            self.open -= 1;
+        }
+        let path = self.unfinished(file);
+        let gone = remove(&path).err();
+        self.failed(
+            path,
+            gone.unwrap_or_else(|| io::Error::other("a part of it was lost, it is not stored")),
+        );
+    }
+
+    fn place(&mut self, e: &Ended) -> io::Result<Option<PathBuf>> {
+        let file = e.file;
         let known = self.files.remove(&file);
         if let Some(Some(mut f)) = known {
             self.open -= 1;
             f.flush()?;
-        } else if known.is_none() && !r.file.file().stored {
+        } else if known.is_none() && !e.stored {
             return Ok(None);
         }
         let from = self.unfinished(file);
-        if !r.file.file().stored {
+        if !e.stored {
             return remove(&from).map(|()| None);
         }
-        let digest = match r.file.sha256() {
-            Some(known) => *known,
-            // Files that were cut short have none in their records.
+        let digest = match e.digest {
+            Some(known) => known,
             None => digest(&from)?,
         };
         let name: String = digest.iter().map(|b| format!("{b:02x}")).collect();
@@ -137,9 +182,7 @@ impl FileStore {
             File::create(&to)?;
         }
         self.stored += 1;
-        let id = r.file.file().store_id;
-        let seconds = r.packet.ts / 1_000_000_000;
-        Ok(self.info.then(|| to.with_file_name(format!("{name}.{seconds}.{id}.json"))))
+        Ok(self.info.then(|| to.with_file_name(format!("{name}.{}.{}.json", e.seconds, e.id))))
     }
 }
 

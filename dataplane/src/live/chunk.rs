@@ -179,7 +179,15 @@ impl Filling {
 
     /// Adds a line; without a free buffer it is dropped and counted.
     pub fn keep(&mut self, line: &[u8], class: Class, channel: &Channel) {
-        let need = line.len() + 1;
+        if !self.offer([line, &[]], class, channel) {
+            channel.dropped[class as usize].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Adds a record of two parts, and a line feed. False: there is no free buffer.
+    #[must_use]
+    pub fn offer(&mut self, parts: [&[u8]; 2], class: Class, channel: &Channel) -> bool {
+        let need = parts[0].len() + parts[1].len() + 1;
         if self
             .room
             .as_ref()
@@ -195,16 +203,14 @@ impl Filling {
                 self.room = channel.free.pop();
             }
         }
-        let Some(r) = &mut self.room else {
-            channel.dropped[class as usize].fetch_add(1, Ordering::Relaxed);
-            return;
-        };
+        let Some(r) = &mut self.room else { return false };
         // Takes memory for lines longer than a buffer only.
         r.bytes.reserve(need);
-        r.bytes.extend_from_slice(line);
+        parts.iter().for_each(|p| r.bytes.extend_from_slice(p));
         r.bytes.extend_from_slice(b"\n");
         let at = u32::try_from(r.bytes.len()).unwrap_or(u32::MAX);
         r.ends.push(End { at, class });
+        true
     }
 
     /// Hands over what was collected.

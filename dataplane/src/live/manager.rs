@@ -120,6 +120,7 @@ pub struct Manager {
     writer: Option<Writer>,
     losses: Arc<Losses>,
     stories: Option<super::stories::Shared>,
+    stored: Option<super::files::Shared>,
     started: Instant,
     stats_every: Option<Duration>,
     /// Asked for when `ports` or `offload` is.
@@ -203,6 +204,7 @@ impl Manager {
             before: Vec::new(),
             losses: writer.losses.clone(),
             stories: writer.stories.clone(),
+            stored: writer.files.clone(),
             writer: Some(writer),
             started: Instant::now(),
             stats_every,
@@ -576,6 +578,9 @@ impl Manager {
             }
         }
         for (name, n) in super::stories::NAMES.iter().zip(self.stories.iter().flat_map(|s| s.iter())) {
+            out.push((name.to_string(), n.load(Ordering::Relaxed)));
+        }
+        for (name, n) in crate::eve::store::NAMES.iter().zip(self.stored.iter().flat_map(|s| s.iter())) {
             out.push((name.to_string(), n.load(Ordering::Relaxed)));
         }
         let packets = self.packets.iter().flat_map(|p| p.shared.counters());

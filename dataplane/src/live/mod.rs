@@ -13,6 +13,7 @@ pub mod chunk;
 pub mod control;
 #[cfg(feature = "dpdk")]
 pub mod dpdk;
+pub mod files;
 pub mod manager;
 pub mod offload;
 pub mod prometheus;

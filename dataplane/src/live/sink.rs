@@ -12,6 +12,7 @@ use tidegate_core::flow::FlowView;
 use tidegate_core::packet::Packet;
 
 use super::chunk::{Channel, Class, Filling};
+use super::files::Storing;
 use super::replace::Replacing;
 use crate::config::Outputs;
 use crate::eve::{Counts, DropsSeen, EveLine, FastLine};
@@ -32,6 +33,8 @@ pub struct LiveSink {
     pub tap: Option<Tap>,
     /// What rules replace in frames that go on.
     pub replacing: Replacing,
+    /// Files on their way to `file-store`.
+    pub store: Option<Storing>,
     /// Packets on their way to `pcap-log`.
     pub pcap: Option<Recorder>,
     pub counts: Counts,
@@ -57,6 +60,7 @@ impl LiveSink {
             drops: DropsSeen::new(outputs.eve.iter().any(|o| o.drop.is_some())),
             tap: None,
             replacing: Replacing::default(),
+            store: None,
             pcap: None,
             counts: Counts::default(),
             ended: Vec::with_capacity(ENDED),
@@ -67,6 +71,9 @@ impl LiveSink {
     /// Hands over what was collected.
     pub fn flush(&mut self) {
         self.filling.iter_mut().for_each(|f| f.flush(&self.channel));
+        if let Some(s) = &mut self.store {
+            s.flush(&self.channel);
+        }
         if let Some(p) = &mut self.pcap {
             p.flush();
         }
@@ -81,6 +88,12 @@ impl LiveSink {
 impl EventSink for LiveSink {
     fn replace(&mut self, packet: &Packet<'_>, at: usize, bytes: &[u8]) {
         self.replacing.add(packet, at, bytes);
+    }
+
+    fn file_bytes(&mut self, file: u64, bytes: &[u8]) {
+        if let Some(s) = &mut self.store {
+            s.bytes(file, bytes, &self.channel);
+        }
     }
 
     fn packet(&mut self, seen: &PacketSeen<'_>) {
@@ -135,6 +148,9 @@ impl EventSink for LiveSink {
         self.counts.event(&event);
         if let Some(p) = &mut self.pcap {
             p.picker.event(&event);
+        }
+        if let (Event::File(r), Some(s)) = (&event, &mut self.store) {
+            s.ended(r, &self.channel);
         }
         if let (Event::Alert(a), Some(tap)) = (&event, &mut self.tap) {
             tap.alert(a);

@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::chunk::{Channel, Chunk, Class, Lent};
+use super::files::{self, Stored};
 use super::stories::{Shared, Stories};
 use crate::config::Outputs;
 use crate::eve::OutputError;
@@ -26,6 +27,8 @@ pub trait Outlet: Send {
     fn reopen(&mut self) -> std::io::Result<()>;
     /// Asked once a second: something is wrong that a write would not say.
     fn check(&mut self) -> std::io::Result<()>;
+    /// A chunk for it is lost.
+    fn lost(&mut self, _chunk: &Chunk) {}
     /// Nothing more comes: writes what was kept back.
     fn finish(&mut self) -> std::io::Result<()> {
         Ok(())
@@ -90,6 +93,8 @@ pub struct Writer {
     pub losses: Arc<Losses>,
     /// Counters of `incident` events; none when no output wants them.
     pub stories: Option<Shared>,
+    /// Counters of stored files; none when there are none.
+    pub files: Option<files::Shared>,
     thread: JoinHandle<Option<String>>,
 }
 
@@ -132,10 +137,16 @@ impl Writer {
         if let Some(name) = &outputs.fast {
             outlets.push(Box::new(open(name, None)?));
         }
+        let stored = files::Shared::default();
+        if let Some(s) = &outputs.store {
+            let made = Stored::create(s, dir, stored.clone());
+            outlets.push(Box::new(made.map_err(|source| OutputError { path: dir.join(&s.dir), source })?));
+        }
         let w =
             Writer::with(outlets, channels).map_err(|source| OutputError { path: dir.to_owned(), source })?;
         let stories = outputs.eve.iter().any(|o| o.incident.is_some()).then_some(shared);
-        Ok(Writer { stories, ..w })
+        let files = outputs.store.as_ref().map(|_| stored);
+        Ok(Writer { stories, files, ..w })
     }
 
     /// As [`Writer::start`], with outlets by number of output.
@@ -152,7 +163,7 @@ impl Writer {
             checked: Instant::now(),
         };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || w.run())?;
-        Ok(Writer { wishes, losses, stories: None, thread })
+        Ok(Writer { wishes, losses, stories: None, files: None, thread })
     }
 
     /// Opens the files anew, after they were moved away; `reply` is told how that went.
@@ -213,7 +224,7 @@ impl Work {
             self.losses.errors.fetch_add(1, Ordering::Relaxed);
             let n = self.losses.events();
             if let Some((from, chunk)) = self.hand.take() {
-                self.lose(&chunk, 0);
+                self.lose(&chunk);
                 self.put_back(from, chunk);
             }
             let what = format!("the writer of events panicked; {} events are lost", self.losses.events() - n);
@@ -297,8 +308,11 @@ impl Work {
         }
     }
 
-    fn lose(&self, chunk: &Chunk, whole: usize) {
-        count(&self.losses, chunk, whole);
+    fn lose(&mut self, chunk: &Chunk) {
+        if let Some(s) = self.outlets.get_mut(chunk.output) {
+            s.outlet.lost(chunk);
+        }
+        count(&self.losses, chunk, 0);
     }
 
     fn put_back(&mut self, from: usize, chunk: Chunk) {

@@ -159,7 +159,7 @@ impl Reader {
                     self.push(node | LIST);
                     self.next(schema);
                     c.at += 1;
-                    if !self.to_member(schema, c, &mut of) {
+                    if !self.enter_member(schema, c, &mut of) {
                         self.state = State::First;
                         return true;
                     }
@@ -175,7 +175,7 @@ impl Reader {
                     }
                 }
             }
-            if !self.to_next_key(schema, c, &mut of) {
+            if !self.go_to_key(schema, c, &mut of) {
                 return self.state != State::Key;
             }
         }
@@ -184,7 +184,7 @@ impl Reader {
     /// After a value, closes objects and lists that nobody asks for as such, and goes to the next key; `of` is the object or
     /// list at hand. False: something else comes.
     #[inline(always)]
-    fn to_next_key(&mut self, schema: &Schema, c: &mut Cursor<'_>, of: &mut u16) -> bool {
+    fn go_to_key(&mut self, schema: &Schema, c: &mut Cursor<'_>, of: &mut u16) -> bool {
         loop {
             let list = *of & LIST != 0;
             if !list {
@@ -203,7 +203,7 @@ impl Reader {
                     return c.next_byte() == b'"';
                 }
                 self.next(schema);
-                return self.to_member(schema, c, of);
+                return self.enter_member(schema, c, of);
             }
             let Some(parent) = top.checked_sub(1).and_then(|t| self.stack.get(t)).filter(|_| ends) else {
                 self.state = State::After;
@@ -217,7 +217,7 @@ impl Reader {
 
     /// At a member of a list, goes to the first key of it. False: it is no object with keys that somebody asks for.
     #[inline(always)]
-    fn to_member(&mut self, schema: &Schema, c: &mut Cursor<'_>, of: &mut u16) -> bool {
+    fn enter_member(&mut self, schema: &Schema, c: &mut Cursor<'_>, of: &mut u16) -> bool {
         let known = schema.field(self.node) == 0 && schema.is_object(self.node);
         if !known
             || usize::from(self.levels) >= LEVELS
