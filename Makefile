@@ -217,8 +217,10 @@ test-servers-quick: servers-need
 .PHONY: test-mcp
 test-mcp:
 	@python3 -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && apt-get install -qq -y python3-venv >/dev/null; } || { echo "needed: apt-get install python3-venv"; exit 1; }
-	$(CARGO) build --locked -p tidegate-dataplane --bin tidegate --example ai_factory
-	python3 tests/mcp/run.py --engine target/debug/tidegate --demo target/debug/examples/ai_factory --out $(OUT)/mcp
+	$(CARGO) build --locked -p tidegate-dataplane --bin tidegate
+	@# Of the build that `make demo` makes: with it the features of what tests need would build everything once more.
+	$(CARGO) build --release --locked -q -p tidegate-dataplane --example ai_factory
+	python3 tests/mcp/run.py --engine target/debug/tidegate --demo target/release/examples/ai_factory --out $(OUT)/mcp
 
 # With the debug build. Python, Node, curl and OpenSSL talk to each other.
 .PHONY: test-tls bench-tls tls-need
