@@ -29,6 +29,9 @@ static DIALECTS: &[&Dialect] = &[
     &dialect::comfyui::COMFYUI,
     &dialect::gradio::GRADIO,
     &dialect::s3::S3,
+    #[cfg(test)]
+    &dialect::scroll::SCROLL,
+    // Takes any JSON that is posted.
     &dialect::rpc::RPC,
 ];
 

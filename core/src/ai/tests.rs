@@ -277,6 +277,21 @@ fn makers_of_models() {
     has(post("/v2/chat", SSE, r#"{"model":"c","messages":[{"role":"user","content":"q"}]}"#, answer), &want);
 }
 
+#[test]
+fn a_dialect_needs_a_file_and_a_line() {
+    let want = [
+        "provider=scroll",
+        "operation=chat",
+        "request.model=v",
+        "prompt=q",
+        "completion=a",
+        "usage.input_tokens=3",
+        "usage.output_tokens=4",
+    ];
+    let answer = r#"{"said":"a","spent":{"in":3,"out":4}}"#;
+    has(post("/scroll/speak", JSON, r#"{"voice":"v","ask":"q"}"#, answer), &want);
+}
+
 /// A frame of `application/vnd.amazon.eventstream`; checksums are not looked at.
 fn frame(payload: &str) -> Vec<u8> {
     let headers = b"\x0b:event-type\x07\0\x05chunk";

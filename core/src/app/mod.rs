@@ -23,6 +23,9 @@ pub mod hosted;
 pub mod http2;
 pub mod ike;
 pub mod imap;
+#[cfg(test)]
+#[path = "../../tests/added/knock.rs"]
+mod knock;
 pub mod krb5;
 pub mod layer;
 pub mod ldap;

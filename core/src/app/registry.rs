@@ -44,6 +44,8 @@ pub static PROTOCOLS: &[&ProtoDef] = &[
     &nccl::NCCL,
     &crate::ai::AI,
     &grpc::GRPC,
+    #[cfg(test)]
+    &knock::KNOCK,
 ];
 
 // Sets of protocols are 64-bit words.

@@ -21,6 +21,9 @@ pub mod qdrant;
 pub mod ray;
 pub mod rpc;
 pub mod s3;
+#[cfg(test)]
+#[path = "../../../tests/added/scroll.rs"]
+pub mod scroll;
 pub mod tfserving;
 pub mod tgi;
 pub mod weaviate;
