@@ -150,8 +150,8 @@ fn allocations(engine: &mut Engine, frames: &[Frame<'_>], sink: &mut dyn EventSi
     FORBIDDEN.replace(None).unwrap_or(0)
 }
 
-/// Protocols that have no transaction here: no messages of Kerberos and DNP3 are made, Telnet has none at all.
-const UNMADE: &[&str] = &["krb5", "telnet", "dnp3"];
+/// Protocols that have no transaction here: Telnet has none at all.
+const UNMADE: &[&str] = &["telnet"];
 
 #[test]
 fn no_allocation_in_process_tick_and_finish() {

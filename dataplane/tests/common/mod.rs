@@ -59,7 +59,7 @@ pub fn rules(text: &str, settings: &Settings) -> Rules {
 pub fn settings() -> Settings {
     let mut s = Settings::load(None, &Overrides::default()).expect("the built-in configuration");
     // Off unless it is asked for; tests ask.
-    s.app.disabled.retain(|d| !matches!(d.as_str(), "pgsql" | "modbus" | "enip"));
+    s.app.disabled.retain(|d| !matches!(d.as_str(), "pgsql" | "modbus" | "dnp3" | "enip"));
     s
 }
 
