@@ -9,7 +9,7 @@
 #   make made-differential        made exchanges, mails, sessions and frames against Debian's Suricata (MADE='--seed N --kinds payloads')
 #   make rule-differential        fresh rules, made of what is in captures, against Debian's Suricata (RULE_DIFFERENTIAL='--seed N --rules N')
 #   make debian                   Debian's configuration, rules and folders: unknown settings, alerts that differ (DEBIAN=options)
-#   make robustness               every capture, several batch sizes, checked arithmetic (needs ../shared)
+#   make robustness               every capture, as it is and changed, several batch sizes, checked arithmetic (needs ../shared)
 #   make bench                    speed against Suricata (needs ../shared and suricata)
 #   make bench-sig                the matcher against Hyperscan, aho-corasick and daachorse (BENCH_SIG=options)
 #   make bench-ai                 the JSON reader against serde_json and simd-json, and what records of calls cost (../shared)
@@ -156,6 +156,8 @@ robustness: $(PYTHON)
 	$(PYTHON) tests/robustness.py --engine $(abspath target/debug/tidegate) --shared $(SHARED)
 	$(PYTHON) tests/robustness.py --engine $(abspath target/debug/tidegate) --shared $(SHARED) \
 		--rules $(SHARED)/rules/et-open/et-open.rules --sample 500
+	$(PYTHON) tests/robustness.py --engine $(abspath target/debug/tidegate) --shared $(SHARED) \
+		--rules $(SHARED)/rules/et-open/et-open.rules --sample 500 --mutations 3 --batches 7,256
 
 bench: $(BIN) $(PYTHON)
 	$(PYTHON) benches/versus_suricata.py --engine $(abspath $(BIN)) --shared $(SHARED) --no-rules
