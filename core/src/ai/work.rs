@@ -120,13 +120,14 @@ fn work_a_byte_is_bounded_for_every_dialect() {
                 }
                 hold(route, dir, path, "application/json", &|v| nest(keys, v).into_bytes());
                 if dir == Dir::ToClient && route.wire == Wire::Json {
-                    let events = |v: &[String]| -> Vec<u8> {
-                        v.iter()
-                            .flat_map(|v| {
-                                format!("data:{}\n\n", nest(keys, core::slice::from_ref(v))).into_bytes()
-                            })
-                            .collect()
+                    let lines = |before: &str, after: &str, v: &[String]| -> Vec<u8> {
+                        let line = |v| format!("{before}{}{after}", nest(keys, core::slice::from_ref(v)));
+                        v.iter().flat_map(|v| line(v).into_bytes()).collect()
                     };
+                    let events = |v: &[String]| lines("data:", "\n\n", v);
+                    hold(route, dir, path, "application/x-ndjson", &|v| lines("", "\n", v));
+                    let array = |v: &[String]| [&b"["[..], &lines("", ",", v), b"{}]"].concat();
+                    hold(route, dir, path, "application/json", &array);
                     hold(route, dir, path, "text/event-stream", &events);
                 }
             }
