@@ -471,7 +471,7 @@ alert tcp any any -> any any (msg:"16"; content:"a"; flowbits:set,there; flowbit
     let o = p.run(&["-S", text(&rules)]);
     let e = said(&o);
     for told in [
-        "2 rules: filestore: files are not stored (file-store is off, or the traffic is live); the rule alerts",
+        "2 rules: filestore: files are not stored (file-store is off); the rule alerts",
         "1 rule: replace: payloads are changed inline only (--inline); the rule alerts",
         "1 rule: flowbits: no rule sets the bit that it tests, so it never matches",
         "1 rule: flowvar, pktvar: no rule captures the variable that it tests, so it never matches",

@@ -175,6 +175,20 @@ fn compressed_captures_and_folders_in_folders() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_capture_is_removed_when_its_events_are_written() {
+    let p = Place::new("unwritten");
+    p.put("in/a.pcap", pcap(&datagrams(2)));
+    std::fs::create_dir_all(p.at("out")).unwrap();
+    std::os::unix::fs::symlink("/dev/full", p.at("out/eve.json")).unwrap();
+    let (code, _, err) = run(&["-r", &p.name("in"), "-l", &p.name("out"), "--pcap-file-delete"]);
+    assert!(code == Some(1) && err.contains("events cannot be written"), "{code:?} {err}");
+    assert!(p.at("in/a.pcap").exists());
+    assert_eq!(run(&["-r", &p.name("in"), "-l", &p.name("else"), "--pcap-file-delete"]).0, Some(0));
+    assert!(!p.at("in/a.pcap").exists());
+}
+
+#[test]
 fn captures_that_come_later_are_read() {
     let p = Place::new("later");
     p.put("in/a.pcap", pcap(&datagrams(2)));

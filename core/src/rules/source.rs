@@ -89,8 +89,7 @@ fn never_captured(rules: &[Rule]) -> Vec<Refusal> {
 /// Rules with `filestore`, for whoever stores no files.
 pub fn never_stored(rules: &[Rule]) -> Vec<Refusal> {
     let stores = |r: &&Rule| r.post.iter().any(|p| matches!(p, Post::FileStore { .. }));
-    let reason =
-        "filestore: files are not stored (file-store is off, or the traffic is live); the rule alerts";
+    let reason = "filestore: files are not stored (file-store is off); the rule alerts";
     rules.iter().filter(stores).map(|r| told(r, reason)).collect()
 }
 

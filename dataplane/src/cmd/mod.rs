@@ -23,6 +23,7 @@ mod replay;
 pub mod rules;
 pub mod run;
 mod services;
+mod terminal;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -265,6 +265,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     let mut tally = Tally::default();
     let mut progress = Progress::new(!args.quiet && std::io::stderr().is_terminal());
     let mut last = source.to_owned();
+    let mut done_with = Vec::new();
     while let Some(path) = feed.next(&stop) {
         last.clone_from(&path);
         let path = &path;
@@ -305,9 +306,15 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
             tally.fault(path, &e);
         } else {
             tally.captures += 1;
-            // What was not understood to its end is kept.
+            // A capture goes when what it said is written; what was not understood to its end is kept.
             if !stop.load(Ordering::Relaxed) && !sink.eve.failed() && tally.incomplete == before.1 {
-                feed.done(path, sink.eve.counts.alerts - before.0);
+                let alerts = sink.eve.counts.alerts - before.0;
+                if args.pcap_file_continuous {
+                    sink.eve.flush().map_err(|e| unwritten(&e, &tally))?;
+                    feed.done(path, alerts);
+                } else {
+                    done_with.push((path.clone(), alerts));
+                }
             }
         }
         if each || sink.eve.failed() {
@@ -328,6 +335,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
         write_stats(&engine, &mut sink, &settings, &loaded, (args.simulate_ips, sets.refused()), took);
     }
     sink.finish().map_err(|e| unwritten(&e, &tally))?;
+    done_with.iter().for_each(|(path, alerts)| feed.done(path, *alerts));
     let unsaved = if each { Vec::new() } else { sets.save().failed };
     unsaved.iter().for_each(|e| eprintln!("tidegate: {e}: the dataset is not saved"));
     let wrong = engine.stats().stream.invalid_checksum;

@@ -13,6 +13,7 @@ use tidegate_core::detect::Rules;
 use tidegate_core::engine::Engine;
 use tidegate_core::event::{Event, EventSink};
 
+use super::terminal::printable;
 use super::{ServicesArgs, WRONG_INPUT, replay};
 use crate::capture;
 use crate::config::eve::EveSettings;
@@ -134,23 +135,24 @@ fn tell(args: &ServicesArgs, known: &Known) -> std::io::Result<()> {
     }
     let list = |v: &Value| {
         let items = v.as_array().into_iter().flatten().filter_map(Value::as_str);
-        items.collect::<Vec<_>>().join(", ")
+        printable(&items.collect::<Vec<_>>().join(", "))
     };
     let colour = out.is_terminal();
     for ((address, port), s) in &known.0 {
+        let address = printable(address);
         let at =
             if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") };
-        let software = s["server"].as_str().map(|v| format!(" ({v})")).unwrap_or_default();
+        let software = s["server"].as_str().map(|v| format!(" ({})", printable(v))).unwrap_or_default();
         writeln!(out, "{at}  {}{software}", list(&s["providers"]))?;
         if !list(&s["models"]).is_empty() {
             let more = if s["more_models"] == true { ", …" } else { "" };
             writeln!(out, "    models      {}{more}", list(&s["models"]))?;
         }
         let does = s["operations"].as_object().into_iter().flatten();
-        let does: Vec<String> = does.map(|(k, v)| format!("{k} {v}")).collect();
+        let does: Vec<String> = does.map(|(k, v)| format!("{} {v}", printable(k))).collect();
         let tools = s["tools"].as_u64().map(|n| format!(", {n} tools")).unwrap_or_default();
         writeln!(out, "    does        {}{tools}", does.join(", "))?;
-        let seen = |k: &str| s[k].as_str().unwrap_or("?").to_string();
+        let seen = |k: &str| printable(s[k].as_str().unwrap_or("?"));
         writeln!(
             out,
             "    calls       {} by {} clients, {} answered, {} denied; {} to {}",
@@ -166,8 +168,8 @@ fn tell(args: &ServicesArgs, known: &Known) -> std::io::Result<()> {
         }
         if let Some(to) = s["exposed"]["to"].as_str() {
             let (red, plain) = if colour && to == "outside" { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-            let who = s["exposed"]["client"].as_str().unwrap_or("?");
-            let proof = s["exposed"]["proof"].as_str().unwrap_or("");
+            let who = printable(s["exposed"]["client"].as_str().unwrap_or("?"));
+            let proof = printable(s["exposed"]["proof"].as_str().unwrap_or(""));
             writeln!(out, "    {red}exposed{plain}     to clients {to}: {proof} (to {who})")?;
         }
     }

@@ -311,6 +311,11 @@ impl EveSink {
     /// Writes everything out; the first error that ever happened, if any.
     pub fn finish(&mut self) -> Result<(), OutputError> {
         self.end_stories();
+        self.flush()
+    }
+
+    /// Writes what was said so far.
+    pub fn flush(&mut self) -> Result<(), OutputError> {
         for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
             take(t, &mut o.json.buf, &mut self.error);
         }
