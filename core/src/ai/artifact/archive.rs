@@ -84,7 +84,7 @@ impl Inflate {
                 TINFLStatus::Done => self.done = true,
                 TINFLStatus::NeedsMoreInput => break,
                 TINFLStatus::HasMoreOutput => {
-                    if rep.expanded > rep.bytes.saturating_mul(1100).saturating_add(64 << 20).min(4 << 30) {
+                    if rep.expands_without_measure() {
                         rep.find(Judgement::Suspicious, "archive that expands without measure", &[]);
                         self.failed = true;
                     }

@@ -107,10 +107,9 @@ impl Bzip2 {
                 self.begun = false;
             }
             Some(BLOCK_MAGIC) => {
-                let before = rep.expanded;
                 if self.block(to, rep).is_none() {
                     self.fail(rep);
-                } else if before > rep.bytes.saturating_mul(1100).saturating_add(64 << 20).min(1 << 30) {
+                } else if rep.expands_without_measure() {
                     rep.find(Judgement::Suspicious, "archive that expands without measure", &[]);
                     self.done = true;
                 }

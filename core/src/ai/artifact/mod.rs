@@ -737,7 +737,7 @@ impl Level {
             let (status, n) = l.decode(&mut rest, &mut out);
             rep.expanded = rep.expanded.saturating_add(n as u64);
             push(below, rep, out.get(..n).unwrap_or(&[]));
-            let bomb = rep.expanded > rep.bytes.saturating_mul(1100).saturating_add(64 << 20);
+            let bomb = rep.expands_without_measure();
             match status {
                 LzmaStatus::NeedsInput => return data.len(),
                 LzmaStatus::MoreOutput if !bomb => {}

@@ -108,7 +108,21 @@ impl core::fmt::Debug for Report {
     }
 }
 
+/// What a file may become by its bytes: deflate makes 1,032 of one at most. And what any file may, which is what one that is
+/// tiny costs.
+const RATIO: u64 = 1100;
+const FREE: u64 = 8 << 20;
+/// Beyond that only what is about as dense as weights and texts are goes on.
+const MOST: u64 = 1 << 30;
+const DENSE: u64 = 64;
+
 impl Report {
+    /// More came out of it than a file of its length may become.
+    pub(super) fn expands_without_measure(&self) -> bool {
+        let most = self.bytes.saturating_mul(DENSE).max(MOST);
+        self.expanded > self.bytes.saturating_mul(RATIO).saturating_add(FREE).min(most)
+    }
+
     /// Nothing is known.
     #[must_use]
     pub const fn new() -> Self {

@@ -552,3 +552,16 @@ proptest! {
         prop_assert_eq!(w.imports().collect::<Vec<_>>(), c.imports().collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn what_expands_without_measure() {
+    let of = |bytes, expanded| {
+        let mut r = super::report::Report::new();
+        (r.bytes, r.expanded) = (bytes, expanded);
+        r.expands_without_measure()
+    };
+    // A tiny file, one of zeros, a large archive, and one that only looks like it.
+    assert!(!of(81, 8 << 20) && of(81, 9 << 20));
+    assert!(!of(1 << 20, 1000 << 20) && of(1 << 20, 1100 << 20));
+    assert!(!of(1 << 30, 20 << 30) && of(1 << 30, 65 << 30));
+}
