@@ -107,7 +107,8 @@ def flat(tree, prefix):
 
 
 def differ(a, b):
-    return "; ".join(f"{n} {e[:150]}" for e, n in list(((a - b) + (b - a)).items())[:3]) or f"{sum(a.values())} events"
+    """events that only one side has, whole: a difference that comes once in many runs has to be told the first time"""
+    return "; ".join(f"{n} {e}" for e, n in list(((a - b) + (b - a)).items())[:4]) or f"{sum(a.values())} events"
 
 
 def main():
