@@ -20,7 +20,7 @@ use crate::eve::EveLine;
 use crate::eve::store::{Ended, FileStore};
 use crate::lines::Failure;
 
-/// Files of one worker that lost a piece and are not over yet; when there are more, none that ends is stored.
+/// Room for the files of one worker that lost a piece and are not over yet. There are never more than the engine has open.
 const LOST: usize = 4096;
 /// Bits of a file's number in its engine; those above are the worker's.
 const SERIAL: u32 = 48;
@@ -44,8 +44,6 @@ pub struct Storing {
     line: Option<EveLine>,
     filling: Filling,
     lost: HashSet<u64>,
-    /// More lost pieces than `lost` has room for.
-    blind: bool,
 }
 
 impl Storing {
@@ -56,7 +54,6 @@ impl Storing {
             line,
             filling: Filling::new(output, patient),
             lost: HashSet::with_capacity(LOST),
-            blind: false,
         }
     }
 
@@ -73,11 +70,7 @@ impl Storing {
         }
         let head = self.head(PIECE, file);
         if !self.filling.offer([&head, bytes], Class::Record, channel) {
-            if self.lost.len() < LOST {
-                self.lost.insert(file);
-            } else {
-                self.blind = true;
-            }
+            self.lost.insert(file);
         }
     }
 
@@ -93,8 +86,7 @@ impl Storing {
 
     /// The record of an end, without the line.
     fn over(&mut self, e: &Ended) -> [u8; HEAD + END] {
-        let lost = self.lost.remove(&e.file) || self.blind;
-        self.blind &= !self.lost.is_empty();
+        let lost = self.lost.remove(&e.file);
         let mut over = [0; HEAD + END];
         over[..HEAD].copy_from_slice(&self.head(OVER, e.file));
         over[HEAD] = match (e.stored, lost) {
