@@ -4,11 +4,13 @@
 //! gave them. Owns every variable-length byte of the hot path. A pool that is full says so; the caller
 //! degrades by its documented rule and counts it.
 mod arena;
+mod growth;
 mod zeroed;
 
 use alloc::vec::Vec;
 
 pub use arena::{Arena, PAGE, Records};
+pub use growth::{Credit, Growth, RATIO, STOCK};
 pub(crate) use zeroed::{Plain, Zeroed};
 
 /// Smallest block, bytes. Blocks are powers of two from here up.
@@ -45,6 +47,7 @@ pub struct BytePool {
     quick: [(u32, u32); QUICK_CLASSES],
     in_use: usize,
     refused: u64,
+    growth: Growth,
 }
 
 /// A growable byte buffer inside a [`BytePool`]. Copy it only to move it; free it exactly once.
@@ -72,6 +75,7 @@ impl BytePool {
             quick: [(NIL, 0); QUICK_CLASSES],
             in_use: 0,
             refused: 0,
+            growth: Growth::new(),
         }
     }
 
@@ -130,6 +134,16 @@ impl BytePool {
     /// Requests refused since construction because no block was left.
     pub fn refused(&self) -> u64 {
         self.refused
+    }
+
+    /// How much may be made of the bytes at work.
+    pub fn growth(&mut self) -> &mut Growth {
+        &mut self.growth
+    }
+
+    /// Times that decoding ended because senders had spent what they may have made; see [`Growth`].
+    pub fn outgrown(&self) -> u64 {
+        self.growth.refused()
     }
 
     /// Counts requests that another pool beside this one refused.

@@ -106,6 +106,7 @@ pub fn named(s: &Stats, c: &Counts, ips: bool, decoder_events: bool) -> Vec<(Str
         ("memory.records.refused", s.records_refused),
         ("memory.decoders.refused", s.decoders_refused),
         ("memory.decoders.evicted", s.decoders_evicted),
+        ("decoders.outgrown", s.decoded_outgrown),
         ("memory.file_parts.evicted", s.files_in_parts_evicted),
         ("ai.services.evicted", s.ledger.services_evicted),
         ("ai.telemetry.evicted", s.ledger.series_evicted),

@@ -227,7 +227,7 @@ impl Carried {
     pub(super) fn close(&mut self, truncated: bool, keep: bool, cx: &mut AppCx<'_>) {
         if let Some(f) = self.file() {
             while self.skip(f, keep, cx) {}
-            cx.files.close(f, truncated);
+            cx.files.close(cx.pool, f, truncated);
         }
         self.closed = true;
         self.runs.free(cx.pool);

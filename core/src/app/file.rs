@@ -274,7 +274,7 @@ impl Files {
         }
         f.size += data.len() as u64;
         f.lost |= !self.tap.push(pool, f.serial, data);
-        self.judges.bytes(&mut f.look, data);
+        self.judges.bytes(&mut f.look, data, pool.growth());
         let max = f.window_max as usize;
         let mut rest = data;
         while max > 1 && !rest.is_empty() {
@@ -316,7 +316,7 @@ impl Files {
         }
         f.size += bytes;
         f.gaps = true;
-        self.judges.gap(&mut f.look);
+        self.judges.gap(&mut f.look, pool.growth());
         f.window_at = f.size;
         f.window.free(pool);
         let part = f.part;
@@ -326,13 +326,13 @@ impl Files {
     }
 
     /// Ends a file: seen to its end (`truncated == false`) or cut short, which leaves it without hashes.
-    pub fn close(&mut self, id: u32, truncated: bool) {
+    pub fn close(&mut self, pool: &mut BytePool, id: u32, truncated: bool) {
         let f = self.slab.get_mut(id);
         if f.state != FileState::Open {
             return;
         }
         f.state = if truncated || f.gaps { FileState::Truncated } else { FileState::Closed };
-        self.judges.close(&mut f.look, truncated || f.gaps);
+        self.judges.close(&mut f.look, truncated || f.gaps, pool.growth());
         // A file with holes gets the hashes of what arrived, one that was cut short gets none.
         if f.hashes != NO_FILE && !truncated {
             let h = self.hashes.get_mut(f.hashes);
@@ -603,7 +603,7 @@ mod tests {
         fs.append(&mut p, id, b"ab");
         fs.append(&mut p, id, b"c");
         assert_eq!(fs.view(id).md5(), None);
-        fs.close(id, false);
+        fs.close(&mut p, id, false);
         let v = fs.view(id);
         assert_eq!(
             (v.name(&p), v.ext(&p), v.size(), v.state().name()),
@@ -624,7 +624,7 @@ mod tests {
         fs.append(&mut p, id, b"ab");
         fs.gap(&mut p, id, 10);
         fs.append(&mut p, id, b"cd");
-        fs.close(id, false);
+        fs.close(&mut p, id, false);
         let v = fs.view(id);
         assert_eq!((v.size(), v.state(), v.gaps()), (14, FileState::Truncated, true));
         // MD5 of "abcd".
@@ -660,8 +660,8 @@ mod tests {
                 rest = b;
             }
             fs.append(&mut p, two, rest);
-            fs.close(one, false);
-            fs.close(two, false);
+            fs.close(&mut p, one, false);
+            fs.close(&mut p, two, false);
             let (a, b) = (fs.view(one), fs.view(two));
             prop_assert_eq!(a.data(&p), b.data(&p));
             prop_assert_eq!((a.size(), a.md5(), a.sha256()), (b.size(), b.md5(), b.sha256()));

@@ -147,7 +147,7 @@ impl Protocol for FtpData {
                 let _ = t.own.body.extend(cx.pool, input.data.get(..room).unwrap_or(input.data));
             }
             if input.eof {
-                cx.files.close(f, false);
+                cx.files.close(cx.pool, f, false);
             }
         }
         t.common.touch_both();

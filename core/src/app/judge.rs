@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use super::AppConfig;
 use crate::ai::artifact::{self, Artifact, Coders, Hint, Judgement, Report, Verdict};
-use crate::pool::{Arena, Records};
+use crate::pool::{Arena, Growth, Records};
 
 /// First bytes of a file that tell whether it is read.
 const HEAD: usize = 8;
@@ -167,7 +167,7 @@ impl Judges {
     }
 
     /// The file's next bytes.
-    pub fn bytes(&mut self, look: &mut Look, mut data: &[u8]) {
+    pub fn bytes(&mut self, look: &mut Look, mut data: &[u8], growth: &mut Growth) {
         // Whatever file it is of: readers that all stand still must not do so for ever.
         self.pieces += 1;
         if let State::Head = look.state {
@@ -181,25 +181,25 @@ impl Judges {
             if usize::from(look.have) < HEAD {
                 return;
             }
-            self.decide(look);
+            self.decide(look, growth);
         }
-        self.feed(look, data);
+        self.feed(look, data, growth);
     }
 
-    fn feed(&mut self, look: &mut Look, data: &[u8]) {
+    fn feed(&mut self, look: &mut Look, data: &[u8], growth: &mut Growth) {
         let State::Reading { .. } = look.state else { return };
         let now = self.pieces;
         match self.reader(look) {
             Some(r) => {
                 r.last = now;
-                r.artifact.feed(data);
+                r.artifact.within(growth, |a| a.feed(data));
             }
             None => look.state = State::Unread(Unread::Taken),
         }
     }
 
     /// What the name and the first bytes say: those of a model go to a reader.
-    fn decide(&mut self, look: &mut Look) {
+    fn decide(&mut self, look: &mut Look, growth: &mut Growth) {
         let Look { head, have, .. } = *look;
         let head = head.get(..usize::from(have)).unwrap_or(&[]);
         if look.part {
@@ -211,28 +211,28 @@ impl Judges {
             return;
         }
         self.take(look, head);
-        self.feed(look, head);
+        self.feed(look, head, growth);
     }
 
     /// Some bytes never came: what came before them is all that is judged.
-    pub fn gap(&mut self, look: &mut Look) {
+    pub fn gap(&mut self, look: &mut Look, growth: &mut Growth) {
         match look.state {
             State::Head if look.name.is_none() => look.state = State::Off,
             State::Head | State::Reading { .. } => {
-                self.end(look, Some("some of the file's bytes are missing"))
+                self.end(look, Some("some of the file's bytes are missing"), growth)
             }
             _ => {}
         }
     }
 
     /// The file is over.
-    pub fn close(&mut self, look: &mut Look, truncated: bool) {
-        self.end(look, truncated.then_some("the file was cut short"));
+    pub fn close(&mut self, look: &mut Look, truncated: bool, growth: &mut Growth) {
+        self.end(look, truncated.then_some("the file was cut short"), growth);
     }
 
-    fn end(&mut self, look: &mut Look, lack: Option<&'static str>) {
+    fn end(&mut self, look: &mut Look, lack: Option<&'static str>, growth: &mut Growth) {
         if let State::Head = look.state {
-            self.decide(look);
+            self.decide(look, growth);
         }
         let found = match look.state {
             State::Off | State::Head | State::Over(_) => return,
@@ -242,7 +242,7 @@ impl Judges {
                     if let Some(why) = lack {
                         r.artifact.missing(why);
                     }
-                    r.artifact.end();
+                    r.artifact.within(growth, |a| _ = a.end());
                     let id = self.keep(look);
                     self.give_back(look);
                     self.counts.judged += 1;
@@ -349,7 +349,7 @@ impl Judges {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pool::PAGE;
+    use crate::pool::{BytePool, PAGE};
 
     const BAD: &[u8] = b"cos\nsystem\n(S'echo corpus'\ntR.";
 
@@ -368,13 +368,15 @@ mod tests {
     #[test]
     fn as_many_files_as_there_are_readers() {
         let mut j = judges(2);
+        let pool = &mut BytePool::new(0);
+        let g = pool.growth();
         let mut looks = [j.begin(b"a.pkl", false), j.begin(b"b.pkl", false), j.begin(b"c.pkl", false)];
         for l in &mut looks {
-            j.bytes(l, &BAD[..10]);
+            j.bytes(l, &BAD[..10], g);
         }
         for l in &mut looks {
-            j.bytes(l, &BAD[10..]);
-            j.close(l, false);
+            j.bytes(l, &BAD[10..], g);
+            j.close(l, false, g);
         }
         assert_eq!(said(&j, &looks[0]).0, Judgement::Malicious);
         assert_eq!(said(&j, &looks[1]).0, Judgement::Malicious);
@@ -387,17 +389,19 @@ mod tests {
     #[test]
     fn a_file_that_stands_still_gives_way() {
         let mut j = judges(2);
+        let pool = &mut BytePool::new(0);
+        let g = pool.growth();
         let (mut slow, mut busy) = (j.begin(b"slow.pkl", false), j.begin(b"busy.bin", false));
-        j.bytes(&mut slow, &BAD[..10]);
+        j.bytes(&mut slow, &BAD[..10], g);
         for _ in 0..STILL + 10 {
-            j.bytes(&mut busy, b"12345678");
+            j.bytes(&mut busy, b"12345678", g);
         }
         let mut new = j.begin(b"new.pkl", false);
-        j.bytes(&mut new, BAD);
-        j.close(&mut new, false);
-        j.bytes(&mut slow, &BAD[10..]);
-        j.close(&mut slow, false);
-        j.close(&mut busy, false);
+        j.bytes(&mut new, BAD, g);
+        j.close(&mut new, false, g);
+        j.bytes(&mut slow, &BAD[10..], g);
+        j.close(&mut slow, false, g);
+        j.close(&mut busy, false, g);
         assert_eq!(said(&j, &new).0, Judgement::Malicious);
         assert_eq!(said(&j, &slow), (Judgement::Unreadable, Unread::Taken.why()));
         assert_eq!(said(&j, &busy).0, Judgement::Unknown);
@@ -408,36 +412,40 @@ mod tests {
     #[test]
     fn readers_that_all_stand_still() {
         let mut j = judges(1);
+        let pool = &mut BytePool::new(0);
+        let g = pool.growth();
         let mut held = j.begin(b"held.pkl", false);
-        j.bytes(&mut held, &BAD[..10]);
+        j.bytes(&mut held, &BAD[..10], g);
         let mut page = j.begin(b"index.html", false);
         for _ in 0..STILL + 10 {
-            j.bytes(&mut page, b"<html>  ");
+            j.bytes(&mut page, b"<html>  ", g);
         }
         let mut new = j.begin(b"new.pkl", false);
-        j.bytes(&mut new, BAD);
-        j.close(&mut new, false);
+        j.bytes(&mut new, BAD, g);
+        j.close(&mut new, false, g);
         assert_eq!(said(&j, &new).0, Judgement::Malicious);
     }
 
     #[test]
     fn what_goes_on_behind_its_end_and_what_is_freed_early() {
         let mut j = judges(1);
+        let pool = &mut BytePool::new(0);
+        let g = pool.growth();
         let mut look = j.begin(b"a.pkl", false);
-        j.bytes(&mut look, b"\x80\x02K\x01.");
-        j.close(&mut look, false);
+        j.bytes(&mut look, b"\x80\x02K\x01.", g);
+        j.close(&mut look, false, g);
         assert_eq!(said(&j, &look).0, Judgement::Clean);
         j.reopen(&look);
         assert_eq!(said(&j, &look).0, Judgement::Unreadable);
         j.free(&look);
         // A flow ends in the middle of a file: its reader is free again.
         let mut look = j.begin(b"b.pkl", false);
-        j.bytes(&mut look, &[BAD, &[0; 600]].concat());
+        j.bytes(&mut look, &[BAD, &[0; 600]].concat(), g);
         assert_eq!(j.so_far(&look).unwrap().judgement, Judgement::Malicious);
         j.free(&look);
         let mut next = j.begin(b"c.pkl", false);
-        j.bytes(&mut next, BAD);
-        j.close(&mut next, false);
+        j.bytes(&mut next, BAD, g);
+        j.close(&mut next, false, g);
         assert_eq!(said(&j, &next).0, Judgement::Malicious);
     }
 

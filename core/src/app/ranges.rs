@@ -337,7 +337,7 @@ impl Files {
         if came < size || w.fed {
             return None;
         }
-        self.close(file, came != size);
+        self.close(pool, file, came != size);
         Some(whole)
     }
 
@@ -407,12 +407,12 @@ mod tests {
         let (mut h1, mut h2) = (NO_FILE, NO_FILE);
         let one = fs.open(&mut p, &mut h1, part(b"/x", (0, 4), 11)).unwrap();
         fs.append(&mut p, one, b"hello");
-        fs.close(one, false);
+        fs.close(&mut p, one, false);
         assert_eq!(fs.part_ends(&mut p, one, &mut h1), None);
         fs.free_chain(&mut p, &mut h1);
         let two = fs.open(&mut p, &mut h2, part(b"/x", (5, 10), 11)).unwrap();
         fs.append(&mut p, two, b" world");
-        fs.close(two, false);
+        fs.close(&mut p, two, false);
         let whole = fs.part_ends(&mut p, two, &mut h2).unwrap();
         let v = fs.view(whole);
         assert_eq!((v.data(&p), v.size(), v.state()), ((&b"hello world"[..], 0), 11, FileState::Closed));
@@ -433,7 +433,7 @@ mod tests {
             for _ in 0..40 {
                 fs.append(&mut p, id, &[7; 1_000]);
             }
-            fs.close(id, i % 2 == 0);
+            fs.close(&mut p, id, i % 2 == 0);
             fs.part_ends(&mut p, id, &mut h);
             fs.free_chain(&mut p, &mut h);
             assert!(fs.ranges.held <= p.capacity() / POOL_SHARE);
@@ -479,7 +479,7 @@ mod tests {
                 if to < end {
                     return;
                 }
-                fs.close(id, false);
+                fs.close(p, id, false);
                 if let Some(w) = fs.part_ends(p, id, &mut h) {
                     whole += 1;
                     assert_eq!(fs.view(w).data(p), (&all[..], 0));

@@ -255,6 +255,8 @@ impl Engine {
         app.files_mut().want_magic(magic);
         let mut streams = Streams::new(cfg.stream);
         streams.compare_overlaps(rules.set.overlaps_wanted);
+        let mut app_pool = BytePool::new(cfg.memory.app);
+        app_pool.growth().seed(cfg.secret.word(*b"decoded "));
         Engine {
             decoder: Decoder::new(cfg.decode),
             defrag: Defrag::new(&cfg.defrag, cfg.secret),
@@ -272,7 +274,7 @@ impl Engine {
             unseal: Unsealer::new(cfg.unseal, cfg.secret),
             detect: Detector::new(&cfg.detect, cfg.secret, rules).guessing(cfg.guess_tx),
             stream_pool: BytePool::new(cfg.memory.stream),
-            app_pool: BytePool::new(cfg.memory.app),
+            app_pool,
             state: Vec::with_capacity(max_flows),
             max_flows,
             packets: PacketBuf::new(BURST * crate::packet::MAX_PER_FRAME),
@@ -494,6 +496,7 @@ impl Engine {
         s.intel = self.watch.counters();
         s.unseal = self.unseal.counters();
         s.decoders_refused = self.app.decoders_refused();
+        s.decoded_outgrown = self.app_pool.outgrown();
         s.decoders_evicted = self.app.decoders_evicted();
         s.artifacts = self.app.files().judged();
         s.files_in_parts_evicted = self.app.files().parts_evicted();

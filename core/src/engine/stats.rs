@@ -95,6 +95,8 @@ pub struct Stats {
     pub records_refused: u64,
     /// Layers of bodies that were not decoded because the same body had all decoders.
     pub decoders_refused: u64,
+    /// Times that decoding ended because a client had spent what may be made of its bytes ([`Growth`](crate::pool::Growth)).
+    pub decoded_outgrown: u64,
     /// Files that came in parts and gave way before they were whole.
     pub files_in_parts_evicted: u64,
     /// Bodies that were not decoded further because another one needed their decoders.
@@ -177,6 +179,7 @@ impl Default for Stats {
             record_pages: (0, 0),
             records_refused: 0,
             decoders_refused: 0,
+            decoded_outgrown: 0,
             files_in_parts_evicted: 0,
             decoders_evicted: 0,
             artifacts: crate::app::judge::Counts::default(),
@@ -321,6 +324,7 @@ impl Stats {
             (&mut self.record_pages.1, o.record_pages.1),
             (&mut self.tx_visits, o.tx_visits),
             (&mut self.decoders_refused, o.decoders_refused),
+            (&mut self.decoded_outgrown, o.decoded_outgrown),
             (&mut self.files_in_parts_evicted, o.files_in_parts_evicted),
             (&mut self.decoders_evicted, o.decoders_evicted),
             (&mut self.ledger.services_evicted, o.ledger.services_evicted),

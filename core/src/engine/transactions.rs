@@ -10,7 +10,7 @@ use crate::app::{AppLayer, Layer, Parser, Queue, TxDetect, TxRef};
 use crate::detect::{Detector, FlowCx, PacketCx, TxAt};
 use crate::event::{AnomalyKind, Event, EventSink, FileRecord, FrameRecord, TxRecord};
 use crate::flow::{FlowIx, Hot, flag};
-use crate::packet::Packet;
+use crate::packet::{Addr, Packet};
 use crate::pool::BytePool;
 
 /// What rules on transactions need of the engine; the streams may be lent out meanwhile.
@@ -401,7 +401,9 @@ impl Engine {
                 let f = self.app.files().view(id);
                 let next = f.next();
                 if !f.ended() && last {
-                    self.app.files_mut().close(id, true);
+                    // What its end may still bring out of an archive is of no flow at work.
+                    self.app_pool.growth().begin(Addr::default(), 0);
+                    self.app.files_mut().close(&mut self.app_pool, id, true);
                 }
                 let f = self.app.files().view(id);
                 if f.ended() && !f.file().logged {

@@ -92,6 +92,9 @@ impl Bzip2 {
         if self.done {
             return;
         }
+        if rep.is_spent() {
+            return self.fail(rep);
+        }
         if !self.begun {
             self.begun = self.bits(24) == Some(0x42_5a68) && matches!(self.bits(8), Some(0x31..=0x39));
             if !self.begun {
@@ -109,9 +112,6 @@ impl Bzip2 {
             Some(BLOCK_MAGIC) => {
                 if self.block(to, rep).is_none() {
                     self.fail(rep);
-                } else if rep.expands_without_measure() {
-                    rep.find(Judgement::Suspicious, "archive that expands without measure", &[]);
-                    self.done = true;
                 }
             }
             _ => self.fail(rep),
@@ -267,8 +267,10 @@ impl Bzip2 {
                 out[n] = value as u8;
                 n += 1;
                 if n == out.len() {
-                    rep.expanded += n as u64;
                     to.bytes(&out, rep);
+                    if rep.grew(n) {
+                        return None;
+                    }
                     n = 0;
                 }
             }
@@ -279,8 +281,7 @@ impl Bzip2 {
                 last = b;
             }
         }
-        rep.expanded += n as u64;
         to.bytes(out.get(..n)?, rep);
-        Some(())
+        (!rep.grew(n)).then_some(())
     }
 }

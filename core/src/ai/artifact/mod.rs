@@ -29,6 +29,7 @@ pub use hint::{Hint, is_model_head};
 pub use report::{IMPORTS, Judgement, Report, Verdict};
 
 use crate::app::bodies::decode::lzma::{Lzma, Status as LzmaStatus};
+use crate::pool::Growth;
 use archive::{Inflate, Member, Zip};
 use bzip2::Bzip2;
 use carve::Carver;
@@ -246,6 +247,17 @@ impl Artifact {
     pub fn feed(&mut self, data: &[u8]) {
         self.report.bytes = self.report.bytes.saturating_add(data.len() as u64);
         push(&mut self.levels, &mut self.report, data);
+    }
+
+    /// Calls `f`; what comes out of archives meanwhile is the sender's to pay for, and no more comes out than that.
+    pub fn within(&mut self, growth: &mut Growth, f: impl FnOnce(&mut Self)) {
+        let before = self.report.expanded;
+        self.report.may = before.saturating_add(growth.left());
+        f(self);
+        let more = self.report.expanded - before;
+        if more > 0 {
+            growth.spend(usize::try_from(more).unwrap_or(usize::MAX));
+        }
     }
 
     /// Not all of the file comes here; what comes is read all the same, and the file is not called clean.
@@ -735,18 +747,15 @@ impl Level {
         let (mut rest, mut out) = (data, [0; 1024]);
         loop {
             let (status, n) = l.decode(&mut rest, &mut out);
-            rep.expanded = rep.expanded.saturating_add(n as u64);
             push(below, rep, out.get(..n).unwrap_or(&[]));
-            let bomb = rep.expands_without_measure();
+            let spent = rep.grew(n);
             match status {
-                LzmaStatus::NeedsInput => return data.len(),
-                LzmaStatus::MoreOutput if !bomb => {}
+                LzmaStatus::NeedsInput if !spent => return data.len(),
+                LzmaStatus::MoreOutput if !spent => {}
                 _ => {
                     if status == LzmaStatus::Failed {
                         rep.find(Judgement::Unreadable, "compressed data that cannot be decoded", &[]);
-                    } else if bomb {
-                        rep.find(Judgement::Suspicious, "archive that expands without measure", &[]);
-                    } else if l.was_cut() {
+                    } else if !spent && l.was_cut() {
                         rep.find(
                             Judgement::Unreadable,
                             "LZMA with more than its dictionary of memory allows",

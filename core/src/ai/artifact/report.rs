@@ -89,6 +89,8 @@ pub struct Report {
     pub understood: bool,
     /// Bytes that decompression gave.
     pub expanded: u64,
+    /// What [`Report::expanded`] may become, as far as its sender is concerned.
+    pub may: u64,
     /// Bytes that came.
     pub bytes: u64,
 }
@@ -117,6 +119,22 @@ const MOST: u64 = 1 << 30;
 const DENSE: u64 = 64;
 
 impl Report {
+    /// So many bytes came out. `true`: no more may, and the reason is noted.
+    pub(super) fn grew(&mut self, bytes: usize) -> bool {
+        self.expanded = self.expanded.saturating_add(bytes as u64);
+        if self.expands_without_measure() {
+            self.find(Judgement::Suspicious, "archive that expands without measure", &[]);
+        } else if self.expanded > self.may {
+            self.find(Judgement::Unreadable, "archive that expands to more than its sender may have decoded now", &[]);
+        }
+        self.is_spent()
+    }
+
+    /// No more may come out of it.
+    pub(super) fn is_spent(&self) -> bool {
+        self.expanded > self.may || self.expands_without_measure()
+    }
+
     /// More came out of it than a file of its length may become.
     pub(super) fn expands_without_measure(&self) -> bool {
         let most = self.bytes.saturating_mul(DENSE).max(MOST);
@@ -135,6 +153,7 @@ impl Report {
             format: "",
             understood: false,
             expanded: 0,
+            may: u64::MAX,
             bytes: 0,
         }
     }

@@ -132,6 +132,8 @@ pub trait Sink {
     fn decoded(&mut self, bytes: &[u8]) -> bool;
     /// The bytes are of no coding that is tried: they pass undecoded, or end there.
     fn failed(&mut self) {}
+    /// More came out than its sender may have made ([`Growth`](crate::pool::Growth)): the message is not decoded further.
+    fn outgrown(&mut self) {}
     fn pool(&mut self) -> &mut BytePool;
 }
 
@@ -627,6 +629,12 @@ impl Decoders {
     }
 
     fn emit(&mut self, id: u32, depth: usize, bytes: &[u8], sink: &mut dyn Sink) -> bool {
+        // Of each layer: what a layer makes is work for the next, whatever that makes of it.
+        if !sink.pool().growth().spend(bytes.len()) {
+            self.stop(id);
+            sink.outgrown();
+            return false;
+        }
         self.layer(id, depth + 1, bytes, sink);
         !self.at(id, depth).over
     }

@@ -20,7 +20,7 @@ use super::registry::PROTOCOLS;
 use super::{AppConfig, AppProto, Parser, StateId, Wanted};
 use crate::Dir;
 use crate::packet::Addr;
-use crate::pool::{Arena, BytePool, Records, Scratch};
+use crate::pool::{Arena, BytePool, Credit, Records, Scratch};
 
 /// Most protocols that live inside messages.
 pub const GUESTS_MAX: usize = 2;
@@ -32,6 +32,8 @@ pub struct Lodging {
     states: [u32; GUESTS_MAX],
     /// An exchange whose messages a protocol carries that the flow is about to change to.
     waiting: BodyId,
+    /// What may be made of its bytes.
+    pub(super) credit: Credit,
 }
 
 impl Lodging {
@@ -42,7 +44,7 @@ impl Lodging {
 
     /// Forgets the guests' states; they are those that were.
     pub fn take_states(&mut self) -> Lodging {
-        Lodging { states: core::mem::take(&mut self.states), waiting: BodyId::default() }
+        Lodging { states: core::mem::take(&mut self.states), ..Lodging::default() }
     }
 }
 

@@ -104,6 +104,11 @@ impl Sink for Entity<'_, '_> {
         self.tx.raise(events::GZIP_FAILED, self.dir);
     }
 
+    fn outgrown(&mut self) {
+        self.tx.raise(events::COMPRESSION_BOMB, self.dir);
+        self.tx.msg[self.dir.ix()].body.bomb = true;
+    }
+
     fn pool(&mut self) -> &mut BytePool {
         self.cx.pool
     }
@@ -168,7 +173,7 @@ impl Entity<'_, '_> {
             self.feed_files(bytes);
         } else {
             body.file = None;
-            self.cx.files.close(f, true);
+            self.cx.files.close(self.cx.pool, f, true);
             body.files = Files::None;
         }
     }
@@ -472,7 +477,7 @@ impl Http {
             body.chain = None;
             body.bomb = true;
             if let Some(f) = body.file.take() {
-                cx.files.close(f, true);
+                cx.files.close(cx.pool, f, true);
                 body.files = Files::None;
             }
             return;
@@ -541,7 +546,7 @@ impl Http {
             cx.bodies.decoded(c, cx.pool);
         }
         if let Some(f) = body.file {
-            cx.files.close(f, truncated);
+            cx.files.close(cx.pool, f, truncated || body.bomb);
             let whole = cx.files.part_ends(cx.pool, f, &mut tx.common.files[dir.ix()]);
             if let Some(whole) = whole.filter(|_| cx.wanted.has(buffers::FILE_DATA)) {
                 cx.files.copy_window(cx.pool, whole, &mut tx.whole);
@@ -566,7 +571,7 @@ impl Http {
         self.body_data(idx, dir, data, cx);
         let tx = self.txs.get_mut(idx);
         if let Some(f) = tx.msg[dir.ix()].body.file {
-            cx.files.close(f, false);
+            cx.files.close(cx.pool, f, false);
         }
     }
 

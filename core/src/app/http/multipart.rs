@@ -110,7 +110,7 @@ fn close(tx: &mut Tx, truncated: bool, cx: &mut AppCx<'_>) {
         let _full = m.ends.extend(cx.pool, &end.to_le_bytes());
     }
     if let Some(f) = tx.msg[0].body.file.take() {
-        cx.files.close(f, truncated);
+        cx.files.close(cx.pool, f, truncated);
     }
 }
 

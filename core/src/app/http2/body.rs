@@ -78,6 +78,11 @@ impl Sink for Entity<'_, '_> {
         self.t.common.raise(EV_DECODE, self.dir);
     }
 
+    fn outgrown(&mut self) {
+        self.t.common.raise(EV_BOMB, self.dir);
+        self.t.own.spoiled[self.dir.ix()] = true;
+    }
+
     fn pool(&mut self) -> &mut BytePool {
         self.cx.pool
     }

@@ -350,7 +350,7 @@ fn end_side(s: &mut State, flow: &mut Flow<'_>, tx: TxIdx, dir: Dir, cx: &mut Ap
     t.common.advance(dir, COMPLETE);
     t.common.touch_both();
     if let Some(f) = t.own.file[dir.ix()].checked_sub(1) {
-        cx.files.close(f, false);
+        cx.files.close(cx.pool, f, t.own.spoiled[dir.ix()]);
         let whole = cx.files.part_ends(cx.pool, f, &mut t.common.files[dir.ix()]);
         if let Some(whole) = whole.filter(|_| cx.wanted.has(buffers::B_FILE)) {
             cx.files.copy_window(cx.pool, whole, &mut t.own.whole);

@@ -357,7 +357,14 @@ impl AppLayer {
         let (parser, mut cx) = self.split(i, t.flow, (t.pool, &mut t.app.lodging), t.now);
         let Some(p) = parser else { return };
         cx.due = input.dir.bit();
+        cx.pool.growth().lend(cx.lodging.credit.earn(len));
         let out = p.parse(st, input, &mut cx);
+        let left = cx.pool.growth().back();
+        // What is not taken comes again.
+        cx.lodging.credit = match out {
+            Outcome::Consumed { bytes, .. } | Outcome::Full { bytes } => left.unearn(len.saturating_sub(bytes)),
+            _ => left,
+        };
         cx.bodies.settle(cx.lodging);
         let (due, known_as) = (cx.due, cx.known_as);
         if known_as.is_known() {
@@ -453,6 +460,7 @@ impl AppLayer {
             // A guest is part of the bodies: it is lent out with none beside it.
             self.bodies.with_guest(proto, |guest, bodies| {
                 let (pool, lodging) = memory;
+                pool.growth().begin(flow.addrs[0], now);
                 let mut cx = AppCx {
                     pool,
                     files: &mut self.files,
@@ -482,6 +490,7 @@ impl AppLayer {
         (pool, lodging): (&'a mut BytePool, &'a mut Lodging),
         now: u64,
     ) -> (Option<&'a mut (dyn Parser + 'static)>, AppCx<'a>) {
+        pool.growth().begin(flow.addrs[0], now);
         let cx = AppCx {
             pool,
             files: &mut self.files,

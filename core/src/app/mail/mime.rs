@@ -290,7 +290,7 @@ impl Mime {
         }
         self.text_line_done(mail, cx);
         if let Some(f) = self.file.checked_sub(1) {
-            cx.files.close(f, truncated);
+            cx.files.close(cx.pool, f, truncated);
             mail.letter.closed = mail.letter.closed.max(mail.letter.bodies);
         }
         self.file = 0;

@@ -251,7 +251,7 @@ impl Messages {
                 from += n;
             }
             match status {
-                _ if line.decoded > DECODED_MAX => break false,
+                _ if line.decoded > DECODED_MAX || !pool.growth().spend(made) => break false,
                 TINFLStatus::HasMoreOutput => {}
                 TINFLStatus::Done if !data.is_empty() && used + made > 0 => {}
                 TINFLStatus::Done | TINFLStatus::NeedsMoreInput => break true,

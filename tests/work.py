@@ -1,0 +1,274 @@
+#!/usr/bin/env python3
+"""work.py - what a byte costs in instructions, ordinary and at worst, for each carrier.
+
+    work.py --engine BIN [--bytes N] [--only NAME ...] [--most 8] [--json FILE]
+
+Runs the engine under `valgrind --tool=callgrind` on captures of one flow that says ordinary things, and of flows that say
+the smallest, the most nested and the most compressed things that the carrier allows, and divides instructions (less
+those of an empty capture) by the bytes of payload. Exit status 1 when a byte costs more than `--most` times an ordinary
+one of its carrier. Counted, not timed: the figures are the same on a busy machine.
+"""
+import argparse, gzip, json, os, random, re, struct, subprocess, sys, tempfile, zlib
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from floods import ACK, FIN, PSH, SERVER, SYN, Pcap
+
+SEGMENT = 1400
+
+
+def flow(p, n, port, pieces):
+    """One connection: `pieces` are (direction, bytes), each cut into segments."""
+    a, sp = 0x0A030000 + n // 30000, 20000 + n % 30000
+    seq = [1000, 5000]
+    p.tcp(a, sp, SERVER, port, seq[0], 0, SYN)
+    p.tcp(SERVER, port, a, sp, seq[1], seq[0] + 1, SYN | ACK)
+    seq = [1001, 5001]
+    p.tcp(a, sp, SERVER, port, seq[0], seq[1], ACK)
+    sent = 0
+    for d, data in pieces:
+        sent += len(data)
+        for at in range(0, len(data), SEGMENT):
+            part = data[at:at + SEGMENT]
+            ends = (a, sp, SERVER, port) if d == 0 else (SERVER, port, a, sp)
+            p.tcp(*ends, seq[d], seq[1 - d], PSH | ACK, part)
+            seq[d] = (seq[d] + len(part)) & 0xFFFFFFFF
+    p.tcp(a, sp, SERVER, port, seq[0], seq[1], FIN | ACK)
+    p.tcp(SERVER, port, a, sp, seq[1], seq[0] + 1, FIN | ACK)
+    return sent
+
+
+def turns(make, total, batch=4096):
+    """Pieces of about `total` bytes: what `make(i)` gives, request and answer, gathered so that segments are full."""
+    sides, i, done = [b"", b""], 0, 0
+    while done < total:
+        for d in (0, 1):
+            sides[d] += make(i)[d]
+        i += 1
+        if len(sides[0]) + len(sides[1]) >= batch or done + len(sides[0]) + len(sides[1]) >= total:
+            done += len(sides[0]) + len(sides[1])
+            yield from ((d, s) for d, s in enumerate(sides) if s)
+            sides = [b"", b""]
+
+
+# HTTP/1: bodies.
+
+def request(body, extra=b"", path=b"/v1/chat/completions"):
+    head = b"POST %s HTTP/1.1\r\nHost: model\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n"
+    return head % (path, extra, len(body)) + body
+
+
+def answer(body, extra=b"", kind=b"application/json"):
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\n%sContent-Length: %d\r\n\r\n"
+    return head % (kind, extra, len(body)) + body
+
+
+def words(i, n):
+    r = random.Random(i)
+    return " ".join(r.choice("the model answers a question about rivers tides locks gates ships".split()) for _ in range(n))
+
+
+def chat(i):
+    ask = json.dumps({"model": "small", "messages": [{"role": "user", "content": words(i, 60)}]}).encode()
+    said = {"id": f"c{i}", "model": "small", "choices": [{"message": {"role": "assistant", "content": words(-i, 80)}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 60, "completion_tokens": 80}}
+    return ask, json.dumps(said).encode()
+
+
+GZ = b"Content-Encoding: gzip\r\n"
+
+
+def http(i):
+    return request(chat(i)[0]), answer(chat(i)[1])
+
+
+def coded(i):
+    return request(chat(i)[0]), answer(gzip.compress(chat(i)[1], 6), GZ)
+
+
+BOMB = gzip.compress(b"\0" * (1 << 20), 9)
+NESTED = gzip.compress(gzip.compress(b"\0" * (1 << 20), 9), 9)
+TWICE = b"Content-Encoding: gzip, gzip\r\n"
+OK = answer(b"{}")
+PICKLED = gzip.compress(gzip.compress(b"\x80\x02" + b"0" * (1 << 20), 9), 9)
+
+
+# WebSocket (RFC 6455).
+
+UPGRADE = (b"GET /v1/realtime?model=small HTTP/1.1\r\nHost: model\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+           b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s\r\n",
+           b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+           b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n%s\r\n")
+DEFLATE = b"Sec-WebSocket-Extensions: permessage-deflate\r\n"
+
+
+def frame(opcode, data, mask=True, fin=True, squeezed=False):
+    first = (0x80 if fin else 0) | (0x40 if squeezed else 0) | opcode
+    n, m = len(data), 0x80 if mask else 0
+    head = bytes([first, m | n]) if n < 126 else struct.pack(">BBH", first, m | 126, n) if n < 65536 else struct.pack(">BBQ", first, m | 127, n)
+    return head + (b"\0\0\0\0" if mask else b"") + data
+
+
+def squeeze(data):
+    c = zlib.compressobj(9, wbits=-15)
+    return (c.compress(data) + c.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+def said(i):
+    ask = {"type": "conversation.item.create", "item": {"type": "message", "role": "user", "content": [{"type": "input_text", "text": words(i, 20)}]}}
+    delta = {"type": "response.text.delta", "response_id": f"r{i}", "item_id": f"i{i}", "delta": words(i, 12)}
+    return json.dumps(ask).encode(), json.dumps(delta).encode()
+
+
+def socket(make, extra=b""):
+    def pieces(total):
+        yield 0, UPGRADE[0] % extra
+        yield 1, UPGRADE[1] % extra
+        yield from turns(make, total)
+    return pieces
+
+
+def talk(i):
+    ask, delta = said(i)
+    return frame(1, ask), frame(1, delta, mask=False)
+
+
+# Redis (RESP2 and RESP3).
+
+def resp(*parts):
+    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(p), p) for p in parts)
+
+
+def cached(i):
+    if i % 2:
+        return resp(b"GET", b"session:%d" % i), b"$%d\r\n%s\r\n" % (40, b"v" * 40)
+    return resp(b"SET", b"session:%d" % i, words(i, 8).encode()), b"+OK\r\n"
+
+
+# gRPC-free HTTP/2 frames are counted by `work_is_bounded` of its parser; here: event streams and lines.
+
+def stream(make):
+    def pieces(total):
+        yield 0, request(b'{"model":"small","stream":true,"messages":[{"role":"user","content":"go on"}]}')
+        yield 1, b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+        yield from turns(make, total)
+    return pieces
+
+
+def event(i):
+    d = {"id": "c1", "model": "small", "choices": [{"index": 0, "delta": {"content": words(i, 3)}, "finish_reason": None}]}
+    return b"", b"data: " + json.dumps(d).encode() + b"\n\n"
+
+
+def chunked(i):
+    return b"", b"".join(b"%x\r\n%s\r\n" % (len(x), x) for x in [event(i)[1]])
+
+
+def pairs(make):
+    return lambda total: turns(make, total)
+
+
+# Carrier: port, ordinary, and the others.
+CARRIERS = {
+    "http": (8000, pairs(http), {
+        "one byte bodies": pairs(lambda i: (b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: 1\r\n\r\n{", b"HTTP/1.1 200\r\nContent-Length: 1\r\n\r\n}")),
+        "shortest": pairs(lambda i: (b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 304\r\n\r\n")),
+    }),
+    "coded bodies": (8000, pairs(coded), {
+        "bombs": pairs(lambda i: (request(b"{}"), answer(BOMB, GZ))),
+        "nested": pairs(lambda i: (request(b"{}"), answer(NESTED, TWICE))),
+        "nested requests": pairs(lambda i: (request(NESTED, TWICE), OK)),
+        "nested model files": pairs(lambda i: (b"GET /m.pkl HTTP/1.1\r\nHost: h\r\n\r\n", answer(PICKLED, b"", b"application/octet-stream"))),
+        "empty members": pairs(lambda i: (request(b"{}"), answer(gzip.compress(b"") * 40, GZ))),
+    }),
+    "websocket": (8000, socket(talk), {
+        "one byte": socket(lambda i: (frame(1, b"x"), frame(1, b"y", mask=False))),
+        "empty": socket(lambda i: (frame(1, b""), frame(1, b"", mask=False))),
+        "pings": socket(lambda i: (frame(9, b""), frame(10, b"", mask=False))),
+        "server pings": socket(lambda i: (b"", frame(9, b"", mask=False))),
+        "fragments": socket(lambda i: (frame(0 if i else 1, b"x", fin=False), frame(0 if i else 1, b"y", mask=False, fin=False))),
+        "empty fragments": socket(lambda i: (b"", frame(0 if i else 1, b"", mask=False, fin=False))),
+        "unknown": socket(lambda i: (frame(3, b""), frame(11, b"", mask=False))),
+    }),
+    "websocket, compressed": (8000, socket(lambda i: tuple(frame(1, squeeze(x), d == 0, squeezed=True) for d, x in enumerate(said(i))), DEFLATE), {
+        "one byte": socket(lambda i: (frame(1, squeeze(b"x"), squeezed=True), frame(1, squeeze(b"y"), False, squeezed=True)), DEFLATE),
+        "bombs": socket(lambda i: (frame(1, squeeze(b"x" * 100_000), squeezed=True), b""), DEFLATE),
+    }),
+    "redis": (6379, pairs(cached), {
+        "inline": pairs(lambda i: (b"PING\r\n", b"+PONG\r\n")),
+        "shortest commands": pairs(lambda i: (b"*1\r\n$1\r\nA\r\n", b"-\r\n")),
+        "empty lines": pairs(lambda i: (b"PING\r\n" if not i else b"\r\n", b"+PONG\r\n" if not i else b"")),
+        "empty arrays": pairs(lambda i: (b"PING\r\n" if not i else b"*0\r\n", b"+PONG\r\n" if not i else b"")),
+        "nested": pairs(lambda i: (b"PING\r\n" if not i else b"", b"+PONG\r\n" if not i else b"*1\r\n")),
+        "answers to nothing": pairs(lambda i: (b"PING\r\n" if not i else b"", b"+PONG\r\n" if not i else b"+\r\n")),
+        "pushes": pairs(lambda i: (b"PING\r\n" if not i else b"", b"+PONG\r\n" if not i else b">1\r\n+\r\n")),
+        "many arguments": pairs(lambda i: (resp(b"MGET", *[b"k"] * 500), b"*500\r\n" + b"$-1\r\n" * 500)),
+    }),
+    "event stream": (8000, stream(event), {
+        "empty lines": stream(lambda i: (b"", b"\n")),
+        "empty data": stream(lambda i: (b"", b"data:\n\n")),
+        "comments": stream(lambda i: (b"", b":\n")),
+        "empty objects": stream(lambda i: (b"", b"data:{}\n\n")),
+    }),
+}
+
+
+def instructions(engine, capture, folder, rules):
+    cmd = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", engine, "run", "-r", capture, "-S", rules,
+           "-l", folder, "-k", "none", "-q", "--memory", "64mb"]
+    out = subprocess.run(cmd, capture_output=True, text=True)
+    if out.returncode != 0:
+        sys.exit(f"{capture}: exit status {out.returncode}\n{out.stderr[-2000:]}")
+    return int(re.search(r"Collected : (\d+)", out.stderr).group(1))
+
+
+def cost(args, folder, rules, port, pieces, empty):
+    capture = os.path.join(folder, "work.pcap")
+    with open(capture, "wb", buffering=1 << 20) as out:
+        p = Pcap(out)
+        sent = flow(p, 0, port, pieces(args.bytes)) if pieces else 1
+    out = os.path.join(folder, "out")
+    n = instructions(args.engine, capture, out, rules)
+    eve = os.path.join(out, "eve.json")
+    lines = sum(1 for _ in open(eve)) if os.path.exists(eve) else 0
+    if os.path.exists(eve):
+        os.unlink(eve)
+    return (n - empty) / sent, lines
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--engine", required=True)
+    ap.add_argument("--bytes", type=int, default=400_000)
+    ap.add_argument("--only", nargs="+")
+    ap.add_argument("--most", type=float, default=8.0)
+    ap.add_argument("--json")
+    args = ap.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        rules = os.path.join(folder, "some.rules")
+        with open(rules, "w") as f:
+            f.write('alert ai any any -> any any (msg:"call"; ai.prompt; content:"prompt-known"; sid:6;)\n')
+        empty = cost(args, folder, rules, 0, None, 0)[0]
+        found, dear = {}, []
+        for carrier, (port, ordinary, others) in CARRIERS.items():
+            if args.only and carrier not in args.only:
+                continue
+            base, lines = cost(args, folder, rules, port, ordinary, empty)
+            print(f"{carrier}: ordinary {base:.1f} instructions a byte, {lines} records", flush=True)
+            found[carrier] = {"ordinary": base}
+            for name, pieces in others.items():
+                is_, lines = cost(args, folder, rules, port, pieces, empty)
+                found[carrier][name] = is_
+                times = is_ / base
+                print(f"  {name:<22} {is_:8.1f}  {times:5.1f}x  {lines} records", flush=True)
+                if times > args.most:
+                    dear.append(f"{carrier}, {name}: {times:.1f} times")
+    if args.json:
+        with open(args.json, "w") as f:
+            json.dump(found, f, indent=1)
+    for d in dear:
+        print(f"costs more than {args.most:g} times an ordinary byte: {d}", file=sys.stderr)
+    return 1 if dear else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
