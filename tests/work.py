@@ -177,6 +177,8 @@ CARRIERS = {
         "bombs": pairs(lambda i: (request(b"{}"), answer(BOMB, GZ))),
         "nested": pairs(lambda i: (request(b"{}"), answer(NESTED, TWICE))),
         "nested requests": pairs(lambda i: (request(NESTED, TWICE), OK)),
+        "model files": pairs(lambda i: (b"GET /m%d.pkl HTTP/1.1\r\nHost: h\r\n\r\n" % i, answer(b"\x80\x02" + b"0" * 100_000, b"", b"application/octet-stream"))),
+        "line feeds": pairs(lambda i: (b"GET /m%d.pkl HTTP/1.1\r\nHost: h\r\n\r\n" % i, answer(b"\x80\x02" + b"\n" * 100_000, b"", b"application/octet-stream"))),
         "nested model files": pairs(lambda i: (b"GET /m.pkl HTTP/1.1\r\nHost: h\r\n\r\n", answer(PICKLED, b"", b"application/octet-stream"))),
         "empty members": pairs(lambda i: (request(b"{}"), answer(gzip.compress(b"") * 40, GZ))),
     }),

@@ -377,6 +377,48 @@ fn idle_compressed_bodies_blind_nobody() {
     }
 }
 
+/// What expands without measure is decoded as far as the bytes that came pay for, over bodies and layers together; and it
+/// takes nothing from another client.
+#[test]
+fn bodies_that_expand_pay_for_it_together() {
+    let text = "alert http any any -> any any (msg:\"x\"; flow:to_client; file.data; content:\"after-the-flood\"; sid:1;)\n\
+                alert http any any -> any any (msg:\"y\"; app-layer-event:http.compression_bomb; threshold:type limit, track by_src, count 1, seconds 60; sid:2;)\n";
+    let rules = rules(text, &settings());
+    let gzip = |data: &[u8]| common::traffic::gzip(data);
+    let answer = |codings: &str, body: &[u8]| {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Encoding: {codings}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        [head.as_bytes(), body].concat()
+    };
+    let get = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    let nested = answer("gzip, gzip", &gzip(&gzip(&vec![b'x'; 1 << 20])));
+    let said = 400u64;
+    let mut w = Wire::new();
+    let mut t = w.tcp((3, 2000), (250, 80));
+    for _ in 0..said {
+        t.send(0, get);
+        t.send(1, &nested);
+    }
+    let after: String = (0..100_000u32)
+        .map(|i| char::from(b'a' + (i.wrapping_mul(2_654_435_761) >> 27) as u8 % 26))
+        .collect();
+    let plain = answer("gzip", &gzip(format!("{after}after-the-flood").as_bytes()));
+    w.talk((2, 2222), (250, 80), &[(0, &get[..]), (1, &plain[..])]);
+    let mut e = engine(config(256 * MIB), &rules);
+    let mut seen = Seen::default();
+    feed(&mut e, &frames(&w.frames), &mut seen);
+    let s = e.stats();
+    e.finish(&mut seen);
+    let wire = said * (get.len() + nested.len()) as u64;
+    // A megabyte each, as far as 64 for a byte and the client's stock go, which time refilled little.
+    let paid = (wire * 64 + (9 << 20)) / (1 << 20);
+    assert!(s.decoded_outgrown >= said - paid, "{} of {said}, {paid} paid for", s.decoded_outgrown);
+    assert!(s.decoded_outgrown < said, "some were decoded");
+    assert_eq!((seen.alerts.get(&1), seen.alerts.contains_key(&2)), (Some(&1), true));
+}
+
 /// Far more calls of a model at once than there is memory for, each with a prompt that goes on: requests after them are
 /// inspected, and so is a call. `tests/floods.py` does it with a hundred thousand.
 #[test]

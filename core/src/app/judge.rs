@@ -18,6 +18,8 @@ use crate::pool::{Arena, Growth, Records};
 const HEAD: usize = 8;
 /// Most readers.
 const READERS: usize = 64;
+/// What reading a byte of a model file takes, in bytes of decoding.
+const READING: usize = 7;
 /// A reader may go to another file when so many pieces of any files came since its last one.
 const STILL: u64 = 8192;
 
@@ -192,7 +194,9 @@ impl Judges {
         match self.reader(look) {
             Some(r) => {
                 r.last = now;
-                r.artifact.within(growth, |a| a.feed(data));
+                r.artifact.within(growth, READING, |a| a.feed(data));
+                // Of what came plain each byte has paid for many.
+                growth.spend(data.len() * READING);
             }
             None => look.state = State::Unread(Unread::Taken),
         }
@@ -242,7 +246,7 @@ impl Judges {
                     if let Some(why) = lack {
                         r.artifact.missing(why);
                     }
-                    r.artifact.within(growth, |a| _ = a.end());
+                    r.artifact.within(growth, READING, |a| _ = a.end());
                     let id = self.keep(look);
                     self.give_back(look);
                     self.counts.judged += 1;

@@ -413,11 +413,25 @@ impl<T: HasCommon> TxSlab<T> {
         }
     }
 
-    /// Index of transaction number `id`, looked for from the oldest on.
+    /// Index of transaction number `id`, looked for from the oldest and from the newest at once: answers are to the oldest,
+    /// and requests ask for the newest, however many are live.
     pub fn find(&self, list: &TxList, id: u64) -> Option<TxIdx> {
-        self.iter(list)
-            .take_while(|i| self.slab.get(*i).common().id <= id)
-            .find(|i| self.slab.get(*i).common().id == id)
+        let (mut old, mut new) = (list.first()?, some(list.tail[LIVE])?);
+        loop {
+            #[cfg(test)]
+            super::entries::work::add(1);
+            let (o, n) = (self.slab.get(old).common(), self.slab.get(new).common());
+            if o.id == id {
+                return Some(old);
+            }
+            if n.id == id {
+                return Some(new);
+            }
+            if o.id > id || n.id < id || o.id >= n.id {
+                return None;
+            }
+            (old, new) = (some(o.links.next[LIVE])?, some(n.links.prev[LIVE])?);
+        }
     }
 
     /// The live transactions, oldest first.
@@ -492,6 +506,27 @@ impl<T: HasCommon> TxSlab<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whichever are gone, each of the others is found, and none that is gone; the newest and the oldest at once.
+    #[test]
+    fn every_number_is_found() {
+        for gone in 0..1u32 << 8 {
+            let mut pool = BytePool::new(1 << 12);
+            let mut txs: Txs<u8> = Txs::new(&AppConfig { max_txs: 8, ..AppConfig::default() });
+            let mut list = TxList::default();
+            let at: Vec<TxIdx> = (0..8).map(|_| txs.open(&mut list, 0).unwrap()).collect();
+            let is_gone = |n: u64| n > 7 || gone >> n & 1 == 1;
+            for n in (0..8).filter(|n| is_gone(*n)) {
+                txs.remove(&mut list, at[n as usize], &mut pool);
+            }
+            for n in 0..10 {
+                let expected = (!is_gone(n)).then(|| at[n as usize]);
+                crate::app::entries::work::take();
+                assert_eq!(txs.find(&list, n), expected, "{n} of {gone:b}");
+                assert!(crate::app::entries::work::take() <= 4);
+            }
+        }
+    }
 
     #[test]
     fn numbers_stay_when_others_go() {

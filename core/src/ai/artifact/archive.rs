@@ -257,12 +257,27 @@ impl Zip {
         matches!(self.st, At::Scan)
     }
 
+    /// Between members, and no signature has begun.
+    pub const fn is_idle(&self) -> bool {
+        let [_, a, b, c] = self.last.to_le_bytes();
+        self.scanning() && a != b'P' && b != b'P' && c != b'P'
+    }
+
+    /// As [`Zip::feed`] of bytes without a `P`, while [`Zip::is_idle`].
+    pub fn pass(&mut self, run: &[u8]) {
+        self.pos += run.len() as u64;
+        for b in run.iter().skip(run.len().saturating_sub(4)) {
+            self.last = (self.last >> 8) | (u32::from(*b) << 24);
+        }
+    }
+
     /// Whether a member was found.
     pub const fn begun(&self) -> bool {
         self.members > 0
     }
 
     /// Takes bytes; gives how many it took. Those between members are also the caller's to look at.
+    #[inline]
     pub fn feed(
         &mut self,
         data: &[u8],
@@ -270,6 +285,14 @@ impl Zip {
         to: &mut impl Member,
         rep: &mut Report,
     ) -> usize {
+        if let (At::Scan, Some(b)) = (self.st, data.first())
+            && !matches!(b, 2 | 4 | 6)
+        {
+            // No signature ends here.
+            self.last = (self.last >> 8) | (u32::from(*b) << 24);
+            self.pos += 1;
+            return 1;
+        }
         let n = self.some(data, inflate, to, rep);
         self.pos += n as u64;
         n

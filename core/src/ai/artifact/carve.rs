@@ -30,6 +30,25 @@ impl Carver {
         self.on = false;
     }
 
+    /// A name was found, and what follows is read.
+    pub const fn is_on(&self) -> bool {
+        self.on
+    }
+
+    /// As [`Carver::byte`] of bytes in which no name ends, while it is not [on](Carver::is_on).
+    pub fn pass(&mut self, run: &[u8]) {
+        let run = run.get(run.len().saturating_sub(self.last.len())..).unwrap_or(run);
+        let from = usize::from(self.at.wrapping_add(1));
+        let (a, b) = run.split_at(run.len().min(self.last.len() - from));
+        if let Some(p) = self.last.get_mut(from..from + a.len()) {
+            p.copy_from_slice(a);
+        }
+        if let Some(p) = self.last.get_mut(..b.len()) {
+            p.copy_from_slice(b);
+        }
+        self.at = self.at.wrapping_add(run.len() as u8);
+    }
+
     fn back(&self, i: usize) -> u8 {
         self.last.get(usize::from(self.at.wrapping_sub(i as u8))).copied().unwrap_or(0)
     }

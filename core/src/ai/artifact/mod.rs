@@ -249,14 +249,16 @@ impl Artifact {
         push(&mut self.levels, &mut self.report, data);
     }
 
-    /// Calls `f`; what comes out of archives meanwhile is the sender's to pay for, and no more comes out than that.
-    pub fn within(&mut self, growth: &mut Growth, f: impl FnOnce(&mut Self)) {
+    /// Calls `f`; what comes out of archives meanwhile is the sender's to pay for, each byte `reading` times beside itself,
+    /// and no more comes out than that.
+    pub fn within(&mut self, growth: &mut Growth, reading: usize, f: impl FnOnce(&mut Self)) {
         let before = self.report.expanded;
-        self.report.may = before.saturating_add(growth.left());
+        let each = 1 + reading as u64;
+        self.report.may = before.saturating_add(growth.left() / each);
         f(self);
         let more = self.report.expanded - before;
         if more > 0 {
-            growth.spend(usize::try_from(more).unwrap_or(usize::MAX));
+            growth.spend(usize::try_from(more.saturating_mul(each)).unwrap_or(usize::MAX));
         }
     }
 
@@ -565,6 +567,10 @@ impl Level {
         if !between {
             return self.zip.feed(data, &mut self.inflate, &mut Below(below), rep);
         }
+        let n = self.quiet(data);
+        if n > 0 {
+            return n;
+        }
         let Some(&b) = data.first() else { return 0 };
         if self.carving {
             // What the main pickle names is its own affair.
@@ -596,6 +602,41 @@ impl Level {
             }
         }
         1
+    }
+
+    /// Takes bytes, as many as there are at the start of `data`, in which nothing begins or ends that is looked for: most of
+    /// weights, of storages and of long strings.
+    fn quiet(&mut self, data: &[u8]) -> usize {
+        // A run shorter than this costs more than its bytes one by one.
+        const WORTH: usize = 8;
+        let most = match self.kind {
+            Kind::Plain | Kind::Zip => data.len(),
+            Kind::Pickle if self.nested || self.machine.nested() => 0,
+            Kind::Pickle => self.machine.body_left().saturating_sub(1).min(data.len()),
+            Kind::Safetensors if !self.twin && self.safetensors.in_data() => data.len(),
+            Kind::Gguf if !self.twin && self.gguf.in_data() => data.len(),
+            _ => 0,
+        };
+        if most < WORTH || !self.zip.is_idle() || (self.carving && self.carver.is_on()) {
+            return 0;
+        }
+        let data = data.get(..most).unwrap_or(data);
+        let end =
+            if self.carving { memchr::memchr3(b'P', b'\n', 0x93, data) } else { memchr::memchr(b'P', data) };
+        let run = data.get(..end.unwrap_or(most)).unwrap_or(&[]);
+        if run.len() < WORTH {
+            return 0;
+        }
+        self.zip.pass(run);
+        if self.carving {
+            self.carver.pass(run);
+        }
+        match self.kind {
+            Kind::Pickle => self.machine.pass(run),
+            Kind::Safetensors => self.safetensors.pass(run.len()),
+            _ => {}
+        }
+        run.len()
     }
 
     fn pickled(&mut self, b: u8, below: &mut [Level], rep: &mut Report) {

@@ -256,6 +256,27 @@ impl Machine {
         }
     }
 
+    /// Bytes of the string at hand that are still to come.
+    pub fn body_left(&self) -> usize {
+        match self.state {
+            State::Body(left) => usize::try_from(left).unwrap_or(usize::MAX),
+            _ => 0,
+        }
+    }
+
+    /// As [`Machine::byte`] of fewer bytes than [`Machine::body_left`].
+    pub fn pass(&mut self, run: &[u8]) {
+        let State::Body(left) = self.state else { return };
+        self.read += run.len() as u64;
+        let room = self.line.get_mut(self.line_len..).unwrap_or(&mut []);
+        let n = room.len().min(run.len());
+        if let (Some(to), Some(from)) = (room.get_mut(..n), run.get(..n)) {
+            to.copy_from_slice(from);
+        }
+        self.line_len = self.line_len.saturating_add(run.len());
+        self.state = State::Body(left - run.len() as u64);
+    }
+
     fn keep(&mut self, b: u8) {
         if let Some(p) = self.line.get_mut(self.line_len) {
             *p = b;

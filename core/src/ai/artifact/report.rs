@@ -125,7 +125,11 @@ impl Report {
         if self.expands_without_measure() {
             self.find(Judgement::Suspicious, "archive that expands without measure", &[]);
         } else if self.expanded > self.may {
-            self.find(Judgement::Unreadable, "archive that expands to more than its sender may have decoded now", &[]);
+            self.find(
+                Judgement::Unreadable,
+                "archive that expands to more than its sender may have decoded now",
+                &[],
+            );
         }
         self.is_spent()
     }

@@ -22,6 +22,16 @@ impl Safetensors {
         Self { at: 0, size: 0, json: Json::tensors(), done: false, bad: false }
     }
 
+    /// Its header is over, or of no use.
+    pub fn in_data(&self) -> bool {
+        self.bad || self.at >= 8 && self.at - 8 >= self.size
+    }
+
+    /// As [`Safetensors::byte`] of bytes that are data.
+    pub fn pass(&mut self, bytes: usize) {
+        self.at += bytes as u64;
+    }
+
     pub fn byte(&mut self, b: u8, rep: &mut Report) {
         let at = self.at;
         self.at += 1;
@@ -166,6 +176,11 @@ impl Gguf {
     fn fail(&mut self, what: &str, rep: &mut Report) {
         self.bad = true;
         rep.find(Judgement::Suspicious, what, &[]);
+    }
+
+    /// Its header is over, or of no use.
+    pub fn in_data(&self) -> bool {
+        self.bad || self.st == Gg::Data
     }
 
     pub fn byte(&mut self, b: u8, rep: &mut Report) {

@@ -525,6 +525,15 @@ fn anything() -> impl Strategy<Value = Vec<u8>> {
         Just(block(b"\x80\x02X\xf9\x01\0\0a", "33", b'x')),
         Just(Vec::from(*b"\x89HDF\r\n\x1a\n{\"class_name\": \"Lambda\"}")),
         proptest::collection::vec(any::<u8>(), 0..40),
+        // Long runs in which nothing begins, alone and with the first bytes of what may.
+        (any::<u8>(), 1usize..600, 0usize..4)
+            .prop_map(|(b, n, p)| [&vec![b; n][..], &b"PK\x03"[..p.min(3)]].concat()),
+        // A string of a pickle with another pickle, or an archive, behind such a run.
+        (0usize..300, any::<bool>()).prop_map(|(n, z)| {
+            let inner = if z { zip(&[("d.pkl", "d.pkl", EVIL)]) } else { Vec::from(EVIL) };
+            let body = [&vec![b'x'; n][..], &inner].concat();
+            [&b"\x80\x03B"[..], &(body.len() as u32).to_le_bytes(), &body, b"."].concat()
+        }),
         proptest::collection::vec(
             proptest::sample::select(b"(tRcoibu.0123\x80\x02\x93\x94\x85\x81\x92hq)}]\n".to_vec()),
             0..40
@@ -534,7 +543,7 @@ fn anything() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn any_cut_gives_the_same(file in anything(), cuts in proptest::collection::vec(1usize..50, 1..6)) {
         let mut whole = Artifact::new();

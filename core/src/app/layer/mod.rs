@@ -362,7 +362,9 @@ impl AppLayer {
         let left = cx.pool.growth().back();
         // What is not taken comes again.
         cx.lodging.credit = match out {
-            Outcome::Consumed { bytes, .. } | Outcome::Full { bytes } => left.unearn(len.saturating_sub(bytes)),
+            Outcome::Consumed { bytes, .. } | Outcome::Full { bytes } => {
+                left.unearn(len.saturating_sub(bytes))
+            }
             _ => left,
         };
         cx.bodies.settle(cx.lodging);

@@ -144,6 +144,8 @@ struct Writer<'a, 'f> {
     gathered: &'a mut PBuf,
     ration: &'a mut Ration,
     max: usize,
+    /// Somebody looks at headers as they came; at payload as it came.
+    heads: bool,
     raw: bool,
     now: u64,
     guest: BodyId,
@@ -210,11 +212,13 @@ impl Sink for Writer<'_, '_> {
             flags: f.head.flags,
             opcode: f.head.opcode,
             mask: f.head.mask,
-            header: wire.len() as u8,
             quiet,
             ..Own::default()
         };
-        let _ = t.own.wire.extend(pool, wire);
+        if self.heads {
+            t.own.header = wire.len() as u8;
+            let _ = t.own.wire.extend(pool, wire);
+        }
         if f.head.len > self.max as u64 {
             t.common.raise(EV_SKIP, f.dir);
         }
@@ -242,7 +246,11 @@ impl Sink for Writer<'_, '_> {
 
     fn fault(&mut self, f: &Frame, fault: Fault, _: &mut BytePool) {
         if let Some(tx) = *self.open {
-            self.flow.get(tx).common.raise(event_of(fault), f.dir);
+            let t = self.flow.get(tx);
+            // What is wrong with small frames by the thousand was told.
+            if !t.own.quiet {
+                t.common.raise(event_of(fault), f.dir);
+            }
         }
     }
 
@@ -290,13 +298,15 @@ impl Protocol for WebSocket {
         let line = &mut s.lines[d];
         let mut used = input.data.len();
         if !line.is_lost() {
+            let raw = cx.wanted.has(B_PDU) || cx.wanted.has(B_DATA);
             let mut to = Writer {
                 flow,
                 open: &mut s.open[d],
                 gathered: &mut s.gathered[d],
                 ration: &mut s.ration,
                 max: self.max,
-                raw: cx.wanted.has(B_PDU) || cx.wanted.has(B_DATA),
+                heads: raw || cx.wanted.has(B_HEADER),
+                raw,
                 now: cx.now,
                 guest: s.bodies,
                 bodies: &mut *cx.bodies,
