@@ -73,7 +73,7 @@ pub trait Fields {
     fn base64(&mut self, key: &str, value: &[u8]) {
         self.value(key, Value::Base64(value));
     }
-    /// Whether the output asks for an optional part of the record: `extended`, `custom.NAME` (a header or field
+    /// Whether the output asks for an optional part of the record: `extended`, `custom` (any header or field by name), `custom.NAME` (a header or field
     /// by its lower-case name), `dump-all-headers.request` / `.response`, `content` (texts of the traffic themselves),
     /// `passwords.yes` / `passwords.no` (what the settings say of credentials; neither: what the protocol does otherwise).
     fn wants(&self, option: &str) -> bool {

@@ -29,7 +29,9 @@ mod tests;
 #[cfg(test)]
 mod work;
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 pub use call::Call;
 use dialect::{Known, Route, Wire, Words};
@@ -76,9 +78,43 @@ struct Schemas {
     of: [Schema; 2],
 }
 
+/// All routes, by number in the order of the registry, and found by what the last segment of their paths is.
+struct Routes {
+    all: Box<[Schemas]>,
+    /// Those with a fixed last segment, by it, then by number.
+    closed: Box<[u16]>,
+    /// Those without.
+    open: Box<[u16]>,
+}
+
+impl Routes {
+    fn new(all: Box<[Schemas]>) -> Routes {
+        let last = |i: &u16| all[usize::from(*i)].last;
+        let (open, mut closed): (Vec<u16>, Vec<u16>) =
+            (0..all.len() as u16).partition(|i| last(i).is_empty());
+        closed.sort_by_key(|i| (last(i), *i));
+        Routes { closed: closed.into(), open: open.into(), all }
+    }
+
+    /// The first route, with what is made of it, whose paths may end like that and that `fits`.
+    fn find<T>(&self, last: &[u8], mut fits: impl FnMut(&Schemas) -> Option<T>) -> Option<(u16, T)> {
+        let mut first =
+            |list: &[u16]| list.iter().find_map(|i| Some((*i, fits(&self.all[usize::from(*i)])?)));
+        let of = |i: &u16| self.all[usize::from(*i)].last;
+        let from = self.closed.partition_point(|i| of(i) < last);
+        let same = self.closed[from..].partition_point(|i| of(i) == last);
+        let (closed, open) = (first(&self.closed[from..from + same]), first(&self.open));
+        match (closed, open) {
+            (Some(c), Some(o)) if o.0 < c.0 => Some(o),
+            (None, o) => o,
+            (c, _) => c,
+        }
+    }
+}
+
 /// The guest.
 pub struct Ai {
-    routes: Arc<[Schemas]>,
+    routes: Arc<Routes>,
     /// Made when somebody asks what is wrong with calls.
     risk: Option<Risk>,
     pins: pins::Pins,
@@ -118,19 +154,12 @@ impl Ai {
             _ => Wire::Json,
         };
         let json = || kind.windows(4).any(|w| w.eq_ignore_ascii_case(b"json"));
-        let fits = |(i, s): (usize, &Schemas), (path, last): (&[u8], &[u8])| {
-            let r = s.route;
-            if r.wire != wire || (!s.last.is_empty() && s.last != last) {
-                return None;
-            }
-            let known = dialect::fits(r, method, path)?;
+        let fits = |r: &Route, path: &[u8]| {
+            let known = if r.wire == wire { dialect::fits(r, method, path) } else { None }?;
             let asked = (r.header.is_empty() || field(r.header).is_some()) && (!r.json || json());
-            asked.then_some((i as u16, known))
+            asked.then_some(known)
         };
-        let among = |path: &[u8]| {
-            let last = dialect::last_of(path);
-            self.routes.iter().enumerate().find_map(|r| fits(r, (path, last)))
-        };
+        let among = |path: &[u8]| self.routes.find(dialect::last_of(path), |s| fits(s.route, path));
         let mut room = [0; 512];
         let (raw, meant) = (among(path), unescaped(path, &mut room).and_then(among));
         match (raw, meant) {
@@ -175,25 +204,25 @@ const fn is_judged(cx: &BodyCx<'_>) -> bool {
     cx.cfg.ai_risk || cx.wanted.has_int(buffers::I_RISK) || cx.wanted.has_int(buffers::I_FAMILY)
 }
 
-fn make_routes() -> Arc<[Schemas]> {
+fn make_routes() -> Arc<Routes> {
     let schemas = |(dialect, route): (&'static str, &'static Route)| Schemas {
         route,
         dialect,
         last: dialect::last_wanted(route),
         of: [route.request, route.answer].map(|lists| Schema::new(lists.iter().copied().flatten())),
     };
-    registry::routes().map(schemas).collect()
+    Arc::new(Routes::new(registry::routes().map(schemas).collect()))
 }
 
 /// The routes of all dialects, made once in a process.
 #[cfg(feature = "std")]
-fn routes() -> Arc<[Schemas]> {
-    static ROUTES: std::sync::OnceLock<Arc<[Schemas]>> = std::sync::OnceLock::new();
+fn routes() -> Arc<Routes> {
+    static ROUTES: std::sync::OnceLock<Arc<Routes>> = std::sync::OnceLock::new();
     ROUTES.get_or_init(make_routes).clone()
 }
 
 #[cfg(not(feature = "std"))]
-fn routes() -> Arc<[Schemas]> {
+fn routes() -> Arc<Routes> {
     make_routes()
 }
 
@@ -222,15 +251,15 @@ impl Guest for Ai {
             let Some(i) = at.txs.open(cx.now) else { return Interest::Head };
             at.part.route = route;
             at.part.call = at.txs.handle(i);
-            let schemas = &self.routes[usize::from(route)];
+            let schemas = &self.routes.all[usize::from(route)];
             let tx = at.txs.get(i);
             tx.common.shown_id = o.tx;
             tx.own.begin(schemas.dialect, schemas.route, o.carrier);
             head::request(&mut tx.own, o, (schemas.route, known), cx);
-        } else if let Some((tx, ..)) = call(&self.routes, &mut at, dir) {
+        } else if let Some((tx, ..)) = call(&self.routes.all, &mut at, dir) {
             head::answer(&mut tx.own, o, cx);
         }
-        let Some((tx, reading, _)) = call(&self.routes, &mut at, dir) else { return Interest::Head };
+        let Some((tx, reading, _)) = call(&self.routes.all, &mut at, dir) else { return Interest::Head };
         reading.live = true;
         tx.common.touch(dir);
         let kind = o.head.field(dir, "content-type", cx.pool).unwrap_or(b"");
@@ -249,7 +278,7 @@ impl Guest for Ai {
         _: &Origin<'_>,
         cx: &mut BodyCx<'_>,
     ) {
-        let Some((tx, reading, schemas)) = call(&self.routes, &mut at, dir) else { return };
+        let Some((tx, reading, schemas)) = call(&self.routes.all, &mut at, dir) else { return };
         if reading.live {
             read::piece(tx, reading, schemas, dir, piece, cx);
             if piece == Piece::End
@@ -263,7 +292,7 @@ impl Guest for Ai {
     }
 
     fn gap(&mut self, mut at: At<'_, Self>, dir: Dir, _: u64, _: &Origin<'_>, cx: &mut BodyCx<'_>) {
-        let Some((tx, reading, _)) = call(&self.routes, &mut at, dir) else { return };
+        let Some((tx, reading, _)) = call(&self.routes.all, &mut at, dir) else { return };
         tx.common.raise(buffers::EV_GAP, dir);
         // What follows in the piece at hand has no known place; lines and events that follow have.
         reading.held.truncate(0);
@@ -274,7 +303,7 @@ impl Guest for Ai {
     }
 
     fn end(&mut self, mut at: At<'_, Self>, dir: Dir, how: Ended, o: &Origin<'_>, cx: &mut BodyCx<'_>) {
-        let Some((tx, reading, schemas)) = call(&self.routes, &mut at, dir) else { return };
+        let Some((tx, reading, schemas)) = call(&self.routes.all, &mut at, dir) else { return };
         if core::mem::take(&mut reading.live) {
             read::end(tx, reading, schemas, dir, how, cx);
         }
@@ -295,7 +324,7 @@ impl Guest for Ai {
     }
 
     fn release(&mut self, mut at: At<'_, Self>, cx: &mut BodyCx<'_>) {
-        if let Some((tx, ..)) = call(&self.routes, &mut at, Dir::ToServer) {
+        if let Some((tx, ..)) = call(&self.routes.all, &mut at, Dir::ToServer) {
             tx.common.advance_both(COMPLETE);
         }
         for r in &mut at.part.dirs {
@@ -331,4 +360,36 @@ impl Guest for Ai {
 /// Whether a message of that kind is cut, so that what follows a hole can be placed again.
 const fn finds_itself_again(cut: Cut) -> bool {
     matches!(cut, Cut::Lines | Cut::Sse)
+}
+
+#[cfg(test)]
+mod routing {
+    use super::*;
+
+    /// What is found by the last segment is what looking at one route after the other finds.
+    #[test]
+    fn the_index_finds_what_a_search_finds() {
+        let routes = routes();
+        let said =
+            |r: &Route| r.path.replace("{-}", "x").replace("{}", "m").replace('*', "/x").replace("//", "/");
+        let paths = registry::routes().flat_map(|(_, r)| {
+            let p = said(r);
+            [
+                p.clone(),
+                alloc::format!("{p}/"),
+                alloc::format!("/front{p}"),
+                alloc::format!("{p}x"),
+                p.replace('m', "n"),
+            ]
+        });
+        let mut found = 0;
+        for path in paths.chain(["/", "", "/v1", "*"].map(Into::into)) {
+            let fits = |s: &Schemas| dialect::fits(s.route, s.route.method.as_bytes(), path.as_bytes());
+            let plain = routes.all.iter().enumerate().find_map(|(i, s)| Some((i as u16, fits(s)?.name)));
+            let quick = routes.find(dialect::last_of(path.as_bytes()), |s| Some(fits(s)?.name));
+            assert_eq!(quick, plain, "{path}");
+            found += usize::from(plain.is_some());
+        }
+        assert!(found > routes.all.len());
+    }
 }

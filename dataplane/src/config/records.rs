@@ -56,6 +56,7 @@ impl RecordSettings {
     pub fn wants(&self, option: &str) -> bool {
         match option {
             "extended" => self.extended,
+            "custom" => !self.custom.is_empty(),
             "dump-all-headers.request" => self.dump_headers[0],
             "dump-all-headers.response" => self.dump_headers[1],
             "formats.detailed" => self.dns_formats[0],

@@ -287,7 +287,7 @@ impl Fields for Collect<'_> {
         }
     }
     fn wants(&self, option: &str) -> bool {
-        matches!(option, "extended" | "custom.subject")
+        matches!(option, "extended" | "custom" | "custom.subject")
     }
     fn open(&mut self, key: &str, _: Nest) {
         self.enter(key);

@@ -94,6 +94,9 @@ pub fn is_custom(name: &str) -> bool {
 
 /// The fields that the output names.
 pub(super) fn write(tx: &Tx, pool: &BytePool, out: &mut dyn Fields) {
+    if !out.wants("custom") {
+        return;
+    }
     for c in CUSTOM {
         // The basic form has a member of this name, with more in it.
         if c.key == "content_range" || !out.wants(c.option) {

@@ -20,6 +20,8 @@ use crate::pool::BytePool;
 const STEP: usize = 2 << 10;
 /// Decompressed bytes of one message beyond which it is given up: 1 KB of deflate can make 1 MB.
 const DECODED_MAX: u64 = 4 << 20;
+/// What beginning a compressed message takes, in bytes of decoding: codes are made anew for each, however short it is.
+const BEGINNING: usize = 2 << 10;
 /// What a sender leaves out at the end of a compressed message (RFC 7692 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
@@ -80,6 +82,8 @@ pub struct Line {
     /// Decompressed so far, and whether that is over for this message.
     decoded: u64,
     broken: bool,
+    /// Its beginning was paid for.
+    paid: bool,
     inflater: Option<Held>,
     lost: bool,
 }
@@ -188,6 +192,7 @@ impl Messages {
             line.message = None;
             line.decoded = 0;
             line.broken = false;
+            line.paid = false;
         }
         line.frame = None;
         line.wire = Wire::default();
@@ -210,6 +215,12 @@ impl Messages {
         sink: &mut dyn Sink,
     ) {
         if line.broken {
+            return;
+        }
+        if !core::mem::replace(&mut line.paid, true) && !pool.growth().spend(BEGINNING) {
+            line.broken = true;
+            self.restart(line);
+            sink.fault(frame, Fault::Room, pool);
             return;
         }
         let held = line.inflater.filter(|h| self.inflaters.get(*h).is_some());
@@ -239,6 +250,7 @@ impl Messages {
             }
             data = data.get(used..).unwrap_or(&[]);
             line.decoded += made as u64;
+            let paid = pool.growth().spend(made);
             i.at = (at + made) % WINDOW;
             let mut from = at;
             while from < at + made {
@@ -251,7 +263,7 @@ impl Messages {
                 from += n;
             }
             match status {
-                _ if line.decoded > DECODED_MAX || !pool.growth().spend(made) => break false,
+                _ if line.decoded > DECODED_MAX || !paid => break false,
                 TINFLStatus::HasMoreOutput => {}
                 TINFLStatus::Done if !data.is_empty() && used + made > 0 => {}
                 TINFLStatus::Done | TINFLStatus::NeedsMoreInput => break true,
