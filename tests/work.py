@@ -144,12 +144,75 @@ def cached(i):
     return resp(b"SET", b"session:%d" % i, words(i, 8).encode()), b"+OK\r\n"
 
 
-# gRPC-free HTTP/2 frames are counted by `work_is_bounded` of its parser; here: event streams and lines.
+# HTTP/2 (RFC 9113) with literal fields (RFC 7541 6.2.2), and gRPC in it.
 
-def stream(make):
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+END_STREAM, END_HEADERS = 1, 4
+
+
+def h2(kind, flags, stream, data=b""):
+    return struct.pack(">I", len(data))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + data
+
+
+def fields(**named):
+    out = b""
+    for name, value in named.items():
+        name = name.replace("_", "-").replace("--", ":").encode()
+        out += b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
+    return out
+
+
+def asked(kind, path=b"/v1/chat/completions"):
+    return fields(__method=b"POST", __scheme=b"http", __path=path, __authority=b"model", content_type=kind)
+
+
+def answered(kind):
+    return fields(__status=b"200", content_type=kind)
+
+
+def exchange(i, kind=b"application/json", bodies=None, path=b"/v1/chat/completions"):
+    s, (ask, said) = 2 * i + 1, bodies or chat(i)
+    return (h2(1, END_HEADERS, s, asked(kind, path)) + h2(0, END_STREAM, s, ask),
+            h2(1, END_HEADERS, s, answered(kind)) + h2(0, END_STREAM, s, said))
+
+
+def http2(make):
+    def pieces(total):
+        yield 0, PREFACE + h2(4, 0, 0)
+        yield 1, h2(4, 0, 0) + h2(4, 1, 0)
+        yield from turns(make, total)
+    return pieces
+
+
+def within(make, kind=b"application/json", path=b"/v1/chat/completions"):
+    """One request and one answer that go on and on: `make(i)` gives frames of stream 1."""
+    def pieces(total):
+        yield 0, PREFACE + h2(4, 0, 0) + h2(1, END_HEADERS, 1, asked(kind, path))
+        yield 1, h2(4, 0, 0) + h2(1, END_HEADERS, 1, answered(kind))
+        yield from turns(make, total)
+    return pieces
+
+
+def grpc(message):
+    return struct.pack(">BI", 0, len(message)) + message
+
+
+GRPC, SERVICE = b"application/grpc", b"/inference.GRPCInferenceService/ModelInfer"
+
+
+def infer(i):
+    text = words(i, 30).encode()
+    tensor = b"\x0a\x06prompt\x12\x05BYTES"
+    message = b"\x0a\x05small" + b"\x2a" + bytes([len(tensor)]) + tensor + b"\x3a" + (bytes([len(text) & 127 | 128, len(text) >> 7]) if len(text) > 127 else bytes([len(text)])) + text
+    return grpc(message), grpc(message)
+
+
+# Event streams, lines, arrays.
+
+def stream(make, kind=b"text/event-stream"):
     def pieces(total):
         yield 0, request(b'{"model":"small","stream":true,"messages":[{"role":"user","content":"go on"}]}')
-        yield 1, b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+        yield 1, b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\n\r\n" % kind
         yield from turns(make, total)
     return pieces
 
@@ -157,10 +220,6 @@ def stream(make):
 def event(i):
     d = {"id": "c1", "model": "small", "choices": [{"index": 0, "delta": {"content": words(i, 3)}, "finish_reason": None}]}
     return b"", b"data: " + json.dumps(d).encode() + b"\n\n"
-
-
-def chunked(i):
-    return b"", b"".join(b"%x\r\n%s\r\n" % (len(x), x) for x in [event(i)[1]])
 
 
 def pairs(make):
@@ -204,6 +263,32 @@ CARRIERS = {
         "answers to nothing": pairs(lambda i: (b"PING\r\n" if not i else b"", b"+PONG\r\n" if not i else b"+\r\n")),
         "pushes": pairs(lambda i: (b"PING\r\n" if not i else b"", b"+PONG\r\n" if not i else b">1\r\n+\r\n")),
         "many arguments": pairs(lambda i: (resp(b"MGET", *[b"k"] * 500), b"*500\r\n" + b"$-1\r\n" * 500)),
+    }),
+    "http/2": (8000, http2(exchange), {
+        "one byte data": within(lambda i: (h2(0, 0, 1, b"{"), h2(0, 0, 1, b"{"))),
+        "empty data": within(lambda i: (h2(0, 0, 1), h2(0, 0, 1))),
+        "pings": within(lambda i: (h2(6, 0, 0, b"12345678"), h2(6, 1, 0, b"12345678"))),
+        "settings": within(lambda i: (h2(4, 0, 0), h2(4, 0, 0))),
+        "windows": within(lambda i: (h2(8, 0, 1, b"\0\0\0\1"), h2(8, 0, 0, b"\0\0\0\1"))),
+        "unknown": within(lambda i: (h2(99, 0, 1), h2(99, 0, 0))),
+        "resets": http2(lambda i: (h2(1, END_HEADERS, 2 * i + 1, b"\x82\x86\x84") + h2(3, 0, 2 * i + 1, b"\0\0\0\0"), b"")),
+        "shortest": http2(lambda i: (h2(1, END_HEADERS | END_STREAM, 2 * i + 1, b"\x82\x86\x84"), h2(1, END_HEADERS | END_STREAM, 2 * i + 1, b"\x88"))),
+        "continuations": http2(lambda i: (h2(1, 0, 1, b"\x82\x86\x84") if not i else h2(9, 0, 1), b"")),
+        "indexed fields": http2(lambda i: (h2(1, END_HEADERS | END_STREAM, 2 * i + 1, b"\x82\x86\x84" + b"\x90" * 1000), b"")),
+    }),
+    "grpc": (8000, http2(lambda i: exchange(i, GRPC, infer(i), SERVICE)), {
+        "empty messages": within(lambda i: (h2(0, 0, 1, grpc(b"") * 100), h2(0, 0, 1, grpc(b"") * 100)), GRPC, SERVICE),
+        "messages of two bytes": within(lambda i: (h2(0, 0, 1, grpc(b"\x0a\0") * 100), h2(0, 0, 1, grpc(b"\x0a\0") * 100)), GRPC, SERVICE),
+        "empty fields": within(lambda i: (h2(0, 0, 1, grpc(b"\x2a\0" * 500)), h2(0, 0, 1, grpc(b"\x3a\0" * 500))), GRPC, SERVICE),
+    }),
+    "lines": (8000, stream(lambda i: (b"", event(i)[1][6:-1]), b"application/x-ndjson"), {
+        "empty lines": stream(lambda i: (b"", b"\n"), b"application/x-ndjson"),
+        "empty objects": stream(lambda i: (b"", b"{}\n"), b"application/x-ndjson"),
+        "no objects": stream(lambda i: (b"", b"1\n"), b"application/x-ndjson"),
+    }),
+    "array": (8000, stream(lambda i: (b"", (b"," if i else b"[") + event(i)[1][6:-2]), b"application/json"), {
+        "empty objects": stream(lambda i: (b"", b",{}" if i else b"[{}"), b"application/json"),
+        "nested": stream(lambda i: (b"", b"["), b"application/json"),
     }),
     "event stream": (8000, stream(event), {
         "empty lines": stream(lambda i: (b"", b"\n")),
