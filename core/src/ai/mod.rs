@@ -75,6 +75,8 @@ struct Schemas {
     dialect: &'static str,
     /// What the last segment of paths must be; empty: anything.
     last: &'static [u8],
+    /// Of one with any: its end, and the segment before it.
+    ending: (&'static [u8], &'static [u8]),
     of: [Schema; 2],
 }
 
@@ -97,9 +99,18 @@ impl Routes {
     }
 
     /// The first route, with what is made of it, whose paths may end like that and that `fits`.
-    fn find<T>(&self, last: &[u8], mut fits: impl FnMut(&Schemas) -> Option<T>) -> Option<(u16, T)> {
-        let mut first =
-            |list: &[u16]| list.iter().find_map(|i| Some((*i, fits(&self.all[usize::from(*i)])?)));
+    fn find<T>(&self, path: &[u8], mut fits: impl FnMut(&Schemas) -> Option<T>) -> Option<(u16, T)> {
+        let path = path.strip_suffix(b"/").unwrap_or(path);
+        let (front, last) = path.split_at(path.iter().rposition(|c| *c == b'/').map_or(0, |n| n + 1));
+        let before = dialect::last_of(front);
+        let may = |s: &Schemas| {
+            let (tail, segment) = s.ending;
+            last.ends_with(tail) && (segment.is_empty() || segment == before)
+        };
+        let mut first = |list: &[u16]| {
+            let mut all = list.iter().map(|i| (*i, &self.all[usize::from(*i)]));
+            all.find_map(|(i, s)| if may(s) { Some((i, fits(s)?)) } else { None })
+        };
         let of = |i: &u16| self.all[usize::from(*i)].last;
         let from = self.closed.partition_point(|i| of(i) < last);
         let same = self.closed[from..].partition_point(|i| of(i) == last);
@@ -159,7 +170,7 @@ impl Ai {
             let asked = (r.header.is_empty() || field(r.header).is_some()) && (!r.json || json());
             asked.then_some(known)
         };
-        let among = |path: &[u8]| self.routes.find(dialect::last_of(path), |s| fits(s.route, path));
+        let among = |path: &[u8]| self.routes.find(path, |s| fits(s.route, path));
         let mut room = [0; 512];
         let (raw, meant) = (among(path), unescaped(path, &mut room).and_then(among));
         match (raw, meant) {
@@ -209,6 +220,7 @@ fn make_routes() -> Arc<Routes> {
         route,
         dialect,
         last: dialect::last_wanted(route),
+        ending: dialect::ending_wanted(route),
         of: [route.request, route.answer].map(|lists| Schema::new(lists.iter().copied().flatten())),
     };
     Arc::new(Routes::new(registry::routes().map(schemas).collect()))
@@ -377,6 +389,7 @@ mod routing {
             [
                 p.clone(),
                 alloc::format!("{p}/"),
+                alloc::format!("{p}//"),
                 alloc::format!("/front{p}"),
                 alloc::format!("{p}x"),
                 p.replace('m', "n"),
@@ -386,7 +399,7 @@ mod routing {
         for path in paths.chain(["/", "", "/v1", "*"].map(Into::into)) {
             let fits = |s: &Schemas| dialect::fits(s.route, s.route.method.as_bytes(), path.as_bytes());
             let plain = routes.all.iter().enumerate().find_map(|(i, s)| Some((i as u16, fits(s)?.name)));
-            let quick = routes.find(dialect::last_of(path.as_bytes()), |s| Some(fits(s)?.name));
+            let quick = routes.find(path.as_bytes(), |s| Some(fits(s)?.name));
             assert_eq!(quick, plain, "{path}");
             found += usize::from(plain.is_some());
         }

@@ -254,6 +254,20 @@ pub fn last_wanted(route: &Route) -> &'static [u8] {
     if last.iter().any(|c| matches!(c, b'*' | b'{')) { &[] } else { last }
 }
 
+/// Of a route whose last segment is not the same in all paths: how the last one ends, and what the one before it is; empty:
+/// anything.
+pub fn ending_wanted(route: &Route) -> (&'static [u8], &'static [u8]) {
+    let path = route.path.as_bytes();
+    if path.ends_with(b"/*") || !last_wanted(route).is_empty() {
+        return (&[], &[]);
+    }
+    let last = last_of(path);
+    let tail = last.strip_prefix(b"{}").or(last.strip_prefix(b"{-}")).unwrap_or(&[]);
+    let before = last_of(path.strip_suffix(last).unwrap_or(path));
+    let open = before.iter().any(|c| matches!(c, b'*' | b'{'));
+    (if tail.contains(&b'{') { &[] } else { tail }, if open { &[] } else { before })
+}
+
 /// Whether a request is of a route by its method and path; `path` has no query.
 pub fn fits(route: &Route, method: &[u8], path: &[u8]) -> Option<Known> {
     if !route.method.is_empty() && method != route.method.as_bytes() {
