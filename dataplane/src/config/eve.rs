@@ -64,18 +64,27 @@ pub struct StoreSettings {
 impl StoreSettings {
     fn read(n: &Node) -> Result<Self, ConfigError> {
         n.one_of("version", &["2"])?;
-        let hashes: Vec<String> = n
-            .child("force-hash")
-            .map(|l| l.named_items().map(|(h, _)| h.to_ascii_lowercase()).collect())
-            .unwrap_or_default();
+        let [md5, sha1, _] = hashes(n)?;
         Ok(StoreSettings {
             dir: n.text("dir").unwrap_or("filestore").to_string(),
             all: n.flag("force-filestore")?.unwrap_or(false),
             info: n.flag("write-fileinfo")?.unwrap_or(false),
-            md5: hashes.iter().any(|h| h == "md5"),
-            sha1: hashes.iter().any(|h| h == "sha1"),
+            md5,
+            sha1,
         })
     }
+}
+
+/// `force-hash`: whether MD5, SHA-1 and SHA-256 are asked for.
+fn hashes(n: &Node) -> Result<[bool; 3], ConfigError> {
+    const NAMES: [&str; 3] = ["md5", "sha1", "sha256"];
+    let mut out = [false; 3];
+    let Some(list) = n.child("force-hash") else { return Ok(out) };
+    for (name, item) in list.texts() {
+        let at = NAMES.iter().position(|n| n.eq_ignore_ascii_case(name));
+        out[at.ok_or_else(|| item.wrong(format!("`{name}` is none of md5, sha1, sha256")))?] = true;
+    }
+    Ok(out)
 }
 
 /// One `eve-log`.
@@ -499,6 +508,8 @@ impl AlertSettings {
             if let Some(on) = m.val.as_deref().map(|_| t.flag("metadata")).transpose()?.flatten() {
                 (a.app_layer, a.flow, a.rule_metadata) = (on, on, on);
             }
+            // Of `metadata: no` nothing is asked below.
+            m.bare.set(m.val.is_some());
             a.app_layer = m.flag("app-layer")?.unwrap_or(a.app_layer);
             a.flow = m.flag("flow")?.unwrap_or(a.flow);
             if let Some(r) = m.child("rule") {
@@ -544,16 +555,7 @@ impl AnomalySettings {
 impl FilesSettings {
     fn read(t: &Node) -> Result<Self, ConfigError> {
         let mut f = FilesSettings { xff: xff(t)?, ..Self::default() };
-        if let Some(list) = t.child("force-hash") {
-            for (name, n) in list.named_items() {
-                match name.to_ascii_lowercase().as_str() {
-                    "md5" => f.md5 = true,
-                    "sha1" => f.sha1 = true,
-                    "sha256" => f.sha256 = true,
-                    _ => return Err(n.wrong(format!("`{name}` is none of md5, sha1, sha256"))),
-                }
-            }
-        }
+        [f.md5, f.sha1, f.sha256] = hashes(t)?;
         f.md5 |= t.flag("force-md5")?.unwrap_or(false);
         f.magic = t.flag("force-magic")?.unwrap_or(false);
         Ok(f)

@@ -7,8 +7,10 @@ mod hosts;
 pub mod logging;
 pub mod most;
 pub mod pcaplog;
+mod protocols;
 mod read;
 mod records;
+mod shape;
 pub mod unheeded;
 pub mod yaml;
 

@@ -129,7 +129,7 @@ impl RecordSettings {
 
 /// The words of a list, in lower case.
 fn words(t: &Node, key: &str) -> Vec<String> {
-    let list = |l: &Node| l.named_items().map(|(n, _)| n.to_ascii_lowercase()).collect();
+    let list = |l: &Node| l.texts().map(|(n, _)| n.to_ascii_lowercase()).collect();
     t.child(key).map(list).unwrap_or_default()
 }
 
@@ -180,7 +180,7 @@ const SMTP_CUSTOM: [&str; 16] = [
 fn customs(name: &str, t: &Node, unknown: &mut Vec<String>) -> Vec<String> {
     let Some(list) = t.child("custom") else { return Vec::new() };
     let mut out = Vec::new();
-    for (written, _) in list.named_items() {
+    for (written, _) in list.texts() {
         let word = written.to_ascii_lowercase();
         let (word, known) = match name {
             "tls" => {

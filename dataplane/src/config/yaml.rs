@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser};
 
+use super::shape::Shape;
+
 /// One key of a mapping, or one item of a sequence (then `key` is its number).
 #[derive(Clone, Debug, Default)]
 pub struct Node {
@@ -22,12 +24,19 @@ pub struct Node {
     pub seq: bool,
     /// Dotted path from the top.
     pub path: String,
-    /// File and line; `None` for what `--set` made.
-    place: Option<(Arc<str>, usize)>,
-    used: Cell<bool>,
+    /// File, line and column; `None` for what `--set` made.
+    place: Place,
+    pub(super) used: Cell<bool>,
     /// Nothing in it matters.
-    moot: Cell<bool>,
+    pub(super) moot: Cell<bool>,
+    /// An item of a list that is its name alone, and may have had settings.
+    pub(super) bare: Cell<bool>,
+    /// What somebody took it for, and it is not.
+    pub(super) wanted: Cell<Option<Shape>>,
 }
+
+/// File, line and column.
+pub type Place = Option<(Arc<str>, usize, usize)>;
 
 /// Why a configuration could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -39,16 +48,16 @@ pub enum ConfigError {
     #[error("{path}: included files nest deeper than {max} levels")]
     TooDeep { path: PathBuf, max: usize },
     #[error("{}{key}: {what}", place(.at))]
-    Value { key: String, what: String, at: Option<(Arc<str>, usize)> },
+    Value { key: String, what: String, at: Place },
     #[error("{} settings have no effect, and --strict is given: {}", .0.len(), .0.join("; "))]
     Strict(Vec<String>),
     #[error("--set {0}: expected NAME=VALUE")]
     Set(String),
 }
 
-/// `file:line: `, when that is known.
-fn place(at: &Option<(Arc<str>, usize)>) -> String {
-    at.as_ref().map_or(String::new(), |(file, line)| format!("{file}:{line}: "))
+/// `file:line:column: `, when that is known.
+fn place(at: &Place) -> String {
+    at.as_ref().map_or(String::new(), |(file, line, col)| format!("{file}:{line}:{col}: "))
 }
 
 /// Deepest nesting of includes and of nodes.
@@ -91,6 +100,11 @@ impl Node {
         if self.key == name { self.path.clone() } else { format!("{}.{name}", self.path) }
     }
 
+    /// `file:line:column`, unless `--set` made it.
+    pub(super) fn place_text(&self) -> Option<String> {
+        self.place.as_ref().map(|(file, line, col)| format!("{file}:{line}:{col}"))
+    }
+
     /// An error about its value.
     pub fn wrong(&self, what: impl Into<String>) -> ConfigError {
         ConfigError::Value { key: self.path.clone(), what: what.into(), at: self.place.clone() }
@@ -116,7 +130,7 @@ impl Node {
         let mut build = Build { file: name.display().to_string().into(), ..Build::default() };
         for ev in Parser::new_from_str(text) {
             let (ev, span) = ev.map_err(|e| syntax(e.marker().line(), e.marker().col() + 1, e.info()))?;
-            build.line = span.start.line();
+            (build.line, build.col) = (span.start.line(), span.start.col() + 1);
             build.event(ev).map_err(|what| syntax(span.start.line(), span.start.col() + 1, what))?;
             if build.done.is_some() {
                 break;
@@ -188,7 +202,10 @@ impl Node {
     pub fn child(&self, key: &str) -> Option<&Node> {
         #[cfg(test)]
         asked::note(&self.path, key);
-        let c = self.children.iter().find(|c| c.key == key)?;
+        let Some(c) = self.children.iter().find(|c| c.key == key) else {
+            self.asked_below(key);
+            return None;
+        };
         c.used.set(true);
         Some(c)
     }
@@ -204,7 +221,9 @@ impl Node {
 
     /// Text at a dotted path.
     pub fn text(&self, path: &str) -> Option<&str> {
-        self.at(path).and_then(|n| n.val.as_deref())
+        let n = self.at(path)?;
+        n.asked_value();
+        n.val.as_deref()
     }
 
     /// `true`/`false` at a dotted path; `None` when absent.
@@ -235,6 +254,7 @@ impl Node {
         not: &str,
     ) -> Result<Option<T>, ConfigError> {
         let Some(n) = self.at(path) else { return Ok(None) };
+        n.asked_value();
         match &n.val {
             None => Ok(None),
             Some(t) => read(t).map(Some).ok_or_else(|| n.wrong(format!("`{t}` is {not}"))),
@@ -243,9 +263,11 @@ impl Node {
 
     /// Items of a sequence as (name, settings): `- alert` and `- alert: {…}` both give `alert`.
     pub fn named_items(&self) -> impl Iterator<Item = (&str, &Node)> {
-        self.children.iter().flat_map(|item| {
+        let items = if self.asked_items() { &self.children[..] } else { &[] };
+        items.iter().flat_map(|item| {
             item.used.set(true);
             let bare = item.children.is_empty().then_some(item).filter(|i| i.val.is_some());
+            item.bare.set(bare.is_some());
             let below = item.children.iter().inspect(|c| c.used.set(true)).map(|c| (c.key.as_str(), c));
             bare.map(|i| (i.val.as_deref().unwrap_or(""), i)).into_iter().chain(below)
         })
@@ -319,6 +341,7 @@ struct Build {
     /// Where the parser is.
     file: Arc<str>,
     line: usize,
+    col: usize,
     /// Open mappings and sequences: node, anchor, key waiting for its value.
     stack: Vec<(Node, usize, Option<String>)>,
     anchors: HashMap<usize, Node>,
@@ -365,8 +388,8 @@ impl Build {
         }
     }
 
-    fn place(&self) -> Option<(Arc<str>, usize)> {
-        Some((self.file.clone(), self.line))
+    fn place(&self) -> Place {
+        Some((self.file.clone(), self.line, self.col))
     }
 
     fn grow(&mut self, by: usize) -> Result<(), &'static str> {

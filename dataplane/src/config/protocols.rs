@@ -1,0 +1,193 @@
+//! `app-layer`: which protocols are recognised and parsed, and how; [`AppConfig`] comes out.
+
+use tidegate_core::app::{AppConfig, AppProto, Encrypted};
+
+use super::read::{bad, ports};
+use super::yaml::{ConfigError, Node, truth};
+use super::{Outputs, most};
+
+/// Reads everything.
+pub(super) fn read(root: &Node, outputs: &Outputs) -> Result<AppConfig, ConfigError> {
+    let mut a =
+        AppConfig { midstream: root.flag("stream.midstream")?.unwrap_or(false), ..AppConfig::default() };
+    if let Some(list) = root.at("app-layer.protocols") {
+        for p in list.entries() {
+            let key = format!("app-layer.protocols.{}", p.key);
+            let Some(n) = root.at(&key) else { continue };
+            protocol(&mut a, &p.key, n)?;
+            for (carrier, tcp) in [("tcp", true), ("udp", false)] {
+                if let Some(c) = n.child(carrier) {
+                    if c.flag("enabled")? == Some(false) {
+                        a.disabled.push(format!("{}:{carrier}", p.key));
+                    }
+                    detection_ports(&mut a, &p.key, Some(tcp), c)?;
+                }
+            }
+        }
+    }
+    let size = |key: &str, to: &mut usize| -> Result<(), ConfigError> {
+        if let Some(n) = root.size(&format!("app-layer.protocols.http.libhtp.default-config.{key}"))? {
+            // 0 means without a limit.
+            *to = if n == 0 { usize::MAX } else { n as usize };
+        }
+        Ok(())
+    };
+    size("request-body-limit", &mut a.http.request_body_limit)?;
+    size("response-body-limit", &mut a.http.response_body_limit)?;
+    size("request-body-minimal-inspect-size", &mut a.http.request_min_inspect)?;
+    size("request-body-inspect-window", &mut a.http.request_inspect_window)?;
+    size("response-body-minimal-inspect-size", &mut a.http.response_min_inspect)?;
+    size("response-body-inspect-window", &mut a.http.response_inspect_window)?;
+    size("max-tx", &mut a.http.max_tx)?;
+    let htp = |key: &str| format!("app-layer.protocols.http.libhtp.default-config.{key}");
+    a.http.double_decode_path = root.flag(&htp("double-decode-path"))?.unwrap_or(a.http.double_decode_path);
+    a.http.double_decode_query =
+        root.flag(&htp("double-decode-query"))?.unwrap_or(a.http.double_decode_query);
+    a.http.lzma_enabled = root.flag(&htp("lzma-enabled"))?.unwrap_or(a.http.lzma_enabled);
+    if let Some(n) = root.size(&htp("lzma-memlimit"))? {
+        // More than this is no dictionary that a body of a sensible size needs.
+        a.http.lzma_memory = n.min(most::DICTIONARY) as usize;
+    }
+    if let Some(n) = root.number(&htp("response-body-decompress-layer-limit"))? {
+        a.http.decompress_layers = n;
+    }
+
+    let kinds: Vec<&String> =
+        outputs.eve.iter().filter_map(|e| e.record("dns")).flat_map(|d| d.dns_types.iter()).collect();
+    if !kinds.is_empty() {
+        a.dns.kinds = Some(
+            kinds.into_iter().filter_map(|k| tidegate_core::app::dns::message::kind_number(k)).collect(),
+        );
+    }
+    for f in outputs.eve.iter().filter_map(|e| e.files.as_ref()) {
+        a.file_md5 |= f.md5;
+        a.file_magic |= f.magic;
+        a.file_sha1 |= f.sha1;
+        a.file_sha256 |= f.sha256;
+    }
+    a.artifacts = outputs.eve.iter().any(|e| e.artifacts);
+    if let Some(s) = &outputs.store {
+        a.file_sha256 = true;
+        a.file_md5 |= s.md5;
+        a.file_sha1 |= s.sha1;
+        (a.file_tap, a.file_store_all) = (true, s.all);
+    }
+    // An extended record shows the fingerprints, so they are computed unless they are switched off.
+    let extended = outputs.eve.iter().any(|e| e.record("tls").is_some_and(|r| r.extended));
+    let off = |key: &str| root.text(&format!("app-layer.protocols.tls.{key}")).and_then(truth) == Some(false);
+    a.tls_ja3 |= extended && !off("ja3-fingerprints");
+    a.tls_ja4 |= extended && !off("ja4-fingerprints");
+    Ok(a)
+}
+
+fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> {
+    match n.text("enabled") {
+        None => {}
+        Some("detection-only") => a.detection_only.push(name.to_string()),
+        Some(t) => match truth(t) {
+            Some(true) => a.disabled.retain(|d| d != name),
+            Some(false) => a.disabled.push(name.to_string()),
+            None => return Err(bad(n, "enabled", format!("`{t}` is none of yes, no, detection-only"))),
+        },
+    }
+    detection_ports(a, name, None, n)?;
+    // `auto` (and nothing) lets the rules decide.
+    let or_auto = |key: &str| match n.text(key) {
+        Some(t) if t.trim().eq_ignore_ascii_case("auto") => Ok(None),
+        Some(t) => match truth(t) {
+            None => Err(bad(n, key, format!("`{t}` is none of yes, no, auto"))),
+            known => Ok(known),
+        },
+        None => Ok(None),
+    };
+    if name == "ai" {
+        a.ai_risk = or_auto("risk")?.unwrap_or(a.ai_risk);
+    }
+    if name == "quic" {
+        a.quic_ja3 = or_auto("ja3-fingerprints")?.unwrap_or(a.quic_ja3);
+        a.quic_ja4 = or_auto("ja4-fingerprints")?.unwrap_or(a.quic_ja4);
+    }
+    if name == "ssh" {
+        a.ssh_hassh = or_auto("hassh")?.unwrap_or(a.ssh_hassh);
+    }
+    if name == "websocket"
+        && let Some(size) = n.size("max-payload-size")?
+    {
+        // Payloads are kept whole in memory of all flows.
+        a.websocket_max_payload = size.min(most::WEBSOCKET) as usize;
+    }
+    if AppProto::by_name(name).is_some_and(|p| p.def().bounded)
+        && let Some(most) = n.number("max-tx")?
+    {
+        a.max_waiting.push((name.to_string(), most));
+    }
+    if name == "mqtt" {
+        if let Some(size) = n.size("max-msg-length")? {
+            // Packets are kept whole in memory of all flows.
+            a.mqtt.max_message = size.min(most::MQTT) as usize;
+        }
+        // 0 means without a limit.
+        let topics = |key: &str, to: &mut u16| -> Result<(), ConfigError> {
+            if let Some(most) = n.number::<u16>(key)? {
+                *to = if most == 0 { u16::MAX } else { most };
+            }
+            Ok(())
+        };
+        topics("subscribe-topic-match-limit", &mut a.mqtt.subscribe_topics)?;
+        topics("unsubscribe-topic-match-limit", &mut a.mqtt.unsubscribe_topics)?;
+    }
+    if name == "smtp" {
+        links(a, n)?;
+    }
+    if name == "tls" {
+        a.tls_ja3 = or_auto("ja3-fingerprints")?.unwrap_or(a.tls_ja3);
+        a.tls_ja4 = or_auto("ja4-fingerprints")?.unwrap_or(a.tls_ja4);
+        for key in ["encryption-handling", "encrypt-handling"] {
+            if let Some(how) = encrypted(n, key)? {
+                a.tls_encrypted = how;
+            }
+        }
+    }
+    if name == "ssh"
+        && let Some(how) = encrypted(n, "encryption-handling")?
+    {
+        a.ssh_encrypted = how;
+    }
+    Ok(())
+}
+
+/// `mime.extract-urls` and what is beside it.
+fn links(a: &mut AppConfig, n: &Node) -> Result<(), ConfigError> {
+    if let Some(list) = n.at("mime.extract-urls-schemes") {
+        // Addresses of mails have no authority.
+        let begins = |s: &str| if s == "mailto" { "mailto:".to_string() } else { format!("{s}://") };
+        a.smtp.links = list.texts().map(|(s, _)| begins(&s.to_ascii_lowercase())).collect();
+    }
+    if n.flag("mime.extract-urls")? == Some(false) {
+        a.smtp.links.clear();
+    }
+    a.smtp.whole_links = n.flag("mime.log-url-scheme")?.unwrap_or(false);
+    Ok(())
+}
+
+/// What is done with a flow once it is encrypted.
+fn encrypted(n: &Node, key: &str) -> Result<Option<Encrypted>, ConfigError> {
+    let word = n.one_of(key, &["full", "bypass", "track-only", "default"])?;
+    Ok(word.map(|w| match w {
+        "full" => Encrypted::Full,
+        "bypass" => Encrypted::Bypass,
+        _ => Encrypted::Track,
+    }))
+}
+
+fn detection_ports(a: &mut AppConfig, name: &str, tcp: Option<bool>, n: &Node) -> Result<(), ConfigError> {
+    let Some(t) = n.at("detection-ports.dp").and_then(Node::joined) else { return Ok(()) };
+    let list = ports(&t, &[])
+        .ok_or_else(|| bad(n, "detection-ports.dp", format!("`{t}` is not a list of ports")))?;
+    for over in [true, false] {
+        if tcp.is_none_or(|t| t == over) {
+            a.ports.push((name.to_string(), over, list.clone()));
+        }
+    }
+    Ok(())
+}
