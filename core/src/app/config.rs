@@ -33,6 +33,8 @@ pub struct AppConfig {
     /// Names of protocols that are switched off (`app-layer.protocols.NAME.enabled: no`). Those that are off unless
     /// the configuration switches them on are in the default value; `enabled: yes` takes the name out.
     pub disabled: Vec<String>,
+    /// Protocols that are not recognised over TCP (`true`) or over UDP (`NAME.tcp.enabled: no`).
+    pub disabled_over: Vec<(String, bool)>,
     /// Names of protocols that are recognised but not parsed (`enabled: detection-only`).
     pub detection_only: Vec<String>,
     /// Detection ports that replace a protocol's own: (protocol, over tcp, ports).
@@ -219,6 +221,7 @@ impl Default for AppConfig {
             dns: DnsConfig::default(),
             off: false,
             disabled: OFF_BY_DEFAULT.iter().map(|n| String::from(*n)).collect(),
+            disabled_over: Vec::new(),
             detection_only: Vec::new(),
             ports: Vec::new(),
             midstream: false,

@@ -140,9 +140,12 @@ impl Recogniser {
                 continue;
             }
             let proto = AppProto(i as u8 + AppProto::FIRST);
+            let off = |over: u8| {
+                cfg.disabled_over.iter().any(|(n, tcp)| n == def.name && *tcp == (over == OVER_TCP))
+            };
             for pattern in def.recognise.patterns {
                 for (c, over) in [OVER_TCP, OVER_UDP].into_iter().enumerate() {
-                    if pattern.over & over != 0 {
+                    if pattern.over & over != 0 && !off(over) {
                         let l = &mut r.literals[c][pattern.dir.ix()];
                         l.depth = l.depth.max(usize::from(pattern.depth));
                         l.list.push(Literal { proto, pattern });
@@ -151,7 +154,7 @@ impl Recogniser {
             }
             for probe in def.recognise.probes {
                 for (c, over) in [OVER_TCP, OVER_UDP].into_iter().enumerate() {
-                    if probe.over & over == 0 || r.slots[c].list.len() >= 64 {
+                    if probe.over & over == 0 || off(over) || r.slots[c].list.len() >= 64 {
                         continue;
                     }
                     let own =
@@ -364,6 +367,31 @@ impl Literal {
             window.windows(p.bytes.len()).any(|w| w.eq_ignore_ascii_case(p.bytes))
         } else {
             window.windows(p.bytes.len()).any(|w| w == p.bytes)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString as _;
+
+    /// A protocol that is off over one carrier is found over the other alone.
+    #[test]
+    fn carriers_are_switched_off_one_by_one() {
+        let query = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x07example\x00\x00\x01\x00\x01";
+        let mut over_tcp = alloc::vec![0, query.len() as u8];
+        over_tcp.extend_from_slice(query);
+        for off in [None, Some(true), Some(false)] {
+            let mut cfg = AppConfig::default();
+            cfg.disabled_over.extend(off.map(|tcp| ("dns".to_string(), tcp)));
+            let r = Recogniser::new(&cfg);
+            for (over, bytes) in [(OVER_TCP, &over_tcp[..]), (OVER_UDP, &query[..])] {
+                let mut progress = Progress::default();
+                let found = r.look(over, bytes, Dir::ToServer, [40000, 53], AppProto::UNKNOWN, &mut progress);
+                let is_off = off.is_some_and(|tcp| tcp == (over == OVER_TCP));
+                assert_eq!(found.map(|f| f.proto.name()), (!is_off).then_some("dns"), "{off:?} {over}");
+            }
         }
     }
 }

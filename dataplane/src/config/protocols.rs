@@ -1,28 +1,39 @@
-//! `app-layer`: which protocols are recognised and parsed, and how; [`AppConfig`] comes out.
+//! `app-layer`: which protocols are recognised and parsed, and how; [`AppConfig`] comes out, and what is to be told of names that
+//! are no protocol's and of settings that decide nothing.
 
-use tidegate_core::app::{AppConfig, AppProto, Encrypted};
+use tidegate_core::app::{AppConfig, AppProto, Encrypted, OVER_TCP, OVER_UDP};
 
 use super::read::{bad, ports};
 use super::yaml::{ConfigError, Node, truth};
 use super::{Outputs, most};
 
-/// Reads everything.
-pub(super) fn read(root: &Node, outputs: &Outputs) -> Result<AppConfig, ConfigError> {
+/// Protocols of Suricata's configurations that are not read here.
+const ELSEWHERE: &[&str] = &["irc", "jabber", "msn", "template", "applayer-template"];
+
+/// Reads everything; the second is told to the user.
+pub(super) fn read(root: &Node, outputs: &Outputs) -> Result<(AppConfig, Vec<String>), ConfigError> {
+    let mut told = Vec::new();
     let mut a =
         AppConfig { midstream: root.flag("stream.midstream")?.unwrap_or(false), ..AppConfig::default() };
     if let Some(list) = root.at("app-layer.protocols") {
         for p in list.entries() {
             let key = format!("app-layer.protocols.{}", p.key);
             let Some(n) = root.at(&key) else { continue };
-            protocol(&mut a, &p.key, n)?;
-            for (carrier, tcp) in [("tcp", true), ("udp", false)] {
-                if let Some(c) = n.child(carrier) {
-                    if c.flag("enabled")? == Some(false) {
-                        a.disabled.push(format!("{}:{carrier}", p.key));
-                    }
-                    detection_ports(&mut a, &p.key, Some(tcp), c)?;
+            let Some(proto) = AppProto::by_name(&p.key) else {
+                let off = n.text("enabled").and_then(truth) == Some(false);
+                match ELSEWHERE.contains(&p.key.as_str()) {
+                    true if off => {}
+                    true => told.push(format!("{key} (a protocol that is not read here)")),
+                    false => told.push(format!("{key} (no such protocol)")),
                 }
-            }
+                // A name with one value is told as that.
+                if n.wanted.get().is_none() {
+                    n.accept();
+                }
+                continue;
+            };
+            protocol(&mut a, proto.name(), n)?;
+            carriers(&mut a, proto, n, &mut told)?;
         }
     }
     let size = |key: &str, to: &mut usize| -> Result<(), ConfigError> {
@@ -77,7 +88,7 @@ pub(super) fn read(root: &Node, outputs: &Outputs) -> Result<AppConfig, ConfigEr
     let off = |key: &str| root.text(&format!("app-layer.protocols.tls.{key}")).and_then(truth) == Some(false);
     a.tls_ja3 |= extended && !off("ja3-fingerprints");
     a.tls_ja4 |= extended && !off("ja4-fingerprints");
-    Ok(a)
+    Ok((a, told))
 }
 
 fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> {
@@ -156,6 +167,44 @@ fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> 
     Ok(())
 }
 
+/// `tcp` and `udp`. As in Suricata `enabled` above them decides where it is there.
+fn carriers(a: &mut AppConfig, proto: AppProto, n: &Node, told: &mut Vec<String>) -> Result<(), ConfigError> {
+    let (name, known) = (proto.name(), &proto.def().recognise);
+    let both = n.text("enabled").and_then(truth);
+    let mut said = [None; 2];
+    for (i, (carrier, bit)) in [("tcp", OVER_TCP), ("udp", OVER_UDP)].into_iter().enumerate() {
+        let Some(c) = n.child(carrier) else { continue };
+        let there = known.patterns.iter().any(|p| p.over & bit != 0)
+            || known.probes.iter().any(|p| p.over & bit != 0);
+        let on = c.flag("enabled")?;
+        detection_ports(a, name, Some(i == 0), c)?;
+        match (on, both) {
+            // What holds anyway.
+            (None, _) => {}
+            (Some(false), _) if !there && !known.is_none() => {}
+            (Some(on), Some(both)) if on == both => {}
+            (Some(_), _) if !there => told.push(format!(
+                "{}.enabled ({name} is not recognised over {})",
+                c.path,
+                carrier.to_ascii_uppercase()
+            )),
+            (Some(_), Some(_)) => told.push(format!("{}.enabled (`{}.enabled` decides)", c.path, n.path)),
+            (Some(on), None) => said[i] = Some(on),
+        }
+    }
+    // Of a protocol that is off by default only what is switched on is recognised.
+    let one = said.contains(&Some(true)) && a.disabled.iter().any(|d| d == name);
+    if one {
+        a.disabled.retain(|d| d != name);
+    }
+    for (i, on) in said.into_iter().enumerate() {
+        if on == Some(false) || (one && on.is_none()) {
+            a.disabled_over.push((name.to_string(), i == 0));
+        }
+    }
+    Ok(())
+}
+
 /// `mime.extract-urls` and what is beside it.
 fn links(a: &mut AppConfig, n: &Node) -> Result<(), ConfigError> {
     if let Some(list) = n.at("mime.extract-urls-schemes") {
@@ -190,4 +239,52 @@ fn detection_ports(a: &mut AppConfig, name: &str, tcp: Option<bool>, n: &Node) -
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Overrides, Settings};
+
+    fn read(text: &str) -> Settings {
+        let text = format!("app-layer: {{protocols: {{{text}}}}}");
+        Settings::parse(&text, &Overrides::default()).unwrap()
+    }
+
+    #[test]
+    fn carriers_are_switched_one_by_one() {
+        let over = |text: &str| {
+            let s = read(text);
+            assert_eq!(s.without_effect(), Vec::<String>::new(), "{text}");
+            s.app.disabled_over
+        };
+        let (tcp, udp) = (("dns".to_string(), true), ("dns".to_string(), false));
+        assert_eq!(over("dns: {tcp: {enabled: no}, udp: {enabled: no}}"), [tcp, udp.clone()]);
+        assert_eq!(over("dns: {udp: {enabled: no}}"), [udp]);
+        assert_eq!(over("dns: {tcp: {enabled: yes}, udp: {enabled: yes}}"), []);
+        assert_eq!(over("tls: {udp: {enabled: no}}"), []);
+        // Off by default: what is switched on is all there is.
+        assert_eq!(over("modbus: {tcp: {enabled: yes}}"), [("modbus".to_string(), false)]);
+        assert!(!read("modbus: {tcp: {enabled: yes}}").app.disabled.iter().any(|d| d == "modbus"));
+        assert!(read("modbus: {}").app.disabled.iter().any(|d| d == "modbus"));
+        assert_eq!(over("modbus: {enabled: no, detection-ports: {dp: 502}}"), []);
+        // By a protocol's other name.
+        assert!(read("http1: {enabled: no}").app.disabled.iter().any(|d| d == "http"));
+    }
+
+    #[test]
+    fn names_and_carriers_that_decide_nothing_are_named() {
+        for (text, told) in [
+            ("nosuch: {enabled: yes}", "nosuch (no such protocol)"),
+            ("nosuch: {enabled: no}", "nosuch (no such protocol)"),
+            ("irc: {enabled: yes}", "irc (a protocol that is not read here)"),
+            ("tls: {udp: {enabled: yes}}", "tls.udp.enabled (tls is not recognised over UDP)"),
+            (
+                "dns: {enabled: yes, udp: {enabled: no}}",
+                "dns.udp.enabled (`app-layer.protocols.dns.enabled` decides)",
+            ),
+        ] {
+            assert_eq!(read(text).without_effect(), [format!("app-layer.protocols.{told}")], "{text}");
+        }
+        assert_eq!(read("irc: {enabled: no}").without_effect(), Vec::<String>::new());
+    }
 }

@@ -46,7 +46,7 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
     let exception = exception(root, ips)?;
     let port_groups = groups("vars.port-groups");
     let decoder = decoder(root, &port_groups)?;
-    let app = protocols::read(root, &outputs)?;
+    let (app, protocols_told) = protocols::read(root, &outputs)?;
     let mut s = Settings {
         address_groups: groups("vars.address-groups"),
         port_groups,
@@ -107,6 +107,7 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
         told: Vec::new(),
     };
     s.told = std::mem::take(&mut s.outputs.unknown);
+    s.told.extend(protocols_told);
     s.told.extend(unheeded::find(root)?);
     s.told.extend(most::find(root));
     s.told.extend(root.misshapen());
