@@ -174,6 +174,7 @@ fn prepare(args: &RunArgs, analyse: bool) -> Result<(Settings, Loaded), String> 
     super::context::tables(&mut settings, &args.context, crate::secret::CAPTURES)?;
     let memory = super::memory::parse(&args.memory, u64::from(args.live.workers).max(1))?;
     super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
+    super::outputs_apart(args, &settings)?;
     if let Some(text) = filter_text(args)? {
         Filter::parse(&text).map_err(|e| e.to_string())?;
     }

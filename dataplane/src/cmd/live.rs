@@ -60,6 +60,7 @@ pub fn run(args: &RunArgs, log: &EngineLog) -> Result<ExitCode, String> {
     settings.replaces = inline && args.live.dpdk.is_none();
     let memory = super::memory::parse(&args.memory, u64::from(args.live.workers))?;
     super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
+    super::outputs_apart(args, &settings)?;
     let response = args.live.response.as_deref().map(Setup::load).transpose()?.unwrap_or_default();
     response.effects(ips)?;
     let files = rule_files(args, &settings)?;
@@ -78,11 +79,7 @@ pub fn run(args: &RunArgs, log: &EngineLog) -> Result<ExitCode, String> {
     }
     let source =
         RuleSource { files, block_lists, data_dir: args.data_dir.clone(), strict: args.init_errors_fatal };
-    let dir = args
-        .log_dir
-        .clone()
-        .or_else(|| settings.default_log_dir.clone())
-        .unwrap_or_else(|| PathBuf::from("."));
+    let dir = super::log_dir(args, &settings);
     let dir_is_new = log.made_dir || !dir.exists();
     std::fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     let ignore_checksums = settings.pcap_checksums == crate::config::ChecksumMode::No;

@@ -103,6 +103,19 @@ fn settings_without_effect(
     Ok(())
 }
 
+/// The folder of events.
+fn log_dir(args: &RunArgs, s: &Settings) -> PathBuf {
+    args.log_dir.clone().or_else(|| s.default_log_dir.clone()).unwrap_or_else(|| PathBuf::from("."))
+}
+
+/// An error when two outputs have one file.
+fn outputs_apart(args: &RunArgs, s: &Settings) -> Result<(), String> {
+    let dir = log_dir(args, s);
+    let pid = args.pidfile.as_deref().map(|p| ("--pidfile", p));
+    let others: Vec<_> = pid.into_iter().collect();
+    crate::eve::apart::apart(s, &dir, &dir, &others).map_err(|e| e.to_string())
+}
+
 /// Tells the log what the settings and the rules are.
 fn log_start(log: &EngineLog, s: &Settings, l: &crate::load::Loaded) {
     if let Some(master) = s.exception.master {

@@ -48,7 +48,7 @@ pub fn main(args: &RunArgs) -> ExitCode {
     let over = Overrides { set: &args.set, ips: args.simulate_ips };
     let logging = Logging::of(config_file(args), &over);
     let live = args.read.is_none();
-    let log = EngineLog::open(&logging, args.log_dir.as_deref(), args.verbose, live);
+    let log = EngineLog::open(&logging, args.log_dir.as_deref(), args.verbose, live).map(Arc::new);
     let pid = args.pidfile.as_deref().map(PidFile::write).transpose();
     let result = match (&log, &args.read) {
         (Err(e), _) => Err(e.clone()),
@@ -189,6 +189,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     let context = super::context::tables(&mut settings, &args.context, secret::CAPTURES)?;
     let memory = super::memory::parse(&args.memory, 1)?;
     super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
+    super::outputs_apart(args, &settings)?;
     if !settings.block_lists.is_empty() && !args.quiet {
         eprintln!("block-lists: they hold back live traffic; captures are read without them");
     }
@@ -214,11 +215,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
         return Err(format!("{} rules were refused, and --init-errors-fatal is given", loaded.refused.len()));
     }
 
-    let dir = args
-        .log_dir
-        .clone()
-        .or_else(|| settings.default_log_dir.clone())
-        .unwrap_or_else(|| PathBuf::from("."));
+    let dir = super::log_dir(args, &settings);
     let open = |dir: &Path| -> Result<EveSink, String> {
         std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
         EveSink::create(&settings.outputs, dir, args.simulate_ips).map_err(|e| e.to_string())

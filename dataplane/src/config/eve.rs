@@ -267,6 +267,15 @@ impl Outputs {
         for (name, n) in list.named_items() {
             // As in Suricata, an output without `enabled` is on only when it is the event log.
             let on = n.flag("enabled")?;
+            let again = match name {
+                "fast" => out.fast.is_some(),
+                "pcap-log" => out.pcap_log.is_some(),
+                "file-store" => out.store.is_some(),
+                _ => false,
+            };
+            if again && on == Some(true) {
+                return Err(n.wrong(format!("a second `{name}`; there is one at most")));
+            }
             match name {
                 "eve-log" if on != Some(false) => {
                     let e = EveSettings::read(root, n, &mut out.unknown)?;

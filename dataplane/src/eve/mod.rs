@@ -5,6 +5,7 @@
 
 mod alert;
 mod anomaly;
+pub mod apart;
 mod arp;
 mod artifact;
 mod community;
