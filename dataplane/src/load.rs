@@ -17,6 +17,7 @@ use tidegate_core::rules::{
 
 use crate::analysis::Analysis;
 use crate::config::Settings;
+use crate::config::logging::Level;
 use crate::sets::Datasets;
 use crate::{lists, secret};
 
@@ -28,6 +29,9 @@ pub enum Source {
     /// Text, and the name by which messages speak of it.
     Text { name: String, text: Vec<u8> },
 }
+
+/// Refused rules told without `-v`.
+const REFUSALS_SHOWN: usize = 10;
 
 /// Prefix of the name of a rule set that is part of the program.
 const BUILTIN: &str = "builtin:";
@@ -93,6 +97,8 @@ pub struct Loaded {
     pub analysis: Vec<Analysis>,
     /// What else is to be told: lists and limits that could not be read and were done without.
     pub notes: Vec<String>,
+    /// Files that the configuration names, that could not be read, and that were done without; `notes` say so.
+    pub missing: Vec<PathBuf>,
     /// Files of datasets outside of the data folder that rules name, where the configuration allows them.
     pub outside: Vec<String>,
     pub took: Duration,
@@ -144,6 +150,29 @@ impl Loaded {
             Some(sid) => format!("{file}:{}:{}: sid {sid}: {}", r.line, r.column, r.text),
             None => format!("{file}:{}:{}: {}", r.line, r.column, r.text),
         }
+    }
+
+    /// What people are told of it, as long as `verbose` (how many `-v`) does not ask for all: rules that were refused, parts of
+    /// rules that have no effect; with more, what is odd.
+    pub fn told(&self, verbose: u8) -> Vec<(Level, String)> {
+        let most = if verbose > 0 { usize::MAX } else { REFUSALS_SHOWN };
+        let shown = self.refused.iter().take(most);
+        let mut out: Vec<_> = shown.map(|r| (Level::Error, format!("refused: {}", self.place(r)))).collect();
+        if self.refused.len() > most {
+            let more = self.refused.len() - most;
+            let text = format!("refused: {more} more; -v shows them, `tidegate rules check` counts them");
+            out.push((Level::Error, text));
+        }
+        let parts = self.without_effect().into_iter();
+        out.extend(
+            parts.map(|(part, n)| {
+                (Level::Warning, format!("{n} rule{}: {part}", if n == 1 { "" } else { "s" }))
+            }),
+        );
+        if verbose > 1 {
+            out.extend(self.warnings.iter().map(|r| (Level::Warning, format!("odd: {}", self.place(r)))));
+        }
+        out
     }
 
     /// Refusals counted by reason, most frequent first.
@@ -249,16 +278,35 @@ pub fn load_after(
             }
         }
     }
-    let mut notes = Vec::new();
-    let classes = read_list(s.classification_file.as_deref(), &on_disk, "classification.config", &mut notes)
-        .map_or_else(lists::classification, |t| Classification::parse(&t).0);
-    let references = read_list(s.reference_config_file.as_deref(), &on_disk, "reference.config", &mut notes)
-        .map_or_else(lists::references, |t| References::parse(&t).0);
+    let (mut notes, mut missing) = (Vec::new(), Vec::new());
+    let mut list = |named: &Option<PathBuf>, beside| {
+        read_list(named.as_deref(), &on_disk, beside, &mut notes, &mut missing)
+    };
+    let classes = list(&s.classification_file, "classification.config");
+    let references = list(&s.reference_config_file, "reference.config");
+    let classes = match classes {
+        None => lists::classification(),
+        Some((file, text)) => {
+            let (classes, wrong) = Classification::parse(&text);
+            notes.extend(left_out(&file, &wrong, Classification::EXPECTED));
+            classes
+        }
+    };
+    let references = match references {
+        None => lists::references(),
+        Some((file, text)) => {
+            let (references, wrong) = References::parse(&text);
+            notes.extend(left_out(&file, &wrong, References::EXPECTED));
+            references
+        }
+    };
     let reputation = match &s.reputation.categories {
         None => BTreeMap::new(),
         Some(p) => {
             let text = std::fs::read(p).map_err(|e| LoadError::read(p, e))?;
-            parse_categories(&String::from_utf8_lossy(&text)).0
+            let (categories, wrong) = parse_categories(&String::from_utf8_lossy(&text));
+            notes.extend(left_out(p, &wrong, CATEGORY));
+            categories
         }
     };
     let mut dirs: Vec<PathBuf> = data_dir.map(Path::to_path_buf).into_iter().collect();
@@ -316,7 +364,10 @@ pub fn load_after(
                 no_limits.extend(wrong);
                 no_limits.extend(threshold_file::apply(&lines, &mut rules, number));
             }
-            Err(e) => notes.push(format!("{}: {e}; no limits are set from it", f.display())),
+            Err(e) => {
+                notes.push(format!("{}: {e}; no limits are set from it", f.display()));
+                missing.push(f.clone());
+            }
         }
     }
     let skipped = no.iter().filter(|r| r.kind == RefusalKind::Requires).count();
@@ -369,6 +420,7 @@ pub fn load_after(
         warnings,
         analysis,
         notes,
+        missing,
         outside,
         took,
     })
@@ -410,20 +462,35 @@ fn configured_sets(s: &Settings) -> Result<SetStore, LoadError> {
     Ok(sets)
 }
 
-/// The list named in the configuration, else the one that lies beside the rules. A named one that is not there is
+/// The list named in the configuration, else the one that lies beside the rules, with its file. A named one that is not there is
 /// told and done without.
 fn read_list(
     named: Option<&Path>,
     sources: &[PathBuf],
     beside: &str,
     notes: &mut Vec<String>,
-) -> Option<String> {
+    missing: &mut Vec<PathBuf>,
+) -> Option<(PathBuf, String)> {
     let read = |p: &Path| std::fs::read(p).map(|b| String::from_utf8_lossy(&b).into_owned());
     if let Some(p) = named {
         match read(p) {
-            Ok(text) => return Some(text),
-            Err(e) => notes.push(format!("{}: {e}; the built-in list is used", p.display())),
+            Ok(text) => return Some((p.to_owned(), text)),
+            Err(e) => {
+                notes.push(format!("{}: {e}; the built-in list is used", p.display()));
+                missing.push(p.to_owned());
+            }
         }
     }
-    sources.first().and_then(|f| read(&f.with_file_name(beside)).ok())
+    let there = sources.first()?.with_file_name(beside);
+    read(&there).ok().map(|text| (there, text))
+}
+
+/// What a line of the categories of reputation is.
+const CATEGORY: &str = "number from 1 to 59,name,description";
+
+/// What is told of lines that are not what was expected.
+fn left_out<'l>(file: &'l Path, wrong: &'l [u32], expected: &'l str) -> impl Iterator<Item = String> + 'l {
+    wrong
+        .iter()
+        .map(move |line| format!("{}:{line}: expected {expected}; the line is left out", file.display()))
 }

@@ -66,6 +66,9 @@ impl<'a> Env<'a> {
 }
 
 impl Classification {
+    /// What a line is.
+    pub const EXPECTED: &str = "`config classification: name,description,priority`";
+
     /// Lines `config classification: name,description,priority`; others are skipped and their numbers returned.
     pub fn parse(text: &str) -> (Classification, Vec<u32>) {
         let (mut out, mut wrong) = (Classification::default(), Vec::new());
@@ -91,6 +94,9 @@ fn class_line(body: &str) -> Option<(String, (String, u32))> {
 }
 
 impl References {
+    /// What a line is.
+    pub const EXPECTED: &str = "`config reference: name prefix`";
+
     /// Lines `config reference: system prefix`; others are skipped and their numbers returned.
     pub fn parse(text: &str) -> (References, Vec<u32>) {
         let (mut out, mut wrong) = (References::default(), Vec::new());

@@ -12,9 +12,6 @@ use crate::load::{self, Loaded};
 use super::RunArgs;
 use super::run::grouped;
 
-/// Refused rules told without `-v`.
-const REFUSALS_SHOWN: usize = 10;
-
 /// The filter that is given, by itself or in a file.
 pub(super) fn filter_text(args: &RunArgs) -> Result<Option<String>, String> {
     let text = match &args.bpf_file {
@@ -74,24 +71,7 @@ pub(super) fn tell_refusals(l: &Loaded, args: &RunArgs) {
     if args.quiet {
         return;
     }
-    let most = if args.verbose > 0 { usize::MAX } else { REFUSALS_SHOWN };
-    for r in l.refused.iter().take(most) {
-        eprintln!("refused: {}", l.place(r));
-    }
-    if l.refused.len() > most {
-        eprintln!(
-            "refused: {} more; -v shows them, `tidegate rules check` counts them",
-            l.refused.len() - most
-        );
-    }
-    for (part, n) in l.without_effect() {
-        eprintln!("{n} rule{}: {part}", if n == 1 { "" } else { "s" });
-    }
-    if args.verbose > 1 {
-        for r in &l.warnings {
-            eprintln!("odd: {}", l.place(r));
-        }
-    }
+    l.told(args.verbose).iter().for_each(|(_, t)| eprintln!("{t}"));
 }
 
 /// Link types of a capture that are not decoded, each told once, and how many packets have one.

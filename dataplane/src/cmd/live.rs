@@ -43,9 +43,10 @@ struct Start<'a> {
     dir_is_new: bool,
     fail: Fail,
     response: Setup,
+    log: Arc<EngineLog>,
 }
 
-pub fn run(args: &RunArgs, log: &EngineLog) -> Result<ExitCode, String> {
+pub fn run(args: &RunArgs, log: &Arc<EngineLog>) -> Result<ExitCode, String> {
     let inline = !args.live.inline.is_empty();
     let ips = inline || args.simulate_ips;
     let over = Overrides { set: &args.set, ips };
@@ -77,8 +78,16 @@ pub fn run(args: &RunArgs, log: &EngineLog) -> Result<ExitCode, String> {
     if !ips && !blocks.is_empty() && !args.quiet {
         eprintln!("packets are only watched: those that meet a block list are counted, not held back");
     }
-    let source =
-        RuleSource { files, block_lists, data_dir: args.data_dir.clone(), strict: args.init_errors_fatal };
+    let source = RuleSource {
+        files,
+        block_lists,
+        data_dir: args.data_dir.clone(),
+        strict: args.init_errors_fatal,
+        strict_notes: args.strict,
+        verbose: args.verbose,
+        quiet: args.quiet,
+        missing: loaded.missing.clone(),
+    };
     let dir = super::log_dir(args, &settings);
     let dir_is_new = log.made_dir || !dir.exists();
     std::fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
@@ -95,12 +104,14 @@ pub fn run(args: &RunArgs, log: &EngineLog) -> Result<ExitCode, String> {
         refused: refused.len() as u64,
         skipped: skipped as u64,
         took,
+        told: Vec::new(),
     };
     if let Some(c) = &context {
         crate::context::read::follow(&settings.context.files, c)?;
     }
     let fail = if args.live.fail == "open" { Fail::Open } else { Fail::Closed };
-    let start = Start { args, settings, mode, source, rules, dir, dir_is_new, fail, response };
+    let start =
+        Start { args, settings, mode, source, rules, dir, dir_is_new, fail, response, log: log.clone() };
     if args.live.dpdk.is_some() {
         #[cfg(feature = "dpdk")]
         return start.dpdk();
@@ -129,7 +140,7 @@ type Counted = (String, Arc<crate::live::afpacket::RingStats>);
 impl Start<'_> {
     /// Workers, the manager that knows them, and the way to ask it.
     fn build(self, count: usize, replay: bool) -> Result<(Vec<Worker>, Manager), String> {
-        let Start { args, settings, mut mode, source, rules, dir, fail, mut response, .. } = self;
+        let Start { args, settings, mut mode, source, rules, dir, fail, mut response, log, .. } = self;
         if replay {
             // Ports that are captures give the output that the captures give.
             mode.secret = secret::CAPTURES;
@@ -175,6 +186,7 @@ impl Start<'_> {
         m.faults = args.live.allow_faults;
         m.followed = Some(followed);
         m.packets = packets;
+        m.log = Some(log);
         for (w, c) in workers.iter().zip(&channels) {
             m.add(w.mail.clone(), w.counters.clone(), c.clone());
         }

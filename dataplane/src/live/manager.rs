@@ -26,8 +26,10 @@ use super::worker::{self, Answer, Counters, Fault, FlowList, Mailbox, NewRules, 
 use super::writer::{Losses, Writer};
 use crate::config::Settings;
 use crate::config::engine::Mode;
+use crate::config::logging::Level;
 use crate::eve::{Counts, Json};
 use crate::keys::Followed;
+use crate::log::EngineLog;
 use crate::pcaplog::live::Writer as PacketWriter;
 use crate::response::order::Order;
 use crate::response::playbook::run::Handle;
@@ -137,6 +139,8 @@ pub struct Manager {
     pub followed: Option<Followed>,
     /// Where orders are carried out.
     pub desk: Arc<Desk>,
+    /// The program's own words.
+    pub log: Option<Arc<EngineLog>>,
     /// The writer of `pcap-log`.
     pub packets: Option<PacketWriter>,
     /// What playbooks do.
@@ -217,6 +221,7 @@ impl Manager {
             followed: None,
             desk: Arc::new(Desk::new(Never::default(), mode.ips, super::now_ns())),
             packets: None,
+            log: None,
             responder: None,
             failed_writes: None,
             coming: Arc::default(),
@@ -393,6 +398,14 @@ impl Manager {
         }
     }
 
+    /// Tells the terminal and the log of something about rules.
+    fn say(&self, level: Level, text: &str) {
+        eprintln!("{text}");
+        if let Some(log) = &self.log {
+            log.say(level, "rules", text);
+        }
+    }
+
     /// Swaps rules that were compiled meanwhile.
     fn reloaded(&mut self) {
         if !self.compiling {
@@ -429,7 +442,8 @@ impl Manager {
                 j.uint("rules_skipped", new.skipped);
                 j.uint("networks_blocked", self.networks);
                 j.uint("took_ms", u64::try_from(new.took.as_millis()).unwrap_or(u64::MAX));
-                eprintln!("{} rules loaded, {} refused", new.loaded, new.refused);
+                new.told.iter().for_each(|(level, t)| self.say(*level, t));
+                self.say(Level::Info, &format!("{} rules loaded, {} refused", new.loaded, new.refused));
                 // Who waits for an earlier reload learns of this one.
                 let mut waiting = std::mem::take(&mut self.waiting);
                 waiting.extend(self.taking.take().map(|t| t.waiting).unwrap_or_default());
@@ -437,7 +451,7 @@ impl Manager {
             }
             Err(e) => {
                 self.reload_failed += 1;
-                eprintln!("rules are not changed: {e}");
+                self.say(Level::Error, &format!("rules are not changed: {e}"));
                 self.reply_reload(failed(&e.to_string()));
             }
         }

@@ -9,6 +9,7 @@ use tidegate_core::detect::Rules;
 
 use super::blocklist::{BlockList, ListError};
 use crate::config::Settings;
+use crate::config::logging::Level;
 use crate::load;
 use crate::sets::Datasets;
 
@@ -21,16 +22,25 @@ pub struct Compiled {
     pub refused: u64,
     pub skipped: u64,
     pub took: Duration,
+    /// What is told of it, as at the start.
+    pub told: Vec<(Level, String)>,
 }
 
 /// Where rules come from, to be read again.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RuleSource {
     pub files: Vec<PathBuf>,
     pub block_lists: Vec<PathBuf>,
     pub data_dir: Option<PathBuf>,
-    /// A set with any refused rule is refused whole.
+    /// A set with any refused rule is refused whole (`--init-errors-fatal`).
     pub strict: bool,
+    /// So is one with anything that was done without (`--strict`).
+    pub strict_notes: bool,
+    /// How many `-v`; nothing is told with `-q`.
+    pub verbose: u8,
+    pub quiet: bool,
+    /// Files that were not there at the start either, and are done without since.
+    pub missing: Vec<PathBuf>,
 }
 
 /// Why rules were not changed.
@@ -44,6 +54,12 @@ pub enum ReloadError {
     /// Some were refused, and [`RuleSource::strict`] is set; where the first is, and why.
     #[error("{count} rules were refused, the first: {first}")]
     Refused { count: usize, first: String },
+    /// A file that the configuration names was there, and cannot be read now.
+    #[error("{0}; it was there before, and the rules in force stay")]
+    Missing(String),
+    /// Something was done without, and [`RuleSource::strict_notes`] is set.
+    #[error("{0}, and --strict is given")]
+    Without(String),
     #[error("all {0} rules were refused")]
     AllRefused(usize),
     /// There were rules before. A file that is being written anew is empty for a moment.
@@ -62,6 +78,17 @@ pub(super) fn compile(
     let blocks = BlockList::load(&from.block_lists)?;
     let files: Vec<load::Source> = from.files.iter().cloned().map(load::Source::Path).collect();
     let l = load::load_after(&files, settings, from.data_dir.as_deref(), before)?;
+    if let Some(gone) = l.missing.iter().find(|m| !from.missing.contains(m)) {
+        let name = gone.display().to_string();
+        // The note goes on with what the start does without it.
+        let note = l.notes.iter().find(|n| n.starts_with(&name)).and_then(|n| n.split("; ").next());
+        return Err(ReloadError::Missing(note.unwrap_or(&name).to_string()));
+    }
+    if from.strict_notes
+        && let Some(first) = l.notes.first()
+    {
+        return Err(ReloadError::Without(first.clone()));
+    }
     if from.strict && !l.refused.is_empty() {
         let first = l.refused.first().map(|r| l.place(r)).unwrap_or_default();
         return Err(ReloadError::Refused { count: l.refused.len(), first });
@@ -69,7 +96,12 @@ pub(super) fn compile(
     if l.loaded == 0 && !l.refused.is_empty() {
         return Err(ReloadError::AllRefused(l.refused.len()));
     }
+    let mut told: Vec<_> = l.notes.iter().map(|n| (Level::Warning, n.clone())).collect();
+    if !from.quiet {
+        told.extend(l.told(from.verbose));
+    }
     Ok(Compiled {
+        told,
         loaded: l.loaded as u64,
         refused: l.refused.len() as u64,
         skipped: l.skipped as u64,
@@ -92,7 +124,7 @@ mod tests {
             std::fs::write(&file, text).expect("a file");
         }
         let settings = Settings::load(None, &Overrides::default()).expect("the built-in settings");
-        let from = RuleSource { files: vec![file.clone()], block_lists: Vec::new(), data_dir: None, strict };
+        let from = RuleSource { files: vec![file.clone()], strict, ..RuleSource::default() };
         let r = compile(&from, &settings, None).err();
         let _ = std::fs::remove_file(&file);
         r
@@ -112,5 +144,61 @@ mod tests {
         assert!(matches!(why("all", Some(bad), false), Some(ReloadError::AllRefused(1))));
         let e = why("gone", None, false);
         assert!(matches!(e, Some(ReloadError::Load(load::LoadError::Read { .. }))), "{e:?}");
+    }
+
+    /// What the start says of rules and files, a reload says; what was there at the start is not done without later.
+    #[test]
+    fn a_reload_tells_and_refuses_what_the_start_does() {
+        let dir = std::env::temp_dir().join(format!("tidegate-reload-says-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let write = |name: &str, text: &str| std::fs::write(dir.join(name), text).unwrap();
+        write(
+            "a.rules",
+            "alert ip any any -> any any (sid:1;)\nalert ip any any -> any any (nonsense; sid:2;)\n",
+        );
+        write("t.config", "suppress gen_id 1, sig_id 1\nsuppress gen_id one\n");
+        write("c.config", "config classification: a,b,1\nconfig nonsense\n");
+        write("r.config", "config reference: a http://a\nconfig nonsense\n");
+        write("categories.txt", "1,a,b\nnonsense\n");
+        write("list.txt", "10.0.0.1,1,5\nnonsense\n");
+        let at = |name: &str| dir.join(name).display().to_string();
+        let yaml = format!(
+            "threshold-file: {}\nclassification-file: {}\nreference-config-file: {}\nreputation-categories-file: {}\n\
+             reputation-files: [{}]\n",
+            at("t.config"),
+            at("c.config"),
+            at("r.config"),
+            at("categories.txt"),
+            at("list.txt")
+        );
+        let settings = Settings::parse(&yaml, &Overrides::default()).unwrap();
+        let mut from = RuleSource { files: vec![dir.join("a.rules")], ..RuleSource::default() };
+        let c = compile(&from, &settings, None).unwrap();
+        let said = c.told.iter().map(|t| t.1.as_str()).collect::<Vec<_>>().join("\n");
+        for told in [
+            format!("refused: {}:2:", at("a.rules")),
+            format!("{}:2:", at("t.config")),
+            format!("{}:2: expected `config classification: name,description,priority`", at("c.config")),
+            format!("{}:2: expected `config reference: name prefix`", at("r.config")),
+            format!("{}:2: expected number from 1 to 59,name,description", at("categories.txt")),
+            format!("{}:2: expected address,category,score", at("list.txt")),
+        ] {
+            assert!(said.contains(&told), "{told}\n---\n{said}");
+        }
+        from.strict_notes = true;
+        assert!(matches!(compile(&from, &settings, None), Err(ReloadError::Without(_))));
+        from.strict_notes = false;
+        for name in ["t.config", "c.config", "r.config"] {
+            std::fs::rename(dir.join(name), dir.join("away")).unwrap();
+            let e = compile(&from, &settings, None).err().unwrap();
+            assert!(matches!(&e, ReloadError::Missing(m) if m.starts_with(&at(name))), "{name}: {e:?}");
+            // Where the start did without it, a reload does, too.
+            let known = RuleSource { missing: vec![dir.join(name)], ..from.clone() };
+            compile(&known, &settings, None).unwrap();
+            std::fs::rename(dir.join("away"), dir.join(name)).unwrap();
+        }
+        std::fs::remove_file(dir.join("list.txt")).unwrap();
+        assert!(matches!(compile(&from, &settings, None), Err(ReloadError::Load(_))));
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 }
