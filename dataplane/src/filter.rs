@@ -2,7 +2,8 @@
 //!
 //! Supported are the primitives people use with an IDS (`host`, `net`, `port`, `portrange`, `proto`, protocol
 //! names, `vlan`, `less`, `greater`, with `src`/`dst`) joined by `and`, `or`, `not` and parentheses. Anything
-//! else (`tcp[13] & 2 != 0`, `ether host`, `gateway`) is refused with the word that was not understood.
+//! else (`tcp[13] & 2 != 0`, `ether host`, `gateway`), and what no packet can fit (`icmp port 80`), is refused with the place of
+//! the word. `README.md` has the language.
 
 use std::net::IpAddr;
 
@@ -16,13 +17,20 @@ pub struct Filter {
     vlan: bool,
 }
 
-/// Why an expression was refused.
+/// Why an expression was refused, and where in it.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("filter `{text}`: {what}")]
+#[error("filter, {}column {column}: {what}", if *line > 1 { format!("line {line}, ") } else { String::new() })]
 pub struct FilterError {
-    pub text: String,
+    /// From 1; the column in characters.
+    pub line: usize,
+    pub column: usize,
+    /// What is there, and what was expected.
     pub what: String,
 }
+
+/// What an expression can begin with.
+const PRIMITIVES: &str =
+    "host, net, port, portrange, proto, vlan, less, greater, ip, ip6, arp, tcp, udp, sctp, icmp or icmp6";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Expr {
@@ -76,13 +84,16 @@ enum Value {
 impl Filter {
     /// Compiles `text`.
     pub fn parse(text: &str) -> Result<Filter, FilterError> {
-        let spaced = text.replace('(', " ( ").replace(')', " ) ").replace('!', " ! ");
-        let words: Vec<&str> = spaced.split_whitespace().collect();
+        let (places, words): (Vec<usize>, Vec<&str>) = words(text).into_iter().unzip();
         let mut p = Parse { words: &words, at: 0, last: Qualifier::default(), kind: Kind::Host, depth: 0 };
-        let fault = |what: String| FilterError { text: text.to_string(), what };
+        let fault = |(word, what): Fault| {
+            let before = &text[..places.get(word).copied().unwrap_or(text.trim_end().len())];
+            let line = before.rsplit('\n').next().unwrap_or("");
+            FilterError { line: before.matches('\n').count() + 1, column: line.chars().count() + 1, what }
+        };
         let root = p.or().map_err(fault)?;
         if let Some(w) = p.peek() {
-            return Err(fault(format!("`{w}` is not expected here")));
+            return Err(fault((p.at, format!("`{w}` is not expected here; expected and, or, or the end"))));
         }
         let vlan = root.says_vlan();
         Ok(Filter { root, vlan })
@@ -114,6 +125,19 @@ impl Expr {
 }
 
 impl Qualifier {
+    /// Whether any packet can fit.
+    fn can_meet(self, v: Value) -> bool {
+        match v {
+            Value::Ports(..) => !matches!(self.proto, Some(Proto::Arp | Proto::Icmp | Proto::Icmp6)),
+            Value::Net(true, ..) => !matches!(self.proto, Some(Proto::Ip | Proto::Icmp | Proto::Arp)),
+            Value::Net(false, ..) => !matches!(self.proto, Some(Proto::Ip6 | Proto::Icmp6 | Proto::Arp)),
+            Value::Number(_) => {
+                self.side == Side::Either && matches!(self.proto, None | Some(Proto::Ip | Proto::Ip6))
+            }
+            _ => true,
+        }
+    }
+
     fn eval(self, v: Value, p: &Packet<'_>, visible: bool) -> bool {
         match v {
             Value::Less(n) => return p.data.len() <= n,
@@ -198,14 +222,37 @@ struct Parse<'a> {
     depth: u32,
 }
 
-type Res<T> = Result<T, String>;
+/// The number of the word at fault, and what is wrong with it.
+type Fault = (usize, String);
+type Res<T> = Result<T, Fault>;
+
+/// The words of an expression with their places; parentheses and `!` are words wherever they stand.
+fn words(text: &str) -> Vec<(usize, &str)> {
+    let mut out = Vec::new();
+    let mut start = None;
+    for (i, c) in text.char_indices() {
+        let alone = matches!(c, '(' | ')' | '!');
+        if (alone || c.is_whitespace())
+            && let Some(from) = start.take()
+        {
+            out.push((from, &text[from..i]));
+        }
+        if alone {
+            out.push((i, &text[i..i + 1]));
+        } else if !c.is_whitespace() && start.is_none() {
+            start = Some(i);
+        }
+    }
+    out.extend(start.map(|from| (from, &text[from..])));
+    out
+}
 
 impl<'a> Parse<'a> {
     fn peek(&self) -> Option<&'a str> {
         self.words.get(self.at).copied()
     }
     fn next(&mut self, what: &str) -> Res<&'a str> {
-        let w = self.peek().ok_or_else(|| format!("ends where {what} is expected"))?;
+        let w = self.peek().ok_or_else(|| (self.at, format!("it ends where {what} is expected")))?;
         self.at += 1;
         Ok(w)
     }
@@ -234,14 +281,15 @@ impl<'a> Parse<'a> {
     fn not(&mut self) -> Res<Expr> {
         self.depth += 1;
         if self.depth > 64 {
-            return Err("nested too deeply".into());
+            return Err((self.at, "nested too deeply".into()));
         }
         let e = if self.eat(&["not", "!"]) {
             Expr::Not(Box::new(self.not()?))
         } else if self.eat(&["("]) {
+            let open = self.at - 1;
             let inner = self.or()?;
             if !self.eat(&[")"]) {
-                return Err("a parenthesis is not closed".into());
+                return Err((open, "this parenthesis is not closed".into()));
             }
             inner
         } else {
@@ -277,22 +325,28 @@ impl<'a> Parse<'a> {
             Some("port") => Kind::Port,
             Some("portrange") => Kind::PortRange,
             Some("proto") => Kind::Proto,
+            Some(w @ ("vlan" | "less" | "greater")) if said => {
+                return Err((self.at, format!("`{w}` stands by itself; expected `and` before it")));
+            }
             Some("vlan") => {
                 self.at += 1;
-                let id = self.peek().and_then(|w| w.parse().ok());
-                self.at += usize::from(id.is_some());
-                return Ok(Expr::Test(q, Value::Vlan(id)));
+                let number = self.peek().filter(|w| w.bytes().all(|b| b.is_ascii_digit()));
+                let Some(w) = number else { return Ok(Expr::Test(q, Value::Vlan(None))) };
+                let id: Option<u16> = w.parse().ok().filter(|id| *id <= 4095);
+                let id = id.ok_or_else(|| (self.at, format!("`{w}` is not a VLAN's number, 0 to 4095")))?;
+                self.at += 1;
+                return Ok(Expr::Test(q, Value::Vlan(Some(id))));
             }
             Some(w @ ("less" | "greater")) => {
                 self.at += 1;
                 let n = self.next("a length")?;
-                let n = n.parse().map_err(|_| format!("`{n}` is not a length"))?;
+                let n = n.parse().map_err(|_| (self.at - 1, format!("`{n}` is not a length in bytes")))?;
                 return Ok(Expr::Test(q, if w == "less" { Value::Less(n) } else { Value::Greater(n) }));
             }
             None | Some("and" | "or" | "&&" | "||" | ")") if said && q.side == Side::Either => {
                 return Ok(Expr::Test(q, Value::Any));
             }
-            None => return Err("ends where a primitive is expected".into()),
+            None => return Err((self.at, format!("it ends where more is expected: {PRIMITIVES}"))),
             // A bare value takes what was said last; after `src` or `dst` it is a host.
             Some(_) => {
                 let (q, kind) = if said { (q, Kind::Host) } else { (self.last, self.kind) };
@@ -306,19 +360,24 @@ impl<'a> Parse<'a> {
 
     fn value(&mut self, q: Qualifier, kind: Kind) -> Res<Expr> {
         let w = self.next("a value")?;
-        let bad = |what: &str| format!("`{w}` is not {what}");
+        let at = self.at - 1;
+        let bad = |what: &str| (at, format!("`{w}` is not {what}"));
         let v = match kind {
-            Kind::Host => net(w, false).ok_or_else(|| bad("an address or a primitive known here"))?,
-            Kind::Net => net(w, true).ok_or_else(|| bad("a network"))?,
+            Kind::Host => {
+                let what = || format!("an address, or known here; expected one of {PRIMITIVES}");
+                net(w, false).ok_or_else(|| bad(&what()))?
+            }
+            Kind::Net => net(w, true).ok_or_else(|| bad("a network, as 10.0.0.0/8"))?,
             Kind::Port => {
                 let p = w.parse().ok().or_else(|| service(w)).ok_or_else(|| bad("a port"))?;
                 Value::Ports(p, p)
             }
             Kind::PortRange => {
-                let (a, b) = w.split_once('-').ok_or_else(|| bad("a range of ports"))?;
-                match (a.parse(), b.parse()) {
-                    (Ok(a), Ok(b)) => Value::Ports(a, b),
-                    _ => return Err(bad("a range of ports")),
+                let (a, b) = w.split_once('-').ok_or_else(|| bad("a range of ports, as 8000-8100"))?;
+                match (a.parse::<u16>(), b.parse::<u16>()) {
+                    // As in tcpdump, either way round.
+                    (Ok(a), Ok(b)) => Value::Ports(a.min(b), a.max(b)),
+                    _ => return Err(bad("a range of ports, as 8000-8100")),
                 }
             }
             Kind::Proto => Value::Number(match w.trim_start_matches('\\') {
@@ -330,6 +389,9 @@ impl<'a> Parse<'a> {
                 n => n.parse().map_err(|_| bad("a protocol number"))?,
             }),
         };
+        if !q.can_meet(v) {
+            return Err((at, "no packet fits this: what stands before it is of another kind".into()));
+        }
         Ok(Expr::Test(q, v))
     }
 }
@@ -440,6 +502,29 @@ mod tests {
         ] {
             assert!(Filter::parse(text).is_err(), "{text}");
         }
+        for (text, said) in [
+            ("port 80 and\n  prot 5", "filter, line 2, column 3: `prot` is not a port"),
+            (
+                "gateway x",
+                "filter, column 1: `gateway` is not an address, or known here; expected one of host, net",
+            ),
+            ("tcp[13] & 2 != 0", "filter, column 1: `tcp[13]` is not an address, or known here"),
+            ("tcp and (port 80", "filter, column 9: this parenthesis is not closed"),
+            ("port 1 )", "filter, column 8: `)` is not expected here; expected and, or, or the end"),
+            ("port", "filter, column 5: it ends where a value is expected"),
+            ("tcp and", "filter, column 8: it ends where more is expected: host, net"),
+            ("port 70000", "filter, column 6: `70000` is not a port"),
+            ("tcp less 100", "filter, column 5: `less` stands by itself; expected `and` before it"),
+            ("vlan 5000", "filter, column 6: `5000` is not a VLAN's number, 0 to 4095"),
+            ("icmp port 80", "filter, column 11: no packet fits this"),
+            ("ip6 host 10.0.0.1", "filter, column 10: no packet fits this"),
+            ("src proto 6", "filter, column 11: no packet fits this"),
+        ] {
+            let e = Filter::parse(text).unwrap_err().to_string();
+            assert!(e.starts_with(said), "{text}: {e}");
+        }
+        let p = tcp([10, 0, 0, 1], 4000, [192, 168, 1, 2], 22);
+        assert!(Filter::parse("portrange 30-20").unwrap().passes(&p));
         Filter::parse(&"(".repeat(100_000)).unwrap_err();
     }
 }

@@ -10,10 +10,9 @@ use tidegate_core::app::registry::PROTOCOLS;
 use tidegate_core::rules::{Listed, all_keywords};
 
 use crate::config::{Overrides, Settings, dump};
-use crate::filter::Filter;
 use crate::load::{self, Loaded};
 
-use super::input::{filter_text, known_links, rule_files, tell_refusals};
+use super::input::{known_links, rule_files, tell_refusals};
 use super::{RunArgs, WRONG_INPUT, WRONG_USAGE, run};
 
 /// Options of `tidegate run` that are answered at once.
@@ -175,9 +174,7 @@ fn prepare(args: &RunArgs, analyse: bool) -> Result<(Settings, Loaded), String> 
     let memory = super::memory::parse(&args.memory, u64::from(args.live.workers).max(1))?;
     super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
     super::outputs_apart(args, &settings)?;
-    if let Some(text) = filter_text(args)? {
-        Filter::parse(&text).map_err(|e| e.to_string())?;
-    }
+    super::input::filter(args)?;
     let loaded = load::load(&rule_files(args, &settings)?, &settings, args.data_dir.as_deref())?;
     super::notes(&loaded, args.strict)?;
     tell_refusals(&loaded, args);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tidegate_core::packet::Decoder;
 
 use crate::config::Settings;
+use crate::filter::Filter;
 use crate::glob;
 use crate::load::{self, Loaded};
 
@@ -13,15 +14,23 @@ use super::RunArgs;
 use super::run::grouped;
 
 /// The filter that is given, by itself or in a file.
-pub(super) fn filter_text(args: &RunArgs) -> Result<Option<String>, String> {
-    let text = match &args.bpf_file {
-        None => args.filter.join(" "),
-        Some(file) => {
-            let text = std::fs::read_to_string(file).map_err(|e| format!("-F: {}: {e}", file.display()))?;
-            text.lines().map(|l| l.split('#').next().unwrap_or("")).collect::<Vec<_>>().join(" ")
-        }
+pub(super) fn filter(args: &RunArgs) -> Result<Option<Filter>, String> {
+    let Some(file) = &args.bpf_file else {
+        let text = args.filter.join(" ");
+        return Some(text)
+            .filter(|t| !t.trim().is_empty())
+            .map(|t| Filter::parse(&t).map_err(|e| e.to_string()))
+            .transpose();
     };
-    Ok(Some(text).filter(|t| !t.trim().is_empty()))
+    let text = std::fs::read_to_string(file).map_err(|e| format!("-F: {}: {e}", file.display()))?;
+    // Lines stay where they are, for messages.
+    let text: Vec<&str> = text.lines().map(|l| l.split('#').next().unwrap_or("")).collect();
+    let text = text.join("\n");
+    if text.trim().is_empty() {
+        return Err(format!("-F: {}: there is no filter in it", file.display()));
+    }
+    let filter = Filter::parse(&text);
+    filter.map(Some).map_err(|e| format!("-F: {}:{}:{}: {}", file.display(), e.line, e.column, e.what))
 }
 
 /// The link types that are decoded, for people.

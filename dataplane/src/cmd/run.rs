@@ -30,7 +30,7 @@ use tidegate_core::packet::{Decoder, Packet, PacketBuf};
 
 use super::context::Logs;
 use super::feed::Feed;
-use super::input::{UnknownLinks, filter_text, rule_files, tell_refusals};
+use super::input::{UnknownLinks, rule_files, tell_refusals};
 use super::{PARTLY, RunArgs, WRONG_INPUT};
 
 /// Time between two progress lines.
@@ -199,7 +199,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     if args.pcap_file_delete {
         settings.pcap_files.delete = Delete::All;
     }
-    let filter = filter_text(args)?.map(|t| Filter::parse(&t).map_err(|e| e.to_string())).transpose()?;
+    let filter = super::input::filter(args)?;
     let mut feed =
         Feed::new(source, args.pcap_file_recursive, args.pcap_file_continuous, settings.pcap_files)?;
     let folder = source.is_dir();
