@@ -67,7 +67,7 @@ fn policies_and_intelligence_are_read_or_refused() {
         "a.yaml",
         "segments: {a: {addresses: 10.1.0.0/24}}\nallow:\n  - {name: all, from: a, to: a}\n",
     );
-    let deny = p.write("d.yaml", "segments: {a: {addresses: 10.1.0.0/24}}\n");
+    let deny = p.write("d.yaml", "segments: {a: {addresses: 10.1.0.0/24}}\ndefault: deny\n");
     let wrong = p.write("w.yaml", "allow:\n  - {from: nowhere}\n");
     let o = p.run(&["--policy", text(&wrong)]);
     assert_eq!(o.status.code(), Some(1));
@@ -319,7 +319,7 @@ fn wrong_values_name_their_setting_and_what_is_valid() {
     }
     let yaml = p.write("c.yaml", "stream:\n  reassembly:\n    depth: lots\n");
     let o = p.run(&["-c", text(&yaml)]);
-    assert!(said(&o).contains("c.yaml:3: stream.reassembly.depth: `lots` is not a size"), "{}", said(&o));
+    assert!(said(&o).contains("c.yaml:3:12: stream.reassembly.depth: `lots` is not a size"), "{}", said(&o));
 }
 
 /// Datasets of the configuration are there for rules that name them alone.
@@ -338,7 +338,7 @@ fn datasets_of_the_configuration_are_used() {
     let yaml = p.write("d.yaml", "datasets:\n  uris: {type: names, load: uris.lst}\n");
     let o = p.run(&["-c", text(&yaml)]);
     assert!(
-        said(&o).contains("d.yaml:2: datasets.uris.type: `names` is none of string, md5"),
+        said(&o).contains("d.yaml:2:16: datasets.uris.type: `names` is none of string, md5"),
         "{}",
         said(&o)
     );

@@ -248,7 +248,7 @@ fn neighbours_may_find_each_other() {
         p.extend([&[kind, 0, 0, 0][..], &[0; 20]].concat());
         w.ethernet(0x86dd, &p);
     }
-    let (v, _) = feed(&mut inline(true, Some(with(""))), &w.frames);
+    let (v, _) = feed(&mut inline(true, Some(with("default: deny"))), &w.frames);
     assert_eq!(stopped(&v), [2, 3]);
 }
 

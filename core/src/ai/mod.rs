@@ -66,6 +66,18 @@ pub fn dialects() -> impl Iterator<Item = (&'static str, alloc::vec::Vec<alloc::
     registry::names()
 }
 
+/// The services that calls can be of (`ai.provider`), and their operations (`ai.operation`), each once, sorted.
+pub fn services() -> [alloc::vec::Vec<&'static str>; 2] {
+    let (mut providers, mut operations): (alloc::vec::Vec<_>, alloc::vec::Vec<_>) =
+        registry::services().unzip();
+    for names in [&mut providers, &mut operations] {
+        names.retain(|n| !n.is_empty());
+        names.sort_unstable();
+        names.dedup();
+    }
+    [providers, operations]
+}
+
 /// Progress of a direction whose message is over.
 const COMPLETE: u8 = 1;
 

@@ -55,3 +55,8 @@ pub(super) fn names() -> impl Iterator<Item = (&'static str, Vec<String>)> {
         (if d.name.is_empty() { "mcp, a2a" } else { d.name }, d.routes.iter().map(request).collect())
     })
 }
+
+/// Each service with each operation that its calls can have; either may be empty.
+pub(super) fn services() -> impl Iterator<Item = (&'static str, &'static str)> {
+    routes().map(|(name, r)| (name, r.operation)).chain(dialect::rpc::services())
+}

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use tidegate_core::ai::services;
 use tidegate_core::app::AppProto;
 use tidegate_core::app::registry::PROTOCOLS;
 use tidegate_core::policy::prefix::Prefix;
@@ -70,6 +71,12 @@ pub fn source(tree: &Node, path: &Path) -> Result<Source, PolicyError> {
             }
             _ => {}
         }
+    }
+    // A file that is empty, or all comments, would cut off everybody: a slip, and no policy.
+    if out.lines.is_empty() && default.is_none() {
+        return Err(of(tree.wrong(
+            "the policy says nothing, which would deny everything; expected lines of allow, deny or watch, or a `default`",
+        )));
     }
     // What nobody wrote must not be allowed.
     out.default = default.unwrap_or(with);
@@ -300,11 +307,24 @@ fn names(n: &Node) -> Result<Names, Wrong> {
     if all.is_empty() { Err(n.expected(EXPECTED)) } else { Ok(Some(all)) }
 }
 
+/// As [`names`], where each must fit something that there is: a line that never fits is a slip.
+fn among(n: &Node, what: &str, all: &[&str]) -> Result<Names, Wrong> {
+    let found = names(n)?;
+    for (item, glob) in n.items().iter().zip(found.iter().flatten()) {
+        if !all.iter().any(|a| glob.fits(a.as_bytes())) {
+            return Err(
+                item.wrong(&format!("there is no {what} `{glob}`; expected one of {}", all.join(", ")))
+            );
+        }
+    }
+    Ok(found)
+}
+
 fn calls(n: &Node, c: &mut Calls) -> Result<(), Wrong> {
     for (key, at, v) in n.map("a mapping of what is asked of a call")? {
         match key {
-            "provider" | "providers" => c.providers = names(v)?,
-            "operation" | "operations" => c.operations = names(v)?,
+            "provider" | "providers" => c.providers = among(v, "provider", &services()[0])?,
+            "operation" | "operations" => c.operations = among(v, "operation", &services()[1])?,
             "model" | "models" => c.models = names(v)?,
             "tool" | "tools" => c.tools = names(v)?,
             other => return Err(unknown(at, other, AI)),
@@ -400,6 +420,26 @@ mod tests {
             ("allow:\n  - {time: {from: \"8\"}}\n", "2:19", "a time of day"),
             ("allow:\n  - {time: {days: monday}}\n", "2:19", "a range of days"),
             ("allow:\n  - {ai: {modell: x}}\n", "2:11", "expected one of provider"),
+            (
+                "allow:\n  - {ai: {operation: [chat, chatt]}}\n",
+                "2:29",
+                "no operation `chatt`; expected one of agent_card, ",
+            ),
+            ("allow:\n  - {ai: {operation: \"x-*\"}}\n", "2:22", "no operation `x-*`"),
+            (
+                "allow:\n  - {ai: {provider: opanai}}\n",
+                "2:21",
+                "no provider `opanai`; expected one of a2a, anthropic, ",
+            ),
+            (
+                "# all of it\n# is a comment\n",
+                "1:1",
+                "expected lines of allow, deny or watch, or a `default`",
+            ),
+            ("", "1:1", "the policy says nothing"),
+            ("segments: {a: {address: any}}\n", "1:1", "the policy says nothing"),
+            ("allow:\n", "1:1", "the policy says nothing"),
+            ("allow: []\n", "1:1", "the policy says nothing"),
             ("allow:\n  - {credential: maybe}\n", "2:18", "required, none"),
             ("allow: 5\n", "1:8", "`5` is not a list of lines"),
             ("segments: {any: {addresses: any}}\n", "1:12", "cannot be a segment's name"),
@@ -425,6 +465,10 @@ mod tests {
         assert_eq!((deny.act, deny.place), (Act::Reject, 9));
         assert_eq!(deny.time, [Window { days: 0b111_0001, from: 1320, to: 360, offset: -330 }]);
         // Without a default what no line allows is denied.
-        assert_eq!(parse("", Path::new("p")).unwrap().default, Act::Drop);
+        let without = parse("allow: [{app: dns}]", Path::new("p")).unwrap();
+        assert_eq!(without.default, Act::Drop);
+        let known =
+            "allow: [{ai: {provider: [mcp, \"open*\"], operation: [execute_tool, \"list_*\", chat]}}]";
+        parse(known, Path::new("p")).unwrap();
     }
 }

@@ -74,42 +74,51 @@ const ANSWER: &[Path] = &[
     at("error.message", F::ErrorText),
 ];
 
+/// Methods of MCP with their operations.
+const OF_MCP: &[(&str, &str)] = &[
+    ("tools/call", "execute_tool"),
+    ("tools/list", "list_tools"),
+    ("initialize", ""),
+    ("ping", ""),
+    ("server/discover", ""),
+    ("completion/complete", ""),
+    ("logging/setLevel", ""),
+    ("roots/list", ""),
+    ("sampling/createMessage", "chat"),
+    ("elicitation/create", ""),
+    ("subscriptions/listen", ""),
+];
+/// Those of A2A.
+const OF_A2A: &[(&str, &str)] = &[
+    ("message/send", "invoke_agent"),
+    ("message/stream", "invoke_agent"),
+    ("SendMessage", "invoke_agent"),
+    ("SendStreamingMessage", "invoke_agent"),
+    ("GetTask", ""),
+    ("ListTasks", ""),
+    ("CancelTask", ""),
+    ("SubscribeToTask", ""),
+    ("GetExtendedAgentCard", ""),
+    ("agent/getAuthenticatedExtendedCard", ""),
+    ("tasks/resubscribe", ""),
+];
+
+/// Services and operations that methods are of.
+pub fn services() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let of = |name: &'static str| move |m: &(&'static str, &'static str)| (name, m.1);
+    OF_MCP.iter().map(of("mcp")).chain(OF_A2A.iter().map(of("a2a")))
+}
+
 /// What a method is of: the dialect and the operation. `mcp`: the request has headers of MCP.
 pub fn method(name: &[u8], mcp: bool) -> Option<(&'static str, &'static str)> {
-    let of_mcp: &[(&str, &str)] = &[
-        ("tools/call", "execute_tool"),
-        ("tools/list", "list_tools"),
-        ("initialize", ""),
-        ("ping", ""),
-        ("server/discover", ""),
-        ("completion/complete", ""),
-        ("logging/setLevel", ""),
-        ("roots/list", ""),
-        ("sampling/createMessage", "chat"),
-        ("elicitation/create", ""),
-        ("subscriptions/listen", ""),
-    ];
-    let of_a2a: &[(&str, &str)] = &[
-        ("message/send", "invoke_agent"),
-        ("message/stream", "invoke_agent"),
-        ("SendMessage", "invoke_agent"),
-        ("SendStreamingMessage", "invoke_agent"),
-        ("GetTask", ""),
-        ("ListTasks", ""),
-        ("CancelTask", ""),
-        ("SubscribeToTask", ""),
-        ("GetExtendedAgentCard", ""),
-        ("agent/getAuthenticatedExtendedCard", ""),
-        ("tasks/resubscribe", ""),
-    ];
     let find = |list: &[(&'static str, &'static str)]| {
         list.iter().find(|(n, _)| n.as_bytes() == name).map(|(_, o)| *o)
     };
     let starts = |p: &str| name.starts_with(p.as_bytes());
-    if let Some(o) = find(of_mcp) {
+    if let Some(o) = find(OF_MCP) {
         return Some(("mcp", o));
     }
-    if let Some(o) = find(of_a2a) {
+    if let Some(o) = find(OF_A2A) {
         return Some(("a2a", o));
     }
     if starts("tools/") || starts("resources/") || starts("prompts/") || starts("notifications/") {
