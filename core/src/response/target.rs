@@ -277,6 +277,23 @@ impl Target {
         }
     }
 
+    /// As [`Target::parse`], of what a person writes: names are compared whole, so a pattern would block nothing.
+    ///
+    /// # Errors
+    /// What was expected.
+    pub fn written(kind: Kind, text: &str) -> Result<Target, String> {
+        let target = Target::parse(kind, text)?;
+        if let Target::Model(name) | Target::Tool(name) = &target
+            && name.contains(['*', '?'])
+        {
+            return Err(format!(
+                "`{name}` is a pattern, and a block is of one name; expected a {}'s whole name (a policy's line takes patterns)",
+                kind.name()
+            ));
+        }
+        Ok(target)
+    }
+
     pub const fn kind(&self) -> Kind {
         match self {
             Target::Net(n) if n.is_host() => Kind::Host,

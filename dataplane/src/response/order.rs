@@ -87,7 +87,7 @@ pub fn read(what: &str, members: &[(String, String)]) -> Result<Order, String> {
     }
     let get = |name: &str| members.iter().find(|m| m.0 == name).map(|m| m.1.as_str());
     let need = |name: &str| get(name).ok_or_else(|| format!("`{name}` is missing"));
-    let target = || Target::parse(kind(need("kind")?)?, need("target")?);
+    let target = || Target::written(kind(need("kind")?)?, need("target")?);
     if what == "undo" {
         return Ok(Order::Undo(match get("number") {
             Some(n) => {
@@ -136,6 +136,12 @@ mod tests {
             ("block", &[("kind", "domain"), ("target", "bücher.de"), ("for", "1m")], "xn--"),
             ("block", &[("kind", "host"), ("target", "10.0.0.5"), ("for", "31d")], "from 1s to 30d"),
             ("block", &[("kind", "host"), ("target", "10.0.0.5"), ("for", "15")], "from 1s to 30d"),
+            (
+                "block",
+                &[("kind", "model"), ("target", "llama-*"), ("for", "1m")],
+                "expected a model's whole name",
+            ),
+            ("mark", &[("kind", "tool"), ("target", "get_?"), ("for", "1m")], "expected a tool's whole name"),
             ("block", &[("for", "15m"), ("for", "15m")], "given twice"),
             ("block", &[("number", "1")], "`number` is not known here"),
             ("undo", &[("number", "1"), ("kind", "host")], "`kind` means nothing beside `number`"),

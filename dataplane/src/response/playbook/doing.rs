@@ -1,6 +1,8 @@
 //! What playbooks do, as their files have it: an item of `do` goes in, an [`Action`] comes out, or the place of what is wrong.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use tidegate_core::response::{Effect, Kind, Never, Target};
@@ -69,6 +71,12 @@ pub(super) fn action(n: &Node, event: Kinds, never: &Never) -> Result<Action, Wr
     }
 }
 
+/// Whether a program is there and may be started.
+fn runs(program: &Path) -> Result<(), String> {
+    let m = std::fs::metadata(program).map_err(|e| e.to_string())?;
+    if m.is_file() && m.permissions().mode() & 0o111 != 0 { Ok(()) } else { Err("it is no program".into()) }
+}
+
 impl<'t> Item<'t> {
     fn read(node: &'t Node, event: Kinds) -> Result<Item<'t>, Wrong> {
         let all: Vec<_> = node.map(EXPECTED)?.collect();
@@ -113,7 +121,7 @@ impl<'t> Item<'t> {
             let mut all = n.map(what)?;
             let (Some((kind, at, v)), None) = (all.next(), all.next()) else { return Err(n.expected(what)) };
             let kind = order::kind(kind).map_err(|e| at.wrong(&e))?;
-            let target = Target::parse(kind, v.text("what it names")?).map_err(|e| v.wrong(&e))?;
+            let target = Target::written(kind, v.text("what it names")?).map_err(|e| v.wrong(&e))?;
             if effect == Some(Effect::Block)
                 && let Some(entry) = never.forbids(&target)
             {
@@ -167,6 +175,10 @@ impl<'t> Item<'t> {
         if !program.starts_with('/') || program.contains('{') {
             let what = "a list of words, the first of which is a program with its whole path";
             return Err(self.value.expected(what));
+        }
+        if let Err(e) = runs(Path::new(program)) {
+            let at = self.value.items().first().unwrap_or(self.value);
+            return Err(at.wrong(&format!("{program}: {e}; expected a program that can be started")));
         }
         let network = self.option("network").map(flag).transpose()?.unwrap_or(false);
         Ok(Action::Command { words, timeout: self.timeout()?, network })

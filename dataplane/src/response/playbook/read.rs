@@ -241,13 +241,48 @@ fn when(n: &Node, p: &mut Playbook) -> Result<(), Wrong> {
     Ok(())
 }
 
+/// Fields that are numbers, with the greatest that each can be.
+const NUMBERS: [(&str, u64); 9] = [
+    ("src_port", 0xffff),
+    ("dest_port", 0xffff),
+    ("vlan", 4095),
+    ("flow_id", u64::MAX),
+    ("alert.gid", u32::MAX as u64),
+    ("alert.signature_id", u32::MAX as u64),
+    ("alert.rev", u32::MAX as u64),
+    ("alert.severity", 255),
+    ("policy.line", u32::MAX as u64),
+];
+
+/// A text that a number never is.
+fn no_number(text: &str) -> bool {
+    !text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'?'))
+}
+
 fn condition(path: &str, n: &Node) -> Result<Condition, Wrong> {
     let address = path.ends_with("_ip");
+    let most = NUMBERS.iter().find(|f| f.0 == path).map(|f| f.1);
     let mut wants = Vec::new();
     for item in n.items() {
         let text = item.text("a value, or a list of values")?;
         let number = |t: &str| t.trim().parse::<u64>().ok();
         let range = text.split_once('-').and_then(|(a, b)| Some((number(a)?, number(b)?)));
+        if let Some(most) = most {
+            let least = number(text).or(range.map(|r| r.0));
+            if least.is_some_and(|l| l > most) || (least.is_none() && no_number(text)) {
+                let to = if most == u64::MAX { String::new() } else { format!(" from 0 to {most}") };
+                return Err(item.expected(&format!("a number{to}, or a range of them (1-9)")));
+            }
+        }
+        if path == "app_proto" {
+            let glob = Glob::new(text);
+            let known =
+                |p: &&tidegate_core::app::ProtoDef| glob.as_ref().is_some_and(|g| g.fits(p.name.as_bytes()));
+            if !PROTOCOLS.iter().any(known) && !matches!(text, "failed" | "unknown") {
+                let all: Vec<&str> = PROTOCOLS.iter().map(|d| d.name).collect();
+                return Err(item.expected(&format!("a protocol: {}, failed", all.join(", "))));
+            }
+        }
         wants.push(if address {
             Want::Net(Net::parse(text).map_err(|e| item.wrong(&e))?)
         } else if let Some(v) = number(text) {
