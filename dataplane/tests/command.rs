@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use common::traffic;
-use common::wire::{Packet, Wire};
+use common::wire::{Packet, Wire, pcap};
 
 /// A folder of its own for a test, with a capture in it.
 struct Place(PathBuf);
@@ -126,21 +126,6 @@ fn policies_and_intelligence_are_read_or_refused() {
     let learned = p.write("l.yaml", &learned.replace("default: watch", "default: deny"));
     let o = policy(&["explain", text(&learned), text(&capture)]);
     assert!(String::from_utf8_lossy(&o.stdout).ends_with("5 decisions, 0 deny\n"), "{:?}", o);
-}
-
-/// A capture file of Ethernet frames.
-fn pcap(packets: &[Packet]) -> Vec<u8> {
-    let mut f = Vec::new();
-    for n in [0xa1b2_3c4du32, 0x0004_0002, 0, 0, 262_144, 1] {
-        f.extend(n.to_le_bytes());
-    }
-    for p in packets {
-        for n in [p.ts / 1_000_000_000, p.ts % 1_000_000_000, p.data.len() as u64, p.data.len() as u64] {
-            f.extend((n as u32).to_le_bytes());
-        }
-        f.extend(&p.data);
-    }
-    f
 }
 
 #[cfg(target_os = "linux")]

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use tidegate_core::ai::artifact::{Artifact, Judgement, Verdict};
 
-use super::{ArtifactArgs, WRONG_INPUT};
+use super::{ArtifactArgs, WRONG_INPUT, answer};
 
 /// Exit code when a file is malicious.
 const MALICIOUS: u8 = 3;
@@ -70,7 +70,7 @@ fn read(a: &mut Artifact, path: &Path, piece: &mut [u8]) -> std::io::Result<()> 
 
 pub(super) fn main(args: &ArtifactArgs) -> ExitCode {
     let (mut a, mut piece) = (Artifact::new(), vec![0; PIECE]);
-    let (mut malicious, mut unread) = (false, false);
+    let (mut malicious, mut unread, mut wrote) = (false, false, Ok(()));
     let mut to = std::io::BufWriter::new(std::io::stdout().lock());
     for path in &args.files {
         if let Err(e) = read(&mut a, path, &mut piece) {
@@ -82,15 +82,16 @@ pub(super) fn main(args: &ArtifactArgs) -> ExitCode {
         malicious |= v.judgement == Judgement::Malicious;
         let name = path.to_string_lossy();
         let line = if args.json { json(&name, &v) } else { text(&name, &v) };
-        if to.write_all(line.as_bytes()).is_err() {
-            // Nobody reads any more.
-            return ExitCode::SUCCESS;
+        wrote = to.write_all(line.as_bytes());
+        if wrote.is_err() {
+            break;
         }
     }
-    let _ = to.flush();
-    match (malicious, unread) {
+    let wrote = answer::wrote(wrote.and_then(|()| to.flush()));
+    let code = match (malicious, unread) {
         (true, _) => ExitCode::from(MALICIOUS),
         (_, true) => ExitCode::from(WRONG_INPUT),
         _ => ExitCode::SUCCESS,
-    }
+    };
+    answer::end(wrote.map(|()| (String::new(), code)))
 }

@@ -2,7 +2,6 @@
 //! become. In: the arguments. Out: an answer on standard output and an exit code; no packet is looked at.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -13,7 +12,7 @@ use crate::config::{Overrides, Settings, dump};
 use crate::load::{self, Loaded};
 
 use super::input::{known_links, rule_files, tell_refusals};
-use super::{RunArgs, WRONG_INPUT, WRONG_USAGE, run};
+use super::{RunArgs, WRONG_USAGE, answer, run};
 
 /// Options of `tidegate run` that are answered at once.
 #[derive(Debug, Args)]
@@ -85,17 +84,7 @@ pub(super) fn answer(args: &RunArgs) -> Option<ExitCode> {
     } else {
         return None;
     };
-    Some(match said {
-        Ok(text) => {
-            // A closed pipe (`| head`) is no error.
-            let _ = std::io::stdout().lock().write_all(text.as_bytes());
-            ExitCode::SUCCESS
-        }
-        Err(e) => {
-            eprintln!("tidegate: {e}");
-            ExitCode::from(WRONG_INPUT)
-        }
-    })
+    Some(answer::end(said.map(|t| (t, ExitCode::SUCCESS))))
 }
 
 fn keywords(which: &str) -> Result<String, String> {

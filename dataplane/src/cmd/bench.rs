@@ -11,6 +11,7 @@ mod rate;
 #[cfg(any(test, feature = "dpdk"))]
 mod search;
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -251,11 +252,11 @@ fn run(a: &BenchArgs) -> Result<(), String> {
         rules = l.loaded;
         stages.push(with("all, with rules", l.rules));
     }
-    tell(a, &replay, &stages, rules);
-    Ok(())
+    super::answer::say(&tell(a, &replay, &stages, rules))
 }
 
-fn tell(a: &BenchArgs, r: &Replay, stages: &[Stage], rules: usize) {
+fn tell(a: &BenchArgs, r: &Replay, stages: &[Stage], rules: usize) -> String {
+    let mut out = String::new();
     let bytes: usize = r.frames.iter().map(|f| f.1).sum();
     let mean = bytes as f64 / r.frames.len() as f64;
     let ticks = ticks();
@@ -291,22 +292,25 @@ fn tell(a: &BenchArgs, r: &Replay, stages: &[Stage], rules: usize) {
         }
         j.close_list();
         j.close();
-        println!("{}", String::from_utf8_lossy(&j.buf));
-        return;
+        j.buf.push(b'\n');
+        return String::from_utf8_lossy(&j.buf).into_owned();
     }
-    println!("{}", machine());
-    println!(
+    _ = writeln!(out, "{}", machine());
+    _ = writeln!(
+        out,
         "{} packets of {mean:.0} bytes ({source}), bursts of {BURST}, {rules} rules, one core",
         r.frames.len()
     );
-    println!(
+    _ = writeln!(
+        out,
         "{:<30}{:>8}{:>8}{:>9}{:>10}{:>8}  burst us: 50 %   99 %  99.9 %    max",
         "", "ns", "best", "cycles", "packets/s", "Gbit/s"
     );
     for s in stages {
         let cycles = ticks.map_or("-".into(), |t| format!("{:.0}", s.median * t));
         let us = s.latency.map(|n| format!("{:.1}", n as f64 / 1000.0));
-        println!(
+        _ = writeln!(
+            out,
             "{:<30}{:>8.1}{:>8.1}{cycles:>9}{:>9.2}M{:>8.2}{:>16}{:>7}{:>8}{:>7}",
             s.name,
             s.median,
@@ -319,4 +323,5 @@ fn tell(a: &BenchArgs, r: &Replay, stages: &[Stage], rules: usize) {
             us[3]
         );
     }
+    out
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use tidegate_core::ai::json::{Field, Reader, Schema, Visit, Word};
 use tidegate_core::ai::risk::{Family, Risk, Verdict};
 
-use super::{ClassifyArgs, PARTLY, WRONG_INPUT};
+use super::{ClassifyArgs, PARTLY, answer};
 
 /// Longest line that is read, bytes.
 const LINE: usize = 64 << 20;
@@ -89,29 +89,33 @@ fn line(out: &mut Vec<u8>, id: &Id, v: &Verdict) {
 }
 
 pub(super) fn main(args: &ClassifyArgs) -> ExitCode {
+    let code = |all| if all { ExitCode::SUCCESS } else { ExitCode::from(PARTLY) };
     match classify(args) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(PARTLY),
-        // Nobody reads any more.
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("tidegate: {e}");
-            ExitCode::from(WRONG_INPUT)
+        Ok(all) => code(all),
+        Err(Stopped::Reading(e)) => answer::end(Err(format!("standard input: {e}"))),
+        Err(Stopped::Writing(e)) => {
+            answer::end(answer::wrote(Err(e)).map(|()| (String::new(), ExitCode::SUCCESS)))
         }
     }
 }
 
+/// Why not all lines were judged.
+enum Stopped {
+    Reading(std::io::Error),
+    Writing(std::io::Error),
+}
+
 /// Whether every line could be read.
-fn classify(args: &ClassifyArgs) -> std::io::Result<bool> {
+fn classify(args: &ClassifyArgs) -> Result<bool, Stopped> {
     let (mut risk, mut out) = (Risk::default(), Vec::new());
     let mut to = std::io::BufWriter::new(std::io::stdout().lock());
     let mut from = std::io::BufReader::new(std::io::stdin().lock());
     if !args.jsonl {
         let mut text = Vec::new();
-        std::io::Read::read_to_end(&mut from, &mut text)?;
+        std::io::Read::read_to_end(&mut from, &mut text).map_err(Stopped::Reading)?;
         line(&mut out, &Id::Plain(b"0".to_vec()), &risk.classify(&text));
-        to.write_all(&out)?;
-        to.flush()?;
+        to.write_all(&out).map_err(Stopped::Writing)?;
+        to.flush().map_err(Stopped::Writing)?;
         return Ok(true);
     }
     let schema = Schema::new(&[("id", 1), ("text", 2)]);
@@ -119,7 +123,11 @@ fn classify(args: &ClassifyArgs) -> std::io::Result<bool> {
     loop {
         row.clear();
         number += 1;
-        if std::io::Read::take(&mut from, LINE as u64).read_until(b'\n', &mut row)? == 0 {
+        if std::io::Read::take(&mut from, LINE as u64)
+            .read_until(b'\n', &mut row)
+            .map_err(Stopped::Reading)?
+            == 0
+        {
             break;
         }
         if row.trim_ascii().is_empty() {
@@ -136,12 +144,12 @@ fn classify(args: &ClassifyArgs) -> std::io::Result<bool> {
         let id = asked.id.unwrap_or_else(|| Id::Plain((number - 1).to_string().into_bytes()));
         out.clear();
         line(&mut out, &id, &risk.classify(&text));
-        to.write_all(&out)?;
+        to.write_all(&out).map_err(Stopped::Writing)?;
         // Whoever waits for an answer before the next question gets it.
         if from.buffer().is_empty() {
-            to.flush()?;
+            to.flush().map_err(Stopped::Writing)?;
         }
     }
-    to.flush()?;
+    to.flush().map_err(Stopped::Writing)?;
     Ok(all)
 }

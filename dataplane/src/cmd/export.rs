@@ -9,7 +9,7 @@ use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
 use super::run::grouped;
-use super::{ExportArgs, PARTLY, WRONG_INPUT};
+use super::{ExportArgs, PARTLY, WRONG_INPUT, answer};
 use crate::labels;
 use crate::mcp::{Order, Store};
 
@@ -53,9 +53,9 @@ fn run(args: &ExportArgs) -> Result<ExitCode, String> {
         wrote.is_ok()
     })?;
     let wrote = wrote.and_then(|()| out.flush());
-    match wrote {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => return Err(e.to_string()),
-        _ => {}
+    match &args.output {
+        Some(p) => wrote.map_err(|e| format!("{}: {e}", p.display()))?,
+        None => answer::wrote(wrote)?,
     }
     eprintln!("{} rows of {} labels", grouped(rows), counts.len());
     counts.iter().for_each(|(label, n)| eprintln!("{:>9}  {label}", grouped(*n)));

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::{IncidentsArgs, WRONG_INPUT};
+use super::{IncidentsArgs, WRONG_INPUT, answer};
 use crate::config::{Overrides, Settings};
 use crate::mcp::{Sources, incidents_of, visible};
 
@@ -29,10 +29,7 @@ fn run(args: &IncidentsArgs) -> Result<(), String> {
     }
     let sources = Sources { events: args.events.clone(), home: settings.home(), ..Sources::default() };
     let stories = incidents_of(sources)?;
-    match tell(args, &stories) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e.to_string()),
-        _ => Ok(()),
-    }
+    answer::wrote(tell(args, &stories))
 }
 
 fn tell(args: &IncidentsArgs, stories: &[Value]) -> std::io::Result<()> {

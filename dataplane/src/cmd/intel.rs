@@ -2,19 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::{IntelArgs, IntelCommand, WRONG_INPUT};
+use super::{IntelArgs, IntelCommand, answer};
 
 pub fn main(args: &IntelArgs) -> ExitCode {
     let IntelCommand::Check { files } = &args.what;
-    match crate::intel::load(files) {
-        Ok(l) => {
-            // A closed pipe (`| head`) is no error.
-            let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), l.report().as_bytes());
-            ExitCode::SUCCESS
-        }
-        Err(e) => {
-            eprintln!("tidegate: {e}");
-            ExitCode::from(WRONG_INPUT)
-        }
-    }
+    let loaded = crate::intel::load(files).map_err(|e| e.to_string());
+    answer::end(loaded.map(|l| (l.report(), ExitCode::SUCCESS)))
 }

@@ -298,13 +298,12 @@ impl Start<'_> {
             threads.push(t);
         }
         let result = m.run(&rx);
-        if !a.quiet {
-            summary(&m, started.elapsed());
-        }
+        let said = if a.quiet { Ok(()) } else { summary(&m, started.elapsed()) };
         let fine = threads.into_iter().all(|t| t.join().is_ok());
         drop(socket);
         std::mem::forget(m);
         result.map_err(|e| e.to_string())?;
+        said?;
         Ok(if fine { ExitCode::SUCCESS } else { ExitCode::from(super::WRONG_INPUT) })
     }
 
@@ -388,9 +387,7 @@ impl Start<'_> {
             .map_err(|e| e.to_string())?;
         }
         let result = m.run(&rx);
-        if !a.quiet {
-            summary(&m, started.elapsed());
-        }
+        let said = if a.quiet { Ok(()) } else { summary(&m, started.elapsed()) };
         let mut fine = true;
         for &lcore in &setup.lcores {
             fine &= eal.wait(lcore);
@@ -400,8 +397,11 @@ impl Start<'_> {
         if let Err(e) = &result {
             eprintln!("tidegate: {e}");
         }
+        if let Err(e) = &said {
+            eprintln!("tidegate: {e}");
+        }
         drop(ports);
-        eal.exit(if fine && result.is_ok() { 0 } else { i32::from(super::WRONG_INPUT) })
+        eal.exit(if fine && result.is_ok() && said.is_ok() { 0 } else { i32::from(super::WRONG_INPUT) })
     }
 }
 
@@ -511,22 +511,21 @@ fn become_user(
     Ok(())
 }
 
-fn summary(m: &Manager, took: Duration) {
+fn summary(m: &Manager, took: Duration) -> Result<(), String> {
     let (_, c, counters) = m.last();
     let n = |name: &str| {
         let full = format!("dataplane.{name}");
         counters.iter().find(|x| x.0 == full).map_or(0, |x| x.1)
     };
     let secs = took.as_secs_f64().max(1e-9);
-    println!(
-        "packets  {}, {} bytes in {secs:.2} s ({} packets/s, {:.2} Gbit/s)",
+    let mut out = format!(
+        "packets  {}, {} bytes in {secs:.2} s ({} packets/s, {:.2} Gbit/s)\n",
         grouped(n("received")),
         grouped(n("received_bytes")),
         grouped((n("received") as f64 / secs) as u64),
         n("received_bytes") as f64 * 8e-9 / secs
     );
-    println!("flows    {}", grouped(c.flows));
-    println!("alerts   {}", grouped(c.alerts));
+    out += &format!("flows    {}\nalerts   {}\n", grouped(c.flows), grouped(c.alerts));
     for (what, names) in [
         ("sent", ["forwarded", "bypassed", "answers"].as_slice()),
         ("held", &["dropped", "rejected"]),
@@ -537,7 +536,8 @@ fn summary(m: &Manager, took: Duration) {
         let told: Vec<String> =
             names.iter().filter(|x| n(x) > 0).map(|x| format!("{x} {}", grouped(n(x)))).collect();
         if !told.is_empty() {
-            println!("{what:<9}{}", told.join(", "));
+            out += &format!("{what:<9}{}\n", told.join(", "));
         }
     }
+    super::answer::say(&out)
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::{McpArgs, WRONG_INPUT};
+use super::{McpArgs, WRONG_INPUT, answer};
 use crate::config::{Overrides, Settings};
 use crate::mcp::{Server, Sources, http};
 
@@ -47,11 +47,8 @@ fn run(args: &McpArgs) -> Result<(), String> {
         return ask(&mut server, file);
     }
     let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
-    match server.serve(&mut input, &mut output) {
-        // The client is gone.
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        r => r.map_err(|e| e.to_string()),
-    }
+    // A client may be gone.
+    answer::wrote(server.serve(&mut input, &mut output))
 }
 
 /// Answers the questions of a file for people.
@@ -68,10 +65,10 @@ fn ask(server: &mut Server, file: &Path) -> Result<(), String> {
                 writeln!(out, "{value:#}")
             }
         };
-        match said {
-            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
-            r => r.map_err(|e| e.to_string())?,
+        if said.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) {
+            return Ok(());
         }
+        answer::wrote(said)?;
     }
     Ok(())
 }

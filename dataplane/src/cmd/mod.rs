@@ -1,6 +1,7 @@
 //! The command line: arguments go in, an exit code comes out. 0: all that was given was used. 1: wrong input, nothing or
 //! not all was done. 2: wrong usage. 3: what could be read is processed and written, but some of the input could not.
 
+mod answer;
 mod artifact;
 mod ask;
 mod bench;
@@ -54,9 +55,14 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             cli
         }
         Err(e) => {
+            let code = ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2));
+            if e.use_stderr() {
+                let _ = e.print();
+                return code;
+            }
             // Help that nobody reads any more is no reason to fail.
-            let _ = e.print();
-            return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2));
+            let printed = e.print().and_then(|()| std::io::Write::flush(&mut std::io::stdout()));
+            return answer::end(answer::wrote(printed).map(|()| (String::new(), code)));
         }
     };
     match cli.command {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use tidegate_core::response::{Effect, Never};
 
-use super::{PARTLY, WRONG_INPUT};
+use super::{PARTLY, answer};
 use crate::response::playbook::run::describe;
 use crate::response::playbook::{Action, Playbook, Playbooks, Run, Todo};
 use crate::response::{Role, Setup, tokens};
@@ -65,33 +65,20 @@ pub fn main(args: &PlaybookArgs) -> ExitCode {
         PlaybookCommand::Check { file } => check(file).map(|t| (t, true)),
         PlaybookCommand::Test { file, events } => test(file, events),
     };
-    match done {
-        Ok((text, all)) => {
-            // A closed pipe (`| head`) is no error.
-            let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
-            if all { ExitCode::SUCCESS } else { ExitCode::from(PARTLY) }
-        }
-        Err(e) => {
-            eprintln!("tidegate: {e}");
-            ExitCode::from(WRONG_INPUT)
-        }
-    }
+    let code = |all| if all { ExitCode::SUCCESS } else { ExitCode::from(PARTLY) };
+    answer::end(done.map(|(text, all)| (text, code(all))))
 }
 
 pub fn response(args: &ResponseArgs) -> ExitCode {
     let ResponseCommand::Token { name, role } = &args.what;
     let role = Role::ALL.into_iter().find(|r| r.name() == role).unwrap_or(Role::Viewer);
-    match tokens::make(name, role) {
-        Ok((token, line)) => {
-            println!("{token}");
-            eprintln!("{line}");
-            ExitCode::SUCCESS
-        }
-        Err(e) => {
-            eprintln!("tidegate: {e}");
-            ExitCode::from(WRONG_INPUT)
-        }
-    }
+    let made = tokens::make(name, role).and_then(|(token, line)| {
+        // A line for a token that nobody got is of no use.
+        answer::say(&format!("{token}\n"))?;
+        eprintln!("{line}");
+        Ok((String::new(), ExitCode::SUCCESS))
+    });
+    answer::end(made)
 }
 
 fn check(file: &Path) -> Result<String, String> {

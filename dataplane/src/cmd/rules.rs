@@ -7,24 +7,14 @@ use crate::config::{Overrides, Settings};
 use crate::load::{self, Loaded};
 use tidegate_core::detect::ruleset::Fast;
 
-use super::{CheckArgs, RulesArgs, RulesCommand, WRONG_INPUT};
+use super::{CheckArgs, RulesArgs, RulesCommand, answer};
 
 pub fn main(args: &RulesArgs) -> ExitCode {
     let text = match &args.what {
         RulesCommand::Check(args) => check(args),
         RulesCommand::Show { name } => show(name),
     };
-    match text {
-        Ok(text) => {
-            // A closed pipe (`| head`) is no error.
-            let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
-            ExitCode::SUCCESS
-        }
-        Err(e) => {
-            eprintln!("tidegate: {e}");
-            ExitCode::from(WRONG_INPUT)
-        }
-    }
+    answer::end(text.map(|t| (t, ExitCode::SUCCESS)))
 }
 
 /// The text of a rule set of the program.

@@ -347,14 +347,13 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     }
     let read = format!("{} packets, {} bytes, {} captures", tally.packets, tally.bytes, tally.captures);
     log.say(Level::Notice, "capture", &read);
-    if !args.quiet {
-        summary(&sink, &tally, &loaded, took, folder);
-    }
+    let said = if args.quiet { Ok(()) } else { summary(&sink, &tally, &loaded, took, folder) };
     // The process ends: taking a rule set and a full flow table apart piece by piece would only keep the user waiting.
     std::mem::forget(engine);
     if stop.load(Ordering::Relaxed) {
         eprintln!("interrupted; what was read until then is written");
     }
+    said?;
     Ok(ending(&tally, &loaded, feed.count(), unsaved.is_empty()))
 }
 
@@ -566,7 +565,7 @@ pub(super) fn grouped(n: u64) -> String {
     out
 }
 
-fn summary(sink: &Counting, t: &Tally, l: &Loaded, took: Duration, many: bool) {
+fn summary(sink: &Counting, t: &Tally, l: &Loaded, took: Duration, many: bool) -> Result<(), String> {
     let c = &sink.eve.counts;
     let secs = took.as_secs_f64().max(1e-9);
     let mut out = String::new();
@@ -630,8 +629,7 @@ fn summary(sink: &Counting, t: &Tally, l: &Loaded, took: Duration, many: bool) {
     for ((_, sid), (n, msg)) in by {
         out.push_str(&format!("{n:>9}  {sid:<10} {msg}\n"));
     }
-    // A closed pipe is no error.
-    let _ = std::io::stdout().lock().write_all(out.as_bytes());
+    super::answer::say(&out)
 }
 
 #[cfg(test)]

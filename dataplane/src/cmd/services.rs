@@ -14,7 +14,7 @@ use tidegate_core::engine::Engine;
 use tidegate_core::event::{Event, EventSink};
 
 use super::terminal::printable;
-use super::{ServicesArgs, WRONG_INPUT, replay};
+use super::{ServicesArgs, WRONG_INPUT, answer, replay};
 use crate::capture;
 use crate::config::eve::EveSettings;
 use crate::config::{Overrides, Settings};
@@ -81,7 +81,7 @@ fn run(args: &ServicesArgs) -> Result<ExitCode, String> {
         }
     }
     engine.finish(&mut sink);
-    tell(args, &known).map_err(|e| e.to_string())?;
+    answer::wrote(tell(args, &known))?;
     if failed {
         return Ok(ExitCode::from(WRONG_INPUT));
     }
@@ -128,7 +128,7 @@ fn tell(args: &ServicesArgs, known: &Known) -> std::io::Result<()> {
         for s in known.0.values() {
             writeln!(out, "{s}")?;
         }
-        return Ok(());
+        return out.flush();
     }
     if known.0.is_empty() {
         return writeln!(out, "No AI services.");

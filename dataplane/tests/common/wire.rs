@@ -341,3 +341,18 @@ impl Tcp<'_> {
         self.segment(0, ACK, &[]);
     }
 }
+
+/// A capture file of Ethernet frames.
+pub fn pcap(packets: &[Packet]) -> Vec<u8> {
+    let mut f = Vec::new();
+    for n in [0xa1b2_3c4du32, 0x0004_0002, 0, 0, 262_144, 1] {
+        f.extend(n.to_le_bytes());
+    }
+    for p in packets {
+        for n in [p.ts / 1_000_000_000, p.ts % 1_000_000_000, p.data.len() as u64, p.data.len() as u64] {
+            f.extend((n as u32).to_le_bytes());
+        }
+        f.extend(&p.data);
+    }
+    f
+}

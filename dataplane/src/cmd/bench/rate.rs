@@ -4,6 +4,7 @@
 //! how long it took; where the device under test is an engine of this process, another lcore is the device. What a trial
 //! sends carries its number and the time, so that neither stragglers nor strangers are counted.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use tidegate_core::engine::{Engine, Frame};
 use tidegate_core::event::{NoSink, Verdict};
 
+use super::super::answer;
 use super::histogram::Histogram;
 use super::machine;
 use super::search::{Bounds, Found, Loss, most_trials, search};
@@ -441,7 +443,7 @@ pub fn run(a: &BenchArgs) -> Result<ExitCode, String> {
     let cores: Vec<String> =
         [Some(lcores[0]), device_core].into_iter().flatten().map(|l| eal.place(l).1.to_string()).collect();
     match rows {
-        Ok(rows) if fine => tell(a, used, between, rules, flows, &cores, &rows),
+        Ok(rows) if fine => answer::say(&tell(a, used, between, rules, flows, &cores, &rows))?,
         _ => return Err("a core failed".into()),
     }
     eal.exit(0)
@@ -461,7 +463,8 @@ fn tell(
     flows: u32,
     cores: &[String],
     rows: &[Row],
-) {
+) -> String {
+    let mut out = String::new();
     let software = used.iter().all(is_virtual);
     let names: Vec<String> = used.iter().map(|p| format!("{} ({})", p.name, p.driver)).collect();
     let device = match between {
@@ -508,25 +511,36 @@ fn tell(
         }
         j.close_list();
         j.close();
-        println!("{}", String::from_utf8_lossy(&j.buf));
-        return;
+        j.buf.push(b'\n');
+        return String::from_utf8_lossy(&j.buf).into_owned();
     }
-    println!("{}, {}", machine(), Eal::version());
-    println!("ports: {}; device under test: {device}; on cores {}", names.join(", "), cores.join(", "));
-    println!(
+    _ = writeln!(out, "{}, {}", machine(), Eal::version());
+    _ = writeln!(
+        out,
+        "ports: {}; device under test: {device}; on cores {}",
+        names.join(", "),
+        cores.join(", ")
+    );
+    _ = writeln!(
+        out,
         "{flows} flows, trials of {} s, at most {} % lost, to {} % of the highest rate tried",
         a.trial, a.tolerance, a.resolution
     );
     if software {
-        println!("These ports are software: the figures are of this machine's processors, not of a network.");
+        _ = writeln!(
+            out,
+            "These ports are software: the figures are of this machine's processors, not of a network."
+        );
     }
-    println!(
+    _ = writeln!(
+        out,
         "{:>6}{:>14}{:>9}{:>8}{:>14}  latency us: 50 %   99 %  99.9 %     max",
         "bytes", "packets/s", "Gbit/s", "trials", "loss from"
     );
     for r in rows {
         let Some((_, t)) = &r.found.best else {
-            println!(
+            _ = writeln!(
+                out,
                 "{:>6}  no rate down to {:.0} packets/s passed",
                 r.size,
                 r.highest * a.resolution / 100.0
@@ -539,7 +553,8 @@ fn tell(
             None if limited(r) => "sender's".into(),
             None => "none".into(),
         };
-        println!(
+        _ = writeln!(
+            out,
             "{:>6}{:>14.0}{:>9.3}{:>8}{failed:>14}{:>18}{:>7}{:>8}{:>8}",
             r.size,
             t.rate(),
@@ -551,6 +566,7 @@ fn tell(
             us[3]
         );
     }
+    out
 }
 
 /// The sender did not reach the rate that passed: the device may do more.

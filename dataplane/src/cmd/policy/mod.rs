@@ -13,7 +13,7 @@ use std::time::Instant;
 use tidegate_core::policy::{Act, Decision, Outcome, Policy};
 
 use super::run::grouped;
-use super::{PARTLY, PolicyArgs, PolicyCommand, WRONG_INPUT};
+use super::{PARTLY, PolicyArgs, PolicyCommand, answer};
 use crate::policy::{self, flows::Flow};
 
 /// Lines told by `explain` that do not fit.
@@ -29,17 +29,8 @@ pub fn main(args: &PolicyArgs) -> ExitCode {
             learn::learn(capture, segments.as_deref(), *least).map(|t| (t, true))
         }
     };
-    match done {
-        Ok((text, same)) => {
-            // A closed pipe (`| head`) is no error.
-            let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
-            if same { ExitCode::SUCCESS } else { ExitCode::from(PARTLY) }
-        }
-        Err(e) => {
-            eprintln!("tidegate: {e}");
-            ExitCode::from(WRONG_INPUT)
-        }
-    }
+    let code = |same| if same { ExitCode::SUCCESS } else { ExitCode::from(PARTLY) };
+    answer::end(done.map(|(text, same)| (text, code(same))))
 }
 
 fn check(file: &Path) -> Result<String, String> {
