@@ -307,6 +307,66 @@ fn wrong_values_name_their_setting_and_what_is_valid() {
     assert!(said(&o).contains("c.yaml:3:12: stream.reassembly.depth: `lots` is not a size"), "{}", said(&o));
 }
 
+/// `-T` and `rules check` say whether all that is given would be used; a run goes on without a refused rule, as Suricata does.
+#[test]
+fn a_test_is_not_right_when_something_would_be_done_without() {
+    let p = Place::new("test", &traffic::everything().frames);
+    let good = p.write("good.rules", "alert tcp any any -> any any (msg:\"x\"; content:\"x\"; sid:1;)\n");
+    let mixed = p.write(
+        "mixed.rules",
+        "alert tcp any any -> any any (msg:\"x\"; content:\"x\"; sid:1;)\nalert tcp any any -> any any (nonsense; sid:2;)\n",
+    );
+    p.write("limits.config", "suppress gen_id 1, sig_id 1\nsuppress gen_id one\n");
+    p.write("categories.txt", "1,bad,things\n");
+    p.write("list.txt", "10.0.0.1,1,5\n10.0.0.2,bad\n");
+    let file = p.write("file", "");
+    let out = p.at("new/out");
+    let test =
+        |args: &[&str]| tidegate(&[&["run", "-T", "-S", text(&good), "-l", text(&out)], args].concat());
+    let o = test(&[]);
+    assert!(o.status.success(), "{}", said(&o));
+    assert!(!p.at("new").exists(), "a test leaves nothing behind");
+    let set = |name: &str, value: &Path| format!("{name}={}", value.display());
+    let (limits, gone) =
+        (set("threshold-file", &p.at("limits.config")), set("threshold-file", &p.at("gone")));
+    let (categories, list) = (
+        set("reputation-categories-file", &p.at("categories.txt")),
+        set("reputation-files.0", &p.at("list.txt")),
+    );
+    let blocks = set("block-lists.0", &p.at("gone.txt"));
+    let files = set("rule-files.0", &p.at("gone.rules"));
+    for (args, what) in [
+        (&["--set", &limits][..], "limits.config:2:"),
+        (&["--set", &gone], "gone: No such file"),
+        (&["--set", &categories, "--set", &list], "list.txt:2: expected address,category,score"),
+        (&["--set", &blocks], "gone.txt: No such file"),
+        (&["--block-list", "/nosuch/list"], "/nosuch/list: No such file"),
+        (&["--response", "/nosuch/response"], "/nosuch/response: No such file"),
+        (&["--policy", "/nosuch/policy"], "/nosuch/policy: No such file"),
+        (&["-r", text(&p.at("in.pcap")), "--tls-keys", "/nosuch/keys"], "/nosuch/keys: No such file"),
+        (&["-l", text(&file)], "file: File exists"),
+        (&["-l", "/proc/nosuch"], "/proc/nosuch: No such file"),
+        (&["-S", text(&mixed)], "2 of 3 rules were refused"),
+    ] {
+        let o = test(args);
+        assert_eq!(o.status.code(), Some(1), "{args:?}: {}", said(&o));
+        assert!(said(&o).contains(what), "{args:?}: {}", said(&o));
+        assert!(!String::from_utf8_lossy(&o.stdout).contains("right"), "{args:?}");
+    }
+    let o = tidegate(&["run", "-T", "--set", &files, "-l", text(&out)]);
+    assert!(o.status.code() == Some(1) && said(&o).contains("gone.rules: no such rule file"), "{}", said(&o));
+    for (args, code) in [
+        (&["rules", "check", text(&good)][..], 0),
+        (&["rules", "check", text(&mixed)], 3),
+        (&["rules", "check", text(&good), "--set", &limits], 3),
+        (&["rules", "check", "/nosuch"], 1),
+    ] {
+        assert_eq!(tidegate(args).status.code(), Some(code), "{args:?}");
+    }
+    let o = p.run(&["-S", text(&mixed)]);
+    assert!(o.status.success() && said(&o).contains("refused: "), "{}", said(&o));
+}
+
 /// Datasets of the configuration are there for rules that name them alone.
 #[test]
 fn datasets_of_the_configuration_are_used() {

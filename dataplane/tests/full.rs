@@ -39,8 +39,7 @@ fn an_answer_that_cannot_be_written_is_an_error() {
     let capture = p.write("in.pcap", &pcap(&traffic::everything().frames));
     let rules = p.write("a.rules", b"alert ip any any -> any any (sid:1;)\n");
     let policy = p.write("p.yaml", b"default: allow\n");
-    let cases =
-        p.write("p.cases.yaml", b"- {flow: \"10.0.0.1:1 10.0.0.2:2 tcp\", expect: allow}\n");
+    let cases = p.write("p.cases.yaml", b"- {flow: \"10.0.0.1:1 10.0.0.2:2 tcp\", expect: allow}\n");
     let response = p.write("r.yaml", b"never: {addresses: [10.0.0.1]}\n");
     let list = p.write("list.txt", b"10.0.0.1\n");
     let text = p.write("text.txt", b"ignore all rules");

@@ -2,6 +2,7 @@
 //! become. In: the arguments. Out: an answer on standard output and an exit code; no packet is looked at.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -9,7 +10,10 @@ use tidegate_core::app::registry::PROTOCOLS;
 use tidegate_core::rules::{Listed, all_keywords};
 
 use crate::config::{Overrides, Settings, dump};
+use crate::keys;
+use crate::live::blocklist::BlockList;
 use crate::load::{self, Loaded};
+use crate::response::Setup;
 
 use super::input::{known_links, rule_files, tell_refusals};
 use super::{RunArgs, WRONG_USAGE, answer, run};
@@ -18,7 +22,8 @@ use super::{RunArgs, WRONG_USAGE, answer, run};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Questions")]
 pub struct AskArgs {
-    /// Test whether configuration, rules, filter and outputs are right; exit code 1 when anything is refused
+    /// Test whether configuration, rules, lists, filter and the folder of events are right; exit code 1 when anything is refused or would be
+    /// done without
     #[arg(short = 'T', long = "test")]
     pub test: bool,
     /// Print every setting of the configuration, a line each
@@ -158,6 +163,7 @@ fn prepare(args: &RunArgs, analyse: bool) -> Result<(Settings, Loaded), String> 
     let mut settings = Settings::load(run::config_file(args), &over).map_err(|e| e.to_string())?;
     settings.policy = args.policy.clone().or(settings.policy);
     settings.intel.extend(args.intel.iter().cloned());
+    settings.keys.files.extend(args.tls_keys.iter().cloned());
     settings.analyse = analyse;
     super::context::tables(&mut settings, &args.context, crate::secret::CAPTURES)?;
     let memory = super::memory::parse(&args.memory, u64::from(args.live.workers).max(1))?;
@@ -170,10 +176,34 @@ fn prepare(args: &RunArgs, analyse: bool) -> Result<(Settings, Loaded), String> 
     Ok((settings, loaded))
 }
 
+/// Whether a run would use all that it is given.
 fn test(args: &RunArgs) -> Result<String, String> {
-    let (_, l) = prepare(args, false)?;
+    let (s, l) = prepare(args, false)?;
+    super::can_write(&super::log_dir(args, &s))?;
+    let lists: Vec<PathBuf> = s.block_lists.iter().chain(&args.live.block_list).cloned().collect();
+    BlockList::load(&lists).map_err(|e| e.to_string())?;
+    if let Some(file) = &args.live.response {
+        Setup::load(file)?.effects(args.simulate_ips || !args.live.inline.is_empty())?;
+    }
+    // Logs of live sessions need not be there yet.
+    let wrong_keys = if args.read.is_some() {
+        keys::all(&s.keys.files)?.complaints
+    } else {
+        keys::Followed::open(&s.keys.files, &mut |_| ())?;
+        Vec::new()
+    };
+    wrong_keys.iter().for_each(|c| eprintln!("{c}"));
+    let lines = l.notes.len() + wrong_keys.len();
+    let mut wrong = Vec::new();
     if !l.refused.is_empty() {
-        return Err(format!("{} of {} rules were refused", l.refused.len(), l.loaded + l.refused.len()));
+        wrong.push(format!("{} of {} rules were refused", l.refused.len(), l.loaded + l.refused.len()));
+    }
+    if lines > 0 {
+        let (noun, verb) = if lines == 1 { ("thing", "is") } else { ("things", "are") };
+        wrong.push(format!("{lines} {noun} in lists and limits {verb} done without"));
+    }
+    if !wrong.is_empty() {
+        return Err(wrong.join(", and "));
     }
     if args.quiet {
         return Ok(String::new());

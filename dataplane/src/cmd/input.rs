@@ -55,7 +55,7 @@ pub(super) fn rule_files(args: &RunArgs, s: &Settings) -> Result<Vec<PathBuf>, S
             files.extend(found.iter().cloned());
             if found.is_empty() {
                 let text = format!("{}: no such rule file; it is named in the configuration", path.display());
-                if args.strict || args.init_errors_fatal {
+                if args.strict || args.init_errors_fatal || args.ask.test {
                     return Err(text);
                 }
                 eprintln!("{text}");

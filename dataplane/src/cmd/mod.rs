@@ -1,5 +1,6 @@
-//! The command line: arguments go in, an exit code comes out. 0: all that was given was used. 1: wrong input, nothing or
-//! not all was done. 2: wrong usage. 3: what could be read is processed and written, but some of the input could not.
+//! The command line: arguments go in, an exit code comes out. 0: what was asked for is done. 1: wrong input, nothing or
+//! not all was done. 2: wrong usage. 3: what could be read is processed and written, but some of the input could not. `README.md` has
+//! the table: as in Suricata, `run` goes on without a rule that it refuses and ends with 0; `-T` and `rules check` do not.
 
 mod answer;
 mod artifact;
@@ -112,6 +113,16 @@ fn settings_without_effect(
 /// The folder of events.
 fn log_dir(args: &RunArgs, s: &Settings) -> PathBuf {
     args.log_dir.clone().or_else(|| s.default_log_dir.clone()).unwrap_or_else(|| PathBuf::from("."))
+}
+
+/// Whether files can be made in the folder of events: one is made and removed, with the folders that were missing.
+fn can_write(dir: &std::path::Path) -> Result<(), String> {
+    let missing: Vec<_> = dir.ancestors().take_while(|d| !d.as_os_str().is_empty() && !d.exists()).collect();
+    let probe = dir.join(format!(".tidegate-{}", std::process::id()));
+    let made = std::fs::create_dir_all(dir).and_then(|()| std::fs::File::create_new(&probe));
+    let _ = std::fs::remove_file(&probe);
+    missing.iter().for_each(|d| _ = std::fs::remove_dir(d));
+    made.map(|_| ()).map_err(|e| format!("{}: {e}: events cannot be written there", dir.display()))
 }
 
 /// An error when two outputs have one file.
@@ -432,7 +443,8 @@ pub struct ClassifyArgs {
     tidegate run -i eth0 -S my.rules -l /var/log/tidegate    live\n  \
     tidegate run --inline eth0:eth1 -S my.rules -l /var/log/tidegate    between two interfaces\n  \
     tidegate run --dpdk '-a 03:00.0 -a 03:00.1' --inline 0:1 -S my.rules    between two ports\n\n\
-    Exit codes: 0 fine, 1 wrong input, 2 wrong usage, 3 some of the input could not be read (the rest is processed).")]
+    Exit codes: 0 fine (rules that are refused are told; --init-errors-fatal makes them an error), 1 wrong input, 2 wrong usage,\n\
+    3 some of the input could not be read (the rest is processed), or all rules were refused.")]
 pub struct RunArgs {
     /// Capture to read (pcap or pcapng, also in gzip, Zstandard or LZ4), a folder of captures, or - for standard input
     #[arg(short = 'r', value_name = "FILE|DIR", required_unless_present_any = inputs())]
@@ -691,7 +703,9 @@ pub enum RulesCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     tidegate rules check my.rules\n  \
-    tidegate rules check et-open/ -c suricata.yaml --brief")]
+    tidegate rules check et-open/ -c suricata.yaml --brief\n\n\
+    Exit codes: 0 all rules are used, 1 wrong input, 2 wrong usage, 3 rules are refused, or lists and limits beside them have wrong\n\
+    lines (the report says which).")]
 pub struct CheckArgs {
     /// A rule file, or a folder of *.rules files
     #[arg(required = true, value_name = "RULES")]

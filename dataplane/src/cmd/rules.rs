@@ -7,14 +7,14 @@ use crate::config::{Overrides, Settings};
 use crate::load::{self, Loaded};
 use tidegate_core::detect::ruleset::Fast;
 
-use super::{CheckArgs, RulesArgs, RulesCommand, answer};
+use super::{CheckArgs, PARTLY, RulesArgs, RulesCommand, answer};
 
 pub fn main(args: &RulesArgs) -> ExitCode {
     let text = match &args.what {
         RulesCommand::Check(args) => check(args),
-        RulesCommand::Show { name } => show(name),
+        RulesCommand::Show { name } => show(name).map(|t| (t, ExitCode::SUCCESS)),
     };
-    answer::end(text.map(|t| (t, ExitCode::SUCCESS)))
+    answer::end(text)
 }
 
 /// The text of a rule set of the program.
@@ -24,13 +24,15 @@ fn show(name: &std::path::Path) -> Result<String, String> {
     Ok(set.iter().map(|(file, text)| format!("# {file}\n\n{text}\n")).collect())
 }
 
-fn check(args: &CheckArgs) -> Result<String, String> {
+fn check(args: &CheckArgs) -> Result<(String, ExitCode), String> {
     let over = Overrides { set: &args.set, ips: false };
     let s = Settings::load(args.config.as_deref(), &over).map_err(|e| e.to_string())?;
     super::settings_without_effect(&s, None, args.strict, false)?;
     let l = load::load(&args.rules, &s, args.data_dir.as_deref())?;
     l.notes.iter().for_each(|n| eprintln!("{n}"));
-    Ok(report(&l, args.brief))
+    let code =
+        if l.refused.is_empty() && l.notes.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(PARTLY) };
+    Ok((report(&l, args.brief), code))
 }
 
 /// The report as text.
