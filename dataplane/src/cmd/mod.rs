@@ -46,10 +46,15 @@ pub const PARTLY: u8 = 3;
 
 /// Does what the command line `args` says, its first word being the program's name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let parsed = Cli::command().try_get_matches_from(args);
+    let args: Vec<OsString> = args.into_iter().collect();
+    let parsed = Cli::command().try_get_matches_from(&args);
     let cli = match parsed.and_then(|m| Cli::from_arg_matches(&m).map(|cli| (cli, m))) {
         Ok((cli, m)) => {
-            if let Some(e) = m.subcommand_matches("run").and_then(options::without_effect) {
+            let odd = m.subcommand_matches("run");
+            let odd = odd.and_then(|run| {
+                options::without_effect(run).or_else(|| options::twice(Cli::command(), &args))
+            });
+            if let Some(e) = odd {
                 eprintln!("tidegate: {e}");
                 return ExitCode::from(WRONG_USAGE);
             }

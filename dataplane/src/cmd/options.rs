@@ -1,8 +1,11 @@
 //! Which options of `tidegate run` mean something where: parsed arguments come in, the first option without effect comes
-//! out, as a message. [`TABLE`] is the only list; called once, before anything is read.
+//! out, as a message. [`TABLE`] is the only list; called once, before anything is read. [`twice`] finds options that hold one value
+//! and were given two.
 
-use clap::ArgMatches;
+use std::ffi::OsString;
+
 use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches, Command};
 
 /// Where an option means something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +80,37 @@ pub(super) fn without_effect(run: &ArgMatches) -> Option<String> {
     })
 }
 
+/// What is said of an option of `run` that holds one value and has several in `args`, or of an interface that is named twice: the
+/// last would win, or packets count twice. The same value again means nothing else.
+pub(super) fn twice(command: Command, args: &[OsString]) -> Option<String> {
+    let several = |a: clap::Arg| match a.get_action() {
+        ArgAction::Set if !a.is_positional() => a.action(ArgAction::Append),
+        _ => a,
+    };
+    let matches =
+        command.clone().mut_subcommand("run", |run| run.mut_args(several)).try_get_matches_from(args).ok()?;
+    let given = matches.subcommand_matches("run")?;
+    command.find_subcommand("run")?.get_arguments().find_map(|a| {
+        let id = a.get_id().as_str();
+        let one = matches!(a.get_action(), ArgAction::Set) && !a.is_positional();
+        let values: Vec<String> = given.get_raw(id)?.map(|v| v.to_string_lossy().into_owned()).collect();
+        let from_user = given.value_source(id) == Some(ValueSource::CommandLine);
+        let name =
+            a.get_short().map_or_else(|| format!("--{}", a.get_long().unwrap_or(id)), |s| format!("-{s}"));
+        let first = values.first()?;
+        match values.iter().skip(1).find(|v| *v != first) {
+            Some(other) if one && from_user => {
+                Some(format!("{name} is given twice, {first} and {other}; expected one"))
+            }
+            _ if id == "interface" => {
+                let again = values.iter().enumerate().find(|(i, v)| values.iter().take(*i).any(|w| w == *v));
+                again.map(|(_, v)| format!("{name} {v} is given twice"))
+            }
+            _ => None,
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +122,56 @@ mod tests {
         let all = [&["tidegate", "run"], args].concat();
         let m = Cli::command().try_get_matches_from(all).expect("clap takes them");
         without_effect(m.subcommand_matches("run").expect("run"))
+    }
+
+    #[test]
+    fn options_of_one_value_are_not_given_two() {
+        let said = |args: &[&str]| {
+            let all: Vec<OsString> = ["tidegate", "run"].iter().chain(args).map(OsString::from).collect();
+            twice(Cli::command(), &all)
+        };
+        for (args, e) in [
+            (&["-r", "a", "-r", "b"][..], Some("-r is given twice, a and b; expected one")),
+            (&["-r", "a", "-l", "x", "-l", "y"], Some("-l is given twice, x and y; expected one")),
+            (
+                &["-r", "a", "--memory", "64mb", "--memory=1gb"],
+                Some("--memory is given twice, 64mb and 1gb; expected one"),
+            ),
+            (
+                &["-T", "--policy", "a", "--policy", "b"],
+                Some("--policy is given twice, a and b; expected one"),
+            ),
+            (&["--dpdk", "a", "--dpdk", "b"], Some("--dpdk is given twice, a and b; expected one")),
+            (&["-i", "lo", "-i", "eth0", "-i", "lo"], Some("-i lo is given twice")),
+            (&["-i", "lo", "-i", "eth0"], None),
+            (&["-r", "a", "-k", "none", "-k", "none", "-q", "-q", "-v", "-v"], None),
+            (&["-r", "a", "-S", "x", "-S", "y", "--set", "a=1", "--set", "b=2", "port", "80"], None),
+            (&["-i", "lo", "--prometheus", "--workers", "2"], None),
+        ] {
+            assert_eq!(said(args).as_deref(), e, "{args:?}");
+        }
+        // Every option that holds one value.
+        let command = Cli::command();
+        let run = command.find_subcommand("run").expect("run");
+        for a in
+            run.get_arguments().filter(|a| matches!(a.get_action(), ArgAction::Set) && !a.is_positional())
+        {
+            let name = format!("--{}", a.get_long().unwrap_or_default());
+            let name = a.get_short().map_or(name, |s| format!("-{s}"));
+            let possible = a.get_possible_values();
+            let two = match (a.get_id().as_str(), possible.as_slice()) {
+                (_, [x, y, ..]) => [x.get_name().to_string(), y.get_name().to_string()],
+                ("prometheus", _) => ["127.0.0.1:1".into(), "127.0.0.1:2".into()],
+                _ => ["1".to_string(), "2".to_string()],
+            };
+            let glued = |v: &str| if name.len() == 2 { format!("{name}{v}") } else { format!("{name}={v}") };
+            let other = if name == "-r" || name == "--dpdk" { "-T" } else { "-rx" };
+            let live = a.get_help_heading() == Some("Live traffic");
+            let other = if live { "-T" } else { other };
+            let args = [other.to_string(), glued(&two[0]), glued(&two[1])];
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            assert!(said(&args).is_some_and(|e| e.starts_with(&name)), "{args:?}: {:?}", said(&args));
+        }
     }
 
     /// No option of live traffic is taken and ignored with `-r`, none of captures without.
