@@ -323,6 +323,7 @@ vars: {address-groups: {NAME: any}, port-groups: {NAME: 1}}
 outputs:
   - fast: {enabled: yes}
   - pcap-log: {enabled: yes}
+  - file-store: {enabled: yes}
   - eve-log:
       xff: {enabled: yes}
       types:
@@ -338,7 +339,12 @@ outputs:
         - dns: {}
         - websocket: {}
         - incident: {}
-app-layer: {protocols: {tls: {tcp: {detection-ports: {}}, udp: {}}, ssh: {}, websocket: {}, mqtt: {}, pgsql: {}, pop3: {}, imap: {}, http: {libhtp: {default-config: {}}}}}
+        - frame: {}
+        - stream: {}
+        - ai_telemetry: {}
+app-layer: {protocols: {tls: {tcp: {detection-ports: {}}, udp: {}}, ssh: {}, websocket: {}, mqtt: {}, pgsql: {}, pop3: {}, imap: {}, quic: {}, ai: {}, smtp: {mime: {}}, http: {libhtp: {default-config: {}}}}}
+logging: {outputs: [file: {type: json}]}
+tls-keys: {}
 datasets: {NAME: {type: string}, defaults: {}, rules: {}}
 stream: {reassembly: {urgent: {}}}
 decoder: {teredo: {}, vxlan: {}, geneve: {}, gtp: {}, l2tp: {}, tzsp: {}}
@@ -407,6 +413,9 @@ defrag: {}
 
     #[test]
     fn settings_page() {
+        for output in ["eve-log", "fast", "file-store", "pcap-log"] {
+            assert!(page().contains(&format!("* `outputs.*.{output}.enabled`")), "{output}");
+        }
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/settings.md");
         if std::env::var_os("UPDATE").is_some() {
             std::fs::write(&path, page()).unwrap();
