@@ -834,3 +834,44 @@ fn the_instruction_set_is_chosen_by_hand() {
     assert_eq!(o.status.code(), Some(1));
     assert!(said(&o).contains("TIDEGATE_ISA is \"mmx\""), "{}", said(&o));
 }
+
+/// What reads events says that it was given something else, and does not answer that there is nothing.
+#[test]
+fn files_that_have_no_events_are_errors() {
+    let p = Place::new("events", &traffic::everything().frames);
+    let capture = p.at("in.pcap");
+    let words = p.write("words.txt", "hello\n");
+    let json = p.write("other.json", "{\"a\": 1}\n");
+    let books = p.write("r.yaml", "never: {addresses: [10.0.0.1]}\n");
+    let asks = p.write("q.json", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n");
+    let gone = p.at("gone.json");
+    let (books, asks) = (text(&books), text(&asks));
+    type Given<'a> = (&'a str, &'a dyn Fn(&str) -> Output);
+    let commands: [Given<'_>; 5] = [
+        ("services", &|f| tidegate(&["services", f])),
+        ("incidents", &|f| tidegate(&["incidents", f])),
+        ("mcp", &|f| tidegate(&["mcp", f, "--ask", asks])),
+        ("export", &|f| tidegate(&["export", "--labels", f])),
+        ("playbook", &|f| tidegate(&["playbook", "test", books, "--events", f])),
+    ];
+    for (name, run) in commands {
+        for (file, says) in [
+            (&capture, "in.pcap:1:1: this is a capture"),
+            (&words, "words.txt:1:1: this is no file of events"),
+            (&json, "other.json:1:1: there are no events in it"),
+            (&gone, "gone.json: No such file or directory"),
+        ] {
+            // Captures are read for services.
+            if name == "services" && *file == capture {
+                assert_ne!(run(text(file)).status.code(), Some(1));
+                continue;
+            }
+            let o = run(text(file));
+            assert_eq!(o.status.code(), Some(1), "{name} {says}: {}", said(&o));
+            let says = if name == "services" && *file == words { "words.txt" } else { says };
+            assert!(said(&o).contains(says), "{name}: {}", said(&o));
+        }
+    }
+    let o = tidegate(&["mcp", text(&p.0), "--capture", text(&words), "--ask", asks]);
+    assert!(o.status.code() == Some(1) && said(&o).contains("words.txt"), "{}", said(&o));
+}

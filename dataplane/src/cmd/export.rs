@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use super::run::grouped;
 use super::{ExportArgs, PARTLY, WRONG_INPUT, answer};
 use crate::labels;
-use crate::mcp::{Order, Store};
+use crate::mcp::{Order, Store, is_events};
 
 /// Labels that are counted one by one.
 const LABELS: usize = 10_000;
@@ -27,9 +27,7 @@ pub(super) fn main(args: &ExportArgs) -> ExitCode {
 }
 
 fn run(args: &ExportArgs) -> Result<ExitCode, String> {
-    for f in &args.events {
-        std::fs::metadata(f).map_err(|e| format!("{}: {e}", f.display()))?;
-    }
+    args.events.iter().try_for_each(|f| is_events(f))?;
     let store = Store::new(args.events.clone());
     let out: Box<dyn Write> = match &args.output {
         Some(p) => Box::new(File::create(p).map_err(|e| format!("{}: {e}", p.display()))?),

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{IncidentsArgs, WRONG_INPUT, answer};
 use crate::config::{Overrides, Settings};
-use crate::mcp::{Sources, incidents_of, visible};
+use crate::mcp::{Sources, incidents_of, is_events, visible};
 
 pub(super) fn main(args: &IncidentsArgs) -> ExitCode {
     match run(args) {
@@ -24,9 +24,7 @@ pub(super) fn main(args: &IncidentsArgs) -> ExitCode {
 fn run(args: &IncidentsArgs) -> Result<(), String> {
     let settings =
         Settings::load(args.config.as_deref(), &Overrides::default()).map_err(|e| e.to_string())?;
-    for f in &args.events {
-        std::fs::metadata(f).map_err(|e| format!("{}: {e}", f.display()))?;
-    }
+    args.events.iter().try_for_each(|f| is_events(f))?;
     let sources = Sources { events: args.events.clone(), home: settings.home(), ..Sources::default() };
     let stories = incidents_of(sources)?;
     answer::wrote(tell(args, &stories))

@@ -8,9 +8,9 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::{McpArgs, WRONG_INPUT, answer};
+use super::{McpArgs, WRONG_INPUT, answer, replay};
 use crate::config::{Overrides, Settings};
-use crate::mcp::{Server, Sources, http};
+use crate::mcp::{Server, Sources, http, is_events};
 
 pub(super) fn main(args: &McpArgs) -> ExitCode {
     match run(args) {
@@ -25,8 +25,10 @@ pub(super) fn main(args: &McpArgs) -> ExitCode {
 fn run(args: &McpArgs) -> Result<(), String> {
     let settings =
         Settings::load(args.config.as_deref(), &Overrides::default()).map_err(|e| e.to_string())?;
-    // Events may come later; what was named by hand is there.
-    for f in args.capture.iter().chain(&args.rules) {
+    // Events may come later into a folder; what was named by hand is there.
+    args.events.iter().try_for_each(|f| is_events(f))?;
+    args.capture.iter().try_for_each(|f| replay::open(f).map(drop))?;
+    for f in &args.rules {
         std::fs::metadata(f).map_err(|e| format!("{}: {e}", f.display()))?;
     }
     let mut server = Server::new(Sources {

@@ -110,6 +110,7 @@ fn time(text: &str) -> Option<u64> {
 
 fn test(file: &Path, events: &Path) -> Result<(String, bool), String> {
     let s = Setup::load(file)?;
+    crate::mcp::is_events(events)?;
     let from = std::fs::File::open(events).map_err(|e| format!("{}: {e}", events.display()))?;
     let mut books = Playbooks::new(s.playbooks.clone());
     let (mut out, mut seen, mut bad, mut runs) = (String::new(), 0u64, 0u64, 0u64);

@@ -8,7 +8,7 @@ use tidegate_core::detect::Rules;
 use tidegate_core::engine::{Config, Engine, Frame};
 use tidegate_core::event::{EventSink, Verdict};
 
-use crate::capture::Capture;
+use crate::capture::{Capture, CaptureError};
 use crate::config::Settings;
 use crate::config::engine::Mode;
 use crate::secret;
@@ -28,10 +28,18 @@ pub(super) fn engine(settings: &Settings, rules: Rules) -> Result<Engine, String
     Ok(Engine::new(config(settings)?, rules))
 }
 
+/// Opens a capture. The error names it.
+pub(super) fn open(path: &Path) -> Result<Capture, String> {
+    Capture::open(path).map_err(|e| match e {
+        CaptureError::Open { .. } => e.to_string(),
+        e => format!("{}: {e}", path.display()),
+    })
+}
+
 /// Reads a capture to its end. The error names it, and what was read before it stays told.
 pub(super) fn read(path: &Path, engine: &mut Engine, sink: &mut dyn EventSink) -> Result<(), String> {
     let fail = |e| format!("{}: {e}", path.display());
-    let mut capture = Capture::open(path).map_err(|e| e.to_string())?;
+    let mut capture = open(path)?;
     let mut verdicts = [Verdict::Forward; BATCH];
     while let Some(b) = capture.next_batch(BATCH).map_err(fail)? {
         let frames: Vec<Frame<'_>> = b

@@ -19,6 +19,7 @@ use crate::capture;
 use crate::config::eve::EveSettings;
 use crate::config::{Overrides, Settings};
 use crate::eve::EveLine;
+use crate::mcp::is_events;
 
 /// Exit code when a service answers somebody outside without a credential.
 const EXPOSED: u8 = 3;
@@ -72,7 +73,11 @@ fn run(args: &ServicesArgs) -> Result<ExitCode, String> {
         for file in capture::list(given, false).map_err(|e| e.to_string())? {
             let text = is_text(&file);
             let read = text.and_then(|text| {
-                if text { events(&file, sink.known) } else { replay::read(&file, &mut engine, &mut sink) }
+                if text {
+                    is_events(&file).and_then(|()| events(&file, sink.known))
+                } else {
+                    replay::read(&file, &mut engine, &mut sink)
+                }
             });
             if let Err(e) = read {
                 eprintln!("tidegate: {e}");

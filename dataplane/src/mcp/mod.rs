@@ -10,6 +10,7 @@
 //! * `packets.rs`: packets of a flow, out of alerts or captures. `tools/`: one file a tool.
 
 mod args;
+mod check;
 mod events;
 mod filter;
 pub mod http;
@@ -18,6 +19,7 @@ mod quote;
 mod rpc;
 mod tools;
 
+pub use check::is_events;
 pub use events::{Order, Store};
 pub use quote::visible;
 pub use rpc::Server;
