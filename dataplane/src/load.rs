@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use tidegate_core::detect::{RuleSet, Rules};
 use tidegate_core::rules::{
     Classification, Env, References, Refusal, RefusalKind, Reputation, SetStore, Vars, dataset,
-    drop_duplicates, never_replaced, never_set, never_stored, parse_source, reputation::parse_categories,
-    threshold_file,
+    drop_duplicates, never_fits, never_replaced, never_set, never_stored, parse_source,
+    reputation::parse_categories, threshold_file,
 };
 
 use crate::analysis::Analysis;
@@ -349,6 +349,7 @@ pub fn load_after(
     }
     drop_duplicates(&mut rules, &mut no);
     warn.extend(never_set(&rules));
+    warn.extend(never_fits(&rules));
     if !s.app.file_tap {
         warn.extend(never_stored(&rules));
     }

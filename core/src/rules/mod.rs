@@ -34,6 +34,7 @@ pub mod source;
 #[cfg(test)]
 mod tests;
 pub mod threshold_file;
+mod unfit;
 mod values;
 
 pub use dataset::{HashSet, LoadedSet, SetStore};
@@ -45,3 +46,4 @@ pub use refuse::{Refusal, RefusalKind};
 pub use reputation::{Categories, Reputation};
 pub use sets::Vars;
 pub use source::{Parsed, drop_duplicates, never_replaced, never_set, never_stored, parse_source};
+pub use unfit::never_fits;

@@ -102,7 +102,7 @@ pub fn never_replaced(rules: &[Rule]) -> Vec<Refusal> {
 }
 
 /// A part of a loaded rule that has no effect.
-fn told(r: &Rule, reason: &str) -> Refusal {
+pub(super) fn told(r: &Rule, reason: &str) -> Refusal {
     Refusal {
         file: r.meta.file,
         line: r.meta.line,

@@ -244,3 +244,52 @@ proptest! {
         let _ = read(&bytes);
     }
 }
+
+/// Suricata loads these; nothing can match them, which is told.
+#[test]
+fn rules_that_nothing_can_match_are_told() {
+    let why = |rule: &str| {
+        let r = read(format!("alert {rule}; sid:1;)").as_bytes());
+        assert!(r.refused.is_empty(), "{rule}: {:?}", r.refused);
+        let mut told = never_fits(&r.rules);
+        assert!(told.len() < 2);
+        told.pop().map(|t| t.reason).unwrap_or_default()
+    };
+    for (rule, said) in [
+        ("tcp any any -> any any (itype:8", "itype: only ICMP has it"),
+        ("udp any any -> any any (icmp_id:1", "icmp_id: only ICMP has it"),
+        ("http any any -> any any (icode:0", "icode: only ICMP has it"),
+        ("icmp any any -> any any (flags:S", "flags: only TCP has it"),
+        ("udp any any -> any any (flags:S", "flags: only TCP has it"),
+        ("sctp any any -> any any (seq:1", "seq: only TCP has it"),
+        ("dns any any -> any any (dns.opcode:99", "dns.opcode: the field has no such value (0 to 15)"),
+        ("dns any any -> any any (dns.opcode:>15", "dns.opcode: the field has no such value"),
+        ("tcp any any -> any any (content:\"a\"; entropy:value > 8", "entropy: no bytes have such a value"),
+        ("tcp any any -> any any (content:\"a\"; entropy:value 9", "entropy: no bytes have such a value"),
+        (
+            "tcp any any -> any any (flowbits:isset,x; flowbits:isnotset,x",
+            "flowbits: x must be set and must not be",
+        ),
+        (
+            "ip any any -> any any (xbits:isset,x,track ip_src; xbits:isnotset,x,track ip_src",
+            "xbits: x must be",
+        ),
+    ] {
+        let e = why(rule);
+        assert!(e.starts_with(said) && e.ends_with(", so it never matches"), "{rule}: {e}");
+    }
+    for rule in [
+        "icmp any any -> any any (itype:8",
+        "ip any any -> any any (itype:8; flags:S",
+        "tcp any any -> any any (flags:S; window:5; dsize:>10",
+        "dns any any -> any any (dns.opcode:15",
+        "dns any any -> any any (dns.opcode:!99",
+        "dns any any -> any any (dns.rcode:16",
+        "tcp any any -> any any (content:\"a\"; entropy:value >= 8",
+        "tcp any any -> any any (flowbits:isset,x; flowbits:isnotset,y",
+        "tcp any any -> any any (flowbits:isset,x|y; flowbits:isnotset,x",
+        "ip any any -> any any (xbits:isset,x,track ip_src; xbits:isnotset,x,track ip_dst",
+    ] {
+        assert_eq!(why(rule), "", "{rule}");
+    }
+}
