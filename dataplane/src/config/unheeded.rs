@@ -383,6 +383,7 @@ defrag: {}
              Tidegate reads Suricata's YAML. This page is made from the code (`UPDATE=1 cargo test -p tidegate-dataplane \
              settings_page`); a test\ncompares it. What is in none of the lists is named on the terminal as `not a setting here`, \
              and is an error with `--strict`.\n\
+             So is a single value where a list or a mapping of settings belongs, and the other way round.\n\
              Values of all settings are checked, of those without effect too. `*` is a place in a list, `PROTOCOL` the name of a \
              protocol's\nrecords.\n\n## With the meaning that Suricata 8 gives them\n\n",
         );

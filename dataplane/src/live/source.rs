@@ -197,6 +197,11 @@ mod tests {
             compile(&known, &settings, None).unwrap();
             std::fs::rename(dir.join("away"), dir.join(name)).unwrap();
         }
+        // A policy that is being written anew is empty for a moment.
+        write("p.yaml", "# nothing\n");
+        let empty = Settings { policy: Some(dir.join("p.yaml")), ..settings.clone() };
+        let e = compile(&from, &empty, None).err().unwrap();
+        assert!(matches!(&e, ReloadError::Load(load::LoadError::Policy(_))), "{e:?}");
         std::fs::remove_file(dir.join("list.txt")).unwrap();
         assert!(matches!(compile(&from, &settings, None), Err(ReloadError::Load(_))));
         std::fs::remove_dir_all(&dir).unwrap();
