@@ -485,7 +485,8 @@ impl<T: HasCommon> TxSlab<T> {
 
     /// Takes a transaction out; the caller frees what its own part holds.
     pub fn remove(&mut self, list: &mut TxList, i: TxIdx, pool: &mut BytePool) -> T {
-        for which in 0..LISTS {
+        let on = self.links(i).on;
+        for which in (0..LISTS).filter(|which| on >> which & 1 == 1) {
             self.unlink(list, which, i);
         }
         list.live -= 1;
