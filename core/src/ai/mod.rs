@@ -92,47 +92,52 @@ struct Schemas {
     of: [Schema; 2],
 }
 
-/// All routes, by number in the order of the registry, and found by what the last segment of their paths is.
+/// All routes, by number in the order of the registry, and found by the last segments of their paths.
 struct Routes {
     all: Box<[Schemas]>,
-    /// Those with a fixed last segment, by it, then by number.
-    closed: Box<[u16]>,
-    /// Those without.
+    /// Those with a fixed last segment, by it; those with a fixed one before the last, by that; each then by number.
+    last: Box<[u16]>,
+    before: Box<[u16]>,
+    /// Those with neither.
     open: Box<[u16]>,
 }
 
 impl Routes {
     fn new(all: Box<[Schemas]>) -> Routes {
-        let last = |i: &u16| all[usize::from(*i)].last;
-        let (open, mut closed): (Vec<u16>, Vec<u16>) =
-            (0..all.len() as u16).partition(|i| last(i).is_empty());
-        closed.sort_by_key(|i| (last(i), *i));
-        Routes { closed: closed.into(), open: open.into(), all }
+        let of = |i: &u16| &all[usize::from(*i)];
+        let (mut last, rest): (Vec<u16>, Vec<u16>) =
+            (0..all.len() as u16).partition(|i| !of(i).last.is_empty());
+        let (mut before, open): (Vec<u16>, Vec<u16>) =
+            rest.into_iter().partition(|i| !of(i).ending.1.is_empty());
+        last.sort_by_key(|i| (of(i).last, *i));
+        before.sort_by_key(|i| (of(i).ending.1, *i));
+        Routes { last: last.into(), before: before.into(), open: open.into(), all }
     }
 
     /// The first route, with what is made of it, whose paths may end like that and that `fits`.
     fn find<T>(&self, path: &[u8], mut fits: impl FnMut(&Schemas) -> Option<T>) -> Option<(u16, T)> {
         let path = path.strip_suffix(b"/").unwrap_or(path);
         let (front, last) = path.split_at(path.iter().rposition(|c| *c == b'/').map_or(0, |n| n + 1));
-        let before = dialect::last_of(front);
-        let may = |s: &Schemas| {
-            let (tail, segment) = s.ending;
-            last.ends_with(tail) && (segment.is_empty() || segment == before)
-        };
-        let mut first = |list: &[u16]| {
-            let mut all = list.iter().map(|i| (*i, &self.all[usize::from(*i)]));
-            all.find_map(|(i, s)| if may(s) { Some((i, fits(s)?)) } else { None })
-        };
-        let of = |i: &u16| self.all[usize::from(*i)].last;
-        let from = self.closed.partition_point(|i| of(i) < last);
-        let same = self.closed[from..].partition_point(|i| of(i) == last);
-        let (closed, open) = (first(&self.closed[from..from + same]), first(&self.open));
-        match (closed, open) {
-            (Some(c), Some(o)) if o.0 < c.0 => Some(o),
-            (None, o) => o,
-            (c, _) => c,
+        let of = |i: &u16| &self.all[usize::from(*i)];
+        let lists = [
+            equal(&self.last, last, |i| of(i).last),
+            equal(&self.before, dialect::last_of(front), |i| of(i).ending.1),
+            &self.open,
+        ];
+        let mut found: Option<(u16, T)> = None;
+        for list in lists {
+            let before = found.as_ref().map_or(u16::MAX, |f| f.0);
+            let mut may = list.iter().take_while(|i| **i < before).filter(|i| last.ends_with(of(i).ending.0));
+            found = may.find_map(|i| Some((*i, fits(of(i))?))).or(found);
         }
+        found
     }
+}
+
+/// Those of a list in the order of their keys that have that key.
+fn equal<'a>(list: &'a [u16], key: &[u8], of: impl Fn(&u16) -> &'static [u8]) -> &'a [u16] {
+    let rest = list.get(list.partition_point(|i| of(i) < key)..).unwrap_or(&[]);
+    rest.get(..rest.partition_point(|i| of(i) == key)).unwrap_or(&[])
 }
 
 /// The guest.

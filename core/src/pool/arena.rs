@@ -250,7 +250,8 @@ impl<T: Default> Records<T> {
         let mine = p.owner.load(Ordering::Relaxed) == self.owner && at < p.high.load(Ordering::Relaxed);
         // SAFETY: there is such a page, so the pointer stays inside the allocation; `at` is below `PER`, so the place lies
         // inside the page. (`Arena::page` would ask a second time; this is every access to every record.)
-        let at = |start: *mut u8| unsafe { start.add(page as usize * PAGE + at as usize * Self::SIZE).cast() };
+        let at =
+            |start: *mut u8| unsafe { start.add(page as usize * PAGE + at as usize * Self::SIZE).cast() };
         mine.then(|| at(self.arena.mem.ptr.as_ptr()))
     }
 

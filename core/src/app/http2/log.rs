@@ -29,24 +29,26 @@ pub(super) fn write(own: &Stream, pool: &BytePool, out: &mut dyn Fields) {
     for (dir, key) in [(Dir::ToServer, "request_headers"), (Dir::ToClient, "response_headers")] {
         headers(own, dir, key, pool, out);
     }
-    let ts = |name| own.field(pool, Dir::ToServer, name);
-    let tc = |name| own.field(pool, Dir::ToClient, name);
+    let [method, path, authority, host, agent] =
+        named(own, Dir::ToServer, [":method", ":path", ":authority", "host", "user-agent"], pool);
+    let [kind, length, status] =
+        named(own, Dir::ToClient, ["content-type", "content-length", ":status"], pool);
     let texts = [
-        ("http_method", ts(":method")),
-        ("url", ts(":path")),
-        ("hostname", ts(":authority").or_else(|| ts("host"))),
-        ("http_user_agent", ts("user-agent")),
-        ("http_content_type", tc("content-type")),
+        ("http_method", method),
+        ("url", path),
+        ("hostname", authority.or(host)),
+        ("http_user_agent", agent),
+        ("http_content_type", kind),
     ];
     for (key, v) in texts {
         if let Some(v) = v {
             out.bytes(key, v);
         }
     }
-    if let Some(n) = tc("content-length").and_then(decimal) {
+    if let Some(n) = length.and_then(decimal) {
         out.u64("length", n);
     }
-    if let Some(n) = tc(":status").and_then(decimal) {
+    if let Some(n) = status.and_then(decimal) {
         out.u64("status", n);
     }
     out.begin_object("http2");
@@ -59,6 +61,24 @@ pub(super) fn write(own: &Stream, pool: &BytePool, out: &mut dyn Fields) {
         }
     }
     out.end_object();
+}
+
+/// The first fields of those names, all looked for at once.
+fn named<'p, const N: usize>(
+    own: &Stream,
+    dir: Dir,
+    names: [&str; N],
+    pool: &'p BytePool,
+) -> [Option<&'p [u8]>; N] {
+    let mut found = [None; N];
+    for (n, v) in own.fields(pool, dir) {
+        for (slot, name) in found.iter_mut().zip(names) {
+            if slot.is_none() && n.eq_ignore_ascii_case(name.as_bytes()) {
+                *slot = Some(v);
+            }
+        }
+    }
+    found
 }
 
 /// The header fields of a direction and the changes of their table's size, if there are any.

@@ -147,6 +147,8 @@ struct Writer<'a, 'f> {
     /// Somebody looks at headers as they came; at payload as it came.
     heads: bool,
     raw: bool,
+    /// Rules look at payload as it was meant.
+    payloads: bool,
     now: u64,
     guest: BodyId,
     bodies: &'a mut Bodies,
@@ -237,6 +239,10 @@ impl Sink for Writer<'_, '_> {
         self.tell(f, Some(bytes), pool);
         let Some(tx) = *self.open else { return };
         let t = self.flow.get(tx);
+        if t.own.quiet && !self.payloads && f.head.fin() && self.gathered.is_empty() {
+            // A message by itself, without a record, at which no rule looks.
+            return;
+        }
         let before = if f.head.is_control() { 0 } else { self.gathered.len() };
         let whole = fill(&mut t.own.payload, bytes, self.max.saturating_sub(before), pool);
         if !whole && (f.compressed || before > 0) {
@@ -307,6 +313,7 @@ impl Protocol for WebSocket {
                 max: self.max,
                 heads: raw || cx.wanted.has(B_HEADER),
                 raw,
+                payloads: cx.wanted.has(B_PAYLOAD),
                 now: cx.now,
                 guest: s.bodies,
                 bodies: &mut *cx.bodies,
