@@ -37,6 +37,20 @@ const ESCAPE: [bool; 256] = {
     t
 };
 
+/// Whether a string stands as it is: ASCII of which nothing is escaped. Eight bytes at a time.
+fn is_plain(value: &[u8]) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    // The high bit of each byte that is zero; of others perhaps as well, but only above one that is.
+    let zero = |w: u64| w.wrapping_sub(ONES) & !w & HIGH;
+    let (words, rest) = value.as_chunks::<8>();
+    words.iter().all(|w| {
+        let w = u64::from_le_bytes(*w);
+        let control = w.wrapping_sub(ONES * 0x20) & !w & HIGH;
+        w & HIGH | control | zero(w ^ (ONES * u64::from(b'"'))) | zero(w ^ (ONES * u64::from(b'\\'))) == 0
+    }) && rest.iter().all(|b| b.is_ascii() && !ESCAPE[usize::from(*b)])
+}
+
 impl Json {
     pub fn with_capacity(bytes: usize) -> Self {
         Json { buf: Vec::with_capacity(bytes), clock: Clock::default() }
@@ -103,7 +117,13 @@ impl Json {
 
     /// `"…"`: UTF-8 stays (escaped as JSON wants); in anything else the bytes above ASCII become `\xNN`.
     pub fn quoted(&mut self, value: &[u8]) {
+        self.buf.reserve(value.len() + 2);
         self.buf.push(b'"');
+        if is_plain(value) {
+            self.buf.extend_from_slice(value);
+            self.buf.push(b'"');
+            return;
+        }
         if value.is_ascii() || std::str::from_utf8(value).is_ok() {
             self.escaped(value);
         } else {
@@ -341,6 +361,24 @@ mod tests {
         let mut j = Json::default();
         f(&mut j);
         String::from_utf8(j.buf).unwrap()
+    }
+
+    /// Each byte at each place of strings of each length up to three words.
+    #[test]
+    fn plain_strings_are_those_of_which_nothing_is_escaped() {
+        for len in 0..25 {
+            for at in 0..len.max(1) {
+                for b in 0..=255u8 {
+                    let mut s = vec![b'a'; len];
+                    if let Some(p) = s.get_mut(at) {
+                        *p = b;
+                    }
+                    let expected = s.iter().all(|b| b.is_ascii() && !ESCAPE[usize::from(*b)]);
+                    assert_eq!(is_plain(&s), expected, "{b} at {at} of {len}");
+                }
+            }
+        }
+        assert!(is_plain(&[b' '; 16]) && is_plain(&[0x7f; 16]) && !is_plain(&[0x1f; 16]));
     }
 
     #[test]
