@@ -10,6 +10,7 @@
 #   make rule-differential        fresh rules, made of what is in captures, against Debian's Suricata (RULE_DIFFERENTIAL='--seed N --rules N')
 #   make debian                   Debian's configuration, rules and folders: unknown settings, alerts that differ (DEBIAN=options)
 #   make robustness               every capture, as it is and changed, several batch sizes, checked arithmetic (needs ../shared)
+#   make work                     instructions a byte, ordinary and at worst, by carrier (WORK=options; valgrind)
 #   make bench                    speed against Suricata (needs ../shared and suricata)
 #   make bench-sig                the matcher against Hyperscan, aho-corasick and daachorse (BENCH_SIG=options)
 #   make bench-ai                 the JSON reader against serde_json and simd-json, and what records of calls cost (../shared)
@@ -270,6 +271,12 @@ bench-dpdk: dpdk
 
 # An hour of live traffic with reloads of other rules, faults and full disks (root; SOAK=options).
 .PHONY: soak
+# What a byte costs when senders mean ill: counted, so it holds on a busy machine.
+.PHONY: work
+work: $(BIN)
+	@command -v valgrind > /dev/null || { apt-get update -qq && apt-get install -qq -y valgrind > /dev/null; } || { echo "valgrind is needed: apt-get install valgrind"; exit 1; }
+	python3 tests/work.py --engine $(abspath $(BIN)) $(WORK)
+
 soak: $(BIN)
 	python3 tests/soak.py --engine $(abspath $(BIN)) --shared $(SHARED) $(SOAK)
 

@@ -325,7 +325,7 @@ def cost(args, folder, rules, port, pieces, empty):
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--engine", required=True)
-    ap.add_argument("--bytes", type=int, default=400_000)
+    ap.add_argument("--bytes", type=int, default=200_000)
     ap.add_argument("--only", nargs="+")
     ap.add_argument("--most", type=float, default=8.0)
     ap.add_argument("--json")
