@@ -109,8 +109,8 @@ impl Routes {
             (0..all.len() as u16).partition(|i| !of(i).last.is_empty());
         let (mut before, open): (Vec<u16>, Vec<u16>) =
             rest.into_iter().partition(|i| !of(i).ending.1.is_empty());
-        last.sort_by_key(|i| (of(i).last, *i));
-        before.sort_by_key(|i| (of(i).ending.1, *i));
+        last.sort_by_key(|i| (by_length(of(i).last), *i));
+        before.sort_by_key(|i| (by_length(of(i).ending.1), *i));
         Routes { last: last.into(), before: before.into(), open: open.into(), all }
     }
 
@@ -134,9 +134,14 @@ impl Routes {
     }
 }
 
+/// An order of names in which most differ by a number.
+const fn by_length(name: &[u8]) -> (usize, &[u8]) {
+    (name.len(), name)
+}
+
 /// Those of a list in the order of their keys that have that key.
 fn equal<'a>(list: &'a [u16], key: &[u8], of: impl Fn(&u16) -> &'static [u8]) -> &'a [u16] {
-    let rest = list.get(list.partition_point(|i| of(i) < key)..).unwrap_or(&[]);
+    let rest = list.get(list.partition_point(|i| by_length(of(i)) < by_length(key))..).unwrap_or(&[]);
     rest.get(..rest.partition_point(|i| of(i) == key)).unwrap_or(&[])
 }
 

@@ -15,9 +15,8 @@ impl Stream {
 
     /// Whether there is something to say of frames of a direction.
     fn has_frames(&self, pool: &BytePool, d: Dir) -> bool {
-        self.frames.all(pool, T_SETTING + d.ix() as u8).next().is_some()
-            || self.numbers(pool, T_ERROR, d).next().is_some()
-            || self.numbers(pool, T_PRIORITY, d).next().is_some()
+        let said = [T_SETTING, T_ERROR, T_PRIORITY].map(|t| t + d.ix() as u8);
+        self.frames.tagged(pool).any(|(tag, _)| said.contains(&tag))
     }
 }
 

@@ -321,9 +321,9 @@ fn origin(t: &Tx<Stream>) -> Origin<'_> {
 /// The first header block of a direction is there: guests hear of it.
 fn message_begins(t: &mut Tx<Stream>, dir: Dir, cx: &mut AppCx<'_>) {
     let interim =
-        dir == Dir::ToClient && t.own.field(cx.pool, dir, ":status").is_some_and(|s| s.starts_with(b"1"));
+        || dir == Dir::ToClient && t.own.field(cx.pool, dir, ":status").is_some_and(|s| s.starts_with(b"1"));
     let mut id = t.own.bodies;
-    if t.own.heard & dir.bit() != 0 || interim {
+    if t.own.heard & dir.bit() != 0 || interim() {
         return;
     }
     t.own.heard |= dir.bit();
