@@ -24,7 +24,7 @@ def flow(p, n, port, pieces):
     p.tcp(SERVER, port, a, sp, seq[1], seq[0] + 1, SYN | ACK)
     seq = [1001, 5001]
     p.tcp(a, sp, SERVER, port, seq[0], seq[1], ACK)
-    sent = 0
+    sent = open_ = 0
     for d, data in pieces:
         sent += len(data)
         for at in range(0, len(data), SEGMENT):
@@ -32,6 +32,14 @@ def flow(p, n, port, pieces):
             ends = (a, sp, SERVER, port) if d == 0 else (SERVER, port, a, sp)
             p.tcp(*ends, seq[d], seq[1 - d], PSH | ACK, part)
             seq[d] = (seq[d] + len(part)) & 0xFFFFFFFF
+            open_ += len(part)
+            if open_ > 20_000:
+                # What is beyond the window would not be read, and cost nothing.
+                p.tcp(*(ends[2], ends[3], ends[0], ends[1]), seq[1 - d], seq[d], ACK)
+                open_ = 0
+        if open_:
+            p.tcp(*(ends[2], ends[3], ends[0], ends[1]), seq[1 - d], seq[d], ACK)
+            open_ = 0
     p.tcp(a, sp, SERVER, port, seq[0], seq[1], FIN | ACK)
     p.tcp(SERVER, port, a, sp, seq[1], seq[0] + 1, FIN | ACK)
     return sent
@@ -89,7 +97,21 @@ BOMB = gzip.compress(b"\0" * (1 << 20), 9)
 NESTED = gzip.compress(gzip.compress(b"\0" * (1 << 20), 9), 9)
 TWICE = b"Content-Encoding: gzip, gzip\r\n"
 OK = answer(b"{}")
-PICKLED = gzip.compress(gzip.compress(b"\x80\x02" + b"0" * (1 << 20), 9), 9)
+
+
+def model(program, i):
+    return b"GET /m%d.pkl HTTP/1.1\r\nHost: h\r\n\r\n" % i, answer(b"\x80\x02" + program, b"", b"application/octet-stream")
+
+
+def weights(i):
+    """A pickle of names, small containers and a long string of bytes."""
+    data = random.Random(i).randbytes(20_000)
+    names = b"".join(b"X" + struct.pack("<I", 14) + b"layers.%07d" % n + b"K\x01M\x00\x10\x86s" for n in range(40))
+    return b"\x80\x02}(" + names + b"X\x04\0\0\0dataB" + struct.pack("<I", len(data)) + data + b"u."
+
+
+# Keys of the memo that a table of 4096 places with a multiplicative hash would have in one run.
+CLUSTER = b"".join(b"]r" + struct.pack("<I", 5 + 4096 * n) + b"0" for n in range(1, 3000))
 
 
 # WebSocket (RFC 6455).
@@ -236,9 +258,6 @@ CARRIERS = {
         "bombs": pairs(lambda i: (request(b"{}"), answer(BOMB, GZ))),
         "nested": pairs(lambda i: (request(b"{}"), answer(NESTED, TWICE))),
         "nested requests": pairs(lambda i: (request(NESTED, TWICE), OK)),
-        "model files": pairs(lambda i: (b"GET /m%d.pkl HTTP/1.1\r\nHost: h\r\n\r\n" % i, answer(b"\x80\x02" + b"0" * 100_000, b"", b"application/octet-stream"))),
-        "line feeds": pairs(lambda i: (b"GET /m%d.pkl HTTP/1.1\r\nHost: h\r\n\r\n" % i, answer(b"\x80\x02" + b"\n" * 100_000, b"", b"application/octet-stream"))),
-        "nested model files": pairs(lambda i: (b"GET /m.pkl HTTP/1.1\r\nHost: h\r\n\r\n", answer(PICKLED, b"", b"application/octet-stream"))),
         "empty members": pairs(lambda i: (request(b"{}"), answer(gzip.compress(b"") * 40, GZ))),
     }),
     "websocket": (8000, socket(talk), {
@@ -264,6 +283,14 @@ CARRIERS = {
         "pushes": pairs(lambda i: (b"PING\r\n" if not i else b"", b"+PONG\r\n" if not i else b">1\r\n+\r\n")),
         "many arguments": pairs(lambda i: (resp(b"MGET", *[b"k"] * 500), b"*500\r\n" + b"$-1\r\n" * 500)),
     }),
+    "model files": (8000, pairs(lambda i: (b"GET /m%d.pkl HTTP/1.1\r\nHost: h\r\n\r\n" % i, answer(weights(i), b"", b"application/octet-stream"))), {
+        "pops": pairs(lambda i: model(b"0" * 100_000, i)),
+        "line feeds": pairs(lambda i: model(b"\n" * 100_000, i)),
+        "names": pairs(lambda i: model(b"ca\nb\n0" * 16_000, i)),
+        "names in weights": pairs(lambda i: model(b"B" + struct.pack("<I", 96_000) + b"cc\nb\nn" * 16_000, i)),
+        "keys of one place": pairs(lambda i: model(CLUSTER + b"h\x050" * 30_000, i)),
+        "nested": pairs(lambda i: (b"GET /m%d.pkl HTTP/1.1\r\nHost: h\r\n\r\n" % i, answer(gzip.compress(gzip.compress(b"\x80\x02" + b"ca\nb\n0" * 160_000, 9), 9), TWICE, b"application/octet-stream"))),
+    }),
     "http/2": (8000, http2(exchange), {
         "one byte data": within(lambda i: (h2(0, 0, 1, b"{"), h2(0, 0, 1, b"{"))),
         "empty data": within(lambda i: (h2(0, 0, 1), h2(0, 0, 1))),
@@ -274,6 +301,8 @@ CARRIERS = {
         "resets": http2(lambda i: (h2(1, END_HEADERS, 2 * i + 1, b"\x82\x86\x84") + h2(3, 0, 2 * i + 1, b"\0\0\0\0"), b"")),
         "shortest": http2(lambda i: (h2(1, END_HEADERS | END_STREAM, 2 * i + 1, b"\x82\x86\x84"), h2(1, END_HEADERS | END_STREAM, 2 * i + 1, b"\x88"))),
         "continuations": http2(lambda i: (h2(1, 0, 1, b"\x82\x86\x84") if not i else h2(9, 0, 1), b"")),
+        "references": http2(lambda i: (h2(1, END_HEADERS | END_STREAM, 2 * i + 1, (b"\x40\x01x\x7f\x81\x1f" + b"v" * 4000 if not i else b"\x82\x86\x84") + b"\xbe" * 500), b"")),
+        "references to much": http2(lambda i: (h2(4, 0, 0, b"\0\1\0\1\0\0") + h2(1, END_HEADERS, 1, b"\x3f\xe1\xff\x03\x40\x01x\x7f\x81\x75" + b"v" * 15000) if not i else h2(1, END_HEADERS | END_STREAM, 2 * i + 1, b"\x82\x86\x84" + b"\xbe" * 500), b"")),
         "indexed fields": http2(lambda i: (h2(1, END_HEADERS | END_STREAM, 2 * i + 1, b"\x82\x86\x84" + b"\x90" * 1000), b"")),
     }),
     "grpc": (8000, http2(lambda i: exchange(i, GRPC, infer(i), SERVICE)), {

@@ -85,6 +85,22 @@ impl Sip13 {
         v = round(round(round(v)));
         v[0] ^ v[1] ^ v[2] ^ v[3]
     }
+
+    /// The hash of a text and a word before it.
+    pub(crate) fn text(&self, text: &[u8], before: u64) -> u64 {
+        let mut v = absorb(self.v, before);
+        let (words, rest) = text.as_chunks::<8>();
+        for w in words {
+            v = absorb(v, u64::from_le_bytes(*w));
+        }
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        last[7] = (text.len() as u8).wrapping_add(8);
+        v = absorb(v, u64::from_le_bytes(last));
+        v[2] ^= 0xff;
+        v = round(round(round(v)));
+        v[0] ^ v[1] ^ v[2] ^ v[3]
+    }
 }
 
 #[inline(always)]

@@ -18,8 +18,6 @@ use crate::pool::{Arena, Growth, Records};
 const HEAD: usize = 8;
 /// Most readers.
 const READERS: usize = 64;
-/// What reading a byte of a model file takes, in bytes of decoding.
-const READING: usize = 7;
 /// A reader may go to another file when so many pieces of any files came since its last one.
 const STILL: u64 = 8192;
 
@@ -194,9 +192,7 @@ impl Judges {
         match self.reader(look) {
             Some(r) => {
                 r.last = now;
-                r.artifact.within(growth, READING, |a| a.feed(data));
-                // Of what came plain each byte has paid for many.
-                growth.spend(data.len() * READING);
+                r.artifact.within(growth, data.len(), |a| a.feed(data));
             }
             None => look.state = State::Unread(Unread::Taken),
         }
@@ -246,7 +242,7 @@ impl Judges {
                     if let Some(why) = lack {
                         r.artifact.missing(why);
                     }
-                    r.artifact.within(growth, READING, |a| _ = a.end());
+                    r.artifact.within(growth, 0, |a| _ = a.end());
                     let id = self.keep(look);
                     self.give_back(look);
                     self.counts.judged += 1;
@@ -456,6 +452,6 @@ mod tests {
     #[test]
     fn the_documented_number_of_readers() {
         let plan = crate::engine::MemoryPlan::new(256 << 20).unwrap();
-        assert_eq!(within(plan.model_files), (6, true));
+        assert_eq!(within(plan.model_files), (5, true));
     }
 }

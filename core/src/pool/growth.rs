@@ -106,7 +106,8 @@ impl Growth {
         let s = &mut self.stocks[usize::from(self.hash.words([network]) as u8)];
         let now = self.now / 1_000_000;
         let more = now.saturating_sub(s.at).saturating_mul(REFILL);
-        s.at = s.at.max(now);
+        // A time that goes back is the new now: else one wrong record would end the refill for as long as it was ahead.
+        s.at = now;
         s.left = u32::try_from(more).unwrap_or(u32::MAX).saturating_add(s.left).min(STOCK);
         s
     }
@@ -157,11 +158,15 @@ mod tests {
         assert_eq!(g.left(), u64::from(STOCK));
         g.begin(client(1), 1_000_000_000);
         assert_eq!(g.left(), 1000 << 10);
-        // Time that goes back brings nothing.
+        // Time that goes back brings nothing, and goes on from there.
         g.begin(client(1), 500_000_000);
         assert_eq!(g.left(), 1000 << 10);
         g.begin(client(1), u64::MAX);
-        assert_eq!(g.left(), u64::from(STOCK));
+        assert!(g.spend(STOCK as usize));
+        g.begin(client(1), 500_000_000);
+        assert_eq!(g.left(), 0);
+        g.begin(client(1), 600_000_000);
+        assert_eq!(g.left(), 100 << 10);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use miniz_oxide::inflate::core::inflate_flags::{
     TINFL_FLAG_HAS_MORE_INPUT, TINFL_FLAG_IGNORE_ADLER32, TINFL_FLAG_PARSE_ZLIB_HEADER,
 };
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
+use sha2::Digest;
 
 const WINDOW: usize = 32 << 10;
 /// Members whose local headers are remembered for the comparison.
@@ -116,7 +117,7 @@ enum At {
 /// A member as its local header and its data are.
 #[derive(Clone, Copy, Default)]
 struct Known {
-    name: u32,
+    name: [u8; 16],
     seen: bool,
     method: u16,
     flags: u16,
@@ -140,6 +141,8 @@ pub struct Zip {
     need: usize,
     name: [u8; 256],
     name_len: usize,
+    /// The name is longer than what is kept of it.
+    name_over: bool,
     extra: [u8; 64],
     left: u64,
     extra_left: u64,
@@ -178,8 +181,10 @@ fn u32_at(h: &[u8], i: usize) -> u32 {
     u32::from(u16_at(h, i)) | (u32::from(u16_at(h, i + 2)) << 16)
 }
 
-fn hash(name: &[u8]) -> u32 {
-    name.iter().fold(0x811c_9dc5, |h, b| (h ^ u32::from(*b)).wrapping_mul(0x0100_0193))
+/// What stands for a name: nobody finds two names with the same.
+fn digest(name: &[u8]) -> [u8; 16] {
+    let all = sha2::Sha256::digest(name);
+    all.first_chunk().copied().unwrap_or_default()
 }
 
 fn crc(mut c: u32, data: &[u8]) -> u32 {
@@ -216,6 +221,7 @@ impl Zip {
             need: 0,
             name: [0; 256],
             name_len: 0,
+            name_over: false,
             extra: [0; 64],
             left: 0,
             extra_left: 0,
@@ -409,6 +415,8 @@ impl Zip {
                 if let Some(p) = self.name.get_mut(self.name_len) {
                     *p = b;
                     self.name_len += 1;
+                } else {
+                    self.name_over = true;
                 }
                 self.left -= 1;
                 if self.left == 0 {
@@ -516,7 +524,10 @@ impl Zip {
 
     fn named(&mut self, inflate: &mut Inflate, to: &mut impl Member, rep: &mut Report) {
         let name = self.name.get(..self.name_len).unwrap_or(&[]);
-        let h = hash(name);
+        let h = digest(name);
+        if core::mem::take(&mut self.name_over) {
+            rep.find(Judgement::Unreadable, "a member with a longer name than is compared", &[]);
+        }
         if escapes(name) {
             rep.find(Judgement::Suspicious, "a member's path leaves the folder: ", &[name]);
         }
@@ -529,6 +540,9 @@ impl Zip {
                 self.listed(rep);
             }
             return;
+        }
+        if self.members == MEMBERS {
+            rep.find(Judgement::Unreadable, "an archive of more members than are compared", &[]);
         }
         if let Some(k) = self.known.get_mut(self.members) {
             *k = Known { name: h, at: self.at, ..Known::default() };
@@ -577,7 +591,7 @@ impl Zip {
             rep.find(Judgement::Unknown, "central directory calls a member encrypted", &[]);
         }
         let [size, packed, at] = self.long(&[u32_at(&h, 24), u32_at(&h, 20), u32_at(&h, 42)]);
-        let id = hash(name);
+        let id = digest(name);
         let shift = self.shift;
         let differs = |k: &Known| {
             let sized = k.whole && (!k.searched || size <= SEARCHED);

@@ -74,14 +74,14 @@ impl Carver {
             return;
         }
         if b == b'\n' {
-            self.line_name();
+            self.line_name(rep);
         } else if b == 0x93 {
-            self.stack_name();
+            self.stack_name(rep);
         }
     }
 
     /// `c` module line feed name line feed.
-    fn line_name(&mut self) {
+    fn line_name(&mut self, rep: &mut Report) {
         let run = |from: usize| (0..60).take_while(|i| name_like(Some(&[b'a', self.back(from + i)]))).count();
         let n = run(1);
         if n == 0 || self.back(1 + n) != b'\n' {
@@ -92,6 +92,7 @@ impl Carver {
         let Some(name) = self.span(1, n, &mut a) else { return };
         let mut found = 0;
         for len in (1..m).filter(|len| matches!(self.back(2 + n + len), b'c' | b'i')) {
+            rep.cost += names::COST;
             match self.span(2 + n, len, &mut b).map(|module| names::class(module, name)) {
                 // The opcode's letter is also one of names: `c` before `numpy.core.multiarray` and within it.
                 Some(Class::Safe) => return,
@@ -106,13 +107,14 @@ impl Carver {
     }
 
     /// Two strings with their lengths before them, and `STACK_GLOBAL`.
-    fn stack_name(&mut self) {
+    fn stack_name(&mut self, rep: &mut Report) {
         let (mut a, mut b) = ([0; 64], [0; 64]);
         let Some((at, n)) = self.counted(1) else { return };
         let Some((at2, m)) = self.counted(at + n + self.prefix(at + n)) else { return };
         let (Some(name), Some(module)) = (self.span(at, n, &mut a), self.span(at2, m, &mut b)) else {
             return;
         };
+        rep.cost += names::COST;
         if names::class(module, name) == Class::Danger {
             self.machine.begin_with(module.as_bytes(), name.as_bytes());
             self.on = true;

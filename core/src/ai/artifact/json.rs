@@ -297,6 +297,7 @@ impl Json {
         let Some(m) = self.module.get(..self.module_len).and_then(|m| core::str::from_utf8(m).ok()) else {
             return;
         };
+        rep.cost += names::COST;
         if !m.is_empty()
             && !m.starts_with("keras")
             && !m.starts_with("tensorflow")

@@ -149,6 +149,9 @@ struct Npy {
     last: [u8; 3],
 }
 
+/// What reading a byte takes, in bytes of decoding.
+const READING: u64 = 7;
+
 /// Reads one model file.
 pub struct Artifact {
     levels: Box<[Level]>,
@@ -246,19 +249,22 @@ impl Artifact {
     /// Takes the next bytes.
     pub fn feed(&mut self, data: &[u8]) {
         self.report.bytes = self.report.bytes.saturating_add(data.len() as u64);
-        push(&mut self.levels, &mut self.report, data);
+        if !self.report.stopped {
+            push(&mut self.levels, &mut self.report, data);
+        }
     }
 
-    /// Calls `f`; what comes out of archives meanwhile is the sender's to pay for, each byte `reading` times beside itself,
-    /// and no more comes out than that.
-    pub fn within(&mut self, growth: &mut Growth, reading: usize, f: impl FnOnce(&mut Self)) {
-        let before = self.report.expanded;
-        let each = 1 + reading as u64;
-        self.report.may = before.saturating_add(growth.left() / each);
+    /// Calls `f`, in which `bytes` are read. That, what comes out of archives meanwhile, and what is looked up is the sender's to
+    /// pay for; no more comes out than that, and nothing more is read when nothing is left.
+    pub fn within(&mut self, growth: &mut Growth, bytes: usize, f: impl FnOnce(&mut Self)) {
+        let (before, cost) = (self.report.expanded, self.report.cost);
+        self.report.may = before.saturating_add(growth.left() / (1 + READING));
         f(self);
-        let more = self.report.expanded - before;
-        if more > 0 {
-            growth.spend(usize::try_from(more.saturating_mul(each)).unwrap_or(usize::MAX));
+        let more = (self.report.expanded - before).saturating_mul(1 + READING);
+        let all = more.saturating_add(bytes as u64 * READING).saturating_add(self.report.cost - cost);
+        if !growth.spend(usize::try_from(all).unwrap_or(usize::MAX)) && !self.report.stopped {
+            self.report.stopped = true;
+            self.missing("more to read than its sender may have read now");
         }
     }
 

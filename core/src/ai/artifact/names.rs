@@ -237,75 +237,96 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Top modules of the standard library.
-const STDLIB: &str = " __future__ __builtin__ abc aifc antigravity argparse array ast asynchat asyncio asyncore atexit audioop base64 bdb \
-binascii bisect builtins bz2 cProfile calendar cgi cgitb chunk cmath cmd code codecs codeop collections colorsys commands compileall \
-compression concurrent configparser contextlib contextvars copy copyreg crypt csv ctypes curses dataclasses datetime dbm decimal difflib dis distutils \
-doctest dummy_thread email encodings ensurepip enum errno faulthandler fcntl filecmp fileinput fnmatch fractions ftplib functools gc genericpath \
-getopt getpass gettext glob graphlib grp gzip hashlib heapq hmac html http httplib idlelib imaplib imghdr imp importlib inspect io \
-ipaddress itertools json keyword lib2to3 linecache locale logging lzma mailbox mailcap marshal math mimetypes mmap modulefinder \
-msilib msvcrt multiprocessing netrc nis nntplib nt ntpath nturl2path numbers opcode operator optparse os os2emxpath ossaudiodev pathlib pdb \
-pickle pickletools pipes pkgutil platform plistlib popen2 poplib posix posixfile posixpath pprint profile pstats pty pwd py_compile pyclbr pydoc \
-pydoc_data pyexpat queue quopri random re readline reprlib resource rlcompleter runpy sched secrets select selectors shelve shlex \
-shutil signal site smtpd smtplib sndhdr socket socketserver spwd sqlite3 sre_compile sre_constants sre_parse ssl stat statistics \
-string stringprep struct subprocess sunau symtable sys sysconfig syslog tabnanny tarfile telnetlib tempfile termios test textwrap this \
-thread threading time timeit tkinter token tokenize tomllib trace traceback tracemalloc tty turtle turtledemo types typing unicodedata \
-unittest urllib urllib2 uu uuid venv warnings wave weakref webbrowser winreg winsound wsgiref xdrlib xml xmlrpc zipapp zipfile \
-zipimport zlib zoneinfo cPickle StringIO cStringIO dummy_threading macpath formatter parser symbol ";
+const STDLIB: &str = " StringIO __builtin__ __future__ abc aifc antigravity argparse array ast asynchat asyncio asyncore atexit audioop \
+base64 bdb binascii bisect builtins bz2 cPickle cProfile cStringIO calendar cgi cgitb chunk cmath cmd code codecs \
+codeop collections colorsys commands compileall compression concurrent configparser contextlib contextvars copy copyreg \
+crypt csv ctypes curses dataclasses datetime dbm decimal difflib dis distutils doctest dummy_thread dummy_threading \
+email encodings ensurepip enum errno faulthandler fcntl filecmp fileinput fnmatch formatter fractions ftplib functools \
+gc genericpath getopt getpass gettext glob graphlib grp gzip hashlib heapq hmac html http httplib idlelib imaplib \
+imghdr imp importlib inspect io ipaddress itertools json keyword lib2to3 linecache locale logging lzma macpath mailbox \
+mailcap marshal math mimetypes mmap modulefinder msilib msvcrt multiprocessing netrc nis nntplib nt ntpath nturl2path \
+numbers opcode operator optparse os os2emxpath ossaudiodev parser pathlib pdb pickle pickletools pipes pkgutil platform \
+plistlib popen2 poplib posix posixfile posixpath pprint profile pstats pty pwd py_compile pyclbr pydoc pydoc_data \
+pyexpat queue quopri random re readline reprlib resource rlcompleter runpy sched secrets select selectors shelve shlex \
+shutil signal site smtpd smtplib sndhdr socket socketserver spwd sqlite3 sre_compile sre_constants sre_parse ssl stat \
+statistics string stringprep struct subprocess sunau symbol symtable sys sysconfig syslog tabnanny tarfile telnetlib \
+tempfile termios test textwrap this thread threading time timeit tkinter token tokenize tomllib trace traceback \
+tracemalloc tty turtle turtledemo types typing unicodedata unittest urllib urllib2 uu uuid venv warnings wave weakref \
+webbrowser winreg winsound wsgiref xdrlib xml xmlrpc zipapp zipfile zipimport zlib zoneinfo ";
 
 /// Private modules of the standard library that do not follow from the name.
-const PRIVATE: &str = " _abc _aix_support _android_support _apple_support _ast _asyncio _bisect _blake2 _bootlocale _bootsubprocess _bz2 _codecs _collections \
-_collections_abc _colorize _compat_pickle _compression _contextvars _crypt _csv _ctypes _ctypes_test _curses _curses_panel _datetime _dbm _decimal _dummy_thread \
-_dummy_threading _elementtree _frozen_importlib _frozen_importlib_external _functools _gdbm _hashlib _heapq _imp _interpchannels _interpqueues _interpreters _io _ios_support _json _locale \
-_lsprof _lzma _markupbase _md5 _msi _multibytecodec _multiprocessing _opcode _opcode_metadata _operator _osx_support _overlapped _pickle _posixshmem \
-_posixsubprocess _py_abc _py_warnings _pydatetime _pydecimal _pyio _pylong _pyrepl _queue _random _remote_debugging _scproxy _sha1 _sha2 _sha256 _sha3 _sha512 _signal _sitebuiltins _socket _sqlite3 \
-_sre _ssl _stat _statistics _string _strptime _struct _suggestions _symtable _sysconfig _sysconfigdata _testbuffer _testcapi _testclinic _testconsole _testexternalinspection _testimportmultiple \
-_testinternalcapi _testlimitedcapi _testmultiphase _testsinglephase _thread _threading_local _tkinter _tokenize _tracemalloc _types _typing _uuid _warnings _weakref _weakrefset \
-_winapi _wmi _xxinterpchannels _xxsubinterpreters _xxtestfuzz _zoneinfo _zstd ";
+const PRIVATE: &str = " _abc _aix_support _android_support _apple_support _ast _asyncio _bisect _blake2 _bootlocale _bootsubprocess _bz2 \
+_codecs _collections _collections_abc _colorize _compat_pickle _compression _contextvars _crypt _csv _ctypes \
+_ctypes_test _curses _curses_panel _datetime _dbm _decimal _dummy_thread _dummy_threading _elementtree \
+_frozen_importlib _frozen_importlib_external _functools _gdbm _hashlib _heapq _imp _interpchannels _interpqueues \
+_interpreters _io _ios_support _json _locale _lsprof _lzma _markupbase _md5 _msi _multibytecodec _multiprocessing \
+_opcode _opcode_metadata _operator _osx_support _overlapped _pickle _posixshmem _posixsubprocess _py_abc _py_warnings \
+_pydatetime _pydecimal _pyio _pylong _pyrepl _queue _random _remote_debugging _scproxy _sha1 _sha2 _sha256 _sha3 \
+_sha512 _signal _sitebuiltins _socket _sqlite3 _sre _ssl _stat _statistics _string _strptime _struct _suggestions \
+_symtable _sysconfig _sysconfigdata _testbuffer _testcapi _testclinic _testconsole _testexternalinspection \
+_testimportmultiple _testinternalcapi _testlimitedcapi _testmultiphase _testsinglephase _thread _threading_local \
+_tkinter _tokenize _tracemalloc _types _typing _uuid _warnings _weakref _weakrefset _winapi _wmi _xxinterpchannels \
+_xxsubinterpreters _xxtestfuzz _zoneinfo _zstd ";
 
 /// Packages whose callables load, run, fetch or install something.
-const HOSTILE: &str = " dill cloudpickle jsonpickle yaml ruamel pip _pip setuptools pkg_resources wheel easy_install joblib requests urllib3 httpx aiohttp paramiko \
-fabric invoke sh plumbum pexpect ptyprocess cffi numba IPython ipykernel jupyter_client jupyter notebook pytest _pytest py nose twisted gevent eventlet tornado celery execnet \
-asyncssh psutil sympy numexpr asteval simpleeval jinja2 mako mlflow bentoml ray dask distributed kombu billiard werkzeug flask django shellescape docker kubernetes \
-boto3 botocore pwntools pwn scapy zmq websocket websockets pycurl ftputil selenium playwright loky cython Cython pyximport nox tox virtualenv conda \
-uvicorn gunicorn fire click typer rpyc Pyro4 Pyro5 hydra luigi airflow prefect pywintypes win32api win32com wmi comtypes jpype js2py execjs restrictedpython RestrictedPython pyarrow fsspec smart_open sqlalchemy pymysql psycopg2 redis \
-huggingface_hub datasets wandb gradio streamlit fickling langchain langchain_core langchain_experimental llama_index vllm sglang hatch poetry uv pipx black \
-ansible salt buildbot apport code_interpreter netifaces nmap impacket pyautogui keyboard pynput ";
+const HOSTILE: &str = " Cython IPython Pyro4 Pyro5 RestrictedPython _pip _pytest aiohttp airflow ansible apport asteval asyncssh bentoml \
+billiard black boto3 botocore buildbot celery cffi click cloudpickle code_interpreter comtypes conda cython dask \
+datasets dill distributed django docker easy_install eventlet execjs execnet fabric fickling fire flask fsspec ftputil \
+gevent gradio gunicorn hatch httpx huggingface_hub hydra impacket invoke ipykernel jinja2 joblib jpype js2py jsonpickle \
+jupyter jupyter_client keyboard kombu kubernetes langchain langchain_core langchain_experimental llama_index loky luigi \
+mako mlflow netifaces nmap nose notebook nox numba numexpr paramiko pexpect pip pipx pkg_resources playwright plumbum \
+poetry prefect psutil psycopg2 ptyprocess pwn pwntools py pyarrow pyautogui pycurl pymysql pynput pytest pywintypes \
+pyximport ray redis requests restrictedpython rpyc ruamel salt scapy selenium setuptools sglang sh shellescape \
+simpleeval smart_open sqlalchemy streamlit sympy tornado tox twisted typer urllib3 uv uvicorn virtualenv vllm wandb \
+websocket websockets werkzeug wheel win32api win32com wmi yaml zmq ";
 
 /// Libraries of models: classes are expected, functions have to be on the list.
-const LIBRARIES: &str = " torch numpy pandas scipy sklearn xgboost lightgbm catboost tensorflow keras tf_keras jax jaxlib flax optax transformers diffusers peft accelerate \
-pytorch_lightning lightning lightning_fabric omegaconf timm torchvision torchaudio torchtext ultralytics statsmodels nltk spacy thinc gensim networkx PIL cv2 imblearn mlxtend \
-category_encoders sentence_transformers tokenizers safetensors onnx onnxruntime fastai stable_baselines3 gym gymnasium prophet pmdarima sktime shap hdbscan umap faiss triton \
-deepspeed apex megatron nemo detectron2 mmcv mmengine mmdet skimage feature_engine sklearn_pandas sklearn_crfsuite autogluon tpot h5py zarr polars einops torchmetrics \
-torch_geometric dgl allennlp flair fairseq espnet speechbrain paddle mxnet theano chainer ";
+const LIBRARIES: &str = " PIL accelerate allennlp apex autogluon catboost category_encoders chainer cv2 deepspeed detectron2 dgl diffusers \
+einops espnet fairseq faiss fastai feature_engine flair flax gensim gym gymnasium h5py hdbscan imblearn jax jaxlib \
+keras lightgbm lightning lightning_fabric megatron mlxtend mmcv mmdet mmengine mxnet nemo networkx nltk numpy omegaconf \
+onnx onnxruntime optax paddle pandas peft pmdarima polars prophet pytorch_lightning safetensors scipy \
+sentence_transformers shap skimage sklearn sklearn_crfsuite sklearn_pandas sktime spacy speechbrain stable_baselines3 \
+statsmodels tensorflow tf_keras theano thinc timm tokenizers torch torch_geometric torchaudio torchmetrics torchtext \
+torchvision tpot transformers triton ultralytics umap xgboost zarr ";
 
 /// Libraries of estimators: a class of theirs is state and nothing else.
-const ESTIMATORS: &str = " sklearn xgboost lightgbm catboost scipy pandas statsmodels imblearn category_encoders sklearn_pandas mlxtend ";
+const ESTIMATORS: &str = " catboost category_encoders imblearn lightgbm mlxtend pandas scipy sklearn sklearn_pandas statsmodels xgboost ";
 
 /// Parts of libraries that compile, evaluate, test, fetch or run.
-const FORBIDDEN: &str = " f2py testing distutils _inductor _dynamo _export _functorch _higher_order_ops hub fx package jit cpp_extension rpc multiprocessing computation io_ops file_io script_ops gen_io_ops \
-gfile tests _testing conftest scripts cli datasets export serving elastic launcher run bottleneck collect_env model_zoo download_utils ctypeslib __config__ lib2to3 externals \
-data_utils file_utils lambda_layer saving legacy_h5_format python_utils npyio _npyio_impl _datasource exec_command system_info setup weave cffi clipboard debugging benchmark testdata tensorboard subprocess os sys \
-importlib builtins runpy ";
+const FORBIDDEN: &str = " __config__ _datasource _dynamo _export _functorch _higher_order_ops _inductor _npyio_impl _testing benchmark \
+bottleneck builtins cffi cli clipboard collect_env computation conftest cpp_extension ctypeslib data_utils datasets \
+debugging distutils download_utils elastic exec_command export externals f2py file_io file_utils fx gen_io_ops gfile \
+hub importlib io_ops jit lambda_layer launcher legacy_h5_format lib2to3 model_zoo multiprocessing npyio os package \
+python_utils rpc run runpy saving script_ops scripts serving setup subprocess sys system_info tensorboard testdata \
+testing tests weave ";
 
 /// Names that say by themselves what they do.
-const DEEDS: &str = " load loads save savez savez_compressed savetxt loadtxt genfromtxt fromfile tofile memmap open open_memmap run runs run_string runstring exec exec_ execute \
-eval evaluate system popen Popen compile compile_file import_module __import__ call check_call check_output getoutput getstatusoutput spawn spawnv read_pickle read_csv read_sql read_html read_json \
-read_xml read_table read_excel read_parquet read_hdf to_pickle write_file read_file WriteFile ReadFile download load_model load_state_dict_from_url load_url from_pretrained pipeline \
-py_func py_function numpy_function from_file safe_eval source lookfor getattr setattr delattr urlopen urlretrieve connect create_connection unsafe_load full_load shell download_url download_url_to_file \
-get_file urlretrieve system_call run_module run_path ";
+const DEEDS: &str = " Popen ReadFile WriteFile __import__ call check_call check_output compile compile_file connect create_connection \
+delattr download download_url download_url_to_file eval evaluate exec exec_ execute from_file from_pretrained fromfile \
+full_load genfromtxt get_file getattr getoutput getstatusoutput import_module load load_model load_state_dict_from_url \
+load_url loads loadtxt lookfor memmap numpy_function open open_memmap pipeline popen py_func py_function read_csv \
+read_excel read_file read_hdf read_html read_json read_parquet read_pickle read_sql read_table read_xml run run_module \
+run_path run_string runs runstring safe_eval save savetxt savez savez_compressed setattr shell source spawn spawnv \
+system system_call to_pickle tofile unsafe_load urlopen urlretrieve write_file ";
 
+/// Whether a list of words between spaces, in the order of their bytes, has that one.
 fn within(list: &str, word: &str) -> bool {
-    if word.is_empty() || word.contains(' ') {
-        return false;
-    }
-    let mut rest = list;
-    while let Some(at) = rest.find(word) {
-        let before = at.checked_sub(1).and_then(|i| rest.as_bytes().get(i));
-        let after = rest.as_bytes().get(at + word.len());
-        if before.is_none_or(|b| *b == b' ') && after.is_none_or(|b| *b == b' ') {
-            return true;
+    let (list, word) = (list.as_bytes(), word.as_bytes());
+    // Words that may be it begin behind `low` and before `high`.
+    let (mut low, mut high) = (0, list.len());
+    while low + 1 < high {
+        let middle = low.midpoint(high);
+        let from = list.get(..=middle).and_then(|l| l.iter().rposition(|b| *b == b' ')).map_or(0, |n| n + 1);
+        let rest = list.get(from..high).unwrap_or(&[]);
+        let Some(len) = rest.iter().position(|b| *b == b' ') else {
+            high = middle;
+            continue;
+        };
+        match rest.get(..len).unwrap_or(&[]).cmp(word) {
+            core::cmp::Ordering::Equal => return len > 0,
+            core::cmp::Ordering::Less => low = from + len,
+            core::cmp::Ordering::Greater => high = from,
         }
-        rest = rest.get(at + word.len()..).unwrap_or("");
     }
     false
 }
@@ -342,6 +363,9 @@ fn renamed(module: &str) -> &str {
         m => m,
     }
 }
+
+/// What [`class`] costs, in bytes of decoding, whatever is asked.
+pub const COST: u64 = 256;
 
 /// What `module.name` is worth.
 #[must_use]
@@ -434,7 +458,25 @@ fn numpy_scalar(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Class, class};
+    use super::*;
+
+    #[test]
+    fn lists_are_in_order_and_each_word_is_found() {
+        for list in [STDLIB, PRIVATE, HOSTILE, LIBRARIES, ESTIMATORS, FORBIDDEN, DEEDS] {
+            assert!(list.starts_with(' ') && list.ends_with(' '));
+            let words: alloc::vec::Vec<&str> = list.split_ascii_whitespace().collect();
+            assert!(words.is_sorted_by(|a, b| a < b));
+            for w in &words {
+                assert!(within(list, w), "{w}");
+                for other in
+                    [alloc::format!("{w}x"), w[1..].into(), w[..w.len() - 1].into(), alloc::format!(" {w}")]
+                {
+                    assert_eq!(within(list, &other), words.contains(&other.as_str()), "{other}");
+                }
+            }
+            assert!(!within(list, "") && !within(list, " ") && !within(list, "~") && !within(list, "!"));
+        }
+    }
 
     #[test]
     fn the_list_of_what_weights_need_comes_first() {

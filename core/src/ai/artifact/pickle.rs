@@ -10,6 +10,8 @@ use super::report::{Judgement, Report};
 use alloc::vec;
 use alloc::vec::Vec;
 
+/// Places at which a key of the memo is looked for.
+const PROBES: usize = 16;
 const STRING: usize = 200;
 /// Deepest nesting that Python's own pickler can write.
 const NESTING: u32 = 1000;
@@ -434,7 +436,7 @@ impl Machine {
         let mut i = (key.wrapping_mul(0x9e37_79b1) as usize) % n.max(1);
         let plain =
             matches!(value.kind, Kind::Other) || (value.kind == Kind::Container && self.memo_used > n / 2);
-        for _ in 0..n {
+        for _ in 0..PROBES {
             let Some(s) = self.memo.get_mut(i) else { break };
             if s.used && s.key == key {
                 s.value = value;
@@ -454,6 +456,8 @@ impl Machine {
             }
             i = (i + 1) % n;
         }
+        // Keys that count up, as those of writers do, have places of their own; these were chosen to share one.
+        self.memo_full |= !plain;
         Status::Running
     }
 
@@ -480,7 +484,7 @@ impl Machine {
         let n = self.memo.len();
         let mut i = (key.wrapping_mul(0x9e37_79b1) as usize) % n.max(1);
         let mut found = if self.memo_full { LOST } else { OTHER };
-        for _ in 0..n {
+        for _ in 0..PROBES {
             match self.memo.get(i) {
                 Some(s) if s.used && s.key == key => {
                     found = s.value;
@@ -640,6 +644,7 @@ impl Machine {
             return Value { kind: Kind::Loader, ..OTHER };
         }
         let class = names::class(module, name);
+        rep.cost += names::COST;
         if self.sure || class == Class::Safe {
             self.tell(m, q, class, rep);
         } else if class == Class::Danger && self.pending.is_none() {

@@ -91,6 +91,10 @@ pub struct Report {
     pub expanded: u64,
     /// What [`Report::expanded`] may become, as far as its sender is concerned.
     pub may: u64,
+    /// What else it cost, in bytes of decoding.
+    pub cost: u64,
+    /// Its sender may have no more of it read.
+    pub stopped: bool,
     /// Bytes that came.
     pub bytes: u64,
 }
@@ -158,6 +162,8 @@ impl Report {
             understood: false,
             expanded: 0,
             may: u64::MAX,
+            cost: 0,
+            stopped: false,
             bytes: 0,
         }
     }

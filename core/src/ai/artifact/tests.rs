@@ -562,6 +562,60 @@ proptest! {
     }
 }
 
+/// Names that other hashes take for one, that differ where nothing is kept, and members beyond those that are compared.
+#[test]
+fn what_is_not_compared_is_not_clean() {
+    // One number under FNV-1a of 32 bits.
+    let twins = zip(&[("m/data/3LdgZN", "m/code/handler.py", WEIGHTS)]);
+    assert_eq!(pickles(&twins), Judgement::Suspicious);
+    let long = "n".repeat(256);
+    let (bin, py) = (alloc::format!("{long}.bin"), alloc::format!("{long}.py"));
+    assert_eq!(judge(&zip(&[(&bin, &py, WEIGHTS)])).0, Judgement::Unreadable);
+    assert_eq!(pickles(&zip(&[(&long, &long, WEIGHTS)])), Judgement::Clean);
+    let names: Vec<_> = (0..1100).map(|i| alloc::format!("m/data/{i}")).collect();
+    let all =
+        |n: usize| zip(&names.iter().take(n).map(|n| (n.as_str(), n.as_str(), WEIGHTS)).collect::<Vec<_>>());
+    assert_eq!((pickles(&all(1024)), pickles(&all(1025))), (Judgement::Clean, Judgement::Unreadable));
+}
+
+/// Keys that share a place of the memo cost a few looks each, and what finds no place is not taken for harmless.
+#[test]
+fn keys_of_one_place_are_not_walked() {
+    let mut p = Vec::from(*b"\x80\x02");
+    for n in 1..20u32 {
+        p.extend_from_slice(b"]r");
+        p.extend_from_slice(&(5 + 4096 * n).to_le_bytes());
+        p.push(b'0');
+    }
+    // A class that nobody knows, kept under a key of that place; got back, it is called.
+    p.extend_from_slice(b"cmycompany.features\nVocabulary\nr");
+    p.extend_from_slice(&(5 + 4096 * 20u32).to_le_bytes());
+    p.extend_from_slice(b"0j");
+    p.extend_from_slice(&(5 + 4096 * 20u32).to_le_bytes());
+    p.extend_from_slice(b")R.");
+    assert!(pickles(&p) > Judgement::Clean, "{:?}", judge(&p));
+}
+
+/// Names are looked up at a price, and beyond what its sender may spend a file is not read on.
+#[test]
+fn reading_is_paid_for() {
+    let mut pool = crate::pool::BytePool::new(0);
+    let mut a = Artifact::new();
+    let names = b"ca\nb\n0".repeat(1000);
+    let mut read = 0;
+    a.feed(b"\x80\x02");
+    while !a.report().stopped {
+        a.within(pool.growth(), names.len(), |a| a.feed(&names));
+        read += 1000;
+        assert!(read < 100_000);
+    }
+    // The stock of a client, at what a name of six bytes costs.
+    let stock = crate::pool::STOCK as usize;
+    assert!(read >= stock / (super::names::COST as usize + 7 * 7) / 2);
+    a.feed(EVIL);
+    assert!((Judgement::Unreadable..Judgement::Malicious).contains(&a.end().judgement));
+}
+
 #[test]
 fn what_expands_without_measure() {
     let of = |bytes, expanded| {

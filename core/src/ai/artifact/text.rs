@@ -233,6 +233,7 @@ fn yaml(line: &[u8], rep: &mut Report) {
 /// A name that a configuration wants called.
 pub fn target(t: &str, rep: &mut Report) {
     if let Some((m, n)) = t.rsplit_once('.') {
+        rep.cost += names::COST;
         let class = names::class(m, n);
         if class == names::Class::Danger || (class != names::Class::Safe && names::hostile_module(m)) {
             rep.import(m, n);

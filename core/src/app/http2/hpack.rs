@@ -16,9 +16,16 @@ pub enum Item {
     Field(usize),
     /// The table's size was changed.
     Size(u64),
+    /// Of the next field only the first bytes are there: its sender has had too much made of references.
+    Cut,
     /// The block cannot be read on.
     Broken(Fault),
 }
+
+/// Bytes that a reference to the table may stand for, whatever else was made of the sender's bytes; beyond, each is paid for so
+/// many times ([`Growth`](crate::pool::Growth)): it is copied, kept, and written to records.
+const FREE: usize = 64;
+const COPIED: usize = 2;
 
 /// Why a block cannot be read on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,6 +226,14 @@ pub fn read(
     }
 }
 
+/// Name and value of the entry that an index, from 1, stands for.
+fn entry<'a>(table: &Table, pool: &'a BytePool, index: usize) -> Result<(&'a [u8], &'a [u8]), Fault> {
+    match STATIC.get(index - 1) {
+        Some((n, v)) => Ok((n.as_bytes(), v.as_bytes())),
+        None => table.get(pool, index - 1 - STATIC.len()).ok_or(Fault::Index),
+    }
+}
+
 fn field(
     rest: &[u8],
     first: u8,
@@ -251,14 +266,21 @@ fn field(
         }
         used += string(rest.get(used..).unwrap_or(&[]), huffman, scratch)?;
     } else {
-        let (name, value) = match STATIC.get(index - 1) {
-            Some((n, v)) => (n.as_bytes(), v.as_bytes()),
-            None => table.get(pool, index - 1 - STATIC.len()).ok_or(Fault::Index)?,
-        };
-        scratch.extend(name);
+        let (name, value) = entry(table, pool, index)?;
+        let len = name.len() + if indexed { value.len() } else { 0 };
+        let dear = len > FREE && !pool.growth().spend(len * COPIED);
+        if dear && !indexed {
+            return Err(Fault::Overflow);
+        }
+        let (name, value) = entry(table, pool, index)?;
+        let most = if dear { FREE } else { usize::MAX };
+        scratch.extend(name.get(..most).unwrap_or(name));
         if indexed {
-            let n = name.len();
-            scratch.extend(value);
+            let n = scratch.len();
+            scratch.extend(value.get(..most).unwrap_or(value));
+            if dear {
+                each(Item::Cut, &[], pool);
+            }
             each(Item::Field(n), scratch.as_slice(), pool);
             return Ok(used);
         }
@@ -357,6 +379,7 @@ mod tests {
                     String::from_utf8_lossy(&text[n..])
                 )),
                 Item::Size(n) => all.push(alloc::format!("size {n}")),
+                Item::Cut => all.push("cut".into()),
                 Item::Broken(_) => all.push("broken".into()),
             });
         }
@@ -409,6 +432,30 @@ mod tests {
         assert!(fresh <= 16, "{fresh}");
         table.free(&mut pool);
         assert_eq!(pool.in_use(), 0);
+    }
+
+    /// What a byte refers to is copied as far as its sender's bytes pay for it; beyond, its first bytes are, and that is told.
+    #[test]
+    fn references_are_paid_for() {
+        let (mut table, huffman) = (Table::default(), Decoder::new());
+        let (mut pool, mut scratch) = (BytePool::new(1 << 20), Scratch::new(8192));
+        let entry = [&[0x40, 1, b'x', 0x7f, 0xa1, 0x1e][..], &[b'v'; 4000]].concat();
+        let (mut copied, mut cut, mut whole) = (0, 0, 0);
+        let mut block = |b: &[u8]| {
+            read(b, &mut table, &huffman, &mut pool, &mut scratch, |item, text, _| match item {
+                Item::Cut => cut += 1,
+                Item::Field(_) => {
+                    copied += text.len();
+                    whole += usize::from(text.len() == 4001);
+                }
+                other => panic!("{other:?}"),
+            });
+        };
+        block(&entry);
+        block(&[0xbe; 10_000]);
+        let paid = crate::pool::STOCK as usize / COPIED;
+        assert!(copied < paid + 10_000 * (FREE + 2) && whole == 1 + paid / 4001 && cut == 10_001 - whole);
+        table.free(&mut pool);
     }
 
     proptest! {

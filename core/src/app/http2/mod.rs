@@ -501,6 +501,7 @@ impl Http2 {
                 }
             }
             Item::Size(v) => own.number(pool, T_SIZE, dir, u32::try_from(v).unwrap_or(u32::MAX)),
+            Item::Cut => events |= 1 << EV_LIMIT,
             Item::Broken(Fault::Cut) => events |= 1 << EV_EXTRA,
             Item::Broken(Fault::Overflow) => events |= 1 << EV_OVERFLOW,
             Item::Broken(Fault::Index) => events |= 1 << EV_HEADER,

@@ -5,6 +5,11 @@
 //! marks, chosen by hand, with letter-like symbols that have no compatibility mapping.
 use super::Normalise;
 
+/// Whether a character stands for a phrase of up to 18 letters. It stays what it is, so that no text becomes many times as long.
+const fn is_phrase(c: char) -> bool {
+    matches!(c, '\u{fdfa}' | '\u{fdfb}')
+}
+
 /// Calls `out` for every character that `c` is compared as: none when it is dropped. White space comes as it is.
 pub(super) fn fold(n: &Normalise, c: char, mut out: impl FnMut(char)) {
     if c.is_ascii() {
@@ -29,7 +34,7 @@ pub(super) fn fold(n: &Normalise, c: char, mut out: impl FnMut(char)) {
             out(c);
         }
     };
-    if n.compatible {
+    if n.compatible && !is_phrase(c) {
         unicode_normalization::char::decompose_compatible(c, each);
     } else {
         each(c);

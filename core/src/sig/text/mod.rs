@@ -19,7 +19,7 @@ pub struct Normalise {
     /// Upper and lower case are one, in all scripts.
     pub case: bool,
     /// Compatible forms are what they stand for (Unicode NFKD): full width, styled and circled letters, ligatures;
-    /// letters with accents are a letter and a mark.
+    /// letters with accents are a letter and a mark. U+FDFA and U+FDFB, which are phrases, stay.
     pub compatible: bool,
     /// Letters that look like ASCII letters are those; dashes and quotes are `-`, `'` and `"`.
     pub homoglyphs: bool,

@@ -65,6 +65,16 @@ fn offsets_are_those_of_the_text() {
 }
 
 /// The longest compatible form and its cases fit a piece.
+/// A text does not become many times as long: no character stands for more than seven.
+#[test]
+fn no_character_is_a_phrase() {
+    for c in (0..=0x10ffffu32).filter_map(char::from_u32) {
+        let (mut n, mut bytes) = (0, 0);
+        super::fold::fold(&Normalise::GUARD, c, |c| (n, bytes) = (n + 1, bytes + c.len_utf8()));
+        assert!(n <= 7 && bytes <= 6 * c.len_utf8(), "{c:?} U+{:x} {n} {bytes}", u32::from(c));
+    }
+}
+
 #[test]
 fn every_character_fits() {
     let n = Normalise { spaces: false, ..Normalise::GUARD };
