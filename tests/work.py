@@ -283,7 +283,9 @@ CARRIERS = {
         "pushes": pairs(lambda i: (b"PING\r\n" if not i else b"", b"+PONG\r\n" if not i else b">1\r\n+\r\n")),
         "many arguments": pairs(lambda i: (resp(b"MGET", *[b"k"] * 500), b"*500\r\n" + b"$-1\r\n" * 500)),
     }),
-    "model files": (8000, pairs(lambda i: (b"GET /m%d.pkl HTTP/1.1\r\nHost: h\r\n\r\n" % i, answer(weights(i), b"", b"application/octet-stream"))), {
+    # Files are bodies of HTTP; ordinary is what HTTP is ordinarily.
+    "http, model files": (8000, pairs(http), {
+        "weights": pairs(lambda i: (b"GET /m%d.pkl HTTP/1.1\r\nHost: h\r\n\r\n" % i, answer(weights(i), b"", b"application/octet-stream"))),
         "pops": pairs(lambda i: model(b"0" * 100_000, i)),
         "line feeds": pairs(lambda i: model(b"\n" * 100_000, i)),
         "names": pairs(lambda i: model(b"ca\nb\n0" * 16_000, i)),

@@ -315,7 +315,7 @@ impl Guest for Ai {
         let Some((tx, reading, schemas)) = call(&self.routes.all, &mut at, dir) else { return };
         if reading.live {
             read::piece(tx, reading, schemas, dir, piece, cx);
-            if piece == Piece::End
+            if !matches!(piece, Piece::Bytes(_))
                 && is_judged(cx)
                 && let Some(risk) = &mut self.risk
             {

@@ -30,6 +30,15 @@ pub(super) fn piece(
     cx: &mut BodyCx<'_>,
 ) {
     match piece {
+        // None that is not the mark begins as it does.
+        Piece::Whole(bytes) if bytes.first() != DONE.first() => {
+            feed(tx, r, schemas, dir, bytes, cx);
+            whole(tx, r, schemas, dir, cx);
+        }
+        Piece::Whole(bytes) => {
+            self::piece(tx, r, schemas, dir, Piece::Bytes(bytes), cx);
+            self::piece(tx, r, schemas, dir, Piece::End, cx);
+        }
         Piece::Bytes(bytes) => {
             let mut rest = bytes;
             while r.lead != OTHER {

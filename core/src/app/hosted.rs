@@ -240,11 +240,13 @@ impl<P: Protocol> Parser for Hosted<P> {
     fn free_tx(&mut self, st: StateId, tx: TxIdx, cx: &mut AppCx<'_>) {
         let slot = self.states.get_mut(st);
         P::forget(&mut slot.own, self.txs.get(tx), cx);
-        let mut t = self.txs.remove(&mut slot.list, tx, cx.pool);
-        for head in &mut t.common.files {
-            cx.files.free_chain(cx.pool, head);
-        }
-        P::free(&mut t.own, cx.pool);
+        let files = &mut *cx.files;
+        self.txs.remove_with(&mut slot.list, tx, cx.pool, |t, pool| {
+            for head in &mut t.common.files {
+                files.free_chain(pool, head);
+            }
+            P::free(&mut t.own, pool);
+        });
     }
 
     fn buffer<'a>(&'a self, _: StateId, tx: TxIdx, at: BufferAt<'a>) -> Buffer<'a> {

@@ -206,6 +206,11 @@ impl Wanted {
         self.0 >> (local & 127) & 1 == 1
     }
 
+    /// Whether rules read nothing of the protocol's own.
+    pub const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
     /// Whether rules read that number; numbers are counted from the other end.
     pub const fn has_int(self, local: u8) -> bool {
         self.0 >> (127 - (local & 127)) & 1 == 1

@@ -483,8 +483,14 @@ impl<T: HasCommon> TxSlab<T> {
         self.slab.get_mut(i)
     }
 
-    /// Takes a transaction out; the caller frees what its own part holds.
-    pub fn remove(&mut self, list: &mut TxList, i: TxIdx, pool: &mut BytePool) -> T {
+    /// Takes a transaction out; `free` gives back what it holds.
+    pub fn remove_with(
+        &mut self,
+        list: &mut TxList,
+        i: TxIdx,
+        pool: &mut BytePool,
+        free: impl FnOnce(&mut T, &mut BytePool),
+    ) {
         let on = self.links(i).on;
         for which in (0..LISTS).filter(|which| on >> which & 1 == 1) {
             self.unlink(list, which, i);
@@ -493,8 +499,16 @@ impl<T: HasCommon> TxSlab<T> {
         self.untouch(i);
         let t = self.slab.get_mut(i);
         t.common_mut().release(pool);
-        let out = core::mem::take(t);
+        free(t, pool);
+        // Nobody finds it again: the place keeps its bytes until it is handed out.
+        t.common_mut().serial = 0;
         self.slab.free(i);
+    }
+
+    /// As [`TxSlab::remove_with`]; the caller frees what its own part holds.
+    pub fn remove(&mut self, list: &mut TxList, i: TxIdx, pool: &mut BytePool) -> T {
+        let mut out = T::default();
+        self.remove_with(list, i, pool, |t, _| out = core::mem::take(t));
         out
     }
 

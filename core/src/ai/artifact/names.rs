@@ -16,6 +16,50 @@ pub enum Class {
     Danger,
 }
 
+/// Words in the order of their bytes.
+struct Words {
+    /// Between spaces.
+    text: &'static [u8],
+    /// Where each begins.
+    at: &'static [u16],
+}
+
+impl Words {
+    fn word(&self, at: u16) -> &'static [u8] {
+        let rest = self.text.get(usize::from(at)..).unwrap_or(&[]);
+        rest.get(..memchr::memchr(b' ', rest).unwrap_or(rest.len())).unwrap_or(rest)
+    }
+}
+
+const fn count(text: &[u8]) -> usize {
+    let (mut n, mut i) = (0, 1);
+    while i < text.len() {
+        n += (text[i - 1] == b' ' && text[i] != b' ') as usize;
+        i += 1;
+    }
+    n
+}
+
+const fn places<const N: usize>(text: &[u8]) -> [u16; N] {
+    let (mut at, mut n, mut i) = ([0; N], 0, 1);
+    while i < text.len() {
+        if text[i - 1] == b' ' && text[i] != b' ' {
+            at[n] = i as u16;
+            n += 1;
+        }
+        i += 1;
+    }
+    at
+}
+
+macro_rules! words {
+    ($text:literal) => {{
+        const TEXT: &[u8] = $text.as_bytes();
+        static AT: [u16; count(TEXT)] = places(TEXT);
+        Words { text: TEXT, at: &AT }
+    }};
+}
+
 /// Modules with the names that may be called. `*` stands for all names.
 const ALLOWED: &[(&str, &[&str])] = &[
     (
@@ -237,7 +281,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Top modules of the standard library.
-const STDLIB: &str = " StringIO __builtin__ __future__ abc aifc antigravity argparse array ast asynchat asyncio asyncore atexit audioop \
+static STDLIB: Words = words!(
+    " StringIO __builtin__ __future__ abc aifc antigravity argparse array ast asynchat asyncio asyncore atexit audioop \
 base64 bdb binascii bisect builtins bz2 cPickle cProfile cStringIO calendar cgi cgitb chunk cmath cmd code codecs \
 codeop collections colorsys commands compileall compression concurrent configparser contextlib contextvars copy copyreg \
 crypt csv ctypes curses dataclasses datetime dbm decimal difflib dis distutils doctest dummy_thread dummy_threading \
@@ -252,10 +297,12 @@ shutil signal site smtpd smtplib sndhdr socket socketserver spwd sqlite3 sre_com
 statistics string stringprep struct subprocess sunau symbol symtable sys sysconfig syslog tabnanny tarfile telnetlib \
 tempfile termios test textwrap this thread threading time timeit tkinter token tokenize tomllib trace traceback \
 tracemalloc tty turtle turtledemo types typing unicodedata unittest urllib urllib2 uu uuid venv warnings wave weakref \
-webbrowser winreg winsound wsgiref xdrlib xml xmlrpc zipapp zipfile zipimport zlib zoneinfo ";
+webbrowser winreg winsound wsgiref xdrlib xml xmlrpc zipapp zipfile zipimport zlib zoneinfo "
+);
 
 /// Private modules of the standard library that do not follow from the name.
-const PRIVATE: &str = " _abc _aix_support _android_support _apple_support _ast _asyncio _bisect _blake2 _bootlocale _bootsubprocess _bz2 \
+static PRIVATE: Words = words!(
+    " _abc _aix_support _android_support _apple_support _ast _asyncio _bisect _blake2 _bootlocale _bootsubprocess _bz2 \
 _codecs _collections _collections_abc _colorize _compat_pickle _compression _contextvars _crypt _csv _ctypes \
 _ctypes_test _curses _curses_panel _datetime _dbm _decimal _dummy_thread _dummy_threading _elementtree \
 _frozen_importlib _frozen_importlib_external _functools _gdbm _hashlib _heapq _imp _interpchannels _interpqueues \
@@ -266,10 +313,12 @@ _sha512 _signal _sitebuiltins _socket _sqlite3 _sre _ssl _stat _statistics _stri
 _symtable _sysconfig _sysconfigdata _testbuffer _testcapi _testclinic _testconsole _testexternalinspection \
 _testimportmultiple _testinternalcapi _testlimitedcapi _testmultiphase _testsinglephase _thread _threading_local \
 _tkinter _tokenize _tracemalloc _types _typing _uuid _warnings _weakref _weakrefset _winapi _wmi _xxinterpchannels \
-_xxsubinterpreters _xxtestfuzz _zoneinfo _zstd ";
+_xxsubinterpreters _xxtestfuzz _zoneinfo _zstd "
+);
 
 /// Packages whose callables load, run, fetch or install something.
-const HOSTILE: &str = " Cython IPython Pyro4 Pyro5 RestrictedPython _pip _pytest aiohttp airflow ansible apport asteval asyncssh bentoml \
+static HOSTILE: Words = words!(
+    " Cython IPython Pyro4 Pyro5 RestrictedPython _pip _pytest aiohttp airflow ansible apport asteval asyncssh bentoml \
 billiard black boto3 botocore buildbot celery cffi click cloudpickle code_interpreter comtypes conda cython dask \
 datasets dill distributed django docker easy_install eventlet execjs execnet fabric fickling fire flask fsspec ftputil \
 gevent gradio gunicorn hatch httpx huggingface_hub hydra impacket invoke ipykernel jinja2 joblib jpype js2py jsonpickle \
@@ -278,57 +327,48 @@ mako mlflow netifaces nmap nose notebook nox numba numexpr paramiko pexpect pip 
 poetry prefect psutil psycopg2 ptyprocess pwn pwntools py pyarrow pyautogui pycurl pymysql pynput pytest pywintypes \
 pyximport ray redis requests restrictedpython rpyc ruamel salt scapy selenium setuptools sglang sh shellescape \
 simpleeval smart_open sqlalchemy streamlit sympy tornado tox twisted typer urllib3 uv uvicorn virtualenv vllm wandb \
-websocket websockets werkzeug wheel win32api win32com wmi yaml zmq ";
+websocket websockets werkzeug wheel win32api win32com wmi yaml zmq "
+);
 
 /// Libraries of models: classes are expected, functions have to be on the list.
-const LIBRARIES: &str = " PIL accelerate allennlp apex autogluon catboost category_encoders chainer cv2 deepspeed detectron2 dgl diffusers \
+static LIBRARIES: Words = words!(
+    " PIL accelerate allennlp apex autogluon catboost category_encoders chainer cv2 deepspeed detectron2 dgl diffusers \
 einops espnet fairseq faiss fastai feature_engine flair flax gensim gym gymnasium h5py hdbscan imblearn jax jaxlib \
 keras lightgbm lightning lightning_fabric megatron mlxtend mmcv mmdet mmengine mxnet nemo networkx nltk numpy omegaconf \
 onnx onnxruntime optax paddle pandas peft pmdarima polars prophet pytorch_lightning safetensors scipy \
 sentence_transformers shap skimage sklearn sklearn_crfsuite sklearn_pandas sktime spacy speechbrain stable_baselines3 \
 statsmodels tensorflow tf_keras theano thinc timm tokenizers torch torch_geometric torchaudio torchmetrics torchtext \
-torchvision tpot transformers triton ultralytics umap xgboost zarr ";
+torchvision tpot transformers triton ultralytics umap xgboost zarr "
+);
 
 /// Libraries of estimators: a class of theirs is state and nothing else.
-const ESTIMATORS: &str = " catboost category_encoders imblearn lightgbm mlxtend pandas scipy sklearn sklearn_pandas statsmodels xgboost ";
+static ESTIMATORS: Words = words!(
+    " catboost category_encoders imblearn lightgbm mlxtend pandas scipy sklearn sklearn_pandas statsmodels xgboost "
+);
 
 /// Parts of libraries that compile, evaluate, test, fetch or run.
-const FORBIDDEN: &str = " __config__ _datasource _dynamo _export _functorch _higher_order_ops _inductor _npyio_impl _testing benchmark \
+static FORBIDDEN: Words = words!(
+    " __config__ _datasource _dynamo _export _functorch _higher_order_ops _inductor _npyio_impl _testing benchmark \
 bottleneck builtins cffi cli clipboard collect_env computation conftest cpp_extension ctypeslib data_utils datasets \
 debugging distutils download_utils elastic exec_command export externals f2py file_io file_utils fx gen_io_ops gfile \
 hub importlib io_ops jit lambda_layer launcher legacy_h5_format lib2to3 model_zoo multiprocessing npyio os package \
 python_utils rpc run runpy saving script_ops scripts serving setup subprocess sys system_info tensorboard testdata \
-testing tests weave ";
+testing tests weave "
+);
 
 /// Names that say by themselves what they do.
-const DEEDS: &str = " Popen ReadFile WriteFile __import__ call check_call check_output compile compile_file connect create_connection \
+static DEEDS: Words = words!(
+    " Popen ReadFile WriteFile __import__ call check_call check_output compile compile_file connect create_connection \
 delattr download download_url download_url_to_file eval evaluate exec exec_ execute from_file from_pretrained fromfile \
 full_load genfromtxt get_file getattr getoutput getstatusoutput import_module load load_model load_state_dict_from_url \
 load_url loads loadtxt lookfor memmap numpy_function open open_memmap pipeline popen py_func py_function read_csv \
 read_excel read_file read_hdf read_html read_json read_parquet read_pickle read_sql read_table read_xml run run_module \
 run_path run_string runs runstring safe_eval save savetxt savez savez_compressed setattr shell source spawn spawnv \
-system system_call to_pickle tofile unsafe_load urlopen urlretrieve write_file ";
+system system_call to_pickle tofile unsafe_load urlopen urlretrieve write_file "
+);
 
-/// Whether a list of words between spaces, in the order of their bytes, has that one.
-fn within(list: &str, word: &str) -> bool {
-    let (list, word) = (list.as_bytes(), word.as_bytes());
-    // Words that may be it begin behind `low` and before `high`.
-    let (mut low, mut high) = (0, list.len());
-    while low + 1 < high {
-        let middle = low.midpoint(high);
-        let from = list.get(..=middle).and_then(|l| l.iter().rposition(|b| *b == b' ')).map_or(0, |n| n + 1);
-        let rest = list.get(from..high).unwrap_or(&[]);
-        let Some(len) = rest.iter().position(|b| *b == b' ') else {
-            high = middle;
-            continue;
-        };
-        match rest.get(..len).unwrap_or(&[]).cmp(word) {
-            core::cmp::Ordering::Equal => return len > 0,
-            core::cmp::Ordering::Less => low = from + len,
-            core::cmp::Ordering::Greater => high = from,
-        }
-    }
-    false
+fn within(list: &Words, word: &str) -> bool {
+    list.at.binary_search_by(|at| list.word(*at).cmp(word.as_bytes())).is_ok()
 }
 
 fn top(module: &str) -> &str {
@@ -338,7 +378,7 @@ fn top(module: &str) -> &str {
 /// Whether a module can do more than hold values, whatever is named in it: for texts that name modules.
 pub fn hostile_module(module: &str) -> bool {
     let t = top(module);
-    (within(STDLIB, t) || within(PRIVATE, t) || within(HOSTILE, t))
+    (within(&STDLIB, t) || within(&PRIVATE, t) || within(&HOSTILE, t))
         && !ALLOWED.iter().any(|(m, _)| *m == module && *m != "io" && *m != "logging")
 }
 
@@ -365,7 +405,7 @@ fn renamed(module: &str) -> &str {
 }
 
 /// What [`class`] costs, in bytes of decoding, whatever is asked.
-pub const COST: u64 = 256;
+pub const COST: u64 = 512;
 
 /// What `module.name` is worth.
 #[must_use]
@@ -375,24 +415,24 @@ pub fn class(module: &str, name: &str) -> Class {
         return Class::Safe;
     }
     let t = top(module);
-    if within(STDLIB, t) || within(PRIVATE, t) {
+    if within(&STDLIB, t) || within(&PRIVATE, t) {
         return Class::Danger;
     }
     // A dotted name walks attributes, of modules too.
     if name.contains('.') {
-        let walks = name.split('.').any(|p| within(STDLIB, p) || within(PRIVATE, p) || p.starts_with("__"));
-        if walks || (within(LIBRARIES, t) && !class_like(name)) {
+        let walks = name.split('.').any(|p| within(&STDLIB, p) || within(&PRIVATE, p) || p.starts_with("__"));
+        if walks || (within(&LIBRARIES, t) && !class_like(name)) {
             return Class::Danger;
         }
     }
     if t == "__torch__" {
         return Class::Safe;
     }
-    if within(HOSTILE, t) {
+    if within(&HOSTILE, t) {
         return Class::Danger;
     }
     let last = name.rsplit('.').next().unwrap_or(name);
-    if within(LIBRARIES, t) {
+    if within(&LIBRARIES, t) {
         if t == "torch"
             && module != "torch.storage"
             && name.ends_with("Storage")
@@ -410,14 +450,14 @@ pub fn class(module: &str, name: &str) -> Class {
         {
             return Class::Safe;
         }
-        if within(DEEDS, last)
-            || module.split('.').any(|p| within(FORBIDDEN, p))
-            || name.split('.').any(|p| within(FORBIDDEN, p))
+        if within(&DEEDS, last)
+            || module.split('.').any(|p| within(&FORBIDDEN, p))
+            || name.split('.').any(|p| within(&FORBIDDEN, p))
         {
             return Class::Danger;
         }
         if class_like(name) {
-            let plain = within(ESTIMATORS, t)
+            let plain = within(&ESTIMATORS, t)
                 || module.starts_with("torch.nn.")
                 || module.starts_with("torch.optim.")
                 || module.starts_with("torch.distributions.")
@@ -430,7 +470,7 @@ pub fn class(module: &str, name: &str) -> Class {
         }
         return Class::Suspect;
     }
-    if class_like(name) && !within(DEEDS, last) { Class::Unknown } else { Class::Suspect }
+    if class_like(name) && !within(&DEEDS, last) { Class::Unknown } else { Class::Suspect }
 }
 
 fn numpy_scalar(name: &str) -> bool {
@@ -462,9 +502,11 @@ mod tests {
 
     #[test]
     fn lists_are_in_order_and_each_word_is_found() {
-        for list in [STDLIB, PRIVATE, HOSTILE, LIBRARIES, ESTIMATORS, FORBIDDEN, DEEDS] {
-            assert!(list.starts_with(' ') && list.ends_with(' '));
-            let words: alloc::vec::Vec<&str> = list.split_ascii_whitespace().collect();
+        for list in [&STDLIB, &PRIVATE, &HOSTILE, &LIBRARIES, &ESTIMATORS, &FORBIDDEN, &DEEDS] {
+            let text = core::str::from_utf8(list.text).unwrap();
+            assert!(text.starts_with(' ') && text.ends_with(' ') && text.len() < 1 << 16);
+            let words: alloc::vec::Vec<&str> = text.split_ascii_whitespace().collect();
+            assert_eq!(words.len(), list.at.len());
             assert!(words.is_sorted_by(|a, b| a < b));
             for w in &words {
                 assert!(within(list, w), "{w}");

@@ -23,6 +23,8 @@ pub enum Piece<'a> {
     Bytes(&'a [u8]),
     /// The piece is whole.
     End,
+    /// A piece, all of it: as [`Piece::Bytes`] and [`Piece::End`].
+    Whole(&'a [u8]),
 }
 
 /// A message being cut.
@@ -112,7 +114,9 @@ impl Cutter {
                 }
             } else {
                 let line = if self.filled { line } else { line.trim_ascii_start() };
-                if !line.is_empty() {
+                if end.is_some() && !self.filled && !line.is_empty() {
+                    out(Piece::Whole(line));
+                } else if !line.is_empty() {
                     self.filled = true;
                     out(Piece::Bytes(line));
                 }
@@ -293,6 +297,7 @@ mod tests {
         let (mut all, mut now) = (Vec::new(), Vec::new());
         let mut out = |p: Piece<'_>| match p {
             Piece::Bytes(b) => now.extend_from_slice(b),
+            Piece::Whole(b) => all.push(b.to_vec()),
             Piece::End => all.push(core::mem::take(&mut now)),
         };
         for p in parts {

@@ -146,6 +146,8 @@ struct Writer<'a, 'f> {
     max: usize,
     /// Somebody looks at headers as they came; at payload as it came.
     heads: bool,
+    /// Rules look at some field of frames.
+    looked: bool,
     raw: bool,
     /// Rules look at payload as it was meant.
     payloads: bool,
@@ -205,9 +207,14 @@ impl Sink for Writer<'_, '_> {
             self.flow.raise(EV_LIMIT, f.dir, self.now);
             return;
         }
+        let quiet = f.head.len < SMALL && !self.ration.take(false, self.now);
+        if quiet && f.head.len == 0 && !self.looked {
+            // Without a record, without payload, and no rule looks at fields of frames: nothing is left to be seen.
+            *self.open = None;
+            return;
+        }
         *self.open = self.flow.open(self.now);
         let Some(tx) = *self.open else { return };
-        let quiet = f.head.len < SMALL && !self.ration.take(false, self.now);
         let t = self.flow.get(tx);
         t.own = Own {
             to_client: f.dir == Dir::ToClient,
@@ -312,6 +319,7 @@ impl Protocol for WebSocket {
                 ration: &mut s.ration,
                 max: self.max,
                 heads: raw || cx.wanted.has(B_HEADER),
+                looked: !cx.wanted.is_none(),
                 raw,
                 payloads: cx.wanted.has(B_PAYLOAD),
                 now: cx.now,
