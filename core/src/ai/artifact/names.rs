@@ -20,15 +20,21 @@ pub enum Class {
 struct Words {
     /// Between spaces.
     text: &'static [u8],
-    /// Where each begins.
-    at: &'static [u16],
+    /// Where each begins, and its length.
+    at: &'static [(u16, u8)],
+    /// For each first byte of ASCII the lengths of its words, a bit each, the last for all longer ones.
+    lengths: &'static [u32; 128],
 }
 
 impl Words {
-    fn word(&self, at: u16) -> &'static [u8] {
-        let rest = self.text.get(usize::from(at)..).unwrap_or(&[]);
-        rest.get(..memchr::memchr(b' ', rest).unwrap_or(rest.len())).unwrap_or(rest)
+    fn word(&self, (at, len): (u16, u8)) -> &'static [u8] {
+        self.text.get(usize::from(at)..usize::from(at) + usize::from(len)).unwrap_or(&[])
     }
+}
+
+/// Bit of a length.
+const fn length(n: usize) -> u32 {
+    1 << if n < 31 { n } else { 31 }
 }
 
 const fn count(text: &[u8]) -> usize {
@@ -40,23 +46,36 @@ const fn count(text: &[u8]) -> usize {
     n
 }
 
-const fn places<const N: usize>(text: &[u8]) -> [u16; N] {
-    let (mut at, mut n, mut i) = ([0; N], 0, 1);
+const fn places<const N: usize>(text: &[u8]) -> [(u16, u8); N] {
+    let (mut at, mut n, mut i) = ([(0, 0); N], 0, 1);
     while i < text.len() {
         if text[i - 1] == b' ' && text[i] != b' ' {
-            at[n] = i as u16;
+            at[n].0 = i as u16;
             n += 1;
+        }
+        if n > 0 && text[i] != b' ' {
+            at[n - 1].1 += 1;
         }
         i += 1;
     }
     at
 }
 
+const fn lengths<const N: usize>(text: &[u8], at: &[(u16, u8); N]) -> [u32; 128] {
+    let (mut of, mut i) = ([0; 128], 0);
+    while i < N {
+        of[(text[at[i].0 as usize] & 127) as usize] |= length(at[i].1 as usize);
+        i += 1;
+    }
+    of
+}
+
 macro_rules! words {
     ($text:literal) => {{
         const TEXT: &[u8] = $text.as_bytes();
-        static AT: [u16; count(TEXT)] = places(TEXT);
-        Words { text: TEXT, at: &AT }
+        static AT: [(u16, u8); count(TEXT)] = places(TEXT);
+        static LENGTHS: [u32; 128] = lengths(TEXT, &AT);
+        Words { text: TEXT, at: &AT, lengths: &LENGTHS }
     }};
 }
 
@@ -368,7 +387,9 @@ system system_call to_pickle tofile unsafe_load urlopen urlretrieve write_file "
 );
 
 fn within(list: &Words, word: &str) -> bool {
-    list.at.binary_search_by(|at| list.word(*at).cmp(word.as_bytes())).is_ok()
+    let word = word.as_bytes();
+    let fits = |b: &u8| list.lengths.get(usize::from(*b)).is_some_and(|l| l & length(word.len()) != 0);
+    word.first().is_some_and(fits) && list.at.binary_search_by(|at| list.word(*at).cmp(word)).is_ok()
 }
 
 fn top(module: &str) -> &str {
