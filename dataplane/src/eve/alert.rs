@@ -251,7 +251,7 @@ fn files(j: &mut Json, t: &TxView<'_>, dir: Dir) {
             any = true;
         }
         j.open("");
-        file::fields(j, &t.files.view(id), t.pool);
+        file::fields(j, &t.files.view(id), t.pool, false);
         j.close();
     }
     if any {

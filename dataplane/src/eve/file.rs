@@ -26,7 +26,7 @@ impl Output {
         let j = &mut self.json;
         flow::app_proto(j, &r.flow);
         j.open("fileinfo");
-        fields(j, &r.file, r.pool);
+        fields(j, &r.file, r.pool, self.unstored);
         j.close();
         if let Some(ip) = client.filter(|_| !overwrite) {
             j.string("xff", &ip);
@@ -35,8 +35,8 @@ impl Output {
     }
 }
 
-/// What a `fileinfo` object and an alert's `files` say of a file.
-pub(super) fn fields(j: &mut Json, f: &FileView<'_>, pool: &BytePool) {
+/// What a `fileinfo` object and an alert's `files` say of a file. `unstored`: it was to be stored and could not be.
+pub(super) fn fields(j: &mut Json, f: &FileView<'_>, pool: &BytePool, unstored: bool) {
     j.string("filename", f.name(pool));
     let mut magic = Scratch::new(256);
     if f.magic(pool, &mut magic) {
@@ -54,11 +54,11 @@ pub(super) fn fields(j: &mut Json, f: &FileView<'_>, pool: &BytePool) {
     if let Some(h) = f.sha256() {
         j.hex("sha256", h);
     }
-    let stored = f.file().stored;
+    let stored = f.file().stored && !unstored;
     j.bool("stored", stored);
     if stored {
         j.uint("file_id", u64::from(f.file().store_id));
-    } else if f.file().store {
+    } else if f.file().store && !unstored {
         j.bool("storing", true);
     }
     j.uint("size", f.size());

@@ -48,7 +48,7 @@ pub use json::{Json, base64_into};
 pub use names::protocol;
 pub use response::Told;
 pub use stats::Stats;
-use store::{Ended, FileStore};
+use store::{Ended, FileStore, Placed};
 
 /// Bytes collected before they are written to the file.
 const FLUSH_AT: usize = 256 << 10;
@@ -60,6 +60,8 @@ struct Output {
     json: Json,
     /// What every event of this capture ends with: `,"host":"…","pcap_filename":"…"`.
     tail: Vec<u8>,
+    /// The file of this event was to be stored and could not be.
+    unstored: bool,
 }
 
 /// Writes engine events to the files that the configuration names.
@@ -484,7 +486,7 @@ impl EveLine {
 
 impl Output {
     fn new(settings: EveSettings, room: usize) -> Output {
-        let mut o = Output { settings, json: Json::with_capacity(room), tail: Vec::new() };
+        let mut o = Output { settings, json: Json::with_capacity(room), tail: Vec::new(), unstored: false };
         o.tail = o.host();
         o
     }
@@ -590,10 +592,13 @@ impl EventSink for EveSink {
 
     fn event(&mut self, event: Event<'_>) {
         self.counts.event(&event);
-        if let (Some((store, line)), Event::File(r)) = (&mut self.store, event)
-            && let Some(path) = store.ended(&Ended::of(r))
-        {
-            store.record(&path, line.write(&event, false));
+        let mut unstored = false;
+        if let (Some((store, line)), Event::File(r)) = (&mut self.store, event) {
+            match store.ended(&Ended::of(r)) {
+                Placed::Stored(Some(path)) => store.record(&path, line.write(&event, false)),
+                Placed::Stored(None) | Placed::Not => {}
+                Placed::Failed => unstored = true,
+            }
         }
         let first = self.drops.first(&event);
         if let (Some((line, text, file)), Event::Alert(a)) = (&mut self.fast, event) {
@@ -608,6 +613,7 @@ impl EventSink for EveSink {
         }
         for ((o, t), s) in self.outputs.iter_mut().zip(&mut self.targets).zip(&mut self.stories) {
             let before = o.json.buf.len();
+            o.unstored = unstored;
             o.event(&event, self.ips, first);
             follow(o, s, before);
             if o.json.buf.len() >= FLUSH_AT {

@@ -3,7 +3,9 @@
 //!
 //! Pieces of files go round in the buffers of events (see [`super::chunk`]), as records of their own: the kind, the number of
 //! the file among those of all workers, then bytes, or at the end what becomes of it. When buffers run out a piece is lost,
-//! and with it its file, which is taken away again and counted: a file on disk is whole.
+//! and with it its file, which is taken away again and counted: a file on disk is whole. Events are on their way by then, so
+//! `stored` in a `fileinfo` event says that the file was given to the store; `file_store.*` and the record beside it say that
+//! it is there.
 
 use std::collections::HashSet;
 use std::io;
@@ -17,7 +19,7 @@ use super::chunk::{Channel, Chunk, Class, Filling};
 use super::writer::Outlet;
 use crate::config::eve::StoreSettings;
 use crate::eve::EveLine;
-use crate::eve::store::{Ended, FileStore};
+use crate::eve::store::{Ended, FileStore, Placed};
 use crate::lines::Failure;
 
 /// Room for the files of one worker that lost a piece and are not over yet. There are never more than the engine has open.
@@ -145,7 +147,7 @@ impl Stored {
             seconds: word(34),
             id: word(42) as u32,
         };
-        if let Some(path) = self.store.ended(&e) {
+        if let Placed::Stored(Some(path)) = self.store.ended(&e) {
             self.store.record(&path, line);
         }
     }
