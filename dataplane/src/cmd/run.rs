@@ -394,9 +394,15 @@ fn write_stats(
     counters.extend(sink.eve.story_counters());
     counters.extend(sink.pcap.iter().flat_map(PcapLog::counters).map(|(n, v)| (n.to_string(), v)));
     counters.extend(sink.eve.context().map(Context::counters).unwrap_or_default());
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let ns = |t: SystemTime| {
+        let since = t.duration_since(SystemTime::UNIX_EPOCH);
+        since.map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
+    };
+    let now = SystemTime::now();
     sink.eve.stats(&Stats {
-        now: now.map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)),
+        now: ns(now),
+        // Rules are in force from right before the first packet.
+        last_reload: ns(now.checked_sub(took).unwrap_or(now)),
         uptime_s: took.as_secs(),
         counters: &counters,
         rules_loaded: loaded.loaded as u64,

@@ -7,6 +7,8 @@ use super::json::Json;
 pub struct Stats<'a> {
     /// Wall-clock time of the record, ns since the epoch.
     pub now: u64,
+    /// When the rules in force were loaded, likewise.
+    pub last_reload: u64,
     pub uptime_s: u64,
     /// Counters by dotted name (`decoder.pkts`, `app_layer.flow.http`), any order.
     pub counters: &'a [(String, u64)],
@@ -50,7 +52,7 @@ fn engines(j: &mut Json, s: &Stats<'_>) {
     j.open_list("engines");
     j.open("");
     j.uint("id", 0);
-    j.time("last_reload", s.now);
+    j.time("last_reload", s.last_reload);
     j.uint("rules_loaded", s.rules_loaded);
     j.uint("rules_failed", s.rules_failed);
     j.uint("rules_skipped", s.rules_skipped);
@@ -100,6 +102,7 @@ mod tests {
         .map(|(n, v)| (n.to_string(), v));
         let s = Stats {
             now: 0,
+            last_reload: 3_600_000_000_000,
             uptime_s: 1,
             counters: &counters,
             rules_loaded: 7,
@@ -111,6 +114,9 @@ mod tests {
         write(&mut j, &s, true);
         let text = String::from_utf8(j.buf).unwrap();
         assert!(text.contains(r#""decoder":{"event":{"ipv4":{"x":3},"ipv6":{"y":0}},"pkts":1}"#), "{text}");
+        // Of the rules, not of the record.
+        assert!(text.starts_with(r#"{"timestamp":"1970-01-01T00:00:00.000000+0000""#), "{text}");
+        assert!(text.contains(r#""last_reload":"1970-01-01T01:00:00.000000+0000""#), "{text}");
         assert!(
             text.contains(r#""rules_loaded":7"#)
                 && text.contains(r#""alert":4}"#)

@@ -651,6 +651,7 @@ impl Manager {
         let counters = self.counters();
         self.own.stats(&crate::eve::Stats {
             now: super::now_ns(),
+            last_reload: self.last_reload,
             uptime_s: self.started.elapsed().as_secs(),
             counters: &counters,
             rules_loaded: self.told.0,
