@@ -128,7 +128,7 @@ pub fn with_time(name: &str) -> Result<String> {
 }
 
 /// Writes as much as goes: bytes written, and why not all.
-fn write_some(place: &mut dyn Place, bytes: &[u8]) -> (usize, Option<Error>) {
+pub fn write_some(place: &mut dyn Place, bytes: &[u8]) -> (usize, Option<Error>) {
     let mut done = 0;
     while let Some(left) = bytes.get(done..).filter(|l| !l.is_empty()) {
         match place.write(left) {

@@ -392,7 +392,7 @@ fn write_stats(
     counters.push(("datasets.refused".into(), refused_values));
     counters.extend(sink.eve.store_counters());
     counters.extend(sink.eve.story_counters());
-    counters.extend(sink.pcap.iter().flat_map(PcapLog::counters).map(|(n, v)| (n.to_string(), v)));
+    counters.extend(sink.pcap.iter_mut().flat_map(PcapLog::counters).map(|(n, v)| (n.to_string(), v)));
     counters.extend(sink.eve.context().map(Context::counters).unwrap_or_default());
     let ns = |t: SystemTime| {
         let since = t.duration_since(SystemTime::UNIX_EPOCH);

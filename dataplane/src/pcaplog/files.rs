@@ -7,11 +7,13 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufWriter, Error, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use lz4_flex::frame::{FrameEncoder, FrameInfo};
 
 use crate::config::pcaplog::PcapLogSettings;
 use crate::eve::OutputError;
+use crate::lines::{Place, write_some};
 
 const SECOND: u64 = 1_000_000_000;
 /// Times are in nanoseconds.
@@ -24,8 +26,13 @@ const GIVEN: usize = 256;
 /// Longest packet that readers expect (libpcap's MAXIMUM_SNAPLEN).
 const SNAPLEN: u32 = 262_144;
 
+/// Bytes that are collected before they are written.
+const ROOM: usize = 64 << 10;
+/// Time without a try after a write that failed: a full disk stays so for a while, and each try makes a file.
+const AGAIN: Duration = Duration::from_secs(1);
+
 enum Sink {
-    Plain(BufWriter<File>),
+    Plain(Plain),
     Lz4(Box<FrameEncoder<BufWriter<File>>>),
 }
 
@@ -35,26 +42,32 @@ impl std::fmt::Debug for Sink {
     }
 }
 
-impl Sink {
-    fn write_all(&mut self, b: &[u8]) -> Result<(), Error> {
-        match self {
-            Sink::Plain(w) => w.write_all(b),
-            Sink::Lz4(w) => w.write_all(b),
-        }
+/// A file that ends behind a whole packet, also when not all could be written.
+struct Plain {
+    place: Box<dyn Place>,
+    /// What is not written yet, and where each packet ends in it.
+    buf: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// Packets, and their bytes in the file.
+type Count = (u64, u64);
+
+impl Plain {
+    fn new(place: Box<dyn Place>) -> Plain {
+        Plain { place, buf: Vec::with_capacity(ROOM), ends: Vec::new() }
     }
 
-    fn flush(&mut self) -> Result<(), Error> {
-        match self {
-            Sink::Plain(w) => w.flush(),
-            Sink::Lz4(w) => w.flush(),
-        }
-    }
-
-    fn finish(self) -> Result<(), Error> {
-        match self {
-            Sink::Plain(mut w) => w.flush(),
-            Sink::Lz4(w) => w.finish().map_err(Error::other)?.flush(),
-        }
+    /// Writes what was collected, or as many packets of it as there is room for; the others are gone. With an error: whether
+    /// the file can be gone on with.
+    fn flush(&mut self) -> (Count, Option<(Error, bool)>) {
+        let (n, failed) = write_some(&mut *self.place, &self.buf);
+        let packets = self.ends.partition_point(|&end| end <= n);
+        let whole = packets.checked_sub(1).map_or(0, |last| self.ends[last]);
+        let failed = failed.map(|e| (e, whole == n || self.place.cut((n - whole) as u64).is_ok()));
+        self.buf.clear();
+        self.ends.clear();
+        ((packets as u64, whole as u64), failed)
     }
 }
 
@@ -63,7 +76,45 @@ struct Open {
     link: u16,
     path: PathBuf,
     sink: Sink,
+    /// With what is not written yet.
     bytes: u64,
+    waiting: Count,
+}
+
+impl Open {
+    fn add(&mut self, head: &[u8], data: &[u8]) -> Result<(), Error> {
+        let size = (head.len() + data.len()) as u64;
+        self.bytes += size;
+        self.waiting = (self.waiting.0 + 1, self.waiting.1 + size);
+        match &mut self.sink {
+            Sink::Plain(p) => {
+                p.buf.extend_from_slice(head);
+                p.buf.extend_from_slice(data);
+                p.ends.push(p.buf.len());
+                Ok(())
+            }
+            Sink::Lz4(w) => w.write_all(head).and_then(|()| w.write_all(data)),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        matches!(&self.sink, Sink::Plain(p) if p.buf.len() >= ROOM)
+    }
+
+    /// Hands what was collected to the system: what was written, and an error with whether the file can be gone on with.
+    fn flush(&mut self) -> (Count, Option<(Error, bool)>) {
+        let waiting = std::mem::take(&mut self.waiting);
+        let (written, failed) = match &mut self.sink {
+            Sink::Plain(p) => p.flush(),
+            Sink::Lz4(w) => match w.flush().and_then(|()| w.get_mut().flush()) {
+                Ok(()) => (waiting, None),
+                // How much of a block came to the disk is not known.
+                Err(e) => ((0, 0), Some((e, false))),
+            },
+        };
+        self.bytes -= waiting.1 - written.1;
+        (written, failed)
+    }
 }
 
 /// See the module.
@@ -82,8 +133,13 @@ pub struct Files {
     /// Finished and open files, oldest first; only where old ones are removed.
     ring: VecDeque<PathBuf>,
     error: Option<OutputError>,
+    /// Nothing is written before: a write failed.
+    again: Option<Instant>,
+    /// What is written, without what is still collected.
     pub packets: u64,
     pub bytes: u64,
+    /// Packets that were to be written and are not.
+    pub lost: u64,
     /// Writes that failed.
     pub errors: u64,
 }
@@ -102,8 +158,10 @@ impl Files {
             given: VecDeque::new(),
             ring: VecDeque::new(),
             error: None,
+            again: None,
             packets: 0,
             bytes: 0,
+            lost: 0,
             errors: 0,
         };
         if f.most > 0 {
@@ -167,23 +225,8 @@ impl Files {
         if self.given.len() > GIVEN {
             self.given.pop_front();
         }
-        let fail = |path: &Path, source| OutputError { path: path.to_owned(), source };
-        if let Some(dir) = path.parent() {
-            std::fs::create_dir_all(dir).map_err(|e| fail(dir, e))?;
-        }
-        let file = BufWriter::with_capacity(64 << 10, File::create(&path).map_err(|e| fail(&path, e))?);
-        let mut sink = if self.settings.lz4 {
-            let info = FrameInfo::new().content_checksum(self.settings.lz4_checksum);
-            Sink::Lz4(Box::new(FrameEncoder::with_frame_info(info, file)))
-        } else {
-            Sink::Plain(file)
-        };
-        let mut head = Vec::with_capacity(HEADER as usize);
-        head.extend(MAGIC.to_le_bytes());
-        head.extend([2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        head.extend(SNAPLEN.to_le_bytes());
-        head.extend(u32::from(link).to_le_bytes());
-        sink.write_all(&head).map_err(|e| fail(&path, e))?;
+        let sink = self.create(&path, link);
+        let sink = sink.inspect_err(|_| _ = self.given.pop_back())?;
         if self.most > 0 {
             self.ring.push_back(path.clone());
             while self.ring.len() > self.most {
@@ -192,16 +235,69 @@ impl Files {
                 let _ = std::fs::remove_file(old);
             }
         }
-        self.open.push(Open { link, path, sink, bytes: HEADER });
+        self.open.push(Open { link, path, sink, bytes: HEADER, waiting: (0, 0) });
         Ok(self.open.len() - 1)
+    }
+
+    /// Makes a file with its header, or none.
+    fn create(&self, path: &Path, link: u16) -> Result<Sink, OutputError> {
+        let fail = |path: &Path, source| OutputError { path: path.to_owned(), source };
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir).map_err(|e| fail(dir, e))?;
+        }
+        let mut file = File::create(path).map_err(|e| fail(path, e))?;
+        let mut head = Vec::with_capacity(HEADER as usize);
+        head.extend(MAGIC.to_le_bytes());
+        head.extend([2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        head.extend(SNAPLEN.to_le_bytes());
+        head.extend(u32::from(link).to_le_bytes());
+        let made = if self.settings.lz4 {
+            let info = FrameInfo::new().content_checksum(self.settings.lz4_checksum);
+            let file = BufWriter::with_capacity(ROOM, file);
+            let mut w = FrameEncoder::with_frame_info(info, file);
+            let made = w.write_all(&head).and_then(|()| w.flush()).and_then(|()| w.get_mut().flush());
+            made.map(|()| Sink::Lz4(Box::new(w)))
+        } else {
+            file.write_all(&head).map(|()| Sink::Plain(Plain::new(Box::new(file))))
+        };
+        made.map_err(|e| {
+            // An empty file says that there were no packets.
+            let _ = std::fs::remove_file(path);
+            fail(path, e)
+        })
     }
 
     /// Writes a packet: its time, ns since the epoch, the link type, its length on the wire and what is there of it.
     pub fn write(&mut self, ts: u64, link: u16, wire: u32, data: &[u8]) {
-        if let Err(e) = self.put(ts, link, wire, data) {
-            self.errors += 1;
-            self.error.get_or_insert(e);
+        if self.again.is_some_and(|t| Instant::now() < t) {
+            self.lost += 1;
+            return;
         }
+        self.again = None;
+        if let Err(e) = self.put(ts, link, wire, data) {
+            self.lost += 1;
+            self.failed(e);
+        }
+    }
+
+    fn failed(&mut self, e: OutputError) {
+        self.errors += 1;
+        self.error.get_or_insert(e);
+        self.again = Some(Instant::now() + AGAIN);
+    }
+
+    /// Writes what an open file has collected, and counts; whether it can be gone on with.
+    fn push(&mut self, at: usize) -> bool {
+        let Some(o) = self.open.get_mut(at) else { return false };
+        let before = o.waiting.0;
+        let (written, failed) = o.flush();
+        self.packets += written.0;
+        self.bytes += written.1;
+        self.lost += before - written.0;
+        let Some((source, goes_on)) = failed else { return true };
+        let path = o.path.clone();
+        self.failed(OutputError { path, source });
+        goes_on
     }
 
     fn put(&mut self, ts: u64, link: u16, wire: u32, data: &[u8]) -> Result<(), OutputError> {
@@ -210,9 +306,12 @@ impl Files {
         if let Some(i) =
             at.filter(|&i| self.open[i].bytes > HEADER && self.open[i].bytes + size > self.settings.limit)
         {
-            let full = self.open.remove(i);
-            full.sink.finish().map_err(|source| OutputError { path: full.path, source })?;
+            self.close(i);
             at = None;
+            if self.again.is_some() {
+                self.lost += 1;
+                return Ok(());
+            }
         }
         let at = match at {
             Some(at) => at,
@@ -225,24 +324,34 @@ impl Files {
         for (to, n) in head.chunks_exact_mut(4).zip(numbers) {
             to.copy_from_slice(&n.to_le_bytes());
         }
-        let wrote = o.sink.write_all(&head).and_then(|()| o.sink.write_all(data));
-        if let Err(source) = wrote {
-            // A file whose end is not known is not gone on with.
+        if let Err(source) = o.add(&head, data) {
+            // A file whose end is not known is not gone on with. This packet is counted by who asked.
+            self.lost += o.waiting.0 - 1;
             let broken = self.open.remove(at);
             return Err(OutputError { path: broken.path, source });
         }
-        o.bytes += size;
-        self.packets += 1;
-        self.bytes += size;
+        if o.is_full() && !self.push(at) {
+            self.open.remove(at);
+        }
         Ok(())
+    }
+
+    /// Ends a file.
+    fn close(&mut self, at: usize) {
+        let whole = self.push(at);
+        let Open { path, sink, .. } = self.open.remove(at);
+        if let (true, Sink::Lz4(w)) = (whole, sink)
+            && let Err(source) = w.finish().map_err(Error::other).and_then(|mut w| w.flush())
+        {
+            self.failed(OutputError { path, source });
+        }
     }
 
     /// Hands what was collected to the system, so that others can read it.
     pub fn flush(&mut self) {
-        for o in &mut self.open {
-            if let Err(source) = o.sink.flush() {
-                self.errors += 1;
-                self.error.get_or_insert(OutputError { path: o.path.clone(), source });
+        for at in (0..self.open.len()).rev() {
+            if !self.push(at) {
+                self.open.remove(at);
             }
         }
     }
@@ -254,10 +363,8 @@ impl Files {
 
     /// Closes the files; the first error that there was.
     pub fn finish(&mut self) -> Result<(), OutputError> {
-        for o in self.open.drain(..) {
-            if let Err(source) = o.sink.finish() {
-                self.error.get_or_insert(OutputError { path: o.path, source });
-            }
+        while !self.open.is_empty() {
+            self.close(0);
         }
         self.error.take().map_or(Ok(()), Err)
     }
@@ -347,6 +454,53 @@ mod tests {
         f.write(5_000_001_999, 1, 1, &[0]);
         f.finish().unwrap();
         assert_eq!(names(&d.join("sub/w7")), [format!("{}.5.000001", std::process::id())]);
+        std::fs::remove_dir_all(&d).unwrap();
+    }
+
+    /// A device that is always full stands in for a disk.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_has_no_files_and_no_packets_that_count() {
+        for more in ["", ", compression: lz4"] {
+            let d = dir("full");
+            let mut f = Files::new(&settings(&format!(", limit: 100kb, filename: x-%t{more}")), &d, 1, 1);
+            let first = d.join(if more.is_empty() { "x-10" } else { "x-10.lz4" });
+            std::os::unix::fs::symlink("/dev/full", &first).unwrap();
+            (0..1000u32).for_each(|_| f.write(10 * SECOND, 1, 1000, &[7; 1000]));
+            assert_eq!((f.packets, f.bytes, f.lost, f.errors), (0, 0, 1000, 1), "{more}");
+            assert_eq!(names(&d), Vec::<String>::new());
+            // There is room again.
+            f.again = None;
+            f.write(10 * SECOND, 1, 1000, &[7; 1000]);
+            assert!(f.finish().is_err() && f.finish().is_ok());
+            assert_eq!((f.packets, f.lost), (1, 1000));
+            assert_eq!(packets(&first).len(), 1);
+            std::fs::remove_dir_all(&d).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_disk_that_becomes_full_keeps_whole_packets_that_count() {
+        use crate::lines::tests::{Held, Small};
+        let d = dir("fills");
+        let mut f = Files::new(&settings(", filename: x"), &d, 1, 1);
+        let held = Small::default();
+        *held.0.lock().unwrap() = Held { room: 100_000, ..Held::default() };
+        let sink = Sink::Plain(Plain::new(Box::new(held.clone())));
+        f.open.push(Open { link: 1, path: d.join("x"), sink, bytes: HEADER, waiting: (0, 0) });
+        (0..200u32).for_each(|_| f.write(10 * SECOND, 1, 984, &[7; 984]));
+        assert_eq!((f.packets, f.bytes, f.lost, f.errors), (100, 100_000, 100, 1));
+        // A packet of which a part was written is cut off, and the file is gone on with.
+        (f.again, held.0.lock().unwrap().room) = (None, 2_500);
+        (0..3u32).for_each(|_| f.write(10 * SECOND, 1, 984, &[8; 984]));
+        f.flush();
+        assert_eq!((f.packets, f.lost, held.0.lock().unwrap().bytes.len()), (102, 101, 102_000));
+        (f.again, held.0.lock().unwrap().room) = (None, 1 << 20);
+        f.write(10 * SECOND, 1, 984, &[9; 984]);
+        assert!(f.finish().is_err());
+        assert_eq!((f.packets, f.bytes, f.lost, f.errors), (103, 103_000, 101, 2));
+        assert_eq!(held.0.lock().unwrap().bytes.len(), 103_000);
+        assert_eq!(names(&d), Vec::<String>::new());
         std::fs::remove_dir_all(&d).unwrap();
     }
 

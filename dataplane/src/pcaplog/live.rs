@@ -31,10 +31,12 @@ pub struct Shared {
     free: ArrayQueue<Vec<u8>>,
     full: ArrayQueue<(u32, Vec<u8>)>,
     stop: AtomicBool,
-    /// Packets written and their bytes in files, packets that found no buffer, writes that failed.
+    /// Packets written and their bytes in files, packets that found no buffer, those that could not be written, writes that
+    /// failed.
     pub packets: AtomicU64,
     pub bytes: AtomicU64,
     pub lost: AtomicU64,
+    pub unwritten: AtomicU64,
     pub errors: AtomicU64,
 }
 
@@ -45,7 +47,7 @@ impl Shared {
         [
             ("pcap_log.packets", n(&self.packets)),
             ("pcap_log.bytes", n(&self.bytes)),
-            ("pcap_log.lost", n(&self.lost)),
+            ("pcap_log.lost", n(&self.lost) + n(&self.unwritten)),
             ("pcap_log.errors", n(&self.errors)),
         ]
     }
@@ -138,6 +140,7 @@ impl Writer {
             packets: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            unwritten: AtomicU64::new(0),
             errors: AtomicU64::new(0),
         });
         for _ in 0..buffers {
@@ -203,6 +206,8 @@ impl Work {
             if stop {
                 let ends: Vec<String> =
                     self.files.iter_mut().filter_map(|f| f.finish().err()).map(|e| e.to_string()).collect();
+                // What was still collected is written by now, or is not.
+                self.count();
                 let errors = self.shared.errors.load(Ordering::Relaxed);
                 return match ends.into_iter().next() {
                     Some(e) => Err(format!("pcap-log: {e}")),
@@ -234,6 +239,7 @@ impl Work {
         let sum = |of: fn(&Files) -> u64| self.files.iter().map(of).sum::<u64>();
         self.shared.packets.store(sum(|f| f.packets), Ordering::Relaxed);
         self.shared.bytes.store(sum(|f| f.bytes), Ordering::Relaxed);
+        self.shared.unwritten.store(sum(|f| f.lost), Ordering::Relaxed);
         self.shared.errors.store(sum(|f| f.errors), Ordering::Relaxed);
     }
 }

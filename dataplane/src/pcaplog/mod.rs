@@ -43,8 +43,9 @@ impl PcapLog {
         self.files.finish()
     }
 
-    /// Counters for `stats` records.
-    pub fn counters(&self) -> [(&'static str, u64); 2] {
+    /// Counters for `stats` records. What is still collected is written first, so that it counts.
+    pub fn counters(&mut self) -> [(&'static str, u64); 2] {
+        self.files.flush();
         [("pcap_log.packets", self.files.packets), ("pcap_log.bytes", self.files.bytes)]
     }
 }
