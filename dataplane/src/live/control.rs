@@ -164,20 +164,32 @@ fn serve(client: UnixStream, to: &Requests) {
 fn answer(line: &[u8], to: &Requests) -> String {
     let Some(members) = object(line) else { return failed("a JSON object with a \"command\" is expected") };
     let word = |k: &str| members.iter().find(|m| m.0 == k).map(|m| m.1.as_str());
-    let number = |k: &str, or: usize| word(k).and_then(|v| v.parse().ok()).unwrap_or(or);
+    let number = |k: &str, or: usize| match word(k) {
+        None => Ok(or),
+        Some(v) => v.parse().map_err(|_| format!("{k}: `{v}` is not a number from 0 on")),
+    };
+    if let Some(e) = word("command").and_then(|c| unknown(c, &members)) {
+        return failed(&e);
+    }
     let (tx, rx) = channel();
     let request = match word("command") {
         Some("reload-rules") => Request::Reload(Some(tx)),
         Some("stats") => Request::Stats(tx),
-        Some("flows") => Request::Flows(number("max", 100).min(100_000), tx),
+        Some("flows") => match number("max", 100) {
+            Ok(most) => Request::Flows(most.min(100_000), tx),
+            Err(e) => return failed(&e),
+        },
         Some("ports") => Request::Ports(tx),
         Some("offload") => Request::Offload(tx),
         Some("save-datasets") => Request::SaveDatasets(tx),
         Some("reopen-logs") => Request::ReopenLogs(Some(tx)),
-        Some("inject-fault") => match Fault::from_name(word("station").unwrap_or("burst")) {
-            Some(f) => Request::Fault(number("worker", 0), f, tx),
-            None => return failed("no such station"),
-        },
+        Some("inject-fault") => {
+            match (Fault::from_name(word("station").unwrap_or("burst")), number("worker", 0)) {
+                (Some(f), Ok(worker)) => Request::Fault(worker, f, tx),
+                (None, _) => return failed("no such station"),
+                (_, Err(e)) => return failed(&e),
+            }
+        }
         Some("blocks") => Request::Blocks(tx),
         Some(what @ ("block" | "mark" | "undo")) => {
             let others: Vec<_> = members.iter().filter(|m| m.0 != "command").cloned().collect();
@@ -201,6 +213,38 @@ fn answer(line: &[u8], to: &Requests) -> String {
         return failed("shutting down");
     }
     rx.recv_timeout(PATIENCE).unwrap_or_else(|_| failed("no answer"))
+}
+
+/// What each command takes beside `command`; orders look at theirs themselves.
+const MEMBERS: [(&str, &[&str]); 11] = [
+    ("reload-rules", &[]),
+    ("stats", &[]),
+    ("flows", &["max"]),
+    ("ports", &[]),
+    ("offload", &[]),
+    ("save-datasets", &[]),
+    ("reopen-logs", &[]),
+    ("inject-fault", &["station", "worker"]),
+    ("tls-secret", &["line"]),
+    ("blocks", &[]),
+    ("shutdown", &[]),
+];
+
+/// What is wrong with the members of a command: one that it does not know, which whoever wrote it meant something by, or one
+/// that is there twice.
+fn unknown(command: &str, members: &[(String, String)]) -> Option<String> {
+    let names = || members.iter().map(|m| m.0.as_str());
+    let twice = names().enumerate().find(|(i, n)| names().take(*i).any(|o| o == *n));
+    if let Some((_, name)) = twice {
+        return Some(format!("\"{name}\" is there twice"));
+    }
+    let takes = MEMBERS.iter().find(|m| m.0 == command)?.1;
+    let other = names().find(|n| *n != "command" && !takes.contains(n))?;
+    let takes = match takes {
+        [] => "nothing".to_string(),
+        _ => takes.iter().map(|t| format!("\"{t}\"")).collect::<Vec<_>>().join(", "),
+    };
+    Some(format!("{command}: unknown member \"{other}\"; beside \"command\" it takes {takes}"))
 }
 
 /// The members of a flat JSON object: names, and values as text. `None` when it is none.
@@ -309,6 +353,26 @@ mod tests {
             assert_eq!(object(wrong.as_bytes()), None, "{wrong}");
         }
         assert_eq!(object(b"{}"), Some(vec![]));
+    }
+
+    /// Nothing reaches the manager then.
+    #[test]
+    fn members_that_a_command_does_not_know_are_refused() {
+        let (tx, rx) = channel();
+        let to: Requests = tx;
+        for (line, why) in [
+            (r#"{"command":"reload-rules","rules":"x"}"#, r#"unknown member \"rules\"; beside \"command\" it takes nothing"#),
+            (r#"{"command":"flows","most":1}"#, r#"unknown member \"most\"; beside \"command\" it takes \"max\""#),
+            (r#"{"command":"shutdown","now":true}"#, r#"unknown member \"now\""#),
+            (r#"{"command":"inject-fault","workers":1}"#, r#"it takes \"station\", \"worker\""#),
+            (r#"{"command":"stats","command":"shutdown"}"#, r#"\"command\" is there twice"#),
+            (r#"{"command":"flows","max":"all"}"#, "max: `all` is not a number"),
+            (r#"{"command":"flows","max":-1}"#, "max: `-1` is not a number"),
+        ] {
+            let reply = answer(line.as_bytes(), &to);
+            assert!(reply.contains("NOK") && reply.contains(why), "{line}: {reply}");
+        }
+        assert!(rx.try_recv().is_err());
     }
 
     #[test]
