@@ -406,6 +406,9 @@ pub fn load_after(
     });
     let sets = Arc::new(Datasets::new(&set, &sets, secret::random()?, before));
     let intel = if s.intel.is_empty() { None } else { Some(crate::intel::load(&s.intel)?) };
+    if let Some(l) = &intel {
+        notes.extend(l.of_use(&s.intel)?);
+    }
     let intel = intel.map(|l| l.intel);
     let policy = s.policy.as_deref().map(crate::policy::load).transpose()?;
     let rules = sets.rules(set).with_policy(policy).with_intel(intel);

@@ -29,6 +29,9 @@ pub enum IntelError {
     /// JSON that is cut off or damaged, or of a format that is not known.
     #[error("{}:{line}:{column}: {what}", path.display())]
     Wrong { path: PathBuf, line: usize, column: usize, what: String },
+    /// A file or folder that was asked for has nothing that can be looked for.
+    #[error("{}: no value in it can be used; expected addresses, names, URLs, digests and the like (docs/intel.md){why}", path.display())]
+    Nothing { path: PathBuf, why: String },
     #[error(transparent)]
     Entropy(#[from] secret::NoEntropy),
 }
@@ -68,6 +71,19 @@ impl FileReport {
     /// All indicators taken.
     pub fn all(&self) -> u64 {
         self.taken.values().sum()
+    }
+
+    /// Nothing in it has a use: no indicator, none that a warning list holds back, and it is no such list.
+    fn is_useless(&self) -> bool {
+        self.taken.is_empty() && self.held.is_empty() && self.format != warning::FORMAT
+    }
+
+    /// What is in it instead.
+    fn why(&self) -> String {
+        let unused = self.unused.iter().map(|((what, why), n)| format!("{n} of {what}: {why}"));
+        let wrong = self.wrong.first().map(|w| format!("for example {w}"));
+        let all: Vec<String> = unused.chain(wrong).collect();
+        if all.is_empty() { String::new() } else { format!("; it has {}", all.join(", ")) }
     }
 }
 
@@ -237,6 +253,27 @@ fn seconds(text: &str) -> Option<u32> {
 }
 
 impl Loaded {
+    /// Whether each of `paths`, which were loaded, is of use; notes about files of folders that are not. A feed that became
+    /// somebody's error page must not pass for one that knows of nothing.
+    ///
+    /// # Errors
+    /// [`IntelError::Nothing`].
+    pub fn of_use(&self, paths: &[PathBuf]) -> Result<Vec<String>, IntelError> {
+        let mut notes = Vec::new();
+        for p in paths {
+            let mine: Vec<&FileReport> = self.files.iter().filter(|f| f.path.starts_with(p)).collect();
+            let useless: Vec<&FileReport> = mine.iter().copied().filter(|f| f.is_useless()).collect();
+            if useless.len() == mine.len() {
+                let why = mine.iter().map(|f| f.why()).find(|w| !w.is_empty()).unwrap_or_default();
+                return Err(IntelError::Nothing { path: p.clone(), why });
+            }
+            notes.extend(useless.iter().map(|f| {
+                format!("{}: no value in it can be used{}; the other files are", f.path.display(), f.why())
+            }));
+        }
+        Ok(notes)
+    }
+
     /// What was loaded, in words.
     pub fn report(&self) -> String {
         let mut t = String::new();

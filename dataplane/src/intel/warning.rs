@@ -11,6 +11,9 @@ use tidegate_core::policy::prefix::{Networks, Prefix};
 
 use super::FileReport;
 
+/// What reports call such a list.
+pub(super) const FORMAT: &str = "MISP warning list";
+
 #[derive(Default)]
 pub(super) struct Warnings(Vec<List>);
 
@@ -48,8 +51,7 @@ fn kinds_of(attribute: &str) -> &'static [Kind] {
 
 impl Warnings {
     pub(super) fn read(&mut self, path: &Path, v: &Value) -> FileReport {
-        let mut report =
-            FileReport { path: path.into(), format: "MISP warning list", ..FileReport::default() };
+        let mut report = FileReport { path: path.into(), format: FORMAT, ..FileReport::default() };
         let kind = v.get("type").and_then(Value::as_str).unwrap_or("string");
         let strings =
             |key: &str| v.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);

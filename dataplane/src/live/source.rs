@@ -197,6 +197,32 @@ mod tests {
             compile(&known, &settings, None).unwrap();
             std::fs::rename(dir.join("away"), dir.join(name)).unwrap();
         }
+        // So is a feed, or it is somebody's error page: what it knew stays.
+        for (name, text) in
+            [("i.txt", "203.0.113.9\n"), ("i.txt", "<html>no</html>\n"), ("i.txt", "# none\n"), ("i.txt", "")]
+        {
+            write(name, text);
+            let known = Settings { intel: vec![dir.join(name)], ..settings.clone() };
+            let r = compile(&from, &known, None);
+            if text.starts_with('2') {
+                assert_eq!(r.unwrap().rules.intel.map(|i| i.len()), Some(1));
+                continue;
+            }
+            let e = r.err().unwrap();
+            assert!(matches!(&e, ReloadError::Load(load::LoadError::Intel(_))), "{text}: {e:?}");
+            let told = e.to_string();
+            assert!(told.starts_with(&at(name)) && told.contains("no value in it can be used"), "{told}");
+            assert_eq!(told.contains("`<html>no</html>`"), text.starts_with('<'), "{told}");
+        }
+        // Beside others it is told.
+        std::fs::create_dir_all(dir.join("feeds")).unwrap();
+        write("feeds/a.txt", "203.0.113.9\n");
+        write("feeds/README", "what this is\n");
+        let known = Settings { intel: vec![dir.join("feeds")], ..settings.clone() };
+        let c = compile(&from, &known, None).unwrap();
+        assert!(c.told.iter().any(|t| t.1.starts_with(&at("feeds/README"))), "{:?}", c.told);
+        write("feeds/a.txt", "nothing\n");
+        assert!(compile(&from, &known, None).is_err());
         // A policy that is being written anew is empty for a moment.
         write("p.yaml", "# nothing\n");
         let empty = Settings { policy: Some(dir.join("p.yaml")), ..settings.clone() };
