@@ -527,6 +527,23 @@ alert tcp any any -> any any (msg:"16"; content:"a"; flowbits:set,there; flowbit
         assert!(e.contains(told), "{told}\n---\n{e}");
     }
     assert!(!e.contains("sid 13") && !e.contains("sid 12:"), "{e}");
+    // `-q` leaves out the summary: what is wrong is told all the same.
+    let odd = p.write("odd.yaml", "no-such: 1\nblock-lists: [none]\noutputs: [eve-log: {enabled: yes}]\n");
+    let refused = p.write("no.rules", "alert ip any any -> any any (nonsense; sid:17;)\n");
+    for quiet in [&["-q"][..], &[]] {
+        let more = ["-c", text(&odd), "-S", text(&rules), "-s", text(&refused)];
+        let o = p.run(&[&more[..], quiet].concat());
+        assert_eq!(o.stdout.is_empty(), !quiet.is_empty());
+        let e = said(&o);
+        for told in [
+            "ignored setting: no-such (not a setting here)",
+            "block-lists: they hold back live traffic",
+            "no.rules:1:",
+            "1 rule: replace:",
+        ] {
+            assert!(e.contains(told), "{quiet:?}: {told}\n---\n{e}");
+        }
+    }
     let o = tidegate(&["rules", "check", text(&rules)]);
     let t = String::from_utf8_lossy(&o.stdout);
     assert!(t.contains("loaded        16 of 16 rules"), "{t}");

@@ -167,7 +167,7 @@ fn prepare(args: &RunArgs, analyse: bool) -> Result<(Settings, Loaded), String> 
     settings.analyse = analyse;
     super::context::tables(&mut settings, &args.context, crate::secret::CAPTURES)?;
     let memory = super::memory::parse(&args.memory, u64::from(args.live.workers).max(1))?;
-    super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
+    super::settings_without_effect(&settings, Some(memory), args.strict)?;
     super::outputs_apart(args, &settings)?;
     super::input::filter(args)?;
     let loaded = load::load(&rule_files(args, &settings)?, &settings, args.data_dir.as_deref())?;

@@ -77,9 +77,6 @@ pub(super) fn rule_files(args: &RunArgs, s: &Settings) -> Result<Vec<PathBuf>, S
 }
 
 pub(super) fn tell_refusals(l: &Loaded, args: &RunArgs) {
-    if args.quiet {
-        return;
-    }
     l.told(args.verbose).iter().for_each(|(_, t)| eprintln!("{t}"));
 }
 

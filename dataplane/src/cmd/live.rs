@@ -60,7 +60,7 @@ pub fn run(args: &RunArgs, log: &Arc<EngineLog>) -> Result<ExitCode, String> {
     let context = super::context::tables(&mut settings, &args.context, secret::random()?)?;
     settings.replaces = inline && args.live.dpdk.is_none();
     let memory = super::memory::parse(&args.memory, u64::from(args.live.workers))?;
-    super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
+    super::settings_without_effect(&settings, Some(memory), args.strict)?;
     super::outputs_apart(args, &settings)?;
     let response = args.live.response.as_deref().map(Setup::load).transpose()?.unwrap_or_default();
     response.effects(ips)?;
@@ -75,7 +75,7 @@ pub fn run(args: &RunArgs, log: &Arc<EngineLog>) -> Result<ExitCode, String> {
     let block_lists: Vec<PathBuf> =
         settings.block_lists.iter().chain(&args.live.block_list).cloned().collect();
     let blocks = BlockList::load(&block_lists).map_err(|e| e.to_string())?;
-    if !ips && !blocks.is_empty() && !args.quiet {
+    if !ips && !blocks.is_empty() {
         eprintln!("packets are only watched: those that meet a block list are counted, not held back");
     }
     let source = RuleSource {
@@ -85,7 +85,6 @@ pub fn run(args: &RunArgs, log: &Arc<EngineLog>) -> Result<ExitCode, String> {
         strict: args.init_errors_fatal,
         strict_notes: args.strict,
         verbose: args.verbose,
-        quiet: args.quiet,
         missing: loaded.missing.clone(),
     };
     let dir = super::log_dir(args, &settings);

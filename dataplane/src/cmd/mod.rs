@@ -98,20 +98,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// Tells which settings have no effect in an engine of so much memory; with `strict` that is an error.
-fn settings_without_effect(
-    s: &Settings,
-    memory: Option<u64>,
-    strict: bool,
-    quiet: bool,
-) -> Result<(), String> {
+fn settings_without_effect(s: &Settings, memory: Option<u64>, strict: bool) -> Result<(), String> {
     let beyond = memory.map(|m| s.beyond(m)).unwrap_or_default();
     if strict {
         s.strict().map_err(|e| e.to_string())?;
         return beyond.into_iter().next().map_or(Ok(()), |e| Err(format!("{e}, and --strict is given")));
     }
-    if !quiet {
-        s.without_effect().iter().chain(&beyond).for_each(|t| eprintln!("ignored setting: {t}"));
-    }
+    s.without_effect().iter().chain(&beyond).for_each(|t| eprintln!("ignored setting: {t}"));
     Ok(())
 }
 
@@ -520,7 +513,7 @@ pub struct RunArgs {
     /// Make the engine fail, to see what happens (where that is built in)
     #[arg(long, hide = true, value_name = "STATION")]
     pub fail_at: Option<String>,
-    /// No summary
+    /// No summary and no progress; warnings and errors are told all the same
     #[arg(short = 'q', long)]
     pub quiet: bool,
     /// Load no rules, whatever the configuration says: records and flows only

@@ -27,7 +27,7 @@ fn show(name: &std::path::Path) -> Result<String, String> {
 fn check(args: &CheckArgs) -> Result<(String, ExitCode), String> {
     let over = Overrides { set: &args.set, ips: false };
     let s = Settings::load(args.config.as_deref(), &over).map_err(|e| e.to_string())?;
-    super::settings_without_effect(&s, None, args.strict, false)?;
+    super::settings_without_effect(&s, None, args.strict)?;
     let l = load::load(&args.rules, &s, args.data_dir.as_deref())?;
     l.notes.iter().for_each(|n| eprintln!("{n}"));
     let code =

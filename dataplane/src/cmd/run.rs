@@ -188,12 +188,12 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     settings.keys.files.extend(args.tls_keys.iter().cloned());
     let context = super::context::tables(&mut settings, &args.context, secret::CAPTURES)?;
     let memory = super::memory::parse(&args.memory, 1)?;
-    super::settings_without_effect(&settings, Some(memory), args.strict, args.quiet)?;
+    super::settings_without_effect(&settings, Some(memory), args.strict)?;
     super::outputs_apart(args, &settings)?;
-    if !settings.block_lists.is_empty() && !args.quiet {
+    if !settings.block_lists.is_empty() {
         eprintln!("block-lists: they hold back live traffic; captures are read without them");
     }
-    if settings.outputs.eve.iter().any(|e| e.rotate.is_some()) && !args.quiet {
+    if settings.outputs.eve.iter().any(|e| e.rotate.is_some()) {
         eprintln!("rotate-interval: it is for live traffic; of captures each output is one file");
     }
     if args.pcap_file_delete {

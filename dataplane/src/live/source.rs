@@ -36,9 +36,8 @@ pub struct RuleSource {
     pub strict: bool,
     /// So is one with anything that was done without (`--strict`).
     pub strict_notes: bool,
-    /// How many `-v`; nothing is told with `-q`.
+    /// How many `-v`.
     pub verbose: u8,
-    pub quiet: bool,
     /// Files that were not there at the start either, and are done without since.
     pub missing: Vec<PathBuf>,
 }
@@ -97,9 +96,7 @@ pub(super) fn compile(
         return Err(ReloadError::AllRefused(l.refused.len()));
     }
     let mut told: Vec<_> = l.notes.iter().map(|n| (Level::Warning, n.clone())).collect();
-    if !from.quiet {
-        told.extend(l.told(from.verbose));
-    }
+    told.extend(l.told(from.verbose));
     Ok(Compiled {
         told,
         loaded: l.loaded as u64,
