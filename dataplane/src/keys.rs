@@ -197,6 +197,11 @@ impl Followed {
         Ok(Followed(logs))
     }
 
+    /// What of the logs could not be read so far, as sentences.
+    pub fn complaints(&self) -> Vec<String> {
+        self.0.iter().filter_map(KeyLog::complaint).collect()
+    }
+
     /// Reads on, on a thread of its own, until `send` says that nobody listens.
     pub fn start(mut self, send: impl Fn(Vec<TlsSecret>) -> bool + Send + 'static) -> io::Result<()> {
         if self.0.is_empty() {

@@ -355,6 +355,7 @@ fn a_test_is_not_right_when_something_would_be_done_without() {
         assert!(said(&o).contains(what), "{args:?}: {}", said(&o));
         assert!(!String::from_utf8_lossy(&o.stdout).contains("right"), "{args:?}");
     }
+    assert!(!p.at("new").exists(), "a test leaves nothing behind");
     let o = tidegate(&["run", "-T", "--set", &files, "-l", text(&out)]);
     assert!(o.status.code() == Some(1) && said(&o).contains("gone.rules: no such rule file"), "{}", said(&o));
     for (args, code) in [
@@ -367,6 +368,77 @@ fn a_test_is_not_right_when_something_would_be_done_without() {
     }
     let o = p.run(&["-S", text(&mixed)]);
     assert!(o.status.success() && said(&o).contains("refused: "), "{}", said(&o));
+}
+
+/// What would end the run with 1 does so with `-T`, as far as it can be seen without doing it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_test_says_whether_a_run_could_begin() {
+    let p = Place::new("ready", &traffic::everything().frames);
+    let capture = p.at("in.pcap");
+    let capture = text(&capture);
+    let junk = p.write("junk", "this is nothing of the kind\n");
+    let junk = text(&junk);
+    let list = p.write("list.txt", "10.1.0.3\n");
+    let list = text(&list);
+    std::fs::create_dir_all(p.at("empty")).unwrap();
+    let (out, empty) = (p.at("out"), p.at("empty"));
+    let test = |args: &[&str]| tidegate(&[&["run", "-T", "-l", text(&out)], args].concat());
+    let before = || {
+        let mut names: Vec<_> = std::fs::read_dir(&p.0).unwrap().map(|f| f.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let there = before();
+    let (pid, log) = (p.at("x.pid"), "logging.outputs.0.file.filename=/proc/nosuch/x.json");
+    for args in [
+        &["-r", capture][..],
+        &["-r", text(&p.0)],
+        &["-r", "-"],
+        &["-i", "lo"],
+        &["-i", "lo", "--user", "root", "--control", text(&p.at("c.sock")), "--context", list],
+        &["-i", "lo", "--tls-keys", "/nosuch/keys"],
+        &["-r", capture, "--pidfile", text(&pid), "--context", list],
+        &["-r", capture, "--intel", list],
+    ] {
+        let o = test(args);
+        assert!(o.status.success(), "{args:?}: {}", said(&o));
+    }
+    for (args, what) in [
+        (&["-r", "/nosuch/x.pcap"][..], "/nosuch/x.pcap: No such file"),
+        (&["-r", junk], "junk: "),
+        (&["-r", text(&empty)], "an empty folder"),
+        (&["-r", capture, "--pcap-file-recursive"], "is no folder"),
+        (&["-r", capture, "--tls-keys", junk], "a key log without a secret; "),
+        (&["-i", "lo", "--tls-keys", junk], "junk:1: "),
+        (&["--tls-keys", junk], "junk:1: "),
+        (&["-r", capture, "--context", "/nosuch/log"], "/nosuch/log: No such file"),
+        (&["-r", capture, "--context", "unix:/x"], "a socket is for live traffic"),
+        (&["-i", "lo", "--context", "unix:/nosuch/x"], "No such file"),
+        (&["-r", capture, "--set", "context.files.0=/nosuch/log"], "/nosuch/log: No such file"),
+        (&["-r", capture, "--memory", "1kb"], "--memory: "),
+        (&["-r", capture, "--pidfile", "/nosuch/pid"], "--pidfile: /nosuch/pid: No such file"),
+        (&["-r", capture, "--pidfile", text(&empty)], "it is a folder"),
+        (&["-r", capture, "--intel", junk], "junk: no value in it can be used"),
+        (&["-r", capture, "--set", "outputs.1.eve-log.filename=/proc/nosuch/e.json"], "/proc/nosuch: "),
+        (&["-r", capture, "--set", "logging.outputs.0.file.type=json", "--set", log], "/proc/nosuch: "),
+        (&["-i", "nosuch0"], "nosuch0: no such interface"),
+        (&["--inline", "lo:nosuch0"], "nosuch0: no such interface"),
+        (&["--inline", "lo"], "two interfaces are expected"),
+        (&["-i", "lo", "--user", "no-such-user"], "--user no-such-user: no such user"),
+        (&["-i", "lo", "--control", "/nosuch/c.sock"], "--control: /nosuch/c.sock: No such file"),
+        (&["-i", "lo", "--control", junk], "there is something else than a socket"),
+    ] {
+        let o = test(args);
+        assert_eq!(o.status.code(), Some(1), "{args:?}: {}", said(&o));
+        assert!(said(&o).contains(what), "{args:?}: {}", said(&o));
+        assert!(!String::from_utf8_lossy(&o.stdout).contains("right"), "{args:?}");
+    }
+    assert_eq!(before(), there, "a test leaves nothing behind");
+    // What a running sensor has is in nobody's way.
+    p.write("x.pid", "1\n");
+    let o = test(&["-r", capture, "--pidfile", text(&pid)]);
+    assert!(o.status.success() && std::fs::read_to_string(&pid).unwrap() == "1\n", "{}", said(&o));
 }
 
 /// Datasets of the configuration are there for rules that name them alone.

@@ -4,26 +4,27 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use tidegate_core::app::registry::PROTOCOLS;
 use tidegate_core::rules::{Listed, all_keywords};
 
 use crate::config::{Overrides, Settings, dump};
-use crate::keys;
+use crate::context::Context;
 use crate::live::blocklist::BlockList;
 use crate::load::{self, Loaded};
 use crate::response::Setup;
 
 use super::input::{known_links, rule_files, tell_refusals};
-use super::{RunArgs, WRONG_USAGE, answer, run};
+use super::{RunArgs, WRONG_USAGE, answer, ready, run};
 
 /// Options of `tidegate run` that are answered at once.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Questions")]
 pub struct AskArgs {
-    /// Test whether configuration, rules, lists, filter and the folder of events are right; exit code 1 when anything is refused or would be
-    /// done without
+    /// Test whether a run could begin: configuration, rules, lists, filter, captures or interfaces, keys, context, memory, folders;
+    /// exit code 1 when anything is refused or would be done without. Nothing is left behind
     #[arg(short = 'T', long = "test")]
     pub test: bool,
     /// Print every setting of the configuration, a line each
@@ -156,16 +157,20 @@ fn build_info() -> String {
     )
 }
 
+/// Settings, rules, bytes for an engine, tables of context.
+type Prepared = (Settings, Loaded, u64, Option<Arc<Context>>);
+
 /// Everything that would be read before the first packet, as `args` say.
-fn prepare(args: &RunArgs, analyse: bool) -> Result<(Settings, Loaded), String> {
+fn prepare(args: &RunArgs, analyse: bool) -> Result<Prepared, String> {
     let ips = args.simulate_ips || !args.live.inline.is_empty();
     let over = Overrides { set: &args.set, ips };
     let mut settings = Settings::load(run::config_file(args), &over).map_err(|e| e.to_string())?;
     settings.policy = args.policy.clone().or(settings.policy);
     settings.intel.extend(args.intel.iter().cloned());
     settings.keys.files.extend(args.tls_keys.iter().cloned());
+    settings.keys.live = args.read.is_none();
     settings.analyse = analyse;
-    super::context::tables(&mut settings, &args.context, crate::secret::CAPTURES)?;
+    let context = super::context::tables(&mut settings, &args.context, crate::secret::CAPTURES)?;
     let memory = super::memory::parse(&args.memory, u64::from(args.live.workers).max(1))?;
     super::settings_without_effect(&settings, Some(memory), args.strict)?;
     super::outputs_apart(args, &settings)?;
@@ -173,25 +178,19 @@ fn prepare(args: &RunArgs, analyse: bool) -> Result<(Settings, Loaded), String> 
     let loaded = load::load(&rule_files(args, &settings)?, &settings, args.data_dir.as_deref())?;
     super::notes(&loaded, args.strict)?;
     tell_refusals(&loaded, args);
-    Ok((settings, loaded))
+    Ok((settings, loaded, memory, context))
 }
 
 /// Whether a run would use all that it is given.
 fn test(args: &RunArgs) -> Result<String, String> {
-    let (s, l) = prepare(args, false)?;
-    super::can_write(&super::log_dir(args, &s))?;
+    let (s, l, memory, context) = prepare(args, false)?;
+    ready::check(args, &s, memory, context.as_deref())?;
     let lists: Vec<PathBuf> = s.block_lists.iter().chain(&args.live.block_list).cloned().collect();
     BlockList::load(&lists).map_err(|e| e.to_string())?;
     if let Some(file) = &args.live.response {
         Setup::load(file)?.effects(args.simulate_ips || !args.live.inline.is_empty())?;
     }
-    // Logs of live sessions need not be there yet.
-    let wrong_keys = if args.read.is_some() {
-        keys::all(&s.keys.files)?.complaints
-    } else {
-        keys::Followed::open(&s.keys.files, &mut |_| ())?;
-        Vec::new()
-    };
+    let wrong_keys = ready::keys(args, &s)?;
     wrong_keys.iter().for_each(|c| eprintln!("{c}"));
     let lines = l.notes.len() + wrong_keys.len();
     let mut wrong = Vec::new();
@@ -212,7 +211,7 @@ fn test(args: &RunArgs) -> Result<String, String> {
 }
 
 fn analysis(args: &RunArgs) -> Result<String, String> {
-    let (_, l) = prepare(args, true)?;
+    let (_, l, ..) = prepare(args, true)?;
     let mut t = String::new();
     // Writing to a String cannot fail.
     let _ = write_analysis(&mut t, &l);

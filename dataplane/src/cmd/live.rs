@@ -112,12 +112,43 @@ pub fn run(args: &RunArgs, log: &Arc<EngineLog>) -> Result<ExitCode, String> {
     let start =
         Start { args, settings, mode, source, rules, dir, dir_is_new, fail, response, log: log.clone() };
     if args.live.dpdk.is_some() {
+        built_with_dpdk()?;
         #[cfg(feature = "dpdk")]
         return start.dpdk();
-        #[cfg(not(feature = "dpdk"))]
-        return Err("--dpdk: this program was built without DPDK (cargo build --features dpdk)".into());
     }
     start.af_packet()
+}
+
+/// An error when `--dpdk` can do nothing.
+pub(super) fn built_with_dpdk() -> Result<(), String> {
+    if cfg!(feature = "dpdk") {
+        return Ok(());
+    }
+    Err("--dpdk: this program was built without DPDK (cargo build --features dpdk)".into())
+}
+
+/// Pairs of interfaces that `--inline` names, each interface in one of them, those of `-i` too.
+pub(super) fn pairs(l: &super::LiveArgs) -> Result<Vec<(String, String)>, String> {
+    let mut all: Vec<(String, String)> = Vec::new();
+    for p in &l.inline {
+        let (a, b) = p.split_once(':').filter(|(a, b)| !a.is_empty() && !b.is_empty() && a != b).ok_or_else(|| {
+            format!("--inline {p}: two interfaces are expected, as in eth0:eth1 (numbers of ports are for --dpdk)")
+        })?;
+        if let Some(twice) = [a, b].iter().find(|x| all.iter().any(|(a, b)| a == **x || b == **x)) {
+            return Err(format!("--inline {p}: {twice} is in two pairs"));
+        }
+        if l.workers > 1 {
+            return Err(
+                "--inline between interfaces: a pair has one worker, as both directions must meet".into()
+            );
+        }
+        all.push((a.to_owned(), b.to_owned()));
+    }
+    let in_none = |i: &&String| !all.is_empty() && !all.iter().any(|(a, b)| a == *i || b == *i);
+    match l.interface.iter().find(in_none) {
+        Some(i) => Err(format!("-i {i}: it is in no --inline pair")),
+        None => Ok(all),
+    }
 }
 
 /// Sets a flag of the worker when its thread ends, however it ends.
@@ -212,27 +243,15 @@ impl Start<'_> {
         let l = &self.args.live;
         let each = usize::from(l.workers).max(1);
         let (mut lanes, mut stats): (Vec<AfPacketLane>, Vec<Counted>) = (Vec::new(), Vec::new());
-        for p in &l.inline {
-            let (a, b) = p.split_once(':').filter(|(a, b)| !a.is_empty() && !b.is_empty() && a != b).ok_or_else(|| {
-                format!("--inline {p}: two interfaces are expected, as in eth0:eth1 (numbers of ports are for --dpdk)")
-            })?;
-            if let Some(twice) = [a, b].iter().find(|x| stats.iter().any(|s| s.0 == **x)) {
-                return Err(format!("--inline {p}: {twice} is in two pairs"));
-            }
-            if each > 1 {
-                return Err(
-                    "--inline between interfaces: a pair has one worker, as both directions must meet".into(),
-                );
-            }
-            let pair = Pair::open([a, b], l.busy).map_err(|e| e.to_string())?;
-            stats.extend([a, b].map(str::to_owned).into_iter().zip(pair.stats()));
-            lanes.push((p.clone(), Box::new(move |w: &mut Worker| pair.run(w))));
+        for (a, b) in pairs(l)? {
+            let pair = Pair::open([&a, &b], l.busy).map_err(|e| e.to_string())?;
+            let name = format!("{a}:{b}");
+            stats.extend([a, b].into_iter().zip(pair.stats()));
+            lanes.push((name, Box::new(move |w: &mut Worker| pair.run(w))));
         }
         for (n, interface) in l.interface.iter().enumerate() {
+            // It is in one of the pairs.
             if !l.inline.is_empty() {
-                if !stats.iter().any(|s| s.0 == *interface) {
-                    return Err(format!("-i {interface}: it is in no --inline pair"));
-                }
                 continue;
             }
             for _ in 0..each {

@@ -21,6 +21,7 @@ mod pages;
 #[cfg(unix)]
 mod playbook;
 mod policy;
+mod ready;
 mod replay;
 pub mod rules;
 pub mod run;

@@ -108,6 +108,26 @@ impl Feed {
     }
 }
 
+/// Whether all could be opened, and what has no times is right. `live`: sockets may be listened on. Pipes are not opened, as
+/// somebody would find that nobody reads.
+pub fn check(files: &[PathBuf], live: bool, context: &Context) -> Result<(), String> {
+    for path in files {
+        let fail = |e: std::io::Error| format!("{}: {e}", path.display());
+        if let Some(socket) = path.to_str().and_then(|p| p.strip_prefix("unix:")) {
+            if !live {
+                return Err(format!("{}: a socket is for live traffic; captures have files", path.display()));
+            }
+            let dir = Path::new(socket).parent().filter(|d| !d.as_os_str().is_empty());
+            dir.map(std::fs::metadata).transpose().map_err(fail)?;
+            continue;
+        }
+        if std::fs::metadata(path).map_err(fail)?.is_file() && is_document(path).map_err(fail)? {
+            document(path, context)?;
+        }
+    }
+    Ok(())
+}
+
 /// Follows files, pipes and sockets, each on a thread of its own, for as long as the program runs.
 pub fn follow(files: &[PathBuf], context: &Arc<Context>) -> Result<(), String> {
     for path in files {

@@ -145,9 +145,8 @@ fn can_meet(a: &[Part], b: &[Part]) -> bool {
 /// `others`: what else is written, with its name.
 pub fn apart(s: &Settings, dir: &Path, log_dir: &Path, others: &[(&str, &Path)]) -> Result<(), Shared> {
     let timed = |what: &str, f: &String| Taken::new(format!("{what} ({f})"), dir, Path::new(f), true);
-    let plain = |what: &str, dir: &Path, f: &Path| {
-        Taken::new(format!("{what} ({})", f.display()), dir, f, false)
-    };
+    let plain =
+        |what: &str, dir: &Path, f: &Path| Taken::new(format!("{what} ({})", f.display()), dir, f, false);
     let eve = s.outputs.eve.iter().map(|e| timed("eve-log", &e.filename));
     let fast = s.outputs.fast.iter().map(|f| timed("fast", f));
     let own = s.logging.files.iter().map(|l| plain("logging.outputs.file", log_dir, &l.path));
@@ -255,8 +254,9 @@ mod tests {
     #[test]
     fn names_with_a_time_that_can_become_one_file_are_refused() {
         let dir = std::env::temp_dir().join(format!("tidegate-apart-timed-{}", std::process::id()));
-        let two =
-            |a: &str, b: &str| format!("outputs: [eve-log: {{filename: '{a}'}}, eve-log: {{filename: '{b}'}}]");
+        let two = |a: &str, b: &str| {
+            format!("outputs: [eve-log: {{filename: '{a}'}}, eve-log: {{filename: '{b}'}}]")
+        };
         let year = jiff::Zoned::now().year();
         for (a, b) in [
             ("eve-%Y.json", format!("eve-{year}.json").as_str()),
@@ -272,7 +272,10 @@ mod tests {
             let e = check(&two(a, &b.replace("%01", "%%01")), &dir).unwrap_err();
             assert!(e.starts_with(&format!("eve-log ({a}) and eve-log (")), "{a} {b}: {e}");
             assert!(e.contains(" one file, ") && e.ends_with(": each needs its own"), "{e}");
-            let fast = format!("outputs: [eve-log: {{filename: '{a}'}}, fast: {{enabled: yes, filename: '{}'}}]", b.replace("%01", "%%01"));
+            let fast = format!(
+                "outputs: [eve-log: {{filename: '{a}'}}, fast: {{enabled: yes, filename: '{}'}}]",
+                b.replace("%01", "%%01")
+            );
             assert!(check(&fast, &dir).unwrap_err().contains("fast ("), "{fast}");
         }
         for (a, b) in [
@@ -288,7 +291,9 @@ mod tests {
         }
         let pid = "outputs: [eve-log: {filename: '/run/%Y.pid'}, eve-log: {filename: '/run/%a.pid'}]";
         assert!(check(pid, &dir).unwrap_err().contains("can become one file"));
-        assert!(check("outputs: [eve-log: {filename: '/run/%a.pid'}]", &dir).unwrap_err().contains("--pidfile"));
+        assert!(
+            check("outputs: [eve-log: {filename: '/run/%a.pid'}]", &dir).unwrap_err().contains("--pidfile")
+        );
     }
 
     /// What is held once and given twice would be the last one's alone.

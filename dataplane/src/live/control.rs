@@ -87,13 +87,22 @@ fn is_socket(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket())
 }
 
+fn taken(what: &str) -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::AddrInUse, what.to_owned())
+}
+
+/// An error when there is something at `path` that is no socket.
+pub fn gives_way(path: &Path) -> std::io::Result<()> {
+    if std::fs::symlink_metadata(path).is_ok() && !is_socket(path) {
+        return Err(taken("there is something else than a socket already; it is left alone"));
+    }
+    Ok(())
+}
+
 /// Listens at `path` on a thread of its own. A socket that nobody listens on gives way; anything else does not.
 pub fn listen(path: &Path, to: Requests) -> std::io::Result<Socket> {
-    let taken = |what: &str| std::io::Error::new(std::io::ErrorKind::AddrInUse, what.to_owned());
+    gives_way(path)?;
     if std::fs::symlink_metadata(path).is_ok() {
-        if !is_socket(path) {
-            return Err(taken("there is something else than a socket already; it is left alone"));
-        }
         if UnixStream::connect(path).is_ok() {
             return Err(taken("somebody listens there already"));
         }
@@ -361,8 +370,14 @@ mod tests {
         let (tx, rx) = channel();
         let to: Requests = tx;
         for (line, why) in [
-            (r#"{"command":"reload-rules","rules":"x"}"#, r#"unknown member \"rules\"; beside \"command\" it takes nothing"#),
-            (r#"{"command":"flows","most":1}"#, r#"unknown member \"most\"; beside \"command\" it takes \"max\""#),
+            (
+                r#"{"command":"reload-rules","rules":"x"}"#,
+                r#"unknown member \"rules\"; beside \"command\" it takes nothing"#,
+            ),
+            (
+                r#"{"command":"flows","most":1}"#,
+                r#"unknown member \"most\"; beside \"command\" it takes \"max\""#,
+            ),
             (r#"{"command":"shutdown","now":true}"#, r#"unknown member \"now\""#),
             (r#"{"command":"inject-fault","workers":1}"#, r#"it takes \"station\", \"worker\""#),
             (r#"{"command":"stats","command":"shutdown"}"#, r#"\"command\" is there twice"#),

@@ -83,7 +83,7 @@ fn option<T>(fd: &OwnedFd, level: libc::c_int, name: libc::c_int, value: &T) -> 
 }
 
 /// An interface's number and kind (ARPHRD_).
-fn interface(name: &str) -> io::Result<(i32, u32)> {
+pub fn interface(name: &str) -> io::Result<(i32, u32)> {
     if name.contains('/') || name.is_empty() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name}: not an interface")));
     }
