@@ -277,25 +277,36 @@ impl Outputs {
                 return Err(n.wrong(format!("a second `{name}`; there is one at most")));
             }
             match name {
-                "eve-log" if on != Some(false) => {
+                // `- fast: yes` is no mapping, which is told; a bare `- fast` says nothing.
+                "eve-log" | "fast" | "pcap-log" | "file-store" if n.val.is_some() && !n.bare.get() => {}
+                // Settings of an output that is off are read all the same, so that what is wrong is told before it is on.
+                "eve-log" => {
                     let e = EveSettings::read(root, n, &mut out.unknown)?;
-                    out.eve.push(e);
+                    out.eve.extend(Some(e).filter(|_| on != Some(false)));
                 }
-                "fast" if on == Some(true) => {
-                    out.fast = Some(n.text("filename").unwrap_or("fast.log").to_string());
+                "fast" if !n.bare.get() => {
+                    let name = n.text("filename").unwrap_or("fast.log").to_string();
                     n.child("append");
+                    out.fast = Some(name).filter(|_| on == Some(true)).or(out.fast);
                 }
-                "pcap-log" if on == Some(true) => out.pcap_log = Some(PcapLogSettings::read(n)?),
-                "file-store" if on == Some(true) => out.store = Some(StoreSettings::read(n)?),
+                "pcap-log" if !n.bare.get() => {
+                    let p = PcapLogSettings::read(n)?;
+                    out.pcap_log = Some(p).filter(|_| on == Some(true)).or(out.pcap_log);
+                }
+                "file-store" if !n.bare.get() => {
+                    let s = StoreSettings::read(n)?;
+                    out.store = Some(s).filter(|_| on == Some(true)).or(out.store);
+                }
                 _ if on == Some(true) || (on.is_none() && n.children.is_empty()) => {
                     let why = match name {
                         "stats" => "counters are in eve.json, with `stats` among its types",
+                        "fast" | "pcap-log" | "file-store" => "it is off without `enabled: yes` below it",
                         _ => "no such output here",
                     };
                     out.unknown.push(format!("{} ({why})", n.path_as(name)));
                     n.accept();
                 }
-                // Switched off: nothing in it matters, so nothing in it is worth telling.
+                // Another program's, and switched off: nothing in it matters.
                 _ => n.accept(),
             }
         }
@@ -305,15 +316,13 @@ impl Outputs {
 
 pub(super) fn xff(n: &Node) -> Result<Option<Xff>, ConfigError> {
     let Some(x) = n.child("xff") else { return Ok(None) };
-    if !x.flag("enabled")?.unwrap_or(false) {
-        x.accept();
-        return Ok(None);
-    }
-    Ok(Some(Xff {
+    let on = x.flag("enabled")?.unwrap_or(false);
+    let xff = Xff {
         header: x.text("header").unwrap_or("X-Forwarded-For").to_string(),
         overwrite: x.one_of("mode", &["extra-data", "overwrite"])? == Some("overwrite"),
         forward: x.one_of("deployment", &["reverse", "forward"])? == Some("forward"),
-    }))
+    };
+    Ok(Some(xff).filter(|_| on))
 }
 
 /// Whether an event type is a protocol's, as the settings or as records name it.
@@ -361,9 +370,16 @@ impl EveSettings {
 
     fn read(root: &Node, n: &Node, unknown: &mut Vec<String>) -> Result<EveSettings, ConfigError> {
         let mut e = EveSettings::empty(n.text("filename").unwrap_or("eve.json"));
+        let on = n.flag("enabled")? != Some(false);
         if let Some(f) = n.child("filetype")
             && let Some(kind) = f.val.as_deref().filter(|k| !matches!(*k, "regular" | "file"))
         {
+            const OTHERS: [&str; 4] = ["syslog", "unix_dgram", "unix_stream", "redis"];
+            if !on && OTHERS.contains(&kind) {
+                // What it would have there is not known here.
+                n.accept();
+                return Ok(e);
+            }
             return Err(f.wrong(format!("`{kind}` is not supported; this program writes regular files")));
         }
         if let Some(r) = n.child("rotate-interval") {
@@ -385,14 +401,16 @@ impl EveSettings {
         e.xff = xff(n)?;
         let Some(types) = n.child("types") else { return Ok(e) };
         let mut strange = Vec::new();
+        // What is off is read as what is on, and not kept.
+        let mut unused = EveSettings::empty("");
         for (name, t) in types.named_items() {
-            if t.flag("enabled")? == Some(false) {
+            let off = t.flag("enabled")? == Some(false);
+            if off {
                 e.policy &= name != "policy";
                 e.response &= name != "response";
                 e.context_events &= name != "context";
-                t.accept();
-                continue;
             }
+            let e = if off { &mut unused } else { &mut e };
             match name {
                 "alert" => e.alert = Some(AlertSettings::read(t)?),
                 "anomaly" => e.anomaly = Some(AnomalySettings::read(t)?),
@@ -436,7 +454,7 @@ impl EveSettings {
                     e.records.push((name.to_string(), RecordSettings::read(name, t, unknown)?))
                 }
                 _ => {
-                    strange.push(name);
+                    strange.extend(Some(name).filter(|_| !off));
                     t.accept();
                 }
             }

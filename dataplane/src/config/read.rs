@@ -570,6 +570,38 @@ mod tests {
             ),
             ("outputs: [eve-log: {xff: {enabled: yes, mode: both}}]", "outputs.0.eve-log.xff.mode"),
             ("exception-policy: maybe", "exception-policy"),
+            (
+                "outputs: [eve-log: {types: [dns: {types: [a, NOSUCH]}]}]",
+                "outputs.0.eve-log.types.0.dns.types.1: `NOSUCH`",
+            ),
+            (
+                "outputs: [eve-log: {types: [dns: {formats: [nosuch]}]}]",
+                "outputs.0.eve-log.types.0.dns.formats.0: `nosuch`",
+            ),
+            (
+                "outputs: [eve-log: {types: [dns: {version: 9}]}]",
+                "outputs.0.eve-log.types.0.dns.version: `9`",
+            ),
+            (
+                "outputs: [eve-log: {types: [mdns: {version: 0}]}]",
+                "outputs.0.eve-log.types.0.mdns.version: `0`",
+            ),
+            // Of what is off, too.
+            (
+                "outputs: [eve-log: {types: [dns: {enabled: no, version: 9}]}]",
+                "outputs.0.eve-log.types.0.dns.version",
+            ),
+            (
+                "outputs: [eve-log: {enabled: no, types: [dns: {version: 9}]}]",
+                "outputs.0.eve-log.types.0.dns.version",
+            ),
+            ("outputs: [pcap-log: {limit: -5}]", "outputs.0.pcap-log.limit: `-5`"),
+            ("outputs: [pcap-log: {enabled: no, mode: odd}]", "outputs.0.pcap-log.mode: `odd`"),
+            ("outputs: [file-store: {version: 1}]", "outputs.0.file-store.version: `1`"),
+            ("outputs: [eve-log: {xff: {enabled: no, mode: both}}]", "outputs.0.eve-log.xff.mode"),
+            ("threading: {set-cpu-affinity: banana}", "threading.set-cpu-affinity: `banana`"),
+            ("unix-command: {enabled: banana}", "unix-command.enabled: `banana`"),
+            ("mpm-algo: nosuch", "mpm-algo: `nosuch` is none of auto, ac,"),
             ("stream: {midstream-policy: drop-packet}", "stream.midstream-policy"),
             ("stream: {midstream: yes, midstream-policy: bypass}", "stream.midstream-policy"),
             ("flow-timeouts: {tcp: {new: soon}}", "flow-timeouts.tcp.new"),
@@ -578,6 +610,32 @@ mod tests {
             let e = settings(&tree, Path::new("."), false).unwrap_err();
             assert!(e.to_string().starts_with("t:1:") && e.to_string().contains(&format!(": {key}")), "{e}");
         }
+    }
+
+    #[test]
+    fn outputs_that_are_off_are_read_and_not_written() {
+        let s = read(
+            "outputs:\n - fast: {enabled: no, nosuch: 1}\n - pcap-log: {enabled: no, limit: 5mb, odd: 1}\n \
+             - file-store: {dir: x}\n - eve-log: {enabled: no, types: [alert]}\n \
+             - eve-log: {types: [alert: {enabled: no, odd: 1}, flow, policy: {enabled: no}]}\n \
+             - eve-log: {enabled: no, filetype: redis, redis: {port: 1}}\n - tcp-data: {enabled: no, x: 1}\n",
+        );
+        let o = &s.outputs;
+        assert!(o.fast.is_none() && o.pcap_log.is_none() && o.store.is_none());
+        assert_eq!(o.eve.len(), 1);
+        assert!(o.eve[0].alert.is_none() && o.eve[0].flow.is_some() && !o.eve[0].policy);
+        assert_eq!(
+            s.ignored,
+            ["outputs.0.fast.nosuch", "outputs.1.pcap-log.odd", "outputs.4.eve-log.types.0.alert.odd"]
+        );
+        // One that is on, and one that is off, in any order.
+        for text in
+            ["[fast: {enabled: yes}, fast: {enabled: no}]", "[fast: {enabled: no}, fast: {enabled: yes}]"]
+        {
+            assert_eq!(read(&format!("outputs: {text}")).outputs.fast.as_deref(), Some("fast.log"), "{text}");
+        }
+        let told = read("outputs: [fast, pcap-log]").without_effect().join("\n");
+        assert!(told.contains("it is off without `enabled: yes`"), "{told}");
     }
 
     #[test]

@@ -100,8 +100,10 @@ impl RecordSettings {
         if is(&["dns", "mdns"]) {
             r.requests = t.flag("requests")?.or(t.flag("query")?).unwrap_or(true);
             r.responses = t.flag("responses")?.or(t.flag("answer")?).unwrap_or(true);
-            r.dns_types = words(t, "types");
-            let formats = words(t, "formats");
+            let kind = |w: &str| tidegate_core::app::dns::message::kind_number(w).is_some();
+            r.dns_types = words(t, "types", kind, "no type of DNS records (a, aaaa, mx, txt, …)")?;
+            let form = |w: &str| matches!(w, "detailed" | "grouped");
+            let formats = words(t, "formats", form, "none of detailed, grouped")?;
             if !formats.is_empty() {
                 r.dns_formats = ["detailed", "grouped"].map(|f| formats.iter().any(|x| x == f));
             }
@@ -109,7 +111,12 @@ impl RecordSettings {
                 None if name == "dns" => {
                     std::env::var("SURICATA_EVE_DNS_VERSION").ok().and_then(|v| v.parse().ok())
                 }
-                version => version,
+                Some(version @ 1..=3) => Some(version),
+                Some(other) => {
+                    let n = t.at("version").unwrap_or(t);
+                    return Err(n.wrong(format!("`{other}` is none of 1, 2, 3")));
+                }
+                None => None,
             };
         }
         r.content = Content::read(t)?;
@@ -127,10 +134,14 @@ impl RecordSettings {
     }
 }
 
-/// The words of a list, in lower case.
-fn words(t: &Node, key: &str) -> Vec<String> {
-    let list = |l: &Node| l.texts().map(|(n, _)| n.to_ascii_lowercase()).collect();
-    t.child(key).map(list).unwrap_or_default()
+/// The words of a list, in lower case; one that is not `known` is an error, which says what it is.
+fn words(t: &Node, key: &str, known: fn(&str) -> bool, not: &str) -> Result<Vec<String>, ConfigError> {
+    let Some(list) = t.child(key) else { return Ok(Vec::new()) };
+    let word = |(written, item): (&str, &Node)| {
+        let word = written.trim().to_ascii_lowercase();
+        if known(&word) { Ok(word) } else { Err(item.wrong(format!("`{written}` is {not}"))) }
+    };
+    list.texts().map(word).collect()
 }
 
 /// Members of `custom` of TLS' records.

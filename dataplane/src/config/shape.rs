@@ -126,6 +126,14 @@ mod tests {
             ("tls-keys: {files: x}", "tls-keys.files", "1:19", "a list, not `x`"),
             ("outputs: 7", "outputs", "1:10", "a list, not `7`"),
             ("outputs: {fast: {enabled: yes}}", "outputs", "1:10", "a list, not a mapping"),
+            (
+                "outputs: [eve-log: {enabled: no, types: 7}]",
+                "outputs.0.eve-log.types",
+                "1:41",
+                "a list, not `7`",
+            ),
+            ("outputs: [fast: yes]", "outputs.0.fast", "1:17", "a mapping of settings, not `yes`"),
+            ("outputs: [pcap-log: no]", "outputs.0.pcap-log", "1:21", "a mapping of settings, not `no`"),
             ("outputs:\n - eve-log: 7", "outputs.0.eve-log", "2:13", "a mapping of settings, not `7`"),
             ("outputs: [eve-log: {types: alert}]", "outputs.0.eve-log.types", "1:28", "a list, not `alert`"),
             (
@@ -196,7 +204,6 @@ mod tests {
             "outputs:\n - fast\n - eve-log: {types: [alert, {alert: {metadata: no}}, anomaly]}",
             "outputs: [eve-log: {types: [alert: {metadata: {rule: {raw: yes}}}]}]",
             "rule-files:\nvars:\nstream:\noutputs:\napp-layer: {protocols: {tls: }}",
-            "outputs: [eve-log: {enabled: no, types: 7}]",
         ] {
             let told: Vec<String> = told(text).into_iter().filter(|t| t.contains("expected")).collect();
             assert_eq!(told, Vec::<String>::new(), "{text}");

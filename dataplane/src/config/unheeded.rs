@@ -9,6 +9,8 @@ pub enum Kind {
     Flag,
     Number,
     Size,
+    /// One of these.
+    Words(&'static [&'static str]),
     Any,
 }
 
@@ -53,9 +55,14 @@ const MAILS: &str = "mails are always taken apart";
 const TRACKED: &str = "attachments are looked at as they grow, by steps of 4 KiB";
 const STATS: &str = "one set of counters, summed over workers, since the start";
 
+const AUTO: Kind = Kind::Words(&["yes", "no", "true", "false", "on", "off", "1", "0", "auto"]);
+const NO_PROXY: &str = "records beside stored files have the addresses of their flows";
+const MATCHER: &str = "there is one matcher";
+const GROUPS: &str = "groups are made as they pay";
+
 /// All of them, in the order of the documentation.
 pub const UNHEEDED: &[Unheeded] = &[
-    moot("runmode", Kind::Any, "there is one way to run"),
+    moot("runmode", Kind::Words(&["single", "workers", "autofp", "auto"]), "there is one way to run"),
     moot("pid-file", Kind::Any, "`--pidfile` says it"),
     moot("daemon-directory", Kind::Any, "the process stays in the foreground"),
     moot(
@@ -103,6 +110,10 @@ pub const UNHEEDED: &[Unheeded] = &[
         Kind::Flag,
         "of old configurations: `metadata.rule.reference` decides",
     ),
+    undone("outputs.*.file-store.xff.enabled", Kind::Flag, NO_PROXY, NO),
+    moot("outputs.*.file-store.xff.mode", Kind::Words(&["extra-data", "overwrite"]), NO_PROXY),
+    moot("outputs.*.file-store.xff.deployment", Kind::Words(&["reverse", "forward"]), NO_PROXY),
+    moot("outputs.*.file-store.xff.header", Kind::Any, NO_PROXY),
     undone("outputs.*.pcap-log.lz4-level", Kind::Number, "there is one level", &["0"]),
     undone("outputs.*.eve-log.types.*.stats.threads", Kind::Flag, STATS, NO),
     undone("outputs.*.eve-log.types.*.stats.deltas", Kind::Flag, STATS, NO),
@@ -124,7 +135,7 @@ pub const UNHEEDED: &[Unheeded] = &[
     undone("stream.reassembly.raw", Kind::Flag, "rules on raw payload see streams", YES),
     undone(
         "stream.reassembly.urgent.oob-limit-policy",
-        Kind::Any,
+        Kind::Words(&["drop", "inline", "gap"]),
         "out-of-band data beyond the limit is dropped",
         &["drop"],
     ),
@@ -204,9 +215,12 @@ pub const UNHEEDED: &[Unheeded] = &[
     undone("security.landlock.enabled", Kind::Flag, "the process keeps its rights", NO),
     moot("security.**", Kind::Any, "no program is started, no code of rules is run"),
     moot("coredump.max-dump", Kind::Any, "the system decides"),
-    moot("host-mode", Kind::Any, "`--inline` says it"),
+    moot("host-mode", Kind::Words(&["auto", "router", "sniffer-only"]), "`--inline` says it"),
+    moot("unix-command.enabled", AUTO, "signals reload rules; there is no command socket"),
     moot("unix-command.**", Kind::Any, "signals reload rules; there is no command socket"),
-    moot("legacy.uricontent", Kind::Any, "`uricontent` is read"),
+    moot("legacy.uricontent", Kind::Words(&["enabled", "disabled"]), "`uricontent` is read"),
+    moot("engine-analysis.rules-fast-pattern", Kind::Flag, "`tidegate rules check` says it"),
+    moot("engine-analysis.rules", Kind::Flag, "`tidegate rules check` says it"),
     moot("engine-analysis.**", Kind::Any, "`tidegate rules check` says it"),
     moot("pcre.match-limit", Kind::Number, "regexes run under a limit of their own, in linear time"),
     moot(
@@ -218,16 +232,24 @@ pub const UNHEEDED: &[Unheeded] = &[
     moot("host.prealloc", Kind::Number, TABLES),
     undone("host.memcap", Kind::Size, MEMORY, &[]),
     moot("detect.custom-values.**", Kind::Any, "groups are made as they pay"),
+    moot("detect.prefilter.default", Kind::Words(&["auto", "mpm"]), GROUPS),
     moot("detect.prefilter.**", Kind::Any, "groups are made as they pay"),
     moot("detect.grouping.**", Kind::Any, "groups are made as they pay"),
     moot("detect.profiling.**", Kind::Any, "`tidegate bench` says what is costly"),
+    moot("profiling.*.enabled", Kind::Flag, "`tidegate bench` says what is costly"),
     moot("profiling.**", Kind::Any, "`tidegate bench` says what is costly"),
+    moot("threading.set-cpu-affinity", Kind::Flag, "`--workers` says it"),
+    moot("threading.autopin", Kind::Flag, "`--workers` says it"),
     moot("threading.**", Kind::Any, "`--workers` says it"),
     moot("luajit.states", Kind::Number, "rules with Lua are refused"),
-    moot("detect.profile", Kind::Any, "groups are made as they pay"),
-    moot("detect.sgh-mpm-context", Kind::Any, "groups share databases where they pay"),
-    moot("mpm-algo", Kind::Any, "there is one matcher"),
-    moot("spm-algo", Kind::Any, "there is one matcher"),
+    moot("detect.profile", Kind::Words(&["low", "medium", "high", "custom"]), GROUPS),
+    moot(
+        "detect.sgh-mpm-context",
+        Kind::Words(&["auto", "single", "full"]),
+        "groups share databases where they pay",
+    ),
+    moot("mpm-algo", Kind::Words(&["auto", "ac", "ac-bs", "ac-ks", "ac-tile", "hs"]), MATCHER),
+    moot("spm-algo", Kind::Words(&["auto", "bm", "hs"]), MATCHER),
     undone("ignore-unknown-requirements", Kind::Flag, "rules that require what is unknown are skipped", NO),
     moot(
         "app-layer.protocols.http.libhtp.default-config.personality",
@@ -271,6 +293,12 @@ impl Unheeded {
             Kind::Any => (true, ""),
             Kind::Flag => (truth(t).is_some(), "neither yes nor no"),
             Kind::Number => (t.parse::<u64>().is_ok(), "not a number in range"),
+            Kind::Words(words) => {
+                if words.iter().any(|w| w.eq_ignore_ascii_case(t)) {
+                    return Ok(());
+                }
+                return Err(n.wrong(format!("`{t}` is none of {}", words.join(", "))));
+            }
             Kind::Size => {
                 (size(t).is_some(), "not a size (a number, then nothing, kb, mb, gb, KiB, MiB or GiB)")
             }
@@ -456,6 +484,7 @@ defrag: {}
                 Kind::Flag if matches!(u.why, Why::Undone(_, &["yes"])) => "no",
                 Kind::Flag => "yes",
                 Kind::Number | Kind::Size => "5",
+                Kind::Words(words) => words.last().unwrap(),
                 Kind::Any => "word",
             };
             let s = with(value).unwrap();
