@@ -961,6 +961,15 @@ fn files_that_have_no_events_are_errors() {
             assert!(said(&o).contains(says), "{name}: {}", said(&o));
         }
     }
+    // A sensor that has seen nothing yet is no error, and an error has no answer beside it.
+    let none = p.write("eve.json", "");
+    for (name, answer) in [("services", "No AI services.\n"), ("incidents", "No incidents.\n")] {
+        let o = tidegate(&[name, text(&none)]);
+        assert!(o.status.success(), "{name}: {}", said(&o));
+        assert_eq!(String::from_utf8_lossy(&o.stdout), answer);
+        let o = tidegate(&[name, text(&none), text(&words)]);
+        assert_eq!((o.status.code(), o.stdout.len()), (Some(1), 0), "{name}: {o:?}");
+    }
     let o = tidegate(&["mcp", text(&p.0), "--capture", text(&words), "--ask", asks]);
     assert!(o.status.code() == Some(1) && said(&o).contains("words.txt"), "{}", said(&o));
 }

@@ -86,7 +86,10 @@ fn run(args: &ServicesArgs) -> Result<ExitCode, String> {
         }
     }
     engine.finish(&mut sink);
-    answer::wrote(tell(args, &known))?;
+    // That there are none is no answer when not all was read.
+    if !(failed && known.0.is_empty()) {
+        answer::wrote(tell(args, &known))?;
+    }
     if failed {
         return Ok(ExitCode::from(WRONG_INPUT));
     }
@@ -94,12 +97,12 @@ fn run(args: &ServicesArgs) -> Result<ExitCode, String> {
     Ok(if outside { ExitCode::from(EXPOSED) } else { ExitCode::SUCCESS })
 }
 
-/// Files of events begin with a brace; captures do not.
+/// Files of events begin with a brace, or are empty as long as there are no events; captures do not.
 fn is_text(path: &Path) -> Result<bool, String> {
     let mut first = [0];
     let mut f = std::fs::File::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
     let n = f.read(&mut first).map_err(|e| format!("{}: {e}", path.display()))?;
-    Ok(n == 1 && first[0] == b'{')
+    Ok(n == 0 || first[0] == b'{')
 }
 
 fn events(path: &Path, known: &mut Known) -> Result<(), String> {
