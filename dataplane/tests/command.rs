@@ -503,6 +503,19 @@ fn files_are_stored_where_rules_ask() {
         std::fs::remove_dir_all(p.at("out")).unwrap();
     }
     assert!(counts[0] > 0 && counts[1] > counts[0], "{counts:?}");
+    // One that cannot be placed is not stored, whatever rules ask for, and no event says so.
+    std::fs::create_dir_all(p.at("out/filestore")).unwrap();
+    (0..256).for_each(|n| std::fs::write(p.at(&format!("out/filestore/{n:02x}")), "").unwrap());
+    let yaml = p.write(
+        "full.yaml",
+        "outputs:\n  - eve-log: {types: [files, stats]}\n  - file-store: {enabled: yes, force-filestore: yes}\n",
+    );
+    let o = p.run(&["-c", text(&yaml)]);
+    assert_eq!(o.status.code(), Some(1), "{}", said(&o));
+    let eve = std::fs::read_to_string(p.at("out/eve.json")).unwrap();
+    assert!(eve.contains("\"stored\":false") && !eve.contains("\"stored\":true"), "{eve}");
+    assert!(!eve.contains("\"file_id\"") && !eve.contains("\"storing\""), "{eve}");
+    assert!(!eve.contains("\"fs_errors\":0") && eve.contains("\"open_files\":0,\"stored\":0}"), "{eve}");
 }
 
 /// A message of ARP has a record if it is asked for; a frame that a rule matched in is shown.
