@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
@@ -320,9 +320,13 @@ impl WriteRun {
             let s = w.run.stats();
             let counters = counters::named(&s, &w.eve.counts, r.inline, w.settings.stats_decoder_events);
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let took = w.begun.elapsed();
+            let ns = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
             w.eve.stats(&Stats {
-                now: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
-                uptime_s: w.begun.elapsed().as_secs(),
+                now: ns(now),
+                // Rules are in force from the beginning.
+                last_reload: ns(now.saturating_sub(took)),
+                uptime_s: took.as_secs(),
                 counters: &counters,
                 rules_loaded,
                 rules_failed,
