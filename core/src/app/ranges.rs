@@ -6,6 +6,7 @@
 //! it; a part further on waits. The oldest file gives way when there is no room, and is counted.
 
 use super::file::{Files, NO_FILE, NewFile};
+use crate::ai::artifact::READING;
 use crate::pool::{Arena, BytePool, PBuf, Records};
 use alloc::sync::Arc;
 
@@ -270,7 +271,11 @@ impl Files {
         if p.fed {
             let file = self.ranges.wholes.get(p.whole).file;
             self.append_from(pool, file, at, data);
-        } else if data.len() <= room && p.data.extend(pool, data).is_ok() {
+        } else if data.len() <= room
+            // Read by the flow that lets it through, paid for by the one that brings it.
+            && pool.growth().spend(data.len() * READING as usize)
+            && p.data.extend(pool, data).is_ok()
+        {
             self.ranges.held += data.len();
         } else {
             self.part_spoils(pool, part);
@@ -372,6 +377,7 @@ impl Files {
         while at < data.len() {
             let n = chunk.len().min(data.len() - at);
             chunk[..n].copy_from_slice(&data.get(pool)[at..at + n]);
+            pool.growth().was_paid(n * READING as usize);
             self.append_from(pool, file, start + at as u64, &chunk[..n]);
             at += n;
         }
@@ -399,6 +405,41 @@ mod tests {
     fn part(name: &[u8], range: (u64, u64), size: u64) -> NewFile<'_> {
         let of = WholeOf::new(b"a.example", range, size);
         NewFile { name, dir: Dir::ToClient, tx_id: 1, window: false, range: Some(range), of }
+    }
+
+    /// A part that waits is paid for by the flow that brings it, not by the one that has nothing left and lets it through.
+    #[test]
+    fn who_brings_a_part_pays_for_it() {
+        let (mut p, mut fs) = (
+            BytePool::new(16 << 20),
+            Files::new(&AppConfig {
+                max_files: 400,
+                artifacts: true,
+                model_files: 4 << 20,
+                ..AppConfig::default()
+            }),
+        );
+        let mut all = b"\x80\x03B\0\0\x10\0".to_vec();
+        all.resize(7 + (1 << 20), b'x');
+        all.push(b'.');
+        let (size, cut) = (all.len() as u64, 100usize);
+        let (mut h1, mut h2) = (NO_FILE, NO_FILE);
+        let client = |n| crate::packet::Addr::v4([10, 0, 0, n]);
+        let two = fs.open(&mut p, &mut h2, part(b"/m.pkl", (cut as u64, size - 1), size)).unwrap();
+        p.growth().begin(client(2), 0);
+        p.growth().lend(crate::pool::Credit::default().earn(all.len()));
+        fs.append(&mut p, two, &all[cut..]);
+        fs.close(&mut p, two, false);
+        assert_eq!(fs.part_ends(&mut p, two, &mut h2), None);
+        p.growth().begin(client(1), 0);
+        assert!(p.growth().spend(crate::pool::STOCK as usize));
+        p.growth().lend(crate::pool::Credit::default().earn(cut));
+        let one = fs.open(&mut p, &mut h1, part(b"/m.pkl", (0, cut as u64 - 1), size)).unwrap();
+        fs.append(&mut p, one, &all[..cut]);
+        fs.close(&mut p, one, false);
+        let whole = fs.part_ends(&mut p, one, &mut h1).unwrap();
+        let v = fs.view(whole).artifact().unwrap();
+        assert_eq!((v.judgement, v.why()), (crate::ai::artifact::Judgement::Clean, ""));
     }
 
     #[test]

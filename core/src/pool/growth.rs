@@ -90,6 +90,12 @@ impl Growth {
         self.credit = credit;
     }
 
+    /// So many decoded bytes were [spent](Growth::spend) before, by another flow, on what is only done now.
+    pub fn was_paid(&mut self, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.credit.0 = self.credit.0.saturating_add(bytes);
+    }
+
     /// What is left of it.
     pub fn back(&mut self) -> Credit {
         core::mem::take(&mut self.credit)

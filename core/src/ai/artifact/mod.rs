@@ -150,7 +150,7 @@ struct Npy {
 }
 
 /// What reading a byte takes, in bytes of decoding.
-const READING: u64 = 7;
+pub const READING: u64 = 7;
 
 /// Reads one model file.
 pub struct Artifact {
