@@ -488,10 +488,19 @@ impl<T: Default> Slab<T> {
 
     /// A slot holding `T::default()`, or `None` when all are taken.
     pub fn alloc(&mut self) -> Option<u32> {
+        let was = self.high;
+        let id = self.alloc_as_left()?;
+        if id < was {
+            self.items[id as usize] = T::default();
+        }
+        Some(id)
+    }
+
+    /// As [`Slab::alloc`], but a slot that was taken before is as it was left: for what is large and cheap to begin anew.
+    pub fn alloc_as_left(&mut self) -> Option<u32> {
         let id = if self.free != NIL {
             let id = self.free;
             self.free = self.next[id as usize];
-            self.items[id as usize] = T::default();
             id
         } else if self.high < self.cap {
             let id = self.high;

@@ -89,15 +89,17 @@ struct Schemas {
     last: &'static [u8],
     /// Of one with any: its end, and the segment before it.
     ending: (&'static [u8], &'static [u8]),
+    /// Slashes that paths have at least.
+    slashes: usize,
     of: [Schema; 2],
 }
 
 /// All routes, by number in the order of the registry, and found by the last segments of their paths.
 struct Routes {
     all: Box<[Schemas]>,
-    /// Those with a fixed last segment, by it; those with a fixed one before the last, by that; each then by number.
-    last: Box<[u16]>,
-    before: Box<[u16]>,
+    /// Those with a fixed last segment, by it; those with a fixed one before the last, by that.
+    last: Shelves,
+    before: Shelves,
     /// Those with neither.
     open: Box<[u16]>,
 }
@@ -105,44 +107,67 @@ struct Routes {
 impl Routes {
     fn new(all: Box<[Schemas]>) -> Routes {
         let of = |i: &u16| &all[usize::from(*i)];
-        let (mut last, rest): (Vec<u16>, Vec<u16>) =
-            (0..all.len() as u16).partition(|i| !of(i).last.is_empty());
-        let (mut before, open): (Vec<u16>, Vec<u16>) =
-            rest.into_iter().partition(|i| !of(i).ending.1.is_empty());
-        last.sort_by_key(|i| (by_length(of(i).last), *i));
-        before.sort_by_key(|i| (by_length(of(i).ending.1), *i));
-        Routes { last: last.into(), before: before.into(), open: open.into(), all }
+        let (last, rest): (Vec<u16>, Vec<u16>) = (0..all.len() as u16).partition(|i| !of(i).last.is_empty());
+        let (before, open): (Vec<u16>, Vec<u16>) = rest.into_iter().partition(|i| !of(i).ending.1.is_empty());
+        Routes {
+            last: Shelves::new(last, |i| of(&i).last),
+            before: Shelves::new(before, |i| of(&i).ending.1),
+            open: open.into(),
+            all,
+        }
     }
 
     /// The first route, with what is made of it, whose paths may end like that and that `fits`.
     fn find<T>(&self, path: &[u8], mut fits: impl FnMut(&Schemas) -> Option<T>) -> Option<(u16, T)> {
         let path = path.strip_suffix(b"/").unwrap_or(path);
         let (front, last) = path.split_at(path.iter().rposition(|c| *c == b'/').map_or(0, |n| n + 1));
-        let of = |i: &u16| &self.all[usize::from(*i)];
-        let lists = [
-            equal(&self.last, last, |i| of(i).last),
-            equal(&self.before, dialect::last_of(front), |i| of(i).ending.1),
-            &self.open,
-        ];
+        let (before, slashes) = (dialect::last_of(front), slashes(path));
         let mut found: Option<(u16, T)> = None;
-        for list in lists {
-            let before = found.as_ref().map_or(u16::MAX, |f| f.0);
-            let mut may = list.iter().take_while(|i| **i < before).filter(|i| last.ends_with(of(i).ending.0));
+        for list in [self.last.at(last), self.before.at(before), &self.open] {
+            let first = found.as_ref().map_or(u16::MAX, |f| f.0);
+            let of = |i: &u16| &self.all[usize::from(*i)];
+            let mut may = list.iter().take_while(|i| **i < first).filter(|i| {
+                let s = of(i);
+                s.slashes <= slashes
+                    && (s.last.is_empty() || s.last == last)
+                    && last.ends_with(s.ending.0)
+                    && (s.ending.1.is_empty() || s.ending.1 == before)
+            });
             found = may.find_map(|i| Some((*i, fits(of(i))?))).or(found);
         }
         found
     }
 }
 
-/// An order of names in which most differ by a number.
-const fn by_length(name: &[u8]) -> (usize, &[u8]) {
-    (name.len(), name)
+fn slashes(path: &[u8]) -> usize {
+    path.iter().filter(|c| **c == b'/').count()
 }
 
-/// Those of a list in the order of their keys that have that key.
-fn equal<'a>(list: &'a [u16], key: &[u8], of: impl Fn(&u16) -> &'static [u8]) -> &'a [u16] {
-    let rest = list.get(list.partition_point(|i| by_length(of(i)) < by_length(key))..).unwrap_or(&[]);
-    rest.get(..rest.partition_point(|i| of(i) == key)).unwrap_or(&[])
+/// Routes by a name that each has, in few steps whatever is looked for: most requests are no calls.
+struct Shelves {
+    starts: Box<[u16]>,
+    routes: Box<[u16]>,
+}
+
+impl Shelves {
+    fn new<'a>(mut routes: Vec<u16>, name: impl Fn(u16) -> &'a [u8]) -> Shelves {
+        routes.sort_by_key(|i| (shelf(name(*i)), *i));
+        let starts = (0..=256).map(|n| routes.partition_point(|i| shelf(name(*i)) < n) as u16).collect();
+        Shelves { starts, routes: routes.into() }
+    }
+
+    /// Those that may have that name, by number.
+    fn at(&self, name: &[u8]) -> &[u16] {
+        let n = shelf(name);
+        let at = |n: usize| self.starts.get(n).map_or(0, |at| usize::from(*at));
+        self.routes.get(at(n)..at(n + 1)).unwrap_or(&[])
+    }
+}
+
+/// The shelf of a name, of 256.
+fn shelf(name: &[u8]) -> usize {
+    let (first, last) = (name.first().copied().unwrap_or(0), name.last().copied().unwrap_or(0));
+    usize::from((name.len() as u8).wrapping_mul(37) ^ first.wrapping_mul(11) ^ last)
 }
 
 /// The guest.
@@ -193,9 +218,8 @@ impl Ai {
             asked.then_some(known)
         };
         let among = |path: &[u8]| self.routes.find(path, |s| fits(s.route, path));
-        let mut room = [0; 512];
-        let (raw, meant) = (among(path), unescaped(path, &mut room).and_then(among));
-        match (raw, meant) {
+        let raw = among(path);
+        match (raw, path.contains(&b'%').then(|| meant(path, among)).flatten()) {
             // Places in what the path stands for are none in the path.
             (raw, Some((i, _))) if raw.is_none_or(|r| r.0 != i) => Some((i, Known::default())),
             (raw, _) => raw,
@@ -203,11 +227,10 @@ impl Ai {
     }
 }
 
-/// A path with `%XX` as servers read it (RFC 3986, 2.1), up to the length of `room`; none when there is nothing to undo.
-fn unescaped<'a>(path: &[u8], room: &'a mut [u8; 512]) -> Option<&'a [u8]> {
-    if !path.contains(&b'%') {
-        return None;
-    }
+/// What is found for a path with `%XX` as servers read it (RFC 3986, 2.1), up to 512 bytes.
+#[cold]
+fn meant<T>(path: &[u8], among: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+    let mut room = [0; 512];
     let digit = |b: Option<&u8>| b.and_then(|b| (*b as char).to_digit(16));
     let (mut at, mut n) = (0, 0);
     while let (Some(b), Some(to)) = (path.get(at), room.get_mut(n)) {
@@ -218,7 +241,7 @@ fn unescaped<'a>(path: &[u8], room: &'a mut [u8; 512]) -> Option<&'a [u8]> {
         };
         n += 1;
     }
-    room.get(..n)
+    among(room.get(..n)?)
 }
 
 /// The call of an exchange, and what reading its messages needs.
@@ -243,6 +266,7 @@ fn make_routes() -> Arc<Routes> {
         dialect,
         last: dialect::last_wanted(route),
         ending: dialect::ending_wanted(route),
+        slashes: slashes(route.path.trim_end_matches("/*").as_bytes()),
         of: [route.request, route.answer].map(|lists| Schema::new(lists.iter().copied().flatten())),
     };
     Arc::new(Routes::new(registry::routes().map(schemas).collect()))

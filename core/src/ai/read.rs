@@ -5,7 +5,7 @@ use super::call::{Call, Role, SHORT_MAX, TOOL_MAX, Tag};
 use super::dialect::{F, Kind, Wire, Words, rpc};
 use super::head::number;
 use super::json::{Field, Visit, Word};
-use super::{Reading, Schemas, json, proto};
+use super::{Reading, Schemas, json};
 use crate::Dir;
 use crate::app::bodies::{BodyCx, Ended, Piece};
 use crate::app::txs::Tx;
@@ -30,6 +30,7 @@ pub(super) fn piece(
     cx: &mut BodyCx<'_>,
 ) {
     match piece {
+        Piece::Whole(bytes) if says_nothing(bytes, tx, schemas, dir) => {}
         // None that is not the mark begins as it does.
         Piece::Whole(bytes) if bytes.first() != DONE.first() => {
             feed(tx, r, schemas, dir, bytes, cx);
@@ -65,6 +66,18 @@ pub(super) fn piece(
             whole(tx, r, schemas, dir, cx);
         }
     }
+}
+
+/// A line that is too short for an object with a member, and not news if it is no JSON: to read it would change nothing,
+/// and there may be one every other byte.
+fn says_nothing(line: &[u8], tx: &Tx<Call>, schemas: &Schemas, dir: Dir) -> bool {
+    const SHORTEST: usize = br#"{"":1}"#.len();
+    let harmless =
+        || !tx.own.proven || tx.common.was_raised(EV_JSON, dir) || line.iter().all(u8::is_ascii_digit);
+    line.len() < SHORTEST
+        && schemas.route.wire == Wire::Json
+        && schemas.of[dir.ix()].asks_members_alone()
+        && harmless()
 }
 
 /// The message is over.
@@ -144,9 +157,14 @@ fn whole(tx: &mut Tx<Call>, r: &mut Reading, schemas: &Schemas, dir: Dir, cx: &m
     r.json.end(schema, &mut to);
     // A value that was cut off counts as far as it came.
     to.cut_off();
-    let (broken, deep) = match schemas.route.wire {
-        Wire::Grpc => (r.proto.is_broken() || r.proto.is_open(), false),
-        _ => (r.json.is_broken() || r.json.is_open(), r.json.too_deep()),
+    let (broken, deep) = if schemas.route.wire == Wire::Grpc {
+        let ended = r.proto.is_broken() || r.proto.is_open();
+        r.proto = Default::default();
+        (ended, false)
+    } else {
+        let ended = (r.json.is_broken() || r.json.is_open(), r.json.too_deep());
+        r.json.renew();
+        ended
     };
     if tx.own.proven && broken {
         tx.common.raise(EV_JSON, dir);
@@ -155,8 +173,6 @@ fn whole(tx: &mut Tx<Call>, r: &mut Reading, schemas: &Schemas, dir: Dir, cx: &m
         tx.common.raise(EV_DEEP, dir);
     }
     r.held.truncate(0);
-    r.json = json::Reader::default();
-    r.proto = proto::Reader::default();
     r.lead = 0;
     r.words = Words::default();
 }

@@ -471,10 +471,45 @@ fn answered_before_the_request_is_over() {
     has(run_as(&x, true), &["request.model=m", "prompt=q", "response.status=401", "error=no"]);
 }
 
+/// What is found by the ends of paths is what a walk over all routes finds.
+#[test]
+fn routes_are_found_as_by_a_walk() {
+    let routes = super::make_routes();
+    let mut found = 0;
+    for s in &routes.all {
+        let path = s.route.path.trim_start_matches('*').replace("/*", "/any/thing");
+        let path = path.replace("{-}", "part").replace("{}", "name");
+        for path in [
+            path.clone(),
+            format!("{path}/"),
+            format!("/front{path}"),
+            format!("{path}/more"),
+            format!("{path}x"),
+        ] {
+            for method in ["GET", "POST", "PUT", "DELETE"] {
+                let fits = |s: &super::Schemas| {
+                    super::dialect::fits(s.route, method.as_bytes(), path.as_bytes()).map(drop)
+                };
+                let naive = routes.all.iter().position(|s| fits(s).is_some());
+                let here = routes.find(path.as_bytes(), fits).map(|(i, ())| usize::from(i));
+                assert_eq!(here, naive, "{method} {path}");
+                found += usize::from(here.is_some());
+            }
+        }
+    }
+    assert!(found > routes.all.len());
+}
+
+/// Bytes, or lines of few of them.
+fn anything_or_short_lines() -> impl Strategy<Value = Vec<u8>> {
+    let of = |letter| prop::collection::vec(letter, 0..80);
+    prop_oneof![of(any::<u8>().boxed()), of(prop::sample::select(&b"01-{}[]\"a\n\n\n\n"[..]).boxed())]
+}
+
 proptest! {
     /// The same bytes in any pieces are the same calls.
     #[test]
-    fn any_cut_gives_the_same(cut in 1usize..40, which in 0usize..4, bytes in prop::collection::vec(any::<u8>(), 0..80), at in 0usize..300) {
+    fn any_cut_gives_the_same(cut in 1usize..40, which in 0usize..4, bytes in anything_or_short_lines(), at in 0usize..300) {
         let (path, kind, request, answer) = [
             ("/v1/chat/completions", SSE, r#"{"model":"m","messages":[{"role":"user","content":"a\u00e9"}]}"#, "data: {\"choices\":[{\"delta\":{\"content\":\"b\"}}]}\r\n\r\ndata: [DONE]\n\n"),
             ("/api/chat", "application/x-ndjson", r#"{"model":"m","messages":[{"role":"user","content":"a"}]}"#, "{\"message\":{\"content\":\"b\"}}\n{\"done\":true}"),

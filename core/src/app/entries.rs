@@ -57,14 +57,16 @@ impl Entries {
         }
         let n = (len as u16).to_le_bytes();
         let from = self.buf.len();
-        let done = self
-            .buf
-            .extend(pool, &[tag, n[0], n[1]])
-            .and_then(|()| parts.iter().try_for_each(|p| self.buf.extend(pool, p)));
-        if done.is_err() {
-            self.buf.truncate(from);
+        if self.buf.stretch(pool, from + 3 + len).is_err() {
+            return false;
         }
-        done.is_ok()
+        let mut rest = self.buf.get_mut(pool).get_mut(from..).unwrap_or(&mut []);
+        for part in [&[tag, n[0], n[1]][..]].iter().chain(&parts) {
+            let Some((to, more)) = rest.split_at_mut_checked(part.len()) else { break };
+            to.copy_from_slice(part);
+            rest = more;
+        }
+        true
     }
 
     /// As [`Entries::push`], of the first `most` bytes of a value that lies in the same pool.

@@ -196,6 +196,11 @@ impl TxCommon {
         self.dirty[dir.ix()] = true;
     }
 
+    /// Whether that event was raised in that direction, or in the other while another was in that one.
+    pub fn was_raised(&self, ev: u8, dir: Dir) -> bool {
+        self.events & 1u128.checked_shl(u32::from(ev)).unwrap_or(0) != 0 && self.event_dirs & dir.bit() != 0
+    }
+
     /// Gives back everything detection kept on it; call when the transaction is freed.
     pub fn release(&mut self, pool: &mut BytePool) {
         self.detect[0].release(pool);

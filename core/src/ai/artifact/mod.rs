@@ -151,6 +151,10 @@ struct Npy {
 
 /// What reading a byte takes, in bytes of decoding.
 pub const READING: u64 = 7;
+/// What it takes beyond that where something may begin or end: an opcode, a name, an archive.
+const LOUD: u64 = 16;
+/// What it takes beyond that in texts, which are read letter by letter.
+const LETTER: u64 = 4;
 
 /// Reads one model file.
 pub struct Artifact {
@@ -259,12 +263,12 @@ impl Artifact {
     pub fn within(&mut self, growth: &mut Growth, bytes: usize, f: impl FnOnce(&mut Self)) {
         let (before, cost) = (self.report.expanded, self.report.cost);
         self.report.may = before.saturating_add(growth.left() / (1 + READING));
+        self.report.may_cost = cost.saturating_add(growth.left().saturating_sub(bytes as u64 * READING));
         f(self);
         let more = (self.report.expanded - before).saturating_mul(1 + READING);
         let all = more.saturating_add(bytes as u64 * READING).saturating_add(self.report.cost - cost);
         if !growth.spend(usize::try_from(all).unwrap_or(usize::MAX)) && !self.report.stopped {
-            self.report.stopped = true;
-            self.missing("more to read than its sender may have read now");
+            self.report.stop();
         }
     }
 
@@ -514,7 +518,7 @@ impl Level {
     }
 
     fn take(&mut self, mut data: &[u8], below: &mut [Level], rep: &mut Report) {
-        while !data.is_empty() {
+        while !data.is_empty() && !rep.is_over() {
             let n = match self.kind {
                 Kind::Zip
                 | Kind::Plain
@@ -537,6 +541,7 @@ impl Level {
                 Kind::Bzip2 => self.bunzip(data, below, rep),
                 Kind::Lzma => self.unlzma(data, below, rep),
                 Kind::Json => {
+                    rep.cost += LETTER;
                     match data.first().map(|b| self.json.byte(*b, rep)) {
                         Some(State::Done) => {
                             rep.understood = true;
@@ -551,6 +556,7 @@ impl Level {
                     1
                 }
                 Kind::Lines(l) => {
+                    rep.cost += LETTER;
                     if let Some(b) = data.first() {
                         self.lines.byte(*b, l, rep);
                     }
@@ -569,7 +575,7 @@ impl Level {
 
     /// Kinds in whose bytes other things may hide.
     fn open(&mut self, data: &[u8], below: &mut [Level], rep: &mut Report) -> usize {
-        let between = self.kind != Kind::Zip || self.zip.scanning();
+        let between = !matches!(self.kind, Kind::Zip) || self.zip.scanning();
         if !between {
             return self.zip.feed(data, &mut self.inflate, &mut Below(below), rep);
         }
@@ -578,12 +584,13 @@ impl Level {
             return n;
         }
         let Some(&b) = data.first() else { return 0 };
+        rep.cost += LOUD;
         if self.carving {
             // What the main pickle names is its own affair.
-            let look = self.kind != Kind::Pickle || self.machine.inside();
+            let look = !matches!(self.kind, Kind::Pickle) || self.machine.inside();
             self.carver.byte(b, look, rep);
         }
-        if self.kind == Kind::Pickle && !self.nested || self.tensors() {
+        if matches!(self.kind, Kind::Pickle) && !self.nested || self.tensors() {
             // Readers of zip begin at the end of a file: whatever it is, an archive in it may be read.
             self.zip.feed(&[b], &mut self.inflate, &mut Below(below), rep);
         }
@@ -602,7 +609,7 @@ impl Level {
             Kind::Hdf5 => self.attribute(b, rep),
             _ => {
                 self.zip.feed(data, &mut self.inflate, &mut Below(below), rep);
-                if self.kind == Kind::Plain && !self.zip.scanning() {
+                if matches!(self.kind, Kind::Plain) && !self.zip.scanning() {
                     self.kind = Kind::Zip;
                 }
             }
@@ -627,6 +634,12 @@ impl Level {
             return 0;
         }
         let data = data.get(..most).unwrap_or(data);
+        let carving = self.carving;
+        let ends = |b: u8| b == b'P' || carving & matches!(b, b'\n' | 0x93);
+        if data.first_chunk().is_some_and(|first: &[u8; WORTH]| first.iter().fold(false, |e, b| e | ends(*b)))
+        {
+            return 0;
+        }
         let end =
             if self.carving { memchr::memchr3(b'P', b'\n', 0x93, data) } else { memchr::memchr(b'P', data) };
         let run = data.get(..end.unwrap_or(most)).unwrap_or(&[]);

@@ -91,8 +91,9 @@ pub struct Report {
     pub expanded: u64,
     /// What [`Report::expanded`] may become, as far as its sender is concerned.
     pub may: u64,
-    /// What else it cost, in bytes of decoding.
+    /// What else it cost, in bytes of decoding, and what that may become.
     pub cost: u64,
+    pub may_cost: u64,
     /// Its sender may have no more of it read.
     pub stopped: bool,
     /// Bytes that came.
@@ -163,9 +164,24 @@ impl Report {
             expanded: 0,
             may: u64::MAX,
             cost: 0,
+            may_cost: u64::MAX,
             stopped: false,
             bytes: 0,
         }
+    }
+
+    /// Its sender may have no more of it read now: it ends here, and that is said.
+    pub(super) fn is_over(&mut self) -> bool {
+        if self.cost > self.may_cost && !self.stopped {
+            self.stop();
+        }
+        self.stopped
+    }
+
+    /// Nothing more of it is read.
+    pub(super) fn stop(&mut self) {
+        self.stopped = true;
+        self.find(Judgement::Unreadable, "more to read than its sender may have read now", &[]);
     }
 
     /// Notes a finding; the first of the worst kind says why.

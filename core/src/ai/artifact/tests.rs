@@ -616,6 +616,23 @@ fn reading_is_paid_for() {
     assert!((Judgement::Unreadable..Judgement::Malicious).contains(&a.end().judgement));
 }
 
+/// However much comes at once, in a file or in an archive in it, no more than what is left is spent, but for one name.
+#[test]
+fn reading_ends_where_the_money_does() {
+    let names = [b"\x80\x02", b"ca\nb\n0".repeat(100_000).as_slice()].concat();
+    for file in
+        [names.clone(), miniz_oxide::deflate::compress_to_vec_zlib(&names, 6), zip(&[("a", "a", &names)])]
+    {
+        let mut pool = crate::pool::BytePool::new(0);
+        let mut a = Artifact::new();
+        a.within(pool.growth(), file.len(), |a| a.feed(&file));
+        a.within(pool.growth(), 0, |a| _ = a.end());
+        let r = a.report();
+        assert!(r.stopped && r.cost <= u64::from(crate::pool::STOCK) + super::names::COST, "{}", r.cost);
+        assert!((Judgement::Unreadable..Judgement::Malicious).contains(&r.worst()));
+    }
+}
+
 #[test]
 fn what_expands_without_measure() {
     let of = |bytes, expanded| {

@@ -137,6 +137,16 @@ impl Reader {
         self.deep
     }
 
+    /// From here on another value is read. What lies in the stack and among what is held counts by its number only, so it
+    /// may stay: lines and events may be as short as two bytes.
+    pub fn renew(&mut self) {
+        let Reader { state, levels, node, skipped, raw, deep, escape, code, high, have, stack: _, held: _ } =
+            self;
+        (*state, *levels, *node, *skipped) = (State::Value, 0, 0, 0);
+        (*raw, *deep) = (false, false);
+        (*escape, *code, *high, *have) = (0, 0, 0, 0);
+    }
+
     /// Reads on.
     pub fn feed(&mut self, schema: &Schema, bytes: &[u8], out: &mut impl Visit) {
         let mut at = 0;

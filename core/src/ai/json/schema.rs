@@ -192,6 +192,13 @@ impl Node {
     }
 }
 
+impl Schema {
+    /// Nothing is asked of a text that is no object, so none of less than six bytes (`{"":1}`) has anything to tell.
+    pub fn asks_members_alone(&self) -> bool {
+        self.nodes.first().is_none_or(|root| root.field == 0 && root.member == NIL)
+    }
+}
+
 impl Growing {
     fn new() -> Growing {
         let node = Node { field: 0, raw: false, keys: [NIL; SPREAD], has_keys: false, member: NIL, any: NIL };

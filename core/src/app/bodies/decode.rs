@@ -294,7 +294,8 @@ impl Decoders {
     fn take_free(&mut self, coding: Coding) -> Option<u32> {
         match coding {
             Coding::Gzip | Coding::Deflate | Coding::Zlib => {
-                let core = self.cores.alloc()?;
+                let core = self.cores.alloc_as_left()?;
+                self.cores.get_mut(core).0.init();
                 let end = (core as usize + 1) * WINDOW;
                 if self.windows.len() < end {
                     // Within what is reserved, when it is first needed.

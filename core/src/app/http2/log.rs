@@ -15,6 +15,9 @@ impl Stream {
 
     /// Whether there is something to say of frames of a direction.
     fn has_frames(&self, pool: &BytePool, d: Dir) -> bool {
+        if self.frames.end() == 0 {
+            return false;
+        }
         let said = [T_SETTING, T_ERROR, T_PRIORITY].map(|t| t + d.ix() as u8);
         self.frames.tagged(pool).any(|(tag, _)| said.contains(&tag))
     }

@@ -112,6 +112,8 @@ pub struct Stream {
     field_bytes: [u32; 2],
     /// The first field of each name that begins with a colon, apart, so that nothing crowds out what is asked for.
     pseudo: Entries,
+    /// Which of them it has, per direction (a bit a name).
+    has_pseudo: [u8; 2],
     /// What frames said, apart from the fields, so that frames cannot crowd them out.
     frames: Entries,
     numbers: u16,
@@ -150,23 +152,25 @@ impl Stream {
     fn keep(&mut self, pool: &mut BytePool, dir: Dir, n: usize, text: &[u8]) -> bool {
         let (d, tag) = (dir.ix(), T_FIELD + dir.ix() as u8);
         let name = text.get(..n).unwrap_or(text);
-        let most = match name {
-            b":path" => PATH_MAX,
-            b":authority" => AUTHORITY_MAX,
-            b":method" | b":scheme" | b":status" => WORD_MAX,
-            _ => FIELD_MAX,
+        let known = match name {
+            b":method" => Some((1, WORD_MAX)),
+            b":scheme" => Some((2, WORD_MAX)),
+            b":path" => Some((4, PATH_MAX)),
+            b":authority" => Some((8, AUTHORITY_MAX)),
+            b":status" => Some((16, WORD_MAX)),
+            _ => None,
         };
-        let first =
-            most != FIELD_MAX && !self.pseudo.all(pool, tag).filter_map(split).any(|(had, _)| had == name);
+        let first = known.filter(|(bit, _)| self.has_pseudo[d] & bit == 0);
         // What comes in the place of the field that counts is no longer than other fields.
-        let most = if first { most } else { FIELD_MAX };
+        let most = first.map_or(FIELD_MAX, |(_, most)| most);
         let kept = text.get(..most).unwrap_or(text);
         let n = (n.min(kept.len()) as u16).to_le_bytes();
-        let room = first || self.fields[d] < FIELDS_MAX;
-        let done = if first {
-            self.pseudo.push_within(PSEUDO_MAX, pool, tag, [&n[..], kept])
+        let done = if let Some((bit, _)) = first {
+            let done = self.pseudo.push_within(PSEUDO_MAX, pool, tag, [&n[..], kept]);
+            self.has_pseudo[d] |= if done { bit } else { 0 };
+            done
         } else {
-            room && self.list.push_parts(pool, tag, [&n[..], kept])
+            self.fields[d] < FIELDS_MAX && self.list.push_parts(pool, tag, [&n[..], kept])
         };
         if done {
             self.fields[d] = self.fields[d].saturating_add(1);
@@ -206,7 +210,13 @@ impl Stream {
     }
 
     fn field<'a>(&self, pool: &'a BytePool, dir: Dir, name: &str) -> Option<&'a [u8]> {
-        self.fields(pool, dir).find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
+        let of = |list: &Entries| {
+            let fields = list.all(pool, T_FIELD + dir.ix() as u8).filter_map(split);
+            fields.into_iter().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
+        };
+        // Among the pseudo fields are no others, and most of what is asked for is none.
+        let pseudo = if name.starts_with(':') { of(&self.pseudo) } else { None };
+        pseudo.or_else(|| if self.list.end() == 0 { None } else { of(&self.list) })
     }
 
     fn numbers<'a>(&self, pool: &'a BytePool, tag: u8, dir: Dir) -> impl Iterator<Item = u32> + use<'a> {
