@@ -89,7 +89,6 @@ impl Streams {
         if fresh.resize(pool, places * ENTRY).is_err() {
             return false;
         }
-        fresh.get_mut(pool).fill(0);
         let mut old = core::mem::replace(&mut self.table, fresh);
         for i in 0..old.len() / ENTRY {
             let e = Self::entry(old.get(pool), i);
@@ -128,7 +127,8 @@ impl Streams {
         }
         Self::set(self.table.get_mut(pool), hole, (0, 0));
         self.len -= 1;
-        if self.len == 0 {
+        // The smallest one stays: many a client has one stream open at a time.
+        if self.len == 0 && self.places() > FIRST {
             self.table.free(pool);
         }
     }
