@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tidegate_core::detect::{RuleSet, Rules};
+use tidegate_core::policy::Policy;
 use tidegate_core::rules::{
     Classification, Env, References, Refusal, RefusalKind, Reputation, SetStore, Vars, dataset,
     drop_duplicates, never_fits, never_replaced, never_set, never_stored, parse_source,
@@ -410,7 +411,7 @@ pub fn load_after(
         notes.extend(l.of_use(&s.intel)?);
     }
     let intel = intel.map(|l| l.intel);
-    let policy = s.policy.as_deref().map(crate::policy::load).transpose()?;
+    let policy = s.policy.as_deref().map(|p| policy(p, &mut notes)).transpose()?;
     let rules = sets.rules(set).with_policy(policy).with_intel(intel);
     let took = start.elapsed();
     let outside = outside.take();
@@ -428,6 +429,13 @@ pub fn load_after(
         outside,
         took,
     })
+}
+
+/// A policy; of lines that never decide there are notes.
+fn policy(path: &Path, notes: &mut Vec<String>) -> Result<Arc<Policy>, LoadError> {
+    let source = crate::policy::read(path)?;
+    notes.extend(crate::policy::behind(&source, path));
+    Ok(crate::policy::compile(&source, path)?)
 }
 
 /// The datasets of the configuration, which rules use by name.

@@ -94,6 +94,12 @@ fn policies_and_intelligence_are_read_or_refused() {
     assert!(p.run(&["-c", text(&settings), "--strict"]).status.success());
     assert!(!std::fs::read_to_string(p.at("out/eve.json")).unwrap().contains("policy"));
     let policy = |args: &[&str]| tidegate(&[&["policy"], args].concat());
+    let shut = p.write("shut.yaml", "deny:\n  - {}\nallow:\n  - {app: dns}\n");
+    let never = "shut.yaml:4:5: the line never decides: line 2 (deny) comes before it";
+    for o in [policy(&["check", text(&shut)]), p.run(&["--policy", text(&shut)])] {
+        assert!(o.status.success() && said(&o).contains(never), "{}", said(&o));
+        assert!(said(&o).contains("shut.yaml:2:5: the line has no condition: it denies everything"));
+    }
     let capture = p.at("in.pcap");
     let o = policy(&["diff", text(&allow), text(&deny), text(&capture)]);
     let out = String::from_utf8_lossy(&o.stdout).into_owned();

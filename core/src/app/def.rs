@@ -96,6 +96,11 @@ impl ProtoDef {
     pub const fn is_parsed(&self) -> bool {
         self.parser.is_some() || self.guest.is_some()
     }
+
+    /// Whether a flow may be of it: others live in the messages of a flow's protocol.
+    pub const fn is_of_flows(&self) -> bool {
+        self.parser.is_some() || !self.recognise.is_none()
+    }
 }
 
 const fn same(a: &str, b: &str) -> bool {

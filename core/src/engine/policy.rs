@@ -14,7 +14,9 @@ use crate::app::{AppProto, Buffer, BufferAt, TxRef, TxView};
 use crate::event::{DropReason, EventSink, PolicyRecord, Verdict};
 use crate::flow::{FlowIx, flag};
 use crate::packet::{L4, Packet};
-use crate::policy::{Act, Call, Decision, Ends, Facts, Know, Outcome, Place, Policy, app_bit};
+use crate::policy::{
+    Act, CALLERS, Call, Decision, Ends, Facts, HELLOS, Know, Outcome, Place, Policy, app_bit,
+};
 use crate::pool::Scratch;
 
 const SYN: u8 = 2;
@@ -203,11 +205,6 @@ fn call_of<'a>(t: &TxView<'a>, room: &'a mut [Scratch; 6]) -> Know<Call<'a>> {
     } else {
         Know::Is(call)
     }
-}
-
-/// Protocols whose messages may be calls.
-fn carries_calls(p: AppProto) -> bool {
-    matches!(p.name(), "http" | "http2" | "websocket")
 }
 
 impl Engine {
@@ -442,15 +439,10 @@ impl Engine {
             return Facts::default();
         }
         let app = st.app.proto;
-        let call = if carries_calls(app) { Know::Later } else { Know::Absent };
-        let hello = match app.name() {
-            "tls" => Some("tls.sni"),
-            "quic" => Some("quic.sni"),
-            _ => None,
-        };
-        let sni = match hello {
+        let call = if CALLERS.contains(&app.name()) { Know::Later } else { Know::Absent };
+        let sni = match HELLOS.iter().find(|h| h.0 == app.name()) {
             None => Know::Absent,
-            Some(name) => self.first_value(ix, app, name, room),
+            Some((_, name)) => self.first_value(ix, app, name, room),
         };
         Facts { app: Know::Is(app_bit(app)), sni, call }
     }

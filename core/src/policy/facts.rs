@@ -35,6 +35,12 @@ pub fn app_bit(p: AppProto) -> u64 {
     p.index().map_or(UNRECOGNISED, |i| 1u64.checked_shl(i as u32).unwrap_or(0))
 }
 
+/// Protocols whose hello brings the server's name, and the buffer that has it.
+pub const HELLOS: [(&str, &str); 2] = [("tls", "tls.sni"), ("quic", "quic.sni")];
+
+/// Protocols whose messages may be calls of AI services.
+pub const CALLERS: [&str; 3] = ["http", "http2", "websocket"];
+
 /// What is known of a flow beyond its first packet.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Facts<'a> {

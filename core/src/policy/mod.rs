@@ -24,7 +24,7 @@ use alloc::vec::Vec;
 
 use self::bits::Dim;
 pub use self::build::{MAX_LINES, MAX_SEGMENTS, Wrong};
-pub use self::facts::{Call, Facts, Know, UNRECOGNISED, app_bit};
+pub use self::facts::{CALLERS, Call, Facts, HELLOS, Know, UNRECOGNISED, app_bit};
 use self::facts::{Fit, More};
 pub use self::glob::Glob;
 use self::lists::{Lists, Service};

@@ -15,13 +15,21 @@ pub struct Source {
     pub lines: Vec<Line>,
     /// What happens to flows that no line fits.
     pub default: Act,
+    /// Line and column of the default in the file, where it is written.
+    pub default_place: Option<(u32, u32)>,
     /// Tell allowed flows, too.
     pub tell_allowed: bool,
 }
 
 impl Default for Source {
     fn default() -> Self {
-        Source { segments: Vec::new(), lines: Vec::new(), default: Act::Drop, tell_allowed: false }
+        Source {
+            segments: Vec::new(),
+            lines: Vec::new(),
+            default: Act::Drop,
+            default_place: None,
+            tell_allowed: false,
+        }
     }
 }
 
@@ -44,8 +52,9 @@ pub struct Line {
     pub act: Act,
     /// For events.
     pub name: String,
-    /// Its line in the file.
+    /// Its line in the file, and the column there.
     pub place: u32,
+    pub column: u32,
     /// Places in [`Source::segments`].
     pub from: Option<Vec<usize>>,
     pub to: Option<Vec<usize>>,
@@ -68,6 +77,7 @@ impl Line {
             act,
             name: String::new(),
             place: 0,
+            column: 0,
             from: None,
             to: None,
             protos: Vec::new(),

@@ -1,7 +1,10 @@
 //! Policies of files: YAML goes in, the tables of [`tidegate_core::policy`] come out, or the place and reason why not.
 //!
-//! [`tree`] reads YAML with the place of every value, [`mod@read`] is the language, [`flows`] reads flows that are written as text.
+//! [`tree`] reads YAML with the place of every value, [`mod@read`] is the language, `fits` refuses lines that no flow fits, `behind`
+//! finds those that others leave nothing to, [`flows`] reads flows that are written as text.
 
+mod behind;
+mod fits;
 pub mod flows;
 mod read;
 pub mod tree;
@@ -11,6 +14,7 @@ use std::sync::Arc;
 
 use tidegate_core::policy::{Policy, Source};
 
+pub use behind::behind;
 pub use read::source;
 use tree::Node;
 

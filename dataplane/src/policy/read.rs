@@ -29,6 +29,11 @@ pub(super) fn proto_of(name: &str) -> Option<u8> {
     PROTOS.iter().find(|p| p.0.eq_ignore_ascii_case(name)).map(|p| p.1).or_else(|| name.parse().ok())
 }
 
+/// Its name, or the number itself.
+pub(super) fn proto_name(p: u8) -> String {
+    PROTOS.iter().find(|o| o.1 == p).map_or_else(|| p.to_string(), |o| o.0.to_string())
+}
+
 /// The bit of an application protocol, or of what is not recognised.
 pub(super) fn app_of(name: &str) -> Option<u64> {
     if name == "unknown" { Some(UNRECOGNISED) } else { AppProto::by_name(name).map(app_bit) }
@@ -68,6 +73,7 @@ pub fn source(tree: &Node, path: &Path) -> Result<Source, PolicyError> {
             "default" => {
                 let words = [("deny", with), ("watch", Act::Watch), ("allow", Act::Allow)];
                 default = Some(word(value, &words).map_err(of)?);
+                out.default_place = Some((value.line, value.column));
             }
             _ => {}
         }
@@ -190,7 +196,7 @@ fn lines(n: &Node, act: Act, known: &Known<'_>, out: &mut Source) -> Result<(), 
 }
 
 fn line(n: &Node, act: Act, known: &Known<'_>) -> Result<Line, Wrong> {
-    let mut l = Line { place: n.line, ..Line::any(act) };
+    let mut l = Line { place: n.line, column: n.column, ..Line::any(act) };
     let (mut calls, mut credential) = (None::<Calls>, None);
     for (key, at, v) in n.map("a line: a mapping with from and to")? {
         match key {
@@ -198,19 +204,17 @@ fn line(n: &Node, act: Act, known: &Known<'_>) -> Result<Line, Wrong> {
             "from" => l.from = ends(v, known)?,
             "to" => l.to = ends(v, known)?,
             "proto" => {
-                for i in v.items() {
-                    let p = proto_of(i.text("an IP protocol")?);
-                    l.protos.push(p.ok_or_else(|| {
-                        i.expected("an IP protocol: tcp, udp, icmp, icmpv6, sctp, esp, gre or a number")
-                    })?);
+                const EXPECTED: &str = "an IP protocol: tcp, udp, icmp, icmpv6, sctp, esp, gre or a number";
+                for i in some(v, EXPECTED)? {
+                    l.protos.push(proto_of(i.text(EXPECTED)?).ok_or_else(|| i.expected(EXPECTED))?);
                 }
             }
-            "port" => l.ports = v.items().iter().map(port).collect::<Result<_, _>>()?,
+            "port" => l.ports = some(v, PORT)?.iter().map(port).collect::<Result<_, _>>()?,
             "app" => l.apps = apps(v, &mut calls)?,
             "sni" => l.sni = names(v)?,
             "ai" => self::calls(v, calls.get_or_insert_default())?,
             "credential" => credential = Some(self::credential(v)?),
-            "time" => l.time = v.items().iter().map(window).collect::<Result<_, _>>()?,
+            "time" => l.time = some(v, WINDOW)?.iter().map(window).collect::<Result<_, _>>()?,
             "with" if act.denies() => l.act = word(v, &[("drop", Act::Drop), ("reject", Act::Reject)])?,
             "with" => return Err(at.wrong("`with` says how a line of deny denies; this line does not")),
             other => return Err(unknown(at, other, LINE)),
@@ -223,7 +227,16 @@ fn line(n: &Node, act: Act, known: &Known<'_>) -> Result<Line, Wrong> {
         calls.get_or_insert_default().credential = c;
     }
     l.calls = calls;
+    super::fits::check(&l, n)?;
     Ok(l)
+}
+
+/// The items of a condition. None at all would be no condition, and the line would fit more than was meant.
+fn some<'n>(n: &'n Node, expected: &str) -> Result<&'n [Node], Wrong> {
+    match n.items() {
+        [] => Err(n.expected(expected)),
+        all => Ok(all),
+    }
 }
 
 /// Segments by name or by labels; `None` for any.
@@ -261,20 +274,21 @@ fn ends(n: &Node, known: &Known<'_>) -> Result<Option<Vec<usize>>, Wrong> {
     Ok(Some(all))
 }
 
+const PORT: &str = "a port, or a range of ports (8000-8100)";
+
 fn port(n: &Node) -> Result<(u16, u16), Wrong> {
-    const EXPECTED: &str = "a port, or a range of ports (8000-8100)";
-    let text = n.text(EXPECTED)?;
+    let text = n.text(PORT)?;
     let (a, b) = text.split_once('-').unwrap_or((text, text));
     match (a.trim().parse(), b.trim().parse()) {
         (Ok(a), Ok(b)) if a <= b => Ok((a, b)),
-        _ => Err(n.expected(EXPECTED)),
+        _ => Err(n.expected(PORT)),
     }
 }
 
 /// Application protocols; services of AI that are no protocol of their own are calls of that provider over HTTP.
 fn apps(n: &Node, calls: &mut Option<Calls>) -> Result<u64, Wrong> {
     let (mut bits, mut providers) = (0, Vec::new());
-    for item in n.items() {
+    for item in some(n, "an application protocol")? {
         let name = item.text("an application protocol")?;
         let dialect = || tidegate_core::ai::dialects().any(|d| d.0 == name);
         match app_of(name) {
@@ -349,11 +363,13 @@ fn credential(n: &Node) -> Result<Credential, Wrong> {
     if kinds.is_empty() { Err(n.expected(EXPECTED)) } else { Ok(Credential::Kinds(kinds)) }
 }
 
+const WINDOW: &str = "a time: {days: mon-fri, from: \"08:00\", to: \"18:00\"}";
+
 fn window(n: &Node) -> Result<Window, Wrong> {
     let mut w = Window { days: 0x7f, from: 0, to: 1440, offset: 0 };
-    for (key, at, v) in n.map("a time: {days: mon-fri, from: \"08:00\", to: \"18:00\"}")? {
+    for (key, at, v) in n.map(WINDOW)? {
         match key {
-            "days" => w.days = v.items().iter().map(days).try_fold(0, |a, d| Ok(a | d?))?,
+            "days" => w.days = some(v, DAY)?.iter().map(days).try_fold(0, |a, d| Ok(a | d?))?,
             "from" => w.from = minutes(v)?,
             "to" => w.to = minutes(v)?,
             "utc-offset" => w.offset = offset(v)?,
@@ -363,12 +379,13 @@ fn window(n: &Node) -> Result<Window, Wrong> {
     Ok(w)
 }
 
+const DAY: &str = "a day (mon, tue, wed, thu, fri, sat, sun) or a range of days (mon-fri)";
+
 fn days(n: &Node) -> Result<u8, Wrong> {
-    const EXPECTED: &str = "a day (mon, tue, wed, thu, fri, sat, sun) or a range of days (mon-fri)";
-    let text = n.text(EXPECTED)?.to_ascii_lowercase();
+    let text = n.text(DAY)?.to_ascii_lowercase();
     let day = |t: &str| DAYS.iter().position(|d| *d == t.trim());
     let (a, b) = text.split_once('-').unwrap_or((&text, &text));
-    let (Some(a), Some(b)) = (day(a), day(b)) else { return Err(n.expected(EXPECTED)) };
+    let (Some(a), Some(b)) = (day(a), day(b)) else { return Err(n.expected(DAY)) };
     let count = (b + 7 - a) % 7;
     Ok((0..=count).fold(0, |bits, i| bits | 1 << ((a + i) % 7)))
 }
@@ -415,6 +432,30 @@ mod tests {
             ("allow:\n  - {port: 70000}\n", "2:12", "a range of ports"),
             ("allow:\n  - {port: 9-1}\n", "2:12", "a range of ports"),
             ("allow:\n  - {proto: icmp, port: 1}\n", "2:5", "without ports"),
+            ("allow:\n  - {port: []}\n", "2:12", "a list is not a port"),
+            ("allow:\n  - {proto: }\n", "2:11", "nothing is not an IP protocol"),
+            ("allow:\n  - {app: []}\n", "2:11", "a list is not an application protocol"),
+            ("allow:\n  - {time: []}\n", "2:12", "a list is not a time"),
+            ("allow:\n  - {time: {days: []}}\n", "2:19", "a list is not a day"),
+            // Lines that no flow fits.
+            ("allow:\n  - {app: dns, sni: x}\n", "2:16", "only tls, quic have a name in their hello"),
+            ("allow:\n  - {proto: icmp, sni: x}\n", "2:19", "only tls, quic have a name in their hello"),
+            ("allow:\n  - {proto: udp, app: http}\n", "2:23", "`http` never comes over udp; expected tcp"),
+            (
+                "allow:\n  - {app: [smb, tls], proto: [icmp, 17]}\n",
+                "2:12",
+                "`smb` never comes over icmp, udp",
+            ),
+            ("allow:\n  - {app: ai}\n", "2:11", "no flow is ever `ai`"),
+            ("allow:\n  - {app: [http, grpc]}\n", "2:18", "no flow is ever `grpc`"),
+            (
+                "allow:\n  - {app: dns, ai: {operation: chat}}\n",
+                "2:16",
+                "only http, http2, websocket carry calls",
+            ),
+            ("allow:\n  - {app: dns, credential: none}\n", "2:16", "only http, http2, websocket carry calls"),
+            ("allow:\n  - {proto: udp, app: s3}\n", "2:18", "only http, http2, websocket carry calls"),
+            ("allow:\n  - {sni: x, ai: {operation: chat}}\n", "2:14", "no name in a hello"),
             ("allow:\n  - {with: reject}\n", "2:6", "does not"),
             ("default: maybe\n", "1:10", "one of deny, watch, allow"),
             ("allow:\n  - {time: {from: \"8\"}}\n", "2:19", "a time of day"),

@@ -39,6 +39,7 @@ fn check(file: &Path) -> Result<String, String> {
     let read = start.elapsed();
     let start = Instant::now();
     let p = policy::compile(&source, file)?;
+    policy::behind(&source, file).iter().for_each(|t| eprintln!("{t}"));
     let took = start.elapsed();
     let of = |f: fn(Act) -> bool| grouped(source.lines.iter().filter(|l| f(l.act)).count() as u64);
     let networks: usize = source.segments.iter().map(|s| s.networks.len()).sum();
