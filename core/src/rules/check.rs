@@ -32,6 +32,7 @@ pub fn finish(mut b: Builder<'_, '_>) -> Res<Rule> {
     carriers(&mut b)?;
     directions(&mut b)?;
     packet_or_stream(&b)?;
+    in_payload(&b)?;
     at_hook(&b)?;
     replaces(&b)?;
     let mut r = b.rule;
@@ -160,6 +161,53 @@ fn packet_or_stream(b: &Builder<'_, '_>) -> Res {
         return conflict("conditions on packets in a rule on the stream alone");
     }
     Ok(())
+}
+
+/// Contents that the payload is too short for, as `dsize` has it.
+fn in_payload(b: &Builder<'_, '_>) -> Res {
+    let most = b.rule.packet.iter().find_map(|m| match m {
+        // Suricata refuses contents longer than N with `dsize:!N` as well, and they can match.
+        PacketMatch::Dsize(t) => upper(t),
+        _ => None,
+    });
+    let Some(most) = most else { return Ok(()) };
+    let payload = |m: &&BufferMatch| m.buffer == BufferRef::Payload && m.transforms.is_empty();
+    for m in b.lists.iter().map(|l| &l.m).filter(payload) {
+        let need = needs(&m.matches);
+        if need > most {
+            return bad(format!("contents need {need} bytes of payload, dsize allows {most}"));
+        }
+    }
+    Ok(())
+}
+
+/// Fewest bytes in which contents can be found, or, negated, looked for.
+fn needs(all: &[Match]) -> u64 {
+    let plain = |n: Option<Num>| match n {
+        Some(Num::Const(n)) => n,
+        _ => 0,
+    };
+    // Where the last match ends at the earliest, as far as that is known.
+    let (mut end, mut need) = (0i64, 0i64);
+    for m in all {
+        match m {
+            Match::Content(c) => {
+                let known = !matches!(c.distance, Some(Num::Var(_)));
+                let from = match (c.is_relative(), known) {
+                    (true, true) => end.saturating_add(plain(c.distance)),
+                    (true, false) => 0,
+                    (false, _) => plain(c.offset),
+                };
+                let last = from.max(0).saturating_add(c.bytes.len() as i64);
+                need = need.max(last);
+                end = if c.negated { end } else { last };
+            }
+            Match::Pcre(p) if p.relative || p.negated => {}
+            Match::Pcre(_) | Match::ByteJump(_) => end = 0,
+            _ => {}
+        }
+    }
+    u64::try_from(need).unwrap_or(0)
 }
 
 /// A rule with a hook runs once, at that progress: what it reads must come up there.

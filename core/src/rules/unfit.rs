@@ -5,7 +5,10 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::ir::{Cmp, IntTest, Match, PacketMatch, ProtoSpec, Rule, StateMatch};
+use super::ir::{
+    Absent, BufferMatch, BufferRef, Cmp, Content, IntTest, Match, Num, PacketMatch, ProtoSpec, Rule,
+    StateMatch,
+};
 use super::refuse::Refusal;
 use super::source::told;
 
@@ -17,6 +20,8 @@ pub fn never_fits(rules: &[Rule]) -> Vec<Refusal> {
 fn why(r: &Rule) -> Option<String> {
     let packet = r.packet.iter().find_map(|p| carried(&r.header.proto, p).or_else(|| beyond(p)));
     packet
+        .or_else(|| apart(&r.packet))
+        .or_else(|| r.lists.iter().filter(|l| l.absent != Some(Absent::OrElse)).find_map(in_buffer))
         .or_else(|| contradicts(&r.state))
         .or_else(|| {
             let int = r.ints.iter().find(|i| !possible(&i.test, greatest(i.name)));
@@ -68,9 +73,9 @@ fn carried(proto: &ProtoSpec, p: &PacketMatch) -> Option<String> {
     (!there).then(|| format!("{name}: only {whose} has it, and the rule is of another protocol"))
 }
 
-/// Numbers that do not fit into their field.
-fn beyond(p: &PacketMatch) -> Option<String> {
-    let (name, test, most) = match p {
+/// A number of a header: its keyword, what is asked of it, its greatest value.
+fn number(p: &PacketMatch) -> Option<(&'static str, &IntTest, u64)> {
+    Some(match p {
         PacketMatch::Ttl(t) => ("ttl", t, 0xff),
         PacketMatch::IpProto(t) => ("ip_proto", t, 0xff),
         PacketMatch::Itype(t) => ("itype", t, 0xff),
@@ -86,8 +91,85 @@ fn beyond(p: &PacketMatch) -> Option<String> {
         PacketMatch::Ack(t) => ("ack", t, u64::from(u32::MAX)),
         PacketMatch::Icmpv6Mtu(t) => ("icmpv6.mtu", t, u64::from(u32::MAX)),
         _ => return None,
-    };
+    })
+}
+
+/// Numbers that do not fit into their field.
+fn beyond(p: &PacketMatch) -> Option<String> {
+    let (name, test, most) = number(p)?;
     (!possible(test, most)).then(|| format!("{name}: the field has no such value (0 to {most})"))
+}
+
+/// Conditions on one number that no value passes together. `vlan.id` may be that of another layer each time.
+fn apart(all: &[PacketMatch]) -> Option<String> {
+    all.iter().enumerate().find_map(|(i, p)| {
+        let (name, _, most) = number(p).filter(|n| n.0 != "vlan.id")?;
+        let same = all.iter().skip(i).filter_map(number).filter(|n| n.0 == name).map(|n| n.1);
+        let tests: Vec<&IntTest> = same.collect();
+        (!together(&tests, most)).then(|| format!("{name}: no value passes all conditions"))
+    })
+}
+
+/// Whether a number from 0 to `most` passes all of these.
+fn together(tests: &[&IntTest], most: u64) -> bool {
+    if tests.len() < 2 || tests.iter().any(|t| matches!(t, IntTest::Mask { .. })) {
+        return true;
+    }
+    // What passes begins at 0 or beside a number of the tests.
+    let mut numbers = Vec::from([0]);
+    for t in tests {
+        match t {
+            IntTest::Eq(a) | IntTest::Ne(a) | IntTest::Lt(a) | IntTest::Le(a) | IntTest::Gt(a) => {
+                numbers.push(*a)
+            }
+            IntTest::Ge(a) => numbers.push(*a),
+            IntTest::Between(a, b) | IntTest::NotBetween(a, b) => numbers.extend([*a, *b]),
+            IntTest::OneOf(all) => numbers.extend(all),
+            IntTest::Ranges(all) => numbers.extend(all.iter().flat_map(|r| [r.0, r.1])),
+            IntTest::Mask { .. } => {}
+        }
+    }
+    let near = |n: &u64| [*n, n.saturating_add(1)];
+    numbers.iter().flat_map(near).any(|v| v <= most && tests.iter().all(|t| t.test(v)))
+}
+
+/// What one buffer never has.
+fn in_buffer(m: &BufferMatch) -> Option<String> {
+    let sizes: Vec<&IntTest> = m
+        .matches
+        .iter()
+        .filter_map(|x| match x {
+            Match::Size(t) => Some(t),
+            _ => None,
+        })
+        .collect();
+    if !together(&sizes, u64::MAX) {
+        return Some(String::from("bsize: no size passes all conditions"));
+    }
+    if m.buffer != BufferRef::App("http.header_names") || !m.transforms.is_empty() {
+        return None;
+    }
+    let contents = m.matches.iter().filter_map(|x| match x {
+        Match::Content(c) if !c.negated && !c.is_relative() => Some(c),
+        _ => None,
+    });
+    contents.into_iter().find_map(header_names)
+}
+
+/// The names of a message's headers stand between line ends, with two of them behind the last one.
+fn header_names(c: &Content) -> Option<String> {
+    let len = c.bytes.len();
+    let first = c.offset.is_none_or(|o| o == Num::Const(0)) && c.depth == Some(Num::Const(len as i64));
+    let begins = c.bytes.iter().zip(b"\r\n").all(|(a, b)| a == b);
+    if (c.startswith || first) && !begins {
+        return Some(String::from(
+            "http.header_names: it begins with |0d 0a|, and the content at its start does not",
+        ));
+    }
+    let ends = c.bytes.iter().rev().zip(b"\n\r\n\r").all(|(a, b)| a == b);
+    (c.endswith && !ends).then(|| {
+        String::from("http.header_names: it ends with |0d 0a 0d 0a|, and the content at its end does not")
+    })
 }
 
 /// The greatest value of a protocol's number, where its field is narrower than what is read of a rule.
@@ -151,6 +233,25 @@ fn contradicts(state: &[StateMatch]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Numbers pass together if there is one that does.
+    #[test]
+    fn numbers_pass_together_if_one_does() {
+        let mut some = [0, 0];
+        for (a, b, c) in (0..18).flat_map(|a| (0..18).flat_map(move |b| (0..18).map(move |c| (a, b, c)))) {
+            for t in [IntTest::Lt(a), IntTest::Ge(a), IntTest::Ne(a), IntTest::Between(a, b)] {
+                for u in [IntTest::Gt(c), IntTest::Eq(c), IntTest::Ne(c), IntTest::NotBetween(b, c)] {
+                    for v in [IntTest::Le(b), IntTest::Ranges([(b, c)].to_vec())] {
+                        let all = [&t, &u, &v];
+                        let can = (0..=15).any(|n| all.iter().all(|x| x.test(n)));
+                        assert_eq!(together(&all, 15), can, "{all:?}");
+                        some[usize::from(can)] += 1;
+                    }
+                }
+            }
+        }
+        assert!(some[0] > 1000 && some[1] > 1000);
+    }
 
     /// A number is possible if some number of the field passes the test itself.
     #[test]

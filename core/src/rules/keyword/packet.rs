@@ -23,7 +23,7 @@ pub static KEYWORDS: &[Keyword] = &[
     Keyword::new("window", |b, a| put(b, PacketMatch::Window(test16(a)?))).aliases(&["tcp.window"]),
     Keyword::new("tcp.mss", |b, a| put(b, PacketMatch::TcpMss(test16(a)?))),
     Keyword::new("tcp.wscale", |b, a| put(b, PacketMatch::TcpWscale(byte(a)?))),
-    Keyword::new("dsize", |b, a| put(b, PacketMatch::Dsize(test16(a)?))),
+    Keyword::new("dsize", dsize),
     Keyword::new("id", |b, a| put(b, PacketMatch::IpId(unquoted16(a)?))).quotable(),
     Keyword::new("tos", tos).quotable(),
     Keyword::new("ipopts", ipopts),
@@ -54,6 +54,13 @@ pub static KEYWORDS: &[Keyword] = &[
 fn put(b: &mut Builder<'_, '_>, m: PacketMatch) -> Res {
     b.rule.packet.push(m);
     Ok(())
+}
+
+fn dsize(b: &mut Builder<'_, '_>, a: &Arg<'_>) -> Res {
+    if b.rule.packet.iter().any(|m| matches!(m, PacketMatch::Dsize(_))) {
+        return conflict("a rule has one dsize; expected a range, as in dsize:5<>10");
+    }
+    put(b, PacketMatch::Dsize(test16(a)?))
 }
 
 fn number(b: &mut Builder<'_, '_>, what: PacketNumber, test: IntTest) -> Res {
