@@ -153,5 +153,6 @@ fn meta(kind: Kind) -> RuleMeta {
         text: String::new(),
         line: 0,
         file: 0,
+        further: Vec::new(),
     }
 }

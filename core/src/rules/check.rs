@@ -11,13 +11,16 @@ use super::values;
 use crate::Dir;
 use crate::app::{OVER_TCP, OVER_UDP};
 
+/// A buffer at the end of a rule that asks nothing of it.
+pub const NO_CONDITION: &str = "the last sticky buffer has no condition";
+
 /// Turns what was read into a rule.
 pub fn finish(mut b: Builder<'_, '_>) -> Res<Rule> {
     if !b.sid_seen {
         return Err(Fault::new(RefusalKind::Syntax, "the rule has no sid"));
     }
     if b.pending.is_some() {
-        return context("the last sticky buffer has no condition");
+        return context(NO_CONDITION);
     }
     for l in &b.lists {
         list(l.m.absent, &l.m)?;

@@ -79,6 +79,8 @@ pub struct RuleMeta {
     /// 1-based line in its file, and the file's number in the list of sources.
     pub line: u32,
     pub file: u32,
+    /// Where its further lines begin in `text`, with their numbers.
+    pub further: Vec<(usize, u32)>,
 }
 
 /// What names a rule, whatever rule set it is in.

@@ -45,5 +45,6 @@ pub use keyword::list::{Listed, all as all_keywords};
 pub use refuse::{Refusal, RefusalKind};
 pub use reputation::{Categories, Reputation};
 pub use sets::Vars;
+pub(crate) use source::place;
 pub use source::{Parsed, drop_duplicates, never_replaced, never_set, never_stored, parse_source};
 pub use unfit::never_fits;

@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// Groups of reasons, counted by `tidegate rules check`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -86,11 +87,18 @@ impl core::fmt::Display for Refusal {
 pub struct Fault {
     pub kind: RefusalKind,
     pub reason: String,
+    /// The option at fault, where the whole rule is looked at: its keyword, and bytes of its value.
+    pub near: Option<(&'static str, Vec<u8>)>,
 }
 
 impl Fault {
     pub fn new(kind: RefusalKind, reason: impl Into<String>) -> Fault {
-        Fault { kind, reason: reason.into() }
+        Fault { kind, reason: reason.into(), near: None }
+    }
+
+    /// At the option `keyword` with `part` in its value.
+    pub fn near(self, keyword: &'static str, part: &[u8]) -> Fault {
+        Fault { near: Some((keyword, part.to_vec())), ..self }
     }
 }
 

@@ -14,7 +14,7 @@ use super::check;
 use super::env::Env;
 use super::header;
 use super::index::{Entry, Index};
-use super::ir::{Capture, Match, Post, Rule, StateMatch};
+use super::ir::{Capture, IntTest, Match, Post, Rule, RuleMeta, StateMatch};
 use super::keyword::{self, Arg, Value};
 use super::refuse::{Fault, Refusal, RefusalKind, Res};
 
@@ -57,7 +57,7 @@ pub fn never_set(rules: &[Rule]) -> Vec<Refusal> {
         })
     };
     let reason = "flowbits: no rule sets the bit that it tests, so it never matches";
-    let mut all: Vec<Refusal> = rules.iter().filter(deaf).map(|r| told(r, reason)).collect();
+    let mut all: Vec<Refusal> = rules.iter().filter(deaf).map(|r| told_at(r, b"isset", reason)).collect();
     all.extend(never_captured(rules));
     all
 }
@@ -101,17 +101,41 @@ pub fn never_replaced(rules: &[Rule]) -> Vec<Refusal> {
     rules.iter().filter(replaces).map(|r| told(r, reason)).collect()
 }
 
-/// A part of a loaded rule that has no effect.
+/// A part of a loaded rule that has no effect. The reason begins with the keyword, or with those that it may be.
 pub(super) fn told(r: &Rule, reason: &str) -> Refusal {
+    told_at(r, b"", reason)
+}
+
+/// As [`told`], of the option with `part` in its value.
+fn told_at(r: &Rule, part: &[u8], reason: &str) -> Refusal {
+    let keywords = reason.split(':').next().unwrap_or("").split(", ");
+    let (line, column) = keywords.map(|k| place(&r.meta, k, part)).max_by_key(|p| p.1).unwrap_or_default();
     Refusal {
         file: r.meta.file,
-        line: r.meta.line,
-        column: 1,
+        line,
+        column,
         sid: Some(r.meta.sid),
         keyword: None,
         kind: RefusalKind::Unsupported,
         reason: reason.into(),
     }
+}
+
+/// 1-based line and column of a rule's first option `keyword` that has `part` in its value; of the rule, when there is none.
+pub(crate) fn place(rule: &RuleMeta, keyword: &str, part: &[u8]) -> (u32, u32) {
+    let bytes = rule.text.as_bytes();
+    let mut starts = Vec::from([(0, rule.line)]);
+    starts.extend_from_slice(&rule.further);
+    let text = Text { bytes: Cow::Borrowed(bytes), starts };
+    let mut at = memchr::memchr(b'(', bytes).map_or(bytes.len(), |i| i + 1);
+    while let Ok(Some(opt)) = next_option(bytes, at, bytes.len()) {
+        let has = part.is_empty() || opt.value.is_some_and(|v| memchr::memmem::find(v, part).is_some());
+        if opt.name == keyword.as_bytes() && has {
+            return text.place(opt.start);
+        }
+        at = opt.next;
+    }
+    (rule.line, 1)
 }
 
 /// Applies Suricata's rule on equal `gid` and `sid`: of two, the one with the greater `rev` stays, and of two equal
@@ -236,11 +260,12 @@ fn one(text: &Text<'_>, file: u32, env: &mut Env<'_>, index: &Index, out: &mut P
             rule.meta.text = to_text(bytes);
             rule.meta.line = text.line();
             rule.meta.file = file;
+            rule.meta.further = text.starts.iter().skip(1).copied().collect();
             let sid = Some(rule.meta.sid);
             out.rules.push(rule);
-            for (kind, reason) in warnings {
-                let line = text.line();
-                out.warnings.push(Refusal { file, line, column: 1, sid, keyword: None, kind, reason });
+            for (at, (kind, reason)) in warnings {
+                let (line, column) = text.place(at);
+                out.warnings.push(Refusal { file, line, column, sid, keyword: None, kind, reason });
             }
         }
         Err(Trouble { offset, keyword, fault, sid }) => {
@@ -258,6 +283,9 @@ fn one(text: &Text<'_>, file: u32, env: &mut Env<'_>, index: &Index, out: &mut P
         }
     }
 }
+
+/// Complaints about a rule that loads, each with the offset of its option.
+type Complaints = Vec<(usize, (RefusalKind, String))>;
 
 /// A fault with its place.
 struct Trouble {
@@ -292,12 +320,7 @@ fn find_sid(bytes: &[u8]) -> Option<u32> {
 }
 
 /// Reads a rule. What is wrong with one that is for other engines says nothing against it, wherever it says so.
-fn parse(
-    bytes: &[u8],
-    env: &mut Env<'_>,
-    index: &Index,
-    warnings: &mut Vec<(RefusalKind, String)>,
-) -> Result<Rule, Trouble> {
+fn parse(bytes: &[u8], env: &mut Env<'_>, index: &Index, warnings: &mut Complaints) -> Result<Rule, Trouble> {
     parse_all(bytes, env, index, warnings).map_err(|t| unmet(bytes, env, index).unwrap_or(t))
 }
 
@@ -323,7 +346,7 @@ fn parse_all(
     bytes: &[u8],
     env: &mut Env<'_>,
     index: &Index,
-    warnings: &mut Vec<(RefusalKind, String)>,
+    warnings: &mut Complaints,
 ) -> Result<Rule, Trouble> {
     let syntax = |at: usize, why: &str| Trouble::at(at, Fault::new(RefusalKind::Syntax, why));
     let open =
@@ -335,10 +358,12 @@ fn parse_all(
         _ => return Err(syntax(bytes.len().saturating_sub(1), "the rule does not end with ')'")),
     };
     let (action, header) = header::parse(head, env).map_err(|(at, f)| Trouble::at(at, f))?;
+    let again = (action, header.clone());
     let mut b = Builder::new(env, index, action, header);
     if head.trim_start().get(..7).is_some_and(|w| w.eq_ignore_ascii_case("config ")) {
         b.rule.noalert = Some(true);
     }
+    let (mut options, mut places) = (Vec::new(), Vec::new());
     let mut at = open + 1;
     while let Some(opt) = next_option(bytes, at, end)? {
         at = opt.next;
@@ -346,10 +371,48 @@ fn parse_all(
             let sid = b.sid_seen.then_some(b.rule.meta.sid);
             return Err(Trouble { offset: opt.start, keyword: Some(to_text(opt.name)), fault, sid });
         }
+        places.resize(b.warnings.len(), opt.start);
+        options.push(opt);
     }
-    *warnings = core::mem::take(&mut b.warnings);
+    *warnings = places.into_iter().zip(core::mem::take(&mut b.warnings)).collect();
     let sid = b.sid_seen.then_some(b.rule.meta.sid);
-    check::finish(b).map_err(|fault| Trouble { offset: 0, keyword: None, fault, sid })
+    let done = check::finish(b);
+    done.map_err(|fault| {
+        let at = if sid.is_some() { culprit(&options, env, index, &again, &fault) } else { None };
+        Trouble { offset: at.map_or(0, |o| o.start), keyword: None, fault, sid }
+    })
+}
+
+/// The option of which a rule as a whole has its fault: the last one without which it is another rule's fault, or none.
+fn culprit<'o, 't>(
+    options: &'o [Opt<'t>],
+    env: &mut Env<'_>,
+    index: &Index,
+    (action, header): &(crate::event::Action, super::ir::Header),
+    fault: &Fault,
+) -> Option<&'o Opt<'t>> {
+    // A buffer without a condition is the fault itself, or only that the rule is cut off here.
+    let cut = fault.reason != check::NO_CONDITION;
+    let mut same = |options: &[Opt<'_>]| {
+        let mut b = Builder::new(env, index, *action, header.clone());
+        b.sid_seen = true;
+        if options.iter().any(|o| apply(&mut b, o.name, o.value).is_err()) {
+            return false;
+        }
+        if cut
+            && b.pending.is_some()
+            && let Ok(i) = b.list()
+            && let Some(l) = b.lists.get_mut(i)
+        {
+            l.m.matches.push(Match::Size(IntTest::Ge(0)));
+        }
+        check::finish(b).err().as_ref() == Some(fault)
+    };
+    let mut n = options.len();
+    while n > 0 && same(options.get(..n - 1)?) {
+        n -= 1;
+    }
+    options.get(n.checked_sub(1)?)
 }
 
 struct Opt<'t> {

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::ir::*;
 use super::*;
+use crate::detect::RuleSet;
 use proptest::prelude::*;
 
 fn read(text: &[u8]) -> Parsed {
@@ -46,6 +47,48 @@ fn places_of_faults() {
     assert_eq!((r.line, r.column, r.sid, r.kind), (3, 40, Some(7), RefusalKind::UnknownKeyword));
     let r = &out.refused[1];
     assert_eq!((r.line, r.column, r.sid, r.keyword.as_deref()), (8, 3, Some(9), Some("depth")));
+}
+
+/// Faults that only the whole rule has, and what is odd, are at their options, too.
+#[test]
+fn places_of_faults_of_whole_rules() {
+    let check = |options: &str, proto: &str| {
+        let rule = format!("alert {proto} any any -> any any ({options} sid:1;)");
+        let at = rule.find('^').unwrap();
+        let out = read(rule.replacen('^', "", 1).as_bytes());
+        let mut found: Vec<_> = out.refused.iter().chain(&out.warnings).cloned().collect();
+        found.extend(never_fits(&out.rules));
+        found.extend(never_set(&out.rules));
+        found.extend(RuleSet::compile(out.rules).refused().iter().cloned());
+        assert_eq!(
+            found.iter().map(|r| (r.line, r.column as usize - 1)).collect::<Vec<_>>(),
+            [(1, at)],
+            "{rule} {found:?}"
+        );
+    };
+    for (proto, options) in [
+        ("http", "http.uri; content:\"x\"; http.host; ^content:\"Abc\";"),
+        ("http", "http.host; content:\"abc\"; ^nocase;"),
+        ("http", "http.uri; content:\"x\"; ^http.host;"),
+        ("http", "flow:to_server; ^http.stat_code; content:\"2\";"),
+        ("http", "http.stat_code; content:\"2\"; ^flow:to_server;"),
+        ("udp", "content:\"x\"; ^tls.sni; content:\"a\";"),
+        ("http", "http.uri; bsize:3; ^content:\"abcd\"; content:\"a\";"),
+        ("tcp", "dsize:<5; content:\"ab\"; ^content:\"abcdefgh\";"),
+        ("tcp", "content:\"abcdefgh\"; ^dsize:<5;"),
+        ("tcp", "flow:only_stream; content:\"a\"; ^ttl:>1;"),
+        ("tcp", "content:\"a\"; pcre:\"/b/\"; ^pcre:\"/c(/\";"),
+        ("tcp", "content:\"a\"; ^geoip:src,DE;"),
+        ("http", "http.uri; ^pcrexform:\"a(\"; content:\"a\";"),
+        ("tcp", "content:\"a\"; ^ttl:5; ttl:6;"),
+        ("tcp", "flowbits:set,y; ^flowbits:isset,x;"),
+        ("tcp", "content:\"a\"; ^classtype:nosuch;"),
+    ] {
+        check(options, proto);
+    }
+    let out = read(b"alert tcp any any -> \\\n any any ( \\\n  pcre:\"/c(/\"; \\\n ttl:5; sid:9;)\n");
+    let set = RuleSet::compile(out.rules);
+    assert_eq!(set.refused().iter().map(|r| (r.line, r.column)).collect::<Vec<_>>(), [(3, 3)]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::Compiler;
 use crate::rules::ir::{self, BufferRef, Fast as FastWish, Match};
-use crate::rules::refuse::{Res, bad};
+use crate::rules::refuse::{Fault, RefusalKind, Res};
 
 /// Longest part of a content that the prefilter looks for, bytes.
 const LONGEST: usize = 24;
@@ -52,7 +52,8 @@ impl Compiler {
         };
         let part = c.bytes.get(from..from.saturating_add(len)).filter(|b| !b.is_empty());
         let Some(bytes) = part.map(<[u8]>::to_vec) else {
-            return bad("fast_pattern offset and length lie outside the content");
+            let what = "fast_pattern offset and length lie outside the content";
+            return Err(Fault::new(RefusalKind::Value, what).near("fast_pattern", b""));
         };
         // A part of a long pattern is as selective as the whole, and a scan of a growing value has to look back
         // by no more than the longest pattern.

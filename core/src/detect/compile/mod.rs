@@ -21,8 +21,8 @@ use crate::app::registry::PROTOCOLS;
 use crate::app::{BufferDef, IntDef};
 use crate::event::Action;
 use crate::rules::ir::{self, BufferRef};
-use crate::rules::refuse::{Fault, Res, bad};
-use crate::rules::{Categories, Refusal, Reputation};
+use crate::rules::refuse::{Fault, RefusalKind, Res};
+use crate::rules::{Categories, Refusal, Reputation, place};
 use crate::sig::regex::{Flags, Regex};
 
 impl RuleSet {
@@ -43,9 +43,12 @@ impl RuleSet {
         let mut c = Compiler { categories: categories.clone(), ..Compiler::default() };
         c.set.reputation = reputation;
         for r in rules {
-            let (file, line, sid) = (r.meta.file, r.meta.line, Some(r.meta.sid));
-            if let Err(Fault { kind, reason }) = c.add(r) {
-                let (column, keyword) = (1, None);
+            let (file, line, sid) = (r.meta.file, r.meta.line, r.meta.sid);
+            let (text, further) = (r.meta.text.clone(), r.meta.further.clone());
+            let meta = ir::RuleMeta { file, line, sid, text, further, ..ir::RuleMeta::default() };
+            if let Err(Fault { kind, reason, near }) = c.add(r) {
+                let (file, sid, keyword) = (meta.file, Some(meta.sid), None);
+                let (line, column) = near.map_or((meta.line, 1), |(k, part)| place(&meta, k, &part));
                 c.set.refused.push(Refusal { file, line, column, sid, keyword, kind, reason });
             }
         }
@@ -154,7 +157,10 @@ impl Compiler {
             xforms.push(match t {
                 ir::Transform::PcreXform(p) => match Regex::compile(p.as_bytes(), Flags::default()) {
                     Ok(regex) => XForm::Regex(alloc::boxed::Box::new(regex)),
-                    Err(e) => return bad(format!("pcrexform: {e}")),
+                    Err(e) => {
+                        let fault = Fault::new(RefusalKind::Value, format!("pcrexform: {e}"));
+                        return Err(fault.near("pcrexform", p.as_bytes()));
+                    }
                 },
                 t => XForm::Plain(t.clone()),
             });

@@ -16,7 +16,7 @@ use crate::detect::wait::depends_on_the_value_alone;
 use crate::event::Action;
 use crate::rules::ir::{self, BufferRef, Match, ProtoSpec};
 use crate::rules::names;
-use crate::rules::refuse::{Fault, RefusalKind, Res, bad, conflict, unsupported};
+use crate::rules::refuse::{Fault, RefusalKind, Res, conflict, unsupported};
 use crate::sig::regex::{Flags, Regex};
 
 impl Compiler {
@@ -27,7 +27,8 @@ impl Compiler {
             match m {
                 ir::PacketMatch::IpReputation { side, category, cmp, value } => {
                     let Some(&category) = self.categories.get(&category) else {
-                        return bad(format!("\"{category}\" is not a category of the reputation"));
+                        let what = format!("\"{category}\" is not a category of the reputation");
+                        return Err(Fault::new(RefusalKind::Value, what).near("iprep", category.as_bytes()));
                     };
                     out.push(CState::Reputation { side, category, cmp, value });
                 }
@@ -39,7 +40,8 @@ impl Compiler {
                     return Err(Fault::new(
                         RefusalKind::Unsupported,
                         "geoip: no location database is supported",
-                    ));
+                    )
+                    .near("geoip", b""));
                 }
                 m => rest.push(m),
             }
@@ -61,7 +63,8 @@ impl Compiler {
             }
         }
         if dirs == 0 {
-            return conflict("its buffers and flow direction exclude each other");
+            let what = "its buffers and flow direction exclude each other";
+            return Err(Fault::new(RefusalKind::Conflict, what).near("flow", b""));
         }
         let payload = if payload_list.is_some() { payload_of(&r, placed) } else { Payload::default() };
         let hook = r.header.hook.as_deref().map(|h| hook(h, &r.header.proto)).transpose()?;
@@ -265,7 +268,9 @@ impl Compiler {
                             ungreedy: p.flags.ungreedy,
                         },
                     )
-                    .or_else(|e| bad(format!("pcre: {e}")))?,
+                    .map_err(|e| {
+                        Fault::new(RefusalKind::Value, format!("pcre: {e}")).near("pcre", &p.pattern)
+                    })?,
                     negated: p.negated,
                     relative: p.relative,
                     relative_next: relative_next(),
