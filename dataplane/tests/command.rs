@@ -242,11 +242,13 @@ fn settings_without_effect_are_told() {
     let e = said(&o);
     assert!(o.status.success(), "{e}");
     for told in [
-        "ignored setting: totally (not a setting here)",
-        "ignored setting: decoder.vntag.enabled (VN-Tags are not decoded)",
-        "ignored setting: flow.memcap (memory is what `--memory` says, in shares of its own)",
-        "ignored setting: outputs.0.eve-log.types: frobnicate (no such events here)",
-        "ignored setting: outputs.1.stats (counters are in eve.json, with `stats` among its types)",
+        &format!("ignored setting: totally ({}:4:1: not a setting here)", yaml.display()),
+        "c.yaml:5:28: VN-Tags are not decoded)",
+        "memory is what `--memory` says, in shares of its own)",
+        "ignored setting: outputs.0.eve-log.types: frobnicate (",
+        "no such events here)",
+        "ignored setting: outputs.1.stats (",
+        "counters are in eve.json, with `stats` among its types)",
         "limits.config:2:",
     ] {
         assert!(e.contains(told), "{told}\n---\n{e}");
@@ -627,7 +629,7 @@ alert tcp any any -> any any (msg:"16"; content:"a"; flowbits:set,there; flowbit
         assert_eq!(o.stdout.is_empty(), !quiet.is_empty());
         let e = said(&o);
         for told in [
-            "ignored setting: no-such (not a setting here)",
+            "odd.yaml:1:1: not a setting here)",
             "block-lists: they hold back live traffic",
             "no.rules:1:",
             "1 rule: replace:",

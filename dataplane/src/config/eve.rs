@@ -303,7 +303,7 @@ impl Outputs {
                         "fast" | "pcap-log" | "file-store" => "it is off without `enabled: yes` below it",
                         _ => "no such output here",
                     };
-                    out.unknown.push(format!("{} ({why})", n.path_as(name)));
+                    out.unknown.push(n.odd_as(&n.path_as(name), why));
                     n.accept();
                 }
                 // Another program's, and switched off: nothing in it matters.
@@ -400,7 +400,6 @@ impl EveSettings {
         e.sensor_name = n.text("sensor-name").or(root.text("sensor-name")).map(str::to_string);
         e.xff = xff(n)?;
         let Some(types) = n.child("types") else { return Ok(e) };
-        let mut strange = Vec::new();
         // What is off is read as what is on, and not kept.
         let mut unused = EveSettings::empty("");
         for (name, t) in types.named_items() {
@@ -454,13 +453,12 @@ impl EveSettings {
                     e.records.push((name.to_string(), RecordSettings::read(name, t, unknown)?))
                 }
                 _ => {
-                    strange.extend(Some(name).filter(|_| !off));
+                    if !off {
+                        unknown.push(t.odd_as(&format!("{}: {name}", types.path), "no such events here"));
+                    }
                     t.accept();
                 }
             }
-        }
-        if !strange.is_empty() {
-            unknown.push(format!("{}: {} (no such events here)", types.path, strange.join(", ")));
         }
         Ok(e)
     }

@@ -77,7 +77,7 @@ pub struct Settings {
     pub replaces: bool,
     /// Loading rules also says what they are made of (`--engine-analysis`).
     pub analyse: bool,
-    /// Settings in the files that nobody knows.
+    /// Settings in the files that nobody knows: `PATH (FILE:LINE:COLUMN: not a setting here)`.
     pub ignored: Vec<String>,
     /// Known settings that have no effect here, each with the reason: `PATH (why)`.
     pub told: Vec<String>,
@@ -293,8 +293,7 @@ pub struct Overrides<'a> {
 impl Settings {
     /// Everything in the files that has no effect, in words.
     pub fn without_effect(&self) -> Vec<String> {
-        let unknown = self.ignored.iter().map(|p| format!("{p} (not a setting here)"));
-        unknown.chain(self.told.iter().cloned()).collect()
+        self.ignored.iter().chain(&self.told).cloned().collect()
     }
 
     /// For an engine whose files nobody stores: a setting that asks for it is named.

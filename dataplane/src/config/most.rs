@@ -36,7 +36,7 @@ pub(super) fn find(root: &Node) -> Vec<String> {
     let beyond = |n: &&Node| {
         let (_, most) = MOST.iter().find(|m| super::unheeded::meets(m.0, &n.path))?;
         let value = size(n.val.as_deref()?).filter(|v| n.is_used() && v > most)?;
-        Some(format!("{} ({value} is more than {most}, which holds)", n.path))
+        Some(n.odd(&format!("{value} is more than {most}, which holds")))
     };
     leaves.iter().filter_map(beyond).collect()
 }

@@ -23,8 +23,8 @@ pub(super) fn read(root: &Node, outputs: &Outputs) -> Result<(AppConfig, Vec<Str
                 let off = n.text("enabled").and_then(truth) == Some(false);
                 match ELSEWHERE.contains(&p.key.as_str()) {
                     true if off => {}
-                    true => told.push(format!("{key} (a protocol that is not read here)")),
-                    false => told.push(format!("{key} (no such protocol)")),
+                    true => told.push(n.odd_name("a protocol that is not read here")),
+                    false => told.push(n.odd_name("no such protocol")),
                 }
                 // A name with one value is told as that.
                 if n.wanted.get().is_none() {
@@ -183,12 +183,14 @@ fn carriers(a: &mut AppConfig, proto: AppProto, n: &Node, told: &mut Vec<String>
             (None, _) => {}
             (Some(false), _) if !there && !known.is_none() => {}
             (Some(on), Some(both)) if on == both => {}
-            (Some(_), _) if !there => told.push(format!(
-                "{}.enabled ({name} is not recognised over {})",
-                c.path,
-                carrier.to_ascii_uppercase()
-            )),
-            (Some(_), Some(_)) => told.push(format!("{}.enabled (`{}.enabled` decides)", c.path, n.path)),
+            (Some(_), _) if !there => {
+                let what = format!("{name} is not recognised over {}", carrier.to_ascii_uppercase());
+                told.extend(c.child("enabled").map(|e| e.odd(&what)));
+            }
+            (Some(_), Some(_)) => {
+                let what = format!("`{}.enabled` decides", n.path);
+                told.extend(c.child("enabled").map(|e| e.odd(&what)));
+            }
             (Some(on), None) => said[i] = Some(on),
         }
     }
@@ -274,13 +276,16 @@ mod tests {
     #[test]
     fn names_and_carriers_that_decide_nothing_are_named() {
         for (text, told) in [
-            ("nosuch: {enabled: yes}", "nosuch (no such protocol)"),
-            ("nosuch: {enabled: no}", "nosuch (no such protocol)"),
-            ("irc: {enabled: yes}", "irc (a protocol that is not read here)"),
-            ("tls: {udp: {enabled: yes}}", "tls.udp.enabled (tls is not recognised over UDP)"),
+            ("nosuch: {enabled: yes}", "nosuch (configuration:1:25: no such protocol)"),
+            ("nosuch: {enabled: no}", "nosuch (configuration:1:25: no such protocol)"),
+            ("irc: {enabled: yes}", "irc (configuration:1:25: a protocol that is not read here)"),
+            (
+                "tls: {udp: {enabled: yes}}",
+                "tls.udp.enabled (configuration:1:46: tls is not recognised over UDP)",
+            ),
             (
                 "dns: {enabled: yes, udp: {enabled: no}}",
-                "dns.udp.enabled (`app-layer.protocols.dns.enabled` decides)",
+                "dns.udp.enabled (configuration:1:60: `app-layer.protocols.dns.enabled` decides)",
             ),
         ] {
             assert_eq!(read(text).without_effect(), [format!("app-layer.protocols.{told}")], "{text}");

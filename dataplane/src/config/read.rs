@@ -111,7 +111,7 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
     s.told.extend(unheeded::find(root)?);
     s.told.extend(most::find(root));
     s.told.extend(root.misshapen());
-    s.ignored = root.unread();
+    s.ignored = root.unread().iter().map(|n| n.odd_name("not a setting here")).collect();
     let home = s.home();
     s.outputs.eve.iter_mut().filter_map(|e| e.incident.as_mut()).for_each(|i| i.home.clone_from(&home));
     Ok(s)
@@ -547,7 +547,7 @@ mod tests {
             [("tls".to_string(), true, vec![443, 8443]), ("tls".to_string(), false, vec![443, 8443])]
         );
         assert_eq!(s.outputs.fast.as_deref(), Some("fast.log"));
-        assert_eq!(s.ignored, ["no-such-part"]);
+        assert_eq!(s.ignored, ["no-such-part (t:7:1: not a setting here)"]);
     }
 
     #[test]
@@ -626,7 +626,11 @@ mod tests {
         assert!(o.eve[0].alert.is_none() && o.eve[0].flow.is_some() && !o.eve[0].policy);
         assert_eq!(
             s.ignored,
-            ["outputs.0.fast.nosuch", "outputs.1.pcap-log.odd", "outputs.4.eve-log.types.0.alert.odd"]
+            [
+                "outputs.0.fast.nosuch (t:2:24: not a setting here)",
+                "outputs.1.pcap-log.odd (t:3:40: not a setting here)",
+                "outputs.4.eve-log.types.0.alert.odd (t:6:43: not a setting here)"
+            ]
         );
         // One that is on, and one that is off, in any order.
         for text in

@@ -191,7 +191,7 @@ const SMTP_CUSTOM: [&str; 16] = [
 fn customs(name: &str, t: &Node, unknown: &mut Vec<String>) -> Vec<String> {
     let Some(list) = t.child("custom") else { return Vec::new() };
     let mut out = Vec::new();
-    for (written, _) in list.texts() {
+    for (written, item) in list.texts() {
         let word = written.to_ascii_lowercase();
         let (word, known) = match name {
             "tls" => {
@@ -212,7 +212,8 @@ fn customs(name: &str, t: &Node, unknown: &mut Vec<String>) -> Vec<String> {
         if known {
             out.push(word);
         } else {
-            unknown.push(format!("{}: {written} (records of {name} have no such field)", list.path));
+            let what = format!("records of {name} have no such field");
+            unknown.push(item.odd_as(&format!("{}: {written}", list.path), &what));
         }
     }
     out

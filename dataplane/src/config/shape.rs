@@ -93,12 +93,7 @@ impl Node {
                 None if c.seq => "a list".to_string(),
                 None => "a mapping".to_string(),
             };
-            let what = format!("expected {}, not {have}", wanted.words());
-            let told = match c.place_text() {
-                Some(at) => format!("{} ({at}: {what})", c.path),
-                None => format!("{} ({what})", c.path),
-            };
-            out.push(told);
+            out.push(c.odd(&format!("expected {}, not {have}", wanted.words())));
             c.accept();
         }
         out

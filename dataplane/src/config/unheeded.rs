@@ -314,7 +314,7 @@ impl Unheeded {
             (Some(a), Some(b)) => a == b,
             _ => u.eq_ignore_ascii_case(value),
         };
-        (!unless.iter().any(same)).then(|| format!("{} ({why})", n.path))
+        (!unless.iter().any(same)).then(|| n.odd(why))
     }
 }
 

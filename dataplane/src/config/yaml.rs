@@ -26,6 +26,8 @@ pub struct Node {
     pub path: String,
     /// File, line and column; `None` for what `--set` made.
     place: Place,
+    /// Line and column of its key, of an item of a list its own.
+    key_at: (usize, usize),
     pub(super) used: Cell<bool>,
     /// Nothing in it matters.
     pub(super) moot: Cell<bool>,
@@ -100,9 +102,20 @@ impl Node {
         if self.key == name { self.path.clone() } else { format!("{}.{name}", self.path) }
     }
 
-    /// `file:line:column`, unless `--set` made it.
-    pub(super) fn place_text(&self) -> Option<String> {
-        self.place.as_ref().map(|(file, line, col)| format!("{file}:{line}:{col}"))
+    /// What is told of its value: `path (file:line:column: what)`, without the place if `--set` made it.
+    pub(super) fn odd(&self, what: &str) -> String {
+        self.odd_as(&self.path, what)
+    }
+
+    /// As [`Node::odd`], under another name than its path.
+    pub(super) fn odd_as(&self, name: &str, what: &str) -> String {
+        format!("{name} ({}{what})", place(&self.place))
+    }
+
+    /// What is told of its name.
+    pub(super) fn odd_name(&self, what: &str) -> String {
+        let at = self.place.clone().map(|(file, _, _)| (file, self.key_at.0, self.key_at.1));
+        format!("{} ({}{what})", self.path, place(&at))
     }
 
     /// An error about its value.
@@ -156,8 +169,8 @@ impl Node {
                 }
                 continue;
             }
-            let (val, place) = (child.val.take(), child.place.take());
-            let mut made = Node { val, seq: child.seq, place, ..Node::named(child.key.clone()) };
+            let (val, place, key_at) = (child.val.take(), child.place.take(), child.key_at);
+            let mut made = Node { val, seq: child.seq, place, key_at, ..Node::named(child.key.clone()) };
             made.merge(child, dir, level)?;
             match self.children.iter_mut().find(|c| c.key == made.key) {
                 Some(old) => *old = made,
@@ -297,25 +310,10 @@ impl Node {
         self.used.get()
     }
 
-    /// Paths of the topmost nodes that nobody read.
-    pub fn unread(&self) -> Vec<String> {
-        let mut out = Vec::new();
-        for c in &self.children {
-            c.collect_unread("", &mut out);
-        }
-        out.dedup();
-        out
-    }
-
-    fn collect_unread(&self, above: &str, out: &mut Vec<String>) {
-        let path = if above.is_empty() { self.key.clone() } else { format!("{above}.{}", self.key) };
-        if !self.used.get() {
-            out.push(path);
-            return;
-        }
-        for c in &self.children {
-            c.collect_unread(&path, out);
-        }
+    /// The topmost nodes that nobody read.
+    pub fn unread(&self) -> Vec<&Node> {
+        let below = |c| if Node::is_used(c) { c.unread() } else { vec![c] };
+        self.children.iter().flat_map(below).collect()
     }
 }
 
@@ -342,8 +340,8 @@ struct Build {
     file: Arc<str>,
     line: usize,
     col: usize,
-    /// Open mappings and sequences: node, anchor, key waiting for its value.
-    stack: Vec<(Node, usize, Option<String>)>,
+    /// Open mappings and sequences: node, anchor, key waiting for its value, with its line and column.
+    stack: Vec<(Node, usize, Option<(String, usize, usize)>)>,
     anchors: HashMap<usize, Node>,
     /// Values so far, those that aliases repeat included.
     values: usize,
@@ -360,7 +358,7 @@ impl Build {
                 if let Some((node, _, key @ None)) = self.stack.last_mut()
                     && !node.seq
                 {
-                    *key = Some(val.unwrap_or_default());
+                    *key = Some((val.unwrap_or_default(), self.line, self.col));
                     return Ok(());
                 }
                 self.value(Node { val, place: self.place(), ..Node::default() }, anchor)
@@ -409,11 +407,13 @@ impl Build {
         match self.stack.last_mut() {
             None => self.done = Some(node),
             Some((parent, _, key)) => {
-                node.key = if parent.seq {
-                    parent.children.len().to_string()
+                let (name, line, col) = if parent.seq {
+                    let (line, col) = node.place.as_ref().map_or((0, 0), |p| (p.1, p.2));
+                    (parent.children.len().to_string(), line, col)
                 } else {
                     key.take().ok_or("a mapping used as a key")?
                 };
+                (node.key, node.key_at) = (name, (line, col));
                 parent.children.push(node);
             }
         }
@@ -533,7 +533,7 @@ mod tests {
     fn what_nobody_reads_is_listed_once_at_the_top() {
         let t = tree("a: {x: 1, y: {p: 1, q: 2}}\nb: [1, 2]\n");
         t.text("a.x");
-        assert_eq!(t.unread(), ["a.y", "b"]);
+        assert_eq!(t.unread().iter().map(|n| n.path.as_str()).collect::<Vec<_>>(), ["a.y", "b"]);
     }
 
     #[test]
