@@ -32,7 +32,7 @@ pub(super) fn read(root: &Node, outputs: &Outputs) -> Result<(AppConfig, Vec<Str
                 }
                 continue;
             };
-            protocol(&mut a, proto.name(), n)?;
+            protocol(&mut a, proto.name(), n, &mut told)?;
             carriers(&mut a, proto, n, &mut told)?;
         }
     }
@@ -91,7 +91,7 @@ pub(super) fn read(root: &Node, outputs: &Outputs) -> Result<(AppConfig, Vec<Str
     Ok((a, told))
 }
 
-fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> {
+fn protocol(a: &mut AppConfig, name: &str, n: &Node, told: &mut Vec<String>) -> Result<(), ConfigError> {
     match n.text("enabled") {
         None => {}
         Some("detection-only") => a.detection_only.push(name.to_string()),
@@ -101,7 +101,7 @@ fn protocol(a: &mut AppConfig, name: &str, n: &Node) -> Result<(), ConfigError> 
             None => return Err(bad(n, "enabled", format!("`{t}` is none of yes, no, detection-only"))),
         },
     }
-    detection_ports(a, name, None, n)?;
+    detection_ports(a, name, None, n, told)?;
     // `auto` (and nothing) lets the rules decide.
     let or_auto = |key: &str| match n.text(key) {
         Some(t) if t.trim().eq_ignore_ascii_case("auto") => Ok(None),
@@ -177,7 +177,7 @@ fn carriers(a: &mut AppConfig, proto: AppProto, n: &Node, told: &mut Vec<String>
         let there = known.patterns.iter().any(|p| p.over & bit != 0)
             || known.probes.iter().any(|p| p.over & bit != 0);
         let on = c.flag("enabled")?;
-        detection_ports(a, name, Some(i == 0), c)?;
+        detection_ports(a, name, Some(i == 0), c, told)?;
         match (on, both) {
             // What holds anyway.
             (None, _) => {}
@@ -231,14 +231,34 @@ fn encrypted(n: &Node, key: &str) -> Result<Option<Encrypted>, ConfigError> {
     }))
 }
 
-fn detection_ports(a: &mut AppConfig, name: &str, tcp: Option<bool>, n: &Node) -> Result<(), ConfigError> {
+/// Ports at which a protocol's probes are asked. One without probes asks no port.
+fn detection_ports(
+    a: &mut AppConfig,
+    name: &str,
+    tcp: Option<bool>,
+    n: &Node,
+    told: &mut Vec<String>,
+) -> Result<(), ConfigError> {
+    let (mut probed, mut seen) = (false, false);
     let Some(t) = n.at("detection-ports.dp").and_then(Node::joined) else { return Ok(()) };
     let list = ports(&t, &[])
         .ok_or_else(|| bad(n, "detection-ports.dp", format!("`{t}` is not a list of ports")))?;
-    for over in [true, false] {
+    let def = AppProto::by_name(name).map(AppProto::def);
+    for (over, bit) in [(true, OVER_TCP), (false, OVER_UDP)] {
         if tcp.is_none_or(|t| t == over) {
+            probed |= def.is_some_and(|d| d.recognise.probes.iter().any(|p| p.over & bit != 0));
+            seen |= def.is_some_and(|d| d.recognise.patterns.iter().any(|p| p.over & bit != 0));
             a.ports.push((name.to_string(), over, list.clone()));
         }
+    }
+    if let Some(dp) = n.at("detection-ports.dp").filter(|_| !probed) {
+        told.push(dp.odd(&match (seen, tcp) {
+            (true, _) => format!("{name} is recognised by its first bytes, at any port"),
+            (false, Some(tcp)) => {
+                format!("{name} is not recognised over {}", if tcp { "TCP" } else { "UDP" })
+            }
+            (false, None) => format!("{name} begins within another protocol, at no port"),
+        }));
     }
     Ok(())
 }
@@ -282,6 +302,18 @@ mod tests {
             (
                 "tls: {udp: {enabled: yes}}",
                 "tls.udp.enabled (configuration:1:46: tls is not recognised over UDP)",
+            ),
+            (
+                "ssh: {detection-ports: {dp: 22}}",
+                "ssh.detection-ports.dp (configuration:1:53: ssh is recognised by its first bytes, at any port)",
+            ),
+            (
+                "tls: {udp: {detection-ports: {dp: 443}}}",
+                "tls.udp.detection-ports.dp (configuration:1:59: tls is not recognised over UDP)",
+            ),
+            (
+                "grpc: {detection-ports: {dp: 443}}",
+                "grpc.detection-ports.dp (configuration:1:54: grpc begins within another protocol, at no port)",
             ),
             (
                 "dns: {enabled: yes, udp: {enabled: no}}",
