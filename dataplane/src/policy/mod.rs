@@ -15,6 +15,7 @@ use std::sync::Arc;
 use tidegate_core::policy::{Policy, Source};
 
 pub use behind::behind;
+pub(crate) use read::CREDENTIALS;
 pub use read::source;
 use tree::Node;
 

@@ -17,6 +17,8 @@ use super::tree::{Kind, Node, Wrong};
 /// Names of IP protocols.
 const PROTOS: [(&str, u8); 7] =
     [("tcp", 6), ("udp", 17), ("icmp", 1), ("icmpv6", 58), ("sctp", 132), ("esp", 50), ("gre", 47)];
+/// Kinds of credentials.
+pub const CREDENTIALS: [&str; 7] = ["bearer", "basic", "api_key", "cookie", "query", "signature", "other"];
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const TOP: &str = "segments, deny, allow, watch, default, deny-with, tell";
 const SEGMENT: &str = "addresses, addresses-file, vlan, vni, labels";
@@ -348,7 +350,6 @@ fn calls(n: &Node, c: &mut Calls) -> Result<(), Wrong> {
 }
 
 fn credential(n: &Node) -> Result<Credential, Wrong> {
-    const KINDS: [&str; 7] = ["bearer", "basic", "api_key", "cookie", "query", "signature", "other"];
     const EXPECTED: &str =
         "required, none, or kinds: bearer, basic, api_key, cookie, query, signature, other";
     let mut kinds = Vec::new();
@@ -356,7 +357,7 @@ fn credential(n: &Node) -> Result<Credential, Wrong> {
         match i.text(EXPECTED)? {
             "required" => return Ok(Credential::Required),
             "none" => return Ok(Credential::Absent),
-            kind if KINDS.contains(&kind) => kinds.extend(Glob::new(kind)),
+            kind if CREDENTIALS.contains(&kind) => kinds.extend(Glob::new(kind)),
             _ => return Err(i.expected(EXPECTED)),
         }
     }

@@ -50,6 +50,22 @@ fn beside(n: &Node, of: &Path) -> Result<PathBuf, Wrong> {
     Ok(of.parent().unwrap_or(Path::new(".")).join(text))
 }
 
+/// As [`beside`], of a file that comes into being: its folder must be there.
+fn written(n: &Node, of: &Path) -> Result<PathBuf, Wrong> {
+    let file = beside(n, of)?;
+    let folder = file.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(n.wrong(&format!(
+            "there is no folder {}; expected a file in one that there is",
+            folder.display()
+        )));
+    }
+    if file.is_dir() {
+        return Err(n.wrong(&format!("{} is a folder; expected a file", file.display())));
+    }
+    Ok(file)
+}
+
 impl Setup {
     /// Reads a file.
     ///
@@ -147,8 +163,8 @@ impl Setup {
         for (name, at, value) in &all {
             match *name {
                 "never" => never(value, &mut s.never)?,
-                "state" => s.state = Some(beside(value, path)?),
-                "audit" => s.audit = Some(beside(value, path)?),
+                "state" => s.state = Some(written(value, path)?),
+                "audit" => s.audit = Some(written(value, path)?),
                 "listen" => listen = Some((*at, *value)),
                 "tls" => s.tls = Some(certificates(value, path)?),
                 "tokens" => tokens = Some((*at, beside(value, path)?)),
@@ -222,7 +238,18 @@ fn never(n: &Node, out: &mut Never) -> Result<(), Wrong> {
             other => return Err(unknown(at, other, NEVER)),
         };
         for item in value.items() {
-            add(out, item.text("a name or an address")?).map_err(|e| item.wrong(&e))?;
+            let text = item.text("a name or an address")?;
+            add(out, text).map_err(|e| item.wrong(&e))?;
+            // A network of length 0, a name of stars alone.
+            let all = match name {
+                "addresses" => text.trim().rsplit_once('/').is_some_and(|(_, len)| len.parse() == Ok(0u8)),
+                _ => text.trim().bytes().all(|b| b == b'*'),
+            };
+            if all {
+                return Err(item.wrong(&format!(
+                    "`{text}` is everything, so that no order to block could have an effect; expected what must not be blocked"
+                )));
+            }
         }
     }
     Ok(())
@@ -249,6 +276,12 @@ mod tests {
             ("listen: 127.0.0.1:80\n", "r.yaml:1:1: `listen` needs `tokens`"),
             ("tokens: t\n", "r.yaml:1:1: `tokens` has no effect without `listen`"),
             ("state: []\n", "r.yaml:1:8: a list is not the name of a file"),
+            ("state: nosuch/s.json\n", "r.yaml:1:8: there is no folder nosuch; expected a file in one"),
+            ("audit: /nosuch/a.log\n", "r.yaml:1:8: there is no folder /nosuch; expected a file in one"),
+            ("audit: /etc\n", "r.yaml:1:8: /etc is a folder; expected a file"),
+            ("never: {addresses: [10.0.0.1, 0.0.0.0/0]}\n", "r.yaml:1:31: `0.0.0.0/0` is everything"),
+            ("never: {addresses: \"::/0\"}\n", "r.yaml:1:20: `::/0` is everything"),
+            ("never: {models: \"*\"}\n", "r.yaml:1:17: `*` is everything"),
         ] {
             let e = Setup::parse(text, Path::new("r.yaml")).unwrap_err().to_string();
             assert!(e.starts_with(said), "{text}: {e}");

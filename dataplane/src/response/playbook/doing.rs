@@ -187,6 +187,9 @@ impl<'t> Item<'t> {
     fn nats(&self) -> Result<Action, Wrong> {
         let what = "an address with a port, as 127.0.0.1:4222";
         let at: SocketAddr = self.value.text(what)?.parse().map_err(|_| self.value.expected(what))?;
+        if at.port() == 0 || !send::is_one(at.ip()) {
+            return Err(self.value.expected(what));
+        }
         let s = self.need("subject")?;
         let subject = template(s, s.text("a subject of NATS")?, self.event)?;
         if subject.is_empty() || subject.len() > 128 || subject.contains(char::is_whitespace) {

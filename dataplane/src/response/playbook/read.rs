@@ -1,12 +1,14 @@
 //! The language of playbooks: a tree goes in, [`Playbook`]s come out, or the place of what is wrong and what was expected. What
 //! could have no effect is refused. See `docs/response.md`.
 
+use tidegate_core::ai::services;
 use tidegate_core::app::registry::PROTOCOLS;
 use tidegate_core::policy::Glob;
 use tidegate_core::response::{Net, Never};
 
 use super::fit::{Condition, Want};
 use super::{Kinds, Playbook, Rate, doing};
+use crate::policy::CREDENTIALS;
 use crate::policy::tree::{Node, Wrong};
 use crate::response::order;
 use crate::response::setup::unknown;
@@ -254,6 +256,23 @@ const NUMBERS: [(&str, u64); 9] = [
     ("policy.line", u32::MAX as u64),
 ];
 
+/// The words of a field that has no others.
+fn closed(path: &str) -> Option<Vec<&'static str>> {
+    Some(match path {
+        "direction" => vec!["to_server", "to_client"],
+        "proto" => (0..=u8::MAX).filter_map(crate::eve::protocol).collect(),
+        "app_proto" => PROTOCOLS.iter().map(|d| d.name).chain(["failed", "unknown"]).collect(),
+        "alert.action" => vec!["allowed", "blocked"],
+        "policy.action" => vec!["allow", "watch", "drop", "reject"],
+        "policy.enforced" => vec!["true", "false"],
+        "policy.reason" => vec!["line", "default"],
+        "policy.provider" => services()[0].clone(),
+        "policy.operation" => services()[1].clone(),
+        "policy.credential" => CREDENTIALS.iter().copied().chain(["none"]).collect(),
+        _ => return None,
+    })
+}
+
 /// A text that a number never is.
 fn no_number(text: &str) -> bool {
     !text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'?'))
@@ -262,6 +281,7 @@ fn no_number(text: &str) -> bool {
 fn condition(path: &str, n: &Node) -> Result<Condition, Wrong> {
     let address = path.ends_with("_ip");
     let most = NUMBERS.iter().find(|f| f.0 == path).map(|f| f.1);
+    let words = closed(path);
     let mut wants = Vec::new();
     for item in n.items() {
         let text = item.text("a value, or a list of values")?;
@@ -274,13 +294,10 @@ fn condition(path: &str, n: &Node) -> Result<Condition, Wrong> {
                 return Err(item.expected(&format!("a number{to}, or a range of them (1-9)")));
             }
         }
-        if path == "app_proto" {
+        if let Some(words) = &words {
             let glob = Glob::new(text);
-            let known =
-                |p: &&tidegate_core::app::ProtoDef| glob.as_ref().is_some_and(|g| g.fits(p.name.as_bytes()));
-            if !PROTOCOLS.iter().any(known) && !matches!(text, "failed" | "unknown") {
-                let all: Vec<&str> = PROTOCOLS.iter().map(|d| d.name).collect();
-                return Err(item.expected(&format!("a protocol: {}, failed", all.join(", "))));
+            if !words.iter().any(|w| glob.as_ref().is_some_and(|g| g.fits(w.as_bytes()))) {
+                return Err(item.expected(&format!("one of {}", words.join(", "))));
             }
         }
         wants.push(if address {

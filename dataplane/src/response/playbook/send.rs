@@ -2,7 +2,7 @@
 //! server's answer is read only as far as it says whether it worked.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 /// Bytes of an answer that are read.
@@ -35,16 +35,46 @@ impl Url {
         if place.is_empty() || place.contains('@') || !fine(place) || !fine(path) {
             return Err(wrong());
         }
+        if rest.contains(['{', '}']) {
+            return Err(format!(
+                "`{text}`: an address takes no fields of the event; they are in what is sent to it"
+            ));
+        }
         let (host, port) = match place.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| wrong())?),
             _ => (place, 80),
         };
-        if host.is_empty() || port == 0 {
-            return Err(wrong());
+        if port == 0 || !usable(host) {
+            return Err(format!(
+                "`{host}` with port {port} is no host that answers; expected a name, an IPv4 address, or an IPv6 address in brackets"
+            ));
         }
         let path = if path.is_empty() { "/" } else { path };
         Ok(Url { host: host.into(), port, path: path.into() })
     }
+}
+
+/// Whether something can answer at an address.
+pub(super) fn is_one(ip: IpAddr) -> bool {
+    !ip.is_unspecified() && !ip.is_multicast() && ip != IpAddr::V4(Ipv4Addr::BROADCAST)
+}
+
+/// Whether a host of a URL can be one: an address, or a name of letters, digits, `-` and `_` (RFC 1123, section 2.1).
+fn usable(host: &str) -> bool {
+    if let Some(v6) = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
+        return v6.parse::<Ipv6Addr>().is_ok_and(|a| is_one(a.into()));
+    }
+    if let Ok(v4) = host.parse::<Ipv4Addr>() {
+        return is_one(v4.into());
+    }
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let label = |l: &str| {
+        let fine = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        (1..=63).contains(&l.len()) && l.bytes().all(fine) && !l.starts_with('-') && !l.ends_with('-')
+    };
+    // A name whose last part is a number is a mistyped address.
+    let last = name.rsplit('.').next().unwrap_or("");
+    name.len() <= 253 && name.split('.').all(label) && !last.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Connects in bounded time to the first address that answers.
@@ -185,6 +215,27 @@ mod tests {
         for wrong in ["https://x/", "ftp://x/", "http://", "http://x:99999/", "http://a@b/", "http://x/a b"] {
             assert!(Url::parse(wrong).is_err(), "{wrong}");
         }
+        for host in [
+            "a..b",
+            "-x",
+            "x-",
+            "300.1.1.1",
+            "1.2",
+            "[::1",
+            "::1",
+            "[::]",
+            "0.0.0.0",
+            "224.0.0.1",
+            "a*b",
+            "{src_ip}",
+            "x:0",
+        ] {
+            assert!(Url::parse(&format!("http://{host}/")).is_err(), "{host}");
+        }
+        for host in ["localhost", "a_b.example.", "10.0.0.1:80", "relay-1.example.com:8080", "1x.2y"] {
+            assert!(Url::parse(&format!("http://{host}/")).is_ok(), "{host}");
+        }
+        assert!(Url::parse("http://x/{nosuch}").unwrap_err().contains("takes no fields"));
         let v6 = Url::parse("http://[::1]:8/").unwrap();
         assert_eq!((v6.host.as_str(), v6.port), ("[::1]", 8));
     }

@@ -200,7 +200,27 @@ fn what_is_wrong_is_told_with_its_place() {
             "r.yaml:3:50: `x` is not a number from 0 to 4294967295",
         ),
         (with("event: alert, severity: high", "{}"), "r.yaml:3:46: `high` is not a number from 0 to 255"),
-        (with("event: alert, app_proto: htttp", "{}"), "r.yaml:3:47: `htttp` is not a protocol: http, dns, "),
+        (with("event: alert, app_proto: htttp", "{}"), "r.yaml:3:47: `htttp` is not one of http, dns, "),
+        (
+            with("event: alert, direction: toserver", "{}"),
+            "r.yaml:3:47: `toserver` is not one of to_server, to_client",
+        ),
+        (with("event: alert, proto: 6", "{}"), "r.yaml:3:43: `6` is not one of HOPOPT, ICMP, "),
+        (with("event: alert, proto: [tcp, tpc]", "{}"), "r.yaml:3:49: `tpc` is not one of HOPOPT, ICMP, "),
+        (with("event: alert, action: drop", "{}"), "r.yaml:3:44: `drop` is not one of allowed, blocked"),
+        (
+            with("event: policy, action: deny", "{}"),
+            "r.yaml:3:45: `deny` is not one of allow, watch, drop, reject",
+        ),
+        (with("event: policy, enforced: maybe", "{}"), "r.yaml:3:47: `maybe` is not one of true, false"),
+        (with("event: policy, operation: chatt", "{}"), "r.yaml:3:48: `chatt` is not one of "),
+        (with("event: policy, credential: key", "{}"), "r.yaml:3:49: `key` is not one of bearer, basic, "),
+        (
+            doing("{webhook: \"http://x/{nosuch}\"}"),
+            "r.yaml:3:51: `http://x/{nosuch}`: an address takes no fields",
+        ),
+        (doing("{webhook: \"http://300.1.1.1/\"}"), "r.yaml:3:51: `300.1.1.1` with port 80 is no host"),
+        (doing("{nats: \"0.0.0.0:4222\", subject: x}"), "r.yaml:3:48: `0.0.0.0:4222` is not an address"),
         (
             doing("{command: [/bin/nosuch, x]}"),
             "r.yaml:3:52: /bin/nosuch: No such file or directory (os error 2); expected a program that can be started",
