@@ -183,6 +183,43 @@ fn files_that_are_no_models_have_no_verdict() {
     assert!(all.is_empty(), "{all:#?}");
 }
 
+/// What is named as only models are, and is none, is told; rules on verdicts are about models.
+#[test]
+fn files_that_are_only_named_as_models_are_told() {
+    const NAMES: [&str; 8] =
+        ["a.pkl", "b.pt", "c.safetensors", "d.gguf", "e.onnx", "f.h5", "g.keras", "h.joblib"];
+    let bodies: [&[u8]; 4] = [b"<html>404 not here</html>", b"{\"error\": \"no such file\"}", b"words", b""];
+    let mut w = Wire::new();
+    for (i, name) in NAMES.iter().enumerate() {
+        for (j, body) in bodies.iter().enumerate() {
+            get(&mut w, 44_100 + (i * 10 + j) as u16, name, body, 1400);
+        }
+    }
+    get(&mut w, 44_900, "data.bin", b"words", 1400);
+    let any = "alert tcp any any -> any any (artifact.verdict:malicious,suspicious,unknown,clean; sid:1;)\n\
+               alert tcp any any -> any any (artifact.format:!pickle; sid:2;)";
+    let all = events(&w, any, 256 << 20);
+    let artifacts = of(&all, "artifact");
+    for name in NAMES {
+        let file = format!("/{name}");
+        let own: Vec<_> = artifacts.iter().filter(|e| e["artifact"]["file"] == *file).collect();
+        // An empty body is no file.
+        assert_eq!(own.len(), bodies.len() - 1, "{name}: {all:#?}");
+        for e in own.iter().map(|e| &e["artifact"]) {
+            let pair = (e["verdict"].as_str().unwrap(), e["why"].as_str().unwrap());
+            let odd = ("suspicious", "is not what its name says");
+            assert!(pair == ("unknown", "no model format that is known") || pair == odd, "{e}");
+        }
+    }
+    assert_eq!(artifacts.len(), NAMES.len() * 3);
+    let suspicious = artifacts.iter().filter(|e| e["artifact"]["verdict"] == "suspicious").count();
+    assert_eq!(suspicious, 6);
+    for sid in [1, 2] {
+        let alerts = of(&all, "alert").into_iter().filter(|e| e["alert"]["signature_id"] == sid).count();
+        assert_eq!(alerts, suspicious, "{sid}");
+    }
+}
+
 #[test]
 fn conditions_on_a_verdict() {
     let mut w = Wire::new();

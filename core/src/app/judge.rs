@@ -28,6 +28,8 @@ pub struct Look {
     have: u8,
     /// What the name says, for names that models have.
     name: Option<Hint>,
+    /// It says that the file is a model, whatever is in it.
+    claimed: bool,
     /// What comes of the file does not begin at its first byte.
     part: bool,
     state: State,
@@ -163,7 +165,8 @@ impl Judges {
         if !self.on {
             return Look::default();
         }
-        Look { name: Hint::of_model(name), part, state: State::Head, ..Look::default() }
+        let claimed = artifact::claims_model(name);
+        Look { name: Hint::of_model(name), claimed, part, state: State::Head, ..Look::default() }
     }
 
     /// The file's next bytes.
@@ -331,6 +334,9 @@ impl Judges {
         (r.taken, r.last) = (true, now);
         r.artifact.reset();
         r.artifact.hinted(look.name.unwrap_or(Hint::None));
+        if look.claimed {
+            r.artifact.claimed();
+        }
         if matches!(head, [b'B', b'Z', b'h', ..] | [0x5d, 0, 0, ..]) {
             r.artifact.take_coders(&mut self.coders);
         }

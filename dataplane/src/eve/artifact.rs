@@ -9,7 +9,7 @@ use super::{Output, flow, tx};
 
 impl Output {
     pub(super) fn artifact(&mut self, r: &FileRecord<'_>) {
-        let Some(v) = r.file.artifact().filter(Verdict::is_of_model) else { return };
+        let Some(v) = r.file.artifact().filter(Verdict::is_told) else { return };
         let about = About { packet: Some(r.packet), flow: Some(&r.flow), dir: r.dir };
         let ends = Ends::of_flow(&r.flow, r.dir);
         self.header_from("artifact", r.packet.ts, about, &ends, None);

@@ -19,6 +19,35 @@ const OTHERS: &[&str] = &[
     ".skops", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".lzma", ".zip", ".zst", ".json",
 ];
 
+/// Ends of names that only models and their weights have.
+const MODELS: &[&str] = &[
+    ".safetensors",
+    ".gguf",
+    ".ggml",
+    ".onnx",
+    ".ort",
+    ".pkl",
+    ".pickle",
+    ".joblib",
+    ".dill",
+    ".pt",
+    ".pth",
+    ".ckpt",
+    ".h5",
+    ".hdf5",
+    ".keras",
+    ".nemo",
+    ".skops",
+    ".npy",
+    ".npz",
+];
+
+/// Whether a name says that the file is a model, whatever is in it.
+#[must_use]
+pub fn claims_model(name: &[u8]) -> bool {
+    MODELS.iter().any(|e| ends(name, e))
+}
+
 impl Hint {
     /// By the end of the name.
     #[must_use]
@@ -96,6 +125,10 @@ mod tests {
         for name in ["index.html", "", "a", "x.py", "pkl", "image.png"] {
             assert!(Hint::of_model(name.as_bytes()).is_none(), "{name}");
         }
+        for name in MODELS {
+            assert!(Hint::of_model(name.as_bytes()).is_some(), "{name}");
+        }
+        assert!(claims_model(b"/m/a.PT") && !claims_model(b"a.bin") && !claims_model(b"c.json"));
         for head in
             [&b"\x80\x04\x95"[..], b"PK\x03\x04", b"cos\nsyst", b"(dp0", b"\x08\x01\0\0\0\0\0\0", b"GGUF"]
         {

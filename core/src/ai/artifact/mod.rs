@@ -25,7 +25,7 @@ mod text;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-pub use hint::{Hint, is_model_head};
+pub use hint::{Hint, claims_model, is_model_head};
 pub use report::{IMPORTS, Judgement, Report, Verdict};
 
 use crate::app::bodies::decode::lzma::{Lzma, Status as LzmaStatus};
@@ -250,6 +250,11 @@ impl Artifact {
         }
     }
 
+    /// The name says that it is a model ([`claims_model`]): a file that turns out to be none is told.
+    pub fn claimed(&mut self) {
+        self.report.claimed = true;
+    }
+
     /// Takes the next bytes.
     pub fn feed(&mut self, data: &[u8]) {
         self.report.bytes = self.report.bytes.saturating_add(data.len() as u64);
@@ -287,7 +292,9 @@ impl Artifact {
     pub fn end(&mut self) -> Verdict<'_> {
         finish(&mut self.levels, &mut self.report);
         self.report.member = report::Text::EMPTY;
-        if self.report.worst() == Judgement::Clean && !self.report.understood {
+        // Under a model's name text is no model either.
+        let none = !self.report.understood || (self.report.claimed && self.report.format == "json");
+        if self.report.worst() == Judgement::Clean && none {
             self.report.find(Judgement::Unknown, "no model format that is known", &[]);
         }
         Verdict::of(&self.report)

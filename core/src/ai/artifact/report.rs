@@ -85,6 +85,8 @@ pub struct Report {
     /// Name of the member that is read.
     pub(super) member: Text<64>,
     pub format: &'static str,
+    /// Its name says that it is a model.
+    pub claimed: bool,
     /// Something was read to its end as what it is.
     pub understood: bool,
     /// Bytes that decompression gave.
@@ -160,6 +162,7 @@ impl Report {
             imported: 0,
             member: Text::EMPTY,
             format: "",
+            claimed: false,
             understood: false,
             expanded: 0,
             may: u64::MAX,
@@ -251,6 +254,12 @@ impl<'a> Verdict<'a> {
                 self.report.understood && !matches!(self.format, "" | "json")
             }
         }
+    }
+
+    /// Whether it is told: also of a file that has the name of a model, and in which none was found.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.is_of_model() || (self.report.claimed && self.judgement == Judgement::Unknown)
     }
 
     /// Bytes that were read.
