@@ -333,6 +333,9 @@ pub mod asked {
     }
 }
 
+/// A key with its line and column.
+type Key = (String, usize, usize);
+
 /// Builds one document from parser events.
 #[derive(Default)]
 struct Build {
@@ -340,8 +343,8 @@ struct Build {
     file: Arc<str>,
     line: usize,
     col: usize,
-    /// Open mappings and sequences: node, anchor, key waiting for its value, with its line and column.
-    stack: Vec<(Node, usize, Option<(String, usize, usize)>)>,
+    /// Open mappings and sequences: node, anchor, key waiting for its value.
+    stack: Vec<(Node, usize, Option<Key>)>,
     anchors: HashMap<usize, Node>,
     /// Values so far, those that aliases repeat included.
     values: usize,

@@ -87,7 +87,7 @@ fn only(l: &Line, n: &Node, keys: &[&str], names: &[&str], what: &str) -> Result
         let bit = app_of(d.name).unwrap_or(0);
         names.contains(&d.name) && d.over & over != 0 && (l.apps == 0 || l.apps & bit != 0)
     };
-    if PROTOCOLS.iter().any(|d| possible(d)) {
+    if PROTOCOLS.iter().any(possible) {
         return Ok(());
     }
     let at = given(n, keys).map_or(n, |g| g.0);
