@@ -6,6 +6,8 @@ use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use crate::config::Settings;
+use crate::config::eve::StoreSettings;
+use crate::config::pcaplog::PcapLogSettings;
 use crate::lines::with_time;
 
 /// Two outputs have one file, or can come to have one.
@@ -24,7 +26,7 @@ pub struct Shared {
 struct Taken {
     name: String,
     path: PathBuf,
-    form: Vec<Part>,
+    forms: Vec<Vec<Part>>,
 }
 
 impl Taken {
@@ -33,12 +35,55 @@ impl Taken {
         let text = file.to_string_lossy();
         if !pattern || !text.contains('%') {
             let path = resolved(&dir.join(file));
-            let form = parts(&path);
-            return Taken { name, path, form };
+            let forms = vec![parts(&path)];
+            return Taken { name, path, forms };
         }
         let now = with_time(&text).unwrap_or_else(|_| text.to_string());
-        let form = parts(&resolved(&dir.join(marked(&text))));
-        Taken { name, path: resolved(&dir.join(now)), form }
+        let forms = vec![parts(&resolved(&dir.join(marked(&text))))];
+        Taken { name, path: resolved(&dir.join(now)), forms }
+    }
+
+    /// Files of packets: their names have the time of a packet, and behind it a number where one name would come twice; those of
+    /// another link type end in it.
+    fn packets(s: &PcapLogSettings, dir: &Path) -> Taken {
+        let dir = s.dir.as_ref().map_or_else(|| dir.to_owned(), |d| dir.join(d));
+        let number = format!("{DIGIT}{MORE}");
+        let own = |t: &str| t.replace("%t", "").replace("%n", &number).replace("%i", &number);
+        let (before, after) =
+            s.filename.split_once("%t").map_or((format!("{}.", s.filename), ""), |(b, a)| (b.to_string(), a));
+        let time =
+            if s.micros { format!("{number}.{}", DIGIT.to_string().repeat(6)) } else { number.clone() };
+        let suffix = if s.lz4 { ".lz4" } else { "" };
+        let mut forms = Vec::new();
+        for again in [String::new(), format!("-{number}")] {
+            for link in [String::new(), format!(".link{number}")] {
+                let name = format!("{}{time}{again}{}{suffix}{link}", own(&before), own(after));
+                forms.push(parts(&resolved(&dir.join(name))));
+            }
+        }
+        Taken { name: format!("pcap-log ({})", s.filename), path: resolved(&dir.join(&s.filename)), forms }
+    }
+
+    /// The folder of stored files: itself, what is unfinished, of which it is emptied, and what lies under a digest.
+    fn stored(s: &StoreSettings, dir: &Path) -> Taken {
+        let path = resolved(&dir.join(&s.dir));
+        let any = format!("{ANY}{MORE}");
+        let one = |n| ANY.to_string().repeat(n);
+        let digest = format!("{}/{}", one(2), one(64));
+        let below = ["tmp".into(), format!("tmp/{any}"), format!("tmp/{any}/{any}"), digest.clone()];
+        let record = format!("{digest}.{DIGIT}{MORE}.{DIGIT}{MORE}.json");
+        let forms = below.iter().chain([&record]).map(|b| parts(&path.join(b)));
+        let forms = std::iter::once(parts(&path)).chain(forms).collect();
+        Taken { name: format!("file-store ({})", s.dir), path, forms }
+    }
+
+    fn meets(&self, other: &Taken) -> bool {
+        self.forms.iter().any(|a| other.forms.iter().any(|b| can_meet(a, b)))
+    }
+
+    /// Its name is the same at any time.
+    fn is_fixed(&self) -> bool {
+        self.forms.iter().all(|f| f.iter().all(|p| matches!(p.what, What::Char(_))))
     }
 }
 
@@ -152,14 +197,16 @@ pub fn apart(s: &Settings, dir: &Path, log_dir: &Path, others: &[(&str, &Path)])
     let own = s.logging.files.iter().map(|l| plain("logging.outputs.file", log_dir, &l.path));
     let others = others.iter().map(|(name, path)| plain(name, Path::new(""), path));
     let mut seen: Vec<Taken> = Vec::new();
-    for t in eve.chain(fast).chain(own).chain(others) {
+    let packets = s.outputs.pcap_log.iter().map(|p| Taken::packets(p, dir));
+    let stored = s.outputs.store.iter().map(|p| Taken::stored(p, dir));
+    for t in eve.chain(fast).chain(own).chain(others).chain(packets).chain(stored) {
         // Whatever goes to a device does not come back.
         if is_device(&t.path) {
             continue;
         }
-        if let Some(x) = seen.iter().find(|x| x.path == t.path || can_meet(&x.form, &t.form)).cloned() {
+        if let Some(x) = seen.iter().find(|x| x.meets(&t)).cloned() {
             let timed = x.path != t.path;
-            let path = if x.form.iter().all(|p| matches!(p.what, What::Char(_))) { x.path } else { t.path };
+            let path = if x.is_fixed() { x.path } else { t.path };
             return Err(Shared { first: x.name, second: t.name, path, timed });
         }
         seen.push(t);
@@ -294,6 +341,53 @@ mod tests {
         assert!(
             check("outputs: [eve-log: {filename: '/run/%a.pid'}]", &dir).unwrap_err().contains("--pidfile")
         );
+    }
+
+    /// Names of packet files have the time of a packet; stored files have a folder to themselves.
+    #[test]
+    fn packets_and_stored_files_have_files_of_their_own() {
+        let dir = std::env::temp_dir().join(format!("tidegate-apart-packets-{}", std::process::id()));
+        let with = |eve: &str, more: &str| {
+            check(&format!("outputs: [eve-log: {{filename: '{eve}'}}, {more}]"), &dir)
+        };
+        let pcap = |more: &str| format!("pcap-log: {{enabled: yes{more}}}");
+        let hex = "0f".repeat(32);
+        for (eve, settings) in [
+            ("log.pcap.1600000000", ""),
+            ("log.pcap.%s", ""),
+            ("log.pcap.1600000000-2", ""),
+            ("log.pcap.1600000000.link101", ""),
+            ("x-1600000000.pcap", ", filename: x-%t.pcap"),
+            ("x-%s.pcap", ", filename: x-%t.pcap"),
+            ("x-1600000000.000001.pcap", ", filename: x-%t.pcap, ts-format: usec"),
+            ("x-1600000000.pcap.lz4", ", filename: x-%t.pcap, compression: lz4"),
+            ("p/w3-1.pcap", ", filename: w%n-%t.pcap, dir: p, mode: multi"),
+            ("77.1", ", filename: '%i'"),
+        ] {
+            let e = with(eve, &pcap(settings)).unwrap_err();
+            assert!(e.starts_with(&format!("eve-log ({eve}) and pcap-log (")), "{eve} {settings}: {e}");
+        }
+        for (eve, settings) in [
+            ("log.pcap", ""),
+            ("log.pcap.1a", ""),
+            ("eve.json", ""),
+            ("x-1600000000.pcap", ", filename: x-%t.pcap, compression: lz4"),
+            ("x-1600000000.pcap", ", filename: x-%t.pcap, ts-format: usec"),
+            ("w3-1.pcap", ", filename: w%n-%t.pcap, dir: p"),
+        ] {
+            with(eve, &pcap(settings)).unwrap_or_else(|e| panic!("{eve} {settings}: {e}"));
+        }
+        let store = "file-store: {enabled: yes, dir: kept}";
+        for eve in ["kept", "kept/tmp", "kept/tmp/eve.json", "kept/tmp/a/b", &format!("kept/0f/{hex}")] {
+            let e = with(eve, store).unwrap_err();
+            assert!(e.starts_with(&format!("eve-log ({eve}) and file-store (kept)")), "{eve}: {e}");
+        }
+        for eve in ["kept/eve.json", "kept2", "tmp/eve.json", "kept/0f/x"] {
+            with(eve, store).unwrap_or_else(|e| panic!("{eve}: {e}"));
+        }
+        let both = format!("{}, {store}", pcap(", dir: kept/tmp"));
+        let e = with("eve.json", &both).unwrap_err();
+        assert!(e.starts_with("pcap-log (log.pcap) and file-store (kept) can become one file"), "{e}");
     }
 
     /// What is held once and given twice would be the last one's alone.
