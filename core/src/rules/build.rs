@@ -401,10 +401,4 @@ impl<'b, 'e> Builder<'b, 'e> {
         self.vars.push(name.to_string());
         Ok((self.vars.len() - 1) as u8)
     }
-
-    /// Whether the current list has a condition that leaves a cursor.
-    pub fn has_cursor(&self) -> bool {
-        let ix = if self.pending.is_some() { None } else { self.cur.or(self.payload) };
-        ix.and_then(|i| self.lists.get(i)).is_some_and(|l| !l.m.matches.is_empty())
-    }
 }

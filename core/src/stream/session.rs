@@ -296,20 +296,9 @@ impl Session {
     pub fn held(&self) -> usize {
         self.sides[0].data.held() + self.sides[1].data.held() + self.queue.capacity()
     }
-    /// A stream offset up to which a direction's parser is done.
-    pub fn app_progress(&self, dir: Dir) -> u64 {
-        self.sides[dir.ix()].app
-    }
     /// End of the acknowledged bytes of a direction, as a stream offset.
     pub fn acked(&self, dir: Dir) -> u64 {
         self.sides[dir.ix()].acked()
-    }
-    /// Whether bytes of a direction were buffered that some reader has not had yet (acknowledged or not).
-    pub fn has_unread(&self, dir: Dir) -> bool {
-        let s = &self.sides[dir.ix()];
-        !s.is_stopped()
-            && ((s.flags & df::APP_OFF == 0 && s.data.right() > s.app)
-                || (s.flags & df::RAW_OFF == 0 && s.data.right() > s.raw))
     }
 }
 

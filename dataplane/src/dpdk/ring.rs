@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tidegate_dpdk_sys as sys;
 
-use super::{Burst, DpdkError, Eal, Mbuf};
+use super::{Burst, DpdkError, Eal};
 
 #[derive(Debug)]
 struct Ring {
@@ -60,17 +60,6 @@ impl Sender {
         let ring = self.ring.raw.as_ptr();
         // SAFETY: the ring owns the packets that it says it took until the receiver takes them out.
         unsafe { from.empty(|slots, n| sys::tg_ring_push(ring, slots, u32::from(n)) as u16) }
-    }
-
-    /// Passes one packet on; gives it back when the ring is full.
-    pub fn send_one(&self, m: Mbuf) -> Result<(), Mbuf> {
-        let mut raw = m.into_raw().as_ptr();
-        // SAFETY: as above, for one packet.
-        if unsafe { sys::tg_ring_push(self.ring.raw.as_ptr(), &mut raw, 1) } == 1 {
-            return Ok(());
-        }
-        // SAFETY: the ring did not take it; it is the packet we were given.
-        Err(unsafe { Mbuf::from_raw(NonNull::new_unchecked(raw)) })
     }
 }
 

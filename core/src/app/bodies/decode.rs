@@ -403,13 +403,6 @@ impl Decoders {
         self.layer(id.at, 0, data, sink);
     }
 
-    /// From now on the bytes of the message pass as they are.
-    pub fn pass_through(&mut self, id: ChainId) {
-        for l in &mut self.chains.get_mut(id.at).layers {
-            l.pass = true;
-        }
-    }
-
     fn at(&mut self, id: u32, depth: usize) -> &mut Layer {
         &mut self.chains.get_mut(id).layers[depth.min(MAX_LAYERS - 1)]
     }

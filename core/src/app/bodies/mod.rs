@@ -192,11 +192,6 @@ impl Bodies {
         self.decoders.as_ref().map_or((0, 0), |d| (d.refused, d.evicted))
     }
 
-    /// Decoders at work.
-    pub fn decoders_used(&self) -> usize {
-        self.decoders.as_ref().map_or(0, |d| d.used())
-    }
-
     /// Decoders for the message of that client, whose codings are listed as they are to be undone.
     pub fn decode(&mut self, codings: &[Coding], client: Addr, pool: &mut BytePool) -> Option<ChainId> {
         let dec = self.decoders.as_mut()?;

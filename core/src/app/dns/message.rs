@@ -1,8 +1,6 @@
 //! DNS messages on the wire (RFC 1035 4): checks a message once and finds its records; names and record data are
 //! then read from the checked bytes without further failure.
 
-use alloc::vec::Vec;
-
 use crate::app::plain::be16;
 
 /// Longest name kept, bytes in dotted form; what goes beyond is cut off.
@@ -372,12 +370,4 @@ pub fn kind_name(kind: u16) -> Option<&'static str> {
 /// Number of a record kind by name, in any case of letters.
 pub fn kind_number(name: &str) -> Option<u16> {
     KINDS.iter().find(|(_, n)| n.eq_ignore_ascii_case(name)).map(|(k, _)| *k)
-}
-
-/// The dotted name at `at`, for tests and set-up.
-#[doc(hidden)]
-pub fn name_vec(msg: &[u8], at: usize) -> Option<Vec<u8>> {
-    let mut v = Vec::new();
-    name(msg, at, |p| v.extend_from_slice(p))?;
-    Some(v)
 }
