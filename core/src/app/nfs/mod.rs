@@ -107,7 +107,10 @@ pub struct Exchange {
     last: Option<u32>,
 }
 
-pub struct Nfs;
+pub struct Nfs {
+    /// Key of the hash of handles.
+    seed: u64,
+}
 
 type Flow<'a> = Transactions<'a, Exchange>;
 
@@ -142,11 +145,12 @@ impl Protocol for Nfs {
     type State = State;
     type Own = Exchange;
 
-    fn new(_: &AppConfig) -> Self {
-        Nfs
+    fn new(cfg: &AppConfig) -> Self {
+        Nfs { seed: cfg.seed }
     }
 
     fn parse(&mut self, s: &mut State, flow: &mut Flow<'_>, input: Input<'_>, cx: &mut AppCx<'_>) -> Outcome {
+        s.seed = self.seed;
         if !input.datagram {
             let out = counted::read(s, flow, input, cx);
             if input.eof {

@@ -76,6 +76,8 @@ pub(super) struct Side {
 
 #[derive(Debug, Default)]
 pub struct State {
+    /// Key of the hash of handles.
+    pub(super) seed: u64,
     pub(super) sides: [Side; 2],
     pub(super) datagrams: bool,
     names: [(u64, PBuf); NAMES],
@@ -104,7 +106,7 @@ impl State {
     }
 
     fn remember(&mut self, handle: &[u8], name: &[u8], pool: &mut BytePool) {
-        let handle = hash(handle);
+        let handle = hash(handle, self.seed);
         let known = self.names.iter().position(|n| n.0 == handle);
         let place = known.unwrap_or(self.next_name);
         if known.is_none() {
@@ -233,7 +235,7 @@ impl State {
             }
             GETATTR | ACCESS | READDIRPLUS => {
                 let handle = x.opaque()?;
-                self.name_of(hash(handle), cx);
+                self.name_of(hash(handle, self.seed), cx);
                 self.plain(flow, c, Some(handle), cx);
             }
             READ => {
@@ -251,7 +253,7 @@ impl State {
             }
             COMMIT => {
                 let handle = x.opaque()?;
-                self.close(flow, hash(handle), Dir::ToServer, c.xid, cx);
+                self.close(flow, hash(handle, self.seed), Dir::ToServer, c.xid, cx);
             }
             _ => {
                 self.plain(flow, c, None, cx);
@@ -285,10 +287,10 @@ impl State {
                 Op::Write { offset, stable, len, bytes } => {
                     self.write(flow, c(WRITE4), handle, (offset, stable, len, bytes), cx);
                 }
-                Op::Commit => self.close(flow, hash(handle), Dir::ToServer, c(0).xid, cx),
+                Op::Commit => self.close(flow, hash(handle, self.seed), Dir::ToServer, c(0).xid, cx),
                 Op::Close => {
                     for d in Dir::BOTH {
-                        self.close(flow, hash(handle), d, c(0).xid, cx);
+                        self.close(flow, hash(handle, self.seed), d, c(0).xid, cx);
                     }
                 }
                 Op::Other(_) => {}
@@ -323,7 +325,7 @@ impl State {
         dir: Dir,
         cx: &mut AppCx<'_>,
     ) -> Option<(TxIdx, bool)> {
-        let h = hash(handle);
+        let h = hash(handle, self.seed);
         let place = self.open.iter().position(|o| o.handle == h);
         if place.is_none() {
             let old = core::mem::take(self.open.get_mut(self.next_open)?);

@@ -94,6 +94,21 @@ fn a_conversation_is_told() {
     b.close();
 }
 
+/// Whoever writes chooses handles, also such as are alike under a hash that anybody can compute: FNV-1a is 0 after the first eight
+/// bytes, and stays so.
+#[test]
+fn handles_that_a_stranger_chose_are_told_apart() {
+    let first: &[u8] = b"\xd5\x6b\xb9\x53\x42\x87\x08\x36";
+    let second = [first, &[0; 4]].concat();
+    let mut b = Bench::new(&NFS);
+    for (xid, (handle, data)) in [(first, b"good"), (&second[..], b"evil")].into_iter().enumerate() {
+        let args = [&words(&[handle.len() as u32])[..], handle, &words(&[0, 0, 4, 0, 4]), data].concat();
+        b.feed(Dir::ToServer, &call(3, xid as u32, WRITE, &args));
+    }
+    assert_eq!(b.values(FILE, Dir::ToServer), [(0, b"good".to_vec()), (1, b"evil".to_vec())]);
+    b.close();
+}
+
 #[test]
 fn a_compound_call_writes_a_file() {
     let mut b = Bench::new(&NFS);

@@ -2,6 +2,7 @@
 //! Out: what of them matters here.
 
 use crate::app::plain::{be32, be64};
+use crate::keyed::Sip13;
 
 /// Reads one value after the other.
 #[derive(Clone, Copy, Debug)]
@@ -316,7 +317,7 @@ pub(super) fn crc32(b: &[u8]) -> u32 {
     })
 }
 
-/// Handles are told apart by FNV-1a.
-pub(super) fn hash(handle: &[u8]) -> u64 {
-    handle.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3)).max(1)
+/// Handles are told apart by a keyed hash: whoever writes chooses them, and would choose such as are alike. Never 0.
+pub(super) fn hash(handle: &[u8], seed: u64) -> u64 {
+    Sip13::new([seed, !seed]).text(handle, 0).max(1)
 }
