@@ -110,83 +110,73 @@ mod tests {
 
     #[test]
     fn values_where_lists_or_mappings_belong_are_named_with_their_place() {
-        for (text, path, at, what) in [
-            ("rule-files: x", "rule-files", "1:13", "a list, not `x`"),
-            ("rule-files: {a: b}", "rule-files", "1:13", "a list, not a mapping"),
-            ("rule-files: [x, [y]]", "rule-files.1", "1:17", "a single value, not a list"),
-            ("intel-files: x", "intel-files", "1:14", "a list, not `x`"),
-            ("block-lists: x", "block-lists", "1:14", "a list, not `x`"),
-            ("reputation-files: x", "reputation-files", "1:19", "a list, not `x`"),
-            ("context: {files: x}", "context.files", "1:18", "a list, not `x`"),
-            ("tls-keys: {files: x}", "tls-keys.files", "1:19", "a list, not `x`"),
-            ("outputs: 7", "outputs", "1:10", "a list, not `7`"),
-            ("outputs: {fast: {enabled: yes}}", "outputs", "1:10", "a list, not a mapping"),
-            (
-                "outputs: [eve-log: {enabled: no, types: 7}]",
-                "outputs.0.eve-log.types",
-                "1:41",
-                "a list, not `7`",
-            ),
-            ("outputs: [fast: yes]", "outputs.0.fast", "1:17", "a mapping of settings, not `yes`"),
-            ("outputs: [pcap-log: no]", "outputs.0.pcap-log", "1:21", "a mapping of settings, not `no`"),
-            ("outputs:\n - eve-log: 7", "outputs.0.eve-log", "2:13", "a mapping of settings, not `7`"),
-            ("outputs: [eve-log: {types: alert}]", "outputs.0.eve-log.types", "1:28", "a list, not `alert`"),
-            (
-                "outputs: [eve-log: {types: [alert: yes]}]",
-                "outputs.0.eve-log.types.0.alert",
-                "1:36",
-                "a mapping of settings, not `yes`",
-            ),
+        let lists = [
+            ("rule-files: x", "rule-files", "1:13", "`x`"),
+            ("rule-files: {a: b}", "rule-files", "1:13", "a mapping"),
+            ("intel-files: x", "intel-files", "1:14", "`x`"),
+            ("block-lists: x", "block-lists", "1:14", "`x`"),
+            ("reputation-files: x", "reputation-files", "1:19", "`x`"),
+            ("context: {files: x}", "context.files", "1:18", "`x`"),
+            ("tls-keys: {files: x}", "tls-keys.files", "1:19", "`x`"),
+            ("outputs: 7", "outputs", "1:10", "`7`"),
+            ("outputs: {fast: {enabled: yes}}", "outputs", "1:10", "a mapping"),
+            ("outputs: [eve-log: {enabled: no, types: 7}]", "outputs.0.eve-log.types", "1:41", "`7`"),
+            ("outputs: [eve-log: {types: alert}]", "outputs.0.eve-log.types", "1:28", "`alert`"),
             (
                 "outputs: [eve-log: {types: [files: {force-hash: md5}]}]",
                 "outputs.0.eve-log.types.0.files.force-hash",
                 "1:49",
-                "a list, not `md5`",
+                "`md5`",
             ),
             (
                 "outputs: [eve-log: {types: [dns: {types: a}]}]",
                 "outputs.0.eve-log.types.0.dns.types",
                 "1:42",
-                "a list, not `a`",
+                "`a`",
             ),
             (
                 "outputs: [file-store: {enabled: yes, force-hash: md5}]",
                 "outputs.0.file-store.force-hash",
                 "1:50",
-                "a list, not `md5`",
+                "`md5`",
             ),
-            ("vars: 7", "vars", "1:7", "a mapping of settings, not `7`"),
-            ("vars:\n  address-groups: 7", "vars.address-groups", "2:19", "a mapping of settings, not `7`"),
-            ("vars: {port-groups: [P]}", "vars.port-groups", "1:21", "a mapping of settings, not a list"),
-            ("app-layer: {protocols: no}", "app-layer.protocols", "1:24", "a mapping of settings, not `no`"),
-            (
-                "app-layer: {protocols: {http: no}}",
-                "app-layer.protocols.http",
-                "1:31",
-                "a mapping of settings, not `no`",
-            ),
-            (
-                "app-layer: {protocols: {dns: {udp: no}}}",
-                "app-layer.protocols.dns.udp",
-                "1:36",
-                "a mapping of settings, not `no`",
-            ),
-            ("stream: yes", "stream", "1:9", "a mapping of settings, not `yes`"),
-            ("stream: [inline]", "stream", "1:9", "a mapping of settings, not a list"),
-            ("stream: {midstream: [yes]}", "stream.midstream", "1:21", "a single value, not a list"),
-            ("stream: {reassembly: 5}", "stream.reassembly", "1:22", "a mapping of settings, not `5`"),
-            ("flow-timeouts: {tcp: 5}", "flow-timeouts.tcp", "1:22", "a mapping of settings, not `5`"),
-            ("decoder: {vxlan: no}", "decoder.vxlan", "1:18", "a mapping of settings, not `no`"),
-            ("host-os-policy: linux", "host-os-policy", "1:17", "a mapping of settings, not `linux`"),
-            ("datasets: 7", "datasets", "1:11", "a mapping of settings, not `7`"),
-            ("datasets: {x: 7}", "datasets.x", "1:15", "a mapping of settings, not `7`"),
-            ("logging: 7", "logging", "1:10", "a mapping of settings, not `7`"),
-            ("policy-file: [x]", "policy-file", "1:14", "a single value, not a list"),
-            ("threshold-file: {a: b}", "threshold-file", "1:17", "a single value, not a mapping"),
-        ] {
-            assert_eq!(told(text), [format!("{path} (configuration:{at}: expected {what})")], "{text}");
-            let strict = Settings::parse(text, &Overrides::default()).unwrap().strict();
-            assert!(strict.unwrap_err().to_string().contains(path), "{text}");
+        ];
+        let mappings = [
+            ("outputs: [fast: yes]", "outputs.0.fast", "1:17", "`yes`"),
+            ("outputs: [pcap-log: no]", "outputs.0.pcap-log", "1:21", "`no`"),
+            ("outputs:\n - eve-log: 7", "outputs.0.eve-log", "2:13", "`7`"),
+            ("outputs: [eve-log: {types: [alert: yes]}]", "outputs.0.eve-log.types.0.alert", "1:36", "`yes`"),
+            ("vars: 7", "vars", "1:7", "`7`"),
+            ("vars:\n  address-groups: 7", "vars.address-groups", "2:19", "`7`"),
+            ("vars: {port-groups: [P]}", "vars.port-groups", "1:21", "a list"),
+            ("app-layer: {protocols: no}", "app-layer.protocols", "1:24", "`no`"),
+            ("app-layer: {protocols: {http: no}}", "app-layer.protocols.http", "1:31", "`no`"),
+            ("app-layer: {protocols: {dns: {udp: no}}}", "app-layer.protocols.dns.udp", "1:36", "`no`"),
+            ("stream: yes", "stream", "1:9", "`yes`"),
+            ("stream: [inline]", "stream", "1:9", "a list"),
+            ("stream: {reassembly: 5}", "stream.reassembly", "1:22", "`5`"),
+            ("flow-timeouts: {tcp: 5}", "flow-timeouts.tcp", "1:22", "`5`"),
+            ("decoder: {vxlan: no}", "decoder.vxlan", "1:18", "`no`"),
+            ("host-os-policy: linux", "host-os-policy", "1:17", "`linux`"),
+            ("datasets: 7", "datasets", "1:11", "`7`"),
+            ("datasets: {x: 7}", "datasets.x", "1:15", "`7`"),
+            ("logging: 7", "logging", "1:10", "`7`"),
+        ];
+        let values = [
+            ("rule-files: [x, [y]]", "rule-files.1", "1:17", "a list"),
+            ("stream: {midstream: [yes]}", "stream.midstream", "1:21", "a list"),
+            ("policy-file: [x]", "policy-file", "1:14", "a list"),
+            ("threshold-file: {a: b}", "threshold-file", "1:17", "a mapping"),
+        ];
+        for (wanted, rows) in
+            [("a list", &lists[..]), ("a mapping of settings", &mappings), ("a single value", &values)]
+        {
+            for (text, path, at, have) in rows {
+                let told_as = format!("{path} (configuration:{at}: expected {wanted}, not {have})");
+                assert_eq!(told(text), [told_as], "{text}");
+                let strict = Settings::parse(text, &Overrides::default()).unwrap().strict();
+                assert!(strict.unwrap_err().to_string().contains(path), "{text}");
+            }
         }
     }
 
