@@ -279,8 +279,8 @@ impl Telemetry {
 
     fn entry(&mut self, f: &Facts) -> &mut Series {
         let [hi, lo] = super::halves(&f.server);
-        let name = f.asked.get().iter().fold(0u64, |h, b| h.wrapping_mul(0x100_0000_01b3) ^ u64::from(*b));
-        let hash = self.key.words([hi, lo, u64::from(f.port), name]);
+        // Clients choose names: under the key, so that they cannot choose places.
+        let hash = self.key.text(f.asked.get(), self.key.words([hi, lo, u64::from(f.port)]));
         let is = |s: &Series| s.addr == f.server && s.port == f.port && s.v6 == f.v6 && s.model == f.asked;
         let i = match self.table.find(hash, is, |s| s.last) {
             Found::Here(i) => i,
