@@ -142,7 +142,14 @@ impl Http {
         truncated: bool,
         cx: &mut AppCx<'_>,
     ) {
-        self.end_body(idx, dir, truncated, cx);
+        let side = self.flows.get(st).side[dir.ix()];
+        let short = match side.stage {
+            Stage::Length => side.left > 0,
+            Stage::ChunkLength | Stage::Chunk | Stage::ChunkEnd => true,
+            _ => false,
+        };
+        // The stream ended before the body did: what there is of it is no whole file.
+        self.end_body(idx, dir, truncated || (short && side.tx == idx), cx);
         let tx = self.txs.get_mut(idx);
         tx.advance(dir, progress::COMPLETE);
         cx.due |= dir.bit();

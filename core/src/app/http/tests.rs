@@ -257,6 +257,28 @@ fn a_gap_in_a_body_and_what_follows() {
     b.close();
 }
 
+/// A stream that ends before the body does leaves no whole file: its size and digests are of what there is.
+#[test]
+fn a_body_that_is_cut_short() {
+    for (body, state) in [
+        ("Content-Length: 4\r\n\r\nabc", "3 TRUNCATED"),
+        ("Content-Length: 3\r\n\r\nabc", "3 CLOSED"),
+        ("\r\nabc", "3 CLOSED"),
+        ("Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "3 CLOSED"),
+        ("Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n", "3 CLOSED"),
+        ("Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", "3 TRUNCATED"),
+        ("Transfer-Encoding: chunked\r\n\r\n3\r\nabc", "3 TRUNCATED"),
+        ("Transfer-Encoding: chunked\r\n\r\n4\r\nabc", "3 TRUNCATED"),
+    ] {
+        let d = exchange(GET, format!("HTTP/1.1 200 ok\r\n{body}").as_bytes(), 1000);
+        has(&d, state);
+        let request = format!("PUT /x.bin HTTP/1.1\r\nHost: h\r\n{body}");
+        if !body.starts_with('\r') {
+            has(&exchange(request.as_bytes(), b"", 1000), state);
+        }
+    }
+}
+
 #[test]
 fn connect_and_upgrade_change_the_protocol() {
     let mut b = Flow::new(cfg());
