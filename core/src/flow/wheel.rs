@@ -27,6 +27,8 @@ pub(crate) struct Wheel {
     /// The second that comes up next; everything before was handed out.
     at: u64,
     armed: usize,
+    #[cfg(test)]
+    steps: u64,
 }
 
 const NONE: u16 = u16::MAX;
@@ -44,6 +46,8 @@ impl Wheel {
             busy: [[0; SLOTS / 64]; LEVELS],
             at: 0,
             armed: 0,
+            #[cfg(test)]
+            steps: 0,
         }
     }
 
@@ -147,15 +151,27 @@ impl Wheel {
         }
     }
 
-    /// Moves to the next second that has something to do, at most to `now`.
+    /// Moves to the next second that has something to do, at most to `now`: through levels that hold nothing in one step,
+    /// because clocks jump by decades.
     fn advance(&mut self, now: u64) {
-        let pos = self.at as usize & (SLOTS - 1);
-        // The next busy slot of this round, or the start of the next round.
-        let step = match next_bit(&self.busy[0], pos + 1) {
-            Some(b) => (b - pos) as u64,
-            None => (SLOTS - pos) as u64,
-        };
-        self.at = (self.at + step).min(now);
+        #[cfg(test)]
+        {
+            self.steps += 1;
+        }
+        let mut to = now;
+        for (level, busy) in self.busy.iter().enumerate() {
+            let unit = self.at >> (BITS * level as u32);
+            let pos = unit as usize & (SLOTS - 1);
+            // The next busy slot of this round, or the start of the next round, in which the others are.
+            let step = match next_bit(busy, pos + 1) {
+                Some(b) => b - pos,
+                None if busy.iter().any(|w| *w != 0) => SLOTS - pos,
+                None => continue,
+            };
+            to = (unit + step as u64) << (BITS * level as u32);
+            break;
+        }
+        self.at = to.min(now);
         if self.at & (SLOTS as u64 - 1) == 0 {
             self.cascade();
         }
@@ -193,4 +209,54 @@ fn next_bit(words: &[u64; SLOTS / 64], from: usize) -> Option<usize> {
         mask = !0;
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What comes up, in order, when the clock goes through `times`; deadlines later than the slot are armed again.
+    fn run(deadlines: &[u64], times: &[u64], first: u64) -> (Vec<(u64, u32)>, u64) {
+        let mut w = Wheel::new(deadlines.len());
+        let mut out = Vec::new();
+        for (ix, when) in deadlines.iter().enumerate() {
+            w.reset(ix as u32);
+            w.arm(ix as u32, *when, first);
+        }
+        for now in times {
+            while let Some(ix) = w.due(*now) {
+                let when = deadlines[ix as usize];
+                if when > *now { w.arm(ix, when, *now) } else { out.push((*now, ix)) }
+            }
+        }
+        (out, w.steps)
+    }
+
+    #[test]
+    fn a_jump_of_decades_is_few_steps() {
+        let end = 1u64 << 34;
+        let deadlines: Vec<u64> = (0..60).map(|i| 100 + i).chain((0..60).map(|i| end + i)).collect();
+        let (out, steps) = run(&deadlines, &[1, end / 2, end - 1, end + 100], 1);
+        assert_eq!(out.len(), 120);
+        assert!(steps < 200_000, "{steps}");
+    }
+
+    proptest! {
+        #[test]
+        fn everything_comes_up_in_its_time(
+            deadlines in prop::collection::vec(prop_oneof![0u64..2000, 0u64..200_000, 0u64..40_000_000], 1..40),
+            steps in prop::collection::vec(prop_oneof![0u64..3, 0u64..300, 0u64..70_000, 0u64..20_000_000], 1..40),
+        ) {
+            let times: Vec<u64> = steps.iter().scan(0, |t, s| { *t += s; Some(*t) }).collect();
+            let (mut out, _) = run(&deadlines, &times, 0);
+            let mut want: Vec<(u64, u32)> = Vec::new();
+            for (ix, when) in deadlines.iter().enumerate() {
+                want.extend(times.iter().find(|t| **t >= *when).map(|t| (*t, ix as u32)));
+            }
+            out.sort_unstable();
+            want.sort_unstable();
+            prop_assert_eq!(out, want);
+        }
+    }
 }
