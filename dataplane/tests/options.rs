@@ -190,7 +190,15 @@ fn a_capture_is_removed_when_its_events_are_written() {
 
 #[test]
 fn captures_that_come_later_are_read() {
-    let p = Place::new("later");
+    use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGTERM};
+    // The user's end, the service manager's, and that of the terminal.
+    for end in [SIGINT, SIGTERM, SIGHUP] {
+        read_until(end);
+    }
+}
+
+fn read_until(end: nix::sys::signal::Signal) {
+    let p = Place::new(&format!("later-{end}"));
     p.put("in/a.pcap", pcap(&datagrams(2)));
     let (source, out, pid_file) = (p.name("in"), p.name("out"), p.name("pid"));
     let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
@@ -214,11 +222,42 @@ fn captures_that_come_later_are_read() {
     std::fs::rename(p.at("b.pcap"), p.at("in/b.pcap")).unwrap();
     assert!(gone(&p.at("in/b.pcap")));
     let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    nix::sys::signal::kill(pid, end).unwrap();
     let mut said = String::new();
     std::io::Read::read_to_string(&mut child.stdout.take().unwrap(), &mut said).unwrap();
     assert!(child.wait().unwrap().success());
     assert!(said.starts_with("packets  5,") && !p.at("pid").exists(), "{said}");
+}
+
+/// What came by a pipe is written before more comes, and a pipe that stays open does not keep the program from its end.
+#[test]
+fn a_quiet_pipe_does_not_hold_back() {
+    let p = Place::new("pipe");
+    let out = p.name("out");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .args(["run", "-r", "-", "-l", &out])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    let mut capture = pcap(&datagrams(3));
+    // And part of another packet.
+    capture.extend_from_slice(&[0; 10]);
+    std::io::Write::write_all(&mut pipe, &capture).unwrap();
+    let start = std::time::Instant::now();
+    while !p.at("out/eve.json").exists() && start.elapsed().as_secs() < 60 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut child.stdout.take().unwrap(), &mut said).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(said.starts_with("packets  3,"), "{said}");
+    drop(pipe);
 }
 
 #[test]

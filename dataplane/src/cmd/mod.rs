@@ -13,6 +13,7 @@ mod feed;
 mod incidents;
 mod input;
 mod intel;
+mod interrupt;
 mod live;
 mod mcp;
 mod memory;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::capture::{Capture, CaptureError, has_secrets};
+use crate::capture::{CaptureError, has_secrets};
 use crate::config::engine::{LONG, Mode, room, warm};
 use crate::config::logging::{Level, Logging};
 use crate::config::{ChecksumMode, Delete, Overrides, Settings};
@@ -31,6 +31,7 @@ use tidegate_core::packet::{Decoder, Packet, PacketBuf};
 use super::context::Logs;
 use super::feed::Feed;
 use super::input::{UnknownLinks, rule_files, tell_refusals};
+use super::interrupt::{self, interrupts};
 use super::{PARTLY, RunArgs, WRONG_INPUT};
 
 /// Time between two progress lines.
@@ -298,7 +299,11 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
             progress.clear();
             return Err(broken(engine, &mut sink, &tally, path));
         };
-        if let Err(e) = done {
+        // A source that was not waited for ends anywhere.
+        let left = stop.load(Ordering::Relaxed) && interrupt::may_wait(path);
+        if let Err(e) = done
+            && !left
+        {
             progress.clear();
             tally.fault(path, &e);
         } else {
@@ -362,20 +367,6 @@ fn fail_at(args: &RunArgs, engine: &mut Engine) -> Result<(), String> {
     let Some(at) = &args.fail_at else { return Ok(()) };
     let at = Station::from_name(at).ok_or_else(|| format!("--fail-at {at}: no such station"))?;
     if engine.fail_at(at) { Ok(()) } else { Err("--fail-at: faults are not built in".into()) }
-}
-
-/// Becomes true when the user interrupts the program.
-fn interrupts() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = stop.clone();
-    // Without a handler an interrupt just ends the program, which is no reason to refuse to run.
-    let _ = ctrlc::set_handler(move || {
-        // The second one does not wait for what is being written.
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    });
-    stop
 }
 
 /// The `stats` record at the end.
@@ -463,11 +454,13 @@ fn read(
     sink: &mut Counting,
     tally: &mut Tally,
     progress: &mut Progress,
-    stop: &AtomicBool,
+    stop: &Arc<AtomicBool>,
     own: bool,
     logs: &mut Option<Logs>,
 ) -> Result<(), CaptureError> {
-    let mut capture = Capture::open(path)?;
+    let mut capture = interrupt::open(path, stop)?;
+    // Whoever sends by a pipe may be slow, and wants to see what came.
+    let waits = interrupt::may_wait(path);
     // Packet numbers go on through a folder, as in Suricata.
     let before = if own { 0 } else { tally.packets + tally.filtered };
     let mut verdicts = vec![Verdict::Forward; batch as usize];
@@ -515,7 +508,7 @@ fn read(
         }
         progress.tell(tally, path);
         // Going on would only lose more; the caller says why.
-        if sink.eve.failed() {
+        if (waits && sink.eve.flush().is_err()) || sink.eve.failed() {
             return Ok(());
         }
         if stop.load(Ordering::Relaxed) {
