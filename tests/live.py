@@ -148,6 +148,21 @@ def reload(engine, folder):
     open(os.path.join(folder, "r.rules"), "w").close()
     reply = s.ask("reload-rules")
     ok("an empty file leaves the old ones", reply["return"] == "NOK" and s.ask("stats")["rules_loaded"] == 1)
+    rule = 'alert http any any -> any any (msg:"r"; http.uri; content:"/some-%d"; sid:%d;)\n'
+    with open(os.path.join(folder, "r.rules"), "w") as f:
+        f.writelines(rule % (n, n + 1) for n in range(20_000))
+    first = []
+    asking = threading.Thread(target=lambda: first.append(s.ask("reload-rules")))
+    asking.start()
+    time.sleep(0.5)
+    at_work = not first
+    with open(os.path.join(folder, "r.rules"), "w") as f:
+        f.writelines(rule % (n, n + 1) for n in range(3))
+    reply = s.ask("reload-rules")
+    asking.join()
+    ok("a reload while another compiles comes after it", reply["rules_loaded"] == 3 and s.ask("stats")["rules_loaded"] == 3)
+    # It may learn of the rules that took the place of its own.
+    ok("and that one is answered, too", at_work and first[0]["return"] == "OK" and first[0]["rules_loaded"] in (20_000, 3))
     ok("the pause is measured", "reload.pause_us" in s.ask("stats")["counters"])
     ok("and nothing is wrong at the end", s.end()[0] == 0)
 

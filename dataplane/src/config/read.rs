@@ -111,6 +111,7 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
     s.told.extend(unheeded::find(root)?);
     s.told.extend(most::find(root));
     s.told.extend(root.misshapen());
+    s.told.extend(root.twice());
     s.ignored = root.unread().iter().map(|n| n.odd_name("not a setting here")).collect();
     let home = s.home();
     s.outputs.eve.iter_mut().filter_map(|e| e.incident.as_mut()).for_each(|i| i.home.clone_from(&home));

@@ -33,6 +33,8 @@ pub struct Node {
     pub(super) moot: Cell<bool>,
     /// An item of a list that is its name alone, and may have had settings.
     pub(super) bare: Cell<bool>,
+    /// Line of the same key before it in the same mapping, whose value it took the place of.
+    before: Option<usize>,
     /// What somebody took it for, and it is not.
     pub(super) wanted: Cell<Option<Shape>>,
 }
@@ -173,7 +175,12 @@ impl Node {
             let mut made = Node { val, seq: child.seq, place, key_at, ..Node::named(child.key.clone()) };
             made.merge(child, dir, level)?;
             match self.children.iter_mut().find(|c| c.key == made.key) {
-                Some(old) => *old = made,
+                Some(old) => {
+                    // What an included file says otherwise is meant to be so.
+                    let file = |n: &Node| n.place.as_ref().map(|p| p.0.clone());
+                    made.before = Some(old.key_at.0).filter(|_| file(old) == file(&made));
+                    *old = made;
+                }
                 None => self.children.push(made),
             }
         }
@@ -308,6 +315,15 @@ impl Node {
     /// Whether somebody read it.
     pub fn is_used(&self) -> bool {
         self.used.get()
+    }
+
+    /// What is told of keys that a mapping has twice: the value before has no effect.
+    pub fn twice(&self) -> Vec<String> {
+        let below = self.children.iter().flat_map(Node::twice);
+        let here = self
+            .before
+            .map(|line| self.odd_name(&format!("given twice, before in line {line}; this one holds")));
+        here.into_iter().chain(below).collect()
     }
 
     /// The topmost nodes that nobody read.
@@ -477,6 +493,14 @@ mod tests {
             tree("types:\n  - alert\n  - http: {extended: yes}\n  - dns:\n  - tls:\n      extended: no\n");
         let names: Vec<_> = t.at("types").unwrap().named_items().map(|(n, _)| n).collect();
         assert_eq!(names, ["alert", "http", "dns", "tls"]);
+    }
+
+    #[test]
+    fn keys_that_a_mapping_has_twice_are_told() {
+        let t = tree("a: {x: 1, y: 2, x: 3}\nb: [1, 1]\na:\n  z: 4\n");
+        assert_eq!(t.twice(), ["a (t.yaml:3:1: given twice, before in line 1; this one holds)"]);
+        assert_eq!((t.text("a.z"), t.text("a.x")), (Some("4"), None));
+        assert_eq!(tree("a: {x: 1, y: 2, x: 3}").twice().len(), 1);
     }
 
     #[test]

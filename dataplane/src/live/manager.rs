@@ -148,7 +148,11 @@ pub struct Manager {
     failed_writes: Option<Unwritten>,
     coming: Arc<Mutex<Option<Result<Compiled, ReloadError>>>>,
     compiling: bool,
+    /// Who asked before the rules at work were begun to be compiled, and who asked since: files may have changed.
+    asked: Vec<Sender<String>>,
     waiting: Vec<Sender<String>>,
+    /// Somebody asked since.
+    again: bool,
     /// Reloads so far.
     generation: u64,
     taking: Option<Taking>,
@@ -226,6 +230,8 @@ impl Manager {
             failed_writes: None,
             coming: Arc::default(),
             compiling: false,
+            asked: Vec::new(),
+            again: false,
             waiting: Vec::new(),
             generation: 0,
             taking: None,
@@ -372,11 +378,13 @@ impl Manager {
         }
     }
 
-    /// Compiles the rules anew, on a thread of its own.
+    /// Compiles the rules anew, on a thread of its own; when that is at work already, once more after it.
     fn start_reload(&mut self) {
+        self.again = self.compiling;
         if self.compiling {
             return;
         }
+        self.asked.append(&mut self.waiting);
         let (source, settings, coming) = (self.source.clone(), self.settings.clone(), self.coming.clone());
         let before = std::panic::AssertUnwindSafe(self.sets.clone());
         let thread = std::thread::Builder::new().name("rules".into()).spawn(move || {
@@ -393,7 +401,7 @@ impl Manager {
     }
 
     fn reply_reload(&mut self, text: String) {
-        for r in self.waiting.drain(..) {
+        for r in self.asked.drain(..) {
             let _ = r.send(text.clone());
         }
     }
@@ -445,7 +453,7 @@ impl Manager {
                 new.told.iter().for_each(|(level, t)| self.say(*level, t));
                 self.say(Level::Info, &format!("{} rules loaded, {} refused", new.loaded, new.refused));
                 // Who waits for an earlier reload learns of this one.
-                let mut waiting = std::mem::take(&mut self.waiting);
+                let mut waiting = std::mem::take(&mut self.asked);
                 waiting.extend(self.taking.take().map(|t| t.waiting).unwrap_or_default());
                 self.taking = Some(Taking { until: Instant::now() + TAKING, reply: j, waiting });
             }
@@ -454,6 +462,9 @@ impl Manager {
                 self.say(Level::Error, &format!("rules are not changed: {e}"));
                 self.reply_reload(failed(&e.to_string()));
             }
+        }
+        if self.again {
+            self.start_reload();
         }
     }
 
@@ -754,7 +765,8 @@ impl Manager {
         if let Err(e) = packets {
             self.failed_writes = Some(Unwritten::Packets(e));
         }
-        self.waiting.extend(self.taking.take().map(|t| t.waiting).unwrap_or_default());
+        self.asked.append(&mut self.waiting);
+        self.asked.extend(self.taking.take().map(|t| t.waiting).unwrap_or_default());
         self.reply_reload(failed("shutting down"));
     }
 
