@@ -31,10 +31,19 @@ pub struct Parsed {
 pub fn parse_source(text: &[u8], file: u32, env: &mut Env<'_>) -> Parsed {
     let index = Index::new();
     let mut out = Parsed::default();
-    let mut lines = Lines { text, at: 0, number: 0 };
+    let mut lines = Lines { text, at: 0, number: 0, passed: Vec::new() };
     while let Some(rule) = lines.next_rule() {
         one(&rule, file, env, &index, &mut out);
     }
+    out.warnings.extend(lines.passed.iter().map(|(line, column, text)| Refusal {
+        file,
+        line: *line,
+        column: *column,
+        sid: find_sid(text),
+        keyword: None,
+        kind: RefusalKind::Syntax,
+        reason: "a line that begins with a blank or `;` is passed over, as in Suricata: this rule is not loaded".into(),
+    }));
     out
 }
 
@@ -200,6 +209,25 @@ struct Lines<'t> {
     text: &'t [u8],
     at: usize,
     number: u32,
+    /// Lines that are passed over and look like rules: number, column, text.
+    passed: Vec<(u32, u32, &'t [u8])>,
+}
+
+/// Whether a line would be a rule if it began further left.
+fn looks_like_a_rule(line: &[u8]) -> bool {
+    const ACTIONS: [&[u8]; 9] = [
+        b"alert",
+        b"pass",
+        b"drop",
+        b"reject",
+        b"rejectsrc",
+        b"rejectdst",
+        b"rejectboth",
+        b"config",
+        b"accept",
+    ];
+    let mut words = line.split(|c| matches!(c, b' ' | b'\t')).filter(|w| !w.is_empty());
+    words.next().is_some_and(|w| ACTIONS.contains(&w)) && words.next().is_some() && line.contains(&b'(')
 }
 
 impl<'t> Lines<'t> {
@@ -216,6 +244,11 @@ impl<'t> Lines<'t> {
         loop {
             let line = self.next_line()?;
             if matches!(line.first(), None | Some(b'#' | b' ' | b';' | b'\r')) {
+                let at = line.iter().position(|c| !matches!(c, b' ' | b';' | b'\t')).unwrap_or(0);
+                let rest = line.get(at..).unwrap_or(&[]);
+                if looks_like_a_rule(rest) {
+                    self.passed.push((self.number, at as u32 + 1, rest));
+                }
                 continue;
             }
             let first = self.number;

@@ -376,3 +376,13 @@ fn rules_that_nothing_can_match_are_told() {
         assert_eq!(why(rule), "", "{rule}");
     }
 }
+
+/// Suricata passes over lines that begin with a blank or `;`; that one of them was meant as a rule is told.
+#[test]
+fn rules_that_are_passed_over_are_told() {
+    let text = b" alert tcp any any -> any any (msg:\"a\"; sid:1;)\n;; alert ip any any -> any any (sid:2;)\n\talert tcp any any -> any any (sid:3;)\n  # alert tcp any any -> any any (sid:4;)\n alert me (please)\n";
+    let parsed = read(text);
+    let told: Vec<_> = parsed.warnings.iter().map(|w| (w.line, w.column, w.sid)).collect();
+    assert_eq!(told, [(1, 2, Some(1)), (2, 4, Some(2)), (5, 2, None)]);
+    assert_eq!(parsed.rules.len(), 1);
+}

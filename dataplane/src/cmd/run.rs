@@ -191,12 +191,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     let memory = super::memory::parse(&args.memory, 1)?;
     super::settings_without_effect(&settings, Some(memory), args.strict)?;
     super::outputs_apart(args, &settings)?;
-    if !settings.block_lists.is_empty() {
-        eprintln!("block-lists: they hold back live traffic; captures are read without them");
-    }
-    if settings.outputs.eve.iter().any(|e| e.rotate.is_some()) {
-        eprintln!("rotate-interval: it is for live traffic; of captures each output is one file");
-    }
+    live_alone(&settings, args.strict)?;
     if args.pcap_file_delete {
         settings.pcap_files.delete = Delete::All;
     }
@@ -222,7 +217,10 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
         EveSink::create(&settings.outputs, dir, args.simulate_ips).map_err(|e| e.to_string())
     };
     // With --each, every capture opens its own.
-    let each = args.each && folder;
+    if args.each && !folder {
+        return Err(format!("--each works on folders of captures; {} is one capture", source.display()));
+    }
+    let each = args.each;
     let eve = if each { EveSink::none() } else { open(&dir)? };
     let packets =
         |dir: &Path| settings.outputs.pcap_log.as_ref().map(|s| PcapLog::new(s, dir, settings.stream.depth));
@@ -360,6 +358,26 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     }
     said?;
     Ok(ending(&tally, &loaded, feed.count(), unsaved.is_empty()))
+}
+
+/// Tells of settings that are for live traffic; with `--strict` they are an error.
+fn live_alone(s: &Settings, strict: bool) -> Result<(), String> {
+    let told = [
+        (
+            !s.block_lists.is_empty(),
+            "block-lists: they hold back live traffic; captures are read without them",
+        ),
+        (
+            s.outputs.eve.iter().any(|e| e.rotate.is_some()),
+            "rotate-interval: it is for live traffic; of captures each output is one file",
+        ),
+    ];
+    let told: Vec<&str> = told.into_iter().filter_map(|(is, what)| is.then_some(what)).collect();
+    if strict && !told.is_empty() {
+        return Err(format!("settings have no effect, and --strict is given: {}", told.join("; ")));
+    }
+    told.iter().for_each(|t| eprintln!("{t}"));
+    Ok(())
 }
 
 /// Makes the engine fail where `--fail-at` says.

@@ -399,7 +399,12 @@ impl EveSettings {
         e.pcap_file = n.flag("pcap-file")?;
         e.sensor_name = n.text("sensor-name").or(root.text("sensor-name")).map(str::to_string);
         e.xff = xff(n)?;
-        let Some(types) = n.child("types") else { return Ok(e) };
+        let Some(types) = n.child("types") else {
+            if on {
+                unknown.push(n.odd("no `types`: no event is written to it"));
+            }
+            return Ok(e);
+        };
         // What is off is read as what is on, and not kept.
         let mut unused = EveSettings::empty("");
         for (name, t) in types.named_items() {
