@@ -614,6 +614,12 @@ mod tests {
     }
 
     #[test]
+    fn an_eve_log_without_types_is_told() {
+        let s = read("outputs:\n - eve-log: {filename: e.json}\n - eve-log: {enabled: no}\n");
+        assert_eq!(s.told, ["outputs.0.eve-log (t:2:13: no `types`: no event is written to it)"]);
+    }
+
+    #[test]
     fn outputs_that_are_off_are_read_and_not_written() {
         let s = read(
             "outputs:\n - fast: {enabled: no, nosuch: 1}\n - pcap-log: {enabled: no, limit: 5mb, odd: 1}\n \
