@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What single rules mean, against the packets on which Suricata alerts: floors.
 
-tests/rulediff.py --engine BIN --shared DIR [--min-equal 98] [--min-alerting 96.8] [--min-family 75]
+tests/rulediff.py --engine BIN --shared DIR [--min-equal 98] [--min-alerting 96.8] [--min-family 90]
                   [--max-refused 3] [--max-accepted 0]
 
 DIR/rulediff has the rules, the captures' names and the comparison (rule_diff.py); DIR the captures. Its table is
@@ -29,7 +29,7 @@ def main():
     p.add_argument("--shared", required=True)
     p.add_argument("--min-equal", type=float, default=98)
     p.add_argument("--min-alerting", type=float, default=96.8)
-    p.add_argument("--min-family", type=float, default=75)
+    p.add_argument("--min-family", type=float, default=90)
     p.add_argument("--max-refused", type=int, default=3)
     p.add_argument("--max-accepted", type=int, default=0)
     a = p.parse_args()

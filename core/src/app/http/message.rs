@@ -143,12 +143,9 @@ impl Http {
         cx: &mut AppCx<'_>,
     ) {
         let side = self.flows.get(st).side[dir.ix()];
-        let short = match side.stage {
-            Stage::Length => side.left > 0,
-            Stage::ChunkLength | Stage::Chunk | Stage::ChunkEnd => true,
-            _ => false,
-        };
-        // The stream ended before the body did: what there is of it is no whole file.
+        // The stream ended between chunks or in one: what there is of the body is no whole file. Of a body of known length
+        // Suricata says that it is one (suricata-verify's tcp-rst-unacked-stream-09 has its digest).
+        let short = matches!(side.stage, Stage::ChunkLength | Stage::Chunk | Stage::ChunkEnd);
         self.end_body(idx, dir, truncated || (short && side.tx == idx), cx);
         let tx = self.txs.get_mut(idx);
         tx.advance(dir, progress::COMPLETE);
