@@ -269,8 +269,11 @@ impl Memory {
     /// What is left to do of a playbook's actions.
     fn todo(&self, p: &Playbook, event: &Value, now: u64) -> Vec<Todo> {
         let held = |what: u8, t: &Target, span: u64| {
-            // Before half of its time is over there is no need to do it again.
-            self.acted.get(&(what, t.clone())).is_some_and(|(at, until)| now < *until && now - at < span / 2)
+            // Before half of its time is over there is no need to do it again; nor for an event that is earlier, as events of
+            // several flows and workers are.
+            self.acted
+                .get(&(what, t.clone()))
+                .is_some_and(|(at, until)| now < *until && now.saturating_sub(*at) < span / 2)
         };
         let mut out = Vec::new();
         let (mut fresh, mut all) = (false, 0);

@@ -113,6 +113,18 @@ fn counts_limits_and_what_holds_already() {
     assert_eq!(three("10.0.0.4", 226), Some(false));
 }
 
+/// Events of several flows, workers and files do not come in the order of time.
+#[test]
+fn an_earlier_event_does_not_act_again() {
+    let mut b = books("playbooks: [{name: x, when: {event: alert}, do: {block: src_ip, for: 100s}}]");
+    let mut see = |at: u64| b.see(&alert(1, "10.0.0.1"), at * SECOND).len();
+    assert_eq!(see(1000), 1);
+    for at in [999, 1000, 951, 1, 0] {
+        assert_eq!(see(at), 0, "{at}");
+    }
+    assert_eq!((see(1049), see(1050)), (0, 1));
+}
+
 #[test]
 fn decisions_of_policies_are_events_too() {
     let mut b = books(
