@@ -118,6 +118,119 @@ fn lists_and_tables() {
     assert!(l.intel.domain(b"www.csv.test", 1_893_542_400).is_none());
 }
 
+/// An indicator whose end cannot be read must not live for ever.
+#[test]
+fn an_expiry_that_cannot_be_read_is_malformed() {
+    let p = Place::new("expiry");
+    let table =
+        |name: &str, when: &str| p.write(name, &format!("type,indicator,expires\ndomain,x.test,{when}\n"));
+    let until = |l: &Loaded| l.intel.domain(b"x.test", 0).map(|h| h.until);
+    for (i, (when, expected)) in [
+        ("", None),
+        ("never", None),
+        ("9999-12-31", None),
+        ("9999-12-31T23:59:59Z", None),
+        ("9999-12-31T23:59:59.999Z", None),
+        ("2500-01-01T00:00:00Z", None),
+        ("253402300799", None),
+        ("1577836800", Some(1_577_836_800)),
+        // Milliseconds.
+        ("1577836800000", Some(1_577_836_800)),
+        ("253402300799000", None),
+        ("2020-01-01", Some(1_577_923_199)),
+        ("2020-01-01T00:00:00Z", Some(1_577_836_800)),
+        ("2020-01-01T01:00:00+01:00", Some(1_577_836_800)),
+        ("2020-01-01 00:00:00", Some(1_577_836_800)),
+        // Before the epoch is over as well.
+        ("1969-12-31", Some(1)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let l = intel::load(&[table(&format!("good{i}.csv"), when)]).unwrap();
+        assert_eq!(until(&l), Some(expected), "{when}: {}", l.report());
+    }
+    for (i, when) in ["2020-13-45", "01/02/2020", "soon", "-5", "1e9", "9999-99-99", "99999999999999999999"]
+        .into_iter()
+        .enumerate()
+    {
+        let l = intel::load(&[table(&format!("bad{i}.csv"), when)]).unwrap();
+        let report = l.report();
+        assert_eq!(until(&l), None, "{when}: {report}");
+        assert!(
+            report.contains("not used  row 1: malformed") && report.contains(&format!("line 2: `{when}`")),
+            "{report}"
+        );
+    }
+    let bundle = |member: &str| {
+        let text = format!(
+            r#"{{"type":"bundle","id":"bundle--1","objects":[{{"type":"indicator","id":"indicator--7","pattern_type":"stix","pattern":"[domain-name:value='x.test']"{member}}}]}}"#
+        );
+        intel::load(&[p.write("b.json", &text)]).unwrap()
+    };
+    for member in ["", r#","valid_until":null"#, r#","valid_until":"9999-12-31T23:59:59Z""#] {
+        assert_eq!(until(&bundle(member)), Some(None), "{member}");
+    }
+    for wrong in [r#""2020-02-31T99:00:00Z""#, "true", "[1]"] {
+        let l = bundle(&format!(r#","valid_until":{wrong}"#));
+        let report = l.report();
+        assert_eq!(until(&l), None, "{report}");
+        assert!(
+            report.contains("not used  indicator 1: malformed") && report.contains("indicator--7: "),
+            "{report}"
+        );
+    }
+}
+
+/// The indicator is as good as before; but somebody meant something.
+#[test]
+fn what_is_said_beside_a_value_and_not_known_is_told() {
+    let p = Place::new("beside");
+    let t = p.write("t.csv", "type,indicator,confidence,tlp\ndomain,a.test,101,amber\ndomain,b.test,high,\ndomain,c.test,90,purple\ndomain,d.test,100,\n");
+    let b = p.write("b.json", r#"{"type":"bundle","id":"bundle--1","objects":[
+        {"type":"marking-definition","id":"marking-definition--9","definition_type":"tlp","definition":{"tlp":"mauve"}},
+        {"type":"indicator","id":"indicator--7","pattern_type":"stix","confidence":300,"pattern":"[domain-name:value='e.test']","object_marking_refs":["marking-definition--9"]}]}"#);
+    let m = p.write("m.json", r#"{"Event":{"info":"x","Tag":[{"name":"tlp:teal"}],"Attribute":[{"type":"domain","value":"f.test","to_ids":true}]}}"#);
+    let l = intel::load(&[t, b, m]).unwrap();
+    let report = l.report();
+    assert_eq!(count(&l, Kind::Domain), 6, "{report}");
+    let sure = |d: &str| l.intel.domain(d.as_bytes(), 0).unwrap().confidence;
+    assert_eq!(
+        ["a.test", "b.test", "c.test", "d.test", "e.test"].map(sure),
+        [None, None, Some(90), Some(100), None]
+    );
+    for says in [
+        "not used  confidence 2: no number from 0 to 100",
+        "not used  tlp 1: not a word of TLP",
+        "line 2: `101`",
+        "line 3: `high`",
+        "line 4: `purple`",
+        "not used  confidence 1: no number from 0 to 100",
+        "indicator--7: `300`",
+        "indicator--7: `mauve`",
+        "`tlp:teal`",
+    ] {
+        assert!(report.contains(says), "{says} is not in\n{report}");
+    }
+}
+
+#[test]
+fn values_in_messages_are_cut() {
+    let p = Place::new("cut");
+    let long = "x/".repeat(5000);
+    let list = p.write("l.txt", &format!("{long}\n"));
+    let table = p.write("t.csv", &format!("type,indicator,expires\nmd5,{long},\ndomain,a.test,{long}\n"));
+    let bundle = p.write(
+        "b.json",
+        &format!(r#"{{"type":"bundle","objects":[{{"type":"indicator","pattern":"[{long}"}}]}}"#),
+    );
+    for f in [list, table, bundle] {
+        let l = intel::load(std::slice::from_ref(&f)).unwrap();
+        let longest = l.files[0].wrong.iter().map(String::len).max().unwrap();
+        assert!(longest < 300, "{}", l.report());
+    }
+}
+
 #[test]
 fn events_feeds_bundles_and_warnings() {
     let p = Place::new("json");

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use tidegate_core::intel::{About, Kind, Tlp, kind::guess};
+use tidegate_core::intel::{About, Kind, kind::guess};
 
-use super::{Item, Sink, seconds, source_of};
+use super::{Item, NO_TIME, Sink, expiry, shown, source_of};
 
 /// Columns of CSV whose name says what is in them.
 const COLUMNS: [(&str, Kind); 19] = [
@@ -84,10 +84,7 @@ fn plain(text: &str, path: &Path, sink: &mut Sink<'_>) {
         let value = decoded.as_deref().unwrap_or(value);
         let Some(kind) = guess(value) else {
             sink.report.see("other");
-            sink.report.unused("value", "looks like nothing that is known");
-            if sink.report.wrong.len() < super::WRONG_TOLD {
-                sink.report.wrong.push(format!("`{}`", value.escape_debug()));
-            }
+            sink.wrong("value", "looks like nothing that is known", || format!("`{}`", shown(value)));
             continue;
         };
         sink.report.see(kind.name());
@@ -154,15 +151,20 @@ fn table(text: &str, names: &[String], path: &Path, sink: &mut Sink<'_>) {
         (place(&["tlp"]), place(&["confidence"]), place(&["expires", "valid_until", "until"]));
     let attack_at = place(&["attack", "technique", "mitre"]);
     let mut last: Option<(About, u32)> = None;
-    let lines = text.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('#')).skip(1);
-    for line in lines {
+    let lines = text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty() && !l.starts_with('#'));
+    for (n, line) in lines.skip(1) {
+        let place = format!("line {}", n + 1);
         let row = csv(line);
         let of = |at: Option<usize>| at.and_then(|i| row.get(i)).map_or("", |t| t.trim());
         sink.report.see("rows");
+        let Ok(until) = expiry(of(until_at)) else {
+            sink.wrong("row", NO_TIME, || format!("{place}: `{}`", shown(of(until_at))));
+            continue;
+        };
         let about = About {
             source: source_of(path),
             description: of(text_at).to_string(),
-            tlp: Tlp::by_name(of(tlp_at)),
+            tlp: sink.tlp(of(tlp_at), &place),
             attack: of(attack_at).split_whitespace().map(str::to_string).collect(),
         };
         // Rows that belong together stand together.
@@ -171,7 +173,7 @@ fn table(text: &str, names: &[String], path: &Path, sink: &mut Sink<'_>) {
             last = Some((about, n));
         }
         let about = last.as_ref().map_or(0, |l| l.1);
-        let (confidence, until) = (of(sure_at).parse().ok(), seconds(of(until_at)));
+        let confidence = sink.percent(of(sure_at), &place);
         let mut add = |kind: Option<Kind>, value: &str, name: &str| match kind {
             Some(kind) => sink.add(Item { kind, value, about, confidence, until }),
             None => sink.report.unused(name, "no packet says it"),

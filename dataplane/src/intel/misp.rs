@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use tidegate_core::intel::{About, Kind, Tlp};
+use tidegate_core::intel::{About, Kind};
 
 use super::{Content, IntelError, Item, Sink, content, source_of};
 
@@ -76,11 +76,12 @@ fn text<'v>(v: &'v Value, key: &str) -> &'v str {
 }
 
 /// What tags say: to whom it may be shown, and techniques of ATT&CK.
-fn tags(v: &Value, about: &mut About) {
+fn tags(v: &Value, about: &mut About, sink: &mut Sink<'_>) {
     for tag in v.get("Tag").and_then(Value::as_array).into_iter().flatten() {
         let name = text(tag, "name");
-        about.tlp =
-            Tlp::by_name(name).filter(|_| name.to_ascii_lowercase().starts_with("tlp:")).or(about.tlp);
+        if name.to_ascii_lowercase().starts_with("tlp:") {
+            about.tlp = sink.tlp(name, "tag").or(about.tlp);
+        }
         if name.contains("mitre-attack-pattern") {
             about.attack.extend(technique(name));
         }
@@ -105,7 +106,7 @@ fn event(e: &Value, path: &Path, sink: &mut Sink<'_>) {
     if let Some(org) = e.get("Orgc").map(|o| text(o, "name")).filter(|o| !o.is_empty()) {
         about.source = org.to_string();
     }
-    tags(e, &mut about);
+    tags(e, &mut about, sink);
     let own = e.get("Attribute").and_then(Value::as_array).into_iter().flatten();
     let objects = e.get("Object").and_then(Value::as_array).into_iter().flatten();
     let theirs = objects.filter_map(|o| o.get("Attribute")?.as_array()).flatten();
@@ -128,7 +129,7 @@ fn attribute(a: &Value, of: &About, sink: &mut Sink<'_>) {
         return sink.report.unused(kind, "to_ids is false");
     }
     let mut about = of.clone();
-    tags(a, &mut about);
+    tags(a, &mut about, sink);
     let comment = text(a, "comment");
     if !comment.is_empty() && !about.description.contains(comment) {
         about.description = format!("{}; {comment}", about.description);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tidegate_core::intel::{About, Builder, Intel, Kind, Refused};
+use tidegate_core::intel::{About, Builder, Intel, Kind, Refused, Tlp};
 
 use crate::secret;
 use warning::Warnings;
@@ -99,7 +99,26 @@ pub struct Loaded {
 
 /// Malformed values that are told.
 const WRONG_TOLD: usize = 5;
+/// Characters of a value that are told: a file may be one long line.
+const SHOWN: usize = 80;
 const MALFORMED: &str = "malformed";
+const NO_TIME: &str = "malformed: when it expires is no time";
+const NO_PERCENT: &str = "no number from 0 to 100, so the indicator is taken without it";
+const NO_TLP: &str = "not a word of TLP, so the indicator is taken without it";
+
+/// A value of a file as messages have it.
+fn shown(value: &str) -> String {
+    let text: String = value.chars().take(SHOWN + 1).flat_map(char::escape_debug).collect();
+    if value.chars().nth(SHOWN).is_some() { cut(&text, SHOWN) } else { text }
+}
+
+/// The beginning of a text.
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into(),
+    }
+}
 
 /// An indicator on its way.
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +143,31 @@ impl Sink<'_> {
         self.builder.about(a)
     }
 
+    /// Counts what is wrong, and tells the first of it with its place.
+    fn wrong(&mut self, what: &str, why: &'static str, told: impl FnOnce() -> String) {
+        self.report.unused(what, why);
+        if self.report.wrong.len() < WRONG_TOLD {
+            self.report.wrong.push(told());
+        }
+    }
+
+    /// A confidence in words of a file.
+    fn percent(&mut self, text: &str, place: &str) -> Option<u8> {
+        let n = text.parse().ok().filter(|n| *n <= 100);
+        if n.is_none() && !text.is_empty() {
+            self.wrong("confidence", NO_PERCENT, || format!("{place}: `{}`", shown(text)));
+        }
+        n
+    }
+
+    fn tlp(&mut self, text: &str, place: &str) -> Option<Tlp> {
+        let tlp = Tlp::by_name(text);
+        if tlp.is_none() && !text.is_empty() {
+            self.wrong("tlp", NO_TLP, || format!("{place}: `{}`", shown(text)));
+        }
+        tlp
+    }
+
     fn add(&mut self, i: Item<'_>) {
         if let Some(list) = self.warnings.holds(i.kind, i.value) {
             match self.report.held.get_mut(list) {
@@ -134,16 +178,9 @@ impl Sink<'_> {
         }
         match self.builder.add(i.kind, i.value.as_bytes(), i.about, i.confidence, i.until) {
             Ok(()) => *self.report.taken.entry(i.kind).or_default() += 1,
-            Err(Refused::Malformed) => {
-                self.report.unused(i.kind.name(), MALFORMED);
-                if self.report.wrong.len() < WRONG_TOLD {
-                    self.report.wrong.push(format!(
-                        "`{}` is not of type {}",
-                        i.value.escape_debug(),
-                        i.kind.name()
-                    ));
-                }
-            }
+            Err(Refused::Malformed) => self.wrong(i.kind.name(), MALFORMED, || {
+                format!("`{}` is not of type {}", shown(i.value), i.kind.name())
+            }),
             Err(Refused::Full) => self.report.unused(i.kind.name(), "there is no room for more"),
         }
     }
@@ -240,16 +277,45 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded, IntelError> {
     Ok(Loaded { intel: Arc::new(intel), files: reports, twice, took: start.elapsed() })
 }
 
-/// Seconds of a time as RFC 3339 has it, or of a number of seconds.
-fn seconds(text: &str) -> Option<u32> {
+/// A number from here on is no time in seconds (the year 10000) but one in milliseconds (1978).
+const MILLISECONDS: i64 = 253_402_300_800;
+/// Nor can it be those from here on.
+const NO_NUMBER: i64 = MILLISECONDS * 1000;
+
+/// When an indicator expires, seconds: RFC 3339, a date, or a number of seconds or milliseconds. `None`: never. Times that
+/// the tables cannot hold are as good as never, and those before the epoch are over.
+///
+/// # Errors
+/// It is no time. It must not pass for never.
+fn expiry(text: &str) -> Result<Option<u32>, NoTime> {
     let text = text.trim();
-    let n = text.parse::<i64>().ok().or_else(|| Some(text.parse::<jiff::Timestamp>().ok()?.as_second()));
+    if matches!(text, "" | "0" | "-") || text.eq_ignore_ascii_case("never") {
+        return Ok(None);
+    }
+    let seconds = match text.parse::<i64>() {
+        Ok(n) if (0..MILLISECONDS).contains(&n) => n,
+        Ok(n) if (0..NO_NUMBER).contains(&n) => n / 1000,
+        Ok(_) => return Err(NoTime),
+        Err(_) => written(text).ok_or(NoTime)?,
+    };
+    Ok(u32::try_from(seconds.max(1)).ok())
+}
+
+/// What expires at no time that there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct NoTime;
+
+/// Seconds of a time or a date in words; without an offset it is UTC.
+fn written(text: &str) -> Option<i64> {
+    if let Ok(t) = text.parse::<jiff::Timestamp>() {
+        return Some(t.as_second());
+    }
+    // The last day of the year 9999 is a usual way to say never, and is no instant everywhere on the earth.
+    let civil: jiff::civil::DateTime = text.trim_end_matches(['Z', 'z']).parse().ok()?;
     // A date alone is its end.
-    let n = n.or_else(|| {
-        let day = text.parse::<jiff::civil::Date>().ok()?;
-        Some(day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second() + 86_399)
-    });
-    u32::try_from(n?).ok()
+    let more = if text.contains(':') { 0 } else { 86_399 };
+    let utc = civil.to_zoned(jiff::tz::TimeZone::UTC);
+    Some(utc.map_or(i64::MAX, |z| z.timestamp().as_second() + more))
 }
 
 impl Loaded {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tidegate_core::intel::{About, Kind, Tlp};
 
 use self::pattern::{Comparison, Op, Pattern};
-use super::{Item, Sink, seconds, source_of};
+use super::{Item, MALFORMED, NO_TIME, SHOWN, Sink, cut, expiry, shown, source_of};
 
 /// TLP markings that the standard gives numbers to (STIX 2.1, 7.2.1.4).
 const MARKINGS: [(&str, Tlp); 4] = [
@@ -26,6 +26,15 @@ pub(super) fn is(v: &Value) -> bool {
 
 fn text<'v>(v: &'v Value, key: &str) -> &'v str {
     v.get(key).and_then(Value::as_str).unwrap_or("")
+}
+
+/// A member as it was written, whatever it is; nothing when it says nothing.
+fn plain(v: &Value, key: &str) -> String {
+    match v.get(key) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(s)) => s.clone(),
+        Some(other) => other.to_string(),
+    }
 }
 
 /// What a bundle says of its indicators beside them.
@@ -52,7 +61,7 @@ pub(super) fn read(v: &Value, path: &Path, sink: &mut Sink<'_>) {
     }
 }
 
-fn about(o: &Value, cx: &Context<'_>, path: &Path) -> About {
+fn about(o: &Value, cx: &Context<'_>, path: &Path, sink: &mut Sink<'_>) -> About {
     let mut a = About { source: source_of(path), ..About::default() };
     if let Some(by) = cx.by_id.get(text(o, "created_by_ref")) {
         a.source = text(by, "name").to_string();
@@ -78,7 +87,8 @@ fn about(o: &Value, cx: &Context<'_>, path: &Path) -> About {
     {
         let known = MARKINGS.iter().find(|k| k.0 == m).map(|k| k.1);
         let own = cx.by_id.get(m).and_then(|d| d.get("definition")).map(|d| text(d, "tlp"));
-        a.tlp = known.or_else(|| own.and_then(Tlp::by_name)).or(a.tlp);
+        let place = shown(text(o, "id"));
+        a.tlp = known.or_else(|| own.and_then(|own| sink.tlp(own, &place))).or(a.tlp);
     }
     a
 }
@@ -94,11 +104,9 @@ fn indicator(o: &Value, cx: &Context<'_>, path: &Path, sink: &mut Sink<'_>) {
     let pattern = match Pattern::parse(text(o, "pattern")) {
         Ok(p) => p,
         Err(e) => {
-            sink.report.unused("pattern", super::MALFORMED);
-            if sink.report.wrong.len() < super::WRONG_TOLD {
-                sink.report.wrong.push(format!("{}: {e}", text(o, "pattern").escape_debug()));
-            }
-            return;
+            return sink.wrong("pattern", MALFORMED, || {
+                format!("{}: {}", shown(text(o, "pattern")), cut(&e, 2 * SHOWN))
+            });
         }
     };
     pattern.each(&mut |c| sink.report.see(&c.path));
@@ -106,9 +114,14 @@ fn indicator(o: &Value, cx: &Context<'_>, path: &Path, sink: &mut Sink<'_>) {
         Ok(found) => found,
         Err((what, why)) => return sink.report.unused(&what, why),
     };
-    let number = sink.about(&about(o, cx, path));
-    let confidence = o.get("confidence").and_then(Value::as_u64).and_then(|c| u8::try_from(c).ok());
-    let until = seconds(text(o, "valid_until"));
+    let place = shown(text(o, "id"));
+    let until = plain(o, "valid_until");
+    let Ok(until) = expiry(&until) else {
+        return sink.wrong("indicator", NO_TIME, || format!("{place}: `{}`", shown(&until)));
+    };
+    let about = about(o, cx, path, sink);
+    let number = sink.about(&about);
+    let confidence = sink.percent(&plain(o, "confidence"), &place);
     for (kind, value) in found {
         sink.add(Item { kind, value: &value, about: number, confidence, until });
     }
