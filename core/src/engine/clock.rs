@@ -11,7 +11,7 @@
 //! A packet's own flow goes by the packet's own time in any case, so nothing changes for captures with gaps.
 
 /// How far from the engine's time a time may be to be believed at once, ns.
-pub(super) const NEAR: u64 = 10_000_000_000;
+pub const NEAR: u64 = 10_000_000_000;
 /// Times further ahead that must follow each other.
 const AHEAD: u8 = 3;
 /// Times further behind that must come.
@@ -32,7 +32,7 @@ pub struct ClockCounters {
 
 /// What a time did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Moved {
+pub enum Moved {
     /// Ahead, a little or not at all.
     Near,
     /// Nothing: it was far off.
@@ -43,8 +43,9 @@ pub(super) enum Moved {
     Back,
 }
 
+/// See the module. Whoever reads events of several flows goes by it as well.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Clock {
+pub struct Clock {
     now: Option<u64>,
     /// The last time that was far off.
     last: u64,
@@ -54,19 +55,19 @@ pub(super) struct Clock {
     behind: u8,
     /// Ordinary times since one that was far behind.
     near: u8,
-    pub(super) counters: ClockCounters,
+    pub counters: ClockCounters,
 }
 
 impl Clock {
     /// The engine's time; 0 before the first packet.
     #[inline]
-    pub(super) fn now(&self) -> u64 {
+    pub fn now(&self) -> u64 {
         self.now.unwrap_or(0)
     }
 
     /// Takes a time.
     #[inline]
-    pub(super) fn see(&mut self, t: u64) -> Moved {
+    pub fn see(&mut self, t: u64) -> Moved {
         let now = self.now();
         // In order and near is what nearly every packet is.
         if t.wrapping_sub(now) <= NEAR && self.ahead | self.behind == 0 {

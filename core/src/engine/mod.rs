@@ -30,7 +30,7 @@ mod sweep;
 mod transactions;
 mod unseal;
 
-pub use clock::ClockCounters;
+pub use clock::{Clock, ClockCounters, Moved, NEAR};
 pub use config::{Config, Memory};
 pub use control::NotInline;
 pub use intel::IntelCounters;
@@ -44,7 +44,6 @@ pub use stats::Stats;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use self::clock::Clock;
 use self::holders::{Holders, Links};
 use self::intel::Watch;
 use self::plain::Plain;

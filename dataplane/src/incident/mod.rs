@@ -15,6 +15,7 @@ mod story;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tidegate_core::engine::{Clock, NEAR};
 use tidegate_core::rules::ir::AddrSet;
 
 pub use ask::{Question, questions};
@@ -91,8 +92,8 @@ pub struct Incidents {
     by_host: HashMap<String, usize>,
     /// No story is over before this time.
     next_idle: u64,
-    /// Time of the latest event.
-    now: u64,
+    /// The time of the events, which one wrong event does not move.
+    clock: Clock,
     pub counts: Counts,
 }
 
@@ -103,7 +104,7 @@ impl Incidents {
             stories: Vec::new(),
             by_host: HashMap::new(),
             next_idle: u64::MAX,
-            now: 0,
+            clock: Clock::default(),
             counts: Counts::default(),
         }
     }
@@ -125,8 +126,10 @@ impl Incidents {
         let Some(f) = Finding::of(event, home, &|host| self.by_host.contains_key(host)) else {
             return;
         };
-        self.now = self.now.max(f.ns);
-        self.tick(self.now, tell);
+        self.clock.see(f.ns);
+        let now = self.clock.now();
+        self.tick(now, tell);
+        self.part(&f, tell);
         // A call belongs to the story of either of its ends.
         let ends = [Some(f.host.as_str()), f.peer.as_deref().filter(|_| f.kind == Kind::Call)];
         let mut places = ends.map(|h| self.by_host.get(h?).copied()).into_iter().flatten();
@@ -142,11 +145,12 @@ impl Incidents {
                 self.counts.opened += 1;
                 self.by_host.insert(f.host.clone(), self.stories.len());
                 self.stories.push(Story::new(&f));
-                self.next_idle = self.next_idle.min(f.ns.saturating_add(self.settings.idle));
+                self.next_idle = self.next_idle.min(f.ns.min(now).saturating_add(self.settings.idle));
                 self.stories.len() - 1
             }
         };
         let Some(story) = self.stories.get_mut(at) else { return };
+        story.heard = now;
         if !story.add(f, self.settings.steps.max(1)) {
             self.counts.steps_left_out += 1;
         }
@@ -161,16 +165,31 @@ impl Incidents {
         if now <= self.next_idle {
             return;
         }
-        while let Some(at) = self.stories.iter().position(|s| s.last.saturating_add(idle) < now) {
+        // Of its own time and that of all events when it was heard of, the later one that is believed by now.
+        let limit = now.saturating_add(NEAR);
+        let over = |s: &Story| {
+            let believed = [s.last, s.heard].into_iter().filter(|t| *t <= limit).max();
+            believed.unwrap_or(s.last.min(s.heard)).saturating_add(idle)
+        };
+        while let Some(at) = self.stories.iter().position(|s| over(s) < now) {
             self.end(at, Occasion::Idle, tell);
         }
-        let next = self.stories.iter().map(|s| s.last.saturating_add(idle)).min();
+        let next = self.stories.iter().map(|s| s.last.min(s.heard).saturating_add(idle)).min();
         self.next_idle = next.unwrap_or(u64::MAX);
+    }
+
+    /// The host's own story is over when the finding came long after it, whatever the time of the others is.
+    fn part(&mut self, f: &Finding, tell: &mut Tell<'_>) {
+        let Some(&at) = self.by_host.get(&f.host).filter(|_| f.kind != Kind::Call) else { return };
+        let last = self.stories.get(at).map_or(u64::MAX, |s| s.last);
+        if last.saturating_add(self.settings.idle) < f.ns {
+            self.end(at, Occasion::Idle, tell);
+        }
     }
 
     /// Ends what has been quiet for too long, `since` nanoseconds after the last event came.
     pub fn quiet(&mut self, since: u64, tell: &mut Tell<'_>) {
-        self.tick(self.now.saturating_add(since), tell);
+        self.tick(self.clock.now().saturating_add(since), tell);
     }
 
     /// No more events come: every story is told.
@@ -298,6 +317,57 @@ mod tests {
             ]
         );
         assert_eq!(counts.evicted, 1);
+    }
+
+    /// The rule of the engine's clock (`docs/time.md`): what was far ahead alone moves nothing but its own story.
+    #[test]
+    fn one_wrong_time_ends_at_most_its_own_story() {
+        let at = |i: u64, host: &str, sid| alert(i, "203.0.113.9", host, sid, "recon");
+        let good: Vec<String> = (0..8).map(|i| at(i, "10.0.0.5", 1 + i / 4)).collect();
+        for (wrong, place) in [("2126-", 0), ("2126-", 4), ("1999-", 0), ("1999-", 4)] {
+            let mut lines = good.clone();
+            lines.insert(place, at(3, "10.0.0.9", 9).replace("2026-", wrong));
+            let (out, _) = told(&lines, IncidentSettings::default());
+            let mut of: Vec<_> = out.iter().filter(|o| o.0 == "10.0.0.5").map(|o| (o.1, o.2)).collect();
+            of.sort_by_key(|o| o.1);
+            assert_eq!(of, [(Occasion::Grown, 2), (Occasion::End, 2)], "{wrong} {place}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_goes_on_later_ends_what_was_before() {
+        let at = |i: u64, host: &str| alert(i, "203.0.113.9", host, i, "recon");
+        let lines = [
+            at(0, "10.0.0.5"),
+            at(3000, "10.0.0.6"),
+            at(3001, "10.0.0.6"),
+            at(3002, "10.0.0.6"),
+            at(3003, "10.0.0.6"),
+        ];
+        let (out, _) = told(&lines, IncidentSettings::default());
+        let short: Vec<_> = out.iter().map(|(h, w, n)| (h.as_str(), *w, *n)).collect();
+        assert_eq!(
+            short,
+            [
+                ("10.0.0.6", Occasion::Grown, 2),
+                ("10.0.0.5", Occasion::Idle, 1),
+                ("10.0.0.6", Occasion::Grown, 4),
+                ("10.0.0.6", Occasion::End, 4)
+            ]
+        );
+    }
+
+    /// Live, silence ends also the story of an event that came alone, whatever its time said.
+    #[test]
+    fn silence_ends_a_story_whose_time_was_not_believed() {
+        let mut table = Incidents::new(IncidentSettings::default());
+        let mut out = Vec::new();
+        let mut tell = |s: &Story, why, _: &[String]| out.push((s.host.clone(), why));
+        table.line(alert(0, "203.0.113.9", "10.0.0.5", 1, "recon").as_bytes(), &mut tell);
+        table.line(alert(3000, "203.0.113.9", "10.0.0.6", 2, "recon").as_bytes(), &mut tell);
+        table.quiet(601 * 1_000_000_000, &mut tell);
+        out.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(out, [("10.0.0.5".into(), Occasion::Idle), ("10.0.0.6".into(), Occasion::Idle)]);
     }
 
     #[test]

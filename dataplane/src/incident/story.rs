@@ -24,6 +24,8 @@ pub struct Story {
     /// Nanoseconds of the first and the last event.
     pub first: u64,
     pub last: u64,
+    /// The time of all events when the last one came.
+    pub(super) heard: u64,
     pub events: u64,
     /// Of the worst step, 1 is worst.
     pub severity: u8,
@@ -47,6 +49,7 @@ impl Story {
             host: f.host.clone(),
             first: f.ns,
             last: f.ns,
+            heard: f.ns,
             events: 0,
             severity: u8::MAX,
             revision: 0,
