@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
+use tidegate_core::rules::dataset::parse_lines;
 use tidegate_core::rules::ir::DatasetType;
 
 use crate::eve::base64_into;
@@ -21,18 +22,27 @@ pub struct Saved {
 impl Datasets {
     /// Writes every set that has a file to be saved to.
     pub fn save(&self) -> Saved {
-        let mut done = Saved::default();
-        for (set, file) in self.saved() {
-            match write(set, Path::new(file)) {
-                Ok(n) => {
-                    done.sets += 1;
-                    done.values += n;
-                }
-                Err(e) => done.failed.push(format!("dataset {}: {file}: {e}", set.name())),
-            }
-        }
-        done
+        save(self.saved())
     }
+
+    /// Writes those that `next` has not any more: when a rule comes back, so does what its set had learned.
+    pub fn save_gone(&self, next: &Datasets) -> Saved {
+        save(self.saved().filter(|(set, _)| next.get(set.name()).is_none()))
+    }
+}
+
+fn save<'s>(sets: impl Iterator<Item = (&'s Dataset, &'s str)>) -> Saved {
+    let mut done = Saved::default();
+    for (set, file) in sets {
+        match write(set, Path::new(file)) {
+            Ok(n) => {
+                done.sets += 1;
+                done.values += n;
+            }
+            Err(e) => done.failed.push(format!("dataset {}: {file}: {e}", set.name())),
+        }
+    }
+    done
 }
 
 /// Writes one set: a new file beside the old one, then in its place.
@@ -46,19 +56,24 @@ fn write(set: &Dataset, file: &Path) -> std::io::Result<usize> {
     // The same values make the same file.
     lines.sort_unstable();
     let new = file.with_extension(format!("{}.new", std::process::id()));
+    let n = lines.len();
+    let text = lines.into_iter().fold(Vec::new(), |mut all, line| {
+        all.extend(line);
+        all.push(b'\n');
+        all
+    });
     let made = (|| {
-        let mut f = std::io::BufWriter::new(std::fs::File::create(&new)?);
-        for l in &lines {
-            f.write_all(l)?;
-            f.write_all(b"\n")?;
-        }
-        f.into_inner().map_err(|e| e.into_error())?.sync_all()?;
+        let mut f = std::fs::File::create(&new)?;
+        f.write_all(&text)?;
+        f.sync_all()?;
         std::fs::rename(&new, file)
     })();
-    if made.is_err() {
-        let _ = std::fs::remove_file(&new);
+    match made {
+        // A reload reads it as any file, and must not take it for somebody else's.
+        Ok(()) => parse_lines(set.kind(), false, &text).map(|read| set.was_saved(&read)).unwrap_or_default(),
+        Err(_) => std::fs::remove_file(&new).unwrap_or_default(),
     }
-    made.map(|()| lines.len())
+    made.map(|()| n)
 }
 
 /// A value as a line of its file has it.
@@ -84,7 +99,6 @@ fn value(kind: DatasetType, v: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidegate_core::rules::dataset::parse_lines;
 
     #[test]
     fn what_is_written_is_read_again() {

@@ -12,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tidegate_core::Secret;
 use tidegate_core::detect::inspect::Sets;
 use tidegate_core::detect::{RuleSet, Rules};
+use tidegate_core::rules::dataset::Entry;
 use tidegate_core::rules::ir::{DatasetOp, DatasetType};
 use tidegate_core::rules::{HashSet, LoadedSet, SetStore};
 
@@ -22,6 +23,8 @@ struct Changes {
     /// Values in either of the two: while there are none, no lock is asked for.
     count: AtomicUsize,
     refused: AtomicU64,
+    /// Digest of the values that were saved last, 0 before: that file is no other source.
+    saved: AtomicU64,
     sets: RwLock<Changed>,
 }
 
@@ -38,7 +41,8 @@ impl Changes {
             added: HashSet::new(&empty(set.hashsize), fixed, key),
             removed: HashSet::new(&empty(gone), fixed, key),
         };
-        Changes { count: AtomicUsize::new(0), refused: AtomicU64::new(0), sets: RwLock::new(sets) }
+        let zero = || AtomicU64::new(0);
+        Changes { count: AtomicUsize::new(0), refused: zero(), saved: zero(), sets: RwLock::new(sets) }
     }
 }
 
@@ -46,8 +50,8 @@ impl Changes {
 pub struct Dataset {
     name: String,
     kind: DatasetType,
-    /// Digest of what it was read from, to know it again.
-    source: u64,
+    /// Digests of what it was read from, to know it again: how it is described, and its values.
+    source: (u64, u64),
     base: Arc<HashSet>,
     changes: Arc<Changes>,
 }
@@ -63,18 +67,28 @@ pub enum ChangeError {
     Full,
 }
 
+fn digest(of: &impl Hash) -> u64 {
+    let mut h = DefaultHasher::new();
+    of.hash(&mut h);
+    h.finish()
+}
+
+/// Digest of the values of a file; never 0.
+fn values(entries: &[Entry]) -> u64 {
+    let all: Vec<_> = entries.iter().map(|e| (&e.key, e.reputation, &e.context)).collect();
+    digest(&all).max(1)
+}
+
 impl Dataset {
     fn new(set: &LoadedSet, fixed: bool, secret: Secret) -> Dataset {
-        let mut h = DefaultHasher::new();
-        (set.kind as u8, set.reputation, set.memcap, set.hashsize).hash(&mut h);
-        for e in &set.entries {
-            (&e.key, e.reputation, &e.context).hash(&mut h);
-        }
         let key = secret.word(*b"datasets");
         Dataset {
             name: set.name.clone(),
             kind: set.kind,
-            source: h.finish(),
+            source: (
+                digest(&(set.kind as u8, set.reputation, set.memcap, set.hashsize)),
+                values(&set.entries),
+            ),
             base: Arc::new(HashSet::new(set, true, key)),
             changes: Arc::new(Changes::new(set, fixed, key)),
         }
@@ -102,6 +116,17 @@ impl Dataset {
     /// Values that were refused because there was no room.
     pub fn refused(&self) -> u64 {
         self.changes.refused.load(Ordering::Relaxed)
+    }
+
+    /// Notes what its file has from now on, as it is read again.
+    pub(crate) fn was_saved(&self, entries: &[Entry]) {
+        self.changes.saved.store(values(entries), Ordering::Relaxed);
+    }
+
+    /// Whether it was made of what `fresh` was read from, or wrote that itself.
+    fn is_source_of(&self, fresh: &Dataset) -> bool {
+        let values = [self.source.1, self.changes.saved.load(Ordering::Relaxed)];
+        self.name == fresh.name && self.source.0 == fresh.source.0 && values.contains(&fresh.source.1)
     }
 
     /// Whether the set has the value, in the form that [`tidegate_core::rules::dataset::key`] makes of text.
@@ -186,15 +211,14 @@ impl Datasets {
         self.sets.iter().flatten().map(Dataset::refused).sum()
     }
 
-    /// Takes the memory of every set that `rules` name. A set that `before` has too, read from the same values, goes
-    /// on with what was added to it and taken out of it.
+    /// Takes the memory of every set that `rules` name. A set that `before` has too, read from the same values or
+    /// from those that it saved, goes on with what was added to it and taken out of it.
     pub fn new(rules: &RuleSet, store: &SetStore, secret: Secret, before: Option<&Datasets>) -> Datasets {
-        let kept = |fresh: Dataset| {
-            let same = |o: &&Dataset| (&o.name, o.source) == (&fresh.name, fresh.source);
-            match before.and_then(|b| b.sets.iter().flatten().find(same)) {
-                Some(old) => Dataset { base: old.base.clone(), changes: old.changes.clone(), ..fresh },
-                None => fresh,
-            }
+        let kept = |fresh: Dataset| match before
+            .and_then(|b| b.sets.iter().flatten().find(|o| o.is_source_of(&fresh)))
+        {
+            Some(old) => Dataset { base: old.base.clone(), changes: old.changes.clone(), ..fresh },
+            None => fresh,
         };
         let of = |name: &str| store.get(name);
         Datasets {
@@ -311,7 +335,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
-    use tidegate_core::rules::dataset::Entry;
 
     fn loaded(values: &[&[u8]]) -> LoadedSet {
         let entry = |v: &&[u8]| Entry { key: v.to_vec(), reputation: 0, context: None };

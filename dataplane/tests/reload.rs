@@ -208,6 +208,75 @@ fn datasets_go_on_unless_their_file_changed() {
     std::fs::remove_dir_all(&dir).unwrap();
 }
 
+/// A sensor writes its own file; that is no other source.
+#[test]
+fn datasets_go_on_after_they_were_saved() {
+    let dir = std::env::temp_dir().join(format!("tidegate-sets-saved-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    for (kind, values) in [
+        ("string", [&b"one"[..], b"two", b"three"]),
+        ("ip", [&[1; 16], &[2; 16], &[3; 16]]),
+        ("md5", [&[9; 16], &[8; 16], &[7; 16]]),
+    ] {
+        let rule = format!(
+            "alert dns any any -> any any (dns.query; dataset:set,{kind},type {kind},state {kind}.lst; sid:1;)"
+        );
+        // The rest of a rule does not matter here: the set is asked by name.
+        let rule = if kind == "string" {
+            rule
+        } else {
+            rule.replace("dns.query", if kind == "md5" { "file.data; to_md5" } else { "ip.src" })
+                .replace("alert dns", "alert ip")
+        };
+        let source = [Source::Text { name: "t".into(), text: rule.into_bytes() }];
+        let s = settings();
+        let first = load_sources(&source, &s, Some(&dir)).unwrap();
+        let Some(set) = first.sets.get(kind) else { panic!("{kind}: {:?}", first.refused) };
+        assert_eq!(set.add(values[0]), Ok(true));
+        let saved = first.sets.save();
+        assert_eq!((saved.values, saved.failed.len()), (1, 0), "{:?}", saved.failed);
+        assert_eq!(set.add(values[1]), Ok(true));
+        let second = load_after(&source, &s, Some(&dir), Some(&first.sets)).unwrap();
+        let set = second.sets.get(kind).unwrap();
+        assert!(set.contains(values[0]) && set.contains(values[1]), "{kind}");
+        // And once more: saved by the next one, learned, read again.
+        assert!(second.sets.save().failed.is_empty());
+        assert_eq!(set.add(values[2]), Ok(true));
+        let third = load_after(&source, &s, Some(&dir), Some(&second.sets)).unwrap();
+        let third = load_after(&source, &s, Some(&dir), Some(&third.sets)).unwrap();
+        assert!(values.iter().all(|v| third.sets.get(kind).unwrap().contains(v)), "{kind}");
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+/// A rule that is wrong for one reload takes its set with it, not what the set had learned.
+#[test]
+fn datasets_that_go_are_saved_before() {
+    let dir = std::env::temp_dir().join(format!("tidegate-sets-gone-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let text = |wrong: &str| {
+        let text = format!(
+            "alert dns any any -> any any (dns.query; dataset:set,stays,type string,state stays.lst; sid:1;)\n\
+             alert dns any any -> any any (dns.query; dataset:set,goes,type string,state goes.lst; {wrong} sid:2;)\n"
+        );
+        [Source::Text { name: "t".into(), text: text.into_bytes() }]
+    };
+    let s = settings();
+    let first = load_sources(&text(""), &s, Some(&dir)).unwrap();
+    for name in ["stays", "goes"] {
+        assert_eq!(first.sets.get(name).unwrap().add(b"learned"), Ok(true));
+    }
+    let second = load_after(&text("nonsense;"), &s, Some(&dir), Some(&first.sets)).unwrap();
+    assert!(second.refused.len() == 1 && second.sets.get("goes").is_none());
+    let saved = first.sets.save_gone(&second.sets);
+    assert_eq!((saved.sets, saved.values, saved.failed.len()), (1, 1, 0), "only the one that goes");
+    assert!(!dir.join("stays.lst").exists());
+    let third = load_after(&text(""), &s, Some(&dir), Some(&second.sets)).unwrap();
+    assert!(third.sets.get("goes").unwrap().contains(b"learned"));
+    assert!(third.sets.get("stays").unwrap().contains(b"learned"));
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
 /// Engines of the same rules share their datasets: what one adds, the other finds.
 #[test]
 fn engines_share_datasets() {

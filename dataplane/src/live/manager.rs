@@ -428,7 +428,10 @@ impl Manager {
         match r {
             Ok(new) => {
                 self.rules = new.rules;
-                self.sets = new.sets;
+                let gone = std::mem::replace(&mut self.sets, new.sets);
+                for e in gone.save_gone(&self.sets).failed {
+                    self.say(Level::Error, &format!("{e}: the dataset is not saved"));
+                }
                 self.networks = new.blocks.networks().len() as u64;
                 self.blocks = new.blocks;
                 self.told = (new.loaded, new.refused, new.skipped);
