@@ -11,6 +11,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::str::CharIndices;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
@@ -256,7 +257,7 @@ fn unknown(command: &str, members: &[(String, String)]) -> Option<String> {
     Some(format!("{command}: unknown member \"{other}\"; beside \"command\" it takes {takes}"))
 }
 
-/// The members of a flat JSON object: names, and values as text. `None` when it is none.
+/// The members of a flat JSON object: names, and values as text. One that is `null` is not there. `None` when it is none.
 pub(crate) fn object(text: &[u8]) -> Option<Vec<(String, String)>> {
     let text = std::str::from_utf8(text).ok()?.trim();
     let mut rest = text.strip_prefix('{')?.strip_suffix('}')?.trim();
@@ -265,15 +266,15 @@ pub(crate) fn object(text: &[u8]) -> Option<Vec<(String, String)>> {
         let (name, after) = string(rest)?;
         let after = after.trim_start().strip_prefix(':')?.trim_start();
         let (value, after) = match string(after) {
-            Some(v) => v,
+            Some((text, after)) => (Some(text), after),
             None => {
                 let end = after.find([',', ' ', '\t']).unwrap_or(after.len());
                 let word = &after[..end];
                 let plain = matches!(word, "true" | "false" | "null") || word.parse::<f64>().is_ok();
-                plain.then(|| (word.to_owned(), &after[end..]))?
+                plain.then(|| ((word != "null").then(|| word.to_owned()), &after[end..]))?
             }
         };
-        out.push((name, value));
+        out.extend(value.map(|v| (name, v)));
         rest = after.trim_start();
         match rest.strip_prefix(',') {
             Some(r) if !r.trim().is_empty() => rest = r.trim_start(),
@@ -283,6 +284,24 @@ pub(crate) fn object(text: &[u8]) -> Option<Vec<(String, String)>> {
         }
     }
     Some(out)
+}
+
+fn four(digits: &mut CharIndices<'_>) -> Option<u32> {
+    (0..4).try_fold(0, |code, _| Some(code * 16 + digits.next()?.1.to_digit(16)?))
+}
+
+/// The character behind `\u`: four digits, or a pair of surrogates with eight (RFC 8259, 7).
+fn escaped(chars: &mut CharIndices<'_>) -> Option<char> {
+    let first = four(chars)?;
+    if !(0xd800..0xdc00).contains(&first) {
+        return char::from_u32(first);
+    }
+    if !(chars.next()?.1 == '\\' && chars.next()?.1 == 'u') {
+        return None;
+    }
+    let second = four(chars)?;
+    let low = (0xdc00..0xe000).contains(&second).then(|| second - 0xdc00)?;
+    char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + low)
 }
 
 /// A JSON string at the front, and what follows it.
@@ -298,13 +317,7 @@ fn string(text: &str) -> Option<(String, &str)> {
                 'r' => out.push('\r'),
                 'b' => out.push('\u{8}'),
                 'f' => out.push('\u{c}'),
-                'u' => {
-                    let mut code = 0;
-                    for _ in 0..4 {
-                        code = code * 16 + chars.next()?.1.to_digit(16)?;
-                    }
-                    out.push(char::from_u32(code)?);
-                }
+                'u' => out.push(escaped(&mut chars)?),
                 c @ ('"' | '\\' | '/') => out.push(c),
                 _ => return None,
             },
@@ -362,6 +375,16 @@ mod tests {
             assert_eq!(object(wrong.as_bytes()), None, "{wrong}");
         }
         assert_eq!(object(b"{}"), Some(vec![]));
+    }
+
+    /// Programs that write JSON write what is beyond ASCII like that, and `null` for what they do not say.
+    #[test]
+    fn pairs_of_surrogates_are_one_character_and_null_is_nothing() {
+        let m = object(br#"{"reason":"\ud83d\ude00 \u00fc","for":null,"kind":"null"}"#).unwrap();
+        assert_eq!(m, [("reason".into(), "\u{1f600} \u{fc}".into()), ("kind".into(), "null".into())]);
+        for half in [r"\ud83d", r"\ude00", r"\ude00\ud83d", r"\ud83d\u0041", r"\ud83dx", r"\ud83d\n"] {
+            assert_eq!(object(format!("{{\"a\":\"{half}\"}}").as_bytes()), None, "{half}");
+        }
     }
 
     /// Nothing reaches the manager then.
