@@ -133,6 +133,11 @@ fn test(file: &Path, events: &Path) -> Result<(String, bool), String> {
         }
     }
     out.push_str(&format!("{seen} events, {runs} times something would have been done\n"));
+    match books.keys_evicted() {
+        0 => {}
+        n => out
+            .push_str(&format!("{n} keys (by) gave way to others: more at a time than a playbook counts\n")),
+    }
     Ok((out, bad == 0))
 }
 

@@ -601,6 +601,7 @@ impl Manager {
                 ("expired", c.expired),
                 ("refused", c.refused),
                 ("never", c.never),
+                ("keys_evicted", c.keys_evicted),
             ] {
                 out.push((format!("response.{name}"), n));
             }

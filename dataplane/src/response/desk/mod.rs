@@ -100,6 +100,8 @@ pub struct Counts {
     /// Refused, strangers' orders among them.
     pub refused: u64,
     pub never: u64,
+    /// Keys of playbooks that gave way to others.
+    pub keys_evicted: u64,
 }
 
 /// What somebody may still order.
@@ -275,6 +277,11 @@ impl Desk {
     /// Tells of something that a playbook did.
     pub fn tell(&self, told: &Told<'_>) {
         self.inner().tell(told);
+    }
+
+    /// Keys of playbooks that gave way so far.
+    pub fn keys_evicted(&self, n: u64) {
+        self.inner().counts.keys_evicted = n;
     }
 
     pub fn counts(&self) -> Counts {

@@ -1,11 +1,12 @@
 //! Playbooks: events as EVE writes them go in, what is to be done comes out. Nothing is done here, so that what would be done can
 //! be asked of recorded events (`tidegate playbook test`) and is the same as what a sensor does.
 //!
-//! * [`read`](mod@read), `doing`: the language; [`fit`]: conditions against an event; [`run`]: what is done, on threads of its own;
+//! * [`read`](mod@read), `doing`: the language; [`fit`]: conditions against an event; `keys`: counts; [`run`]: what is done, on threads of its own;
 //!   [`sandbox`], [`send`]: commands, webhooks, messages.
 
 mod doing;
 pub mod fit;
+mod keys;
 mod read;
 pub mod run;
 pub mod sandbox;
@@ -21,10 +22,9 @@ use serde_json::Value;
 use tidegate_core::response::{Effect, Kind, Target};
 
 use self::fit::Condition;
+use self::keys::Keys;
 pub use self::read::read;
 
-/// Keys that a playbook counts by at once; the one that was idle for longest gives way.
-const KEYS: usize = 4096;
 /// Targets that a playbook remembers to have acted on; the oldest gives way.
 const ACTED: usize = 4096;
 
@@ -161,12 +161,15 @@ pub struct Run {
 struct Times {
     at: Vec<u64>,
     next: usize,
+    /// The latest of all.
+    latest: u64,
 }
 
 impl Times {
     /// Notes one more; whether there were as many within the time, this one included.
     fn add(&mut self, rate: Rate, now: u64) -> bool {
         let n = rate.times.max(1) as usize;
+        self.latest = self.latest.max(now);
         if self.at.len() < n {
             self.at.push(now);
         } else {
@@ -176,16 +179,12 @@ impl Times {
         // The one to be overwritten next is the oldest.
         self.at.len() == n && now.saturating_sub(self.at[self.next]) <= rate.within
     }
-
-    fn last(&self) -> u64 {
-        self.at.iter().copied().max().unwrap_or(0)
-    }
 }
 
 /// What a playbook remembers.
 #[derive(Debug, Default)]
 struct Memory {
-    counts: HashMap<String, Times>,
+    counts: Keys,
     runs: Times,
     /// Until when what was done to a target holds.
     acted: HashMap<(u8, Target), (u64, u64)>,
@@ -210,6 +209,11 @@ impl Playbooks {
 
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
+    }
+
+    /// Keys that were being counted by and gave way to others, of all playbooks.
+    pub fn keys_evicted(&self) -> u64 {
+        self.memory.iter().map(|m| m.counts.evicted).sum()
     }
 
     /// What an event sets off. `now`: the event's time, ns.
@@ -255,15 +259,7 @@ impl Memory {
         let key: Vec<String> =
             by.iter().map(|f| fit::first(event, f).map(fit::text).unwrap_or_default()).collect();
         let key = key.join("\u{1f}");
-        if self.counts.len() >= KEYS && !self.counts.contains_key(&key) {
-            let oldest = self.counts.iter().min_by_key(|(_, t)| t.last()).map(|(k, _)| k.clone());
-            oldest.and_then(|k| self.counts.remove(&k));
-        }
-        let reached = self.counts.entry(key.clone()).or_default().add(rate, now);
-        if reached {
-            self.counts.remove(&key);
-        }
-        reached
+        self.counts.count(rate, &key, now)
     }
 
     /// What is left to do of a playbook's actions.

@@ -204,6 +204,7 @@ impl Responder {
                 });
             }
         }
+        self.desk.keys_evicted(self.playbooks.keys_evicted());
         for (i, what) in ["events", "frames"].into_iter().enumerate() {
             let n = self.shared.missed[i].load(Ordering::Relaxed);
             let new = n - std::mem::replace(&mut self.missed[i], n);

@@ -143,14 +143,35 @@ fn memory_of_playbooks_is_bounded() {
         "playbooks:\n  - {name: x, when: {event: alert, count: 2, within: 10s}, do: {block: src_ip, for: 1h}}\n  \
          - {name: y, when: {event: alert}, do: {block: src_ip, for: 1h}, limit: {runs: 10000, within: 1s}}\n",
     );
-    for i in 0..KEYS as u32 + 200 {
+    for i in 0..keys::KEYS as u32 + 200 {
         b.see(&alert(1, &std::net::Ipv4Addr::from(i).to_string()), u64::from(i) * SECOND / 1000);
     }
     assert!(
         b.memory
             .iter()
-            .all(|m| m.counts.len() <= KEYS && m.acted.len() <= ACTED && m.runs.at.len() <= 10_000)
+            .all(|m| m.counts.len() <= keys::KEYS && m.acted.len() <= ACTED && m.runs.at.len() <= 10_000)
     );
+}
+
+/// A flood of addresses seen once pushes out none that is nearly there, and what gave way is counted.
+#[test]
+fn keys_that_were_counted_more_do_not_give_way_to_keys_seen_once() {
+    let mut b = books(
+        "playbooks: [{name: x, when: {event: alert, count: 5, within: 1h}, do: {block: src_ip, for: 1h}}]",
+    );
+    let mut see = |src: &str, at: u64| b.see(&alert(1, src), at * SECOND).len();
+    assert_eq!((0..4).map(|at| see("192.0.2.1", at)).sum::<usize>(), 0);
+    for i in 0..3 * keys::KEYS as u32 {
+        assert_eq!(see(&std::net::Ipv4Addr::from(0x0a00_0000 + i).to_string(), 10 + u64::from(i) / 10), 0);
+    }
+    assert_eq!(see("192.0.2.1", 2000), 1, "the fifth");
+    assert_eq!(b.keys_evicted(), 2 * keys::KEYS as u64 + 1);
+    // What is too long ago to count gives way first, whatever it had, and is not missed.
+    let before = b.keys_evicted();
+    for i in 0..keys::KEYS as u32 {
+        b.see(&alert(1, &std::net::Ipv4Addr::from(0x0b00_0000 + i).to_string()), 9000 * SECOND);
+    }
+    assert_eq!(b.keys_evicted(), before);
 }
 
 #[test]
