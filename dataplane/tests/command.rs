@@ -945,6 +945,23 @@ fn the_instruction_set_is_chosen_by_hand() {
     assert!(said(&o).contains("TIDEGATE_ISA is \"mmx\""), "{}", said(&o));
 }
 
+/// Half a file is not all of it.
+#[test]
+fn lines_that_are_no_events_are_told() {
+    let p = Place::new("lines", &traffic::everything().frames);
+    let event = "{\"timestamp\":\"2026-01-05T09:00:00.000000+0000\",\"event_type\":\"flow\"}\n";
+    let whole = p.write("whole.json", event);
+    let cut = p.write("cut.json", &format!("{event}{{\"timestamp\":\n\n{event}"));
+    for command in [&["incidents"][..], &["export", "--labels"]] {
+        let run = |file| tidegate(&[command, &[text(file)]].concat());
+        let o = run(&whole);
+        assert!(o.status.success() && !said(&o).contains("no events"), "{command:?}: {}", said(&o));
+        let o = run(&cut);
+        assert_eq!(o.status.code(), Some(3), "{command:?}: {}", said(&o));
+        assert!(said(&o).contains("1 lines are no events and were left out"), "{command:?}: {}", said(&o));
+    }
+}
+
 /// What reads events says that it was given something else, and does not answer that there is nothing.
 #[test]
 fn files_that_have_no_events_are_errors() {

@@ -7,13 +7,14 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::{IncidentsArgs, WRONG_INPUT, answer};
+use super::{IncidentsArgs, PARTLY, WRONG_INPUT, answer};
 use crate::config::{Overrides, Settings};
-use crate::mcp::{Sources, incidents_of, is_events, visible};
+use crate::mcp::{Order, Sources, Store, incidents_of, is_events, visible};
 
 pub(super) fn main(args: &IncidentsArgs) -> ExitCode {
     match run(args) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(PARTLY),
         Err(e) => {
             eprintln!("tidegate: {e}");
             ExitCode::from(WRONG_INPUT)
@@ -21,13 +22,31 @@ pub(super) fn main(args: &IncidentsArgs) -> ExitCode {
     }
 }
 
-fn run(args: &IncidentsArgs) -> Result<(), String> {
+/// Whether all could be read.
+fn run(args: &IncidentsArgs) -> Result<bool, String> {
     let settings =
         Settings::load(args.config.as_deref(), &Overrides::default()).map_err(|e| e.to_string())?;
     args.events.iter().try_for_each(|f| is_events(f))?;
     let sources = Sources { events: args.events.clone(), home: settings.home(), ..Sources::default() };
     let stories = incidents_of(sources)?;
-    answer::wrote(tell(args, &stories))
+    answer::wrote(tell(args, &stories))?;
+    left_out(&Store::new(args.events.clone()))
+}
+
+/// Tells what of the files is no event; whether there is nothing of that kind.
+fn left_out(store: &Store) -> Result<bool, String> {
+    let mut unread = 0;
+    let ended = store.scan(Order::Oldest, None, u64::MAX, &mut |_, line| {
+        unread += u64::from(!line.trim_ascii().is_empty() && serde_json::from_slice::<Value>(line).is_err());
+        true
+    })?;
+    let not_read = store.files()?.not_read;
+    not_read.iter().for_each(|n| eprintln!("tidegate: {n}"));
+    let unread = unread + ended.too_long;
+    if unread > 0 {
+        eprintln!("tidegate: {unread} lines are no events and were left out");
+    }
+    Ok(unread == 0 && not_read.is_empty())
 }
 
 fn tell(args: &IncidentsArgs, stories: &[Value]) -> std::io::Result<()> {

@@ -232,7 +232,7 @@ pub enum Command {
     tidegate incidents --json out/eve.json | jq .title    a line of JSON each\n\n\
     `incident` events are shown as they were written; where there are none, stories are made of the other events\n\
     (docs/incidents.md).\n\
-    Exit codes: 0 fine, 1 wrong input, 2 wrong usage.")]
+    Exit codes: 0 fine, 1 wrong input, 2 wrong usage, 3 some of the input could not be read (the rest is told).")]
 pub struct IncidentsArgs {
     /// A line of JSON for each incident
     #[arg(long)]
