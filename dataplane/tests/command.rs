@@ -962,6 +962,22 @@ fn lines_that_are_no_events_are_told() {
     }
 }
 
+/// What a run refuses is not fine to `intel check`.
+#[test]
+fn intelligence_without_an_indicator_is_not_fine() {
+    let p = Place::new("nothing", &traffic::everything().frames);
+    for (file, code) in [
+        (p.write("good.txt", "203.0.113.9\nrubbish\n"), 0),
+        (p.write("page.txt", "<html>no</html>\n"), 1),
+        (p.write("over.csv", "type,indicator,expires\ndomain,x.test,soon\n"), 1),
+    ] {
+        let o = tidegate(&["intel", "check", text(&file)]);
+        assert_eq!(o.status.code(), Some(code), "{}", said(&o));
+        assert!(String::from_utf8_lossy(&o.stdout).contains("not used"), "{o:?}");
+        assert_eq!(said(&o).contains("no value in it can be used"), code == 1, "{}", said(&o));
+    }
+}
+
 /// What reads events says that it was given something else, and does not answer that there is nothing.
 #[test]
 fn files_that_have_no_events_are_errors() {
