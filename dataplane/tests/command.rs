@@ -978,6 +978,30 @@ fn intelligence_without_an_indicator_is_not_fine() {
     }
 }
 
+/// Logs of hosts of which nothing is understood are a mistake, also to who asked for silence.
+#[test]
+fn context_that_says_nothing_is_told() {
+    let p = Place::new("garbage", &traffic::everything().frames);
+    let capture = p.at("in.pcap");
+    let pod = r#"{"kind":"List","items":[{"kind":"Pod","metadata":{"name":"a","namespace":"b"},"spec":{},"status":{"podIP":"10.0.0.1"}}]}"#;
+    for (name, log, told) in [
+        ("words.log", "hello\n\nworld\n", Some("none of its 2 lines")),
+        ("other.log", "{\"a\":1}\n{\"b\":2}\n", Some("none of its 2 lines")),
+        ("other.json", "{\n\"a\":1}\n", Some("nothing in it")),
+        ("mixed.log", &format!("hello\n{pod}\n"), None),
+        ("pods.json", &pod.replace("[", "[\n"), None),
+        ("empty.log", "", None),
+    ] {
+        let log = p.write(name, log);
+        let o = tidegate(&["run", "-q", "-r", text(&capture), "-l", text(&p.0), "--context", text(&log)]);
+        assert!(o.status.success(), "{}", said(&o));
+        match told {
+            Some(what) => assert!(said(&o).contains(&format!("{name}: {what}")), "{name}: {}", said(&o)),
+            None => assert!(!said(&o).contains(name), "{}", said(&o)),
+        }
+    }
+}
+
 /// What reads events says that it was given something else, and does not answer that there is nothing.
 #[test]
 fn files_that_have_no_events_are_errors() {

@@ -53,5 +53,6 @@ impl Logs {
     pub fn finish(&mut self, eve: &mut EveSink) {
         self.until(u64::MAX, eve);
         self.context.finish();
+        self.feed.notes().for_each(|n| eprintln!("tidegate: {n}"));
     }
 }

@@ -69,6 +69,18 @@ const NAMES: [&str; 11] = [
     "context.busy",
 ];
 
+/// What a line was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    /// An empty one.
+    Nothing,
+    /// No JSON.
+    Malformed,
+    /// An event that says nothing of connections, processes or pods.
+    Other,
+    Said,
+}
+
 /// By number in [`NAMES`].
 #[derive(Clone, Copy)]
 enum Count {
@@ -177,22 +189,27 @@ impl Context {
 
     /// Takes a log line of any source; its time, if it says one.
     pub fn line(&self, line: &[u8]) -> Option<u64> {
+        self.heard(line).1
+    }
+
+    /// As [`Context::line`], also what the line was.
+    fn heard(&self, line: &[u8]) -> (Heard, Option<u64>) {
         let line = line.trim_ascii();
         if line.is_empty() {
-            return None;
+            return (Heard::Nothing, None);
         }
         match serde_json::from_slice(line) {
             Ok(v) => self.value(&v),
             Err(_) => {
                 self.count(Count::Lines, 1);
                 self.count(Count::Malformed, 1);
-                None
+                (Heard::Malformed, None)
             }
         }
     }
 
-    /// As [`Context::line`], of a line that was read already.
-    pub fn value(&self, v: &serde_json::Value) -> Option<u64> {
+    /// As [`Context::heard`], of a line that was read already.
+    fn value(&self, v: &serde_json::Value) -> (Heard, Option<u64>) {
         self.count(Count::Lines, 1);
         let (mut any, mut time) = (false, None);
         source::read(v, &mut |said| {
@@ -205,7 +222,7 @@ impl Context {
         if !any {
             self.count(Count::Other, 1);
         }
-        time
+        (if any { Heard::Said } else { Heard::Other }, time)
     }
 
     /// Takes what a host says.

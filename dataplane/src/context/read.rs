@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::Context;
+use super::{Context, Heard};
 
 /// Longest line, bytes.
 const LINE: u64 = 1 << 20;
@@ -27,8 +27,42 @@ const REST: Duration = Duration::from_millis(100);
 /// Writers of a socket at a time.
 const WRITERS: usize = 16;
 
+/// What of a log was understood.
+#[derive(Debug, Default)]
+struct Understood {
+    lines: u64,
+    malformed: u64,
+    said: u64,
+}
+
+impl Understood {
+    /// Takes a line; its time, if it says one.
+    fn line(&mut self, line: &[u8], context: &Context) -> Option<u64> {
+        let (heard, time) = context.heard(line);
+        self.lines += u64::from(heard != Heard::Nothing);
+        self.malformed += u64::from(heard == Heard::Malformed);
+        self.said += u64::from(heard == Heard::Said);
+        time
+    }
+
+    /// What is to be told of a log of which nothing was: it is the wrong file.
+    fn nothing(&self, path: &Path) -> Option<String> {
+        let none = self.lines > 0 && self.said == 0;
+        none.then(|| {
+            format!(
+                "{}: none of its {} lines says anything of connections, processes or pods ({} are no JSON): no context comes of it",
+                path.display(),
+                self.lines,
+                self.malformed
+            )
+        })
+    }
+}
+
 /// One file that is read beside a capture.
 struct Reader {
+    path: PathBuf,
+    understood: Understood,
     from: BufReader<File>,
     /// The time of the last line that said one.
     time: u64,
@@ -40,6 +74,8 @@ struct Reader {
 pub struct Feed {
     readers: Vec<Reader>,
     window: u64,
+    /// What is to be told of documents.
+    notes: Vec<String>,
 }
 
 /// The next line; false at the end. What is too long is passed over, and counted as malformed by its rest.
@@ -56,20 +92,23 @@ fn is_document(path: &Path) -> std::io::Result<bool> {
     Ok(whole.starts_with(b"{") && serde_json::from_slice::<serde_json::Value>(whole).is_err())
 }
 
-/// Reads the values of a document, one after the other.
-fn document(path: &Path, context: &Context) -> Result<(), String> {
+/// Reads the values of a document, one after the other; a note when nothing in it was understood.
+fn document(path: &Path, context: &Context) -> Result<Option<String>, String> {
+    let mut said = false;
     let fail = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
     let file = File::open(path).map_err(|e| fail(&e))?;
     for v in serde_json::Deserializer::from_reader(BufReader::new(file).take(DOCUMENT)).into_iter() {
-        context.value(&v.map_err(|e| fail(&e))?);
+        said |= context.value(&v.map_err(|e| fail(&e))?).0 == Heard::Said;
     }
-    Ok(())
+    let note =
+        || format!("{}: nothing in it says anything of connections, processes or pods", path.display());
+    Ok((!said).then(note))
 }
 
 impl Feed {
     /// Opens the files of a capture's context, and reads what has no times.
     pub fn open(files: &[PathBuf], window: u64, context: &Context) -> Result<Feed, String> {
-        let mut readers = Vec::new();
+        let (mut readers, mut notes) = (Vec::new(), Vec::new());
         for path in files {
             let fail = |e: std::io::Error| format!("{}: {e}", path.display());
             if path.to_str().is_some_and(|p| p.starts_with("unix:")) {
@@ -77,13 +116,20 @@ impl Feed {
             }
             let regular = std::fs::metadata(path).map_err(fail)?.is_file();
             if regular && is_document(path).map_err(fail)? {
-                document(path, context)?;
+                notes.extend(document(path, context)?);
             } else {
                 let from = BufReader::with_capacity(256 << 10, File::open(path).map_err(fail)?);
-                readers.push(Reader { from, time: 0, over: false });
+                let understood = Understood::default();
+                readers.push(Reader { path: path.clone(), understood, from, time: 0, over: false });
             }
         }
-        Ok(Feed { readers, window })
+        Ok(Feed { readers, window, notes })
+    }
+
+    /// What is to be told when all was read: logs of which nothing was understood.
+    pub fn notes(&self) -> impl Iterator<Item = String> + '_ {
+        let logs = self.readers.iter().filter_map(|r| r.understood.nothing(&r.path));
+        self.notes.iter().cloned().chain(logs)
     }
 
     /// Reads on until what may belong to packets up to `now` is read.
@@ -98,7 +144,7 @@ impl Feed {
                 if r.over {
                     break;
                 }
-                r.time = context.line(&line).unwrap_or(r.time);
+                r.time = r.understood.line(&line, context).unwrap_or(r.time);
                 if r.time > until {
                     break;
                 }
@@ -122,7 +168,7 @@ pub fn check(files: &[PathBuf], live: bool, context: &Context) -> Result<(), Str
             continue;
         }
         if std::fs::metadata(path).map_err(fail)?.is_file() && is_document(path).map_err(fail)? {
-            document(path, context)?;
+            tell(document(path, context)?);
         }
     }
     Ok(())
@@ -138,7 +184,7 @@ pub fn follow(files: &[PathBuf], context: &Arc<Context>) -> Result<(), String> {
             None => {
                 let kind = std::fs::metadata(path).map_err(|e| fail(&e))?;
                 if kind.is_file() && is_document(path).map_err(|e| fail(&e))? {
-                    document(path, context)?;
+                    tell(document(path, context)?);
                     Box::new(move || again(&p, &c))
                 } else if kind.is_file() {
                     Box::new(move || tail(&p, &c))
@@ -150,6 +196,12 @@ pub fn follow(files: &[PathBuf], context: &Arc<Context>) -> Result<(), String> {
         std::thread::Builder::new().name("context".into()).spawn(run).map_err(|e| fail(&e))?;
     }
     Ok(())
+}
+
+fn tell(note: Option<String>) {
+    if let Some(n) = note {
+        eprintln!("tidegate: {n}");
+    }
 }
 
 /// What tells files apart that have the same name one after the other.
@@ -175,8 +227,9 @@ fn again(path: &Path, context: &Context) {
             std::thread::sleep(REST);
             if stamp() == now {
                 last = now;
-                if let Err(e) = document(path, context) {
-                    eprintln!("tidegate: {e}; what was known stays");
+                match document(path, context) {
+                    Ok(note) => tell(note),
+                    Err(e) => eprintln!("tidegate: {e}; what was known stays"),
                 }
             }
         }
@@ -205,16 +258,23 @@ fn one_file(path: &Path, mut f: File, old: bool, context: &Context) -> std::io::
     }
     // What was read of a line that is not whole yet.
     let mut part: Vec<u8> = Vec::new();
+    let (mut understood, mut told) = (Understood::default(), false);
     loop {
         let n = reader.by_ref().take(LINE).read_until(b'\n', &mut part)?;
         read += n as u64;
         if part.ends_with(b"\n") || part.len() as u64 >= LINE {
-            context.line(&part);
+            understood.line(&part, context);
             part.clear();
             continue;
         }
         if n > 0 {
             continue;
+        }
+        // Events that say nothing may come before others that do; what is no JSON at all is another file.
+        if !told && understood.malformed == understood.lines {
+            let note = understood.nothing(path);
+            told = note.is_some();
+            tell(note);
         }
         let there = std::fs::metadata(path);
         if there.as_ref().is_ok_and(|t| identity(t) != identity(&m) || t.len() < read) {
