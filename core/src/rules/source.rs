@@ -14,7 +14,7 @@ use super::check;
 use super::env::Env;
 use super::header;
 use super::index::{Entry, Index};
-use super::ir::{Capture, IntTest, Match, Post, Rule, RuleMeta, StateMatch};
+use super::ir::{BitOp, Capture, IntTest, Match, Post, Rule, RuleMeta, StateMatch, Track};
 use super::keyword::{self, Arg, Value};
 use super::refuse::{Fault, Refusal, RefusalKind, Res};
 
@@ -67,8 +67,47 @@ pub fn never_set(rules: &[Rule]) -> Vec<Refusal> {
     };
     let reason = "flowbits: no rule sets the bit that it tests, so it never matches";
     let mut all: Vec<Refusal> = rules.iter().filter(deaf).map(|r| told_at(r, b"isset", reason)).collect();
+    all.extend(bits_never_set(rules));
     all.extend(never_captured(rules));
     all
+}
+
+/// A bit of xbits or hostbits: one host has one bit, whichever end of a packet it is.
+fn bit(of_hosts: bool, track: Track, name: &str) -> (bool, u8, &str) {
+    let of = match track {
+        Track::Pair => 1,
+        Track::Tx => 2,
+        Track::Src | Track::Dst | Track::Rule | Track::Flow => 0,
+    };
+    (of_hosts, of, name)
+}
+
+/// The same of bits of hosts and address pairs.
+fn bits_never_set(rules: &[Rule]) -> impl Iterator<Item = Refusal> {
+    const REASONS: [&str; 2] = [
+        "xbits: no rule sets the bit that it tests, so it never matches",
+        "hostbits: no rule sets the bit that it tests, so it never matches",
+    ];
+    let sets = |op: &BitOp| matches!(op, BitOp::Set | BitOp::Toggle);
+    let set: BTreeSet<(bool, u8, &str)> = rules
+        .iter()
+        .flat_map(|r| &r.post)
+        .filter_map(|p| match p {
+            Post::Xbits { name, track, op, .. } if sets(op) => Some(bit(false, *track, name.as_str())),
+            Post::Hostbits { name, track, op, .. } if sets(op) => Some(bit(true, *track, name.as_str())),
+            _ => None,
+        })
+        .collect();
+    let deaf = move |r: &Rule| {
+        let asked = r.state.iter().filter_map(|s| match s {
+            StateMatch::Xbits { name, track, set: true } => Some(bit(false, *track, name.as_str())),
+            StateMatch::Hostbits { name, track, set: true } => Some(bit(true, *track, name.as_str())),
+            _ => None,
+        });
+        let unset = asked.into_iter().find(|b| !set.contains(b))?;
+        Some(told_at(r, b"isset", if unset.0 { REASONS[1] } else { REASONS[0] }))
+    };
+    rules.iter().filter_map(deaf)
 }
 
 /// Rules that ask for variables that no rule captures.
@@ -172,10 +211,11 @@ pub fn drop_duplicates(rules: &mut Vec<Rule>, refused: &mut Vec<Refusal>) {
         let die = dead.binary_search(&i).is_ok();
         i += 1;
         if die {
+            let (line, column) = place(&r.meta, "sid", b"");
             refused.push(Refusal {
                 file: r.meta.file,
-                line: r.meta.line,
-                column: 1,
+                line,
+                column,
                 sid: Some(r.meta.sid),
                 keyword: None,
                 kind: RefusalKind::Duplicate,

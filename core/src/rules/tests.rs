@@ -82,6 +82,9 @@ fn places_of_faults_of_whole_rules() {
         ("http", "http.uri; ^pcrexform:\"a(\"; content:\"a\";"),
         ("tcp", "content:\"a\"; ^ttl:5; ttl:6;"),
         ("tcp", "flowbits:set,y; ^flowbits:isset,x;"),
+        ("tcp", "hostbits:set,y,src; ^hostbits:isset,x,src;"),
+        ("tcp", "hostbits:set,x,dst; xbits:set,x,track ip_pair; ^xbits:isset,x,track ip_src;"),
+        ("http", "http.uri; content:\"a\"; ^ai.risk:>100;"),
         ("tcp", "content:\"a\"; ^classtype:nosuch;"),
     ] {
         check(options, proto);
@@ -97,6 +100,10 @@ fn duplicates() {
         alert tcp any any -> any any (msg:\"c\"; sid:1; rev:2;)\nalert tcp any any -> any any (msg:\"d\"; gid:2; sid:1;)\n");
     assert_eq!(out.rules.iter().map(|r| r.meta.msg.as_str()).collect::<Vec<_>>(), ["b", "d"]);
     assert!(out.refused.iter().all(|r| r.kind == RefusalKind::Duplicate));
+    assert_eq!(out.refused.iter().map(|r| (r.line, r.column)).collect::<Vec<_>>(), [(1, 40), (3, 40)]);
+    // A bit of a host is the same at both ends of a packet.
+    let both = read(b"alert tcp any any -> any any (hostbits:set,a,src; sid:1;)\nalert tcp any any -> any any (hostbits:isset,a,dst; sid:2;)\n");
+    assert_eq!((both.rules.len(), never_set(&both.rules).len()), (2, 0));
 }
 
 #[test]

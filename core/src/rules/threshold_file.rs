@@ -9,7 +9,7 @@ use super::ir::{Action, AddrSet, Rule, Threshold, ThresholdKind, Track};
 use super::keyword::threshold::{blank, kind, track};
 use super::keyword::word;
 use super::num;
-use super::refuse::{Refusal, RefusalKind, Res, bad};
+use super::refuse::{Fault, Refusal, RefusalKind, Res, bad};
 use super::sets::{Vars, parse_addrs};
 
 /// One line: the rules it is about and the limit.
@@ -27,40 +27,61 @@ pub struct Line {
 /// Reads a threshold file. Lines that end in a backslash go on in the next.
 pub fn parse(text: &str, file: u32, vars: &Vars) -> (Vec<Line>, Vec<Refusal>) {
     let (mut out, mut wrong) = (Vec::new(), Vec::new());
-    let mut joined = String::new();
-    let refusal = |text: &str, line, kind, reason| Refusal {
-        file,
-        line,
-        column: 1,
-        sid: None,
-        keyword: Some(word(text).0.to_string()),
-        kind,
-        reason,
+    let mut joined = Joined::default();
+    let mut refuse = |joined: &Joined, fault: Fault| {
+        let (line, column) = joined.place(fault.near.as_ref().map_or(&[], |n| &n.1));
+        let keyword = Some(word(&joined.text).0.to_string());
+        wrong.push(Refusal {
+            file,
+            line,
+            column,
+            sid: None,
+            keyword,
+            kind: fault.kind,
+            reason: fault.reason,
+        });
     };
-    for (n, l) in text.lines().enumerate() {
-        let l = l.trim();
-        if joined.is_empty() && (l.is_empty() || l.starts_with('#')) {
+    for (n, whole) in text.lines().enumerate() {
+        let l = whole.trim();
+        if joined.text.is_empty() && (l.is_empty() || l.starts_with('#')) {
             continue;
         }
+        let indent = whole.len() - whole.trim_start().len();
+        joined.starts.push((joined.text.len(), n as u32 + 1, indent as u32 + 1));
         if let Some(part) = l.strip_suffix('\\') {
-            joined.push_str(part);
-            joined.push(' ');
+            joined.text.push_str(part);
+            joined.text.push(' ');
             continue;
         }
-        joined.push_str(l);
-        let line = n as u32 + 1;
-        match one(&joined, vars) {
-            Ok((gid, sid, limit)) => out.push(Line { gid, sid, limit, line }),
-            Err(f) => wrong.push(refusal(&joined, line, f.kind, f.reason)),
+        joined.text.push_str(l);
+        match one(&joined.text, vars) {
+            Ok((gid, sid, limit)) => out.push(Line { gid, sid, limit, line: n as u32 + 1 }),
+            Err(f) => refuse(&joined, f),
         }
-        joined.clear();
+        joined = Joined::default();
     }
-    if !joined.trim().is_empty() {
-        let line = text.lines().count() as u32;
+    if !joined.text.trim().is_empty() {
         let f = "the last line ends in a backslash: the line that it goes on in is missing";
-        wrong.push(refusal(&joined, line, RefusalKind::Syntax, f.into()));
+        refuse(&joined, Fault::new(RefusalKind::Syntax, f));
     }
     (out, wrong)
+}
+
+/// Lines that a backslash joins.
+#[derive(Default)]
+struct Joined {
+    text: String,
+    /// Where each line begins in `text`, its number and the column of its first character.
+    starts: Vec<(usize, u32, u32)>,
+}
+
+impl Joined {
+    /// 1-based line and column of a part of the text; of the whole, when it is empty or not there.
+    fn place(&self, part: &[u8]) -> (u32, u32) {
+        let at = memchr::memmem::find(self.text.as_bytes(), part).unwrap_or(0);
+        let (start, line, column) = self.starts.iter().rfind(|s| s.0 <= at).copied().unwrap_or((0, 1, 1));
+        (line, column + (at - start) as u32)
+    }
 }
 
 /// The comma-separated parts of a line, but not inside brackets.
@@ -125,29 +146,36 @@ const PARTS: [(&str, &[&str]); 4] = [
 
 impl<'a> Parts<'a> {
     fn read(what: &str, allowed: &[&str], rest: &'a [String], vars: &Vars) -> Res<Self> {
-        fn put<T>(slot: &mut Option<T>, v: T, name: &str) -> Res {
-            if slot.replace(v).is_some() { bad(format!("more than one {name}")) } else { Ok(()) }
-        }
         let mut f = Parts::default();
         for p in rest {
             let (name, v) = word(p);
+            // A list of addresses stands in brackets here, whatever the line has.
+            let near = |f: Fault| f.near("", if name == "ip" { b"ip " } else { p.as_bytes() });
             if !matches!(name, "gen_id" | "sig_id") && !allowed.contains(&name) {
-                return bad(format!("\"{p}\": {what} has gen_id, sig_id, {}", allowed.join(", ")));
+                let all = allowed.join(", ");
+                return bad(format!("\"{p}\": {what} has gen_id, sig_id, {all}")).map_err(near);
             }
-            match name {
-                "gen_id" => put(&mut f.gid, num::u32(v)?, name)?,
-                "sig_id" => put(&mut f.sid, num::u32(v)?, name)?,
-                "type" => put(&mut f.kind, kind(v)?, name)?,
-                "track" => put(&mut f.track, v, name)?,
-                "count" => put(&mut f.count, num::u32(v)?, name)?,
-                "seconds" => put(&mut f.seconds, num::u32(v)?, name)?,
-                "multiplier" => put(&mut f.multiplier, num::u32(v)?, name)?,
-                "timeout" => put(&mut f.timeout, num::u32(v)?, name)?,
-                "new_action" => put(&mut f.action, new_action(v)?, name)?,
-                _ => put(&mut f.ip, parse_addrs(v, vars)?, name)?,
-            }
+            f.part(name, v, vars).map_err(near)?;
         }
         Ok(f)
+    }
+
+    fn part(&mut self, name: &str, v: &'a str, vars: &Vars) -> Res {
+        fn put<T>(slot: &mut Option<T>, v: T, name: &str) -> Res {
+            if slot.replace(v).is_some() { bad(format!("more than one {name}")) } else { Ok(()) }
+        }
+        match name {
+            "gen_id" => put(&mut self.gid, num::u32(v)?, name),
+            "sig_id" => put(&mut self.sid, num::u32(v)?, name),
+            "type" => put(&mut self.kind, kind(v)?, name),
+            "track" => put(&mut self.track, v, name),
+            "count" => put(&mut self.count, num::u32(v)?, name),
+            "seconds" => put(&mut self.seconds, num::u32(v)?, name),
+            "multiplier" => put(&mut self.multiplier, num::u32(v)?, name),
+            "timeout" => put(&mut self.timeout, num::u32(v)?, name),
+            "new_action" => put(&mut self.action, new_action(v)?, name),
+            _ => put(&mut self.ip, parse_addrs(v, vars)?, name),
+        }
     }
 }
 
@@ -418,6 +446,10 @@ mod tests {
             assert_eq!(wrong.len(), 1, "{line}");
             assert!(wrong[0].reason.starts_with(reason), "{line}: {}", wrong[0].reason);
         }
+        let text = "\n  suppress gen_id 1, sig_id x\nsuppress gen_id 1, sig_id 1, track by_src, \\\n   ip 1.2.3.4.5\n";
+        let at: Vec<(u32, u32)> =
+            parse(text, 0, &Vars::default()).1.iter().map(|r| (r.line, r.column)).collect();
+        assert_eq!(at, [(2, 22), (4, 4)]);
     }
 
     /// Of two lines for the same rules one has no effect, and is named; a threshold for one rule replaces its own.

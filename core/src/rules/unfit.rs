@@ -179,6 +179,8 @@ fn greatest(name: &str) -> u64 {
         "dns.opcode" => 15,
         // With the upper eight bits of EDNS (RFC 6891, 6.1.3).
         "dns.rcode" => 0xfff,
+        // Out of a hundred.
+        "ai.risk" | "ai.confidence" => 100,
         _ => u64::MAX,
     }
 }

@@ -53,20 +53,51 @@ fn text_within(out: &mut dyn Fields, key: &str, value: &[u8], most: usize) {
     }
 }
 
+/// A user may give one name to several pairs, or one that the protocol has itself: their values are a list then, where the name stands first.
 fn properties(out: &mut dyn Fields, p: Properties<'_>) {
     if p.0.is_empty() {
         return;
     }
+    let mut all = [("", Value::Number(0)); LIST_MAX];
+    let mut count = 0;
+    for (slot, (name, value)) in all.iter_mut().zip(p.all()) {
+        *slot = (shown(name, value), value);
+        count += 1;
+    }
     out.begin_object("properties");
-    for (name, value) in p.all().take(LIST_MAX) {
-        match value {
-            Value::Number(n) => out.u64(name, u64::from(n)),
-            Value::Text(t) => text(out, name, t),
-            // The user's own names stand beside the others.
-            Value::Pair(k, v) => text(out, key(k).unwrap_or(name), v),
+    let mut rest = all.get(..count).unwrap_or_default();
+    let mut before: &[(&str, Value<'_>)] = &[];
+    while let [(name, value), after @ ..] = rest {
+        let same = |other: &&(&str, Value<'_>)| other.0 == *name;
+        if before.iter().any(|b| same(&b)) {
+            // In the list of its first.
+        } else if after.iter().any(|a| same(&a)) {
+            out.begin_array(name);
+            property(out, "", *value);
+            after.iter().filter(same).for_each(|(_, v)| property(out, "", *v));
+            out.end_array();
+        } else {
+            property(out, name, *value);
         }
+        before = all.get(..=before.len()).unwrap_or_default();
+        rest = after;
     }
     out.end_object();
+}
+
+/// The key of a property: users' own names stand beside the others.
+fn shown<'a>(name: &'static str, value: Value<'a>) -> &'a str {
+    match value {
+        Value::Pair(k, _) => key(k).unwrap_or(name),
+        Value::Number(_) | Value::Text(_) => name,
+    }
+}
+
+fn property(out: &mut dyn Fields, key: &str, value: Value<'_>) {
+    match value {
+        Value::Number(n) => out.u64(key, u64::from(n)),
+        Value::Text(t) | Value::Pair(_, t) => text(out, key, t),
+    }
 }
 
 impl Exchange {

@@ -73,6 +73,14 @@ fn properties_of_version_five() {
     let r = record(&b, &MQTT, 0);
     assert!(r.contains("properties{ receive_maximum=20 authentication_method=foo k=v }"), "{r}");
     assert!(r.contains("return_code=140 properties{ topic_alias_maximum=10 }"), "{r}");
+    // One name for several: a list, so that a record has no key twice.
+    let mut several = Bench::new(&MQTT);
+    let pairs = b"\x26\0\x01k\0\x01v\x15\0\x03foo\x26\0\x01x\0\x01y\x26\0\x01k\0\x01w\x26\0\x15authentication_method\0\x01z";
+    let body = [&b"\0\x04MQTT\x05\x02\0\x3c"[..], &[pairs.len() as u8], pairs, b"\0\0"].concat();
+    several.feed(TS, &packet(0x10, &body));
+    let r = record(&several, &MQTT, 0);
+    assert!(r.contains("properties{ k[ v w ] authentication_method[ foo z ] x=y }"), "{r}");
+    several.close();
     // A property that there is none of.
     b.feed(TS, &packet(0x10, b"\0\x04MQTT\x05\x02\0\x3c\x02\x63\0\0\0"));
     assert_eq!(events(&b, &MQTT, 1), ["malformed_traffic"]);
