@@ -2,6 +2,7 @@
 use super::{
     Builder, Database, IdRef, LAST_ID, Pat,
     drive::{BATCH, ONE_WORD},
+    gate::Gate,
     rank,
     scan::{Engine, Strided},
     simd::{Level, alphabet::Alphabet},
@@ -272,6 +273,7 @@ pub(super) fn build_for(b: &Builder, level: Level, force: Option<Sampling>, run:
         max_tail: max_tail as u32,
         level,
         how,
+        gate: Gate::new(&groups),
     }
 }
 

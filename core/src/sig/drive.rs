@@ -75,6 +75,13 @@ struct Block {
     singles: usize,
 }
 
+impl Block {
+    /// The block of `view` at word `first`, with nothing in it.
+    fn passed_over(view: &[u8], first: usize) -> Block {
+        Block { words: words(view.len()).saturating_sub(first).min(WORDS), alive: 0, singles: 0 }
+    }
+}
+
 /// What `scan_once` has reported.
 struct Once<'a> {
     marks: &'a mut [u16],
@@ -98,7 +105,7 @@ impl Database<'_> {
         lists: &mut Lists,
         work: &mut Work,
     ) -> Block {
-        let mut b = Block { words: words(view.len()).saturating_sub(first).min(WORDS), alive: 0, singles: 0 };
+        let mut b = Block::passed_over(view, first);
         if skip + first == 0 && (f.short != 0 || !self.singles.is_empty()) {
             self.start(f, text, lists, &mut b);
         }
@@ -171,9 +178,14 @@ impl Database<'_> {
         let view = hay.get(skip..).unwrap_or_default();
         let total = words(view.len());
         let (mut first, mut waiting, mut most) = (0, 0, BATCH);
+        let mut gates = self.gate.as_ref().map(|g| g.on(hay));
         loop {
-            let b = self.gather(f, view, text, skip, first, lists, work);
             let base = skip + 64 * first;
+            let b = if gates.as_mut().is_none_or(|g| g.open(base, base + 64 * WORDS + HEAD)) {
+                self.gather(f, view, text, skip, first, lists, work)
+            } else {
+                Block::passed_over(view, first)
+            };
             first += b.words;
             let last = first >= total;
             let (mut taken, mut told) = (0, 0);

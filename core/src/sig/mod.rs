@@ -15,6 +15,7 @@
 pub mod anchored;
 mod build;
 mod drive;
+mod gate;
 mod image;
 mod rank;
 pub mod regex;
@@ -149,6 +150,8 @@ pub struct Database<'a> {
     /// What the windows were chosen for, and how far apart those of long patterns are looked for.
     level: simd::Level,
     how: verify::Sampling,
+    /// What all patterns have, where that is rare.
+    gate: Option<gate::Gate>,
 }
 
 /// A caller's id and its mark.
@@ -184,11 +187,13 @@ impl Database<'_> {
     #[must_use]
     pub fn describe(&self) -> String {
         alloc::format!(
-            "{} patterns, {} different, {} keys; {}; {} bytes",
+            "{} patterns, {} different, {} keys; {}{}{}; {} bytes",
             self.patterns,
             self.groups,
             self.verify.keys(),
             self.engine.describe(),
+            if self.gate.is_some() { ", " } else { "" },
+            self.gate.as_ref().map(gate::Gate::describe).unwrap_or_default(),
             self.memory_bytes()
         )
     }
@@ -198,6 +203,7 @@ impl Database<'_> {
         core::mem::size_of::<Self>()
             + self.engine.memory_bytes()
             + self.verify.memory_bytes()
+            + self.gate.as_ref().map_or(0, gate::Gate::memory_bytes)
             + core::mem::size_of_val(&*self.ids)
             + core::mem::size_of_val(&*self.singles)
     }
