@@ -64,9 +64,20 @@ fn few(level: Level) -> usize {
     if level == Level::Avx512 { 128 } else { 48 }
 }
 
+/// Whether there are so few windows of four bytes in the language of the patterns (of addresses, of digests) that every text in it has
+/// many of theirs: an eighth of them, as the bytes would have it if each stood by itself.
+fn narrow(groups: &[Group<'_>]) -> bool {
+    let mut counts = [0u64; 256];
+    groups.iter().flat_map(|g| g.pat).for_each(|b| counts[usize::from(b | 0x20)] += 1);
+    let all = counts.iter().sum::<u64>().max(1) as f64;
+    // The chance that two bytes are the same. Of one or two different bytes longer windows are no better.
+    let same: f64 = counts.iter().map(|n| *n as f64 / all).map(|p| p * p).sum();
+    same < 0.3 && groups.len() as f64 * same * same * same * same > 0.125
+}
+
 /// Whether long patterns have hashed windows, and which: the fewer positions are looked at the faster, and the longer
 /// windows are the fewer are found in vain, but patterns too short for it go into the buckets, which want to be few.
-fn sampling(c: &Census, level: Level) -> Sampling {
+fn sampling(groups: &[Group<'_>], c: &Census, level: Level) -> Sampling {
     let few = few(level);
     if level == Level::Scalar || c.all() <= few {
         return Sampling::NONE;
@@ -81,6 +92,12 @@ fn sampling(c: &Census, level: Level) -> Sampling {
     if c.all() >= MANY {
         let most = few.max(c.all() / 256);
         let way = [4, 2].map(|every| Sampling::new(every, 8)).into_iter().find(|how| c.rest(*how) <= most);
+        if let Some(how) = way {
+            return how;
+        }
+    }
+    if narrow(groups) {
+        let way = [4, 2, 1].map(|every| Sampling::new(every, 8)).into_iter().find(|how| c.rest(*how) <= few);
         if let Some(how) = way {
             return how;
         }
@@ -187,7 +204,7 @@ pub(super) fn build_for(b: &Builder, level: Level, force: Option<Sampling>, run:
     }
 
     let census = Census::new(&groups);
-    let how = force.unwrap_or_else(|| sampling(&census, level));
+    let how = force.unwrap_or_else(|| sampling(&groups, &census, level));
 
     let (chooser, how) = Chooser::new(&groups, how, force.is_none());
     let apart = apart(&groups, &census, how, level);

@@ -9,13 +9,9 @@ impl Builder {
     #[doc(hidden)]
     #[must_use]
     pub fn variants(&self) -> Vec<Database<'static>> {
-        let forced = [(0, 4), (1, 4), (2, 5), (2, 8), (4, 4), (4, 6), (4, 8)]
+        let forced = [(0, 4), (1, 4), (1, 8), (2, 5), (2, 8), (4, 4), (4, 6), (4, 8)]
             .map(|(every, width)| Some(Sampling::new(every, width)));
         let ways = || core::iter::once(None).chain(forced);
-        // Eight bytes at every second position is a way of AVX-512 alone.
-        let fits = |l, w| l == simd::Level::Avx512 || w != Some(Sampling::new(2, 8));
-        simd::Level::available()
-            .flat_map(|l| ways().filter(move |w| fits(l, *w)).map(move |w| build::build(self, l, w)))
-            .collect()
+        simd::Level::available().flat_map(|l| ways().map(move |w| build::build(self, l, w))).collect()
     }
 }
