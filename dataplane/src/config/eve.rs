@@ -9,6 +9,7 @@ use super::pcaplog::PcapLogSettings;
 pub use super::records::{Content, RecordSettings};
 use super::yaml::{ConfigError, Node};
 use crate::context::Context;
+use crate::eve::logs::{Fast, Log, Wants};
 use crate::incident::IncidentSettings;
 use crate::lines::{Every, with_time};
 use std::sync::Arc;
@@ -17,8 +18,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 pub struct Outputs {
     pub eve: Vec<EveSettings>,
-    /// `fast.log`: file name, when enabled.
-    pub fast: Option<String>,
+    /// Other outputs of records, at most one of a kind.
+    pub others: Vec<Arc<dyn Log>>,
     /// `pcap-log`, when it is on.
     pub pcap_log: Option<PcapLogSettings>,
     /// `file-store`, when it is on: then the SHA-256 of files is in `fileinfo` records as well.
@@ -28,23 +29,24 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Whether an output tells of packets of TCP sessions.
-    pub fn show_streams(&self) -> bool {
-        self.eve.iter().any(|e| e.stream.is_some_and(|s| s.all || s.events || s.states))
+    /// All outputs of records. Their place here is their number.
+    pub fn logs(&self) -> impl Iterator<Item = &dyn Log> {
+        self.eve.iter().map(|e| e as &dyn Log).chain(self.others.iter().map(|o| &**o))
     }
 
-    /// Whether an output tells of frames.
-    pub fn show_frames(&self) -> bool {
-        self.eve.iter().any(|e| e.frame.is_some())
+    /// The output called `name`, when it is on; none of those that there can be several of.
+    pub fn other(&self, name: &str) -> Option<&dyn Log> {
+        self.others.iter().map(|o| &**o).find(|o| o.name() == name)
+    }
+
+    /// What some output of records wants.
+    pub fn wants(&self) -> Wants {
+        self.logs().map(Log::wants).fold(Wants::default(), Wants::or)
     }
 
     /// Whether an output tells of transactions, files or anomalies by themselves (alerts tell of them as well).
     pub fn show_transactions(&self) -> bool {
-        let shows = |e: &EveSettings| {
-            let sums = e.services || e.telemetry.is_some();
-            sums || !e.records.is_empty() || e.files.is_some() || e.artifacts || e.anomaly.is_some()
-        };
-        self.store.is_some() || self.eve.iter().any(shows)
+        self.store.is_some() || self.wants().transactions
     }
 }
 
@@ -268,7 +270,7 @@ impl Outputs {
             // As in Suricata, an output without `enabled` is on only when it is the event log.
             let on = n.flag("enabled")?;
             let again = match name {
-                "fast" => out.fast.is_some(),
+                "fast" => out.other(name).is_some(),
                 "pcap-log" => out.pcap_log.is_some(),
                 "file-store" => out.store.is_some(),
                 _ => false,
@@ -285,9 +287,11 @@ impl Outputs {
                     out.eve.extend(Some(e).filter(|_| on != Some(false)));
                 }
                 "fast" if !n.bare.get() => {
-                    let name = n.text("filename").unwrap_or("fast.log").to_string();
+                    let filename = n.text("filename").unwrap_or("fast.log").to_string();
                     n.child("append");
-                    out.fast = Some(name).filter(|_| on == Some(true)).or(out.fast);
+                    if on == Some(true) {
+                        out.others.push(Arc::new(Fast { filename }));
+                    }
                 }
                 "pcap-log" if !n.bare.get() => {
                     let p = PcapLogSettings::read(n)?;

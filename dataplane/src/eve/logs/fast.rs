@@ -2,35 +2,61 @@
 
 use std::io::Write;
 
-use tidegate_core::event::Alert;
+use tidegate_core::event::{Alert, Event};
 
-use super::json::Json;
-use super::names;
+use super::{Lines, Log, Said};
+use crate::eve::json::Json;
+use crate::eve::names;
+
+/// `fast`, when it is on.
+#[derive(Clone, Debug)]
+pub struct Fast {
+    pub filename: String,
+}
+
+impl Log for Fast {
+    fn name(&self) -> &'static str {
+        "fast"
+    }
+
+    fn file(&self) -> &str {
+        &self.filename
+    }
+
+    fn lines(&self, _ips: bool, _room: usize) -> Box<dyn Lines> {
+        Box::new(FastLine { text: Json::with_capacity(4096) })
+    }
+}
 
 /// Makes the lines.
 #[derive(Debug)]
-pub struct FastLine {
+struct FastLine {
     text: Json,
 }
 
-impl Default for FastLine {
-    fn default() -> Self {
-        FastLine { text: Json::with_capacity(4096) }
+impl Lines for FastLine {
+    fn say(&mut self, said: &Said<'_>) {
+        if let Said::Event { event: Event::Alert(a), .. } = said {
+            self.alert(a);
+        }
+    }
+
+    fn text(&mut self) -> &mut Vec<u8> {
+        &mut self.text.buf
     }
 }
 
 impl FastLine {
-    /// `06/13/2016-14:49:22.123456  [**] [1:1:1] msg [**] [Classification: c] [Priority: 3] {TCP} a:1 -> b:2`
-    /// without an end of line; nothing for packets that are only tagged.
-    pub fn alert(&mut self, a: &Alert<'_>) -> &[u8] {
+    /// `06/13/2016-14:49:22.123456  [**] [1:1:1] msg [**] [Classification: c] [Priority: 3] {TCP} a:1 -> b:2`;
+    /// nothing for packets that are only tagged.
+    fn alert(&mut self, a: &Alert<'_>) {
         if a.tagged {
-            return &[];
+            return;
         }
         let (date, _) = self.text.clock.second(a.packet.ts / 1_000_000_000);
         let date = std::str::from_utf8(&date).unwrap_or("");
         let r = a.rule;
         let t = &mut self.text;
-        t.buf.clear();
         let class = if r.category.is_empty() { "(null)" } else { r.category.as_str() };
         let mark = match (a.allowed, a.action.is_drop()) {
             (false, _) => "[Drop] ",
@@ -74,6 +100,6 @@ impl FastLine {
             t.buf.drain(from..=quote);
             let _ = write!(t.buf, ":{port}{}", if i == 0 { " -> " } else { "" });
         }
-        &t.buf
+        t.buf.push(b'\n');
     }
 }
