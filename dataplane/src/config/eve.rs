@@ -7,9 +7,10 @@ use tidegate_core::app::registry::PROTOCOLS;
 
 use super::pcaplog::PcapLogSettings;
 pub use super::records::{Content, RecordSettings};
+use super::unheeded::Unheeded;
 use super::yaml::{ConfigError, Node};
 use crate::context::Context;
-use crate::eve::logs::{Fast, Log, Wants};
+use crate::eve::logs::{KINDS, Log, Wants};
 use crate::incident::IncidentSettings;
 use crate::lines::{Every, with_time};
 use std::sync::Arc;
@@ -261,51 +262,75 @@ pub struct FlowSettings {
     pub exception_policy: bool,
 }
 
+/// A kind of outputs. All of them are in [`KINDS`].
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// As `outputs` calls it.
+    pub name: &'static str,
+    /// As in Suricata, the event log is on without `enabled` and there can be several; of others there is one at most, and only
+    /// with `enabled: yes`.
+    pub several: bool,
+    /// Reads its settings: of all, of one. Those of an output that is off are read all the same, so that what is wrong is told
+    /// before it is on. What does not exist here is added to the list, with the reason.
+    pub read: fn(&Node, &Node, &mut Vec<String>) -> Result<Found, ConfigError>,
+    /// Its settings that are known and have no effect.
+    pub unheeded: &'static [Unheeded],
+}
+
+/// The settings of one output.
+#[derive(Debug)]
+pub enum Found {
+    Events(EveSettings),
+    /// Another output of records.
+    Log(Arc<dyn Log>),
+    Packets(PcapLogSettings),
+    Files(StoreSettings),
+}
+
+pub(crate) const EVE_LOG: Kind = Kind {
+    name: "eve-log",
+    several: true,
+    read: |root, n, unknown| EveSettings::read(root, n, unknown).map(Found::Events),
+    unheeded: &[],
+};
+pub(crate) const PCAP_LOG: Kind = Kind {
+    name: "pcap-log",
+    several: false,
+    read: |_, n, _| PcapLogSettings::read(n).map(Found::Packets),
+    unheeded: &[],
+};
+pub(crate) const FILE_STORE: Kind = Kind {
+    name: "file-store",
+    several: false,
+    read: |_, n, _| StoreSettings::read(n).map(Found::Files),
+    unheeded: &[],
+};
+
 impl Outputs {
     /// Reads `outputs` of `root`.
     pub fn read(root: &Node) -> Result<Outputs, ConfigError> {
         let mut out = Outputs::default();
         let Some(list) = root.child("outputs") else { return Ok(out) };
         for (name, n) in list.named_items() {
-            // As in Suricata, an output without `enabled` is on only when it is the event log.
             let on = n.flag("enabled")?;
-            let again = match name {
-                "fast" => out.other(name).is_some(),
-                "pcap-log" => out.pcap_log.is_some(),
-                "file-store" => out.store.is_some(),
-                _ => false,
-            };
-            if again && on == Some(true) {
+            let kind = KINDS.iter().find(|k| k.name == name);
+            if on == Some(true) && kind.is_some_and(|k| !k.several && out.has(name)) {
                 return Err(n.wrong(format!("a second `{name}`; there is one at most")));
             }
-            match name {
+            match kind {
                 // `- fast: yes` is no mapping, which is told; a bare `- fast` says nothing.
-                "eve-log" | "fast" | "pcap-log" | "file-store" if n.val.is_some() && !n.bare.get() => {}
-                // Settings of an output that is off are read all the same, so that what is wrong is told before it is on.
-                "eve-log" => {
-                    let e = EveSettings::read(root, n, &mut out.unknown)?;
-                    out.eve.extend(Some(e).filter(|_| on != Some(false)));
-                }
-                "fast" if !n.bare.get() => {
-                    let filename = n.text("filename").unwrap_or("fast.log").to_string();
-                    n.child("append");
-                    if on == Some(true) {
-                        out.others.push(Arc::new(Fast { filename }));
+                Some(_) if n.val.is_some() && !n.bare.get() => {}
+                Some(k) if k.several || !n.bare.get() => {
+                    let found = (k.read)(root, n, &mut out.unknown)?;
+                    if on.unwrap_or(k.several) {
+                        out.put(found);
                     }
                 }
-                "pcap-log" if !n.bare.get() => {
-                    let p = PcapLogSettings::read(n)?;
-                    out.pcap_log = Some(p).filter(|_| on == Some(true)).or(out.pcap_log);
-                }
-                "file-store" if !n.bare.get() => {
-                    let s = StoreSettings::read(n)?;
-                    out.store = Some(s).filter(|_| on == Some(true)).or(out.store);
-                }
                 _ if on == Some(true) || (on.is_none() && n.children.is_empty()) => {
-                    let why = match name {
-                        "stats" => "counters are in eve.json, with `stats` among its types",
-                        "fast" | "pcap-log" | "file-store" => "it is off without `enabled: yes` below it",
-                        _ => "no such output here",
+                    let why = match kind {
+                        Some(_) => "it is off without `enabled: yes` below it",
+                        None if name == "stats" => "counters are in eve.json, with `stats` among its types",
+                        None => "no such output here",
                     };
                     out.unknown.push(n.odd_as(&n.path_as(name), why));
                     n.accept();
@@ -315,6 +340,24 @@ impl Outputs {
             }
         }
         Ok(out)
+    }
+
+    /// Whether the output called `name` is on.
+    fn has(&self, name: &str) -> bool {
+        match name {
+            "pcap-log" => self.pcap_log.is_some(),
+            "file-store" => self.store.is_some(),
+            _ => self.other(name).is_some(),
+        }
+    }
+
+    fn put(&mut self, found: Found) {
+        match found {
+            Found::Events(e) => self.eve.push(e),
+            Found::Log(l) => self.others.push(l),
+            Found::Packets(p) => self.pcap_log = Some(p),
+            Found::Files(s) => self.store = Some(s),
+        }
     }
 }
 

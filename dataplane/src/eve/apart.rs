@@ -261,6 +261,7 @@ fn resolved(path: &Path) -> PathBuf {
 mod tests {
     use super::*;
     use crate::config::Overrides;
+    use crate::eve::logs::KINDS;
 
     fn check(outputs: &str, dir: &Path) -> Result<(), String> {
         let s = Settings::parse(outputs, &Overrides::default()).unwrap();
@@ -396,7 +397,7 @@ mod tests {
     /// What is held once and given twice would be the last one's alone.
     #[test]
     fn an_output_that_there_is_once_is_not_given_twice() {
-        for name in ["fast", "pcap-log", "file-store"] {
+        for name in KINDS.iter().filter(|k| !k.several).map(|k| k.name) {
             let text =
                 format!("outputs:\n - {name}: {{enabled: yes}}\n - {name}: {{enabled: yes, dir: x}}\n");
             let e = Settings::parse(&text, &Overrides::default()).unwrap_err().to_string();

@@ -12,7 +12,7 @@ use super::json::Json;
 use super::logs::{Lines, Log, Said, Wants};
 use super::{Stats, stats};
 use crate::config::EveSettings;
-use crate::config::eve::FilesSettings;
+use crate::config::eve::{EVE_LOG, FilesSettings};
 use crate::incident::{IncidentSettings, Occasion, Story};
 use crate::lines::Every;
 
@@ -130,7 +130,7 @@ impl Lines for EveLine {
 
 impl Log for EveSettings {
     fn name(&self) -> &'static str {
-        "eve-log"
+        EVE_LOG.name
     }
 
     fn file(&self) -> &str {

@@ -1,22 +1,32 @@
 //! `fast.log`: one line per alert, for people.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use tidegate_core::event::{Alert, Event};
 
-use super::{Lines, Log, Said};
+use super::{APPEND, Lines, Log, Said, filename};
+use crate::config::eve::{Found, Kind};
+use crate::config::unheeded::{Kind as Value, moot};
 use crate::eve::json::Json;
 use crate::eve::names;
 
-/// `fast`, when it is on.
-#[derive(Clone, Debug)]
-pub struct Fast {
-    pub filename: String,
+pub const KIND: Kind = Kind {
+    name: "fast",
+    several: false,
+    read: |_, n, _| Ok(Found::Log(Arc::new(Fast { filename: filename(n, "fast.log") }))),
+    unheeded: &[moot("outputs.*.fast.append", Value::Flag, APPEND)],
+};
+
+/// Its settings.
+#[derive(Debug)]
+struct Fast {
+    filename: String,
 }
 
 impl Log for Fast {
     fn name(&self) -> &'static str {
-        "fast"
+        KIND.name
     }
 
     fn file(&self) -> &str {

@@ -2,7 +2,7 @@
 //! [`Lines`], one record or none at a time. Captures and live traffic have places of their own for them; neither knows which
 //! outputs there are.
 //!
-//! [`Log`] is an output as the configuration has it.
+//! [`Log`] is an output as the configuration has it, [`KINDS`] are all that it can have.
 
 mod fast;
 
@@ -16,10 +16,23 @@ use tidegate_core::flow::FlowView;
 use tidegate_core::packet::Packet;
 
 use super::{Stats, Told};
+use crate::config::Node;
+use crate::config::eve::{EVE_LOG, FILE_STORE, Kind, PCAP_LOG};
 use crate::context::Late;
 use crate::incident::{IncidentSettings, Occasion, Story};
 use crate::lines::Every;
-pub use fast::Fast;
+
+/// All kinds of outputs. One more of records is a file here, its `mod` above, and a line in this table.
+pub const KINDS: &[Kind] = &[EVE_LOG, fast::KIND, FILE_STORE, PCAP_LOG];
+
+/// Why `append` decides nothing.
+const APPEND: &str = "live outputs are appended to, those of captures are made anew";
+
+/// The name of an output's file.
+fn filename(n: &Node, otherwise: &str) -> String {
+    n.child("append");
+    n.text("filename").unwrap_or(otherwise).to_string()
+}
 
 /// What an event is worth when not all can be kept; the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
