@@ -12,7 +12,8 @@ use super::json::Json;
 use super::logs::{Lines, Log, Said, Wants};
 use super::{Stats, stats};
 use crate::config::EveSettings;
-use crate::config::eve::{EVE_LOG, FilesSettings};
+use crate::config::eve::FilesSettings;
+use crate::config::outputs::EVE_LOG;
 use crate::incident::{IncidentSettings, Occasion, Story};
 use crate::lines::Every;
 

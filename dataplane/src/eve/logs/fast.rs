@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tidegate_core::event::{Alert, Event};
 
-use super::{APPEND, Lines, Log, Said, filename};
-use crate::config::eve::{Found, Kind};
+use super::{APPEND, Lines, Log, Said, address, filename, moment};
+use crate::config::outputs::{Found, Kind};
 use crate::config::unheeded::{Kind as Value, moot};
 use crate::eve::json::Json;
 use crate::eve::names;
@@ -63,8 +63,6 @@ impl FastLine {
         if a.tagged {
             return;
         }
-        let (date, _) = self.text.clock.second(a.packet.ts / 1_000_000_000);
-        let date = std::str::from_utf8(&date).unwrap_or("");
         let r = a.rule;
         let t = &mut self.text;
         let class = if r.category.is_empty() { "(null)" } else { r.category.as_str() };
@@ -73,20 +71,12 @@ impl FastLine {
             (true, true) => "[wDrop] ",
             (true, false) => "",
         };
+        moment(t, a.packet.ts);
         // Writing to a Vec cannot fail.
         let _ = write!(
             t.buf,
-            "{}/{}/{}-{}.{:06}  {mark}[**] [{}:{}:{}] {} [**] [Classification: {class}] [Priority: {}] ",
-            &date[5..7],
-            &date[8..10],
-            &date[0..4],
-            &date[11..],
-            a.packet.ts % 1_000_000_000 / 1000,
-            r.gid,
-            r.sid,
-            r.rev,
-            r.msg,
-            r.priority
+            "  {mark}[**] [{}:{}:{}] {} [**] [Classification: {class}] [Priority: {}] ",
+            r.gid, r.sid, r.rev, r.msg, r.priority
         );
         let p = a.packet;
         match names::protocol(p.proto) {
@@ -102,12 +92,7 @@ impl FastLine {
             _ => (p.sp, p.dp),
         };
         for (i, (addr, port)) in [(p.src, sp), (p.dst, dp)].into_iter().enumerate() {
-            let from = t.buf.len();
-            // Written with quotes, which go again.
-            t.addr("", &addr, p.is_ipv6());
-            t.buf.pop();
-            let quote = t.buf[from..].iter().position(|&b| b == b'"').map_or(from, |q| from + q);
-            t.buf.drain(from..=quote);
+            address(t, &addr, p.is_ipv6());
             let _ = write!(t.buf, ":{port}{}", if i == 0 { " -> " } else { "" });
         }
         t.buf.push(b'\n');

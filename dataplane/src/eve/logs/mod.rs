@@ -4,26 +4,29 @@
 //!
 //! [`Log`] is an output as the configuration has it, [`KINDS`] are all that it can have.
 
+mod alert_debug;
 mod fast;
 
 use std::fmt::Debug;
+use std::io::Write;
 use std::panic::RefUnwindSafe;
 use std::path::Path;
 
 use tidegate_core::Dir;
 use tidegate_core::event::{Event, PolicyRecord, ResponseRecord};
 use tidegate_core::flow::FlowView;
-use tidegate_core::packet::Packet;
+use tidegate_core::packet::{Addr, Packet};
 
+use super::json::Json;
 use super::{Stats, Told};
 use crate::config::Node;
-use crate::config::eve::{EVE_LOG, FILE_STORE, Kind, PCAP_LOG};
+use crate::config::outputs::{EVE_LOG, FILE_STORE, Kind, PCAP_LOG};
 use crate::context::Late;
 use crate::incident::{IncidentSettings, Occasion, Story};
 use crate::lines::Every;
 
 /// All kinds of outputs. One more of records is a file here, its `mod` above, and a line in this table.
-pub const KINDS: &[Kind] = &[EVE_LOG, fast::KIND, FILE_STORE, PCAP_LOG];
+pub const KINDS: &[Kind] = &[EVE_LOG, fast::KIND, alert_debug::KIND, FILE_STORE, PCAP_LOG];
 
 /// Why `append` decides nothing.
 const APPEND: &str = "live outputs are appended to, those of captures are made anew";
@@ -32,6 +35,25 @@ const APPEND: &str = "live outputs are appended to, those of captures are made a
 fn filename(n: &Node, otherwise: &str) -> String {
     n.child("append");
     n.text("filename").unwrap_or(otherwise).to_string()
+}
+
+/// `06/13/2016-14:49:22.123456`: a time, ns since the epoch, for people.
+fn moment(t: &mut Json, ts: u64) {
+    let (date, _) = t.clock.second(ts / 1_000_000_000);
+    let date = std::str::from_utf8(&date).unwrap_or("");
+    let (year, month, day, time) = (&date[0..4], &date[5..7], &date[8..10], &date[11..]);
+    // Writing to a Vec cannot fail.
+    let _ = write!(t.buf, "{month}/{day}/{year}-{time}.{:06}", ts % 1_000_000_000 / 1000);
+}
+
+/// An address without quotes.
+fn address(t: &mut Json, addr: &Addr, v6: bool) {
+    let from = t.buf.len();
+    // Written with quotes, which go again.
+    t.addr("", addr, v6);
+    t.buf.pop();
+    let quote = t.buf[from..].iter().position(|&b| b == b'"').map_or(from, |q| from + q);
+    t.buf.drain(from..=quote);
 }
 
 /// What an event is worth when not all can be kept; the least first.
