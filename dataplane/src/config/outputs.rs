@@ -62,7 +62,7 @@ pub struct Kind {
 /// The settings of one output.
 #[derive(Debug)]
 pub enum Found {
-    Events(EveSettings),
+    Events(Box<EveSettings>),
     /// Another output of records.
     Log(Arc<dyn Log>),
     Packets(PcapLogSettings),
@@ -72,7 +72,7 @@ pub enum Found {
 pub(crate) const EVE_LOG: Kind = Kind {
     name: "eve-log",
     several: true,
-    read: |root, n, unknown| EveSettings::read(root, n, unknown).map(Found::Events),
+    read: |root, n, unknown| EveSettings::read(root, n, unknown).map(|e| Found::Events(Box::new(e))),
     unheeded: &[],
 };
 pub(crate) const PCAP_LOG: Kind = Kind {
@@ -135,7 +135,7 @@ impl Outputs {
 
     fn put(&mut self, found: Found) {
         match found {
-            Found::Events(e) => self.eve.push(e),
+            Found::Events(e) => self.eve.push(*e),
             Found::Log(l) => self.others.push(l),
             Found::Packets(p) => self.pcap_log = Some(p),
             Found::Files(s) => self.store = Some(s),
