@@ -4,8 +4,18 @@ mod common;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+#[cfg(unix)]
+use std::sync::Arc;
 
 use common::wire::{Wire, pcap};
+#[cfg(unix)]
+use tidegate_core::event::EventSink;
+#[cfg(unix)]
+use tidegate_dataplane::{
+    config::{Overrides, Settings},
+    eve::{EveSink, logs::KINDS},
+    live::{chunk::Channel, sink::LiveSink, writer::Writer},
+};
 
 const RULES: &str = r#"alert http any any -> any any (msg:"a user"; http.uri; pcre:"/user=(\w+)/, flow:user"; flowbits:set,seen; classtype:misc-activity; sid:1; rev:2;)
 alert udp any any -> any any (msg:"of UDP"; content:"|00 01 fe|"; sid:2;)
@@ -142,6 +152,47 @@ fn settings_of_an_output_are_refused_as_those_of_others() {
     ] {
         let said = fails(outputs);
         assert!(said.contains(why), "{outputs}: {said}");
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+/// Every output writes the same of a capture and of live traffic, whatever it is.
+#[cfg(unix)]
+#[test]
+fn captures_and_live_traffic_give_the_same_records() {
+    let dir = folder("same");
+    let mut w = Wire::new();
+    for i in 0..20 {
+        w.talk((1, 4000 + i), (2, 80), &[(0, b"GET /a?user=x HTTP/1.1\r\nHost: h\r\n\r\n")]);
+        w.udp((7, 5000 + i), (8, 5001), b"\x00\x01\xfeand more");
+    }
+    let once = KINDS.iter().filter(|k| !k.several && !["pcap-log", "file-store"].contains(&k.name));
+    let mut yaml =
+        String::from("outputs:\n  - eve-log: {types: [alert, flow, http, files, anomaly, drop]}\n");
+    once.for_each(|k| yaml += &format!("  - {}: {{enabled: yes}}\n", k.name));
+    let outputs = Settings::parse(&yaml, &Overrides::default()).unwrap().outputs;
+    let rules = common::rules(&RULES.replace("classtype:misc-activity; ", ""), &common::settings());
+    assert!(rules.refused.is_empty(), "{:?}", rules.refused);
+    let frames = common::frames(&w.frames);
+    let run = |sink: &mut dyn EventSink| {
+        common::run(&mut common::engine(common::config(16 << 20), &rules), &frames, 32, sink)
+    };
+
+    let mut captured = EveSink::create(&outputs, &dir.join("captured"), false).unwrap();
+    run(&mut captured);
+    captured.finish().unwrap();
+    let channel = Arc::new(Channel::new());
+    let writer = Writer::start(&outputs, &dir.join("live"), false, vec![channel.clone()]).unwrap();
+    let mut live = LiveSink::new(&outputs, false, channel, true);
+    run(&mut live);
+    live.flush();
+    writer.finish().unwrap();
+
+    assert!(outputs.logs().count() >= 3);
+    for log in outputs.logs() {
+        let [a, b] =
+            ["captured", "live"].map(|d| std::fs::read_to_string(dir.join(d).join(log.file())).unwrap());
+        assert!(!a.is_empty() && a == b, "{}\n{a}\n---\n{b}", log.name());
     }
     std::fs::remove_dir_all(&dir).unwrap();
 }
