@@ -197,7 +197,7 @@ impl Start<'_> {
                 sink.tap = Tap::new(&response.playbooks, tapped.clone(), mode.ips);
                 sink.pcap = recorders.next();
                 // Its outlet comes after those of lines.
-                let output = settings.outputs.eve.len() + usize::from(settings.outputs.fast.is_some());
+                let output = settings.outputs.logs().count();
                 sink.store =
                     settings.outputs.store.as_ref().map(|s| {
                         Storing::new(i, output, s.info.then(|| EveLine::of_files(mode.ips)), replay)
@@ -483,7 +483,7 @@ impl Logs {
     fn new(s: &Start<'_>) -> Logs {
         let o = &s.settings.outputs;
         let own = s.response.audit.iter().chain(&s.response.state).cloned();
-        let events = o.eve.iter().map(|e| &e.filename).chain(&o.fast).map(|f| s.dir.join(f));
+        let events = o.logs().map(|log| s.dir.join(log.file()));
         let files = events.chain(own).collect();
         let stored = o.store.iter().flat_map(|f| [s.dir.join(&f.dir), s.dir.join(&f.dir).join("tmp")]);
         Logs { dir: s.dir.clone(), is_new: s.dir_is_new, files, folders: stored.collect() }

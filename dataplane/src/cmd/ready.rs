@@ -10,6 +10,7 @@ use crate::config::engine::{Mode, room};
 use crate::config::logging::Logging;
 use crate::config::{Overrides, Settings};
 use crate::context::Context;
+use crate::eve::logs::Log;
 use crate::keys;
 use crate::secret;
 
@@ -45,7 +46,7 @@ fn outputs(args: &RunArgs, s: &Settings) -> Result<(), String> {
     let dir = log_dir(args, s);
     can_write(&dir)?;
     let o = &s.outputs;
-    let names = o.eve.iter().map(|e| &e.filename).chain(&o.fast);
+    let names = o.logs().map(Log::file);
     let above = names.filter_map(|f| dir.join(f).parent().map(Path::to_owned));
     let mut folders: Vec<PathBuf> = above.collect();
     folders.extend(o.store.iter().map(|f| dir.join(&f.dir)));

@@ -368,7 +368,7 @@ fn live_alone(s: &Settings, strict: bool) -> Result<(), String> {
             "block-lists: they hold back live traffic; captures are read without them",
         ),
         (
-            s.outputs.eve.iter().any(|e| e.rotate.is_some()),
+            s.outputs.logs().any(|log| log.rotate().is_some()),
             "rotate-interval: it is for live traffic; of captures each output is one file",
         ),
     ];

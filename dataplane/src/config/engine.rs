@@ -36,9 +36,9 @@ impl Settings {
         let inline = self.stream.inline.unwrap_or(mode.ips);
         let mut app = self.app.clone();
         app.shown = self.outputs.show_transactions();
-        app.frames_shown = self.outputs.show_frames();
+        app.frames_shown = self.outputs.wants().frames;
         let mut c = engine::Config { app, ips: mode.ips, ..engine::Config::new(mode.secret) };
-        c.tell_streams = self.outputs.show_streams();
+        c.tell_streams = self.outputs.wants().streams;
         c.tell_packets = self.outputs.pcap_log.as_ref().is_some_and(|p| p.asks_flows());
         c.decode = DecodeConfig {
             teredo: Ports::list(&self.decoder.teredo),

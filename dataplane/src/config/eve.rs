@@ -1,52 +1,15 @@
-//! Settings of the outputs: the `outputs` list goes in, one [`EveSettings`] per `eve-log` and the settings of
-//! the line logs come out.
+//! Settings of event logs and of stored files: an item of `outputs` goes in, [`EveSettings`] or [`StoreSettings`] come out.
 
 use tidegate_core::ai::ledger::TelemetryConfig;
 use tidegate_core::app::ProtoDef;
 use tidegate_core::app::registry::PROTOCOLS;
 
-use super::pcaplog::PcapLogSettings;
 pub use super::records::{Content, RecordSettings};
 use super::yaml::{ConfigError, Node};
 use crate::context::Context;
 use crate::incident::IncidentSettings;
 use crate::lines::{Every, with_time};
 use std::sync::Arc;
-
-/// All outputs asked for.
-#[derive(Clone, Debug, Default)]
-pub struct Outputs {
-    pub eve: Vec<EveSettings>,
-    /// `fast.log`: file name, when enabled.
-    pub fast: Option<String>,
-    /// `pcap-log`, when it is on.
-    pub pcap_log: Option<PcapLogSettings>,
-    /// `file-store`, when it is on: then the SHA-256 of files is in `fileinfo` records as well.
-    pub store: Option<StoreSettings>,
-    /// Outputs and event types that do not exist here, each with the reason.
-    pub unknown: Vec<String>,
-}
-
-impl Outputs {
-    /// Whether an output tells of packets of TCP sessions.
-    pub fn show_streams(&self) -> bool {
-        self.eve.iter().any(|e| e.stream.is_some_and(|s| s.all || s.events || s.states))
-    }
-
-    /// Whether an output tells of frames.
-    pub fn show_frames(&self) -> bool {
-        self.eve.iter().any(|e| e.frame.is_some())
-    }
-
-    /// Whether an output tells of transactions, files or anomalies by themselves (alerts tell of them as well).
-    pub fn show_transactions(&self) -> bool {
-        let shows = |e: &EveSettings| {
-            let sums = e.services || e.telemetry.is_some();
-            sums || !e.records.is_empty() || e.files.is_some() || e.artifacts || e.anomaly.is_some()
-        };
-        self.store.is_some() || self.eve.iter().any(shows)
-    }
-}
 
 /// `file-store`: files on disk.
 #[derive(Clone, Debug)]
@@ -62,7 +25,7 @@ pub struct StoreSettings {
 }
 
 impl StoreSettings {
-    fn read(n: &Node) -> Result<Self, ConfigError> {
+    pub(super) fn read(n: &Node) -> Result<Self, ConfigError> {
         n.one_of("version", &["2"])?;
         let [md5, sha1, _] = hashes(n)?;
         Ok(StoreSettings {
@@ -259,61 +222,6 @@ pub struct FlowSettings {
     pub exception_policy: bool,
 }
 
-impl Outputs {
-    /// Reads `outputs` of `root`.
-    pub fn read(root: &Node) -> Result<Outputs, ConfigError> {
-        let mut out = Outputs::default();
-        let Some(list) = root.child("outputs") else { return Ok(out) };
-        for (name, n) in list.named_items() {
-            // As in Suricata, an output without `enabled` is on only when it is the event log.
-            let on = n.flag("enabled")?;
-            let again = match name {
-                "fast" => out.fast.is_some(),
-                "pcap-log" => out.pcap_log.is_some(),
-                "file-store" => out.store.is_some(),
-                _ => false,
-            };
-            if again && on == Some(true) {
-                return Err(n.wrong(format!("a second `{name}`; there is one at most")));
-            }
-            match name {
-                // `- fast: yes` is no mapping, which is told; a bare `- fast` says nothing.
-                "eve-log" | "fast" | "pcap-log" | "file-store" if n.val.is_some() && !n.bare.get() => {}
-                // Settings of an output that is off are read all the same, so that what is wrong is told before it is on.
-                "eve-log" => {
-                    let e = EveSettings::read(root, n, &mut out.unknown)?;
-                    out.eve.extend(Some(e).filter(|_| on != Some(false)));
-                }
-                "fast" if !n.bare.get() => {
-                    let name = n.text("filename").unwrap_or("fast.log").to_string();
-                    n.child("append");
-                    out.fast = Some(name).filter(|_| on == Some(true)).or(out.fast);
-                }
-                "pcap-log" if !n.bare.get() => {
-                    let p = PcapLogSettings::read(n)?;
-                    out.pcap_log = Some(p).filter(|_| on == Some(true)).or(out.pcap_log);
-                }
-                "file-store" if !n.bare.get() => {
-                    let s = StoreSettings::read(n)?;
-                    out.store = Some(s).filter(|_| on == Some(true)).or(out.store);
-                }
-                _ if on == Some(true) || (on.is_none() && n.children.is_empty()) => {
-                    let why = match name {
-                        "stats" => "counters are in eve.json, with `stats` among its types",
-                        "fast" | "pcap-log" | "file-store" => "it is off without `enabled: yes` below it",
-                        _ => "no such output here",
-                    };
-                    out.unknown.push(n.odd_as(&n.path_as(name), why));
-                    n.accept();
-                }
-                // Another program's, and switched off: nothing in it matters.
-                _ => n.accept(),
-            }
-        }
-        Ok(out)
-    }
-}
-
 pub(super) fn xff(n: &Node) -> Result<Option<Xff>, ConfigError> {
     let Some(x) = n.child("xff") else { return Ok(None) };
     let on = x.flag("enabled")?.unwrap_or(false);
@@ -368,7 +276,7 @@ impl EveSettings {
         }
     }
 
-    fn read(root: &Node, n: &Node, unknown: &mut Vec<String>) -> Result<EveSettings, ConfigError> {
+    pub(super) fn read(root: &Node, n: &Node, unknown: &mut Vec<String>) -> Result<EveSettings, ConfigError> {
         let mut e = EveSettings::empty(n.text("filename").unwrap_or("eve.json"));
         let on = n.flag("enabled")? != Some(false);
         if let Some(f) = n.child("filetype")

@@ -6,6 +6,7 @@ pub mod eve;
 mod hosts;
 pub mod logging;
 pub mod most;
+pub mod outputs;
 pub mod pcaplog;
 mod protocols;
 mod read;
@@ -19,8 +20,9 @@ use std::path::{Path, PathBuf};
 use tidegate_core::app::AppConfig;
 use tidegate_core::event::Action;
 
-pub use eve::{AlertSettings, EveSettings, Outputs};
+pub use eve::{AlertSettings, EveSettings};
 pub use hosts::HostPolicies;
+pub use outputs::Outputs;
 pub use yaml::{ConfigError, Node};
 
 /// The configuration that holds without `-c`.

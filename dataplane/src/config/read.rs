@@ -487,6 +487,7 @@ fn exception(root: &Node, ips: bool) -> Result<ExceptionPolicies, ConfigError> {
 mod tests {
     use super::*;
     use crate::config::Overrides;
+    use crate::eve::logs::Log;
 
     fn read(text: &str) -> Settings {
         settings(&Node::parse(text, Path::new("t"), Path::new(".")).unwrap(), Path::new("."), false).unwrap()
@@ -547,7 +548,7 @@ mod tests {
             s.app.ports,
             [("tls".to_string(), true, vec![443, 8443]), ("tls".to_string(), false, vec![443, 8443])]
         );
-        assert_eq!(s.outputs.fast.as_deref(), Some("fast.log"));
+        assert_eq!(s.outputs.other("fast").map(Log::file), Some("fast.log"));
         assert_eq!(s.ignored, ["no-such-part (t:7:1: not a setting here)"]);
     }
 
@@ -628,7 +629,7 @@ mod tests {
              - eve-log: {enabled: no, filetype: redis, redis: {port: 1}}\n - tcp-data: {enabled: no, x: 1}\n",
         );
         let o = &s.outputs;
-        assert!(o.fast.is_none() && o.pcap_log.is_none() && o.store.is_none());
+        assert!(o.other("fast").is_none() && o.pcap_log.is_none() && o.store.is_none());
         assert_eq!(o.eve.len(), 1);
         assert!(o.eve[0].alert.is_none() && o.eve[0].flow.is_some() && !o.eve[0].policy);
         assert_eq!(
@@ -643,7 +644,8 @@ mod tests {
         for text in
             ["[fast: {enabled: yes}, fast: {enabled: no}]", "[fast: {enabled: no}, fast: {enabled: yes}]"]
         {
-            assert_eq!(read(&format!("outputs: {text}")).outputs.fast.as_deref(), Some("fast.log"), "{text}");
+            let o = read(&format!("outputs: {text}")).outputs;
+            assert_eq!(o.other("fast").map(Log::file), Some("fast.log"), "{text}");
         }
         let told = read("outputs: [fast, pcap-log]").without_effect().join("\n");
         assert!(told.contains("it is off without `enabled: yes`"), "{told}");

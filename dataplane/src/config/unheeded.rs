@@ -2,6 +2,7 @@
 //! table. `docs/settings.md` is made of it.
 
 use super::yaml::{ConfigError, Node, size, truth};
+use crate::eve::logs::KINDS;
 
 /// What a value looks like; anything else is an error, as it is for settings that have an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub struct Unheeded {
     pub why: Why,
 }
 
-const fn moot(path: &'static str, kind: Kind, why: &'static str) -> Unheeded {
+pub const fn moot(path: &'static str, kind: Kind, why: &'static str) -> Unheeded {
     Unheeded { path, kind, why: Why::Moot(why) }
 }
 
@@ -60,8 +61,8 @@ const NO_PROXY: &str = "records beside stored files have the addresses of their 
 const MATCHER: &str = "there is one matcher";
 const GROUPS: &str = "groups are made as they pay";
 
-/// All of them, in the order of the documentation.
-pub const UNHEEDED: &[Unheeded] = &[
+/// Those that no output has in its own table, in the order of the documentation.
+const UNHEEDED: &[Unheeded] = &[
     moot("runmode", Kind::Words(&["single", "workers", "autofp", "auto"]), "there is one way to run"),
     moot("pid-file", Kind::Any, "`--pidfile` says it"),
     moot("daemon-directory", Kind::Any, "the process stays in the foreground"),
@@ -69,11 +70,6 @@ pub const UNHEEDED: &[Unheeded] = &[
         "stats.interval",
         Kind::Number,
         "`--stats-interval` says it for live traffic; captures have one record",
-    ),
-    moot(
-        "outputs.*.fast.append",
-        Kind::Flag,
-        "live outputs are appended to, those of captures are made anew",
     ),
     moot(
         "outputs.*.eve-log.append",
@@ -270,7 +266,11 @@ pub const UNHEEDED: &[Unheeded] = &[
     ),
 ];
 
-/// Whether `path` is one of those that `pattern` names.
+/// All of them.
+pub fn all() -> impl Iterator<Item = &'static Unheeded> {
+    UNHEEDED.iter().chain(KINDS.iter().flat_map(|k| k.unheeded))
+}
+
 /// Whether a path is one that the pattern means.
 pub(super) fn meets(pattern: &str, path: &str) -> bool {
     let mut have = path.split('.');
@@ -324,7 +324,7 @@ pub(super) fn find(root: &Node) -> Result<Vec<String>, ConfigError> {
     root.leaves(&mut leaves);
     // A log file that is written was read; those of plain text are not.
     for n in leaves.into_iter().filter(|n| !(n.is_used() && n.path.starts_with("logging."))) {
-        if let Some(u) = UNHEEDED.iter().find(|u| meets(u.path, &n.path)) {
+        if let Some(u) = all().find(|u| meets(u.path, &n.path)) {
             u.check(n)?;
             told.extend(u.told(n));
             root.at(&n.path);
@@ -349,9 +349,7 @@ mod tests {
     const ALL: &str = "
 vars: {address-groups: {NAME: any}, port-groups: {NAME: 1}}
 outputs:
-  - fast: {enabled: yes}
-  - pcap-log: {enabled: yes}
-  - file-store: {enabled: yes}
+  - OTHERS
   - eve-log:
       xff: {enabled: yes}
       types:
@@ -389,8 +387,10 @@ defrag: {}
     fn heeded() -> Vec<String> {
         use crate::config::yaml::asked::PATHS;
         PATHS.with(|p| p.borrow_mut().clear());
-        Settings::parse(ALL, &Overrides::default()).unwrap();
-        let all = PATHS.with(|p| p.borrow().clone());
+        let others = KINDS.iter().filter(|k| !k.several).map(|k| format!("{}: {{enabled: yes}}", k.name));
+        let others = others.collect::<Vec<_>>().join("\n  - ");
+        Settings::parse(&ALL.replace("OTHERS", &others), &Overrides::default()).unwrap();
+        let asked = PATHS.with(|p| p.borrow().clone());
         let plain = |path: &str| -> String {
             let parts = path.split('.').map(|p| if p.parse::<u32>().is_ok() { "*" } else { p });
             let path = parts.collect::<Vec<_>>().join(".");
@@ -398,10 +398,10 @@ defrag: {}
                 .iter()
                 .fold(path, |p, of| p.replace(&format!("types.*.{of}"), "types.*.PROTOCOL"))
         };
-        let all: std::collections::BTreeSet<String> = all.iter().map(|p| plain(p)).collect();
+        let asked: std::collections::BTreeSet<String> = asked.iter().map(|p| plain(p)).collect();
         let inner =
-            |p: &String| all.iter().any(|o| o.strip_prefix(p.as_str()).is_some_and(|r| r.starts_with('.')));
-        all.iter().filter(|p| !inner(p) && !UNHEEDED.iter().any(|u| meets(u.path, p))).cloned().collect()
+            |p: &String| asked.iter().any(|o| o.strip_prefix(p.as_str()).is_some_and(|r| r.starts_with('.')));
+        asked.iter().filter(|p| !inner(p) && !all().any(|u| meets(u.path, p))).cloned().collect()
     }
 
     fn page() -> String {
@@ -424,26 +424,33 @@ defrag: {}
             let _ = writeln!(t, "| `{path}` | {most} |");
         }
         t += "\n## Without anything to decide\n\nAccepted without a word.\n\n| setting | why |\n|---|---|\n";
-        for u in UNHEEDED {
+        for u in all() {
             if let Why::Moot(why) = u.why {
                 let _ = writeln!(t, "| `{}` | {why} |", u.path);
             }
         }
         t += "\n## Not done\n\nNamed on the terminal with the reason, and an error with `--strict`, unless the value is the one \
               that holds anyway.\n\n| setting | what holds | not named when |\n|---|---|---|\n";
-        for u in UNHEEDED {
+        for u in all() {
             if let Why::Undone(why, unless) = u.why {
                 let _ = writeln!(t, "| `{}` | {why} | {} |", u.path, unless.join(", "));
             }
         }
-        t += "\nOutputs other than `eve-log`, `fast`, `file-store` and `pcap-log`, and event types that nothing here writes, are named likewise.\n";
+        let mut outputs: Vec<String> = KINDS.iter().map(|k| format!("`{}`", k.name)).collect();
+        outputs.sort();
+        let (last, others) = outputs.split_last().unwrap();
+        let others = others.join(", ");
+        let _ = writeln!(
+            t,
+            "\nOutputs other than {others} and {last}, and event types that nothing here writes, are named likewise."
+        );
         t
     }
 
     #[test]
     fn settings_page() {
-        for output in ["eve-log", "fast", "file-store", "pcap-log"] {
-            assert!(page().contains(&format!("* `outputs.*.{output}.enabled`")), "{output}");
+        for name in KINDS.iter().map(|k| k.name) {
+            assert!(page().contains(&format!("* `outputs.*.{name}.enabled`")), "{name}");
         }
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/settings.md");
         if std::env::var_os("UPDATE").is_some() {
@@ -459,15 +466,16 @@ defrag: {}
     /// Every path of the table is known, checked by its kind, and told when it should be.
     #[test]
     fn the_table_holds() {
-        for u in UNHEEDED {
+        for u in all() {
             let path = u.path.replace(".*.", ".1.").replace("protocols.1", "protocols.tls");
-            let path = path.replace("types.1.", "types.0.").replace("outputs.1.fast", "outputs.0.fast");
+            let path = path.replace("types.1.", "types.0.");
+            let output = u.path.strip_prefix("outputs.*.").and_then(|p| p.split('.').next());
+            let plain = format!("outputs: [x, {}: {{enabled: yes}}]", output.unwrap_or("fast"));
             let base = match u.path {
                 p if p.contains("types.*.stats") => "outputs: [x, eve-log: {types: [stats: {a: 1}]}]",
                 p if p.contains("types.*.files") => "outputs: [x, eve-log: {types: [files: {a: 1}]}]",
-                p if p.contains("pcap-log") => "outputs: [x, pcap-log: {enabled: yes}]",
                 p if p.contains("eve-log") => "outputs: [x, eve-log: {types: [alert: {a: 1}]}]",
-                _ => "outputs: [fast: {enabled: yes}]",
+                _ => &plain,
             };
             let with = |value: &str| {
                 let set = [format!("{path}={value}")];

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::config::Settings;
 use crate::config::eve::StoreSettings;
 use crate::config::pcaplog::PcapLogSettings;
+use crate::eve::logs::Log;
 use crate::lines::with_time;
 
 /// Two outputs have one file, or can come to have one.
@@ -189,17 +190,19 @@ fn can_meet(a: &[Part], b: &[Part]) -> bool {
 /// Whether every output has a file of its own. `dir`: the folder of events; `log_dir`: that of the program's own words;
 /// `others`: what else is written, with its name.
 pub fn apart(s: &Settings, dir: &Path, log_dir: &Path, others: &[(&str, &Path)]) -> Result<(), Shared> {
-    let timed = |what: &str, f: &String| Taken::new(format!("{what} ({f})"), dir, Path::new(f), true);
+    let timed = |log: &dyn Log| {
+        let (name, file) = (log.name(), log.file());
+        Taken::new(format!("{name} ({file})"), dir, Path::new(file), true)
+    };
     let plain =
         |what: &str, dir: &Path, f: &Path| Taken::new(format!("{what} ({})", f.display()), dir, f, false);
-    let eve = s.outputs.eve.iter().map(|e| timed("eve-log", &e.filename));
-    let fast = s.outputs.fast.iter().map(|f| timed("fast", f));
+    let logs = s.outputs.logs().map(timed);
     let own = s.logging.files.iter().map(|l| plain("logging.outputs.file", log_dir, &l.path));
     let others = others.iter().map(|(name, path)| plain(name, Path::new(""), path));
     let mut seen: Vec<Taken> = Vec::new();
     let packets = s.outputs.pcap_log.iter().map(|p| Taken::packets(p, dir));
     let stored = s.outputs.store.iter().map(|p| Taken::stored(p, dir));
-    for t in eve.chain(fast).chain(own).chain(others).chain(packets).chain(stored) {
+    for t in logs.chain(own).chain(others).chain(packets).chain(stored) {
         // Whatever goes to a device does not come back.
         if is_device(&t.path) {
             continue;
@@ -258,6 +261,7 @@ fn resolved(path: &Path) -> PathBuf {
 mod tests {
     use super::*;
     use crate::config::Overrides;
+    use crate::eve::logs::KINDS;
 
     fn check(outputs: &str, dir: &Path) -> Result<(), String> {
         let s = Settings::parse(outputs, &Overrides::default()).unwrap();
@@ -393,7 +397,7 @@ mod tests {
     /// What is held once and given twice would be the last one's alone.
     #[test]
     fn an_output_that_there_is_once_is_not_given_twice() {
-        for name in ["fast", "pcap-log", "file-store"] {
+        for name in KINDS.iter().filter(|k| !k.several).map(|k| k.name) {
             let text =
                 format!("outputs:\n - {name}: {{enabled: yes}}\n - {name}: {{enabled: yes, dir: x}}\n");
             let e = Settings::parse(&text, &Overrides::default()).unwrap_err().to_string();

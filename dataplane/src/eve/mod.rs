@@ -11,7 +11,6 @@ mod artifact;
 mod community;
 mod context;
 mod drop;
-mod fast;
 mod fields;
 mod file;
 mod flow;
@@ -20,6 +19,8 @@ mod header;
 mod incident;
 mod intel;
 mod json;
+mod line;
+pub mod logs;
 pub(crate) mod names;
 mod policy;
 mod response;
@@ -32,19 +33,21 @@ mod tx;
 mod vars;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tidegate_core::Dir;
 use tidegate_core::event::{DropReason, Event, EventSink, PolicyRecord, ResponseRecord};
 use tidegate_core::flow::{FlowView, flag};
 use tidegate_core::packet::Packet;
 
-use crate::config::eve::FilesSettings;
-use crate::config::{EveSettings, Outputs};
+use crate::config::Outputs;
 use crate::context::{Context, Late};
-use crate::incident::{Incidents, Occasion, Story};
+use crate::incident::Incidents;
 use crate::lines::{LineFile, last_line};
-pub use fast::FastLine;
 pub use json::{Json, base64_into};
+use line::Output;
+pub use line::{EveLine, ROOM};
+use logs::{Lines, Said};
 pub use names::protocol;
 pub use response::Told;
 pub use stats::Stats;
@@ -53,30 +56,23 @@ use store::{Ended, FileStore, Placed};
 /// Bytes collected before they are written to the file.
 const FLUSH_AT: usize = 256 << 10;
 
-/// Makes the lines of one output.
+/// One output of a capture.
 #[derive(Debug)]
-struct Output {
-    settings: EveSettings,
-    json: Json,
-    /// What every event of this capture ends with: `,"host":"…","pcap_filename":"…"`.
-    tail: Vec<u8>,
-    /// The file of this event was to be stored and could not be.
-    unstored: bool,
+struct Written {
+    lines: Box<dyn Lines>,
+    file: LineFile,
+    /// What its events tell together.
+    stories: Option<Incidents>,
 }
 
 /// Writes engine events to the files that the configuration names.
 #[derive(Debug)]
 pub struct EveSink {
-    outputs: Vec<Output>,
-    /// By number of the output.
-    targets: Vec<LineFile>,
-    /// What the events of an output tell together, by its number.
-    stories: Vec<Option<Incidents>>,
-    fast: Option<(FastLine, Vec<u8>, LineFile)>,
+    logs: Vec<Written>,
+    /// Context from hosts, when events have some.
+    context: Option<Arc<Context>>,
     /// Where files go, and the writer of the records beside them.
     store: Option<(FileStore, EveLine)>,
-    /// Packets can be dropped: `drop` means drop.
-    ips: bool,
     drops: DropsSeen,
     /// Events written per kind, for the summary.
     pub counts: Counts,
@@ -189,21 +185,13 @@ pub struct OutputError {
 impl EveSink {
     /// Opens (and empties) the files of `outputs` in `dir`.
     pub fn create(outputs: &Outputs, dir: &Path, ips: bool) -> Result<EveSink, OutputError> {
-        let open = |name: &str| -> Result<LineFile, OutputError> {
-            LineFile::open_in(dir, name, false, None)
-                .map_err(|source| OutputError { path: dir.join(name), source })
-        };
-        let mut outs: Vec<Output> = Vec::new();
-        let mut targets = Vec::new();
-        for settings in &outputs.eve {
-            targets.push(open(&settings.filename)?);
-            outs.push(Output::new(settings.clone(), FLUSH_AT + (128 << 10)));
+        let mut logs = Vec::new();
+        for log in outputs.logs() {
+            let file = LineFile::open_in(dir, log.file(), false, None)
+                .map_err(|source| OutputError { path: dir.join(log.file()), source })?;
+            let lines = log.lines(ips, FLUSH_AT + (128 << 10));
+            logs.push(Written { lines, file, stories: log.stories().cloned().map(Incidents::new) });
         }
-        let fast = match &outputs.fast {
-            None => None,
-            Some(name) => Some((FastLine::default(), Vec::new(), open(name)?)),
-        };
-        let any_drop = outs.iter().any(|o| o.settings.drop.is_some());
         let store = match &outputs.store {
             None => None,
             Some(s) => {
@@ -213,13 +201,10 @@ impl EveSink {
             }
         };
         Ok(EveSink {
-            stories: outs.iter().map(|o| o.settings.incident.clone().map(Incidents::new)).collect(),
-            outputs: outs,
-            targets,
-            fast,
+            logs,
+            context: outputs.eve.iter().find_map(|e| e.context.clone()),
             store,
-            ips,
-            drops: DropsSeen::new(any_drop),
+            drops: DropsSeen::new(outputs.wants().drops),
             counts: Counts::default(),
             error: None,
         })
@@ -228,12 +213,9 @@ impl EveSink {
     /// A sink without files.
     pub fn none() -> EveSink {
         EveSink {
-            outputs: Vec::new(),
-            targets: Vec::new(),
-            stories: Vec::new(),
-            fast: None,
+            logs: Vec::new(),
+            context: None,
             store: None,
-            ips: false,
             drops: DropsSeen::new(false),
             counts: Counts::default(),
             error: None,
@@ -247,32 +229,28 @@ impl EveSink {
 
     /// No more events come: stories are told that are not over.
     pub fn end_stories(&mut self) {
-        for (o, s) in self.outputs.iter_mut().zip(&mut self.stories) {
-            if let Some(s) = s {
-                s.finish(&mut |story, why, related| o.incident(story, why, related));
+        for Written { lines, stories, .. } in &mut self.logs {
+            if let Some(s) = stories {
+                s.finish(&mut |story, why, related| lines.say(&Said::Incident { story, why, related }));
             }
         }
     }
 
     /// Context from hosts, when events have some.
     pub fn context(&self) -> Option<&Context> {
-        self.outputs.iter().find_map(|o| o.settings.context.as_deref())
+        self.context.as_deref()
     }
 
     /// Writes what hosts said of flows after their events were written.
     pub fn late(&mut self, l: &Late) {
-        for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
-            o.late(l);
-            if o.json.buf.len() >= FLUSH_AT {
-                take(t, &mut o.json.buf, &mut self.error);
-            }
-        }
+        self.say(&Said::Late(l));
     }
 
     /// Counters of stories; none when no output wants them.
     pub fn story_counters(&self) -> Vec<(String, u64)> {
         let mut out: Vec<(String, u64)> = Vec::new();
-        for (i, (name, n)) in self.stories.iter().flatten().flat_map(Incidents::counters).enumerate() {
+        let stories = self.logs.iter().filter_map(|w| w.stories.as_ref());
+        for (i, (name, n)) in stories.flat_map(Incidents::counters).enumerate() {
             match out.get_mut(i % 4) {
                 Some(sum) if i >= 4 => sum.1 += n,
                 _ => out.push((name.to_string(), n)),
@@ -283,26 +261,29 @@ impl EveSink {
 
     /// Names the capture that is read from now on. `folder`: it is one of several.
     pub fn capture(&mut self, name: &Path, folder: bool) {
-        self.outputs.iter_mut().for_each(|o| o.capture(name, folder));
+        self.logs.iter_mut().for_each(|w| w.lines.capture(name, folder));
     }
 
     /// Writes the statistics of a run to the outputs that want them.
     pub fn stats(&mut self, stats: &Stats<'_>) {
-        for o in &mut self.outputs {
-            if let Some(s) = o.settings.stats.filter(|s| s.totals) {
-                stats::write(&mut o.json, stats, s.null_values);
-                o.end();
-            }
-        }
+        self.say(&Said::Stats(stats));
     }
 
     /// Takes back what is not a whole line, after a panic while one was made.
     pub fn drop_unfinished(&mut self) {
-        for buf in
-            self.outputs.iter_mut().map(|o| &mut o.json.buf).chain(self.fast.iter_mut().map(|f| &mut f.1))
-        {
+        for buf in self.logs.iter_mut().map(|w| w.lines.text()) {
             let whole = last_line(buf, buf.len());
             buf.truncate(whole);
+        }
+    }
+
+    /// Tells all outputs.
+    fn say(&mut self, said: &Said<'_>) {
+        for w in &mut self.logs {
+            w.say(said);
+            if w.lines.text().len() >= FLUSH_AT {
+                w.take(&mut self.error);
+            }
         }
     }
 
@@ -319,12 +300,7 @@ impl EveSink {
 
     /// Writes what was said so far.
     pub fn flush(&mut self) -> Result<(), OutputError> {
-        for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
-            take(t, &mut o.json.buf, &mut self.error);
-        }
-        if let Some((_, text, file)) = &mut self.fast {
-            take(file, text, &mut self.error);
-        }
+        self.logs.iter_mut().for_each(|w| w.take(&mut self.error));
         if let Some((path, source)) = self.store.as_mut().and_then(|(s, _)| s.error()) {
             self.error.get_or_insert(OutputError { path, source });
         }
@@ -332,27 +308,36 @@ impl EveSink {
     }
 }
 
-/// Hands what an output wrote of an event, from `before` on, to its stories.
-fn follow(o: &mut Output, stories: &mut Option<Incidents>, before: usize) {
-    let Some(s) = stories else { return };
-    // Stories are appended to the same buffer, so the lines are taken out first.
-    let new = o.json.buf.get(before..).unwrap_or_default().to_vec();
-    new.split(|&b| b == b'\n').for_each(|line| {
-        s.line(line, &mut |story, why, related| o.incident(story, why, related));
-    });
-}
-
-/// Writes the lines collected and empties their buffer.
-fn take(to: &mut LineFile, lines: &mut Vec<u8>, error: &mut Option<OutputError>) {
-    let gone = || std::io::Error::other("the file was deleted while it was written");
-    let written = match to.write(lines, |n| last_line(lines, n)) {
-        Ok(()) if to.gone() => Err(gone()),
-        r => r.map_err(|e| e.source),
-    };
-    if let Err(source) = written {
-        error.get_or_insert_with(|| OutputError { path: to.path.clone(), source });
+impl Written {
+    /// Makes the record, and what its stories say to it.
+    fn say(&mut self, said: &Said<'_>) {
+        let before = self.lines.text().len();
+        self.lines.say(said);
+        let Some(s) = &mut self.stories else { return };
+        if !matches!(said, Said::Event { .. } | Said::Policy(_)) {
+            return;
+        }
+        // Stories are appended to the same buffer, so the lines are taken out first.
+        let lines = &mut self.lines;
+        let new = lines.text().get(before..).unwrap_or_default().to_vec();
+        new.split(|&b| b == b'\n').for_each(|line| {
+            s.line(line, &mut |story, why, related| lines.say(&Said::Incident { story, why, related }));
+        });
     }
-    lines.clear();
+
+    /// Writes the records collected and empties their buffer.
+    fn take(&mut self, error: &mut Option<OutputError>) {
+        let gone = || std::io::Error::other("the file was deleted while it was written");
+        let (lines, to) = (self.lines.text(), &mut self.file);
+        let written = match to.write(lines, |n| last_line(lines, n)) {
+            Ok(()) if to.gone() => Err(gone()),
+            r => r.map_err(|e| e.source),
+        };
+        if let Err(source) = written {
+            error.get_or_insert_with(|| OutputError { path: to.path.clone(), source });
+        }
+        lines.clear();
+    }
 }
 
 /// Remembers of which flows a drop was told: a dropped flow is told once per direction unless all its packets are
@@ -392,196 +377,23 @@ impl DropsSeen {
     }
 }
 
-/// Makes EVE lines for callers that have their own place for them.
-#[derive(Debug)]
-pub struct EveLine {
-    out: Output,
-    ips: bool,
-}
-
-impl EveLine {
-    /// Lines as the output `settings` has them.
-    pub fn new(settings: EveSettings, ips: bool) -> EveLine {
-        EveLine { out: Output::new(settings, 64 << 10), ips }
-    }
-
-    /// Lines beside stored files.
-    pub fn of_files(ips: bool) -> EveLine {
-        let settings = EveSettings { files: Some(FilesSettings::default()), ..EveSettings::empty("") };
-        EveLine::new(settings, ips)
-    }
-
-    /// See [`EveSink::capture`].
-    pub fn capture(&mut self, name: &Path, folder: bool) {
-        self.out.capture(name, folder);
-    }
-
-    /// The line of `event` without its line feed, until the next call; empty when the settings want no such event.
-    /// `first`: see [`DropsSeen::first`].
-    pub fn write(&mut self, event: &Event<'_>, first: bool) -> &[u8] {
-        self.out.json.buf.clear();
-        self.out.event(event, self.ips, first);
-        self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
-    }
-
-    /// The line of an ARP message, as [`EveLine::write`].
-    pub fn arp(&mut self, packet: &Packet<'_>) -> &[u8] {
-        self.out.json.buf.clear();
-        self.out.arp(packet);
-        self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
-    }
-
-    /// The line of a packet's variables, as [`EveLine::write`].
-    pub fn vars(&mut self, packet: &Packet<'_>, dir: Dir, flow: &FlowView<'_>) -> &[u8] {
-        self.out.json.buf.clear();
-        self.out.vars(packet, dir, flow);
-        self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
-    }
-
-    /// The line of a decision, as [`EveLine::write`].
-    pub fn policy(&mut self, record: &PolicyRecord<'_>) -> &[u8] {
-        self.out.json.buf.clear();
-        self.out.policy(record);
-        self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
-    }
-
-    /// The line of something blocked or marked that was met, as [`EveLine::write`].
-    pub fn response(&mut self, record: &ResponseRecord<'_>) -> &[u8] {
-        self.out.json.buf.clear();
-        self.out.response(record);
-        self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
-    }
-
-    /// The line of an order and what became of it, as [`EveLine::write`].
-    pub fn told(&mut self, told: &Told<'_>) -> &[u8] {
-        self.out.json.buf.clear();
-        self.out.told(told);
-        self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
-    }
-
-    /// The line of what a host said later, as [`EveLine::write`].
-    pub fn late(&mut self, l: &Late) -> &[u8] {
-        self.out.json.buf.clear();
-        self.out.late(l);
-        self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
-    }
-
-    /// The line of a story, as [`EveLine::write`].
-    pub fn incident(&mut self, story: &Story, why: Occasion, related: &[String]) -> &[u8] {
-        self.out.json.buf.clear();
-        self.out.incident(story, why, related);
-        self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
-    }
-
-    /// The `stats` record without its line feed, until the next call; empty when the settings want none.
-    pub fn stats(&mut self, stats: &Stats<'_>) -> &[u8] {
-        self.out.json.buf.clear();
-        if let Some(s) = self.out.settings.stats.filter(|s| s.totals) {
-            stats::write(&mut self.out.json, stats, s.null_values);
-            self.out.end();
-        }
-        self.out.json.buf.strip_suffix(b"\n").unwrap_or(&[])
-    }
-}
-
-impl Output {
-    fn new(settings: EveSettings, room: usize) -> Output {
-        let mut o = Output { settings, json: Json::with_capacity(room), tail: Vec::new(), unstored: false };
-        o.tail = o.host();
-        o
-    }
-
-    /// `,"host":"…"`: the sensor's name, in every event.
-    fn host(&self) -> Vec<u8> {
-        let mut j = Json::default();
-        if let Some(name) = &self.settings.sensor_name {
-            j.buf.extend_from_slice(b",\"host\":");
-            j.quoted(name.as_bytes());
-        }
-        j.buf
-    }
-
-    fn capture(&mut self, name: &Path, folder: bool) {
-        self.tail = self.host();
-        if self.settings.pcap_file.unwrap_or(folder) {
-            let mut j = Json::default();
-            j.quoted(name.to_string_lossy().as_bytes());
-            self.tail.extend_from_slice(b",\"pcap_filename\":");
-            self.tail.extend_from_slice(&j.buf);
-        }
-    }
-
-    /// Ends the line of the event just written.
-    fn end(&mut self) {
-        self.json.buf.extend_from_slice(&self.tail);
-        self.json.buf.extend_from_slice(b"}\n");
-    }
-
-    /// The line of an event, if the settings want it.
-    fn event(&mut self, event: &Event<'_>, ips: bool, first: bool) {
-        match event {
-            Event::Alert(a) => self.alert(a, ips),
-            Event::Flow(f) => {
-                self.flow(f);
-                if let Some(c) = &self.settings.context {
-                    c.ended(f);
-                }
-            }
-            Event::Tx(t) => self.tx(t),
-            Event::File(f) => {
-                self.file(f);
-                if self.settings.artifacts {
-                    self.artifact(f);
-                }
-            }
-            Event::Anomaly(a) => self.anomaly(a),
-            Event::Drop(d) => self.drop(d, ips, first),
-            Event::Summary(s) => self.summary(s),
-            Event::Frame(f) => self.frame(f),
-            Event::Stream(s) => self.stream(s),
-        }
-    }
-}
-
 impl EventSink for EveSink {
     fn vars(&mut self, packet: &Packet<'_>, dir: Dir, flow: &FlowView<'_>) {
-        for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
-            o.vars(packet, dir, flow);
-            if o.json.buf.len() >= FLUSH_AT {
-                take(t, &mut o.json.buf, &mut self.error);
-            }
-        }
+        self.say(&Said::Vars { packet, dir, flow });
     }
 
     fn arp(&mut self, packet: &Packet<'_>) {
-        for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
-            o.arp(packet);
-            if o.json.buf.len() >= FLUSH_AT {
-                take(t, &mut o.json.buf, &mut self.error);
-            }
-        }
+        self.say(&Said::Arp(packet));
     }
 
     fn policy(&mut self, record: &PolicyRecord<'_>) {
         self.counts.policy += 1;
-        for ((o, t), s) in self.outputs.iter_mut().zip(&mut self.targets).zip(&mut self.stories) {
-            let before = o.json.buf.len();
-            o.policy(record);
-            follow(o, s, before);
-            if o.json.buf.len() >= FLUSH_AT {
-                take(t, &mut o.json.buf, &mut self.error);
-            }
-        }
+        self.say(&Said::Policy(record));
     }
 
     fn response(&mut self, record: &ResponseRecord<'_>) {
         self.counts.response += 1;
-        for (o, t) in self.outputs.iter_mut().zip(&mut self.targets) {
-            o.response(record);
-            if o.json.buf.len() >= FLUSH_AT {
-                take(t, &mut o.json.buf, &mut self.error);
-            }
-        }
+        self.say(&Said::Response(record));
     }
 
     fn file_bytes(&mut self, file: u64, bytes: &[u8]) {
@@ -601,24 +413,6 @@ impl EventSink for EveSink {
             }
         }
         let first = self.drops.first(&event);
-        if let (Some((line, text, file)), Event::Alert(a)) = (&mut self.fast, event) {
-            let l = line.alert(a);
-            if !l.is_empty() {
-                text.extend_from_slice(l);
-                text.push(b'\n');
-            }
-            if text.len() >= FLUSH_AT {
-                take(file, text, &mut self.error);
-            }
-        }
-        for ((o, t), s) in self.outputs.iter_mut().zip(&mut self.targets).zip(&mut self.stories) {
-            let before = o.json.buf.len();
-            o.unstored = unstored;
-            o.event(&event, self.ips, first);
-            follow(o, s, before);
-            if o.json.buf.len() >= FLUSH_AT {
-                take(t, &mut o.json.buf, &mut self.error);
-            }
-        }
+        self.say(&Said::Event { event: &event, first, unstored });
     }
 }

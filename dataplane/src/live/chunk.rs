@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use crossbeam_queue::ArrayQueue;
-use tidegate_core::event::Event;
+
+pub use crate::eve::logs::Class;
 
 /// Bytes of one buffer. A line that is longer gets a larger one, made for it.
 pub const CHUNK: usize = 256 << 10;
@@ -16,39 +17,13 @@ pub const CHUNKS: usize = 32;
 /// Lines of one buffer.
 const LINES: usize = 4096;
 
-/// What an event is worth when not all can be kept; the least first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Class {
-    Stats,
-    Flow,
-    Record,
-    Anomaly,
-    Alert,
-}
-
-impl Class {
-    pub const COUNT: usize = 5;
-    pub const NAMES: [&'static str; Class::COUNT] = ["stats", "flow", "record", "anomaly", "alert"];
-
-    pub fn of(e: &Event<'_>) -> Class {
-        match e {
-            Event::Alert(_) | Event::Drop(_) => Class::Alert,
-            Event::Anomaly(_) => Class::Anomaly,
-            Event::Tx(_) | Event::File(_) | Event::Frame(_) | Event::Stream(_) | Event::Summary(_) => {
-                Class::Record
-            }
-            Event::Flow(_) => Class::Flow,
-        }
-    }
-
-    /// Free buffers that must remain for what is worth more. Statistics have a channel of their own.
-    const fn reserve(self) -> usize {
-        match self {
-            Class::Flow => CHUNKS / 2,
-            Class::Record => CHUNKS / 4,
-            Class::Anomaly => CHUNKS / 8,
-            Class::Stats | Class::Alert => 0,
-        }
+/// Free buffers that must remain for what is worth more. Statistics have a channel of their own.
+const fn reserve(class: Class) -> usize {
+    match class {
+        Class::Flow => CHUNKS / 2,
+        Class::Record => CHUNKS / 4,
+        Class::Anomaly => CHUNKS / 8,
+        Class::Stats | Class::Alert => 0,
     }
 }
 
@@ -199,7 +174,7 @@ impl Filling {
             while self.patient && channel.free.is_empty() {
                 std::thread::yield_now();
             }
-            if self.patient || channel.free.len() > class.reserve() {
+            if self.patient || channel.free.len() > reserve(class) {
                 self.room = channel.free.pop();
             }
         }

@@ -27,6 +27,7 @@ use super::writer::{Losses, Writer};
 use crate::config::Settings;
 use crate::config::engine::Mode;
 use crate::config::logging::Level;
+use crate::eve::logs::Said;
 use crate::eve::{Counts, Json};
 use crate::keys::Followed;
 use crate::log::EngineLog;
@@ -289,7 +290,7 @@ impl Manager {
     fn context(&mut self) {
         let Some(c) = self.settings.outputs.eve.iter().find_map(|e| e.context.clone()) else { return };
         while let Some(l) = c.late() {
-            self.own.late(&l);
+            self.own.say(&Said::Late(&l));
         }
     }
 
@@ -664,7 +665,7 @@ impl Manager {
 
     fn write_stats(&mut self) {
         let counters = self.counters();
-        self.own.stats(&crate::eve::Stats {
+        self.own.say(&Said::Stats(&crate::eve::Stats {
             now: super::now_ns(),
             last_reload: self.last_reload,
             uptime_s: self.started.elapsed().as_secs(),
@@ -672,7 +673,7 @@ impl Manager {
             rules_loaded: self.told.0,
             rules_failed: self.told.1,
             rules_skipped: self.told.2,
-        });
+        }));
     }
 
     fn stats_json(&self) -> String {

@@ -15,18 +15,16 @@ use super::chunk::{Channel, Class, Filling};
 use super::files::Storing;
 use super::replace::Replacing;
 use crate::config::Outputs;
-use crate::eve::{Counts, DropsSeen, EveLine, FastLine};
+use crate::eve::logs::{Lines, Said};
+use crate::eve::{Counts, DropsSeen, ROOM};
 use crate::pcaplog::live::Recorder;
 use crate::response::tap::Tap;
 
 /// The sink of one worker.
 #[derive(Debug)]
 pub struct LiveSink {
-    lines: Vec<EveLine>,
-    /// `fast.log`, the output behind those of `lines`.
-    fast: Option<FastLine>,
-    /// The buffer being filled, by output.
-    filling: Vec<Filling>,
+    /// By number of the output, with the buffer being filled.
+    logs: Vec<(Box<dyn Lines>, Filling)>,
     channel: Arc<Channel>,
     drops: DropsSeen,
     /// What playbooks look at.
@@ -51,13 +49,11 @@ const ENDED: usize = 4096;
 impl LiveSink {
     /// `patient`: wait for the writer rather than drop.
     pub fn new(outputs: &Outputs, ips: bool, channel: Arc<Channel>, patient: bool) -> LiveSink {
-        let count = outputs.eve.len() + usize::from(outputs.fast.is_some());
+        let logs = outputs.logs().enumerate();
         LiveSink {
-            lines: outputs.eve.iter().map(|s| EveLine::new(s.clone(), ips)).collect(),
-            fast: outputs.fast.as_ref().map(|_| FastLine::default()),
-            filling: (0..count).map(|i| Filling::new(i, patient)).collect(),
+            logs: logs.map(|(i, log)| (log.lines(ips, ROOM), Filling::new(i, patient))).collect(),
             channel,
-            drops: DropsSeen::new(outputs.eve.iter().any(|o| o.drop.is_some())),
+            drops: DropsSeen::new(outputs.wants().drops),
             tap: None,
             replacing: Replacing::default(),
             store: None,
@@ -70,7 +66,7 @@ impl LiveSink {
 
     /// Hands over what was collected.
     pub fn flush(&mut self) {
-        self.filling.iter_mut().for_each(|f| f.flush(&self.channel));
+        self.logs.iter_mut().for_each(|(_, f)| f.flush(&self.channel));
         if let Some(s) = &mut self.store {
             s.flush(&self.channel);
         }
@@ -82,6 +78,17 @@ impl LiveSink {
     /// The next event panics (tests).
     pub fn fail(&mut self) {
         self.fault = true;
+    }
+
+    /// Tells all outputs.
+    fn say(&mut self, said: &Said<'_>) {
+        let class = said.class();
+        for (lines, filling) in &mut self.logs {
+            let text = lines.record(said);
+            if !text.is_empty() {
+                filling.keep(text, class, &self.channel);
+            }
+        }
     }
 }
 
@@ -103,21 +110,11 @@ impl EventSink for LiveSink {
     }
 
     fn vars(&mut self, packet: &Packet<'_>, dir: Dir, flow: &FlowView<'_>) {
-        for (line, filling) in self.lines.iter_mut().zip(&mut self.filling) {
-            let text = line.vars(packet, dir, flow);
-            if !text.is_empty() {
-                filling.keep(text, Class::Record, &self.channel);
-            }
-        }
+        self.say(&Said::Vars { packet, dir, flow });
     }
 
     fn arp(&mut self, packet: &Packet<'_>) {
-        for (line, filling) in self.lines.iter_mut().zip(&mut self.filling) {
-            let text = line.arp(packet);
-            if !text.is_empty() {
-                filling.keep(text, Class::Record, &self.channel);
-            }
-        }
+        self.say(&Said::Arp(packet));
     }
 
     fn policy(&mut self, record: &PolicyRecord<'_>) {
@@ -125,22 +122,12 @@ impl EventSink for LiveSink {
         if let Some(tap) = &mut self.tap {
             tap.policy(record);
         }
-        for (line, filling) in self.lines.iter_mut().zip(&mut self.filling) {
-            let text = line.policy(record);
-            if !text.is_empty() {
-                filling.keep(text, Class::Alert, &self.channel);
-            }
-        }
+        self.say(&Said::Policy(record));
     }
 
     fn response(&mut self, record: &ResponseRecord<'_>) {
         self.counts.response += 1;
-        for (line, filling) in self.lines.iter_mut().zip(&mut self.filling) {
-            let text = line.response(record);
-            if !text.is_empty() {
-                filling.keep(text, Class::Alert, &self.channel);
-            }
-        }
+        self.say(&Said::Response(record));
     }
 
     fn event(&mut self, event: Event<'_>) {
@@ -162,72 +149,32 @@ impl EventSink for LiveSink {
             self.ended.push(f.id());
         }
         let first = self.drops.first(&event);
-        let class = Class::of(&event);
-        for (line, filling) in self.lines.iter_mut().zip(&mut self.filling) {
-            let text = line.write(&event, first);
-            if !text.is_empty() {
-                filling.keep(text, class, &self.channel);
-            }
-        }
-        let i = self.lines.len();
-        if let (Event::Alert(a), Some(fast), Some(filling)) =
-            (&event, &mut self.fast, self.filling.get_mut(i))
-        {
-            let text = fast.alert(a);
-            if !text.is_empty() {
-                filling.keep(text, class, &self.channel);
-            }
-        }
+        self.say(&Said::Event { event: &event, first, unstored: false });
     }
 }
 
 /// Lines of the manager itself (`stats` records), through a channel of its own.
 #[derive(Debug)]
 pub struct OwnLines {
-    pub lines: Vec<EveLine>,
+    /// By number of the output.
+    logs: Vec<Box<dyn Lines>>,
     channel: Arc<Channel>,
 }
 
 impl OwnLines {
     pub fn new(outputs: &Outputs, ips: bool, channel: Arc<Channel>) -> OwnLines {
-        OwnLines { lines: outputs.eve.iter().map(|s| EveLine::new(s.clone(), ips)).collect(), channel }
+        OwnLines { logs: outputs.logs().map(|log| log.lines(ips, ROOM)).collect(), channel }
     }
 
-    /// Writes a `stats` record to the outputs that want one.
-    pub fn stats(&mut self, stats: &crate::eve::Stats<'_>) {
-        for (i, l) in self.lines.iter_mut().enumerate() {
-            let text = l.stats(stats);
+    /// Tells all outputs: statistics, orders and what became of them, what hosts said later.
+    pub fn say(&mut self, said: &Said<'_>) {
+        for (i, lines) in self.logs.iter_mut().enumerate() {
+            let text = lines.record(said);
             if text.is_empty() {
                 continue;
             }
             let mut one = Filling::new(i, false);
-            one.keep(text, Class::Stats, &self.channel);
-            one.flush(&self.channel);
-        }
-    }
-
-    /// Tells of an order or of what became of it.
-    pub fn told(&mut self, told: &crate::eve::Told<'_>) {
-        for (i, l) in self.lines.iter_mut().enumerate() {
-            let text = l.told(told);
-            if text.is_empty() {
-                continue;
-            }
-            let mut one = Filling::new(i, false);
-            one.keep(text, Class::Alert, &self.channel);
-            one.flush(&self.channel);
-        }
-    }
-
-    /// Writes what hosts said of flows after their events were written.
-    pub fn late(&mut self, l: &crate::context::Late) {
-        for (i, line) in self.lines.iter_mut().enumerate() {
-            let text = line.late(l);
-            if text.is_empty() {
-                continue;
-            }
-            let mut one = Filling::new(i, false);
-            one.keep(text, Class::Stats, &self.channel);
+            one.keep(text, said.class(), &self.channel);
             one.flush(&self.channel);
         }
     }

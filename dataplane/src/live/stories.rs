@@ -8,8 +8,7 @@ use std::time::Instant;
 
 use super::chunk::Chunk;
 use super::writer::Outlet;
-use crate::config::EveSettings;
-use crate::eve::EveLine;
+use crate::eve::logs::{Lines, Said};
 use crate::incident::{IncidentSettings, Incidents};
 use crate::lines::{Failure, LineFile, last_line};
 
@@ -27,7 +26,7 @@ pub const NAMES: [&str; 5] =
 pub struct Stories {
     file: LineFile,
     incidents: Incidents,
-    line: EveLine,
+    records: Box<dyn Lines>,
     /// Lines that are to be written.
     waiting: Vec<u8>,
     shared: Shared,
@@ -38,14 +37,14 @@ pub struct Stories {
 impl Stories {
     pub fn new(
         file: LineFile,
-        settings: &EveSettings,
+        records: Box<dyn Lines>,
         incidents: IncidentSettings,
         shared: Shared,
     ) -> Stories {
         Stories {
             file,
             incidents: Incidents::new(incidents),
-            line: EveLine::new(settings.clone(), false),
+            records,
             waiting: Vec::new(),
             shared,
             heard: None,
@@ -56,9 +55,9 @@ impl Stories {
     fn ask(&mut self, what: impl FnOnce(&mut Incidents, &mut crate::incident::Tell<'_>)) {
         let before = self.incidents.counts;
         let mut lost = 0;
-        let (line, waiting) = (&mut self.line, &mut self.waiting);
-        what(&mut self.incidents, &mut |s, why, related| {
-            let text = line.incident(s, why, related);
+        let (records, waiting) = (&mut self.records, &mut self.waiting);
+        what(&mut self.incidents, &mut |story, why, related| {
+            let text = records.record(&Said::Incident { story, why, related });
             if waiting.len() + text.len() < WAITING {
                 waiting.extend_from_slice(text);
                 waiting.push(b'\n');
@@ -130,11 +129,17 @@ impl Outlet for Stories {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::EveSettings;
+    use crate::eve::EveLine;
     use crate::lines::tests::Small;
     use crate::live::chunk::{Channel, Class, Filling};
     use std::path::Path;
 
     const ALERT: &str = r#"{"timestamp":"2026-01-05T09:00:00.000000+0000","flow_id":7,"event_type":"alert","src_ip":"203.0.113.9","src_port":4000,"dest_ip":"10.0.0.5","dest_port":80,"proto":"TCP","alert":{"action":"allowed","gid":1,"signature_id":SID,"rev":1,"signature":"s","category":"","severity":2},"direction":"to_server"}"#;
+
+    fn records() -> Box<dyn Lines> {
+        Box::new(EveLine::new(EveSettings::empty("eve.json"), false))
+    }
 
     fn chunk(sids: std::ops::Range<u32>, channel: &Channel) -> Chunk {
         let mut f = Filling::new(0, false);
@@ -150,9 +155,8 @@ mod tests {
         let small = Small::default();
         small.0.lock().unwrap().room = 1 << 20;
         let file = LineFile::new(Path::new("eve.json"), Box::new(small.clone()));
-        let settings = EveSettings::empty("eve.json");
         let shared = Shared::default();
-        let mut s = Stories::new(file, &settings, IncidentSettings::default(), shared.clone());
+        let mut s = Stories::new(file, records(), IncidentSettings::default(), shared.clone());
         let channel = Channel::new();
         s.send(&chunk(1..3, &channel)).unwrap();
         let text = |small: &Small| String::from_utf8(small.0.lock().unwrap().bytes.clone()).unwrap();
@@ -177,7 +181,7 @@ mod tests {
         small.0.lock().unwrap().room = 1 << 20;
         let file = LineFile::new(Path::new("eve.json"), Box::new(small.clone()));
         let settings = IncidentSettings { idle: 1, ..IncidentSettings::default() };
-        let mut s = Stories::new(file, &EveSettings::empty("eve.json"), settings, Shared::default());
+        let mut s = Stories::new(file, records(), settings, Shared::default());
         s.send(&chunk(1..2, &Channel::new())).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(2));
         // The file of the test is in memory, so nothing is wrong with it.

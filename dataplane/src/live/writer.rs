@@ -14,8 +14,8 @@ use super::chunk::{Channel, Chunk, Class, Lent};
 use super::files::{self, Stored};
 use super::stories::{Shared, Stories};
 use crate::config::Outputs;
-use crate::eve::OutputError;
-use crate::lines::{Every, Failure, LineFile};
+use crate::eve::{OutputError, ROOM};
+use crate::lines::{Failure, LineFile};
 
 /// Where chunks of one output go.
 pub trait Outlet: Send {
@@ -123,19 +123,13 @@ impl Writer {
     ) -> Result<Writer, OutputError> {
         let mut outlets: Vec<Box<dyn Outlet>> = Vec::new();
         let shared = Shared::default();
-        let open = |name: &str, rotate: Option<Every>| {
-            LineFile::open_in(dir, name, append, rotate)
-                .map_err(|source| OutputError { path: dir.join(name), source })
-        };
-        for o in &outputs.eve {
-            let file = open(&o.filename, o.rotate)?;
-            outlets.push(match &o.incident {
-                Some(i) => Box::new(Stories::new(file, o, i.clone(), shared.clone())),
+        for log in outputs.logs() {
+            let file = LineFile::open_in(dir, log.file(), append, log.rotate())
+                .map_err(|source| OutputError { path: dir.join(log.file()), source })?;
+            outlets.push(match log.stories() {
+                Some(i) => Box::new(Stories::new(file, log.lines(false, ROOM), i.clone(), shared.clone())),
                 None => Box::new(file),
             });
-        }
-        if let Some(name) = &outputs.fast {
-            outlets.push(Box::new(open(name, None)?));
         }
         let stored = files::Shared::default();
         if let Some(s) = &outputs.store {
@@ -144,7 +138,7 @@ impl Writer {
         }
         let w =
             Writer::with(outlets, channels).map_err(|source| OutputError { path: dir.to_owned(), source })?;
-        let stories = outputs.eve.iter().any(|o| o.incident.is_some()).then_some(shared);
+        let stories = outputs.logs().any(|log| log.stories().is_some()).then_some(shared);
         let files = outputs.store.as_ref().map(|_| stored);
         Ok(Writer { stories, files, ..w })
     }

@@ -17,6 +17,7 @@ use super::audit::{self, Audit};
 use super::nonces::{Nonces, Stale};
 use super::order::{self, Order, Which};
 use super::{Caller, Role, state};
+use crate::eve::logs::Said;
 use crate::eve::{Json, Told};
 use crate::live::sink::OwnLines;
 use crate::live::worker::Mailbox;
@@ -328,7 +329,7 @@ fn words(o: &Order) -> String {
 impl Inner {
     fn tell(&mut self, told: &Told<'_>) {
         if let Some(own) = &mut self.own {
-            own.told(told);
+            own.say(&Said::Told(told));
         }
     }
 
