@@ -198,8 +198,8 @@ mod tests {
             }
             want.sort_unstable();
             for db in database(caseless) {
-                prop_assert_eq!(&found(&db, &text), &want, "{:?}", &db);
-                let (mut s, mut scratch, mut cutted) = (Stream::new(&db), Scratch::new(), Vec::new());
+                prop_assert_eq!(&found(db, &text), &want, "{:?}", &db);
+                let (mut s, mut scratch, mut cutted) = (Stream::new(db), Scratch::new(), Vec::new());
                 let at = cut.index(text.len() + 1);
                 for piece in [&text[..at], &text[at..]] {
                     db.scan_stream(&mut s, piece, &mut scratch, |id, end| {

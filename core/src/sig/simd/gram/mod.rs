@@ -125,9 +125,9 @@ impl Gram {
             self.test_pass(&b, n, masks);
         }
         // Windows of more than four bytes end so early that the last word but one may have been read before its place, too.
-        for i in n.saturating_sub(2)..n {
+        for (i, m) in masks.iter_mut().enumerate().take(n).skip(n.saturating_sub(2)) {
             let at = 64 * (first + i);
-            masks[i] = down(masks[i], at - start(hay, at, self.stride as usize, self.more));
+            *m = down(*m, at - start(hay, at, self.stride as usize, self.more));
         }
     }
 
