@@ -54,8 +54,13 @@ impl KeySettings {
             return UnsealConfig::default();
         }
         let wait = self.wait_ms.unwrap_or(if self.live { LIVE_WAIT } else { 0 });
-        let bytes = usize::try_from(self.memory.min(memory / 8)).unwrap_or(usize::MAX);
+        let bytes = usize::try_from(self.memory.min(Self::share(memory))).unwrap_or(usize::MAX);
         UnsealConfig::within(bytes, wait * 1_000_000)
+    }
+
+    /// The most that sessions have of `memory` bytes.
+    pub fn share(memory: u64) -> u64 {
+        memory / 8
     }
 }
 

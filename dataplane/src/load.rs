@@ -280,6 +280,9 @@ pub fn load_after(
         }
     }
     let (mut notes, mut missing) = (Vec::new(), Vec::new());
+    if let Some(d) = data_dir.filter(|d| !d.is_dir()) {
+        notes.push(format!("{}: there is no such folder for files that rules name", d.display()));
+    }
     let mut list = |named: &Option<PathBuf>, beside| {
         read_list(named.as_deref(), &on_disk, beside, &mut notes, &mut missing)
     };
@@ -347,6 +350,12 @@ pub fn load_after(
         rules.extend(p.rules);
         no.extend(p.refused);
         warn.extend(p.warnings);
+    }
+    // A file may have all its rules commented out; that none of them has any is told. `-S /dev/null` is a way to have none.
+    let named = sources.iter().find(|f| f.as_path() != Path::new("/dev/null"));
+    if let Some(f) = named.filter(|_| rules.is_empty() && no.is_empty()) {
+        let more = if sources.len() > 1 { " and the other files" } else { "" };
+        notes.push(format!("{}: there are no rules in it{more}", f.display()));
     }
     drop_duplicates(&mut rules, &mut no);
     warn.extend(never_set(&rules));

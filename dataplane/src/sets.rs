@@ -25,6 +25,8 @@ struct Changes {
     refused: AtomicU64,
     /// Digest of the values that were saved last, 0 before: that file is no other source.
     saved: AtomicU64,
+    /// Digests of those values, in ascending order: one of them that its file has no more was taken out by somebody.
+    written: RwLock<Vec<u64>>,
     sets: RwLock<Changed>,
 }
 
@@ -42,7 +44,13 @@ impl Changes {
             removed: HashSet::new(&empty(gone), fixed, key),
         };
         let zero = || AtomicU64::new(0);
-        Changes { count: AtomicUsize::new(0), refused: zero(), saved: zero(), sets: RwLock::new(sets) }
+        Changes {
+            count: AtomicUsize::new(0),
+            refused: zero(),
+            saved: zero(),
+            written: RwLock::default(),
+            sets: RwLock::new(sets),
+        }
     }
 }
 
@@ -121,12 +129,28 @@ impl Dataset {
     /// Notes what its file has from now on, as it is read again.
     pub(crate) fn was_saved(&self, entries: &[Entry]) {
         self.changes.saved.store(values(entries), Ordering::Relaxed);
+        let mut all: Vec<u64> = entries.iter().map(|e| digest(&e.key.as_slice())).collect();
+        all.sort_unstable();
+        *self.changes.written.write().unwrap_or_else(PoisonError::into_inner) = all;
     }
 
     /// Whether it was made of what `fresh` was read from, or wrote that itself.
     fn is_source_of(&self, fresh: &Dataset) -> bool {
         let values = [self.source.1, self.changes.saved.load(Ordering::Relaxed)];
         self.name == fresh.name && self.source.0 == fresh.source.0 && values.contains(&fresh.source.1)
+    }
+
+    /// Takes what `old`, of another state of the file, learned and forgot.
+    fn learn_from(&self, old: &Dataset) {
+        let written = old.changes.written.read().unwrap_or_else(PoisonError::into_inner);
+        let (mut buf, c) = (Vec::new(), old.changes.sets.read().unwrap_or_else(PoisonError::into_inner));
+        // What there is no room for is counted in `refused`.
+        c.added.for_each(&mut buf, |v| {
+            if written.binary_search(&digest(&v)).is_err() {
+                let _ = self.add(v);
+            }
+        });
+        c.removed.for_each(&mut buf, |v| _ = self.remove(v));
     }
 
     /// Whether the set has the value, in the form that [`tidegate_core::rules::dataset::key`] makes of text.
@@ -212,20 +236,29 @@ impl Datasets {
     }
 
     /// Takes the memory of every set that `rules` name. A set that `before` has too, read from the same values or
-    /// from those that it saved, goes on with what was added to it and taken out of it.
+    /// from those that it saved, goes on with what was added to it and taken out of it. So does one that is saved and whose
+    /// file somebody changed meanwhile: what is learned is in memory until then. Others begin anew with what their file has.
     pub fn new(rules: &RuleSet, store: &SetStore, secret: Secret, before: Option<&Datasets>) -> Datasets {
-        let kept = |fresh: Dataset| match before
-            .and_then(|b| b.sets.iter().flatten().find(|o| o.is_source_of(&fresh)))
-        {
-            Some(old) => Dataset { base: old.base.clone(), changes: old.changes.clone(), ..fresh },
-            None => fresh,
+        let kept = |fresh: Dataset, saved: bool| {
+            let old = before.into_iter().flat_map(|b| b.sets.iter().flatten());
+            let Some(old) = old.into_iter().find(|o| o.name == fresh.name && o.source.0 == fresh.source.0)
+            else {
+                return fresh;
+            };
+            if old.is_source_of(&fresh) {
+                return Dataset { base: old.base.clone(), changes: old.changes.clone(), ..fresh };
+            }
+            if saved {
+                fresh.learn_from(old);
+            }
+            fresh
         };
         let of = |name: &str| store.get(name);
         Datasets {
             sets: rules
                 .datasets()
                 .iter()
-                .map(|d| of(&d.name).map(|s| kept(Dataset::new(s, false, secret))))
+                .map(|d| of(&d.name).map(|s| kept(Dataset::new(s, false, secret), s.save.is_some())))
                 .collect(),
             reputations: rules
                 .datareps()

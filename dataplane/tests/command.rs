@@ -1051,3 +1051,40 @@ fn files_that_have_no_events_are_errors() {
     let o = tidegate(&["mcp", text(&p.0), "--capture", text(&words), "--ask", asks]);
     assert!(o.status.code() == Some(1) && said(&o).contains("words.txt"), "{}", said(&o));
 }
+
+/// What has no effect is told where it is asked for, and an error with `--strict`.
+#[test]
+fn what_has_no_effect_in_outputs_is_told() {
+    let p = Place::new("no-effect", &traffic::everything().frames);
+    let (capture, out) = (p.at("in.pcap"), p.at("out"));
+    let run = |yaml: &str, more: &[&str]| {
+        let file = p.write("c.yaml", yaml);
+        let all = ["run", "-r", text(&capture), "-S", "/dev/null", "-c", text(&file), "-l", text(&out)];
+        tidegate(&[&all[..], more].concat())
+    };
+    let log = |more: &str, types: &str| format!("outputs:\n - eve-log:\n    types: [{types}]\n{more}");
+    for (yaml, says) in [
+        ("vars: {address-groups: {HOME_NET: \"[10.0.0.0/8]\"}}".to_string(), "no output is on"),
+        (log(" - fast: {filename: f.log}\n", "alert"), "it is off without `enabled: yes`"),
+        (log("", "http: {content: yes}"), "not a setting here"),
+        (log("", "dns, flow, {dns: {requests: no}}"), "it is there twice"),
+        (log("    community-id-seed: 5\n", "alert"), "`community-id` is off"),
+        (log(" - pcap-log: {enabled: yes, lz4-checksum: yes}\n", "alert"), "`compression` is not lz4"),
+        (log("", "alert") + "exception-policy: drop-flow\n", "packets are only watched"),
+    ] {
+        let o = run(&yaml, &[]);
+        assert!(o.status.success() && said(&o).contains(says), "{yaml}: {}", said(&o));
+        if !says.starts_with("no output") {
+            assert_eq!(run(&yaml, &["--strict"]).status.code(), Some(1), "{yaml}");
+        }
+    }
+    assert_eq!(run(&log("", "dns: {version: 1}"), &[]).status.code(), Some(1));
+    let o = run(&log("", "alert"), &["--data-dir", "/nope"]);
+    assert!(said(&o).contains("/nope: there is no such folder"), "{}", said(&o));
+    // A file whose rules are all comments, and nothing beside it.
+    let rules = p.write("none.rules", "# alert tcp any any -> any any (sid:1;)\n");
+    let o = tidegate(&["run", "-r", text(&capture), "-S", text(&rules), "-l", text(&out)]);
+    assert!(o.status.success() && said(&o).contains("there are no rules in it"), "{}", said(&o));
+    let o = tidegate(&["run", "-i", "lo", "-S", text(&rules), "--fail", "open", "-l", text(&out)]);
+    assert_eq!(o.status.code(), Some(2), "{}", said(&o));
+}

@@ -249,6 +249,28 @@ fn datasets_go_on_after_they_were_saved() {
     std::fs::remove_dir_all(&dir).unwrap();
 }
 
+/// Somebody edits the file of a set that learns: what was learned since it was written stays, what was taken out of it is gone.
+#[test]
+fn learned_values_outlive_an_edit_of_their_file() {
+    let dir = std::env::temp_dir().join(format!("tidegate-sets-edited-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let text = "alert dns any any -> any any (dns.query; dataset:set,s,type string,state s.lst; sid:1;)";
+    let source = [Source::Text { name: "t".into(), text: text.as_bytes().to_vec() }];
+    let s = settings();
+    let first = load_sources(&source, &s, Some(&dir)).unwrap();
+    let set = first.sets.get("s").unwrap();
+    assert!(set.add(b"wrong") == Ok(true) && set.add(b"old") == Ok(true));
+    assert!(first.sets.save().failed.is_empty());
+    assert_eq!(set.add(b"young"), Ok(true));
+    // "old" and "new".
+    std::fs::write(dir.join("s.lst"), "b2xk\nbmV3\n").unwrap();
+    let second = load_after(&source, &s, Some(&dir), Some(&first.sets)).unwrap();
+    let has = |v: &[u8]| second.sets.get("s").unwrap().contains(v);
+    assert!(has(b"old") && has(b"new") && has(b"young"));
+    assert!(!has(b"wrong"));
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
 /// A rule that is wrong for one reload takes its set with it, not what the set had learned.
 #[test]
 fn datasets_that_go_are_saved_before() {

@@ -46,6 +46,19 @@ struct Start<'a> {
     log: Arc<EngineLog>,
 }
 
+/// Tells settings that are for captures; an error when they have to have an effect.
+fn captures_alone(s: &Settings, strict: bool) -> Result<(), String> {
+    if s.pcap_files == crate::config::PcapFiles::default() {
+        return Ok(());
+    }
+    let told = "pcap-file: delete-when-done, poll-interval and delay are for captures (-r)";
+    if strict {
+        return Err(format!("settings have no effect, and --strict is given: {told}"));
+    }
+    eprintln!("{told}");
+    Ok(())
+}
+
 pub fn run(args: &RunArgs, log: &Arc<EngineLog>) -> Result<ExitCode, String> {
     let inline = !args.live.inline.is_empty();
     let ips = inline || args.simulate_ips;
@@ -62,6 +75,7 @@ pub fn run(args: &RunArgs, log: &Arc<EngineLog>) -> Result<ExitCode, String> {
     let memory = super::memory::parse(&args.memory, u64::from(args.live.workers))?;
     super::settings_without_effect(&settings, Some(memory), args.strict)?;
     super::outputs_apart(args, &settings)?;
+    captures_alone(&settings, args.strict)?;
     let response = args.live.response.as_deref().map(Setup::load).transpose()?.unwrap_or_default();
     response.effects(ips)?;
     let files = rule_files(args, &settings)?;

@@ -125,8 +125,11 @@ fn can_write(dir: &std::path::Path) -> Result<(), String> {
     made.map(|_| ()).map_err(|e| format!("{}: {e}: events cannot be written there", dir.display()))
 }
 
-/// An error when two outputs have one file.
+/// An error when two outputs have one file. That there are none is told: who looks into an empty folder later should know.
 fn outputs_apart(args: &RunArgs, s: &Settings) -> Result<(), String> {
+    if let Some(file) = run::config_file(args).filter(|_| s.outputs.none()) {
+        eprintln!("{}: no output is on (`outputs`): nothing is written", file.display());
+    }
     let dir = log_dir(args, s);
     let pid = args.pidfile.as_deref().map(|p| ("--pidfile", p));
     let others: Vec<_> = pid.into_iter().collect();

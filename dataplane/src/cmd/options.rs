@@ -49,7 +49,7 @@ const TABLE: [(&str, Where); 27] = [
     ("offload", Where::Dpdk),
 ];
 /// Options that only mean something beside another: the second.
-const BESIDE: [(&str, &str); 1] = [("offload_age", "offload")];
+const BESIDE: [(&str, &str); 2] = [("offload_age", "offload"), ("fail", "inline")];
 
 /// Why an option that was given cannot mean anything beside the others; `None` if all do. `run`: the matches of `run`.
 pub(super) fn without_effect(run: &ArgMatches) -> Option<String> {
@@ -75,7 +75,7 @@ pub(super) fn without_effect(run: &ArgMatches) -> Option<String> {
     TABLE.iter().find_map(wrong).or_else(|| {
         BESIDE
             .iter()
-            .find(|(a, b)| given(a) && !given(b))
+            .find(|(a, b)| given(a) && !given(b) && !asked)
             .map(|(a, b)| format!("{} works only beside {}", spelled(a), spelled(b)))
     })
 }
@@ -211,6 +211,7 @@ mod tests {
             (&["-i", "lo", "--batch", "7"], Some("--batch works on captures (-r) only")),
             (&["-i", "lo", "--mtu", "9000"], Some("--mtu works on ports (--dpdk) only")),
             (&["-i", "lo", "--busy"], Some("--busy works on ports (--dpdk) and --inline only")),
+            (&["-i", "lo", "--fail", "open"], Some("--fail works only beside --inline")),
             (&["--dpdk", "", "--offload-age", "3"], Some("--offload-age works only beside --offload")),
             (&["--dpdk", "", "--offload", "ingress", "--offload-age", "3", "--mtu", "9000"], None),
             (&["--inline", "a:b", "--busy", "--fail", "open"], None),

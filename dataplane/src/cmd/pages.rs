@@ -16,8 +16,13 @@ pub fn allow() {
     const NAME: &str = "GLIBC_TUNABLES";
     const TUNABLE: &str = "glibc.malloc.hugetlb";
     let set = env::var(NAME).unwrap_or_default();
-    if set.contains(TUNABLE) || env::var_os("TIDEGATE_LARGE_PAGES").is_some_and(|v| v == "no") {
+    if set.contains(TUNABLE) {
         return;
+    }
+    match env::var("TIDEGATE_LARGE_PAGES").as_deref() {
+        Ok("no") => return,
+        Ok("" | "yes") | Err(env::VarError::NotPresent) => {}
+        _ => eprintln!("TIDEGATE_LARGE_PAGES: neither yes nor no; taken for yes"),
     }
     let mut args = env::args_os();
     let (Some(name), Ok(program)) = (args.next(), env::current_exe()) else { return };

@@ -70,11 +70,16 @@ fn run(args: &ServicesArgs) -> Result<ExitCode, String> {
     let mut sink = Collect { lines: EveLine::new(only, false), known: &mut known };
     let mut engine = engine(&settings)?;
     for given in &args.files {
-        for file in capture::list(given, false).map_err(|e| e.to_string())? {
+        let files = capture::list(given, false).map_err(|e| e.to_string())?;
+        if files.is_empty() {
+            eprintln!("tidegate: {}: there are no files in it", given.display());
+            failed = true;
+        }
+        for file in files {
             let text = is_text(&file);
             let read = text.and_then(|text| {
                 if text {
-                    is_events(&file).and_then(|()| events(&file, sink.known))
+                    is_events(&file).and_then(|()| events(&file, sink.known)).map(|whole| failed |= !whole)
                 } else {
                     replay::read(&file, &mut engine, &mut sink)
                 }
@@ -105,22 +110,32 @@ fn is_text(path: &Path) -> Result<bool, String> {
     Ok(n == 0 || first[0] == b'{')
 }
 
-fn events(path: &Path, known: &mut Known) -> Result<(), String> {
+/// Whether all lines could be read; others are told.
+fn events(path: &Path, known: &mut Known) -> Result<bool, String> {
+    let mut whole = true;
     let fail = |e: std::io::Error| format!("{}: {e}", path.display());
-    let file = BufReader::new(std::fs::File::open(path).map_err(fail)?);
-    for (n, line) in file.split(b'\n').enumerate() {
-        let line = line.map_err(fail)?;
-        // The last line of a sensor that runs may not be whole.
+    let mut file = BufReader::new(std::fs::File::open(path).map_err(fail)?);
+    let mut line = Vec::new();
+    for n in 1.. {
+        line.clear();
+        if file.read_until(b'\n', &mut line).map_err(fail)? == 0 {
+            break;
+        }
         if !line.windows(12).any(|w| w == b"\"ai_service\"") {
             continue;
         }
         match serde_json::from_slice::<Value>(&line) {
             Ok(v) if v["event_type"] == "ai_service" => known.add(&v["ai_service"]),
             Ok(_) => {}
-            Err(e) => eprintln!("{}: line {}: {e}", path.display(), n + 1),
+            // The last line of a sensor that runs may not be whole.
+            Err(_) if line.last() != Some(&b'\n') => {}
+            Err(e) => {
+                eprintln!("{}:{n}: {e}", path.display());
+                whole = false;
+            }
         }
     }
-    Ok(())
+    Ok(whole)
 }
 
 /// An engine that looks for services only; all captures go through it, one after the other.

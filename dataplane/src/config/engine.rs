@@ -15,6 +15,7 @@ use tidegate_core::rules::sets::{Interned, Vars};
 use tidegate_core::stream::{self, ExceptionPolicy, StreamConfig, UrgentPolicy};
 
 use super::{ChecksumMode, Exception, Settings, Timeouts, Urgent};
+use crate::keys::KeySettings;
 
 /// What the command line decides beyond the settings.
 #[derive(Clone, Copy, Debug)]
@@ -137,7 +138,11 @@ impl Settings {
         let dictionary = more.then(|| {
             format!("lzma-memlimit ({asked} bytes are more than the {share} that a dictionary has of --memory, which hold)")
         });
-        fragments.into_iter().chain(dictionary).collect()
+        let (asked, share) = (self.keys.memory, KeySettings::share(memory));
+        let sessions = (self.keys.is_on() && asked > share && asked > KeySettings::default().memory).then(|| {
+            format!("tls-keys.memory ({asked} bytes are more than the {share} that sessions have of --memory, which hold)")
+        });
+        fragments.into_iter().chain(dictionary).chain(sessions).collect()
     }
 }
 

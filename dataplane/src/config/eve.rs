@@ -304,6 +304,11 @@ impl EveSettings {
         e.ethernet = n.flag("ethernet")?.unwrap_or(false);
         e.community_id = n.flag("community-id")?.unwrap_or(false);
         e.community_id_seed = n.number("community-id-seed")?.unwrap_or(0);
+        if let Some(seed) =
+            n.child("community-id-seed").filter(|_| on && !e.community_id && e.community_id_seed != 0)
+        {
+            unknown.push(seed.odd("`community-id` is off"));
+        }
         e.pcap_file = n.flag("pcap-file")?;
         e.sensor_name = n.text("sensor-name").or(root.text("sensor-name")).map(str::to_string);
         e.xff = xff(n)?;
@@ -315,7 +320,16 @@ impl EveSettings {
         };
         // What is off is read as what is on, and not kept.
         let mut unused = EveSettings::empty("");
+        let mut seen = Vec::new();
         for (name, t) in types.named_items() {
+            if seen.contains(&name) {
+                unknown.push(
+                    t.odd_as(&format!("{}: {name}", types.path), "it is there twice; the first stands"),
+                );
+                t.accept();
+                continue;
+            }
+            seen.push(name);
             let off = t.flag("enabled")? == Some(false);
             if off {
                 e.policy &= name != "policy";

@@ -3,6 +3,7 @@
 
 pub mod engine;
 pub mod eve;
+mod exception;
 mod hosts;
 pub mod logging;
 pub mod most;
@@ -93,6 +94,12 @@ pub struct PcapFiles {
     pub poll_s: u64,
     /// Seconds without a change after which a capture is taken to be whole.
     pub delay_s: u64,
+}
+
+impl Default for PcapFiles {
+    fn default() -> Self {
+        PcapFiles { delete: Delete::No, poll_s: 5, delay_s: 30 }
+    }
 }
 
 /// Which captures are removed once they are read (`pcap-file.delete-when-done`).

@@ -78,7 +78,7 @@ pub(crate) const EVE_LOG: Kind = Kind {
 pub(crate) const PCAP_LOG: Kind = Kind {
     name: "pcap-log",
     several: false,
-    read: |_, n, _| PcapLogSettings::read(n).map(Found::Packets),
+    read: |_, n, told| PcapLogSettings::read(n, told).map(Found::Packets),
     unheeded: &[],
 };
 pub(crate) const FILE_STORE: Kind = Kind {
@@ -88,7 +88,15 @@ pub(crate) const FILE_STORE: Kind = Kind {
     unheeded: &[],
 };
 
+/// What is told of an output that somebody may believe to be on.
+const OFF: &str = "it is off without `enabled: yes` below it";
+
 impl Outputs {
+    /// Whether nothing is written at all.
+    pub fn none(&self) -> bool {
+        self.eve.is_empty() && self.others.is_empty() && self.pcap_log.is_none() && self.store.is_none()
+    }
+
     /// Reads `outputs` of `root`.
     pub fn read(root: &Node) -> Result<Outputs, ConfigError> {
         let mut out = Outputs::default();
@@ -106,11 +114,13 @@ impl Outputs {
                     let found = (k.read)(root, n, &mut out.unknown)?;
                     if on.unwrap_or(k.several) {
                         out.put(found);
+                    } else if on.is_none() {
+                        out.unknown.push(n.odd_as(&n.path_as(name), OFF));
                     }
                 }
                 _ if on == Some(true) || (on.is_none() && n.children.is_empty()) => {
                     let why = match kind {
-                        Some(_) => "it is off without `enabled: yes` below it",
+                        Some(_) => OFF,
                         None if name == "stats" => "counters are in eve.json, with `stats` among its types",
                         None => "no such output here",
                     };

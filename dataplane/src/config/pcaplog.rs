@@ -41,7 +41,8 @@ pub struct PcapLogSettings {
 }
 
 impl PcapLogSettings {
-    pub(super) fn read(n: &Node) -> Result<Self, ConfigError> {
+    /// What has no effect is added to `told`.
+    pub(super) fn read(n: &Node, told: &mut Vec<String>) -> Result<Self, ConfigError> {
         let compression = n.one_of("compression", &["none", "lz4"])?;
         let limit = n.size("limit")?.unwrap_or(100 << 20);
         if limit < 4096 {
@@ -52,6 +53,11 @@ impl PcapLogSettings {
         if let Some(rest) = strange {
             let what = rest.chars().next().map_or(String::new(), String::from);
             return Err(n.wrong(format!("`filename` has `%{what}`; there are %n, %i and %t")));
+        }
+        let lz4 = compression == Some("lz4");
+        let lz4_checksum = n.flag("lz4-checksum")?.unwrap_or(false);
+        if let Some(c) = n.child("lz4-checksum").filter(|_| lz4_checksum && !lz4) {
+            told.push(c.odd("`compression` is not lz4"));
         }
         Ok(PcapLogSettings {
             filename,
@@ -67,8 +73,8 @@ impl PcapLogSettings {
             },
             use_depth: n.flag("use-stream-depth")?.unwrap_or(false),
             honor_pass: n.flag("honor-pass-rules")?.unwrap_or(false),
-            lz4: compression == Some("lz4"),
-            lz4_checksum: n.flag("lz4-checksum")?.unwrap_or(false),
+            lz4,
+            lz4_checksum,
         })
     }
 

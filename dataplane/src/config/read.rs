@@ -13,10 +13,10 @@ use super::eve::seconds;
 use super::logging::Logging;
 use super::yaml::{ConfigError, Node, truth};
 use super::{
-    ChecksumMode, DatasetFile, Datasets, Decoder, Defrag, Delete, Exception, ExceptionPolicies, Flow,
-    HostPolicies, Outputs, PcapFiles, Reputation, Settings, Stream, Timeouts, Urgent,
+    ChecksumMode, DatasetFile, Datasets, Decoder, Defrag, Delete, Flow, HostPolicies, Outputs, PcapFiles,
+    Reputation, Settings, Stream, Timeouts, Urgent,
 };
-use super::{most, protocols, unheeded};
+use super::{exception, most, protocols, unheeded};
 
 use crate::context::ContextSettings;
 use crate::keys::KeySettings;
@@ -43,7 +43,7 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
     };
     let outputs = Outputs::read(root)?;
     check_groups(root, &groups("vars.address-groups"), &groups("vars.port-groups"))?;
-    let exception = exception(root, ips)?;
+    let exception = exception::read(root, ips)?;
     let port_groups = groups("vars.port-groups");
     let decoder = decoder(root, &port_groups)?;
     let (app, protocols_told) = protocols::read(root, &outputs)?;
@@ -112,6 +112,7 @@ pub(super) fn settings(root: &Node, dir: &Path, ips: bool) -> Result<Settings, C
     s.told.extend(most::find(root));
     s.told.extend(root.misshapen());
     s.told.extend(root.twice());
+    s.told.extend(exception::without_drops(root, ips));
     s.ignored = root.unread().iter().map(|n| n.odd_name("not a setting here")).collect();
     let home = s.home();
     s.outputs.eve.iter_mut().filter_map(|e| e.incident.as_mut()).for_each(|i| i.home.clone_from(&home));
@@ -132,8 +133,8 @@ fn pcap_files(root: &Node) -> Result<PcapFiles, ConfigError> {
     };
     Ok(PcapFiles {
         delete,
-        poll_s: root.number("pcap-file.poll-interval")?.unwrap_or(5),
-        delay_s: root.number("pcap-file.delay")?.unwrap_or(30),
+        poll_s: root.number("pcap-file.poll-interval")?.unwrap_or(PcapFiles::default().poll_s),
+        delay_s: root.number("pcap-file.delay")?.unwrap_or(PcapFiles::default().delay_s),
     })
 }
 
@@ -409,80 +410,6 @@ fn action_order(root: &Node) -> Result<[Action; 4], ConfigError> {
         .map_err(|_| bad(root, KEY, "pass, drop, reject and alert are wanted, each once".to_string()))
 }
 
-fn exception_name(root: &Node, key: &str, text: &str) -> Result<Option<Exception>, ConfigError> {
-    Ok(Some(match text.to_ascii_lowercase().as_str() {
-        "ignore" => Exception::Ignore,
-        "pass-packet" => Exception::PassPacket,
-        "pass-flow" => Exception::PassFlow,
-        "drop-packet" => Exception::DropPacket,
-        "drop-flow" => Exception::DropFlow,
-        "reject" => Exception::Reject,
-        "reject-both" => Exception::RejectBoth,
-        "bypass" => Exception::Bypass,
-        "auto" => return Ok(None),
-        _ => {
-            let known =
-                "ignore, pass-packet, pass-flow, drop-packet, drop-flow, reject, reject-both, bypass, auto";
-            return Err(bad(root, key, format!("`{text}` is none of {known}")));
-        }
-    }))
-}
-
-/// The master policy fills what is not set; `auto` drops the flow when packets can be dropped. Dropping is
-/// ignored otherwise, and a midstream flow cannot be ruled on when midstream pick-up makes it normal.
-fn exception(root: &Node, ips: bool) -> Result<ExceptionPolicies, ConfigError> {
-    let auto = if ips { Exception::DropFlow } else { Exception::Ignore };
-    let ids = |p: Exception| match p {
-        Exception::DropFlow | Exception::DropPacket if !ips => Exception::Ignore,
-        p => p,
-    };
-    let master = match root.text("exception-policy") {
-        None => None,
-        Some(t) => Some(exception_name(root, "exception-policy", t)?),
-    };
-    // Without any setting nothing is dropped on behalf of the engine: the master is `auto` in IPS mode.
-    let fill = ids(master.map_or(auto, |m| m.unwrap_or(auto)));
-    let get = |key: &str| -> Result<Option<Exception>, ConfigError> {
-        match root.text(key) {
-            None => Ok(None),
-            Some(t) => Ok(Some(exception_name(root, key, t)?.unwrap_or(auto))),
-        }
-    };
-    let midstream_on = root.flag("stream.midstream")?.unwrap_or(false);
-    let midstream = match get("stream.midstream-policy")? {
-        Some(p) => {
-            let auto_chosen =
-                root.text("stream.midstream-policy").is_some_and(|t| t.eq_ignore_ascii_case("auto"));
-            let wrong = match p {
-                _ if auto_chosen => false,
-                Exception::PassPacket | Exception::DropPacket => true,
-                p => midstream_on && !matches!(p, Exception::Ignore | Exception::PassFlow),
-            };
-            if wrong {
-                let what =
-                    if midstream_on { "when midstream is on: pass-flow or ignore" } else { "of a flow" };
-                return Err(bad(root, "stream.midstream-policy", format!("not a policy {what}")));
-            }
-            if auto_chosen && midstream_on { Exception::Ignore } else { ids(p) }
-        }
-        None if midstream_on && master.flatten().is_none() => Exception::Ignore,
-        // Passing or rejecting packets one by one says nothing of a flow.
-        None => match fill {
-            Exception::DropPacket | Exception::PassPacket => Exception::Ignore,
-            p => p,
-        },
-    };
-    Ok(ExceptionPolicies {
-        master,
-        midstream,
-        stream_memcap: get("stream.memcap-policy")?.map_or(fill, ids),
-        stream_reassembly_memcap: get("stream.reassembly.memcap-policy")?.map_or(fill, ids),
-        app_error: get("app-layer.error-policy")?.map_or(fill, ids),
-        flow_memcap: get("flow.memcap-policy")?.map_or(fill, ids),
-        defrag_memcap: get("defrag.memcap-policy")?.map_or(fill, ids),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -649,25 +576,6 @@ mod tests {
         }
         let told = read("outputs: [fast, pcap-log]").without_effect().join("\n");
         assert!(told.contains("it is off without `enabled: yes`"), "{told}");
-    }
-
-    #[test]
-    fn exception_policies_follow_the_master() {
-        let p = |text: &str, ips: bool| {
-            exception(&Node::parse(text, Path::new("t"), Path::new(".")).unwrap(), ips).unwrap()
-        };
-        assert_eq!(p("a: b", false), ExceptionPolicies::default());
-        assert_eq!(p("a: b", true).midstream, Exception::DropFlow);
-        assert_eq!(p("a: b", true).flow_memcap, Exception::DropFlow);
-        assert_eq!(p("{defrag: {memcap-policy: pass-packet}}", true).defrag_memcap, Exception::PassPacket);
-        assert_eq!(p("{flow: {memcap-policy: drop-packet}}", false).flow_memcap, Exception::Ignore);
-        assert_eq!(p("stream: {midstream: yes}", true).midstream, Exception::Ignore);
-        assert_eq!(p("exception-policy: ignore", true).app_error, Exception::Ignore);
-        assert_eq!(p("exception-policy: reject", true).stream_memcap, Exception::Reject);
-        assert_eq!(p("app-layer: {error-policy: drop-flow}", false).app_error, Exception::Ignore);
-        assert_eq!(p("app-layer: {error-policy: pass-flow}", false).app_error, Exception::PassFlow);
-        let midstream = "{stream: {midstream: yes}, exception-policy: bypass}";
-        assert_eq!(p(midstream, true).midstream, Exception::Bypass);
     }
 
     #[test]

@@ -42,9 +42,10 @@ pub enum Content {
 }
 
 impl Content {
-    fn read(t: &Node) -> Result<Self, ConfigError> {
+    /// `hash` is for `ai`.
+    fn read(name: &str, t: &Node) -> Result<Self, ConfigError> {
         let on = t.text("content");
-        if on.is_some_and(|c| c.trim().eq_ignore_ascii_case("hash")) {
+        if name == "ai" && on.is_some_and(|c| c.trim().eq_ignore_ascii_case("hash")) {
             return Ok(Content::Hash);
         }
         Ok(if t.flag("content")? == Some(true) { Content::Yes } else { Content::No })
@@ -67,7 +68,6 @@ impl RecordSettings {
             "passwords.yes" => self.passwords == Some(true),
             "passwords.no" => self.passwords == Some(false),
             "content.hash" => self.content == Content::Hash,
-            "version.1" => self.version == Some(1),
             "version.2" => self.version == Some(2),
             o => o.strip_prefix("custom.").is_some_and(|name| self.custom.iter().any(|c| c == name)),
         }
@@ -111,15 +111,17 @@ impl RecordSettings {
                 None if name == "dns" => {
                     std::env::var("SURICATA_EVE_DNS_VERSION").ok().and_then(|v| v.parse().ok())
                 }
-                Some(version @ 1..=3) => Some(version),
+                Some(version @ 2..=3) => Some(version),
                 Some(other) => {
                     let n = t.at("version").unwrap_or(t);
-                    return Err(n.wrong(format!("`{other}` is none of 1, 2, 3")));
+                    return Err(n.wrong(format!("`{other}` is none of 2, 3")));
                 }
                 None => None,
             };
         }
-        r.content = Content::read(t)?;
+        if is(&["ai", "redis", "websocket"]) {
+            r.content = Content::read(name, t)?;
+        }
         if name == "websocket" {
             r.payload =
                 [t.flag("payload-base64")?.unwrap_or(false), t.flag("payload-printable")?.unwrap_or(false)];

@@ -132,7 +132,7 @@ fn head(from: &mut impl BufRead) -> Result<Head, Refused> {
         match name.to_ascii_lowercase().as_str() {
             "host" => h.host = value,
             "origin" => h.origin = Some(value),
-            "authorization" => h.token = value.strip_prefix("Bearer ").map(|t| t.trim().to_string()),
+            "authorization" => h.token = bearer(&value),
             "content-length" => h.length = Some(value.parse().map_err(|_| BAD)?),
             // A body whose end must be searched for is not worth it here.
             "transfer-encoding" => return Err(("411 Length Required", "send a Content-Length")),
@@ -170,6 +170,12 @@ fn allowed(h: &Head, token: &str) -> Result<usize, Refused> {
     }
 }
 
+/// The token of `Bearer TOKEN`; a scheme's case does not matter (RFC 9110, 11.1).
+fn bearer(value: &str) -> Option<String> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,6 +195,8 @@ mod tests {
         let post = "POST /mcp";
         let here = "Host: 127.0.0.1:9\r\nContent-Length: 2\r\n";
         assert_eq!(with(post, here), "200");
+        let lower = format!("{post} HTTP/1.1\r\nAuthorization: bearer 0123456789abcdef\r\n{here}\r\n");
+        assert_eq!(status(&lower), "200");
         assert_eq!(with(post, "Host: [::1]:9\r\nOrigin: http://localhost:3\r\nContent-Length: 0\r\n"), "200");
         assert_eq!(with(post, "Host: evil.example\r\nContent-Length: 2\r\n"), "403");
         assert_eq!(with(post, &format!("{here}Origin: http://evil.example\r\n")), "403");
@@ -201,6 +209,7 @@ mod tests {
             "",
             "Authorization: Bearer 0123456789abcdeX\r\n",
             "Authorization: Bearer 0\r\n",
+            "Authorization: Basic 0123456789abcdef\r\n",
             "Authorization: Basic x\r\n",
         ] {
             assert_eq!(status(&format!("POST /mcp HTTP/1.1\r\n{here}{t}\r\n")), "401", "{t}");
