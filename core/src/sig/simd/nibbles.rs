@@ -4,7 +4,7 @@
 //! In: the input. Out: the words that are not 0, in order, each with its class. Written once over [`Vector`].
 use super::super::verify::{STRIDED, code};
 use super::buckets::{Buckets, Plan, Set, Tables};
-use super::gram::Gram;
+use super::gram::{Gram, valid};
 use super::list::Found;
 use super::set::{Bytes, Set as ByteSet};
 use super::vector::Vector;
@@ -130,7 +130,8 @@ type Masks = [u64; 4];
 /// Vectors that are asked together, so that a table is loaded once for both.
 const TOGETHER: usize = 2;
 
-/// The words of up to [`WORDS`] words of `hay` from `first` on.
+/// The words of up to [`WORDS`] words of `hay` from `first` on. Neither this nor [`masks`] has closures around vectors: they would not
+/// have the instruction set of the function that all is inlined into, and call every operation as a function.
 ///
 /// # Safety
 /// The instruction set of `V` is there; the constants are those of `f`: `L` sets of windows of four bytes, of which `D` bytes
@@ -147,18 +148,20 @@ unsafe fn run<V: Vector, const L: usize, const D: usize, const S: usize, const O
     // SAFETY: a word reads `BLOCK` bytes at `start`, which are there, or in a copy that has so many. `put` is called once for
     // each of at most `WORDS` words. The sets and the byte set are there by the caller's promise.
     unsafe {
-        let word = |p: *const u8| masks::<V, L, D, S, ONE>(f, p);
-        if n > 0 && hay.len() < BLOCK {
-            let valid = (1u64 << (hay.len() - HEAD)) - 1;
-            let m = word(padded(hay.as_ptr(), hay.len()).as_ptr()).map(|m| m & valid);
-            out.put::<L, S, ONE>(0, 0, m);
-            return;
-        }
+        let copy;
+        // A short input is one word, of a copy.
+        let (base, len, valid) = if hay.len() < BLOCK {
+            copy = padded(hay.as_ptr(), hay.len());
+            (copy.as_ptr(), BLOCK, valid(hay.len().saturating_sub(HEAD)))
+        } else {
+            (hay.as_ptr(), hay.len(), u64::MAX)
+        };
         for i in 0..n {
             // The last word is moved down to end with the input.
             let at = 64 * (first + i);
-            let start = at.min(hay.len() - BLOCK);
-            out.put::<L, S, ONE>(i, (at - start) as u32, word(hay.as_ptr().add(start)));
+            let start = at.min(len - BLOCK);
+            let m = masks::<V, L, D, S, ONE>(f, base.add(start));
+            out.put::<L, S, ONE>(i, (at - start) as u32, m.map(|m| m & valid));
         }
     }
 }
@@ -183,10 +186,11 @@ unsafe fn masks<V: Vector, const L: usize, const D: usize, const S: usize, const
             let none = [V::splat(0); TOGETHER];
             let (mut long, mut short) = ([none; L], [none; S]);
             for d in 0..if S > 0 { D.max(3) } else { D } {
-                let bytes: [(V, V); TOGETHER] = core::array::from_fn(|t| {
+                let mut bytes = [(low, low); TOGETHER];
+                for (t, b) in bytes.iter_mut().enumerate() {
                     let v = V::load(p.add(HEAD - d + at + V::BYTES * t));
-                    (v.and(low), v.high())
-                });
+                    *b = (v.and(low), v.high());
+                }
                 if d < D {
                     for (s, r) in long.iter_mut().enumerate() {
                         ask(&sets.get_unchecked(s).tables, d, &bytes, r);
@@ -201,7 +205,10 @@ unsafe fn masks<V: Vector, const L: usize, const D: usize, const S: usize, const
             for t in 0..TOGETHER {
                 let by = at + V::BYTES * t;
                 if L > 0 {
-                    let any = long.iter().fold(V::splat(0), |any, r| any.or(r[t]));
+                    let mut any = V::splat(0);
+                    for r in &long {
+                        any = any.or(r[t]);
+                    }
                     m[3] |= any.nonzero() << by;
                 }
                 if S > 0 {

@@ -1,5 +1,7 @@
 //! A word of a small bitmap in one pass, without AVX-512: hashes stay in registers, and the bytes of the bitmap are put
 //! where the positions are that they are of.
+//!
+//! All functions here have the instruction set, and with them their closures: one without it calls every operation as a function.
 use super::put::{even, first_two, last_two, one};
 use super::*;
 use core::arch::x86_64::*;
@@ -26,7 +28,8 @@ pub(super) unsafe fn fill(g: &Gram, hay: &[u8], first: usize, n: usize, masks: &
 
 /// # Safety
 /// As [`fill`]; `S` is the stride, and `M` whether windows have more than four bytes.
-#[inline(always)]
+#[inline]
+#[target_feature(enable = "avx2,bmi1")]
 unsafe fn words_of<const S: usize, const M: bool>(
     g: &Gram,
     hay: &[u8],
@@ -61,7 +64,8 @@ unsafe fn words_of<const S: usize, const M: bool>(
 ///
 /// # Safety
 /// As [`words_of`].
-#[inline(always)]
+#[inline]
+#[target_feature(enable = "avx2,bmi1")]
 unsafe fn half<const S: usize, const M: bool>(g: &Gram, p: *const u8) -> u64 {
     const POWERS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
     // SAFETY: the caller's promise. An index is a hash without its lowest three bits, of a small bitmap 16 bits, and
@@ -108,15 +112,10 @@ unsafe fn half<const S: usize, const M: bool>(g: &Gram, p: *const u8) -> u64 {
 }
 
 /// `of` for both halves of two vectors.
-///
-/// # Safety
-/// AVX2 is there.
-#[inline(always)]
-unsafe fn both(a: __m256i, b: __m256i, of: impl Fn(__m128i, __m128i) -> __m128i) -> __m256i {
-    // SAFETY: register operations.
-    unsafe {
-        let low = of(_mm256_castsi256_si128(a), _mm256_castsi256_si128(b));
-        let high = of(_mm256_extracti128_si256::<1>(a), _mm256_extracti128_si256::<1>(b));
-        _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(low), high)
-    }
+#[inline]
+#[target_feature(enable = "avx2,bmi1")]
+fn both(a: __m256i, b: __m256i, of: impl Fn(__m128i, __m128i) -> __m128i) -> __m256i {
+    let low = of(_mm256_castsi256_si128(a), _mm256_castsi256_si128(b));
+    let high = of(_mm256_extracti128_si256::<1>(a), _mm256_extracti128_si256::<1>(b));
+    _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(low), high)
 }
