@@ -175,6 +175,51 @@ def control(engine, folder):
     ok("a file is not replaced by a socket", s.process.wait(30) == 1 and open(path).read() == "precious")
 
 
+def packets(engine, folder):
+    """files of pcap-log that are moved and deleted, and outputs that are deleted"""
+    config = os.path.join(folder, "packets.yaml")
+    with open(config, "w") as f:
+        f.write("%YAML 1.1\n---\noutputs:\n  - eve-log: {enabled: yes, filename: eve.json, types: [alert]}\n"
+                "  - pcap-log: {enabled: yes, filename: log.pcap}\n")
+    logs = os.path.join(folder, "packets")
+    names = lambda: sorted(n for n in os.listdir(logs) if n.startswith("log.pcap"))
+    counted = lambda name: s.counter("pcap_log." + name)
+    s = Sensor(engine, folder, "-c", config, "-l", logs)
+    attack(5)
+    until("packets", lambda: counted("packets") >= 5)
+    first = names()[0]
+    os.rename(os.path.join(logs, first), os.path.join(logs, "moved"))
+    ok("files of packets are begun anew", s.ask("reopen-logs")["return"] == "OK")
+    attack(5)
+    second = until("the next file", names)[0]
+    size = os.path.getsize(os.path.join(logs, "moved"))
+    before = counted("packets")
+    time.sleep(1.5)
+    os.remove(os.path.join(logs, second))
+    attack(5)
+    until("lost packets", lambda: counted("lost") >= 5)
+    attack(5)
+    third = until("a file in place of the deleted one", names)[0]
+    ok("one that was deleted as well", third not in (first, second))
+    ok("and none goes into the one that was moved", os.path.getsize(os.path.join(logs, "moved")) == size)
+    os.remove(os.path.join(logs, "eve.json"))
+    attack(3)
+    until("lost alerts", lambda: s.counter("dataplane.events_lost.alert") >= 3)
+    code, said = s.end()
+    ok("the exit code says so, and so do words", code == 1 and "pcap-log: " in said and "was deleted" in said)
+
+    s = Sensor(engine, folder, "-l", os.path.join(folder, "gone"))
+    attack(2)
+    eve = os.path.join(folder, "gone", "eve.json")
+    until("alerts", lambda: lines(eve))
+    time.sleep(1.5)
+    os.remove(eve)
+    attack(3)
+    code, said = s.end()
+    # lo brings every packet twice: out and in.
+    ok("events in a deleted file are counted at the end", code == 1 and "; 3 events were lost" in said or "; 6 events were lost" in said)
+
+
 STORIES = '''%YAML 1.1
 ---
 outputs:
@@ -278,7 +323,7 @@ def main():
         os.environ["TIDEGATE_LIVE"] = "inside"
         os.execvp("unshare", ["unshare", "-n", "-m", sys.executable, os.path.abspath(__file__), engine])
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    for part in (full_disk, user, reload, control, stored, stories):
+    for part in (full_disk, user, reload, control, stored, packets, stories):
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             part(engine, folder)
     print(f"live: {len(done)} checks passed")

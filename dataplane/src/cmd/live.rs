@@ -484,7 +484,7 @@ impl Logs {
         let o = &s.settings.outputs;
         let own = s.response.audit.iter().chain(&s.response.state).cloned();
         let events = o.logs().map(|log| s.dir.join(log.file()));
-        let files = events.chain(own).collect();
+        let files = events.chain(own).chain(s.log.paths().map(PathBuf::from)).collect();
         let stored = o.store.iter().flat_map(|f| [s.dir.join(&f.dir), s.dir.join(&f.dir).join("tmp")]);
         Logs { dir: s.dir.clone(), is_new: s.dir_is_new, files, folders: stored.collect() }
     }
