@@ -163,6 +163,13 @@ def reload(engine, folder):
     ok("a reload while another compiles comes after it", reply["rules_loaded"] == 3 and s.ask("stats")["rules_loaded"] == 3)
     # It may learn of the rules that took the place of its own.
     ok("and that one is answered, too", at_work and first[0]["return"] == "OK" and first[0]["rules_loaded"] in (20_000, 3))
+    loaded = lambda: s.ask("stats")["rules_loaded"]
+    for n, name in enumerate((signal.SIGUSR2, signal.SIGHUP)):
+        with open(os.path.join(folder, "r.rules"), "w") as f:
+            f.writelines(rule % (n, n + 1) for n in range(5 + n))
+        s.process.send_signal(name)
+        until("rules of a signal", lambda: loaded() == 5 + n)
+    ok("SIGUSR2 and SIGHUP reload rules", s.process.poll() is None)
     ok("the pause is measured", "reload.pause_us" in s.ask("stats")["counters"])
     ok("and nothing is wrong at the end", s.end()[0] == 0)
 

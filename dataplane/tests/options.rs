@@ -222,11 +222,18 @@ fn read_until(end: nix::sys::signal::Signal) {
     std::fs::rename(p.at("b.pcap"), p.at("in/b.pcap")).unwrap();
     assert!(gone(&p.at("in/b.pcap")));
     let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+    // What a sensor is asked for by these is no end, either.
+    for other in [nix::sys::signal::Signal::SIGUSR1, nix::sys::signal::Signal::SIGUSR2] {
+        nix::sys::signal::kill(pid, other).unwrap();
+    }
+    p.put("c.pcap", pcap(&datagrams(1)));
+    std::fs::rename(p.at("c.pcap"), p.at("in/c.pcap")).unwrap();
+    assert!(gone(&p.at("in/c.pcap")));
     nix::sys::signal::kill(pid, end).unwrap();
     let mut said = String::new();
     std::io::Read::read_to_string(&mut child.stdout.take().unwrap(), &mut said).unwrap();
     assert!(child.wait().unwrap().success());
-    assert!(said.starts_with("packets  5,") && !p.at("pid").exists(), "{said}");
+    assert!(said.starts_with("packets  6,") && !p.at("pid").exists(), "{said}");
 }
 
 /// What came by a pipe is written before more comes, and a pipe that stays open does not keep the program from its end.

@@ -31,7 +31,7 @@ use tidegate_core::packet::{Decoder, Packet, PacketBuf};
 use super::context::Logs;
 use super::feed::Feed;
 use super::input::{UnknownLinks, rule_files, tell_refusals};
-use super::interrupt::{self, interrupts};
+use super::interrupt::{self, Early, interrupts};
 use super::{PARTLY, RunArgs, WRONG_INPUT};
 
 /// Time between two progress lines.
@@ -42,6 +42,7 @@ pub fn main(args: &RunArgs) -> ExitCode {
         return code;
     }
     // Not worth it for what takes a moment.
+    let early = Early::take();
     let long = |r: &PathBuf| std::fs::metadata(r).is_ok_and(|m| m.is_dir() || m.len() > LONG);
     if args.read.as_ref().is_none_or(long) {
         super::pages::allow();
@@ -55,7 +56,7 @@ pub fn main(args: &RunArgs) -> ExitCode {
         (Err(e), _) => Err(e.clone()),
         _ if pid.is_err() => Err(pid.as_ref().err().cloned().unwrap_or_default()),
         (Ok(log), Some(read)) => run(args, read, log),
-        (Ok(log), None) => super::live::run(args, log),
+        (Ok(log), None) => super::live::run(args, log, early),
     };
     match result {
         Ok(code) => code,
