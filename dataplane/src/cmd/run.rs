@@ -27,6 +27,7 @@ use tidegate_core::event::{Event, EventSink, Verdict};
 use tidegate_core::fault::Station;
 use tidegate_core::flow::FlowView;
 use tidegate_core::packet::{Decoder, Packet, PacketBuf};
+use tidegate_core::{Dir, Secret};
 
 use super::context::Logs;
 use super::feed::Feed;
@@ -188,7 +189,8 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     settings.policy = args.policy.clone().or(settings.policy);
     settings.intel.extend(args.intel.iter().cloned());
     settings.keys.files.extend(args.tls_keys.iter().cloned());
-    let context = super::context::tables(&mut settings, &args.context, secret::CAPTURES)?;
+    let secret = secret_for(source)?;
+    let context = super::context::tables(&mut settings, &args.context, secret)?;
     let memory = super::memory::parse(&args.memory, 1)?;
     super::settings_without_effect(&settings, Some(memory), args.strict)?;
     super::outputs_apart(args, &settings)?;
@@ -233,7 +235,7 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
         ips: args.simulate_ips,
         ignore_checksums: settings.pcap_checksums == ChecksumMode::No,
         memory,
-        secret: if files { secret::CAPTURES } else { secret::random()? },
+        secret,
     };
     room(memory)?;
     // Each capture of its own begins with the sets as they were read.
@@ -360,6 +362,13 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     said?;
     Ok(ending(&tally, &loaded, feed.count(), unsaved.is_empty()))
 }
+/// What keys the tables: a pipe may bring live traffic, whose senders must not know it; a file gives the same output each time.
+fn secret_for(source: &Path) -> Result<Secret, String> {
+    let files = std::fs::metadata(source).is_ok_and(|m| m.is_file() || m.is_dir());
+    // Folders are read for their regular files.
+    Ok(if files { secret::CAPTURES } else { secret::random()? })
+}
+
 
 /// Tells of settings that are for live traffic; with `--strict` they are an error.
 fn live_alone(s: &Settings, strict: bool) -> Result<(), String> {
@@ -651,6 +660,15 @@ fn summary(sink: &Counting, t: &Tally, l: &Loaded, took: Duration, many: bool) -
 }
 
 #[cfg(test)]
+    /// Engines and tables of context alike: what comes by a pipe may be live, and its senders choose ends.
+    #[test]
+    fn the_published_secret_is_for_files_alone() {
+        let key = |path: &str| super::secret_for(std::path::Path::new(path)).unwrap().key(*b"context ");
+        let published = crate::secret::CAPTURES.key(*b"context ");
+        assert_eq!((key("Cargo.toml"), key("src")), (published, published));
+        assert!(key("-") != published && key("/dev/null") != published && key("-") != key("-"));
+    }
+
 mod tests {
     #[test]
     fn thousands_are_grouped() {
