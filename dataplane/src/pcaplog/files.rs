@@ -623,7 +623,12 @@ mod tests {
         ] {
             let text = format!("outputs: [{{pcap-log: {{enabled: yes, {more}}}}}]");
             let e = Settings::parse(&text, &Overrides::default()).unwrap_err().to_string();
-            assert!(e.contains(word), "{e}");
+            // At the setting that is wrong.
+            let name = more.split(':').next().unwrap_or_default();
+            let at = format!(":1:{}: ", text.find(more).unwrap_or(0) + 1);
+            assert!(e.contains(word) && e.contains(&format!("pcap-log.{name}: ")), "{e}");
+            let value = text.find(more).unwrap_or(0) + name.len() + 3;
+            assert!(e.contains(&at) || e.contains(&format!(":1:{value}: ")), "{e}");
         }
     }
 }
