@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use crate::config::logging::{Level, Logging};
 use crate::eve::Json;
+use crate::lines::writable;
 
 /// The files that are open.
 #[derive(Debug, Default)]
@@ -20,6 +21,7 @@ pub struct EngineLog {
 
 /// Opens a file to go on at its end.
 fn going_on(path: &Path) -> std::io::Result<File> {
+    writable(path)?;
     File::options().create(true).append(true).open(path)
 }
 
@@ -35,6 +37,7 @@ impl EngineLog {
             if let Some(parent) = path.parent() {
                 std::fs::create_dir_all(parent).map_err(wrong)?;
             }
+            writable(&path).map_err(wrong)?;
             if !append {
                 File::create(&path).map_err(wrong)?;
             }

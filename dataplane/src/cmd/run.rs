@@ -17,11 +17,11 @@ use crate::context::Context;
 use crate::eve::{EveSink, OutputError, Stats};
 use crate::filter::Filter;
 use crate::keys;
+use crate::lines::writable;
 use crate::load::{self, Loaded};
 use crate::log::EngineLog;
 use crate::pcaplog::PcapLog;
 use crate::secret;
-use tidegate_core::Dir;
 use tidegate_core::engine::{Engine, Frame};
 use tidegate_core::event::{Event, EventSink, Verdict};
 use tidegate_core::fault::Station;
@@ -42,8 +42,8 @@ pub fn main(args: &RunArgs) -> ExitCode {
     if let Some(code) = super::ask::answer(args) {
         return code;
     }
-    // Not worth it for what takes a moment.
     let early = Early::take();
+    // Not worth it for what takes a moment.
     let long = |r: &PathBuf| std::fs::metadata(r).is_ok_and(|m| m.is_dir() || m.len() > LONG);
     if args.read.as_ref().is_none_or(long) {
         super::pages::allow();
@@ -76,7 +76,8 @@ struct PidFile(PathBuf);
 
 impl PidFile {
     fn write(path: &Path) -> Result<PidFile, String> {
-        std::fs::write(path, format!("{}\n", std::process::id()))
+        writable(path)
+            .and_then(|()| std::fs::write(path, format!("{}\n", std::process::id())))
             .map_err(|e| format!("--pidfile: {}: {e}", path.display()))?;
         Ok(PidFile(path.to_owned()))
     }
@@ -229,8 +230,6 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
         |dir: &Path| settings.outputs.pcap_log.as_ref().map(|s| PcapLog::new(s, dir, settings.stream.depth));
     let mut sink = Counting { eve, pcap: packets(&dir).filter(|_| !each), alerts: HashMap::new() };
 
-    // A pipe may bring live traffic; a file gives the same output each time.
-    let files = feed.waiting().all(|c| std::fs::metadata(c).is_ok_and(|m| m.is_file()));
     let mode = Mode {
         ips: args.simulate_ips,
         ignore_checksums: settings.pcap_checksums == ChecksumMode::No,
@@ -362,13 +361,13 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     said?;
     Ok(ending(&tally, &loaded, feed.count(), unsaved.is_empty()))
 }
+
 /// What keys the tables: a pipe may bring live traffic, whose senders must not know it; a file gives the same output each time.
 fn secret_for(source: &Path) -> Result<Secret, String> {
     let files = std::fs::metadata(source).is_ok_and(|m| m.is_file() || m.is_dir());
     // Folders are read for their regular files.
     Ok(if files { secret::CAPTURES } else { secret::random()? })
 }
-
 
 /// Tells of settings that are for live traffic; with `--strict` they are an error.
 fn live_alone(s: &Settings, strict: bool) -> Result<(), String> {
@@ -660,6 +659,7 @@ fn summary(sink: &Counting, t: &Tally, l: &Loaded, took: Duration, many: bool) -
 }
 
 #[cfg(test)]
+mod tests {
     /// Engines and tables of context alike: what comes by a pipe may be live, and its senders choose ends.
     #[test]
     fn the_published_secret_is_for_files_alone() {
@@ -669,7 +669,6 @@ fn summary(sink: &Counting, t: &Tally, l: &Loaded, took: Duration, many: bool) -
         assert!(key("-") != published && key("/dev/null") != published && key("-") != key("-"));
     }
 
-mod tests {
     #[test]
     fn thousands_are_grouped() {
         for (n, t) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {

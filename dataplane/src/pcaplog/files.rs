@@ -13,7 +13,7 @@ use lz4_flex::frame::{FrameEncoder, FrameInfo};
 
 use crate::config::pcaplog::PcapLogSettings;
 use crate::eve::OutputError;
-use crate::lines::{Place, write_some};
+use crate::lines::{Place, writable, write_some};
 
 const SECOND: u64 = 1_000_000_000;
 /// Times are in nanoseconds.
@@ -262,7 +262,7 @@ impl Files {
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir).map_err(|e| fail(dir, e))?;
         }
-        let mut file = File::create(path).map_err(|e| fail(path, e))?;
+        let mut file = writable(path).and_then(|()| File::create(path)).map_err(|e| fail(path, e))?;
         let mut head = Vec::with_capacity(HEADER as usize);
         head.extend(MAGIC.to_le_bytes());
         head.extend([2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -550,7 +550,14 @@ mod tests {
         let held = Small::default();
         *held.0.lock().unwrap() = Held { room: 100_000, ..Held::default() };
         let sink = Sink::Plain(Plain::new(Box::new(held.clone())));
-        f.open.push(Open { link: 1, path: d.join("x"), sink, bytes: HEADER, waiting: (0, 0), unseen: (0, 0) });
+        f.open.push(Open {
+            link: 1,
+            path: d.join("x"),
+            sink,
+            bytes: HEADER,
+            waiting: (0, 0),
+            unseen: (0, 0),
+        });
         (0..200u32).for_each(|_| f.write(10 * SECOND, 1, 984, &[7; 984]));
         assert_eq!((f.packets, f.bytes, f.lost, f.errors), (100, 100_000, 100, 1));
         // A packet of which a part was written is cut off, and the file is gone on with.
