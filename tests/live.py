@@ -7,6 +7,7 @@ import http.server
 import json
 import os
 import pwd
+import re
 import signal
 import socket
 import stat
@@ -163,6 +164,13 @@ def reload(engine, folder):
     ok("a reload while another compiles comes after it", reply["rules_loaded"] == 3 and s.ask("stats")["rules_loaded"] == 3)
     # It may learn of the rules that took the place of its own.
     ok("and that one is answered, too", at_work and first[0]["return"] == "OK" and first[0]["rules_loaded"] in (20_000, 3))
+    loaded = lambda: s.ask("stats")["rules_loaded"]
+    for n, name in enumerate((signal.SIGUSR2, signal.SIGHUP)):
+        with open(os.path.join(folder, "r.rules"), "w") as f:
+            f.writelines(rule % (n, n + 1) for n in range(5 + n))
+        s.process.send_signal(name)
+        until("rules of a signal", lambda: loaded() == 5 + n)
+    ok("SIGUSR2 and SIGHUP reload rules", s.process.poll() is None)
     ok("the pause is measured", "reload.pause_us" in s.ask("stats")["counters"])
     ok("and nothing is wrong at the end", s.end()[0] == 0)
 
@@ -173,6 +181,53 @@ def control(engine, folder):
         f.write("precious")
     s = Sensor(engine, folder, "-l", os.path.join(folder, "logs"))
     ok("a file is not replaced by a socket", s.process.wait(30) == 1 and open(path).read() == "precious")
+
+
+def packets(engine, folder):
+    """files of pcap-log that are moved and deleted, and outputs that are deleted"""
+    config = os.path.join(folder, "packets.yaml")
+    with open(config, "w") as f:
+        f.write("%YAML 1.1\n---\noutputs:\n  - eve-log: {enabled: yes, filename: eve.json, types: [alert]}\n"
+                "  - pcap-log: {enabled: yes, filename: log.pcap}\n")
+    logs = os.path.join(folder, "packets")
+    names = lambda: sorted(n for n in os.listdir(logs) if n.startswith("log.pcap"))
+    counted = lambda name: s.counter("pcap_log." + name)
+    s = Sensor(engine, folder, "-c", config, "-l", logs)
+    attack(5)
+    until("packets", lambda: counted("packets") >= 5)
+    first = names()[0]
+    os.rename(os.path.join(logs, first), os.path.join(logs, "moved"))
+    ok("files of packets are begun anew", s.ask("reopen-logs")["return"] == "OK")
+    attack(5)
+    second = until("the next file", names)[0]
+    size = os.path.getsize(os.path.join(logs, "moved"))
+    before = counted("packets")
+    time.sleep(1.5)
+    os.remove(os.path.join(logs, second))
+    attack(5)
+    until("lost packets", lambda: counted("lost") >= 5)
+    attack(5)
+    third = until("a file in place of the deleted one", names)[0]
+    ok("one that was deleted as well", third not in (first, second))
+    ok("and none goes into the one that was moved", os.path.getsize(os.path.join(logs, "moved")) == size)
+    os.remove(os.path.join(logs, "eve.json"))
+    attack(3)
+    until("lost alerts", lambda: s.counter("dataplane.events_lost.alert") >= 3)
+    code, said = s.end()
+    ok("the exit code says so, and so do words", code == 1 and "pcap-log: " in said and "was deleted" in said)
+
+    s = Sensor(engine, folder, "-l", os.path.join(folder, "gone"))
+    attack(2)
+    eve = os.path.join(folder, "gone", "eve.json")
+    until("alerts", lambda: lines(eve))
+    time.sleep(1.5)
+    os.remove(eve)
+    attack(3)
+    code, said = s.end()
+    lost = re.search(r"the file was deleted.*; (\d+) events were lost", said)
+    kept = sum(e["event_type"] == "alert" for e in lines(eve))
+    # A look may come between the deletion and the alerts; flows and statistics count, too.
+    ok("events in a deleted file are counted at the end", code == 1 and lost and int(lost[1]) + kept >= 3)
 
 
 STORIES = '''%YAML 1.1
@@ -278,7 +333,7 @@ def main():
         os.environ["TIDEGATE_LIVE"] = "inside"
         os.execvp("unshare", ["unshare", "-n", "-m", sys.executable, os.path.abspath(__file__), engine])
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    for part in (full_disk, user, reload, control, stored, stories):
+    for part in (full_disk, user, reload, control, stored, packets, stories):
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             part(engine, folder)
     print(f"live: {len(done)} checks passed")

@@ -127,6 +127,49 @@ pub fn with_time(name: &str) -> Result<String> {
         .map_err(|e| Error::new(ErrorKind::InvalidInput, format!("`{name}` has no time to put in: {e}")))
 }
 
+/// Whether `path` is a descriptor of this program by another name (`/dev/stdout`), itself or by links.
+fn own_descriptor(path: &Path) -> bool {
+    let mut path = path.to_owned();
+    // Longer chains are loops, or nobody's.
+    for _ in 0..8 {
+        let dir = path.parent().unwrap_or(Path::new(""));
+        if dir == Path::new("/dev/fd") || dir == Path::new("/proc/self/fd") {
+            return true;
+        }
+        match std::fs::read_link(&path) {
+            Ok(to) => path = dir.join(to),
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+/// Whether what is at `path` is something to write to: a file that is there or not yet, a device of characters (`/dev/null`, a
+/// terminal), or what this program was given open (`/dev/stdout`). To open a named pipe is to wait for whoever reads it, and
+/// nobody writes records over a disk.
+///
+/// # Errors
+/// What it is instead.
+#[cfg(unix)]
+pub fn writable(path: &Path) -> Result<()> {
+    use std::os::unix::fs::FileTypeExt;
+    let Ok(kind) = std::fs::metadata(path).map(|m| m.file_type()) else { return Ok(()) };
+    let what = match kind {
+        _ if own_descriptor(path) => return Ok(()),
+        k if k.is_fifo() => "a named pipe",
+        k if k.is_socket() => "a socket",
+        k if k.is_block_device() => "a disk",
+        k if k.is_dir() => return Err(nix::errno::Errno::EISDIR.into()),
+        _ => return Ok(()),
+    };
+    Err(Error::new(ErrorKind::InvalidInput, format!("it is {what}; outputs are regular files")))
+}
+
+#[cfg(not(unix))]
+pub fn writable(_: &Path) -> Result<()> {
+    Ok(())
+}
+
 /// Writes as much as goes: bytes written, and why not all.
 pub fn write_some(place: &mut dyn Place, bytes: &[u8]) -> (usize, Option<Error>) {
     let mut done = 0;
@@ -149,6 +192,7 @@ pub fn last_line(bytes: &[u8], n: usize) -> usize {
 impl LineFile {
     /// Opens `path`; `append`: what is in it stays.
     pub fn open(path: &Path, append: bool) -> Result<LineFile> {
+        writable(path)?;
         let file = OpenOptions::new().create(true).write(true).append(append).truncate(!append).open(path)?;
         Ok(LineFile::new(path, Box::new(file)))
     }
@@ -299,6 +343,39 @@ pub mod tests {
         f.open_again().unwrap();
         assert!(want.exists() && !f.is_due());
         assert!(LineFile::open_in(&dir, "%", false, None).is_err());
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    /// A pipe that nobody reads would be waited for; devices and what the program was given open are written to.
+    #[cfg(unix)]
+    #[test]
+    fn only_files_and_devices_of_characters_are_outputs() {
+        let dir = std::env::temp_dir().join(format!("tidegate-kinds-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let (pipe, socket, link) = (dir.join("pipe"), dir.join("socket"), dir.join("link"));
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let _bound = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        for (path, what) in [
+            (&pipe, "a named pipe"),
+            (&link, "a named pipe"),
+            (&socket, "a socket"),
+            (&dir, "Is a directory"),
+        ] {
+            let e = LineFile::open(path, true).unwrap_err().to_string();
+            assert!(e.contains(what) && LineFile::open(path, false).is_err(), "{e}");
+        }
+        std::fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink("/dev/stderr", &link).unwrap();
+        for path in [Path::new("/dev/null"), Path::new("/dev/full"), &link, &dir.join("new")] {
+            LineFile::open(path, true).unwrap();
+        }
+        // Pipes that the program has open already.
+        let (_reader, writer) = std::io::pipe().unwrap();
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&writer);
+        for name in [format!("/dev/fd/{fd}"), format!("/proc/self/fd/{fd}")] {
+            LineFile::open(Path::new(&name), true).unwrap();
+        }
         std::fs::remove_dir_all(&dir).unwrap();
     }
 

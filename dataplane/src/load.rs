@@ -165,11 +165,13 @@ impl Loaded {
             out.push((Level::Error, text));
         }
         let parts = self.without_effect().into_iter();
-        out.extend(
-            parts.map(|(part, n)| {
-                (Level::Warning, format!("{n} rule{}: {part}", if n == 1 { "" } else { "s" }))
-            }),
-        );
+        out.extend(parts.map(|(part, n)| {
+            let at = self.warnings.iter().find(|w| w.without_effect() && w.text == part);
+            let at = at.and_then(|w| Some((self.sources.get(w.file as usize)?.display(), w.line)));
+            let first = if n == 1 { "" } else { "the first at " };
+            let at = at.map_or(String::new(), |(file, line)| format!(" ({first}{file}:{line})"));
+            (Level::Warning, format!("{n} rule{}: {part}{at}", if n == 1 { "" } else { "s" }))
+        }));
         if verbose > 1 {
             out.extend(self.warnings.iter().map(|r| (Level::Warning, format!("odd: {}", self.place(r)))));
         }

@@ -389,6 +389,9 @@ fn a_test_says_whether_a_run_could_begin() {
     let junk = text(&junk);
     let list = p.write("list.txt", "10.1.0.3\n");
     let list = text(&list);
+    let pod = "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},\"status\":{\"podIP\":\"10.1.0.3\"}}\n";
+    let pods = p.write("pods.json", pod);
+    let pods = text(&pods);
     std::fs::create_dir_all(p.at("empty")).unwrap();
     let (out, empty) = (p.at("out"), p.at("empty"));
     let test = |args: &[&str]| tidegate(&[&["run", "-T", "-l", text(&out)], args].concat());
@@ -404,9 +407,9 @@ fn a_test_says_whether_a_run_could_begin() {
         &["-r", text(&p.0)],
         &["-r", "-"],
         &["-i", "lo"],
-        &["-i", "lo", "--user", "root", "--control", text(&p.at("c.sock")), "--context", list],
+        &["-i", "lo", "--user", "root", "--control", text(&p.at("c.sock")), "--context", pods],
         &["-i", "lo", "--tls-keys", "/nosuch/keys"],
-        &["-r", capture, "--pidfile", text(&pid), "--context", list],
+        &["-r", capture, "--pidfile", text(&pid), "--context", pods],
         &["-r", capture, "--intel", list],
     ] {
         let o = test(args);
@@ -420,6 +423,7 @@ fn a_test_says_whether_a_run_could_begin() {
         (&["-r", capture, "--tls-keys", junk], "a key log without a secret; "),
         (&["-i", "lo", "--tls-keys", junk], "junk:1: "),
         (&["--tls-keys", junk], "junk:1: "),
+        (&["-r", capture, "--context", list], "no context comes of it"),
         (&["-r", capture, "--context", "/nosuch/log"], "/nosuch/log: No such file"),
         (&["-r", capture, "--context", "unix:/x"], "a socket is for live traffic"),
         (&["-i", "lo", "--context", "unix:/nosuch/x"], "No such file"),

@@ -188,6 +188,65 @@ fn a_capture_is_removed_when_its_events_are_written() {
     assert!(!p.at("in/a.pcap").exists());
 }
 
+/// What is no file is refused at once, by a test as well: whoever opens a named pipe waits for somebody to read it.
+#[test]
+fn a_named_pipe_is_no_output() {
+    let p = Place::new("named-pipe");
+    let capture = p.put("a.pcap", pcap(&datagrams(1)));
+    std::fs::create_dir(p.at("out")).unwrap();
+    nix::unistd::mkfifo(&p.at("out/eve.json"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    nix::unistd::mkfifo(&p.at("pid"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let (out, pid, other) = (p.name("out"), p.name("pid"), p.name("other"));
+    for more in [&["-l", &out][..], &["-l", &other, "--pidfile", &pid]] {
+        for test in [&[][..], &["-T"]] {
+            let (code, _, err) = run(&[&["-r", &capture], more, test].concat());
+            assert!(
+                code == Some(1) && err.contains("it is a named pipe"),
+                "{more:?} {test:?}: {code:?} {err}"
+            );
+        }
+    }
+    // What the program was given open is written to.
+    let yaml = "%YAML 1.1\n---\noutputs: [{eve-log: {enabled: yes, filename: /dev/stdout, types: [flow]}}]\n";
+    let yaml = p.put("c.yaml", yaml);
+    let (code, said, err) = run(&["-r", &capture, "-q", "-l", &other, "-c", &yaml]);
+    assert!(code == Some(0) && said.contains("\"event_type\":\"flow\""), "{code:?} {said} {err}");
+}
+
+/// Settings, rules and captures that are wrong are told with their place.
+#[test]
+fn what_is_wrong_is_told_with_its_place() {
+    let p = Place::new("places");
+    let rules =
+        p.put("r.rules", "\nalert udp any any -> any any (msg:\"x\"; stream_size:client,>,5; sid:1;)\n");
+    let (code, _, err) = run(&["-T", "-S", &rules]);
+    assert!(code == Some(0) && err.contains(&format!("so it never matches ({rules}:2)")), "{code:?} {err}");
+    let garbage = p.put("x.pcap", "garbage, and no capture");
+    let o = Command::new(env!("CARGO_BIN_EXE_tidegate")).args(["bench", "-r", &garbage]).output().unwrap();
+    let err = String::from_utf8(o.stderr).unwrap();
+    assert!(o.status.code() == Some(1) && err.contains(&format!("{garbage}: not a pcap")), "{err}");
+}
+
+/// What a run would not do is refused by its test.
+#[test]
+fn a_test_refuses_what_a_run_refuses() {
+    let p = Place::new("test-refuses");
+    let (out, words) = (p.name("out"), p.put("words", "garbage\n"));
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let held = held.local_addr().unwrap().to_string();
+    for (args, code, told) in [
+        (&["-i", "lo", "--batch", "5"][..], Some(2), "works on captures (-r) only"),
+        (&["-i", "lo", "--pcap-file-continuous"], Some(2), "works on captures (-r) only"),
+        (&["-i", "lo", "--prometheus", "192.0.2.1:5"], Some(1), "--prometheus: 192.0.2.1:5: "),
+        (&["-i", "lo", "--context", &words], Some(1), "no context comes of it"),
+        // The sensor beside which the test is made has it.
+        (&["-i", "lo", "--prometheus", &held], Some(0), "a run needs that whoever has it"),
+    ] {
+        let (ended, _, err) = run(&[&["-T", "-l", &out], args].concat());
+        assert!(ended == code && err.contains(told), "{args:?}: {ended:?} {err}");
+    }
+}
+
 #[test]
 fn captures_that_come_later_are_read() {
     use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGTERM};
@@ -222,11 +281,18 @@ fn read_until(end: nix::sys::signal::Signal) {
     std::fs::rename(p.at("b.pcap"), p.at("in/b.pcap")).unwrap();
     assert!(gone(&p.at("in/b.pcap")));
     let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+    // What a sensor is asked for by these is no end, either.
+    for other in [nix::sys::signal::Signal::SIGUSR1, nix::sys::signal::Signal::SIGUSR2] {
+        nix::sys::signal::kill(pid, other).unwrap();
+    }
+    p.put("c.pcap", pcap(&datagrams(1)));
+    std::fs::rename(p.at("c.pcap"), p.at("in/c.pcap")).unwrap();
+    assert!(gone(&p.at("in/c.pcap")));
     nix::sys::signal::kill(pid, end).unwrap();
     let mut said = String::new();
     std::io::Read::read_to_string(&mut child.stdout.take().unwrap(), &mut said).unwrap();
     assert!(child.wait().unwrap().success());
-    assert!(said.starts_with("packets  5,") && !p.at("pid").exists(), "{said}");
+    assert!(said.starts_with("packets  6,") && !p.at("pid").exists(), "{said}");
 }
 
 /// What came by a pipe is written before more comes, and a pipe that stays open does not keep the program from its end.

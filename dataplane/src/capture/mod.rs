@@ -50,6 +50,16 @@ pub enum CaptureError {
     Io { offset: u64, source: io::Error },
 }
 
+impl CaptureError {
+    /// In words, with the file that it is of.
+    pub fn of(&self, path: &Path) -> String {
+        match self {
+            CaptureError::Open { .. } => self.to_string(),
+            e => format!("{}: {e}", path.display()),
+        }
+    }
+}
+
 /// The part of a capture that a fault is in.
 fn place(packet: u64) -> String {
     if packet == 0 { "in the file header".into() } else { format!("in the record of packet {packet}") }

@@ -188,7 +188,9 @@ fn test(args: &RunArgs) -> Result<String, String> {
     let lists: Vec<PathBuf> = s.block_lists.iter().chain(&args.live.block_list).cloned().collect();
     BlockList::load(&lists).map_err(|e| e.to_string())?;
     if let Some(file) = &args.live.response {
-        Setup::load(file)?.effects(args.simulate_ips || !args.live.inline.is_empty())?;
+        let setup = Setup::load(file)?;
+        setup.effects(args.simulate_ips || !args.live.inline.is_empty())?;
+        setup.address().map_or(Ok(()), ready::can_listen)?;
     }
     let wrong_keys = ready::keys(args, &s)?;
     wrong_keys.iter().for_each(|c| eprintln!("{c}"));

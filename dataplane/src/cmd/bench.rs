@@ -42,7 +42,7 @@ struct Replay {
 
 impl Replay {
     fn capture(path: &std::path::Path) -> Result<Replay, String> {
-        let mut c = Capture::open(path).map_err(|e| e.to_string())?;
+        let mut c = Capture::open(path).map_err(|e| e.of(path))?;
         let mut r = Replay { bytes: Vec::new(), frames: Vec::new() };
         while let Some(b) = c.next_batch(256).map_err(|e| format!("{}: {e}", path.display()))? {
             for f in b.iter() {

@@ -1,7 +1,8 @@
 //! The end that a user or a service manager asks for while captures are read.
 //!
 //! In: signals, and the source of a capture. Out: whether to stop, and the bytes of sources that make wait (standard input,
-//! named pipes), whose end that is. Owns the thread that takes signals.
+//! named pipes), whose end that is. Owns the thread that takes signals. Also: signals that ask for something else and would end
+//! a program that does not know them.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,21 +12,50 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 
 use crate::capture::{Capture, CaptureError};
 
 /// Milliseconds between two looks at whether to stop.
 const LOOK: u16 = 200;
 
+/// What was asked for by a signal before anybody could do it.
+#[derive(Default)]
+pub(super) struct Early {
+    /// SIGUSR1: that files be opened anew.
+    pub reopen: Arc<AtomicBool>,
+    /// SIGUSR2: that rules be read anew.
+    pub reload: Arc<AtomicBool>,
+}
+
+impl Early {
+    /// From now on SIGUSR1 and SIGUSR2 do not end the program, also while rules are loaded, which may take long.
+    pub fn take() -> Early {
+        let e = Early::default();
+        // Without a handler the signal ends the program, which is no reason to refuse to run.
+        let _ = signal_hook::flag::register(SIGUSR1, e.reopen.clone());
+        let _ = signal_hook::flag::register(SIGUSR2, e.reload.clone());
+        e
+    }
+}
+
 /// Becomes true when somebody wants an end: SIGINT, SIGTERM or SIGHUP. The next one does not wait for what is being written.
 pub(super) fn interrupts() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     // Without a handler a signal just ends the program, which is no reason to refuse to run.
-    if let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) {
+    if let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])
+    {
         std::thread::spawn(move || {
             for signal in signals.forever() {
+                if let SIGUSR1 | SIGUSR2 = signal {
+                    let (name, what) = match signal {
+                        SIGUSR1 => ("SIGUSR1", "files are opened anew"),
+                        _ => ("SIGUSR2", "rules are reloaded"),
+                    };
+                    eprintln!("{name}: {what} only where traffic is live; captures are read on");
+                    continue;
+                }
                 if flag.swap(true, Ordering::Relaxed) {
                     eprintln!("interrupted again: what was not written yet is lost");
                     std::process::exit(128 + signal);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -25,10 +26,11 @@ use crate::pcaplog::live::Writer as PacketWriter;
 use crate::response::Setup;
 use crate::response::tap::{Shared, Tap};
 use crate::secret;
-use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 
 use super::RunArgs;
 use super::input::{rule_files, tell_refusals};
+use super::interrupt::Early;
 use super::run::grouped;
 
 /// Everything that is decided before ports are opened.
@@ -44,6 +46,7 @@ struct Start<'a> {
     fail: Fail,
     response: Setup,
     log: Arc<EngineLog>,
+    early: Early,
 }
 
 /// Tells settings that are for captures; an error when they have to have an effect.
@@ -59,7 +62,7 @@ fn captures_alone(s: &Settings, strict: bool) -> Result<(), String> {
     Ok(())
 }
 
-pub fn run(args: &RunArgs, log: &Arc<EngineLog>) -> Result<ExitCode, String> {
+pub(super) fn run(args: &RunArgs, log: &Arc<EngineLog>, early: Early) -> Result<ExitCode, String> {
     let inline = !args.live.inline.is_empty();
     let ips = inline || args.simulate_ips;
     let over = Overrides { set: &args.set, ips };
@@ -123,8 +126,19 @@ pub fn run(args: &RunArgs, log: &Arc<EngineLog>) -> Result<ExitCode, String> {
         crate::context::read::follow(&settings.context.files, c)?;
     }
     let fail = if args.live.fail == "open" { Fail::Open } else { Fail::Closed };
-    let start =
-        Start { args, settings, mode, source, rules, dir, dir_is_new, fail, response, log: log.clone() };
+    let start = Start {
+        args,
+        settings,
+        mode,
+        source,
+        rules,
+        dir,
+        dir_is_new,
+        fail,
+        response,
+        log: log.clone(),
+        early,
+    };
     if args.live.dpdk.is_some() {
         built_with_dpdk()?;
         #[cfg(feature = "dpdk")]
@@ -280,12 +294,11 @@ impl Start<'_> {
     }
 
     #[cfg(target_os = "linux")]
-    fn af_packet(self) -> Result<ExitCode, String> {
+    fn af_packet(mut self) -> Result<ExitCode, String> {
         use crate::live::manager::PortReport;
-        use std::sync::atomic::Ordering;
         let a = self.args;
         let (lanes, stats) = self.lanes()?;
-        let logs = Logs::new(&self);
+        let logs = Logs::new(&mut self);
         let (workers, mut m) = self.build(lanes.len(), false)?;
         let (tx, rx) = channel();
         m.ports = Box::new(move || {
@@ -340,7 +353,7 @@ impl Start<'_> {
     }
 
     #[cfg(feature = "dpdk")]
-    fn dpdk(self) -> Result<ExitCode, String> {
+    fn dpdk(mut self) -> Result<ExitCode, String> {
         use crate::live::dpdk::{self, Options, reports};
         let a = self.args;
         let l = &a.live;
@@ -368,7 +381,7 @@ impl Start<'_> {
         })
         .map_err(|e| e.to_string())?;
         let (eal, ports, pools) = (setup.eal, setup.ports, setup.pools);
-        let logs = Logs::new(&self);
+        let logs = Logs::new(&mut self);
         let (workers, mut m) = self.build(setup.lanes.len(), setup.replay)?;
         let (tx, rx) = channel();
         let mut lanes = setup.lanes;
@@ -440,8 +453,15 @@ impl Start<'_> {
 /// Signals, the control socket and metrics; then privileges go.
 fn serve(args: &RunArgs, logs: &Logs, to: &Sender<Request>) -> Result<Option<control::Socket>, String> {
     let l = &args.live;
-    let mut signals =
-        signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1]).map_err(|e| e.to_string())?;
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])
+        .map_err(|e| e.to_string())?;
+    // Asked for before there was anybody to do it; later ones come by the thread.
+    if logs.early.reload.load(Ordering::Relaxed) {
+        let _ = to.send(Request::Reload(None));
+    }
+    if logs.early.reopen.load(Ordering::Relaxed) {
+        let _ = to.send(Request::ReopenLogs(None));
+    }
     let tx = to.clone();
     std::thread::Builder::new()
         .name("signals".into())
@@ -449,7 +469,7 @@ fn serve(args: &RunArgs, logs: &Logs, to: &Sender<Request>) -> Result<Option<con
             let mut asked = false;
             for s in signals.forever() {
                 let request = match s {
-                    SIGHUP => Request::Reload(None),
+                    SIGHUP | SIGUSR2 => Request::Reload(None),
                     SIGUSR1 => Request::ReopenLogs(None),
                     // The second one does not wait for what is being written.
                     _ if asked => std::process::exit(130),
@@ -491,16 +511,19 @@ struct Logs {
     files: Vec<PathBuf>,
     /// Where stored files go.
     folders: Vec<PathBuf>,
+    /// What signals asked for while this was made ready.
+    early: Early,
 }
 
 impl Logs {
-    fn new(s: &Start<'_>) -> Logs {
+    fn new(s: &mut Start<'_>) -> Logs {
+        let early = std::mem::take(&mut s.early);
         let o = &s.settings.outputs;
         let own = s.response.audit.iter().chain(&s.response.state).cloned();
         let events = o.logs().map(|log| s.dir.join(log.file()));
-        let files = events.chain(own).collect();
+        let files = events.chain(own).chain(s.log.paths().map(PathBuf::from)).collect();
         let stored = o.store.iter().flat_map(|f| [s.dir.join(&f.dir), s.dir.join(&f.dir).join("tmp")]);
-        Logs { dir: s.dir.clone(), is_new: s.dir_is_new, files, folders: stored.collect() }
+        Logs { dir: s.dir.clone(), is_new: s.dir_is_new, files, folders: stored.collect(), early }
     }
 }
 

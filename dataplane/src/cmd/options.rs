@@ -62,9 +62,11 @@ pub(super) fn without_effect(run: &ArgMatches) -> Option<String> {
     };
     // A question about a run is allowed to have the options of that run.
     let asked = given("test") || given("engine_analysis");
+    // It need not say of which; when it does, its options are held against that.
+    let live = ["interface", "inline", "dpdk"].iter().any(|id| given(id));
     let wrong = |&(id, place): &(&str, Where)| {
         let only = match place {
-            Where::Captures if !given("read") && !asked => "captures (-r)",
+            Where::Captures if !given("read") && (!asked || live) => "captures (-r)",
             Where::Live if given("read") => "live traffic (-i, --inline, --dpdk)",
             Where::DpdkOrInline if !given("dpdk") && !given("inline") => "ports (--dpdk) and --inline",
             Where::Dpdk if !given("dpdk") => "ports (--dpdk)",
@@ -209,6 +211,9 @@ mod tests {
         for (args, e) in [
             (&["-i", "lo", "--each"][..], Some("--each works on captures (-r) only")),
             (&["-i", "lo", "--batch", "7"], Some("--batch works on captures (-r) only")),
+            (&["-T", "-i", "lo", "--batch", "7"], Some("--batch works on captures (-r) only")),
+            (&["-T", "--inline", "a:b", "--each"], Some("--each works on captures (-r) only")),
+            (&["-T", "--batch", "7"], None),
             (&["-i", "lo", "--mtu", "9000"], Some("--mtu works on ports (--dpdk) only")),
             (&["-i", "lo", "--busy"], Some("--busy works on ports (--dpdk) and --inline only")),
             (&["-i", "lo", "--fail", "open"], Some("--fail works only beside --inline")),

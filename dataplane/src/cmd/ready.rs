@@ -3,6 +3,8 @@
 //! there: a test is mostly made beside it.
 
 use std::fs::File;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use crate::capture::Capture;
@@ -12,6 +14,7 @@ use crate::config::{Overrides, Settings};
 use crate::context::Context;
 use crate::eve::logs::Log;
 use crate::keys;
+use crate::lines::{with_time, writable};
 use crate::secret;
 
 use super::feed::Feed;
@@ -46,6 +49,11 @@ fn outputs(args: &RunArgs, s: &Settings) -> Result<(), String> {
     let dir = log_dir(args, s);
     can_write(&dir)?;
     let o = &s.outputs;
+    for name in o.logs().map(Log::file) {
+        // What a time in a name becomes is known when it is there.
+        let path = with_time(name).map(|n| dir.join(n)).map_err(|e| e.to_string())?;
+        writable(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    }
     let names = o.logs().map(Log::file);
     let above = names.filter_map(|f| dir.join(f).parent().map(Path::to_owned));
     let mut folders: Vec<PathBuf> = above.collect();
@@ -54,8 +62,10 @@ fn outputs(args: &RunArgs, s: &Settings) -> Result<(), String> {
     let over = Overrides { set: &args.set, ips: args.simulate_ips };
     let logging = Logging::of(run::config_file(args), &over);
     let logs = args.log_dir.as_deref().or(logging.dir.as_deref()).unwrap_or(Path::new("."));
-    let logs = logging.files.iter().filter_map(|f| logs.join(&f.path).parent().map(Path::to_owned));
-    folders.extend(logs);
+    for path in logging.files.iter().map(|f| logs.join(&f.path)) {
+        writable(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        folders.extend(path.parent().map(Path::to_owned));
+    }
     folders.sort();
     folders.dedup();
     // A time in the name of a folder is whatever day it is.
@@ -69,7 +79,7 @@ fn can_be_made(path: &Path) -> Result<(), String> {
         Ok(m) if m.is_file() => {
             return File::options().write(true).open(path).map(drop).map_err(|e| e.to_string());
         }
-        Ok(_) => return Ok(()),
+        Ok(_) => return writable(path).map_err(|e| e.to_string()),
         Err(_) => {}
     }
     beside(path)
@@ -93,10 +103,7 @@ fn captures(args: &RunArgs, source: &Path, s: &Settings) -> Result<(), String> {
         Err(e) => return Err(format!("{}: {e}", source.display())),
     };
     if kind.is_file() {
-        Capture::open(source).map_err(|e| match e {
-            crate::capture::CaptureError::Open { .. } => e.to_string(),
-            e => format!("{}: {e}", source.display()),
-        })?;
+        Capture::open(source).map_err(|e| e.of(source))?;
     }
     Ok(())
 }
@@ -116,6 +123,17 @@ fn live(_: &RunArgs) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether an address can be listened on. One that somebody has is told: mostly it is the sensor that runs beside the test.
+pub(super) fn can_listen(at: SocketAddr) -> Result<(), String> {
+    match TcpListener::bind(at) {
+        Err(e) if e.kind() == ErrorKind::AddrInUse => {
+            eprintln!("{at}: {e}: a run needs that whoever has it has ended by then");
+            Ok(())
+        }
+        r => r.map(drop).map_err(|e| format!("{at}: {e}")),
+    }
+}
+
 #[cfg(unix)]
 fn live(args: &RunArgs) -> Result<(), String> {
     let l = &args.live;
@@ -124,6 +142,9 @@ fn live(args: &RunArgs) -> Result<(), String> {
             .map_err(|e| e.to_string())
             .and_then(|u| u.ok_or("no such user".into()));
         known.map_err(|e| format!("--user {name}: {e}"))?;
+    }
+    if let Some(at) = l.prometheus {
+        can_listen(at).map_err(|e| format!("--prometheus: {e}"))?;
     }
     if let Some(path) = &l.control {
         let told = |e: String| format!("--control: {}: {e}", path.display());

@@ -17,21 +17,22 @@ use crate::context::Context;
 use crate::eve::{EveSink, OutputError, Stats};
 use crate::filter::Filter;
 use crate::keys;
+use crate::lines::writable;
 use crate::load::{self, Loaded};
 use crate::log::EngineLog;
 use crate::pcaplog::PcapLog;
 use crate::secret;
-use tidegate_core::Dir;
 use tidegate_core::engine::{Engine, Frame};
 use tidegate_core::event::{Event, EventSink, Verdict};
 use tidegate_core::fault::Station;
 use tidegate_core::flow::FlowView;
 use tidegate_core::packet::{Decoder, Packet, PacketBuf};
+use tidegate_core::{Dir, Secret};
 
 use super::context::Logs;
 use super::feed::Feed;
 use super::input::{UnknownLinks, rule_files, tell_refusals};
-use super::interrupt::{self, interrupts};
+use super::interrupt::{self, Early, interrupts};
 use super::{PARTLY, RunArgs, WRONG_INPUT};
 
 /// Time between two progress lines.
@@ -41,6 +42,7 @@ pub fn main(args: &RunArgs) -> ExitCode {
     if let Some(code) = super::ask::answer(args) {
         return code;
     }
+    let early = Early::take();
     // Not worth it for what takes a moment.
     let long = |r: &PathBuf| std::fs::metadata(r).is_ok_and(|m| m.is_dir() || m.len() > LONG);
     if args.read.as_ref().is_none_or(long) {
@@ -55,7 +57,7 @@ pub fn main(args: &RunArgs) -> ExitCode {
         (Err(e), _) => Err(e.clone()),
         _ if pid.is_err() => Err(pid.as_ref().err().cloned().unwrap_or_default()),
         (Ok(log), Some(read)) => run(args, read, log),
-        (Ok(log), None) => super::live::run(args, log),
+        (Ok(log), None) => super::live::run(args, log, early),
     };
     match result {
         Ok(code) => code,
@@ -74,7 +76,8 @@ struct PidFile(PathBuf);
 
 impl PidFile {
     fn write(path: &Path) -> Result<PidFile, String> {
-        std::fs::write(path, format!("{}\n", std::process::id()))
+        writable(path)
+            .and_then(|()| std::fs::write(path, format!("{}\n", std::process::id())))
             .map_err(|e| format!("--pidfile: {}: {e}", path.display()))?;
         Ok(PidFile(path.to_owned()))
     }
@@ -187,7 +190,8 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     settings.policy = args.policy.clone().or(settings.policy);
     settings.intel.extend(args.intel.iter().cloned());
     settings.keys.files.extend(args.tls_keys.iter().cloned());
-    let context = super::context::tables(&mut settings, &args.context, secret::CAPTURES)?;
+    let secret = secret_for(source)?;
+    let context = super::context::tables(&mut settings, &args.context, secret)?;
     let memory = super::memory::parse(&args.memory, 1)?;
     super::settings_without_effect(&settings, Some(memory), args.strict)?;
     super::outputs_apart(args, &settings)?;
@@ -226,13 +230,11 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
         |dir: &Path| settings.outputs.pcap_log.as_ref().map(|s| PcapLog::new(s, dir, settings.stream.depth));
     let mut sink = Counting { eve, pcap: packets(&dir).filter(|_| !each), alerts: HashMap::new() };
 
-    // A pipe may bring live traffic; a file gives the same output each time.
-    let files = feed.waiting().all(|c| std::fs::metadata(c).is_ok_and(|m| m.is_file()));
     let mode = Mode {
         ips: args.simulate_ips,
         ignore_checksums: settings.pcap_checksums == ChecksumMode::No,
         memory,
-        secret: if files { secret::CAPTURES } else { secret::random()? },
+        secret,
     };
     room(memory)?;
     // Each capture of its own begins with the sets as they were read.
@@ -358,6 +360,13 @@ fn run(args: &RunArgs, source: &Path, log: &EngineLog) -> Result<ExitCode, Strin
     }
     said?;
     Ok(ending(&tally, &loaded, feed.count(), unsaved.is_empty()))
+}
+
+/// What keys the tables: a pipe may bring live traffic, whose senders must not know it; a file gives the same output each time.
+fn secret_for(source: &Path) -> Result<Secret, String> {
+    let files = std::fs::metadata(source).is_ok_and(|m| m.is_file() || m.is_dir());
+    // Folders are read for their regular files.
+    Ok(if files { secret::CAPTURES } else { secret::random()? })
 }
 
 /// Tells of settings that are for live traffic; with `--strict` they are an error.
@@ -651,6 +660,15 @@ fn summary(sink: &Counting, t: &Tally, l: &Loaded, took: Duration, many: bool) -
 
 #[cfg(test)]
 mod tests {
+    /// Engines and tables of context alike: what comes by a pipe may be live, and its senders choose ends.
+    #[test]
+    fn the_published_secret_is_for_files_alone() {
+        let key = |path: &str| super::secret_for(std::path::Path::new(path)).unwrap().key(*b"context ");
+        let published = crate::secret::CAPTURES.key(*b"context ");
+        assert_eq!((key("Cargo.toml"), key("src")), (published, published));
+        assert!(key("-") != published && key("/dev/null") != published && key("-") != key("-"));
+    }
+
     #[test]
     fn thousands_are_grouped() {
         for (n, t) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {

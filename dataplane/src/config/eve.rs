@@ -298,7 +298,7 @@ impl EveSettings {
             );
         }
         if let Err(what) = with_time(&e.filename) {
-            return Err(n.wrong(what.to_string()));
+            return Err(n.at("filename").unwrap_or(n).wrong(what.to_string()));
         }
         e.metadata = n.flag("metadata")?.unwrap_or(true);
         e.ethernet = n.flag("ethernet")?.unwrap_or(false);

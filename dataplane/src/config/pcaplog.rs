@@ -46,12 +46,13 @@ impl PcapLogSettings {
         let compression = n.one_of("compression", &["none", "lz4"])?;
         let limit = n.size("limit")?.unwrap_or(100 << 20);
         if limit < 4096 {
-            return Err(n.wrong("`limit` is at least 4 kb"));
+            return Err(n.at("limit").unwrap_or(n).wrong("`limit` is at least 4 kb"));
         }
         let filename = n.text("filename").unwrap_or("log.pcap").to_string();
         let strange = filename.split('%').skip(1).find(|rest| !rest.starts_with(['n', 'i', 't']));
         if let Some(rest) = strange {
             let what = rest.chars().next().map_or(String::new(), String::from);
+            let n = n.at("filename").unwrap_or(n);
             return Err(n.wrong(format!("`filename` has `%{what}`; there are %n, %i and %t")));
         }
         let lz4 = compression == Some("lz4");

@@ -17,9 +17,10 @@ mod table;
 mod text;
 
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hasher};
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use tidegate_core::Secret;
@@ -55,7 +56,7 @@ pub const LEAST: u64 = 1 << 20;
 const WAITING: usize = 65_536;
 
 /// Names of the counters, in `stats`.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "context.lines",
     "context.malformed",
     "context.other_events",
@@ -67,6 +68,7 @@ const NAMES: [&str; 11] = [
     "context.forgotten",
     "context.late_lost",
     "context.busy",
+    "context.pods_lost",
 ];
 
 /// What a line was.
@@ -106,6 +108,8 @@ enum Count {
     LateLost,
     /// Events that were written without context, because a reader held a table.
     Busy,
+    /// Pods that found no room.
+    PodsLost,
 }
 
 /// A `context` event that is due.
@@ -136,6 +140,8 @@ pub struct Context {
     table: Table,
     texts: Mutex<Texts>,
     known: Known,
+    /// It was told that pods find no room.
+    full: AtomicBool,
     late: Mutex<VecDeque<Due>>,
     counts: [AtomicU64; NAMES.len()],
     memory: u64,
@@ -162,21 +168,29 @@ fn lock_soon<T>(m: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     None
 }
 
+/// A hash that begins with what senders, who choose much of what is hashed, do not know.
+fn keyed(key: [u64; 2]) -> DefaultHasher {
+    let mut h = DefaultHasher::new();
+    key.iter().for_each(|k| h.write_u64(*k));
+    h
+}
+
 /// What is behind a lock stays whole when a thread panics: all changes are single stores of plain values.
 fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
     m.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Context {
-    /// Takes all of its memory. `secret` keys the table.
+    /// Takes all of its memory. `secret` keys the tables.
     pub fn new(settings: &ContextSettings, secret: Secret) -> Context {
         let memory = settings.memory.max(LEAST);
         // A flow costs some 100 bytes, and what is said of it is often said of many.
-        let texts = memory / 4;
+        let (texts, pods) = (memory / 16 * 3, memory / 8);
         Context {
-            table: Table::new(memory - texts, settings.window, secret.key(*b"context ")),
-            texts: Mutex::new(Texts::new(texts)),
-            known: Known::default(),
+            table: Table::new(memory - texts - pods, settings.window, secret.key(*b"context ")),
+            texts: Mutex::new(Texts::new(texts, secret.key(*b"ctx text"))),
+            known: Known::new(pods, secret.key(*b"ctx name")),
+            full: AtomicBool::new(false),
             late: Mutex::new(VecDeque::new()),
             counts: Default::default(),
             memory,
@@ -210,26 +224,49 @@ impl Context {
 
     /// As [`Context::heard`], of a line that was read already.
     fn value(&self, v: &serde_json::Value) -> (Heard, Option<u64>) {
-        self.count(Count::Lines, 1);
-        let (mut any, mut time) = (false, None);
-        source::read(v, &mut |said| {
-            any = true;
+        let mut time = None;
+        let heard = self.value_to(v, &mut |said| {
             if let Said::Connection(c) = &said {
                 time = Some(time.unwrap_or(c.time).max(c.time));
             }
             self.take(said);
         });
+        (heard, time)
+    }
+
+    /// Counts a value and gives what it says to `f`.
+    fn value_to(&self, v: &serde_json::Value, f: &mut dyn FnMut(Said)) -> Heard {
+        self.count(Count::Lines, 1);
+        let mut any = false;
+        source::read(v, &mut |said| {
+            any = true;
+            f(said);
+        });
         if !any {
             self.count(Count::Other, 1);
         }
-        (if any { Heard::Said } else { Heard::Other }, time)
+        if any { Heard::Said } else { Heard::Other }
+    }
+
+    /// Takes a whole list of pods, by its number from 1 on, in place of what it said before; how many find no room.
+    fn list(&self, list: u32, pods: Vec<Pod>) -> u64 {
+        let lost = self.known.list(list, pods);
+        self.count(Count::PodsLost, lost);
+        lost
     }
 
     /// Takes what a host says.
     pub fn take(&self, said: Said) {
         match said {
             Said::Process(who) => self.known.process(&who, &self.texts),
-            Said::Pods(pods) => self.known.pods(pods),
+            Said::Pods(pods) => {
+                let lost = self.known.pods(pods);
+                self.count(Count::PodsLost, lost);
+                if lost > 0 && !self.full.swap(true, Ordering::Relaxed) {
+                    eprintln!("tidegate: pods find no room in context.memory; context.pods_lost counts them");
+                }
+            }
+            Said::Gone { namespace, name } => self.known.gone(namespace, name),
             Said::Connection(c) => self.connection(*c),
         }
     }

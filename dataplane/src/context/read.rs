@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::{Context, Heard};
+use super::{Context, Heard, Pod, Said, source};
 
 /// Longest line, bytes.
 const LINE: u64 = 1 << 20;
@@ -84,39 +84,105 @@ fn next(from: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
     Ok(from.by_ref().take(LINE).read_until(b'\n', line)? > 0)
 }
 
-/// Whether a file is one document, not a log of lines: its first line is no JSON of its own.
-fn is_document(path: &Path) -> std::io::Result<bool> {
-    let mut first = Vec::new();
-    next(&mut BufReader::new(File::open(path)?), &mut first)?;
-    let whole = first.trim_ascii();
-    Ok(whole.starts_with(b"{") && serde_json::from_slice::<serde_json::Value>(whole).is_err())
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Lines that come one after the other.
+    Log,
+    /// Something that is read whole: a list of pods, of one line or many.
+    Document,
+    /// Nothing yet, or the beginning of a line.
+    Open,
 }
 
-/// Reads the values of a document, one after the other; a note when nothing in it was understood.
-fn document(path: &Path, context: &Context) -> Result<Option<String>, String> {
-    let mut said = false;
+/// What the first line says of a file: that of a document is no JSON of its own, or is a list of pods by itself.
+fn kind(path: &Path) -> std::io::Result<Kind> {
+    let mut first = Vec::new();
+    next(&mut BufReader::new(File::open(path)?), &mut first)?;
+    let ended = first.ends_with(b"\n") || first.len() as u64 >= LINE;
+    let whole = first.trim_ascii();
+    Ok(match serde_json::from_slice::<serde_json::Value>(whole) {
+        _ if whole.is_empty() => {
+            if ended {
+                Kind::Log
+            } else {
+                Kind::Open
+            }
+        }
+        // Pods one by one are lines of a log, to which others come; unless there is no line's end to wait for.
+        Ok(v) if source::is_list(&v) || (!ended && source::says_pods(&v)) => Kind::Document,
+        Ok(_) => Kind::Log,
+        Err(_) if !ended => Kind::Open,
+        Err(_) if whole.starts_with(b"{") => Kind::Document,
+        Err(_) => Kind::Log,
+    })
+}
+
+/// As [`kind`], when no more is waited for.
+fn is_document(path: &Path) -> std::io::Result<bool> {
+    let begins = || -> std::io::Result<bool> {
+        let mut first = [0];
+        Ok(File::open(path)?.read(&mut first)? == 1 && first[0] == b'{')
+    };
+    Ok(match kind(path)? {
+        Kind::Document => true,
+        Kind::Log => false,
+        Kind::Open => begins()?,
+    })
+}
+
+/// Reads the values of a document, one after the other. Its pods take the place of those that it, the `list`th, had before. What
+/// is to be told of it.
+fn document(path: &Path, list: u32, context: &Context) -> Result<Vec<String>, String> {
+    let (mut said, mut listed, mut pods) = (false, false, Vec::new());
     let fail = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
     let file = File::open(path).map_err(|e| fail(&e))?;
     for v in serde_json::Deserializer::from_reader(BufReader::new(file).take(DOCUMENT)).into_iter() {
-        said |= context.value(&v.map_err(|e| fail(&e))?).0 == Heard::Said;
+        let v = v.map_err(|e| fail(&e))?;
+        listed |= source::says_pods(&v);
+        let heard = context.value_to(&v, &mut |s| match s {
+            Said::Pods(p) => pods.extend(p),
+            Said::Gone { namespace, name } => {
+                pods.retain(|p: &Pod| p.namespace != namespace || p.name != name);
+            }
+            s => context.take(s),
+        });
+        said |= heard == Heard::Said;
     }
-    let note =
-        || format!("{}: nothing in it says anything of connections, processes or pods", path.display());
-    Ok((!said).then(note))
+    let mut notes = Vec::new();
+    if !said {
+        let what = "nothing in it says anything of connections, processes or pods";
+        notes.push(format!("{}: {what}", path.display()));
+    }
+    // One that is empty, or became something else, does not say that there are no pods any more.
+    if listed {
+        let all = pods.len();
+        let lost = context.list(list, pods);
+        if lost > 0 {
+            let what = "pods find no room in context.memory, an eighth of which is for them";
+            notes.push(format!("{}: {lost} of {all} {what}", path.display()));
+        }
+    }
+    Ok(notes)
+}
+
+/// Files by their numbers, from 1 on.
+fn numbered(files: &[PathBuf]) -> impl Iterator<Item = (u32, &PathBuf)> {
+    (1..).zip(files)
 }
 
 impl Feed {
     /// Opens the files of a capture's context, and reads what has no times.
     pub fn open(files: &[PathBuf], window: u64, context: &Context) -> Result<Feed, String> {
         let (mut readers, mut notes) = (Vec::new(), Vec::new());
-        for path in files {
+        for (list, path) in numbered(files) {
             let fail = |e: std::io::Error| format!("{}: {e}", path.display());
             if path.to_str().is_some_and(|p| p.starts_with("unix:")) {
                 return Err(format!("{}: a socket is for live traffic; captures have files", path.display()));
             }
             let regular = std::fs::metadata(path).map_err(fail)?.is_file();
             if regular && is_document(path).map_err(fail)? {
-                notes.extend(document(path, context)?);
+                notes.extend(document(path, list, context)?);
             } else {
                 let from = BufReader::with_capacity(256 << 10, File::open(path).map_err(fail)?);
                 let understood = Understood::default();
@@ -154,10 +220,10 @@ impl Feed {
     }
 }
 
-/// Whether all could be opened, and what has no times is right. `live`: sockets may be listened on. Pipes are not opened, as
+/// Whether all could be opened, and something is understood of each. `live`: sockets may be listened on. Pipes are not opened, as
 /// somebody would find that nobody reads.
 pub fn check(files: &[PathBuf], live: bool, context: &Context) -> Result<(), String> {
-    for path in files {
+    for (list, path) in numbered(files) {
         let fail = |e: std::io::Error| format!("{}: {e}", path.display());
         if let Some(socket) = path.to_str().and_then(|p| p.strip_prefix("unix:")) {
             if !live {
@@ -167,26 +233,45 @@ pub fn check(files: &[PathBuf], live: bool, context: &Context) -> Result<(), Str
             dir.map(std::fs::metadata).transpose().map_err(fail)?;
             continue;
         }
-        if std::fs::metadata(path).map_err(fail)?.is_file() && is_document(path).map_err(fail)? {
-            tell(document(path, context)?);
+        if !std::fs::metadata(path).map_err(fail)?.is_file() {
+            continue;
         }
+        let wrong = match is_document(path).map_err(fail)? {
+            true => document(path, list, context)?.into_iter().next(),
+            false => check_log(path, live, context).map_err(fail)?,
+        };
+        wrong.map_or(Ok(()), Err)?;
     }
     Ok(())
 }
 
+/// What is to be told of a log of which nothing is understood. Live, others may come that say more, unless it is no log at all.
+fn check_log(path: &Path, live: bool, context: &Context) -> std::io::Result<Option<String>> {
+    let mut from = BufReader::new(File::open(path)?.take(OLD));
+    let (mut understood, mut line) = (Understood::default(), Vec::new());
+    while understood.said == 0 && next(&mut from, &mut line)? {
+        understood.line(&line, context);
+    }
+    Ok(understood.nothing(path).filter(|_| !live || understood.malformed == understood.lines))
+}
+
 /// Follows files, pipes and sockets, each on a thread of its own, for as long as the program runs.
 pub fn follow(files: &[PathBuf], context: &Arc<Context>) -> Result<(), String> {
-    for path in files {
+    for (list, path) in numbered(files) {
         let fail = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
         let (c, p) = (context.clone(), path.clone());
         let run: Box<dyn FnOnce() + Send> = match path.to_str().and_then(|p| p.strip_prefix("unix:")) {
             Some(socket) => listen(Path::new(socket), c).map_err(|e| fail(&e))?,
             None => {
-                let kind = std::fs::metadata(path).map_err(|e| fail(&e))?;
-                if kind.is_file() && is_document(path).map_err(|e| fail(&e))? {
-                    tell(document(path, context)?);
-                    Box::new(move || again(&p, &c))
-                } else if kind.is_file() {
+                let m = std::fs::metadata(path).map_err(|e| fail(&e))?;
+                if m.is_file() && m.len() == 0 {
+                    Box::new(move || later(&p, list, &c))
+                } else if m.is_file() && is_document(path).map_err(|e| fail(&e))? {
+                    // Taken before it is read, so that what changes meanwhile is seen.
+                    let before = stamp(path);
+                    tell(document(path, list, context)?);
+                    Box::new(move || again(&p, list, before, &c))
+                } else if m.is_file() {
                     Box::new(move || tail(&p, &c))
                 } else {
                     Box::new(move || pipe(&p, &c))
@@ -198,9 +283,18 @@ pub fn follow(files: &[PathBuf], context: &Arc<Context>) -> Result<(), String> {
     Ok(())
 }
 
-fn tell(note: Option<String>) {
-    if let Some(n) = note {
-        eprintln!("tidegate: {n}");
+fn tell(notes: impl IntoIterator<Item = String>) {
+    notes.into_iter().for_each(|n| eprintln!("tidegate: {n}"));
+}
+
+/// Waits for what a file becomes in which there is nothing yet.
+fn later(path: &Path, list: u32, context: &Context) {
+    loop {
+        match kind(path) {
+            Ok(Kind::Log) => return tail(path, context),
+            Ok(Kind::Document) => return again(path, list, None, context),
+            Ok(Kind::Open) | Err(_) => std::thread::sleep(REST),
+        }
     }
 }
 
@@ -215,24 +309,29 @@ fn identity(_: &std::fs::Metadata) -> u64 {
     0
 }
 
-/// Reads a document again whenever it changed.
-fn again(path: &Path, context: &Context) {
-    let stamp = || std::fs::metadata(path).ok().map(|m| (identity(&m), m.len(), m.modified().ok()));
-    let mut last = stamp();
+/// What changes with what is in a file.
+type Stamp = Option<(u64, u64, Option<std::time::SystemTime>)>;
+
+fn stamp(path: &Path) -> Stamp {
+    std::fs::metadata(path).ok().map(|m| (identity(&m), m.len(), m.modified().ok()))
+}
+
+/// Reads a document again whenever it is another than `last`.
+fn again(path: &Path, list: u32, mut last: Stamp, context: &Context) {
     loop {
-        std::thread::sleep(REST * 10);
-        let now = stamp();
+        let now = stamp(path);
         // One that is being written is read when it has come to rest.
         if now != last && now.is_some() {
             std::thread::sleep(REST);
-            if stamp() == now {
+            if stamp(path) == now {
                 last = now;
-                match document(path, context) {
-                    Ok(note) => tell(note),
+                match document(path, list, context) {
+                    Ok(notes) => tell(notes),
                     Err(e) => eprintln!("tidegate: {e}; what was known stays"),
                 }
             }
         }
+        std::thread::sleep(REST * 10);
     }
 }
 
@@ -416,6 +515,79 @@ mod tests {
         std::fs::write(&log, line(4)).unwrap();
         wait(&c, 5);
         assert_eq!(c.counters()[1].1, 0, "no line was torn");
+    }
+
+    fn pod(name: &str, address: &str) -> String {
+        format!(
+            r#"{{"kind":"Pod","metadata":{{"name":"{name}","namespace":"n"}},"status":{{"podIP":"{address}"}}}}"#
+        )
+    }
+
+    fn list(pods: &[String]) -> String {
+        format!(r#"{{"kind":"List","items":[{}]}}"#, pods.join(","))
+    }
+
+    /// A list of pods in one line, with or without a line feed, written anew in its place or moved there, or into a file that
+    /// was empty: what it says last is what there is.
+    #[test]
+    fn lists_of_one_line_are_read_again() {
+        let dir = std::env::temp_dir().join(format!("tidegate-lists-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let names = ["with", "without", "empty", "moved"].map(|n| dir.join(n));
+        let [with, without, empty, moved] = &names;
+        std::fs::write(with, list(&[pod("a", "10.0.0.1"), pod("b", "10.0.0.2")]) + "\n").unwrap();
+        std::fs::write(without, list(&[pod("c", "10.0.0.3")])).unwrap();
+        std::fs::write(empty, "").unwrap();
+        std::fs::write(moved, list(&[pod("e", "10.0.0.5")])).unwrap();
+        let c = context();
+        follow(&names, &c).unwrap();
+        let there = |n: u8| c.known.at(std::net::IpAddr::from([10, 0, 0, n])).is_some();
+        let wait_for = |want: [bool; 8]| {
+            let until = std::time::Instant::now() + Duration::from_secs(10);
+            let now = || [1, 2, 3, 4, 5, 6, 7, 8].map(there);
+            while now() != want {
+                assert!(std::time::Instant::now() < until, "{:?}, expected {want:?}", now());
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        };
+        let (t, f) = (true, false);
+        wait_for([t, t, t, f, t, f, f, f]);
+        std::fs::write(with, list(&[pod("a", "10.0.0.1"), pod("longer", "10.0.0.6")]) + "\n").unwrap();
+        std::fs::write(without, list(&[pod("c", "10.0.0.7")])).unwrap();
+        std::fs::write(empty, list(&[pod("d", "10.0.0.4")])).unwrap();
+        std::fs::write(dir.join("new"), list(&[])).unwrap();
+        std::fs::rename(dir.join("new"), moved).unwrap();
+        wait_for([t, f, f, t, f, t, t, f]);
+        // What is no list says nothing of pods, and one that is cut off neither.
+        std::fs::write(with, "").unwrap();
+        std::fs::write(without, "{\"kind\":\"List\",\"items\":[").unwrap();
+        std::fs::write(empty, list(&[pod("d", "10.0.0.8")])).unwrap();
+        wait_for([t, f, f, f, f, t, t, t]);
+        assert_eq!(c.counters()[1].1, 0, "no line was torn");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_test_says_of_what_nothing_is_understood() {
+        let dir = std::env::temp_dir().join(format!("tidegate-check-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let put = |name: &str, text: &str| {
+            std::fs::write(dir.join(name), text).unwrap();
+            [dir.join(name)]
+        };
+        for live in [false, true] {
+            let wrong = |files: &[PathBuf]| check(files, live, &context()).err();
+            for (name, text) in [("words", "garbage\nand more\n"), ("pretty", "{\n\"a\": 1\n}\n")] {
+                let e = wrong(&put(name, text)).expect(text);
+                assert!(e.contains(name) && e.contains("says anything of connections"), "{e}");
+            }
+            for (name, text) in [("log", line(1)), ("empty", String::new()), ("pod", pod("a", "10.0.0.1"))] {
+                assert_eq!(wrong(&put(name, &text)), None, "{name}");
+            }
+            // Events that say nothing: live, others may come.
+            assert_eq!(wrong(&put("other", "{\"a\":1}\n")).is_none(), live);
+        }
+        std::fs::remove_dir_all(dir).unwrap();
     }
 
     #[cfg(unix)]

@@ -7,11 +7,11 @@
 //! A pair of ends may be used again. A host's word belongs to the flow that lived when it was said, with a window before and
 //! behind, because clocks differ and logs are late.
 
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::Hasher;
 use std::net::IpAddr;
 use std::sync::Mutex;
 
-use super::{lock, lock_soon};
+use super::{keyed, lock, lock_soon};
 
 /// Slots of one place.
 const EIGHT: usize = 8;
@@ -161,8 +161,7 @@ impl Table {
 
     fn places(&self, p: &Pair) -> Places {
         // Senders choose ends, so the hash begins with what they do not know.
-        let mut h = DefaultHasher::new();
-        self.key.iter().for_each(|k| h.write_u64(*k));
+        let mut h = keyed(self.key);
         for (address, port) in [p.a, p.b] {
             h.write(&address);
             h.write_u16(port);

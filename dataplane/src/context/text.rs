@@ -2,7 +2,9 @@
 //!
 //! Owns a ring of bytes. The oldest texts are overwritten; whoever asks for one by its number is told that it is gone.
 
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::Hasher;
+
+use super::keyed;
 
 /// Longest text, bytes.
 pub const LONGEST: usize = 2048;
@@ -18,13 +20,15 @@ pub struct Texts {
     head: u64,
     /// Where a text with that hash is, perhaps.
     index: Vec<u64>,
+    /// Hosts' logs have what senders chose; places are by what they do not know.
+    key: [u64; 2],
 }
 
 impl Texts {
-    pub fn new(memory: u64) -> Texts {
+    pub fn new(memory: u64, key: [u64; 2]) -> Texts {
         let places = (memory / (PER_PLACE + 8)).max(16);
         let ring = (places * PER_PLACE).max(4 * LONGEST as u64);
-        Texts { ring: vec![0; ring as usize], head: 1, index: vec![0; places as usize] }
+        Texts { ring: vec![0; ring as usize], head: 1, index: vec![0; places as usize], key }
     }
 
     /// The number of a text. One that is too long is not kept: 0.
@@ -32,9 +36,7 @@ impl Texts {
         if text.is_empty() || text.len() > LONGEST {
             return 0;
         }
-        let mut h = DefaultHasher::new();
-        h.write(text);
-        let place = (h.finish() % self.index.len() as u64) as usize;
+        let place = self.place(text);
         let there = self.index[place];
         // What will be overwritten soon is written again.
         let young = self.head.saturating_sub(there) < self.ring.len() as u64 * 3 / 4;
@@ -56,6 +58,12 @@ impl Texts {
         number
     }
 
+    fn place(&self, text: &[u8]) -> usize {
+        let mut h = keyed(self.key);
+        h.write(text);
+        (h.finish() % self.index.len() as u64) as usize
+    }
+
     /// A text by its number, while it is there.
     pub fn get(&self, number: u64) -> Option<&[u8]> {
         let size = self.ring.len() as u64;
@@ -73,8 +81,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn places_depend_on_the_key() {
+        let (a, b) = (Texts::new(1 << 20, [1, 2]), Texts::new(1 << 20, [1, 3]));
+        let same = (0..100u8).filter(|n| a.place(&[*n]) == b.place(&[*n])).count();
+        assert!(same < 5, "{same}");
+    }
+
+    #[test]
     fn texts_are_kept_once_and_the_oldest_go() {
-        let mut t = Texts::new(64 << 10);
+        let mut t = Texts::new(64 << 10, [1, 2]);
         assert_eq!(t.put(b"one"), t.put(b"one"));
         assert_eq!((t.put(b""), t.put(&[0; LONGEST + 1]), t.get(0), t.get(1 << 40)), (0, 0, None, None));
         let mut numbers = Vec::new();

@@ -23,7 +23,7 @@ use super::offload::blocks::BlocksOffload;
 use super::sink::OwnLines;
 use super::source::{Compiled, ReloadError, RuleSource, compile};
 use super::worker::{self, Answer, Counters, Fault, FlowList, Mailbox, NewRules, Report};
-use super::writer::{Losses, Writer};
+use super::writer::{Losses, Reply, Writer};
 use crate::config::Settings;
 use crate::config::engine::Mode;
 use crate::config::logging::Level;
@@ -338,8 +338,7 @@ impl Manager {
                 });
             }
             Request::ReopenLogs(reply) => {
-                let Some(w) = &self.writer else { return };
-                w.reopen(reply.map(|to| -> Box<dyn FnOnce(Result<(), String>) + Send> {
+                self.reopen(reply.map(|to| -> Reply {
                     Box::new(move |r| {
                         // Who asked may be gone.
                         let _ = to.send(r.map_or_else(|e| failed(&e), |()| done("files are opened anew")));
@@ -376,6 +375,26 @@ impl Manager {
                 let _ = reply.send(end(j));
             }
             Request::Shutdown(_) => {}
+        }
+    }
+
+    /// Files were moved away: those of events, packets and the log are opened anew. `reply` is told when all are.
+    fn reopen(&self, reply: Option<Reply>) {
+        let of_log = self.log.as_ref().map_or(Ok(()), |l| l.reopen());
+        if let Err(e) = &of_log {
+            eprintln!("tidegate: {e}: it cannot be opened anew");
+        }
+        let mut replies = super::writer::joined(3, reply).into_iter().flatten();
+        if let Some(r) = replies.next() {
+            r(of_log);
+        }
+        match &self.writer {
+            Some(w) => w.reopen(replies.next()),
+            None => replies.next().into_iter().for_each(|r| r(Ok(()))),
+        }
+        match &self.packets {
+            Some(p) => p.reopen(replies.next()),
+            None => replies.next().into_iter().for_each(|r| r(Ok(()))),
         }
     }
 

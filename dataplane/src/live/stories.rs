@@ -29,6 +29,8 @@ pub struct Stories {
     records: Box<dyn Lines>,
     /// Lines that are to be written.
     waiting: Vec<u8>,
+    /// Stories written since the file was last seen in its folder.
+    unseen: u64,
     shared: Shared,
     /// Time of the latest event, and when it came: silence ends stories, too.
     heard: Option<Instant>,
@@ -46,6 +48,7 @@ impl Stories {
             incidents: Incidents::new(incidents),
             records,
             waiting: Vec::new(),
+            unseen: 0,
             shared,
             heard: None,
         }
@@ -84,9 +87,14 @@ impl Stories {
             return Ok(());
         }
         let lines = &self.waiting;
+        let count = |to: usize| lines[..to].iter().filter(|&&b| b == b'\n').count() as u64;
         match self.file.write(lines, |n| last_line(lines, n)) {
-            Ok(()) => self.waiting.clear(),
+            Ok(()) => {
+                self.unseen += count(lines.len());
+                self.waiting.clear();
+            }
             Err(Failure { whole, source }) => {
+                self.unseen += count(whole.min(lines.len()));
                 self.waiting.drain(..whole);
                 return Err(source);
             }
@@ -109,6 +117,15 @@ impl Outlet for Stories {
 
     fn reopen(&mut self) -> Result<()> {
         self.file.reopen()
+    }
+
+    fn gone(&mut self) -> bool {
+        let unseen = std::mem::take(&mut self.unseen);
+        let gone = self.file.gone();
+        if let (true, Some(lost)) = (gone, self.shared.last()) {
+            lost.fetch_add(unseen, Ordering::Relaxed);
+        }
+        gone
     }
 
     fn check(&mut self) -> Result<()> {

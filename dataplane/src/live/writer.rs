@@ -1,7 +1,8 @@
 //! The thread that writes what workers say: chunks of whole lines go in, files come out.
 //!
 //! An output that fails is told at once and then every minute, with the number of events lost so far; they are counted by
-//! class, and the program's exit code says so at the end. Chunks are taken from workers whatever happens to outputs.
+//! class, and the program's exit code says so at the end. Chunks are taken from workers whatever happens to outputs. A file
+//! that was deleted is made anew; what was written since it was last seen, a second ago at most, is lost and counted as well.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -25,6 +26,10 @@ pub trait Outlet: Send {
     fn send(&mut self, chunk: &Chunk) -> Result<(), Failure>;
     /// Begins anew, after what was written was moved away. When that fails, it goes on as before.
     fn reopen(&mut self) -> std::io::Result<()>;
+    /// What was written since this was last asked can be found by nobody: the file was deleted.
+    fn gone(&mut self) -> bool {
+        false
+    }
     /// Asked once a second: something is wrong that a write would not say.
     fn check(&mut self) -> std::io::Result<()>;
     /// A chunk for it is lost.
@@ -48,15 +53,12 @@ impl Outlet for LineFile {
         self.open_again()
     }
 
+    fn gone(&mut self) -> bool {
+        LineFile::gone(self)
+    }
+
     fn check(&mut self) -> std::io::Result<()> {
-        if self.is_due() {
-            return self.reopen();
-        }
-        if self.gone() {
-            self.reopen()?;
-            return Err(std::io::Error::other("the file was deleted; a new one is there now"));
-        }
-        Ok(())
+        if self.is_due() { self.reopen() } else { Ok(()) }
     }
 }
 
@@ -77,14 +79,65 @@ impl Losses {
 }
 
 /// Who is told whether files could be opened anew.
-type Reply = Box<dyn FnOnce(Result<(), String>) + Send>;
+pub type Reply = Box<dyn FnOnce(Result<(), String>) + Send>;
+
+/// That files be opened anew: whoever wants it and waits goes in, the thread that has the files answers.
+#[derive(Default)]
+pub struct Wish {
+    made: AtomicBool,
+    replies: Mutex<Vec<Reply>>,
+}
+
+impl std::fmt::Debug for Wish {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wish").field("made", &self.made).finish_non_exhaustive()
+    }
+}
+
+impl Wish {
+    pub fn make(&self, reply: Option<Reply>) {
+        if let Ok(mut r) = self.replies.lock() {
+            r.extend(reply);
+        }
+        self.made.store(true, Ordering::Release);
+    }
+
+    /// Whether it was made since it was last asked.
+    pub fn is_made(&self) -> bool {
+        self.made.swap(false, Ordering::AcqRel)
+    }
+
+    /// Tells all who wait.
+    pub fn done(&self, result: &Result<(), String>) {
+        let replies = self.replies.lock().map(|mut r| std::mem::take(&mut *r)).unwrap_or_default();
+        replies.into_iter().for_each(|r| r(result.clone()));
+    }
+}
+
+/// `n` answers that become one: all that went wrong.
+pub fn joined(n: usize, reply: Option<Reply>) -> Vec<Option<Reply>> {
+    let state = Arc::new(Mutex::new((n, Vec::new(), reply)));
+    let one = || -> Option<Reply> {
+        let state = state.clone();
+        Some(Box::new(move |r| {
+            let Ok(mut s) = state.lock() else { return };
+            s.0 -= 1;
+            s.1.extend(r.err());
+            if s.0 == 0
+                && let Some(reply) = s.2.take()
+            {
+                reply(if s.1.is_empty() { Ok(()) } else { Err(s.1.join("; ")) });
+            }
+        }))
+    };
+    (0..n).map(|_| one()).collect()
+}
 
 /// What the writer is asked for from outside.
 #[derive(Default)]
 struct Wishes {
     stop: AtomicBool,
-    reopen: AtomicBool,
-    replies: Mutex<Vec<Reply>>,
+    reopen: Wish,
 }
 
 /// See the module.
@@ -147,7 +200,7 @@ impl Writer {
     pub fn with(outlets: Vec<Box<dyn Outlet>>, channels: Vec<Arc<Channel>>) -> std::io::Result<Writer> {
         let (wishes, losses) = (Arc::<Wishes>::default(), Arc::<Losses>::default());
         let mut w = Work {
-            outlets: outlets.into_iter().map(|o| Served { outlet: o, told: Told::default() }).collect(),
+            outlets: outlets.into_iter().map(Served::new).collect(),
             channels,
             wishes: wishes.clone(),
             losses: losses.clone(),
@@ -162,10 +215,7 @@ impl Writer {
 
     /// Opens the files anew, after they were moved away; `reply` is told how that went.
     pub fn reopen(&self, reply: Option<Reply>) {
-        if let Ok(mut r) = self.wishes.replies.lock() {
-            r.extend(reply);
-        }
-        self.wishes.reopen.store(true, Ordering::Release);
+        self.wishes.reopen.make(reply);
     }
 
     /// Writes what is left and ends. What went wrong, if anything ever did.
@@ -192,6 +242,31 @@ struct Told {
 struct Served {
     outlet: Box<dyn Outlet>,
     told: Told,
+    /// Events written since the file was last seen in its folder, by [`Class`].
+    unseen: [u64; Class::COUNT],
+}
+
+impl Served {
+    fn new(outlet: Box<dyn Outlet>) -> Served {
+        Served { outlet, told: Told::default(), unseen: [0; Class::COUNT] }
+    }
+
+    /// What is in a file that was deleted is lost. The text that says so.
+    fn look(&mut self, losses: &Losses) -> Option<String> {
+        let unseen = std::mem::take(&mut self.unseen);
+        if !self.outlet.gone() {
+            return None;
+        }
+        for (lost, n) in losses.lost.iter().zip(unseen) {
+            lost.fetch_add(n, Ordering::Relaxed);
+        }
+        losses.errors.fetch_add(1, Ordering::Relaxed);
+        let n: u64 = unseen.iter().sum();
+        Some(format!(
+            "{}: the file was deleted; what was written to it is lost, {n} events of late",
+            self.outlet.name()
+        ))
+    }
 }
 
 /// What the thread has.
@@ -233,7 +308,7 @@ impl Work {
         loop {
             // Asked before the queues: what was said before the stop is written.
             let last = self.wishes.stop.load(Ordering::Acquire);
-            if self.wishes.reopen.swap(false, Ordering::AcqRel) {
+            if self.wishes.reopen.is_made() {
                 self.reopen();
             }
             if self.checked.elapsed() >= CHECK {
@@ -267,6 +342,7 @@ impl Work {
 
     /// Lets outputs write what they kept back.
     fn finish(&mut self) {
+        self.look();
         for s in &mut self.outlets {
             if let Err(e) = s.outlet.finish() {
                 self.losses.errors.fetch_add(1, Ordering::Relaxed);
@@ -283,7 +359,11 @@ impl Work {
         let Some(s) = self.outlets.get_mut(chunk.output).filter(|_| write) else {
             return count(&self.losses, chunk, 0);
         };
-        match s.outlet.send(chunk) {
+        let sent = s.outlet.send(chunk);
+        let whole = sent.as_ref().map_or_else(|e| e.whole, |()| chunk.bytes.len());
+        let (all, rest) = (chunk.after(0), chunk.after(whole));
+        s.unseen.iter_mut().zip(all.iter().zip(rest)).for_each(|(n, (all, rest))| *n += all - rest);
+        match sent {
             Ok(()) if s.told.failing => {
                 s.told = Told { moved: s.told.moved, ..Told::default() };
                 let n = self.losses.events();
@@ -315,7 +395,21 @@ impl Work {
         }
     }
 
+    /// Whether files are where they were made. What was written to those that are not is lost, and they are made anew.
+    fn look(&mut self) {
+        for s in &mut self.outlets {
+            let Some(mut text) = s.look(&self.losses) else { continue };
+            let made = s.outlet.reopen();
+            s.told.moved = made.is_err();
+            text += &made
+                .map_or_else(|e| format!("; none can be made: {e}"), |()| "; a new one is there now".into());
+            tell(&mut s.told, &text);
+            self.first.get_or_insert(text);
+        }
+    }
+
     fn reopen(&mut self) {
+        self.look();
         let mut result = Ok(());
         for s in &mut self.outlets {
             match s.outlet.reopen() {
@@ -331,12 +425,12 @@ impl Work {
                 }
             }
         }
-        let replies = self.wishes.replies.lock().map(|mut r| std::mem::take(&mut *r)).unwrap_or_default();
-        replies.into_iter().for_each(|r| r(result.clone()));
+        self.wishes.reopen.done(&result);
     }
 
     /// Looks for what no write says, and tries again what failed.
     fn check(&mut self) {
+        self.look();
         for s in &mut self.outlets {
             if s.told.moved {
                 match s.outlet.reopen() {
@@ -354,7 +448,7 @@ impl Work {
             if let Err(e) = s.outlet.check() {
                 self.losses.errors.fetch_add(1, Ordering::Relaxed);
                 let text = format!("{}: {e}", s.outlet.name());
-                tell(&mut s.told, &format!("{text}; what was written to it is lost"));
+                tell(&mut s.told, &text);
                 self.first.get_or_insert(text);
             }
         }
@@ -462,16 +556,49 @@ mod tests {
             rx.recv_timeout(Duration::from_secs(5)).unwrap()
         };
         reopen(&w).unwrap();
+        // Seen there with this in it: that is whoever deletes it to lose.
+        say(&c, &lines(70, 4), Class::Record);
+        wait(|| std::fs::read(&path).is_ok_and(|b| b.len() == 36));
+        std::thread::sleep(2 * CHECK);
         std::fs::remove_file(&path).unwrap();
-        // The file is made before the error is counted.
+        say(&c, &lines(80, 3), Class::Alert);
         wait(|| path.exists() && w.losses.errors.load(Ordering::Relaxed) == 1);
+        assert_eq!(w.losses.lost[Class::Alert as usize].load(Ordering::Relaxed), 3);
+        assert_eq!(w.losses.events(), 3);
         std::fs::rename(&dir, dir.with_extension("away")).unwrap();
         let e = reopen(&w).unwrap_err();
         assert!(e.contains("cannot be opened anew"), "{e}");
         say(&c, &lines(1, 1), Class::Flow);
-        assert!(w.finish().is_err());
+        let e = w.finish().unwrap_err();
+        assert!(e.contains("the file was deleted") && e.ends_with("; 3 events were lost"), "{e}");
         let away = dir.with_extension("away");
         assert_eq!(std::fs::read(away.join("eve.json")).unwrap(), b"{\"n\":1}\n", "events went on");
         std::fs::remove_dir_all(&away).unwrap();
+    }
+
+    #[test]
+    fn what_is_in_a_file_that_is_deleted_before_the_end_is_lost() {
+        let dir = std::env::temp_dir().join(format!("tidegate-writer-end-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("eve.json");
+        let c = Arc::new(Channel::new());
+        let file = LineFile::open(&path, true).unwrap();
+        let w = Writer::with(vec![Box::new(file)], vec![c.clone()]).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        say(&c, &lines(1, 2), Class::Alert);
+        let e = w.finish().unwrap_err();
+        assert!(e.ends_with("; 2 events were lost"), "{e}");
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn several_answers_become_one() {
+        let (tx, rx) = std::sync::mpsc::channel();
+        let all = joined(2, Some(Box::new(move |r| tx.send(r).unwrap())));
+        for (n, reply) in all.into_iter().flatten().enumerate() {
+            assert!(rx.try_recv().is_err(), "too early");
+            reply(if n == 0 { Err("no room".into()) } else { Ok(()) });
+        }
+        assert_eq!(rx.try_recv().unwrap(), Err("no room".to_string()));
     }
 }

@@ -113,7 +113,7 @@ pub fn find(files: &[PathBuf], w: &Wanted, q: &mut Quoter) -> Found {
 }
 
 fn search(path: &Path, w: &Wanted, q: &mut Quoter, out: &mut Found, until: Instant) -> Result<(), String> {
-    let mut capture = Capture::open(path).map_err(|e| e.to_string())?;
+    let mut capture = Capture::open(path).map_err(|e| e.of(path))?;
     let decoder = Decoder::new(Default::default());
     let mut beyond = 0;
     while let Some(b) = capture.next_batch(256).map_err(|e| e.to_string())? {

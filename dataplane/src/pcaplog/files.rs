@@ -13,7 +13,7 @@ use lz4_flex::frame::{FrameEncoder, FrameInfo};
 
 use crate::config::pcaplog::PcapLogSettings;
 use crate::eve::OutputError;
-use crate::lines::{Place, write_some};
+use crate::lines::{Place, writable, write_some};
 
 const SECOND: u64 = 1_000_000_000;
 /// Times are in nanoseconds.
@@ -79,9 +79,19 @@ struct Open {
     /// With what is not written yet.
     bytes: u64,
     waiting: Count,
+    /// Written since the file was last seen in its folder.
+    unseen: Count,
 }
 
 impl Open {
+    /// Nobody can find the file any more.
+    fn gone(&self) -> bool {
+        match &self.sink {
+            Sink::Plain(p) => p.place.gone(),
+            Sink::Lz4(w) => w.get_ref().get_ref().gone(),
+        }
+    }
+
     fn add(&mut self, head: &[u8], data: &[u8]) -> Result<(), Error> {
         let size = (head.len() + data.len()) as u64;
         self.bytes += size;
@@ -135,6 +145,8 @@ pub struct Files {
     error: Option<OutputError>,
     /// Nothing is written before: a write failed.
     again: Option<Instant>,
+    /// Files are to be begun anew, and could not be.
+    due: bool,
     /// What is written, without what is still collected.
     pub packets: u64,
     pub bytes: u64,
@@ -159,6 +171,7 @@ impl Files {
             ring: VecDeque::new(),
             error: None,
             again: None,
+            due: false,
             packets: 0,
             bytes: 0,
             lost: 0,
@@ -231,11 +244,15 @@ impl Files {
             self.ring.push_back(path.clone());
             while self.ring.len() > self.most {
                 let Some(old) = self.ring.pop_front() else { break };
+                // One that is still written goes as it is meant to, and is not taken for deleted by others.
+                if let Some(at) = self.open.iter().position(|o| o.path == old) {
+                    self.close(at);
+                }
                 // Somebody else may have moved it.
                 let _ = std::fs::remove_file(old);
             }
         }
-        self.open.push(Open { link, path, sink, bytes: HEADER, waiting: (0, 0) });
+        self.open.push(Open { link, path, sink, bytes: HEADER, waiting: (0, 0), unseen: (0, 0) });
         Ok(self.open.len() - 1)
     }
 
@@ -245,7 +262,7 @@ impl Files {
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir).map_err(|e| fail(dir, e))?;
         }
-        let mut file = File::create(path).map_err(|e| fail(path, e))?;
+        let mut file = writable(path).and_then(|()| File::create(path)).map_err(|e| fail(path, e))?;
         let mut head = Vec::with_capacity(HEADER as usize);
         head.extend(MAGIC.to_le_bytes());
         head.extend([2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -294,6 +311,7 @@ impl Files {
         self.packets += written.0;
         self.bytes += written.1;
         self.lost += before - written.0;
+        o.unseen = (o.unseen.0 + written.0, o.unseen.1 + written.1);
         let Some((source, goes_on)) = failed else { return true };
         let path = o.path.clone();
         self.failed(OutputError { path, source });
@@ -336,9 +354,54 @@ impl Files {
         Ok(())
     }
 
+    /// Whether a file was deleted; then what was written since it was last seen is lost, and told.
+    fn missing(&mut self, at: usize) -> bool {
+        let Some(o) = self.open.get_mut(at) else { return false };
+        let unseen = std::mem::take(&mut o.unseen);
+        if !o.gone() {
+            return false;
+        }
+        self.packets -= unseen.0;
+        self.bytes -= unseen.1;
+        self.lost += unseen.0;
+        self.errors += 1;
+        let what = format!("the file was deleted; {} packets that were written to it are lost", unseen.0);
+        self.error.get_or_insert(OutputError { path: o.path.clone(), source: Error::other(what) });
+        true
+    }
+
+    /// Whether files are where they were made: those that were deleted are begun anew with the next packet.
+    pub fn look(&mut self) {
+        for at in (0..self.open.len()).rev() {
+            if self.missing(at) {
+                self.open.remove(at);
+            }
+        }
+        if self.due {
+            let _ = self.reopen();
+        }
+    }
+
+    /// Ends all files, after they were moved away; the next packet begins another one. Where none can be made it goes on as
+    /// before, and tries again with each look.
+    pub fn reopen(&mut self) -> Result<(), OutputError> {
+        self.due = true;
+        let probe = self.dir.join(format!(".tidegate-pcap-{}", std::process::id()));
+        std::fs::create_dir_all(&self.dir)
+            .and_then(|()| File::create(&probe))
+            .and_then(|_| std::fs::remove_file(&probe))
+            .map_err(|source| OutputError { path: self.dir.clone(), source })?;
+        self.due = false;
+        while !self.open.is_empty() {
+            self.close(0);
+        }
+        Ok(())
+    }
+
     /// Ends a file.
     fn close(&mut self, at: usize) {
         let whole = self.push(at);
+        self.missing(at);
         let Open { path, sink, .. } = self.open.remove(at);
         if let (true, Sink::Lz4(w)) = (whole, sink)
             && let Err(source) = w.finish().map_err(Error::other).and_then(|mut w| w.flush())
@@ -487,7 +550,14 @@ mod tests {
         let held = Small::default();
         *held.0.lock().unwrap() = Held { room: 100_000, ..Held::default() };
         let sink = Sink::Plain(Plain::new(Box::new(held.clone())));
-        f.open.push(Open { link: 1, path: d.join("x"), sink, bytes: HEADER, waiting: (0, 0) });
+        f.open.push(Open {
+            link: 1,
+            path: d.join("x"),
+            sink,
+            bytes: HEADER,
+            waiting: (0, 0),
+            unseen: (0, 0),
+        });
         (0..200u32).for_each(|_| f.write(10 * SECOND, 1, 984, &[7; 984]));
         assert_eq!((f.packets, f.bytes, f.lost, f.errors), (100, 100_000, 100, 1));
         // A packet of which a part was written is cut off, and the file is gone on with.
@@ -514,6 +584,41 @@ mod tests {
         std::fs::remove_dir_all(&d).unwrap();
     }
 
+    /// Files that others move or delete: the next packet begins another one, and what is gone is counted as lost.
+    #[test]
+    fn moved_and_deleted_files_are_begun_anew() {
+        for more in ["", ", compression: lz4"] {
+            let d = dir("gone");
+            let mut f = Files::new(&settings(&format!(", filename: p{more}")), &d, 1, 1);
+            let end = if more.is_empty() { "" } else { ".lz4" };
+            let packet = |f: &mut Files, n: u64| f.write(n * SECOND, 1, 60, &[7; 60]);
+            packet(&mut f, 1);
+            f.reopen().unwrap();
+            std::fs::rename(d.join(format!("p.1{end}")), d.join(format!("moved{end}"))).unwrap();
+            packet(&mut f, 2);
+            f.flush();
+            f.look();
+            std::fs::remove_file(d.join(format!("p.2{end}"))).unwrap();
+            // What was there when the file was last seen was somebody's to delete; what comes now is lost.
+            packet(&mut f, 3);
+            packet(&mut f, 4);
+            f.flush();
+            assert_eq!((f.packets, f.lost), (4, 0));
+            f.look();
+            assert_eq!((f.packets, f.lost, f.errors), (2, 2, 1), "{more}");
+            let told = f.take_error().unwrap().to_string();
+            assert!(told.contains("2 packets that were written to it are lost"), "{told}");
+            packet(&mut f, 5);
+            f.flush();
+            std::fs::remove_file(d.join(format!("p.5{end}"))).unwrap();
+            assert!(f.finish().is_err());
+            assert_eq!((f.packets, f.lost, f.errors), (2, 3, 2));
+            assert_eq!(names(&d), [format!("moved{end}")]);
+            assert_eq!(packets(&d.join(format!("moved{end}"))).len(), 1);
+            std::fs::remove_dir_all(&d).unwrap();
+        }
+    }
+
     #[test]
     fn wrong_settings_are_errors() {
         for (more, word) in [
@@ -525,7 +630,12 @@ mod tests {
         ] {
             let text = format!("outputs: [{{pcap-log: {{enabled: yes, {more}}}}}]");
             let e = Settings::parse(&text, &Overrides::default()).unwrap_err().to_string();
-            assert!(e.contains(word), "{e}");
+            // At the setting that is wrong.
+            let name = more.split(':').next().unwrap_or_default();
+            let at = format!(":1:{}: ", text.find(more).unwrap_or(0) + 1);
+            assert!(e.contains(word) && e.contains(&format!("pcap-log.{name}: ")), "{e}");
+            let value = text.find(more).unwrap_or(0) + name.len() + 3;
+            assert!(e.contains(&at) || e.contains(&format!(":1:{value}: ")), "{e}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! From workers to the thread that writes `pcap-log`: frames that are picked are copied into buffers that go round between both.
-//! When none is free, packets are counted and lost, and no packet waits; readers of captures wait instead.
+//! When none is free, packets are counted and lost, and no packet waits; readers of captures wait instead. Files that were
+//! deleted are begun anew within a second, those that were moved away when somebody says so.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tidegate_core::engine::Frame;
 use super::files::Files;
 use super::pick::Picker;
 use crate::config::pcaplog::PcapLogSettings;
+use crate::live::writer::{Reply, Wish};
 
 /// Bytes of a buffer, and buffers for each worker.
 const ROOM: usize = 1 << 20;
@@ -31,6 +33,7 @@ pub struct Shared {
     free: ArrayQueue<Vec<u8>>,
     full: ArrayQueue<(u32, Vec<u8>)>,
     stop: AtomicBool,
+    reopen: Wish,
     /// Packets written and their bytes in files, packets that found no buffer, those that could not be written, writes that
     /// failed.
     pub packets: AtomicU64,
@@ -137,6 +140,7 @@ impl Writer {
             free: ArrayQueue::new(buffers),
             full: ArrayQueue::new(buffers),
             stop: AtomicBool::new(false),
+            reopen: Wish::default(),
             packets: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             lost: AtomicU64::new(0),
@@ -162,8 +166,13 @@ impl Writer {
         let mine = shared.clone();
         let thread = std::thread::Builder::new()
             .name("pcap-log".into())
-            .spawn(move || Work { shared: mine, files }.run())?;
+            .spawn(move || Work { shared: mine, files, first: None, told: None }.run())?;
         Ok((Writer { shared, thread: Some(thread) }, ends))
+    }
+
+    /// Begins files anew, after they were moved away; `reply` is told how that went.
+    pub fn reopen(&self, reply: Option<Reply>) {
+        self.shared.reopen.make(reply);
     }
 
     /// Workers have ended: writes what is left.
@@ -177,14 +186,21 @@ impl Writer {
 struct Work {
     shared: Arc<Shared>,
     files: Vec<Files>,
+    /// The first thing that went wrong.
+    first: Option<String>,
+    /// When trouble was told.
+    told: Option<Instant>,
 }
 
 impl Work {
     fn run(mut self) -> Result<(), String> {
-        let (mut flushed, mut told): (Instant, Option<Instant>) = (Instant::now(), None);
+        let mut flushed = Instant::now();
         loop {
             // Asked before the queue is looked at: what is pushed before the stop is written.
             let stop = self.shared.stop.load(Ordering::Acquire);
+            if self.shared.reopen.is_made() {
+                self.reopen();
+            }
             let mut any = false;
             while let Some((worker, mut buffer)) = self.shared.full.pop() {
                 any = true;
@@ -192,32 +208,58 @@ impl Work {
                 buffer.clear();
                 let _ = self.shared.free.push(buffer);
             }
-            if flushed.elapsed() >= FLUSH || stop {
+            if flushed.elapsed() >= FLUSH {
                 flushed = Instant::now();
                 self.files.iter_mut().for_each(Files::flush);
+                self.files.iter_mut().for_each(Files::look);
             }
             self.count();
-            for e in self.files.iter_mut().filter_map(Files::take_error) {
-                if told.is_none_or(|t| t.elapsed() >= AGAIN) {
-                    told = Some(Instant::now());
-                    eprintln!("pcap-log: {e}");
-                }
-            }
+            self.tell();
             if stop {
-                let ends: Vec<String> =
-                    self.files.iter_mut().filter_map(|f| f.finish().err()).map(|e| e.to_string()).collect();
-                // What was still collected is written by now, or is not.
-                self.count();
-                let errors = self.shared.errors.load(Ordering::Relaxed);
-                return match ends.into_iter().next() {
-                    Some(e) => Err(format!("pcap-log: {e}")),
-                    None if errors > 0 => Err(format!("pcap-log: {errors} writes failed")),
-                    None => Ok(()),
-                };
+                return self.end();
             }
             if !any {
                 std::thread::sleep(REST);
             }
+        }
+    }
+
+    fn reopen(&mut self) {
+        let results: Vec<_> = self.files.iter_mut().map(Files::reopen).collect();
+        let failed = results.into_iter().find_map(Result::err);
+        let what = "no files can be made there; packets go on into those that were moved away";
+        let result = failed.map_or(Ok(()), |e| Err(format!("pcap-log: {e}: {what}")));
+        if let Err(text) = &result {
+            eprintln!("{text}");
+            self.first.get_or_insert_with(|| text.clone());
+        }
+        self.count();
+        self.shared.reopen.done(&result);
+    }
+
+    fn tell(&mut self) {
+        for e in self.files.iter_mut().filter_map(Files::take_error) {
+            let text = format!("pcap-log: {e}");
+            if self.told.is_none_or(|t| t.elapsed() >= AGAIN) {
+                self.told = Some(Instant::now());
+                eprintln!("{text}");
+            }
+            self.first.get_or_insert(text);
+        }
+    }
+
+    /// Writes what is still collected. What went wrong, if anything ever did.
+    fn end(&mut self) -> Result<(), String> {
+        let ends: Vec<_> = self.files.iter_mut().filter_map(|f| f.finish().err()).collect();
+        self.count();
+        let first = self.first.take().or_else(|| ends.first().map(|e| format!("pcap-log: {e}")));
+        // Who is not heard any more is told of the end.
+        self.shared.reopen.done(&Err("shutting down".into()));
+        let n = |a: &AtomicU64| a.load(Ordering::Relaxed);
+        match (first, n(&self.shared.errors)) {
+            (Some(e), _) => Err(format!("{e}; {} packets were not written", n(&self.shared.unwritten))),
+            (None, 0) => Ok(()),
+            (None, errors) => Err(format!("pcap-log: {errors} writes failed")),
         }
     }
 

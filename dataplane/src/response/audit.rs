@@ -70,5 +70,6 @@ impl Audit {
 }
 
 fn file(path: &Path) -> std::io::Result<std::fs::File> {
+    crate::lines::writable(path)?;
     std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path)
 }

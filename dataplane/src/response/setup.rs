@@ -126,6 +126,11 @@ impl Setup {
         Ok(Arc::new(desk))
     }
 
+    /// Where orders are to be taken.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(|h| h.0)
+    }
+
     /// Takes orders over HTTP, if the file says so; where.
     ///
     /// # Errors

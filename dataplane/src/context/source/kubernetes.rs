@@ -1,4 +1,5 @@
-//! Kubernetes: lists of pods, as `kubectl get pods -A -o json` gives them, and single pods, as `-w -o json` does.
+//! Kubernetes: lists of pods, as `kubectl get pods -A -o json` gives them, and single pods, as `-w -o json` does, with
+//! `--output-watch-events` also the end of one.
 //!
 //! Out: pods with their addresses, containers, node and service account. Pods on their node's own network have no address of
 //! their own; those that are over have none any more.
@@ -7,17 +8,27 @@ use serde_json::Value;
 
 use super::{Container, Pod, Said, Source, address, text};
 
-pub const SOURCE: Source = Source {
-    name: "kubernetes",
-    known: |v| is_pod(v) || v["items"].is_array() || is_pod(&v["object"]),
-    read,
-};
+pub const SOURCE: Source = Source { name: "kubernetes", known: says_pods, read };
+
+/// Whether a value is about pods, a list of none included.
+pub fn says_pods(v: &Value) -> bool {
+    is_pod(v) || is_list(v) || is_pod(&v["object"])
+}
+
+/// Whether it is a list.
+pub fn is_list(v: &Value) -> bool {
+    v["items"].is_array()
+}
 
 fn is_pod(v: &Value) -> bool {
     v["kind"] == "Pod" && v["metadata"].is_object()
 }
 
 fn read(v: &Value, f: &mut dyn FnMut(Said)) {
+    if v["type"] == "DELETED" && is_pod(&v["object"]) {
+        let meta = &v["object"]["metadata"];
+        return f(Said::Gone { namespace: text(&meta["namespace"]), name: text(&meta["name"]) });
+    }
     let watched = [v, &v["object"]].into_iter().filter(|v| is_pod(v));
     // Members of a list do not say what they are.
     let listed = v["items"]
@@ -90,5 +101,7 @@ mod tests {
         );
         assert_eq!(said(pod.clone()).len(), 1);
         assert_eq!(said(json!({"type": "MODIFIED", "object": pod})).len(), 1);
+        let gone = Said::Gone { namespace: "serving".into(), name: "llm-0".into() };
+        assert_eq!(said(json!({"type": "DELETED", "object": pod})), [gone]);
     }
 }

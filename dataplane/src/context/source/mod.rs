@@ -38,6 +38,11 @@ pub enum Said {
     /// A process was started, or is there.
     Process(Box<Who>),
     Pods(Vec<Pod>),
+    /// A pod is no more.
+    Gone {
+        namespace: String,
+        name: String,
+    },
 }
 
 /// A process has a connection.
@@ -83,6 +88,9 @@ pub struct Pod {
     pub addresses: Vec<IpAddr>,
     pub containers: Vec<Container>,
 }
+
+/// Whether a value says which pods there are, if only that there are none.
+pub use kubernetes::{is_list, says_pods};
 
 /// Reads a value by the source that knows it.
 pub fn read(v: &Value, f: &mut dyn FnMut(Said)) {
