@@ -394,3 +394,40 @@ fn digests_are_computed_when_a_reload_asks_for_them() {
     feed(&mut e, &get(&mut w), &mut seen);
     assert_eq!(seen.take(), [7]);
 }
+
+/// What a rule decided on a whole flow stays with the flow when the rule goes, as the flags of Suricata's flows do: passed
+/// ones are not looked at again, dropped ones stay dropped. New flows meet the new rules alone.
+#[test]
+fn passed_and_dropped_flows_stay_so_without_their_rule() {
+    let ruled = |action: &str| {
+        compiled(&format!(
+            "{action} tcp any any -> any 9000 (flow:established,to_server; content:\"mark\"; sid:1;)\n"
+        ))
+    };
+    let watch = compiled("alert tcp any any -> any 9000 (flow:established; content:\"later\"; sid:2;)\n");
+    for (action, sids, verdict) in [("pass", vec![], Verdict::Forward), ("drop", vec![1], Verdict::Drop)] {
+        let mut cfg = config(16 << 20);
+        (cfg.ips, cfg.stream.inline) = (true, true);
+        let mut e = engine(cfg, &ruled(action));
+        let mut seen = Seen::default();
+        let mut w = Wire::new();
+        let mut t = w.tcp((1, 4000), (2, 9000));
+        t.send(0, b"mark");
+        let first = std::mem::take(&mut t.wire.frames);
+        t.send(0, b"later");
+        let second = std::mem::take(&mut t.wire.frames);
+        drop(t);
+        let new = more(&mut w, |w| {
+            let mut t = w.tcp((1, 4001), (2, 9000));
+            t.send(0, b"mark, and later");
+        });
+        feed(&mut e, &first, &mut seen);
+        assert_eq!(seen.take(), sids, "{action}");
+        drop(e.swap_rules(watch.rules.clone()));
+        let mut verdicts = vec![Verdict::Forward; second.len()];
+        e.process(&frames(&second), &mut verdicts, &mut seen);
+        assert_eq!((seen.take(), verdicts[0]), (vec![], verdict), "{action}");
+        feed(&mut e, &new, &mut seen);
+        assert_eq!(seen.take(), [2], "{action}");
+    }
+}
