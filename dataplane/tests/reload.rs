@@ -416,7 +416,6 @@ fn passed_and_dropped_flows_stay_so_without_their_rule() {
         let first = std::mem::take(&mut t.wire.frames);
         t.send(0, b"later");
         let second = std::mem::take(&mut t.wire.frames);
-        drop(t);
         let new = more(&mut w, |w| {
             let mut t = w.tcp((1, 4001), (2, 9000));
             t.send(0, b"mark, and later");
