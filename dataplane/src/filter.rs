@@ -101,6 +101,10 @@ impl Filter {
         if let Some(w) = p.peek() {
             return Err(fault((p.at, format!("`{w}` is not expected here; expected and, or, or the end"))));
         }
+        if !(0..=MOST_TAGS as u8).any(|vlans| root.can(vlans).0) {
+            let what = "no frame passes this: `vlan` is about what is written behind it; expected it first, as in `vlan 5 and port 80`";
+            return Err(fault((0, what.into())));
+        }
         Ok(Filter { root })
     }
 
@@ -111,6 +115,27 @@ impl Filter {
 }
 
 impl Expr {
+    /// Whether frames with so many tags can pass, and whether they can fail, as far as tags go.
+    fn can(&self, vlans: u8) -> (bool, bool) {
+        match self {
+            Expr::And(a, b) => {
+                let (a, b) = (a.can(vlans), b.can(vlans));
+                (a.0 && b.0, a.1 || b.1)
+            }
+            Expr::Or(a, b) => {
+                let (a, b) = (a.can(vlans), b.can(vlans));
+                (a.0 || b.0, a.1 && b.1)
+            }
+            Expr::Not(a) => {
+                let (passes, fails) = a.can(vlans);
+                (fails, passes)
+            }
+            Expr::Test(_, Value::Less(_) | Value::Greater(_), _) => (true, true),
+            Expr::Test(_, Value::Vlan(id), tags) => (vlans > *tags, vlans <= *tags || id.is_some()),
+            Expr::Test(_, _, tags) => (vlans == *tags, true),
+        }
+    }
+
     fn eval(&self, p: &Packet<'_>) -> bool {
         match self {
             Expr::And(a, b) => a.eval(p) && b.eval(p),
@@ -559,8 +584,8 @@ mod tests {
             ("vlan or port 80", "235"),
             ("port 80 or vlan 5", "1235"),
             ("port 80 or vlan 5 and udp", ""),
-            ("not vlan and port 80", ""),
             ("not vlan 5 and port 80", ""),
+            ("not vlan or port 80", "124"),
             ("less 60 and vlan", "235"),
             ("vlan and arp", "5"),
             ("host 10.0.0.1", "14"),
@@ -619,6 +644,14 @@ mod tests {
             ("tcp src 10.0.0.1", "filter, column 9: no packet fits this: addresses are those of ip, ip6"),
             ("udp net 10.0.0.0/8", "filter, column 9: no packet fits this: addresses are those of ip, ip6"),
             ("arp host 2001:db8::1", "filter, column 10: no packet fits this"),
+            (
+                "port 80 and vlan 5",
+                "filter, column 1: no frame passes this: `vlan` is about what is written behind",
+            ),
+            (
+                "not vlan and port 80",
+                "filter, column 1: no frame passes this: `vlan` is about what is written",
+            ),
             ("net 10.0.0.1/8", "filter, column 5: `10.0.0.1/8` is not a network: bits behind its prefix"),
             ("vlan and vlan or vlan and vlan", "filter, column 27: each `vlan` asks for one tag more"),
         ] {
