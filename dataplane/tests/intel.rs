@@ -343,6 +343,25 @@ fn datagram(w: &mut Wire, src: [u8; 4], dst: [u8; 4], port: u16) {
     w.now += 1000;
 }
 
+/// A request to a proxy is met by the URL that it has, with another `Host` beside it or none.
+#[test]
+fn urls_are_met_behind_proxies() {
+    let p = Place::new("proxy");
+    let l =
+        intel::load(&[p.write("urls.csv", "type,indicator\nurl,http://bad.example/malware.exe\n")]).unwrap();
+    let mut w = Wire::new();
+    for (port, target) in (4000..).zip([
+        "http://bad.example/malware.exe HTTP/1.1\r\nHost: bad.example",
+        "http://bad.example:80/malware.exe HTTP/1.1\r\nHost: proxy.example",
+        "HTTP://BAD.example/malware.exe HTTP/1.0",
+        "/malware.exe HTTP/1.1\r\nHost: bad.example:80",
+        "http://good.example/malware.exe HTTP/1.1\r\nHost: bad.example",
+    ]) {
+        w.talk((1, port), (2, 3128), &[(0, format!("GET {target}\r\n\r\n").as_bytes()), (1, &answer(b""))]);
+    }
+    assert_eq!(run(&l, &w, 7), ["url bad.example/malware.exe http.uri.raw"; 4]);
+}
+
 /// A thousand indicators of all kinds that a capture can be made of; the alert on each, and none on what is nearly one.
 #[test]
 fn a_thousand_indicators_and_no_near_miss() {

@@ -169,6 +169,46 @@ fn each_call_is_decided() {
     }
 }
 
+/// A server that reads a body in UTF-16 or UTF-32 as JSON gets no model that lines deny.
+#[test]
+fn calls_in_other_encodings_are_decided() {
+    let p = with("deny:\n  - {ai: {models: gpt-4}}\ndefault: allow\n");
+    let text = "{\"model\":\"gpt-4\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}";
+    let wide = |four: bool, big: bool| -> Vec<u8> {
+        let one = |c: u8| match (four, big) {
+            (false, false) => vec![c, 0],
+            (false, true) => vec![0, c],
+            (true, false) => vec![c, 0, 0, 0],
+            (true, true) => vec![0, 0, 0, c],
+        };
+        text.bytes().flat_map(one).collect()
+    };
+    let bodies = [
+        text.as_bytes().to_vec(),
+        wide(false, false),
+        wide(false, true),
+        wide(true, false),
+        wide(true, true),
+        [&[0xff, 0xfe][..], &wide(false, false)].concat(),
+        [&[0xfe, 0xff][..], &wide(false, true)].concat(),
+    ];
+    for body in bodies {
+        let head = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: m\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        for cut in [1, 3, usize::MAX] {
+            let mut w = Wire::new();
+            let mut t = w.tcp((1, 4000), (3, 8000));
+            t.send(0, head.as_bytes());
+            body.chunks(cut.min(body.len())).for_each(|part| t.send(0, part));
+            let (_, told) = feed(&mut inline(true, Some(p.clone())), &w.frames);
+            assert_eq!(told.len(), 1, "{body:?} {told:?}");
+            assert!(told[0].starts_with("drop") && told[0].ends_with("model gpt-4"), "{told:?}");
+        }
+    }
+}
+
 #[test]
 fn tools_are_decided() {
     let p = with("allow:\n  - {from: clients, to: servers, ai: {tools: [read_*]}}\n");

@@ -367,3 +367,88 @@ fn rules_on_addresses_are_asked_of_living_flows() {
     feed(&mut e, &ask(&mut w), &mut seen);
     assert_eq!(seen.take(), [2]);
 }
+
+/// Digests that rules or intelligence ask for are those of files that begin after the reload; who stops asking is told no more.
+#[test]
+fn digests_are_computed_when_a_reload_asks_for_them() {
+    use tidegate_core::intel::{About, Builder, Kind};
+    let body = b"a file";
+    const SUM: &str = "7365d029861e32c521f8089b00a6fb32daf0615025b69b599d1ce53501b845c2";
+    let known = || {
+        let mut b = Builder::default();
+        let about = b.about(&About::default());
+        b.add(Kind::Sha256, SUM.as_bytes(), about, None, None).unwrap();
+        Some(std::sync::Arc::new(b.build(tidegate_core::Secret::fixed(1)).0))
+    };
+    let mut w = Wire::new();
+    let mut port = 4000;
+    let mut get = |w: &mut Wire| {
+        port += 1;
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        let answer = [head.as_bytes(), body].concat();
+        more(w, |w| w.talk((1, port), (2, 80), &[(0, b"GET /f HTTP/1.1\r\nHost: h\r\n\r\n"), (1, &answer)]))
+    };
+    let none = compiled("alert udp any any -> any 99 (sid:1;)\n");
+    let dir = std::env::temp_dir().join(format!("tidegate-digests-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join("known.lst"), format!("{SUM}\n")).unwrap();
+    let text = b"alert http any any -> any any (filesha256:known.lst; sid:7;)\n".to_vec();
+    let source = [Source::Text { name: "t".into(), text }];
+    let ruled = load_sources(&source, &settings(), Some(&dir)).unwrap();
+    std::fs::remove_dir_all(&dir).unwrap();
+    assert!(ruled.refused.is_empty(), "{:?}", ruled.refused);
+    let mut e = engine(config(16 << 20), &none);
+    let mut seen = Seen::default();
+    feed(&mut e, &get(&mut w), &mut seen);
+    assert_eq!(seen.take(), [0u32; 0]);
+    for (rules, want) in [
+        (none.rules.clone().with_intel(known()), 1),
+        (ruled.rules.clone(), 1),
+        (none.rules.clone(), 0),
+        (ruled.rules.clone().with_intel(known()), 2),
+    ] {
+        drop(e.swap_rules(rules));
+        feed(&mut e, &get(&mut w), &mut seen);
+        assert_eq!(seen.take().len(), want);
+    }
+    // And when they are there at the start.
+    let mut e = Engine::new(config(16 << 20), ruled.rules.clone());
+    feed(&mut e, &get(&mut w), &mut seen);
+    assert_eq!(seen.take(), [7]);
+}
+
+/// What a rule decided on a whole flow stays with the flow when the rule goes, as the flags of Suricata's flows do: passed
+/// ones are not looked at again, dropped ones stay dropped. New flows meet the new rules alone.
+#[test]
+fn passed_and_dropped_flows_stay_so_without_their_rule() {
+    let ruled = |action: &str| {
+        compiled(&format!(
+            "{action} tcp any any -> any 9000 (flow:established,to_server; content:\"mark\"; sid:1;)\n"
+        ))
+    };
+    let watch = compiled("alert tcp any any -> any 9000 (flow:established; content:\"later\"; sid:2;)\n");
+    for (action, sids, verdict) in [("pass", vec![], Verdict::Forward), ("drop", vec![1], Verdict::Drop)] {
+        let mut cfg = config(16 << 20);
+        (cfg.ips, cfg.stream.inline) = (true, true);
+        let mut e = engine(cfg, &ruled(action));
+        let mut seen = Seen::default();
+        let mut w = Wire::new();
+        let mut t = w.tcp((1, 4000), (2, 9000));
+        t.send(0, b"mark");
+        let first = std::mem::take(&mut t.wire.frames);
+        t.send(0, b"later");
+        let second = std::mem::take(&mut t.wire.frames);
+        let new = more(&mut w, |w| {
+            let mut t = w.tcp((1, 4001), (2, 9000));
+            t.send(0, b"mark, and later");
+        });
+        feed(&mut e, &first, &mut seen);
+        assert_eq!(seen.take(), sids, "{action}");
+        drop(e.swap_rules(watch.rules.clone()));
+        let mut verdicts = vec![Verdict::Forward; second.len()];
+        e.process(&frames(&second), &mut verdicts, &mut seen);
+        assert_eq!((seen.take(), verdicts[0]), (vec![], verdict), "{action}");
+        feed(&mut e, &new, &mut seen);
+        assert_eq!(seen.take(), [2], "{action}");
+    }
+}

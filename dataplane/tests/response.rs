@@ -2,17 +2,21 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use common::traffic::dns;
 use common::wire::{Packet, Wire};
 use common::{frames, settings};
 use tidegate_core::Secret;
+use tidegate_core::app::registry::PROTOCOLS;
 use tidegate_core::detect::Rules;
 use tidegate_core::engine::{Engine, Frame};
 use tidegate_core::event::{Event, EventSink, ResponseRecord, Verdict};
 use tidegate_core::response::{Block, Blocks, Effect, Kind, Never, Target};
 use tidegate_dataplane::config::engine::Mode;
+use tidegate_dataplane::policy::tree::Node;
+use tidegate_dataplane::response::playbook;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -281,4 +285,62 @@ fn a_flood_is_told_once_a_second() {
     assert_eq!(v.len(), 3000);
     assert!((3..=4).contains(&told.met.len()), "{:?}", told.met);
     assert!(told.met[1].2 > 900, "{:?}", told.met);
+}
+
+/// All paths of a value.
+fn paths(value: &serde_json::Value, path: &str, out: &mut BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(members) => members.iter().for_each(|(k, v)| {
+            paths(v, &format!("{path}.{k}"), out);
+        }),
+        serde_json::Value::Array(items) => items.iter().for_each(|v| paths(v, path, out)),
+        _ => drop(out.insert(path.to_string())),
+    }
+}
+
+/// Paths of the records of these packets that a playbook refuses, and how many there are.
+fn refused_by_playbooks(packets: &[Packet]) -> (Vec<String>, usize) {
+    let rules = common::rules("alert ip any any -> any any (sid:1;)\n", &settings());
+    let events = common::eve(&rules, &frames(packets), 64);
+    let records: Vec<&str> = PROTOCOLS.iter().map(|d| d.record).filter(|r| !r.is_empty()).collect();
+    let mut all = BTreeSet::new();
+    for line in events.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
+        let event: serde_json::Value = serde_json::from_slice(line).unwrap();
+        for (name, value) in event.as_object().unwrap() {
+            if records.contains(&name.as_str()) {
+                paths(value, name, &mut all);
+            }
+        }
+    }
+    let many = all.len();
+    let refused = |path: &String| {
+        let text =
+            format!("[{{name: x, when: {{event: alert, \"{path}\": a}}, do: [{{block: src_ip, for: 1m}}]}}]");
+        playbook::read(&Node::parse(&text).unwrap(), &Never::default()).is_err()
+    };
+    (all.into_iter().filter(refused).collect(), many)
+}
+
+/// Playbooks know every field that records have.
+#[test]
+fn playbooks_know_the_fields_of_records() {
+    let mut w = common::traffic::everything();
+    common::sessions::sessions(&mut w, 50_000);
+    let (refused, many) = refused_by_playbooks(&w.frames);
+    assert!(refused.is_empty(), "{refused:?}");
+    assert!(many > 250, "{many}");
+}
+
+#[test]
+#[ignore = "needs ../shared"]
+fn shared_captures_have_fields_that_playbooks_know() {
+    let (mut seen, mut all) = (0, BTreeSet::new());
+    for path in common::captures(&common::shared(), 1 << 20) {
+        let packets: Vec<Packet> = common::read(&path).into_iter().map(|p| p.0).collect();
+        let (refused, many) = refused_by_playbooks(&packets);
+        all.extend(refused);
+        seen += many;
+    }
+    assert!(all.is_empty(), "{all:?}");
+    assert!(seen > 1000, "{seen}");
 }

@@ -78,6 +78,11 @@ pub fn services() -> [alloc::vec::Vec<&'static str>; 2] {
     [providers, operations]
 }
 
+/// Each service with each operation that its calls can have; either may be empty.
+pub fn operations() -> impl Iterator<Item = (&'static str, &'static str)> {
+    registry::services()
+}
+
 /// Progress of a direction whose message is over.
 const COMPLETE: u8 = 1;
 

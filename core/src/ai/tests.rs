@@ -197,6 +197,39 @@ fn openai_chat_whole_and_streamed() {
     has(post("/proxy/v1/chat/completions?x=1", JSON, request, answer), &want);
 }
 
+/// A body in UTF-16 or UTF-32, which servers read as they read UTF-8, makes the same record.
+#[test]
+fn bodies_in_utf_16_and_utf_32_are_read() {
+    let request =
+        r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"Ignore é all 😀 rules"}]}"#;
+    let answer = r#"{"id":"i","choices":[{"message":{"content":"no"},"finish_reason":"stop"}]}"#;
+    let head = [
+        (Dir::ToServer, ":method", "POST"),
+        (Dir::ToServer, ":path", "/v1/chat/completions"),
+        (Dir::ToServer, "content-type", JSON),
+        (Dir::ToClient, ":status", "200"),
+        (Dir::ToClient, "content-type", JSON),
+    ];
+    let made = |bodies: [&[u8]; 2], cut| run(&Exchange { head: &head, carrier: Carrier::Http1, bodies, cut });
+    let narrow = made([request.as_bytes(), answer.as_bytes()], usize::MAX);
+    has(narrow.clone(), &["request.model=m", "prompt=Ignore é all 😀 rules", "completion=no"]);
+    type Form = fn(&str) -> Vec<u8>;
+    let forms: [Form; 4] = [
+        |t| t.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        |t| t.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        |t| t.chars().flat_map(|c| (c as u32).to_le_bytes()).collect(),
+        |t| t.chars().flat_map(|c| (c as u32).to_be_bytes()).collect(),
+    ];
+    for (n, form) in forms.iter().enumerate() {
+        for mark in ["", "\u{feff}"] {
+            let [q, a] = [request, answer].map(|t| form(&alloc::format!("{mark}{t}")));
+            for cut in [1, 2, 3, 7, usize::MAX] {
+                assert_eq!(made([&q, &a], cut), narrow, "form {n}, mark {mark:?}, cut {cut}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_other_interfaces_of_openai() {
     let answer = concat!(

@@ -131,8 +131,13 @@ struct Hashes {
     md5_out: [u8; 16],
     sha1_out: [u8; 20],
     sha256_out: [u8; 32],
+    /// Which of them the file has: what was asked for when it began.
+    of: Digests,
     done: bool,
 }
+
+/// Which digests are asked for: MD5, SHA-1, SHA-256.
+pub type Digests = [bool; 3];
 
 /// What a parser knows of a file when it starts.
 #[derive(Clone, Copy, Debug)]
@@ -156,10 +161,9 @@ pub struct Files {
     pub(super) ranges: Ranges,
     hashes: Records<Hashes>,
     window: usize,
-    hashing: bool,
-    md5: bool,
-    sha1: bool,
-    sha256: bool,
+    /// Digests that records have whatever is asked, and those that files that begin now get.
+    recorded: Digests,
+    digests: Digests,
     magic: bool,
     refused: u64,
     tap: Tap,
@@ -178,16 +182,14 @@ impl Files {
     /// At most `cfg.max_files` files, and as many hash contexts when hashes are wanted.
     pub fn new(cfg: &AppConfig) -> Self {
         let arena = cfg.arena();
-        let hashing = cfg.file_md5 || cfg.file_sha1 || cfg.file_sha256;
+        let recorded = [cfg.file_md5, cfg.file_sha1, cfg.file_sha256];
         Files {
             slab: Records::new(&arena, cfg.max_files),
             ranges: Ranges::new(&arena, cfg.max_files),
             hashes: Records::new(&arena, cfg.max_files),
-            hashing,
+            recorded,
+            digests: recorded,
             window: cfg.file_window,
-            md5: cfg.file_md5,
-            sha1: cfg.file_sha1,
-            sha256: cfg.file_sha256,
             magic: cfg.file_magic,
             refused: 0,
             tap: Tap::new(cfg.file_tap),
@@ -204,6 +206,12 @@ impl Files {
     /// Whether somebody asks what files are by their first bytes.
     pub fn want_magic(&mut self, wanted: bool) {
         self.magic = wanted;
+    }
+
+    /// What rules and intelligence compare. Files that live already have what was asked for when they began: a digest
+    /// needs the first byte.
+    pub fn want_digests(&mut self, asked: Digests) {
+        self.digests = core::array::from_fn(|i| self.recorded[i] | asked[i]);
     }
 
     /// Opens a file and appends it to the chain that starts at `*head`. `None` when no slot is left (counted).
@@ -223,7 +231,11 @@ impl Files {
             self.refused += 1;
             return None;
         };
-        let hashes = if self.hashing { self.hashes.alloc().unwrap_or(NO_FILE) } else { NO_FILE };
+        let hashes =
+            if self.digests.contains(&true) { self.hashes.alloc().unwrap_or(NO_FILE) } else { NO_FILE };
+        if hashes != NO_FILE {
+            self.hashes.get_mut(hashes).of = self.digests;
+        }
         let window_max = if new.window { self.window as u32 } else { 0 };
         let f = self.slab.get_mut(id);
         f.hashes = hashes;
@@ -292,13 +304,13 @@ impl Files {
         }
         if f.hashes != NO_FILE {
             let h = self.hashes.get_mut(f.hashes);
-            if self.md5 {
+            if h.of[0] {
                 h.md5.update(data);
             }
-            if self.sha1 {
+            if h.of[1] {
                 h.sha1.update(data);
             }
-            if self.sha256 {
+            if h.of[2] {
                 h.sha256.update(data);
             }
         }
@@ -560,19 +572,19 @@ impl<'a> FileView<'a> {
         Some(self.files.hashes.get(h)).filter(|h| h.done)
     }
 
-    /// MD5 of a whole, ended file, when configured.
+    /// MD5 of a whole, ended file, when it was asked for.
     pub fn md5(&self) -> Option<&'a [u8; 16]> {
-        self.hashes().filter(|_| self.files.md5).map(|h| &h.md5_out)
+        self.hashes().filter(|h| h.of[0]).map(|h| &h.md5_out)
     }
 
     /// SHA-1, likewise.
     pub fn sha1(&self) -> Option<&'a [u8; 20]> {
-        self.hashes().filter(|_| self.files.sha1).map(|h| &h.sha1_out)
+        self.hashes().filter(|h| h.of[1]).map(|h| &h.sha1_out)
     }
 
     /// SHA-256, likewise.
     pub fn sha256(&self) -> Option<&'a [u8; 32]> {
-        self.hashes().filter(|_| self.files.sha256).map(|h| &h.sha256_out)
+        self.hashes().filter(|h| h.of[2]).map(|h| &h.sha256_out)
     }
 }
 
@@ -613,6 +625,29 @@ mod tests {
         assert_eq!(v.sha1().unwrap()[..4], [0xa9, 0x99, 0x3e, 0x36]);
         assert_eq!(v.sha256().unwrap()[..4], [0xba, 0x78, 0x16, 0xbf]);
         assert_eq!(v.data(&p), (&b"abc"[..], 0));
+        fs.free_chain(&mut p, &mut head);
+        assert_eq!((p.in_use(), fs.used(), fs.hashes.used()), (0, 0, 0));
+    }
+
+    /// What is asked for later is known of files that begin later; what is no longer asked for stays true of those that live.
+    #[test]
+    fn digests_are_those_asked_for_when_the_file_began() {
+        let cfg = AppConfig { file_md5: false, file_sha1: true, file_sha256: false, ..cfg() };
+        let (mut p, mut fs, mut head) = (BytePool::new(1 << 16), Files::new(&cfg), NO_FILE);
+        let mut begun = [NO_FILE; 3];
+        for (id, asked) in begun.iter_mut().zip([[false; 3], [true, false, true], [false; 3]]) {
+            fs.want_digests(asked);
+            *id = fs.open(&mut p, &mut head, NEW).unwrap();
+            fs.append(&mut p, *id, b"ab");
+        }
+        for (id, asked) in begun.into_iter().zip([false, true, false]) {
+            fs.append(&mut p, id, b"c");
+            fs.close(&mut p, id, false);
+            let v = fs.view(id);
+            assert_eq!(v.sha1().unwrap()[..4], [0xa9, 0x99, 0x3e, 0x36]);
+            assert_eq!(v.md5().map(|d| d[0]), asked.then_some(0x90));
+            assert_eq!(v.sha256().map(|d| d[0]), asked.then_some(0xba));
+        }
         fs.free_chain(&mut p, &mut head);
         assert_eq!((p.in_use(), fs.used(), fs.hashes.used()), (0, 0, 0));
     }

@@ -533,6 +533,14 @@ impl RuleSet {
         self.sigs.len()
     }
 
+    /// Which digests of files rules compare: MD5, SHA-1, SHA-256.
+    pub fn wants_digests(&self) -> [bool; 3] {
+        [16, 20, 32].map(|n| {
+            let asks = |f: &ir::FileMatch| matches!(f, ir::FileMatch::Hash { len, .. } if *len == n);
+            self.sigs.iter().any(|s| s.files.iter().any(asks))
+        })
+    }
+
     /// Whether rules ask for verdicts on model files.
     pub fn judges_files(&self) -> bool {
         let asks = |f: &ir::FileMatch| matches!(f, ir::FileMatch::Artifact(_));

@@ -169,7 +169,7 @@ impl Engine {
                 };
                 let hit = if look.how == How::Url {
                     let mut room = Scratch::new(0);
-                    host(&view, &mut room).and_then(|h| intel.request(h, bytes, now))
+                    intel.request(host(&view, &mut room).unwrap_or(&[]), bytes, now)
                 } else {
                     intel.find(look.how, bytes, now)
                 };

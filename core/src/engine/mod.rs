@@ -229,29 +229,30 @@ pub struct Engine {
     faults: Faults,
 }
 
+/// What rules and intelligence ask of files that begin from here on.
+fn asked_of_files(app: &mut AppLayer, rules: &Rules) {
+    let magic = app.config().file_magic || rules.set.wants_magic();
+    let known = rules.intel.as_ref().map_or([false; 3], |i| i.wants_digests());
+    let ruled = rules.set.wants_digests();
+    let files = app.files_mut();
+    files.set_judging(rules.set.judges_files());
+    files.want_magic(magic);
+    files.want_digests(core::array::from_fn(|i| known[i] | ruled[i]));
+}
+
 impl Engine {
     /// Takes all memory at once.
     pub fn new(cfg: Config, rules: Rules) -> Self {
         let max_flows = cfg.flow.max_flows;
         let app_off = cfg.app.off;
-        // Digests of files are looked up where there are some.
-        let [md5, sha1, sha256] = rules.intel.as_ref().map_or([false; 3], |i| i.wants_digests());
-        let app = AppConfig {
-            seed: cfg.secret.word(*b"parsers "),
-            file_md5: cfg.app.file_md5 | md5,
-            file_sha1: cfg.app.file_sha1 | sha1,
-            file_sha256: cfg.app.file_sha256 | sha256,
-            tls_keys: cfg.unseal.sessions > 0,
-            ..cfg.app
-        };
+        let app =
+            AppConfig { seed: cfg.secret.word(*b"parsers "), tls_keys: cfg.unseal.sessions > 0, ..cfg.app };
         let bypass_encrypted = [app.tls_encrypted, app.ssh_encrypted].contains(&Encrypted::Bypass);
         let mut app = AppLayer::new(app);
         app.set_wanted(&rules.wanted());
         app.set_ruled(rules.look());
-        app.files_mut().set_judging(rules.set.judges_files());
+        asked_of_files(&mut app, &rules);
         let ledger = Ledger::new(&cfg.ledger, cfg.secret);
-        let magic = app.config().file_magic || rules.set.wants_magic();
-        app.files_mut().want_magic(magic);
         let mut streams = Streams::new(cfg.stream);
         streams.compare_overlaps(rules.set.overlaps_wanted);
         let mut app_pool = BytePool::new(cfg.memory.app);
@@ -434,9 +435,7 @@ impl Engine {
         self.app.set_wanted(&rules.wanted());
         self.shown = rules.look();
         self.app.set_ruled(self.shown || self.responding.asks_names());
-        self.app.files_mut().set_judging(rules.set.judges_files());
-        let magic = self.app.config().file_magic || rules.set.wants_magic();
-        self.app.files_mut().want_magic(magic);
+        asked_of_files(&mut self.app, &rules);
         let intel = self.watch.swap(rules.intel.clone());
         let policy = self.policing.swap(rules.policy.clone());
         self.renumber();

@@ -133,6 +133,14 @@ fn without_port(host: &[u8]) -> &[u8] {
     }
 }
 
+/// Whether what is asked for begins with a scheme (RFC 9112, 3.2.2; RFC 3986, 3.1).
+fn is_absolute(target: &[u8]) -> bool {
+    let of_scheme = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+    let end = target.iter().position(|b| !of_scheme(b)).unwrap_or(target.len());
+    target.first().is_some_and(u8::is_ascii_alphabetic)
+        && target.get(end..).is_some_and(|rest| rest.starts_with(b"://"))
+}
+
 /// The domain of an address of mail.
 fn domain_of(email: &[u8]) -> &[u8] {
     let host = email.rsplit(|b| *b == b'@').next().unwrap_or(email);
@@ -193,10 +201,12 @@ pub(super) fn find<'a>(intel: &'a Intel, how: How, value: &[u8], now: u32) -> Op
 }
 
 impl Intel {
-    /// The indicator of a request: a URL, or that of a server of MCP.
-    pub(crate) fn request(&self, host: &[u8], path: &[u8], now: u32) -> Option<Hit<'_>> {
+    /// The indicator of a request, by its host and target: a URL, or that of a server of MCP.
+    pub(crate) fn request(&self, host: &[u8], target: &[u8], now: u32) -> Option<Hit<'_>> {
         let mut key = Key::<MOST>::default();
-        if !key.request(host, path) {
+        // A proxy is asked for a whole URL, and what `Host` says beside it does not count (RFC 9112, 3.2.2).
+        let good = if is_absolute(target) { key.url(target) } else { key.request(host, target) };
+        if !good {
             return None;
         }
         let found = self.table.find(Space::Url, key.get(), now);

@@ -40,6 +40,26 @@ fn urls_are_compared_in_one_form() {
     }
 }
 
+/// What a proxy is asked for is a URL by itself, whatever `Host` says, if it is there at all.
+#[test]
+fn requests_to_proxies_are_met_by_their_own_host() {
+    let i = intel(&[(Kind::Url, "http://evil.test/x.exe"), (Kind::McpServer, "https://mcp.test/a")]);
+    for (host, target, hit) in [
+        ("evil.test", "http://evil.test/x.exe", true),
+        ("", "http://evil.test/x.exe", true),
+        ("proxy.test:3128", "HTTP://user@EVIL.test:80/%78.exe#f", true),
+        ("evil.test", "http://good.test/x.exe", false),
+        ("evil.test", "/http://evil.test/x.exe", false),
+        ("evil.test", "http:/x.exe", false),
+        ("", "/x.exe", false),
+        ("evil.test", "evil.test:443", false),
+        ("evil.test", "://evil.test/x.exe", false),
+        ("p", "https://mcp.test:443/a", true),
+    ] {
+        assert_eq!(i.request(host.as_bytes(), target.as_bytes(), 0).is_some(), hit, "{host} {target}");
+    }
+}
+
 #[test]
 fn addresses_and_networks() {
     let i = intel(&[

@@ -24,7 +24,13 @@ pub enum Wrong {
     #[error(
         "{network} is in segment {first} and in segment {second}; give one of them a vlan or a vni, or take it out"
     )]
-    Twice { network: String, first: String, second: String },
+    Twice {
+        network: String,
+        first: String,
+        second: String,
+        /// Where the second segment is.
+        place: (u32, u32),
+    },
 }
 
 /// IP protocols whose ports count, in the order of [`Policy::ports`].
@@ -215,8 +221,10 @@ fn networks(segments: &[Segment]) -> Result<(Networks, Vec<Vec<u16>>), Wrong> {
             && !tagged(a)
             && !tagged(b)
         {
-            let name = |n: u16| segments.get(usize::from(n) - 1).map_or(String::new(), |s| s.name.clone());
-            return Err(Wrong::Twice { network: shown(&p), first: name(a), second: name(b) });
+            let segment = |n: u16| segments.get(usize::from(n) - 1);
+            let name = |n: u16| segment(n).map_or(String::new(), |s| s.name.clone());
+            let place = segment(b).map_or((0, 0), |s| s.place);
+            return Err(Wrong::Twice { network: shown(&p), first: name(a), second: name(b), place });
         }
         while outer.last().is_some_and(|(o, _)| !(o.has(&p.addr, p.v6) && o.len <= p.len)) {
             outer.pop();

@@ -41,6 +41,8 @@ pub struct Segment {
     /// Only with these VLAN tags, or in these VXLAN or GENEVE networks; empty: any.
     pub vlans: Vec<u16>,
     pub vnis: Vec<u32>,
+    /// Line and column of its name in the file, for errors; 0 without one.
+    pub place: (u32, u32),
 }
 
 /// Values of names, or any.

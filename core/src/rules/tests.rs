@@ -327,6 +327,29 @@ fn rules_that_nothing_can_match_are_told() {
         ("icmp any any -> any any (flags:S", "flags: only TCP has it"),
         ("udp any any -> any any (flags:S", "flags: only TCP has it"),
         ("sctp any any -> any any (seq:1", "seq: only TCP has it"),
+        ("tcp any any -> any any (udp.hdr; content:\"a\"", "udp.hdr: only UDP has it"),
+        ("icmp any any -> any any (tcp.hdr; content:\"a\"", "tcp.hdr: only TCP has it"),
+        ("http1 any any -> any any (udp.hdr; content:\"a\"", "udp.hdr: only UDP has it"),
+        (
+            "ip any any -> any any (http.host; content:\"a\"; udp.hdr; content:\"a\"",
+            "udp.hdr: only UDP has it",
+        ),
+        ("udp any any -> any any (icmpv6.hdr; content:\"a\"", "icmpv6.hdr: only ICMPv6 has it"),
+        ("icmpv6 any any -> any any (ipv4.hdr; content:\"a\"", "ipv4.hdr: only IPv4 has it"),
+        ("ipv4 any any -> any any (ipv6.hdr; content:\"a\"", "ipv6.hdr: only IPv6 has it"),
+        ("icmpv4 any any -> any any (icmpv6.mtu:5", "icmpv6.mtu: only ICMPv6 has it"),
+        ("udp any any -> any any (stream-event:pkt_broken_ack", "stream-event: only TCP has it"),
+        ("dhcp any any -> any any (flags:S", "flags: only TCP has it"),
+        ("tcp any any -> any any (udpv4-csum:invalid", "udpv4-csum: only UDP in IPv4 has it"),
+        ("ipv6 any any -> any any (tcpv4-csum:invalid", "tcpv4-csum: only TCP in IPv4 has it"),
+        (
+            "tcp any any -> any any (app-layer-protocol:http1; dns.query; content:\"a\"",
+            "app-layer-protocol: it asks for http",
+        ),
+        (
+            "ip any any -> any any (tls.sni; content:\"a\"; app-layer-protocol:ssh",
+            "app-layer-protocol: it asks for ssh",
+        ),
         ("dns any any -> any any (dns.opcode:99", "dns.opcode: the field has no such value (0 to 15)"),
         ("dns any any -> any any (dns.opcode:>15", "dns.opcode: the field has no such value"),
         ("tcp any any -> any any (content:\"a\"; entropy:value > 8", "entropy: no bytes have such a value"),
@@ -360,6 +383,16 @@ fn rules_that_nothing_can_match_are_told() {
     }
     for rule in [
         "icmp any any -> any any (itype:8",
+        "tcp any any -> any any (tcp.hdr; content:\"a\"; stream-event:pkt_broken_ack",
+        "ip any any -> any any (udp.hdr; content:\"a\"",
+        "dns any any -> any any (udp.hdr; content:\"a\"",
+        "tcp any any -> any any (app-layer-protocol:http; http.uri; content:\"a\"",
+        // DNS comes within HTTP/2 (RFC 8484), whose messages have both.
+        "tcp any any -> any any (app-layer-protocol:http; dns.query; content:\"a\"",
+        "tcp any any -> any any (http.uri; content:\"a\"; dns.query; content:\"a\"",
+        "tcp any any -> any any (app-layer-protocol:http; ai.model; content:\"a\"",
+        "tcp any any -> any any (app-layer-protocol:!http; dns.query; content:\"a\"",
+        "tcp any any -> any any (app-layer-protocol:smtp,original; tls.sni; content:\"a\"",
         "ip any any -> any any (itype:8; flags:S",
         "tcp any any -> any any (flags:S; window:5; dsize:>10",
         "tcp any any -> any any (ttl:>5; ttl:<7",
@@ -381,6 +414,14 @@ fn rules_that_nothing_can_match_are_told() {
         "ip any any -> any any (xbits:isset,x,track ip_src; xbits:isnotset,x,track ip_dst",
     ] {
         assert_eq!(why(rule), "", "{rule}");
+    }
+}
+
+/// Every protocol comes over something, or rules for it would be told to match never.
+#[test]
+fn protocols_have_carriers() {
+    for def in crate::app::registry::PROTOCOLS {
+        assert!(def.over & (crate::app::OVER_TCP | crate::app::OVER_UDP) != 0, "{}", def.name);
     }
 }
 

@@ -5,12 +5,14 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::header::{carriers_of, proto_names};
 use super::ir::{
-    Absent, BufferMatch, BufferRef, Cmp, Content, IntTest, Match, Num, PacketMatch, ProtoSpec, Rule,
-    StateMatch,
+    Absent, AppProtoMode, BufferMatch, BufferRef, Cmp, Content, Csum, IntTest, Match, Num, PacketHeader,
+    PacketMatch, ProtoSpec, Rule, StateMatch,
 };
 use super::refuse::Refusal;
 use super::source::told;
+use crate::app::{AppProto, OVER_TCP, OVER_UDP};
 
 /// Rules that never match, each with the first reason.
 pub fn never_fits(rules: &[Rule]) -> Vec<Refusal> {
@@ -18,11 +20,14 @@ pub fn never_fits(rules: &[Rule]) -> Vec<Refusal> {
 }
 
 fn why(r: &Rule) -> Option<String> {
-    let packet = r.packet.iter().find_map(|p| carried(&r.header.proto, p).or_else(|| beyond(p)));
+    let packet = r.packet.iter().find_map(|p| carried(r, p).or_else(|| beyond(p)));
+    let lists = || r.lists.iter().filter(|l| l.absent != Some(Absent::OrElse));
     packet
         .or_else(|| apart(&r.packet))
-        .or_else(|| r.lists.iter().filter(|l| l.absent != Some(Absent::OrElse)).find_map(in_buffer))
+        .or_else(|| lists().find_map(|l| header(r, &l.buffer)))
+        .or_else(|| lists().find_map(in_buffer))
         .or_else(|| contradicts(&r.state))
+        .or_else(|| r.state.iter().find_map(|s| elsewhere(&r.protos, s)))
         .or_else(|| {
             let int = r.ints.iter().find(|i| !possible(&i.test, greatest(i.name)));
             int.map(|i| format!("{}: the field has no such value (0 to {})", i.name, greatest(i.name)))
@@ -36,41 +41,114 @@ fn why(r: &Rule) -> Option<String> {
         })
 }
 
+/// Headers that a packet can have, one bit each.
+mod has {
+    pub(super) const TCP: u8 = 1;
+    pub(super) const UDP: u8 = 2;
+    pub(super) const ICMPV4: u8 = 4;
+    pub(super) const ICMPV6: u8 = 8;
+    pub(super) const ICMP: u8 = ICMPV4 | ICMPV6;
+    /// What has none of these.
+    pub(super) const OTHER: u8 = 16;
+    pub(super) const ALL: u8 = 31;
+    /// Versions of IP, in a word of their own.
+    pub(super) const IPV4: u8 = 1;
+    pub(super) const IPV6: u8 = 2;
+}
+
+/// What packets that the rule's header lets through can have: versions of IP, and what comes after.
+fn let_through(r: &Rule) -> (u8, u8) {
+    let both = has::IPV4 | has::IPV6;
+    let over = |protos: &[AppProto]| {
+        let over = protos.iter().fold(0, |a, p| a | p.def().over);
+        let of = |carrier, bit| if over & carrier != 0 { bit } else { 0 };
+        of(OVER_TCP, has::TCP) | of(OVER_UDP, has::UDP)
+    };
+    let (ip, next) = match &r.header.proto {
+        ProtoSpec::Tcp | ProtoSpec::TcpPkt | ProtoSpec::TcpStream | ProtoSpec::Number(6) => (both, has::TCP),
+        ProtoSpec::Udp | ProtoSpec::Number(17) => (both, has::UDP),
+        ProtoSpec::Icmp => (both, has::ICMP),
+        ProtoSpec::Icmpv4 => (has::IPV4, has::ICMPV4),
+        ProtoSpec::Number(1) => (both, has::ICMPV4),
+        ProtoSpec::Icmpv6 => (has::IPV6, has::ICMPV6),
+        ProtoSpec::Number(58) => (both, has::ICMPV6),
+        ProtoSpec::Sctp | ProtoSpec::Number(_) => (both, has::OTHER),
+        ProtoSpec::Arp => (0, 0),
+        ProtoSpec::App(protos) => (both, over(protos)),
+        ProtoSpec::Ipv4 => (has::IPV4, has::ALL),
+        ProtoSpec::Ipv6 => (has::IPV6, has::ALL),
+        ProtoSpec::Ip | ProtoSpec::PktHdr => (both, has::ALL),
+    };
+    // Keywords about applications leave what carries these.
+    (ip, if r.protos.is_empty() { next } else { next & over(&r.protos) })
+}
+
 /// What headers of the rule's protocol do not have.
-fn carried(proto: &ProtoSpec, p: &PacketMatch) -> Option<String> {
-    let (name, of_icmp) = match p {
-        PacketMatch::Itype(_) => ("itype", true),
-        PacketMatch::Icode(_) => ("icode", true),
-        PacketMatch::IcmpId(_) => ("icmp_id", true),
-        PacketMatch::IcmpSeq(_) => ("icmp_seq", true),
-        PacketMatch::Icmpv6Mtu(_) => ("icmpv6.mtu", true),
-        PacketMatch::Flags { .. } => ("flags", false),
-        PacketMatch::Seq(_) => ("seq", false),
-        PacketMatch::Ack(_) => ("ack", false),
-        PacketMatch::Window(_) => ("window", false),
-        PacketMatch::TcpMss(_) => ("tcp.mss", false),
-        PacketMatch::TcpWscale(_) => ("tcp.wscale", false),
-        PacketMatch::StreamSize { .. } => ("stream_size", false),
+fn carried(r: &Rule, p: &PacketMatch) -> Option<String> {
+    let any = has::IPV4 | has::IPV6;
+    let (name, (ip, next), whose) = match p {
+        PacketMatch::Itype(_) => ("itype", (any, has::ICMP), "ICMP"),
+        PacketMatch::Icode(_) => ("icode", (any, has::ICMP), "ICMP"),
+        PacketMatch::IcmpId(_) => ("icmp_id", (any, has::ICMP), "ICMP"),
+        PacketMatch::IcmpSeq(_) => ("icmp_seq", (any, has::ICMP), "ICMP"),
+        PacketMatch::Icmpv6Mtu(_) => ("icmpv6.mtu", (any, has::ICMPV6), "ICMPv6"),
+        PacketMatch::Flags { .. } => ("flags", (any, has::TCP), "TCP"),
+        PacketMatch::Seq(_) => ("seq", (any, has::TCP), "TCP"),
+        PacketMatch::Ack(_) => ("ack", (any, has::TCP), "TCP"),
+        PacketMatch::Window(_) => ("window", (any, has::TCP), "TCP"),
+        PacketMatch::TcpMss(_) => ("tcp.mss", (any, has::TCP), "TCP"),
+        PacketMatch::TcpWscale(_) => ("tcp.wscale", (any, has::TCP), "TCP"),
+        PacketMatch::StreamSize { .. } => ("stream_size", (any, has::TCP), "TCP"),
+        PacketMatch::StreamEvent(_) => ("stream-event", (any, has::TCP), "TCP"),
+        PacketMatch::Csum { of, .. } => match of {
+            Csum::Ipv4 => ("ipv4-csum", (has::IPV4, has::ALL), "IPv4"),
+            Csum::Tcpv4 => ("tcpv4-csum", (has::IPV4, has::TCP), "TCP in IPv4"),
+            Csum::Tcpv6 => ("tcpv6-csum", (has::IPV6, has::TCP), "TCP in IPv6"),
+            Csum::Udpv4 => ("udpv4-csum", (has::IPV4, has::UDP), "UDP in IPv4"),
+            Csum::Udpv6 => ("udpv6-csum", (has::IPV6, has::UDP), "UDP in IPv6"),
+            Csum::Icmpv4 => ("icmpv4-csum", (any, has::ICMPV4), "ICMPv4"),
+            Csum::Icmpv6 => ("icmpv6-csum", (any, has::ICMPV6), "ICMPv6"),
+        },
         _ => return None,
     };
-    let there = match proto {
-        ProtoSpec::Tcp | ProtoSpec::TcpPkt | ProtoSpec::TcpStream => !of_icmp,
-        ProtoSpec::Icmp | ProtoSpec::Icmpv6 => of_icmp,
-        ProtoSpec::Icmpv4 => of_icmp && !matches!(p, PacketMatch::Icmpv6Mtu(_)),
-        ProtoSpec::Udp | ProtoSpec::Sctp | ProtoSpec::Arp => false,
-        ProtoSpec::Number(n) => {
-            if of_icmp {
-                matches!(n, 1 | 58)
-            } else {
-                *n == 6
-            }
-        }
-        // Protocols of applications are carried by TCP and UDP.
-        ProtoSpec::App(_) => !of_icmp,
-        ProtoSpec::Ip | ProtoSpec::Ipv4 | ProtoSpec::Ipv6 | ProtoSpec::PktHdr => true,
+    let there = let_through(r);
+    (there.0 & ip == 0 || there.1 & next == 0)
+        .then(|| format!("{name}: only {whose} has it, and the rule is of another protocol"))
+}
+
+/// A header, as bytes, that packets of the rule's protocol do not have.
+fn header(r: &Rule, buffer: &BufferRef) -> Option<String> {
+    let BufferRef::PacketHeader(header) = buffer else { return None };
+    let (ip, next) = let_through(r);
+    let (name, there, whose) = match header {
+        PacketHeader::Ipv4 => ("ipv4.hdr", ip & has::IPV4, "IPv4"),
+        PacketHeader::Ipv6 => ("ipv6.hdr", ip & has::IPV6, "IPv6"),
+        PacketHeader::Tcp => ("tcp.hdr", next & has::TCP, "TCP"),
+        PacketHeader::Udp => ("udp.hdr", next & has::UDP, "UDP"),
+        PacketHeader::Icmpv4 => ("icmpv4.hdr", next & has::ICMPV4, "ICMPv4"),
+        PacketHeader::Icmpv6 => ("icmpv6.hdr", next & has::ICMPV6, "ICMPv6"),
+        PacketHeader::Ether => return None,
     };
-    let whose = if of_icmp { "ICMP" } else { "TCP" };
-    (!there).then(|| format!("{name}: only {whose} has it, and the rule is of another protocol"))
+    (there == 0).then(|| format!("{name}: only {whose} has it, and the rule is of another protocol"))
+}
+
+/// A protocol of the flow in which none of the rule's keywords come up. What the flow was before it changed its protocol
+/// says nothing of what it is.
+fn elsewhere(protos: &[AppProto], s: &StateMatch) -> Option<String> {
+    let StateMatch::AppProtocol { protos: asked, negated: false, mode } = s else { return None };
+    let told = |p: &AppProto| !matches!(*p, AppProto::FAILED | AppProto::UNKNOWN);
+    if protos.is_empty() || *mode == AppProtoMode::Original || !asked.iter().all(told) {
+        return None;
+    }
+    // What comes within another protocol has flows of that one.
+    let within = |own: &AppProto| {
+        let def = own.def();
+        asked.contains(own) || carriers_of(own.name()).any(|c| asked.contains(&c)) || !def.is_of_flows()
+    };
+    (!protos.iter().any(within)).then(|| {
+        let (of, is) = (proto_names(protos), proto_names(asked));
+        format!("app-layer-protocol: it asks for {is}, and the rule's keywords are of {of}")
+    })
 }
 
 /// A number of a header: its keyword, what is asked of it, its greatest value.

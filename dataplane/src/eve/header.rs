@@ -172,9 +172,7 @@ impl Output {
             && let Some(f) = about.flow
         {
             let k = f.key();
-            let icmp = matches!(k.proto, 1 | 58);
-            let (sp, dp) = if icmp { (k.sp >> 8, k.dp >> 8) } else { (k.sp, k.dp) };
-            let t = Tuple { src: k.src, dst: k.dst, v6: k.v6, proto: k.proto, sp, dp };
+            let t = Tuple { src: k.src, dst: k.dst, v6: k.v6, proto: k.proto, sp: k.sp, dp: k.dp };
             j.key("community_id");
             j.buf.push(b'"');
             community::append(&mut j.buf, &t, s.community_id_seed);

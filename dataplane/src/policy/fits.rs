@@ -1,12 +1,16 @@
 //! Lines of a policy that no flow can ever fit, each by itself: a line and its place go in, what stands in the way comes out. They are
 //! slips, and refused: who wrote `{app: dns, sni: x}` would otherwise wait for what it allows, or denies, for ever.
 
+use tidegate_core::ai::operations;
 use tidegate_core::app::registry::PROTOCOLS;
 use tidegate_core::app::{OVER_TCP, OVER_UDP};
-use tidegate_core::policy::{CALLERS, HELLOS, Line};
+use tidegate_core::policy::{CALLERS, Calls, Glob, HELLOS, Line, Names};
 
 use super::read::{app_of, proto_name};
 use super::tree::{Node, Wrong};
+
+/// The operation of calls that name a tool.
+const CALLS_TOOL: &str = "execute_tool";
 
 /// Looks at a line that was read from `n`.
 ///
@@ -37,7 +41,40 @@ pub(super) fn check(l: &Line, n: &Node) -> Result<(), Wrong> {
             "only {} carry calls of AI services, and the line is of another protocol",
         )?;
     }
+    l.calls.as_ref().map_or(Ok(()), |c| of_services(c, n))
+}
+
+/// The services that `app` names and a provider of `ai` fits, when it asks for one.
+///
+/// # Errors
+/// There is none.
+pub(super) fn both(services: Vec<&str>, providers: Names, n: &Node) -> Result<Vec<Glob>, Wrong> {
+    let asked = |name: &&&str| providers.as_ref().is_none_or(|p| p.iter().any(|g| g.fits(name.as_bytes())));
+    let all: Vec<Glob> = services.iter().filter(asked).filter_map(|name| Glob::new(name)).collect();
+    if all.is_empty() {
+        let what = format!("`app` asks for {}, and the provider is another", services.join(", "));
+        return Err(asked_of_call(n).wrong(&what));
+    }
+    Ok(all)
+}
+
+/// Services with their operations: the line must leave one possible.
+fn of_services(c: &Calls, n: &Node) -> Result<(), Wrong> {
+    let fits = |names: &Names, v: &str| names.as_ref().is_none_or(|g| g.iter().any(|g| g.fits(v.as_bytes())));
+    let mut left = operations().filter(|(p, o)| fits(&c.providers, p) && fits(&c.operations, o)).peekable();
+    if left.peek().is_none() {
+        return Err(asked_of_call(n).wrong("there is no provider and operation like these"));
+    }
+    if c.tools.is_some() && !left.any(|(_, o)| o == CALLS_TOOL) {
+        let what = format!("only calls of tools name one: those of MCP, whose operation is {CALLS_TOOL}");
+        return Err(asked_of_call(n).wrong(&what));
+    }
     Ok(())
+}
+
+/// Where the line says what it asks of calls.
+fn asked_of_call(n: &Node) -> &Node {
+    given(n, &["ai", "app"]).map_or(n, |g| g.1)
 }
 
 /// The first of these conditions that the line has, and its value.

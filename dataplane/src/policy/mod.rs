@@ -12,7 +12,7 @@ pub mod tree;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tidegate_core::policy::{Policy, Source};
+use tidegate_core::policy::{Policy, Source, Wrong as Contradiction};
 
 pub use behind::behind;
 pub(crate) use read::CREDENTIALS;
@@ -59,10 +59,15 @@ pub fn parse(text: &str, path: &Path) -> Result<Source, PolicyError> {
 /// Compiles what was read.
 ///
 /// # Errors
-/// [`PolicyError::Whole`], when it is too large or contradicts itself.
+/// When it is too large ([`PolicyError::Whole`]), or contradicts itself.
 pub fn compile(source: &Source, path: &Path) -> Result<Arc<Policy>, PolicyError> {
     let policy = Policy::new(source);
-    policy.map(Arc::new).map_err(|e| PolicyError::Whole { path: path.into(), what: e.to_string() })
+    policy.map(Arc::new).map_err(|e| match (&e, e.to_string()) {
+        (Contradiction::Twice { place: (line, column), .. }, what) if *line > 0 => {
+            PolicyError::Wrong { path: path.into(), line: *line, column: *column, what }
+        }
+        (_, what) => PolicyError::Whole { path: path.into(), what },
+    })
 }
 
 /// Reads and compiles a file.

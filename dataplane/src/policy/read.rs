@@ -112,7 +112,7 @@ fn segments<'t>(
         if name == "any" || name.is_empty() {
             return Err(at.wrong("`any` stands for every address and cannot be a segment's name").of(path));
         }
-        let mut seg = Segment { name: name.to_string(), ..Segment::default() };
+        let mut seg = Segment { name: name.to_string(), place: (at.line, at.column), ..Segment::default() };
         let mut labels = Vec::new();
         let mut addressed = false;
         for (key, at, v) in value.map("a mapping with addresses").map_err(|w| w.of(path))? {
@@ -199,7 +199,7 @@ fn lines(n: &Node, act: Act, known: &Known<'_>, out: &mut Source) -> Result<(), 
 
 fn line(n: &Node, act: Act, known: &Known<'_>) -> Result<Line, Wrong> {
     let mut l = Line { place: n.line, column: n.column, ..Line::any(act) };
-    let (mut calls, mut credential) = (None::<Calls>, None);
+    let (mut calls, mut credential, mut services) = (None::<Calls>, None, Vec::new());
     for (key, at, v) in n.map("a line: a mapping with from and to")? {
         match key {
             "name" => l.name = v.text("a name")?.to_string(),
@@ -212,7 +212,7 @@ fn line(n: &Node, act: Act, known: &Known<'_>) -> Result<Line, Wrong> {
                 }
             }
             "port" => l.ports = some(v, PORT)?.iter().map(port).collect::<Result<_, _>>()?,
-            "app" => l.apps = apps(v, &mut calls)?,
+            "app" => l.apps = apps(v, &mut services)?,
             "sni" => l.sni = names(v)?,
             "ai" => self::calls(v, calls.get_or_insert_default())?,
             "credential" => credential = Some(self::credential(v)?),
@@ -224,6 +224,10 @@ fn line(n: &Node, act: Act, known: &Known<'_>) -> Result<Line, Wrong> {
     }
     if !l.ports.is_empty() && l.protos.iter().any(|p| !matches!(p, 6 | 17 | 132)) {
         return Err(n.wrong("a port is asked for of a protocol without ports; expected tcp, udp or sctp"));
+    }
+    if !services.is_empty() {
+        let calls = calls.get_or_insert_default();
+        calls.providers = Some(super::fits::both(services, calls.providers.take(), n)?);
     }
     if let Some(c) = credential {
         calls.get_or_insert_default().credential = c;
@@ -288,14 +292,14 @@ fn port(n: &Node) -> Result<(u16, u16), Wrong> {
 }
 
 /// Application protocols; services of AI that are no protocol of their own are calls of that provider over HTTP.
-fn apps(n: &Node, calls: &mut Option<Calls>) -> Result<u64, Wrong> {
-    let (mut bits, mut providers) = (0, Vec::new());
+fn apps<'n>(n: &'n Node, services: &mut Vec<&'n str>) -> Result<u64, Wrong> {
+    let mut bits = 0;
     for item in some(n, "an application protocol")? {
         let name = item.text("an application protocol")?;
         let dialect = || tidegate_core::ai::dialects().any(|d| d.0 == name);
         match app_of(name) {
             Some(b) => bits |= b,
-            None if dialect() => providers.extend(Glob::new(name)),
+            None if dialect() => services.push(name),
             None => {
                 let all: Vec<&str> = PROTOCOLS.iter().map(|d| d.name).collect();
                 let what = format!(
@@ -306,11 +310,8 @@ fn apps(n: &Node, calls: &mut Option<Calls>) -> Result<u64, Wrong> {
             }
         }
     }
-    if !providers.is_empty() {
-        if bits != 0 {
-            return Err(n.wrong("a service of AI (s3, …) stands for calls over http and http2 and cannot be beside protocols; give it a line of its own"));
-        }
-        calls.get_or_insert_default().providers = Some(providers);
+    if !services.is_empty() && bits != 0 {
+        return Err(n.wrong("a service of AI (s3, …) stands for calls over http and http2 and cannot be beside protocols; give it a line of its own"));
     }
     Ok(bits)
 }
@@ -368,6 +369,7 @@ const WINDOW: &str = "a time: {days: mon-fri, from: \"08:00\", to: \"18:00\"}";
 
 fn window(n: &Node) -> Result<Window, Wrong> {
     let mut w = Window { days: 0x7f, from: 0, to: 1440, offset: 0 };
+    let mut asks = false;
     for (key, at, v) in n.map(WINDOW)? {
         match key {
             "days" => w.days = some(v, DAY)?.iter().map(days).try_fold(0, |a, d| Ok(a | d?))?,
@@ -376,6 +378,14 @@ fn window(n: &Node) -> Result<Window, Wrong> {
             "utc-offset" => w.offset = offset(v)?,
             other => return Err(unknown(at, other, TIME)),
         }
+        asks |= key != "utc-offset";
+    }
+    // Both would be at all times, which is no condition.
+    if !asks {
+        return Err(n.wrong(&format!("a time without days, from or to is any time; expected {WINDOW}")));
+    }
+    if w.from == w.to {
+        return Err(n.wrong("`from` and `to` are one time; expected two, or neither for whole days"));
     }
     Ok(w)
 }
@@ -457,6 +467,25 @@ mod tests {
             ("allow:\n  - {app: dns, credential: none}\n", "2:16", "only http, http2, websocket carry calls"),
             ("allow:\n  - {proto: udp, app: s3}\n", "2:18", "only http, http2, websocket carry calls"),
             ("allow:\n  - {sni: x, ai: {operation: chat}}\n", "2:14", "no name in a hello"),
+            ("allow:\n  - {ai: {tools: \"x*\", operation: chat}}\n", "2:10", "only calls of tools name one"),
+            ("allow:\n  - {ai: {provider: openai, tools: x}}\n", "2:10", "only calls of tools name one"),
+            ("allow:\n  - {app: s3, ai: {tools: x}}\n", "2:19", "only calls of tools name one"),
+            (
+                "allow:\n  - {ai: {operation: chat, provider: s3}}\n",
+                "2:10",
+                "no provider and operation like these",
+            ),
+            (
+                "allow:\n  - {app: s3, ai: {operation: chat}}\n",
+                "2:19",
+                "no provider and operation like these",
+            ),
+            ("allow:\n  - {app: s3, ai: {provider: openai}}\n", "2:19", "`app` asks for s3"),
+            ("allow:\n  - {ai: {provider: open*}, app: [s3, mlflow]}\n", "2:10", "`app` asks for s3, mlflow"),
+            ("allow:\n  - {time: {}}\n", "2:12", "without days, from or to"),
+            ("allow:\n  - {time: {utc-offset: \"+02:00\"}}\n", "2:12", "without days, from or to"),
+            ("allow:\n  - {time: {from: \"08:00\", to: \"08:00\"}}\n", "2:12", "are one time"),
+            ("allow:\n  - {time: [{days: sat}, {to: \"00:00\"}]}\n", "2:26", "are one time"),
             ("allow:\n  - {with: reject}\n", "2:6", "does not"),
             ("default: maybe\n", "1:10", "one of deny, watch, allow"),
             ("allow:\n  - {time: {from: \"8\"}}\n", "2:19", "a time of day"),
@@ -490,6 +519,31 @@ mod tests {
             let e = error(text);
             assert!(e.starts_with(&format!("p.yaml:{place}: ")) && e.contains(says), "{text}: {e}");
         }
+    }
+
+    /// A service as `app` and a provider ask for both.
+    #[test]
+    fn services_and_providers_together() {
+        for (line, want) in [
+            ("{app: [s3, openai], ai: {provider: open*}}", "openai"),
+            ("{ai: {provider: [s3, openai]}, app: [s3]}", "s3"),
+            ("{app: s3}", "s3"),
+            ("{ai: {provider: mcp, operation: execute_*, tools: x}}", "mcp"),
+            ("{ai: {tools: x, operation: [chat, execute_tool], provider: \"*\"}}", "*"),
+        ] {
+            let s = parse(&format!("allow: [{line}]"), Path::new("p")).unwrap();
+            let providers = s.lines[0].calls.as_ref().and_then(|c| c.providers.as_deref()).unwrap();
+            let names: Vec<_> = providers.iter().map(ToString::to_string).collect();
+            assert_eq!(names, [want], "{line}");
+        }
+    }
+
+    #[test]
+    fn a_network_in_two_segments_has_its_line() {
+        let text = "segments:\n  a: {addresses: 10.0.0.0/8}\n  b:\n    addresses: [10.1.0.0/16, 10.0.0.0/8]\ndefault: deny\n";
+        let path = Path::new("p.yaml");
+        let e = super::super::compile(&parse(text, path).unwrap(), path).unwrap_err().to_string();
+        assert!(e.starts_with("p.yaml:3:3: 10.0.0.0/8 is in segment a and in segment b"), "{e}");
     }
 
     #[test]

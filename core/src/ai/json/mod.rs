@@ -1,5 +1,5 @@
 //! A push reader of JSON (RFC 8259) that keeps nothing: bytes go in as they come, and what lies at the paths of a
-//! [`Schema`] is told, strings unescaped, piece by piece. All else is skipped.
+//! [`Schema`] is told, strings unescaped, piece by piece. All else is skipped. UTF-16 and UTF-32 are read as UTF-8 is.
 //!
 //! Owns a fixed state of some hundred bytes, so that a message can be read over many packets without memory.
 
@@ -10,11 +10,13 @@ mod skip;
 #[cfg(test)]
 mod tests;
 mod text;
+mod wide;
 
 pub(super) use schema::NIL;
 pub use schema::{Field, Path, Schema};
 
 use schema::LEVELS;
+use wide::Wide;
 
 /// Marks a frame of the stack as a list.
 const LIST: u16 = 1 << 15;
@@ -74,6 +76,7 @@ enum State {
 /// Reads one value.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader {
+    wide: Wide,
     state: State,
     levels: u8,
     /// Nodes of the open objects and lists that somebody asks for.
@@ -97,6 +100,7 @@ pub struct Reader {
 impl Default for Reader {
     fn default() -> Self {
         Reader {
+            wide: Wide::default(),
             state: State::Value,
             levels: 0,
             stack: [NIL; LEVELS],
@@ -140,8 +144,22 @@ impl Reader {
     /// From here on another value is read. What lies in the stack and among what is held counts by its number only, so it
     /// may stay: lines and events may be as short as two bytes.
     pub fn renew(&mut self) {
-        let Reader { state, levels, node, skipped, raw, deep, escape, code, high, have, stack: _, held: _ } =
-            self;
+        let Reader {
+            wide,
+            state,
+            levels,
+            node,
+            skipped,
+            raw,
+            deep,
+            escape,
+            code,
+            high,
+            have,
+            stack: _,
+            held: _,
+        } = self;
+        *wide = Wide::default();
         (*state, *levels, *node, *skipped) = (State::Value, 0, 0, 0);
         (*raw, *deep) = (false, false);
         (*escape, *code, *high, *have) = (0, 0, 0, 0);
@@ -149,6 +167,26 @@ impl Reader {
 
     /// Reads on.
     pub fn feed(&mut self, schema: &Schema, bytes: &[u8], out: &mut impl Visit) {
+        if self.wide.is_narrow(bytes) {
+            self.read(schema, bytes, out);
+        } else {
+            self.feed_wide(schema, bytes, out);
+        }
+    }
+
+    /// Bytes of UTF-16 or UTF-32, or too few to tell.
+    #[cold]
+    fn feed_wide(&mut self, schema: &Schema, mut bytes: &[u8], out: &mut impl Visit) {
+        while !bytes.is_empty() && !self.wide.is_narrow(bytes) {
+            let (used, room) = self.wide.take(bytes);
+            self.read(schema, room.get(), out);
+            bytes = &bytes[used..];
+        }
+        self.read(schema, bytes, out);
+    }
+
+    /// Reads UTF-8.
+    fn read(&mut self, schema: &Schema, bytes: &[u8], out: &mut impl Visit) {
         let mut at = 0;
         while let Some(&c) = bytes.get(at) {
             at = match self.state {
@@ -175,6 +213,8 @@ impl Reader {
 
     /// Nothing follows: a number at the top has no other end.
     pub fn end(&mut self, schema: &Schema, out: &mut impl Visit) {
+        let room = self.wide.end();
+        self.read(schema, room.get(), out);
         if self.state == State::Plain {
             self.plain_end(schema, out);
         }

@@ -138,6 +138,82 @@ proptest! {
         prop_assert_eq!(&read(&bytes), &whole, "{}", t);
         prop_assert_eq!(&read(&[a, b]), &whole, "{}", t);
     }
+
+    #[test]
+    fn wide_text_is_read_as_narrow(
+        values in prop::collection::vec((member(), space()), 0..12),
+        at in 0usize..1200,
+    ) {
+        let members: Vec<String> = values.iter().map(|(m, s)| m.replace('~', s)).collect();
+        reads_wide_as_narrow(&alloc::format!("{{{}}}", members.join(",")), at)?;
+    }
+}
+
+/// A text as bytes of UTF-16 or UTF-32.
+fn widened(text: &str, four: bool, big: bool) -> Vec<u8> {
+    let ordered = |mut b: Vec<u8>| {
+        if big {
+            b.reverse();
+        }
+        b
+    };
+    if four {
+        text.chars().flat_map(|c| ordered((c as u32).to_le_bytes().to_vec())).collect()
+    } else {
+        text.encode_utf16().flat_map(|u| ordered(u.to_le_bytes().to_vec())).collect()
+    }
+}
+
+/// Text of two and four bytes a character, either end first, with a mark and without, is told as the same text in UTF-8 is,
+/// wherever the bytes are cut.
+fn reads_wide_as_narrow(text: &str, at: usize) -> Result<(), TestCaseError> {
+    let narrow = read(&[text.as_bytes()]);
+    for (four, big, mark) in (0..8).map(|n| (n & 1 > 0, n & 2 > 0, n & 4 > 0)) {
+        let marked = alloc::format!("{}{text}", if mark { "\u{feff}" } else { "" });
+        let t = widened(&marked, four, big);
+        let (a, b) = t.split_at(at.min(t.len()));
+        let bytes: Vec<&[u8]> = t.chunks(1).collect();
+        prop_assert_eq!(&read(&[&t]), &narrow, "{} {} {} {}", text, four, big, mark);
+        prop_assert_eq!(&read(&[a, b]), &narrow, "{} {} {} {}", text, four, big, mark);
+        prop_assert_eq!(&read(&bytes), &narrow, "{} {} {} {}", text, four, big, mark);
+    }
+    Ok(())
+}
+
+#[test]
+fn utf_16_and_utf_32_are_read() {
+    for t in [
+        r#"{"model":"mé潮😀","messages":[{"content":"a\n\ud83d\ude00"}],"n":12}"#,
+        "{}",
+        "[]",
+        " {\"n\":1}",
+        "12",
+        "{\"n\":1 2}",
+        "{\"model\":\"cut",
+    ] {
+        reads_wide_as_narrow(t, 3).unwrap();
+    }
+    // A digit alone says no form before its end.
+    assert_eq!(read(&[b"7"]), read(&[b"7", b""]));
+    // Halves without the other, and what is no character.
+    let lone: Vec<u8> = "{\"model\":\""
+        .encode_utf16()
+        .chain([0xd83d, 0x78, 0xde00, 0xd83d, 0xd83d, 0xde00])
+        .chain("\"}".encode_utf16())
+        .flat_map(u16::to_be_bytes)
+        .collect();
+    assert_eq!(read(&[&lone]).0, ["1=\u{fffd}x\u{fffd}\u{fffd}\u{1f600}"]);
+    let none =
+        [widened("{\"model\":\"", true, false), vec![0, 0, 0x11, 0], widened("\"}", true, false)].concat();
+    assert_eq!(read(&[&none]).0, ["1=\u{fffd}"]);
+    // The next message may be written in another form.
+    let (schema, mut r, mut seen) = (Schema::new(PATHS), Reader::default(), Seen::default());
+    for t in [widened("{\"n\":1}", false, false), b"{\"n\":2}".to_vec(), widened("{\"n\":3}", true, true)] {
+        r.feed(&schema, &t, &mut seen);
+        r.end(&schema, &mut seen);
+        r.renew();
+    }
+    assert_eq!(seen.all, ["5:1", "5:2", "5:3"]);
 }
 
 fn space() -> impl Strategy<Value = &'static str> {

@@ -38,7 +38,7 @@ fn digits(four: [u8; 4]) -> u16 {
 }
 
 /// The two halves of a pair of UTF-16 as one.
-const fn joined(high: u16, low: u16) -> u32 {
+pub(super) const fn joined(high: u16, low: u16) -> u32 {
     0x1_0000 + ((high as u32 - 0xd800) << 10) + (low as u32 - 0xdc00)
 }
 

@@ -1,10 +1,11 @@
 //! Playbooks: events as EVE writes them go in, what is to be done comes out. Nothing is done here, so that what would be done can
 //! be asked of recorded events (`tidegate playbook test`) and is the same as what a sensor does.
 //!
-//! * [`read`](mod@read), `doing`: the language; [`fit`]: conditions against an event; `keys`: counts; [`run`]: what is done, on threads of its own;
+//! * [`read`](mod@read), `doing`: the language; `fields`: what records can have; [`fit`]: conditions against an event; `keys`: counts; [`run`]: what is done, on threads of its own;
 //!   [`sandbox`], [`send`]: commands, webhooks, messages.
 
 mod doing;
+mod fields;
 pub mod fit;
 mod keys;
 mod read;

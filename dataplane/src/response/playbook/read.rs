@@ -7,7 +7,7 @@ use tidegate_core::policy::Glob;
 use tidegate_core::response::{Net, Never};
 
 use super::fit::{Condition, Want};
-use super::{Kinds, Playbook, Rate, doing};
+use super::{Kinds, Playbook, Rate, doing, fields};
 use crate::policy::CREDENTIALS;
 use crate::policy::tree::{Node, Wrong};
 use crate::response::order;
@@ -34,8 +34,8 @@ const COMMON: [&str; 10] = [
     "direction",
     "flow_id",
 ];
-/// Objects of events beside those of protocols, with their members; without members any.
-const OBJECTS: [(&str, &[&str]); 4] = [
+/// The objects of kinds of events, with their members.
+const OBJECTS: [(&str, &[&str]); 2] = [
     ("alert", &["action", "gid", "signature_id", "rev", "signature", "category", "severity", "metadata"]),
     (
         "policy",
@@ -55,9 +55,9 @@ const OBJECTS: [(&str, &[&str]); 4] = [
             "credential",
         ],
     ),
-    ("intel", &[]),
-    ("flow", &[]),
 ];
+/// The member of an alert with members that rules make.
+const METADATA: &str = "metadata";
 
 /// Reads a list of playbooks. `never`: the allow list, which no target that is written out may touch.
 ///
@@ -162,33 +162,37 @@ fn limit(n: &Node) -> Result<Rate, Wrong> {
 
 /// The whole name of a field that events of the kind can have (`signature_id` is `alert.signature_id` there); else what they have.
 pub(super) fn known(path: &str, kind: Kinds) -> Result<String, String> {
-    let (first, rest) = path.split_once('.').unwrap_or((path, ""));
     if COMMON.contains(&path) {
         return Ok(path.into());
     }
-    if OBJECTS.iter().any(|o| o.0 == kind.name() && o.1.contains(&first)) {
+    let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+    let (_, own) = OBJECTS[usize::from(kind == Kinds::Policy)];
+    let member = |path: &str| {
+        let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+        own.contains(&first) && (rest.is_empty() || (kind == Kinds::Alert && first == METADATA))
+    };
+    if member(path) {
         return Ok(format!("{}.{path}", kind.name()));
     }
-    if let Some((name, members)) = OBJECTS.iter().find(|o| o.0 == first) {
-        if Kinds::ALL.iter().any(|k| k.name() == *name && *k != kind) {
-            return Err(format!("`{path}` is not in an event of the kind {}", kind.name()));
-        }
-        let member = rest.split('.').next().unwrap_or("");
-        if rest.is_empty() || !(members.is_empty() || members.contains(&member)) {
-            let all = if members.is_empty() { "a member".to_string() } else { members.join(", ") };
-            return Err(format!("`{path}` is not known; expected {name} with one of {all}"));
-        }
-        return Ok(path.into());
+    if first == kind.name() {
+        let fault = || format!("`{path}` is not known; expected {first} with one of {}", own.join(", "));
+        return if member(rest) { Ok(path.into()) } else { Err(fault()) };
     }
-    // Alerts have the record of the protocol that they matched in.
-    let record = PROTOCOLS.iter().any(|p| p.record == first || p.name == first);
-    if record && !rest.is_empty() && kind == Kinds::Alert {
-        return Ok(path.into());
+    // Alerts have the record of the protocol that they matched in; nothing else has.
+    let record = fields::is_record(first);
+    if Kinds::ALL.iter().any(|k| k.name() == first) || (record && kind != Kinds::Alert) {
+        return Err(format!("`{path}` is not in an event of the kind {}", kind.name()));
     }
-    let own = OBJECTS.iter().find(|o| o.0 == kind.name()).map_or("".into(), |o| o.1.join(", "));
+    if record {
+        return match fields::look(first, rest) {
+            Ok(()) => Ok(path.into()),
+            Err(what) => Err(format!("`{path}` is not known; {what}")),
+        };
+    }
     Err(format!(
-        "`{path}` is not known here; expected one of {}, {own}, or a field of a protocol's record (http.hostname)",
-        COMMON.join(", ")
+        "`{path}` is not known here; expected one of {}, {}, or a field of a protocol's record (http.hostname)",
+        COMMON.join(", "),
+        own.join(", ")
     ))
 }
 

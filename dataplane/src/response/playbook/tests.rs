@@ -214,6 +214,25 @@ fn what_is_wrong_is_told_with_its_place() {
             with("event: flow", "{}"),
             "r.yaml:3:29: `flow` is not a kind of event that playbooks see: alert or policy",
         ),
+        (
+            with("event: alert, http.hostnam: x", "{}"),
+            "r.yaml:3:36: `http.hostnam` is not known; expected http with one of accept, ",
+        ),
+        (
+            with("event: alert, ai.request.modle: x", "{}"),
+            "r.yaml:3:36: `ai.request.modle` is not known; expected ai.request with one of collection, ",
+        ),
+        (with("event: alert, dns.query.rrname: x", "{}"), "r.yaml:3:36: `dns.query.rrname` is not known"),
+        (with("event: alert, intel.kind: x", "{}"), "r.yaml:3:36: `intel.kind` is not known; expected intel"),
+        (with("event: alert, alert.category.x: x", "{}"), "r.yaml:3:36: `alert.category.x` is not known"),
+        (
+            with("event: alert, http2.url: x", "{}"),
+            "r.yaml:3:36: `http2.url` is not known here; expected one of src_ip",
+        ),
+        (
+            with("event: policy, http.hostname: x", "{}"),
+            "r.yaml:3:37: `http.hostname` is not in an event of the kind policy",
+        ),
         (with("event: alert, sid: 1", "{}"), "r.yaml:3:36: `sid` is not known here; expected one of src_ip"),
         (
             with("event: alert, alert.sid: 1", "{}"),
