@@ -217,12 +217,18 @@ impl Ai {
             _ => Wire::Json,
         };
         let json = || kind.windows(4).any(|w| w.eq_ignore_ascii_case(b"json"));
-        let fits = |r: &Route, path: &[u8]| {
+        let fits = |r: &Route, wire, path: &[u8]| {
             let known = if r.wire == wire { dialect::fits(r, method, path) } else { None }?;
             let asked = (r.header.is_empty() || field(r.header).is_some()) && (!r.json || json());
             asked.then_some(known)
         };
-        let among = |path: &[u8]| self.routes.find(path, |s| fits(s.route, path));
+        let among = |path: &[u8]| {
+            let found = self.routes.find(path, |s| fits(s.route, wire, path));
+            // JSON that calls itself gRPC, for a server that does not ask.
+            let json =
+                || self.routes.find(path, |s| fits(s.route, Wire::Json, path).filter(|_| !s.route.json));
+            if wire == Wire::Grpc { found.or_else(json) } else { found }
+        };
         let raw = among(path);
         match (raw, path.contains(&b'%').then(|| meant(path, among)).flatten()) {
             // Places in what the path stands for are none in the path.
@@ -322,11 +328,15 @@ impl Guest for Ai {
         } else if let Some((tx, ..)) = call(&self.routes.all, &mut at, dir) {
             head::answer(&mut tx.own, o, cx);
         }
-        let Some((tx, reading, _)) = call(&self.routes.all, &mut at, dir) else { return Interest::Head };
+        let Some((tx, reading, schemas)) = call(&self.routes.all, &mut at, dir) else {
+            return Interest::Head;
+        };
         reading.live = true;
         tx.common.touch(dir);
         let kind = o.head.field(dir, "content-type", cx.pool).unwrap_or(b"");
-        let cut = if o.carrier == Carrier::WebSocket { Cut::Any } else { head::cut(kind) };
+        // A request is one value. Many servers read it so whatever it says that it is, and what it says is the sender's.
+        let one = dir == Dir::ToServer && schemas.route.wire == Wire::Json;
+        let cut = if one || o.carrier == Carrier::WebSocket { Cut::Any } else { head::cut(kind) };
         if dir == Dir::ToClient {
             tx.own.framing(cut);
         }

@@ -539,6 +539,35 @@ fn anything_or_short_lines() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![of(any::<u8>().boxed()), of(prop::sample::select(&b"01-{}[]\"a\n\n\n\n"[..]).boxed())]
 }
 
+/// A request is read by its bytes, not by what its sender calls it: servers do so, too.
+#[test]
+fn the_type_of_a_request_hides_nothing() {
+    let request =
+        "{\n \"model\": \"m\",\n \"messages\": [\n  {\"role\": \"user\", \"content\": \"hello\"}\n ]\n}\n";
+    for kind in [
+        JSON,
+        "text/plain",
+        SSE,
+        "application/x-ndjson",
+        "application/grpc",
+        "application/vnd.amazon.eventstream",
+        "application/x-www-form-urlencoded",
+    ] {
+        let head = [
+            (Dir::ToServer, ":method", "POST"),
+            (Dir::ToServer, ":path", "/api/chat"),
+            (Dir::ToServer, "content-type", kind),
+            (Dir::ToClient, "content-type", JSON),
+        ];
+        let answer = br#"{"message":{"content":"b"},"done":true}"#;
+        for cut in [usize::MAX, 1, 7] {
+            let bodies = [request.as_bytes(), &answer[..]];
+            let r = run(&Exchange { head: &head, carrier: Carrier::Http1, bodies, cut });
+            assert!(r.0.iter().any(|l| l == "request.model=m"), "{kind}: {:?}", r.0);
+        }
+    }
+}
+
 proptest! {
     /// The same bytes in any pieces are the same calls.
     #[test]

@@ -9,7 +9,7 @@ mod secrets;
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tidegate_core::detect::Rules;
@@ -109,6 +109,8 @@ pub struct Manager {
     source: RuleSource,
     rules: Rules,
     sets: Arc<Datasets>,
+    /// Those of rules that workers may still have.
+    leaving: Vec<Arc<Datasets>>,
     blocks: Arc<BlockList>,
     /// Networks of `blocks` after joining.
     networks: u64,
@@ -203,6 +205,7 @@ impl Manager {
             source,
             rules: rules.rules,
             sets: rules.sets,
+            leaving: Vec::new(),
             networks: rules.blocks.networks().len() as u64,
             blocks: rules.blocks,
             told: (rules.loaded, rules.refused, rules.skipped),
@@ -410,9 +413,7 @@ impl Manager {
         let thread = std::thread::Builder::new().name("rules".into()).spawn(move || {
             let r = std::panic::catch_unwind(|| compile(&source, &settings, Some(&before)))
                 .unwrap_or(Err(ReloadError::Panicked));
-            if let Ok(mut c) = coming.lock() {
-                *c = Some(r);
-            }
+            *coming.lock().unwrap_or_else(PoisonError::into_inner) = Some(r);
         });
         match thread {
             Ok(_) => self.compiling = true,
@@ -434,12 +435,19 @@ impl Manager {
         }
     }
 
+    /// Writes the sets that no rule names any more.
+    fn save_gone(&self, gone: &Datasets) {
+        for e in gone.save_gone(&self.sets).failed {
+            self.say(Level::Error, &format!("{e}: the dataset is not saved"));
+        }
+    }
+
     /// Swaps rules that were compiled meanwhile.
     fn reloaded(&mut self) {
         if !self.compiling {
             return;
         }
-        let Some(r) = self.coming.lock().ok().and_then(|mut c| c.take()) else { return };
+        let Some(r) = self.coming.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         self.compiling = false;
         let r = match r {
             Ok(new) if new.loaded == 0 && self.told.0 > 0 => Err(ReloadError::Emptied),
@@ -449,9 +457,8 @@ impl Manager {
             Ok(new) => {
                 self.rules = new.rules;
                 let gone = std::mem::replace(&mut self.sets, new.sets);
-                for e in gone.save_gone(&self.sets).failed {
-                    self.say(Level::Error, &format!("{e}: the dataset is not saved"));
-                }
+                self.save_gone(&gone);
+                self.leaving.push(gone);
                 self.networks = new.blocks.networks().len() as u64;
                 self.blocks = new.blocks;
                 self.told = (new.loaded, new.refused, new.skipped);
@@ -501,6 +508,10 @@ impl Manager {
             return;
         }
         let Some(Taking { mut reply, waiting, .. }) = self.taking.take() else { return };
+        // Workers learned on until they took the new rules.
+        for gone in std::mem::take(&mut self.leaving) {
+            self.save_gone(&gone);
+        }
         reply.uint("workers", all);
         reply.uint("workers_changed", have);
         reply.uint("pause_us", self.pause_us(0));
@@ -778,7 +789,9 @@ impl Manager {
         if self.settings.stats {
             self.write_stats();
         }
-        let unsaved = self.sets.save().failed;
+        let mut unsaved = self.sets.save().failed;
+        let leaving = std::mem::take(&mut self.leaving);
+        unsaved.extend(leaving.iter().flat_map(|gone| gone.save_gone(&self.sets).failed));
         unsaved.iter().for_each(|e| eprintln!("tidegate: {e}: the dataset is not saved"));
         self.failed_writes = unsaved.into_iter().next().map(Unwritten::Dataset);
         if let Some(w) = self.writer.take()
