@@ -1071,6 +1071,7 @@ fn what_has_no_effect_in_outputs_is_told() {
         ("vars: {address-groups: {HOME_NET: \"[10.0.0.0/8]\"}}".to_string(), "no output is on"),
         (log(" - fast: {filename: f.log}\n", "alert"), "it is off without `enabled: yes`"),
         (log("", "http: {content: yes}"), "not a setting here"),
+        (log("", "redis: {content: hash}"), "`hash` is for `ai`"),
         (log("", "dns, flow, {dns: {requests: no}}"), "it is there twice"),
         (log("    community-id-seed: 5\n", "alert"), "`community-id` is off"),
         (log(" - pcap-log: {enabled: yes, lz4-checksum: yes}\n", "alert"), "`compression` is not lz4"),

@@ -42,11 +42,16 @@ pub enum Content {
 }
 
 impl Content {
-    /// `hash` is for `ai`.
-    fn read(name: &str, t: &Node) -> Result<Self, ConfigError> {
-        let on = t.text("content");
-        if name == "ai" && on.is_some_and(|c| c.trim().eq_ignore_ascii_case("hash")) {
-            return Ok(Content::Hash);
+    /// `hash` is for `ai`; others show nothing then, which is told.
+    fn read(name: &str, t: &Node, told: &mut Vec<String>) -> Result<Self, ConfigError> {
+        let on = t.child("content");
+        let hash = on.filter(|c| c.val.as_deref().is_some_and(|v| v.trim().eq_ignore_ascii_case("hash")));
+        if let Some(c) = hash {
+            if name == "ai" {
+                return Ok(Content::Hash);
+            }
+            told.push(c.odd("`hash` is for `ai`; no texts are shown"));
+            return Ok(Content::No);
         }
         Ok(if t.flag("content")? == Some(true) { Content::Yes } else { Content::No })
     }
@@ -120,7 +125,7 @@ impl RecordSettings {
             };
         }
         if is(&["ai", "redis", "websocket"]) {
-            r.content = Content::read(name, t)?;
+            r.content = Content::read(name, t, unknown)?;
         }
         if name == "websocket" {
             r.payload =
