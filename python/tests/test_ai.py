@@ -55,7 +55,9 @@ def traffic() -> bytes:
 
 def with_ai(folder: Path, content: str) -> Path:
     path = folder / f"{content}.yaml"
-    types = f"[ai: {{content: {content}}}, redis: {{content: {content}}}, http]"
+    # Of commands to Redis there are no hashes.
+    redis = "no" if content == "hash" else content
+    types = f"[ai: {{content: {content}}}, redis: {{content: {redis}}}, http]"
     path.write_text(f"%YAML 1.1\n---\noutputs:\n  - eve-log: {{enabled: yes, filename: eve.json, types: {types}}}\n")
     return path
 
